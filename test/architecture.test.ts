@@ -105,15 +105,15 @@ describe("the checker", () => {
     ["a type upwards", { "engine/a.ts": 'import type { B } from "../server/b.js";', "server/b.ts": "" }],
     ["an inline type upwards", { "engine/a.ts": 'import { type B } from "../server/b.js";', "server/b.ts": "" }],
     ["over several lines", { "engine/a.ts": 'import {\n  b,\n  c,\n} from "../server/b.js";', "server/b.ts": "" }],
-    ["for its effect", { "engine/a.ts": 'import "../server/b.js";', "server/b.ts": "" }],
+    ["of an imported file for its side effects", { "engine/a.ts": 'import "../server/b.js";', "server/b.ts": "" }],
     ["by re-export", { "engine/a.ts": 'export { b } from "../server/b.js";', "server/b.ts": "" }],
-    ["by re-export of all", { "engine/a.ts": 'export * from "../server/b.js";', "server/b.ts": "" }],
+    ["by re-exporting everything", { "engine/a.ts": 'export * from "../server/b.js";', "server/b.ts": "" }],
     ["dynamically", { "engine/a.ts": 'const b = await import("../server/b.js");', "server/b.ts": "" }],
     [
       "a thread's entry",
       { "engine/a.ts": 'new Worker(new URL("../server/b.js", import.meta.url));', "server/b.ts": "" },
     ],
-    ["the public API from within", { "cli/a.ts": 'import { b } from "../index.js";', "index.ts": "" }],
+    ["of the public API from within", { "cli/a.ts": 'import { b } from "../index.js";', "index.ts": "" }],
   ])("finds an import that goes %s", (_, sources) => {
     expect(check(sources)).toEqual([expect.stringMatching(/which is not lower$/)]);
   });

@@ -58,9 +58,9 @@ describe.skipIf(!canMakeNamespaces())("ports used by other sockets", { timeout: 
   };
 
   it.each([
-    ["bound by their number", BOUND, 200],
+    ["bound by number", BOUND, 200],
     ["chosen by the kernel", CHOSEN, 140],
-    ["of the kernel's range", SHARED, 140],
+    ["in the kernel's range", SHARED, 140],
   ])("towards another destination: %s", async (_, ports, free) => {
     const at = await serve();
     const elsewhere = listenRaw("127.0.0.5", PORT);
@@ -75,9 +75,9 @@ describe.skipIf(!canMakeNamespaces())("ports used by other sockets", { timeout: 
   });
 
   it.each([
-    ["bound by their number", BOUND, 190],
+    ["bound by number", BOUND, 190],
     ["chosen by the kernel", CHOSEN, 170],
-    ["of the kernel's range", SHARED, 170],
+    ["in the kernel's range", SHARED, 170],
   ])("listened on: %s", async (_, ports, free) => {
     const at = await serve();
     for (const first of [30_000, 40_000]) {
@@ -91,8 +91,8 @@ describe.skipIf(!canMakeNamespaces())("ports used by other sockets", { timeout: 
   });
 
   it.each([
-    ["bound by their number", BOUND, range(30_000, 50), 200],
-    ["of the kernel's range", SHARED, range(40_000, 50), 150],
+    ["bound by number", BOUND, range(30_000, 50), 200],
+    ["in the kernel's range", SHARED, range(40_000, 50), 150],
   ])("in TIME_WAIT with tcp_tw_reuse off: %s", async (_, ports, taken, free) => {
     execFileSync("sysctl", ["-qw", "net.ipv4.tcp_tw_reuse=0"]);
     leaveTimeWaits("127.0.0.1", taken);

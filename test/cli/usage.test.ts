@@ -23,16 +23,20 @@ describe("invalid usage exits with 2 and says what is expected", () => {
     ["port 0", ["connect", "127.0.0.1:0"], /port 0 .*out of range/],
     ["port 65,536", ["serve", "127.0.0.1:65536"], /port 65536 .*out of range[\s\S]*16 bits/],
     ["an address without a port", ["connect", "127.0.0.1"], /fix: write it as/],
-    ["an address that does not parse", ["serve", "1.2.3:x"], /not an address of the form host:port/],
+    ["a malformed address", ["serve", "1.2.3:x"], /not an address of the form host:port/],
     ["-c 0", ["connect", ":7777", "-c", "0"], /"0" is not valid[\s\S]*from 1 to/],
     ["-c 1e99", ["connect", ":7777", "-c", "1e99"], /"1e99" is not valid/],
     ["a rate of 0", ["connect", ":7777", "-c", "5", "--connect-rate", "0"], /"0" is not valid[\s\S]*above 0/],
     ["a message rate without a message", ["connect", ":7777", "-r", "5"], /requires a message/],
     ["stages with -c", ["connect", ":7777", "-c", "5", "--stage", "1s:5"], /stages/],
-    ["a mode that is not known", ["serve", ":0", "--mode", "helo"], /hello, echo, discard/],
-    ["a range to serve", ["serve", ":7000-7001"], /several ports/],
+    ["an unknown mode", ["serve", ":0", "--mode", "helo"], /hello, echo, discard/],
+    ["a port range to serve", ["serve", ":7000-7001"], /several ports/],
     ["a reversed range", ["connect", ":7001-7000"], /is reversed/],
-    ["many to another host", ["connect", "192.0.2.1:7777", "-c", "1001"], /another host[\s\S]*--authorized/],
+    [
+      "many connections to another host",
+      ["connect", "192.0.2.1:7777", "-c", "1001"],
+      /another host[\s\S]*--authorized/,
+    ],
   ])("%s", async (_, args, pattern) => {
     const exit = await runCli(args);
     expect(exit.stderr).toMatch(pattern);
@@ -52,10 +56,14 @@ describe("failures exit with 1 and say what to do", () => {
   });
 
   it.each<[string, string[], RegExp]>([
-    ["a name that does not resolve", ["connect", "no-such-host.invalid:7777"], /does not resolve[\s\S]*fix:/],
-    ["an address to listen on that is not ours", ["serve", "192.0.2.1:7777"], /does not have that address[\s\S]*fix:/],
+    ["an unknown host name", ["connect", "no-such-host.invalid:7777"], /does not resolve[\s\S]*fix:/],
     [
-      "a source address that is not ours",
+      "an address to listen on that this host lacks",
+      ["serve", "192.0.2.1:7777"],
+      /does not have that address[\s\S]*fix:/,
+    ],
+    [
+      "a source address that this host lacks",
       ["connect", ":7777", "-c", "5", "--source-ip", "192.0.2.1"],
       /192\.0\.2\.1 is not an address of this host[\s\S]*fix:/,
     ],

@@ -20,7 +20,7 @@ import { until, within } from "../support/until.js";
 const HOLD = { durationMs: Number.POSITIVE_INFINITY };
 
 describe("one connection", () => {
-  it("tells its own address and what it reads, and ends when the server does", async () => {
+  it("reports its own address and what it reads, and ends when the server does", async () => {
     const peers: { ip: string; port: number }[] = [];
     const server = await startForeignServer((socket) => {
       peers.push({ ip: socket.remoteAddress!, port: socket.remotePort! });
@@ -37,7 +37,7 @@ describe("one connection", () => {
     expect(result.traffic.receivedBytes).toBe(5);
   });
 
-  it("reads 512 bytes at a time, as the article's client", async () => {
+  it("reads 512 bytes at a time, like the blog post's client", async () => {
     const server = await startForeignServer((socket) => socket.end("x".repeat(1300)));
     const texts: string[] = [];
     const run = await startClient({ to: server.at });
@@ -47,7 +47,7 @@ describe("one connection", () => {
     expect(Math.max(...texts.map((text) => text.length))).toBeLessThanOrEqual(512);
   });
 
-  it("speaks IPv6", async () => {
+  it("works over IPv6", async () => {
     const server = await startForeignServer((socket) => socket.end("hello"), "::1");
     const run = await startClient({ to: `[::1]:${server.port}` });
     const texts: string[] = [];
@@ -58,7 +58,7 @@ describe("one connection", () => {
 });
 
 describe("many connections", () => {
-  it("have a course: from none, over all of them, to none", async () => {
+  it("are sampled from none, to all, to none", async () => {
     const server = await startServer();
     const run = await startClient({
       to: `${server.address.ip}:${server.address.port}`,
@@ -76,7 +76,7 @@ describe("many connections", () => {
     expect(times).toEqual([...times].sort((a, b) => a - b));
   });
 
-  it("are 2,000 in the kernel's table, and none when it is over", async () => {
+  it("are 2,000 in the kernel's table, and none afterwards", async () => {
     const host = ownAddress();
     const port = ownPort();
     const server = startProgram("library-server", { at: `${host}:${port}` });
@@ -131,7 +131,7 @@ describe("many connections", () => {
     });
   });
 
-  it("are seen and greeted by a server that is not ours", async () => {
+  it("are accepted and greeted by a foreign server", async () => {
     const host = ownAddress();
     const server = await startForeignServerProcess({ host, greeting: "welcome", logPeers: true });
     const run = await startClient({ to: `${host}:${server.port}`, connections: 300, ...HOLD });
@@ -152,7 +152,7 @@ describe("many connections", () => {
     expect(new Set(peers).size).toBe(300);
   });
 
-  it("go to ::1 over IPv6", async () => {
+  it("are opened to ::1 over IPv6", async () => {
     const server = await startServer({ at: "[::1]:0" });
     const run = await startClient({ to: endpoint(server.address), connections: 200, ...HOLD });
     await until(
@@ -169,7 +169,7 @@ describe("many connections", () => {
     expect(await run.stop()).toMatchObject({ isTargetMet: true, established: 200, lost: 0 });
   });
 
-  it("spread evenly over a range of ports", async () => {
+  it("are spread evenly over a range of ports", async () => {
     const host = ownAddress();
     const { first } = ownPorts(3);
     const ports = [first, first + 1, first + 2];
@@ -191,7 +191,7 @@ describe("many connections", () => {
     expect((await run.stop()).destinations).toEqual(ports.map((port) => `${host}:${port}`));
   });
 
-  it("are counted in the kernel's table without those whose source port is the server's port by chance", async () => {
+  it("are counted in the kernel's table without clients that happen to use the server's port as source port", async () => {
     const [host, source, port] = [ownAddress(), ownAddress(), ownPort()];
     await startServer({ at: `${host}:${port}` });
     const run = await startClient({
@@ -207,7 +207,7 @@ describe("many connections", () => {
     expect(kernel).toMatchObject({ outgoing: 4, incoming: 4 });
   });
 
-  it("are counted in the kernel's table without another server's on the same port of another address", async () => {
+  it("are counted in the kernel's table without another server's on the same port at another address", async () => {
     const port = ownPort();
     const [one, other] = [
       await startServer({ at: `${ownAddress()}:${port}` }),
@@ -223,7 +223,7 @@ describe("many connections", () => {
     expect((await within("the end", run.done)).kernel).toMatchObject({ outgoing: 5, incoming: 5 });
   });
 
-  it("go to several destinations, of both families", async () => {
+  it("can go to several destinations of both families", async () => {
     const [v4, v6] = [await startServer(), await startServer({ at: "[::1]:0" })];
     const run = await startClient({ to: [endpoint(v4.address), endpoint(v6.address)], connections: 100, ...HOLD });
     await until(
@@ -236,7 +236,7 @@ describe("many connections", () => {
     expect(result.destinations).toHaveLength(2);
   });
 
-  it("leave no socket behind in this process, run after run", async () => {
+  it("leave no socket behind in this process after repeated runs", async () => {
     const server = await startForeignServerProcess({ host: ownAddress(), greeting: "hello" });
     const host = /"host":"([^"]+)"/.exec(server.child.spawnargs.join(" "))![1]!;
     const before = socketDescriptors();
@@ -257,7 +257,7 @@ describe("many connections", () => {
     );
   });
 
-  it("neither end the process nor fill its descriptor table when there are many runs in one process", async () => {
+  it("neither end the process nor fill its descriptor table after many runs", async () => {
     const program = startProgram("many-runs", { host: ownAddress(), rounds: 40 });
     const { code, signal, stdout, stderr } = await program.exited(120_000);
     expect({ code, signal, stderr }).toEqual({ code: 0, signal: undefined, stderr: "" });
@@ -268,7 +268,7 @@ describe("many connections", () => {
 });
 
 describe("pace", () => {
-  it("is kept: 200 connections at 400 a second take half a second", async () => {
+  it("is kept: 200 connections at 400 per second take half a second", async () => {
     const server = await startServer();
     const elapsed = stopwatch();
     const run = await startClient({ to: endpoint(server.address), connections: 200, connectRatePerSec: 400, ...HOLD });
@@ -312,7 +312,7 @@ describe("pace", () => {
     expect(await run.stop()).toMatchObject({ requested: 120, established: 120, failed: 0, lost: 0 });
   });
 
-  it("has a peak, which what is open later does not change, at both ends", async () => {
+  it("has a peak at both ends, which does not depend on what is open later", async () => {
     const server = await startServer();
     const stages = [
       { durationMs: 200, target: 60 },
@@ -327,7 +327,7 @@ describe("pace", () => {
     expect(await server.stop()).toMatchObject({ peakOpen: 60, openAtStop: 0, accepted: 65 });
   });
 
-  it("goes up again after it went down", async () => {
+  it("rises again after it has fallen", async () => {
     const server = await startServer();
     const stages = [
       { durationMs: 200, target: 60 },
@@ -348,7 +348,7 @@ describe("pace", () => {
     expect(await run.stop()).toMatchObject({ lost: 0, failed: 0 });
   });
 
-  it("ends a ramp down to none although some connections had failed", async () => {
+  it("ends a ramp down to zero even if some connections have failed", async () => {
     const stages = [
       { durationMs: 100, target: 20 },
       // Long enough for the thread to start and all attempts to fail, even on a busy machine.
@@ -366,7 +366,7 @@ describe("pace", () => {
 });
 
 describe("messages", () => {
-  it("come back from an echo, each counted and answered", async () => {
+  it("are echoed, counted and answered", async () => {
     const server = await startServer({ mode: "echo" });
     const run = await startClient({
       to: endpoint(server.address),
@@ -395,7 +395,7 @@ describe("messages", () => {
     );
   });
 
-  it("keep their rate", async () => {
+  it("are sent at the requested rate", async () => {
     const server = await startForeignServerProcess({ host: ownAddress(), echo: true, greeting: "hello" });
     const host = /"host":"([^"]+)"/.exec(server.child.spawnargs.join(" "))![1]!;
     const fromStart = stopwatch();
@@ -423,7 +423,7 @@ describe("messages", () => {
     expect((await run.stop()).failures).toEqual([]);
   });
 
-  it("are spread over the whole of their interval", async () => {
+  it("are spread over the whole interval", async () => {
     const arrivedMs: number[] = [];
     const server = await startForeignServer((socket) => socket.on("data", () => arrivedMs.push(performance.now())));
     const [connections, intervalMs] = [100, 1000];
@@ -446,7 +446,7 @@ describe("messages", () => {
     await run.stop();
   });
 
-  it("leave, and are answered, where the kernel waits for whole milliseconds only", async () => {
+  it("are sent and answered on kernels that wait in whole milliseconds", async () => {
     const server = await startServer({ mode: "echo" });
     const args = [endpoint(server.address), "-c", "20", "-m", "ping", "-r", "100", "-T", "1500ms", "--json"];
     const { code, stdout, stderr } = await runCli(["connect", ...args], { refused: ["epoll_pwait2"] });
@@ -456,7 +456,7 @@ describe("messages", () => {
     expect(traffic.answeredMessages).toBe(traffic.sentMessages);
   });
 
-  it("survive an answer that comes in pieces", async () => {
+  it("can be answered in pieces", async () => {
     const server = await startForeignServer((socket) => {
       socket.setNoDelay(true).write("hel");
       socket.write("lo");
@@ -480,7 +480,7 @@ describe("messages", () => {
     expect([traffic.answeredMessages, traffic.answeringConnections]).toEqual([traffic.sentMessages, 5]);
   });
 
-  it("that are on their way at the end are waited for, and no more are sent", async () => {
+  it("in flight at the end are waited for, and no more are sent", async () => {
     const late = 400;
     const server = await startForeignServer((socket) => {
       socket.on("data", (data) => setTimeout(() => socket.write(data), late));
@@ -497,7 +497,7 @@ describe("messages", () => {
     expect(closeMs).toBeLessThan(9000);
   });
 
-  it("are answered over the connections that are counted as answering", async () => {
+  it("are answered on all connections that count as answering", async () => {
     let accepted = 0;
     const server = await startForeignServer((socket) => {
       const answers = accepted++ % 2 === 0;
@@ -514,7 +514,7 @@ describe("messages", () => {
     expect(traffic.sentMessages - traffic.answeredMessages).toBeGreaterThanOrEqual(90);
   });
 
-  it("of a connection that was lost are not waited for", async () => {
+  it("on a lost connection are not waited for", async () => {
     const server = await startForeignServer((socket) => {
       let isFirst = true;
       socket.on("data", (data) => {
@@ -536,7 +536,7 @@ describe("messages", () => {
     await until("an end without waiting", closeOnce, (closeMs) => closeMs < 900);
   });
 
-  it("are not answered by a server that says nothing", async () => {
+  it("are reported unanswered by a silent server", async () => {
     const server = await startServer({ mode: "discard" });
     const run = await startClient({
       to: endpoint(server.address),
@@ -555,7 +555,7 @@ describe("messages", () => {
 });
 
 describe("sources", () => {
-  it("are what the peer sees: addresses and ports of our own choice", async () => {
+  it("are the addresses and ports of our choice, as seen by the peer", async () => {
     const [sourceA, sourceB] = [ownAddress(), ownAddress()];
     const ports = ownPorts(3);
     const { first, last } = ports;
@@ -584,7 +584,7 @@ describe("sources", () => {
     });
   });
 
-  it("pass over a port that somebody else has", async () => {
+  it("skip a port that another socket uses", async () => {
     const source = ownAddress();
     const taken = await startForeignServer(() => undefined, source);
     const seen: number[] = [];
@@ -608,7 +608,7 @@ describe("sources", () => {
     expect(result).toMatchObject({ established: 2, plan: { tuplesAvailable: 3, tuplesSkipped: 1 } });
   });
 
-  it("that are used up end the run with the reason", async () => {
+  it("end the run with the reason when they run out", async () => {
     const server = await startServer();
     const run = await startClient({
       to: endpoint(server.address),
@@ -627,7 +627,7 @@ describe("sources", () => {
     expect(explainRun(result).finding).toMatchObject({ limit: "source-ports", whose: "local" });
   });
 
-  it("can be the kernel's choice", async () => {
+  it("can be chosen by the kernel", async () => {
     const source = ownAddress();
     const seen: string[] = [];
     const server = await startForeignServer((socket) => seen.push(socket.remoteAddress!));
@@ -662,7 +662,7 @@ describe("sources", () => {
 });
 
 describe("trouble", () => {
-  it("of a port that refuses is counted, explained, and ends the run", async () => {
+  it("with a port that refuses is counted, explained, and ends the run", async () => {
     const run = await startClient({ to: `${ownAddress()}:9`, connections: 25, ...HOLD });
     const result = await within("the end", run.done);
     expect(result).toMatchObject({
@@ -677,7 +677,7 @@ describe("trouble", () => {
     expect(finding!.fix).toMatch(/start the server/);
   });
 
-  it("of a silent destination ends by the time-out", async () => {
+  it("with a silent destination ends at the timeout", async () => {
     const host = ownAddress();
     const { server, port } = await startStoppedListener(host);
     const run = await startClient({ to: `${host}:${port}`, connections: 40, connectTimeoutMs: 300, durationMs: 10 });
@@ -690,7 +690,7 @@ describe("trouble", () => {
     expect(server.isRunning).toBe(true);
   });
 
-  it("of a server that closes everything while they are held: all are lost, and the run ends by itself", async () => {
+  it("with a server that closes everything during the hold: all are lost, and the run ends by itself", async () => {
     const host = ownAddress();
     const server = await startForeignServerProcess({ host, greeting: "hello" });
     const run = await startClient({ to: `${host}:${server.port}`, connections: 150, ...HOLD });
@@ -713,7 +713,7 @@ describe("trouble", () => {
     );
   });
 
-  it("of a server that is killed while they are held", async () => {
+  it("with a server killed during the hold", async () => {
     const host = ownAddress();
     const server = await startForeignServerProcess({ host, greeting: "hello" });
     const run = await startClient({ to: `${host}:${server.port}`, connections: 150, ...HOLD });
@@ -726,7 +726,7 @@ describe("trouble", () => {
     expect(await within("the end", run.done)).toMatchObject({ established: 150, lost: 150 });
   });
 
-  it("of a server that resets them is counted by its errno, beside those that it closes in order", async () => {
+  it("with a server that resets connections is counted by errno, separately from those closed normally", async () => {
     const server = await startForeignServer();
     const run = await startClient({ to: server.at, connections: 30, ...HOLD });
     await until("30 at the server", () => server.sockets.size === 30);
@@ -744,7 +744,7 @@ describe("trouble", () => {
     ]);
   });
 
-  it("of a server with a maximum shows as losses", async () => {
+  it("with a server's connection limit appears as losses", async () => {
     const server = await startServer({ maxConnections: 30 });
     const run = await startClient({ to: endpoint(server.address), connections: 40, ...HOLD });
     await until(
@@ -776,7 +776,7 @@ describe("the end", () => {
     );
   });
 
-  it("comes by an abort signal", async () => {
+  it("comes on an abort signal", async () => {
     const server = await startServer();
     const ending = new AbortController();
     const run = await startClient({ to: endpoint(server.address), connections: 20, signal: ending.signal, ...HOLD });
@@ -794,7 +794,7 @@ describe("the end", () => {
     );
   });
 
-  it("comes at once when the signal was aborted before", async () => {
+  it("comes at once if the signal is already aborted", async () => {
     const server = await startServer();
     const run = await startClient({
       to: endpoint(server.address),
@@ -808,7 +808,7 @@ describe("the end", () => {
     });
   });
 
-  it("has finite times when nothing was begun", async () => {
+  it("has finite times if nothing was started", async () => {
     const server = await startServer();
     const run = await startClient({
       to: endpoint(server.address),
@@ -820,7 +820,7 @@ describe("the end", () => {
     expect([setupMs, rampMs, ratePerSec].every((value) => Number.isFinite(value) && value >= 0)).toBe(true);
   });
 
-  it("comes soon, but for the closing, in the middle of a ramp, and stop() asked twice is one stop", async () => {
+  it("comes soon, except for closing, in the middle of a ramp; calling stop() twice has the effect of one call", async () => {
     // More than can be opened while this thread is delayed, so that the ramp is still running.
     const connections = 60_000;
     const server = startProgram("library-server", { at: `${ownAddress()}:0` });
@@ -851,7 +851,7 @@ describe("the end", () => {
     );
   });
 
-  it("comes for each connection as soon as it is greeted, when that is asked", async () => {
+  it("comes for each connection once it is greeted, on request", async () => {
     const server = await startForeignServerProcess({ host: ownAddress(), echo: false, greeting: "hello" });
     const host = /"host":"([^"]+)"/.exec(server.child.spawnargs.join(" "))![1]!;
     const before = socketDescriptors();
@@ -875,7 +875,7 @@ describe("the end", () => {
     expect(socketDescriptors()).toEqual(before);
   });
 
-  it("closes with FIN below 1,000 and with RST when asked", async () => {
+  it("closes with FIN below 1,000, and with RST on request", async () => {
     const ends: string[] = [];
     const server = await startForeignServer((socket) => {
       socket.on("end", () => ends.push("FIN")).on("error", (error: NodeJS.ErrnoException) => ends.push(error.code!));
@@ -909,7 +909,7 @@ describe("the end", () => {
 });
 
 describe("snapshots", () => {
-  it("come at intervals, grow, and end with the run", async () => {
+  it("arrive at intervals, increase, and end with the run", async () => {
     const server = await startServer();
     const run = await startClient({ to: endpoint(server.address), connections: 50, durationMs: 2000 });
     const seen: ConnectSnapshot[] = [];
@@ -924,7 +924,7 @@ describe("snapshots", () => {
     expect(await run.done).toMatchObject({ isTargetMet: true });
   });
 
-  it("can be left early without ending the run", async () => {
+  it("can be abandoned without ending the run", async () => {
     const server = await startServer();
     const run = await startClient({ to: endpoint(server.address), connections: 5, ...HOLD });
     for await (const _ of run.snapshots(10)) break;
@@ -938,7 +938,7 @@ describe("snapshots", () => {
 });
 
 describe("a process with many open files", () => {
-  it("sends its messages all the same", async () => {
+  it("still sends its messages", async () => {
     const fds = Array.from({ length: 400 }, () => openSync("/dev/null", "r"));
     onTestFinished(() => {
       for (const fd of fds) closeSync(fd);

@@ -29,7 +29,7 @@ async function occupy(host: string, port: number, count: number): Promise<void> 
   );
 }
 
-it("connections of others to a port between two destinations are not counted", async () => {
+it("other connections to a port between two destinations are not counted", async () => {
   const host = ownAddress();
   const { first } = ownPorts(3);
   for (const port of [first, first + 1, first + 2]) await startServer({ at: `${host}:${port}` });
@@ -39,7 +39,7 @@ it("connections of others to a port between two destinations are not counted", a
   expect([kernel?.outgoing, kernel?.incoming, isTargetMet]).toEqual([40, 40, true]);
 });
 
-it("an IPv4-mapped address is the IPv4 address that it stands for, at either end and as a source", async () => {
+it("an IPv4-mapped address is treated as IPv4, at either end and as a source", async () => {
   const host = ownAddress();
   const server = await startServer({ at: `[::ffff:${host}]:0` });
   expect(server.address.ip).toBe(host);
@@ -49,7 +49,7 @@ it("an IPv4-mapped address is the IPv4 address that it stands for, at either end
   expect(server.snapshot().accepted).toBe(20);
 });
 
-it("connections of others to one destination's port at another's address are not counted", async () => {
+it("other connections to a destination's port at another address are not counted", async () => {
   const [one, other] = [ownAddress(), ownAddress()];
   const { first } = ownPorts(2);
   for (const host of [one, other]) for (const port of [first, first + 1]) await startServer({ at: `${host}:${port}` });
@@ -59,7 +59,7 @@ it("connections of others to one destination's port at another's address are not
   expect([kernel?.outgoing, kernel?.incoming]).toEqual([40, 40]);
 });
 
-it.each(["sock_diag", "/proc/net/tcp"] as const)("%s finds exactly the endpoints of a set", async (source) => {
+it.each(["sock_diag", "/proc/net/tcp"] as const)("%s finds exactly the given endpoints", async (source) => {
   const [one, other] = [ownAddress(), ownAddress()];
   const { first } = ownPorts(3);
   const at = (host: string, port: number) => ({ ip: parseIp(host), port });
@@ -87,7 +87,7 @@ it.each(["sock_diag", "/proc/net/tcp"] as const)("%s finds exactly the endpoints
   await finds(27, at(one, first), at(one, first + 1), at(other, first), at(other, first + 1));
 });
 
-it("a destination that is named twice has its 4-tuples once", async () => {
+it("duplicate destinations count once", async () => {
   const { address } = await startServer();
   const at = `${address.ip}:${address.port}`;
   const sourcePorts = ownPorts(10);
@@ -97,7 +97,7 @@ it("a destination that is named twice has its 4-tuples once", async () => {
   expect([plan.tuplesSkipped, established, destinations]).toEqual([0, 10, [at]]);
 });
 
-it.skipIf(!canMakeNamespaces())("a client of this host takes none of the servers' ports for its own", async () => {
+it.skipIf(!canMakeNamespaces())("a local client does not use the servers' ports as source ports", async () => {
   enterNamespace();
   for (const port of [7777, 7779]) {
     await startCli(["serve", `127.0.0.1:${port}`, "--log", "none"]).prints(/listening on/);

@@ -11,7 +11,7 @@ async function startFloodingServer(accepts: number): Promise<string> {
   return `${ip}:${(await flood.prints(/listening (\d+)/))[1]}`;
 }
 
-it("does not keep a run from ending when its time is over", async () => {
+it("does not keep a run from ending on time", async () => {
   const to = await startFloodingServer(2);
   const elapsed = stopwatch();
   // Two connections, one of them flooded: a single connection would report what it reads.
@@ -22,7 +22,7 @@ it("does not keep a run from ending when its time is over", async () => {
   expect(result.traffic.receivedBytes).toBeGreaterThan(100e6);
 });
 
-it("does not keep a single connection, which tells what it reads, from ending when it is stopped", async () => {
+it("does not keep a single connection, which reports what it reads, from being stopped", async () => {
   const run = await startClient({ to: await startFloodingServer(1) });
   let told = 0;
   run.on("received", (text) => {

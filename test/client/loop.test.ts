@@ -28,7 +28,7 @@ it.each([30, 30.5, 0.75])("epoll waits for %d ms, and no less", (timeoutMs) => {
   epoll.close();
 });
 
-it("waits for the next message at rest", async () => {
+it("waits for the next message without spinning", async () => {
   const server = await startServer({ mode: "echo" });
   const to = `${server.address.ip}:${server.address.port}`;
   const options = { to, connections: 2, message: "x", messageRatePerSec: 1, durationMs: 60_000 };
@@ -45,7 +45,7 @@ it("waits for the next message at rest", async () => {
   expect((waits - before.waits) / seconds).toBeLessThan(1000);
 });
 
-it.skipIf(!canRegisterFiles())("resets connections that are parked in io_uring as it does the others", async () => {
+it.skipIf(!canRegisterFiles())("resets parked connections like the others", async () => {
   const ends = { reset: 0, closed: 0 };
   const server = await startForeignServer((socket) => {
     socket.on("end", () => ends.closed++);

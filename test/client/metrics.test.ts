@@ -35,7 +35,7 @@ function pairs(
   );
 }
 
-describe("a run", () => {
+describe("a run's metrics", () => {
   const message = { message: "0123456789", messageRatePerSec: 20, durationMs: 400 };
   const cases: [string, Partial<ServeOptions>, Partial<ConnectOptions>][] = [
     ["with messages that are echoed", { mode: "echo" }, message],
@@ -57,15 +57,12 @@ describe("a run", () => {
     expect(snapshot.established).toBe(20);
   };
 
-  it.each(cases)(
-    "%s shows its metrics in the snapshot, and with the same values in the result",
-    async (_, server, client) => {
-      const { result, snapshot } = await runAgainst(server, client);
-      expectSame(result, snapshot);
-    },
-  );
+  it.each(cases)("%s appear in the snapshot, and with the same values in the result", async (_, server, client) => {
+    const { result, snapshot } = await runAgainst(server, client);
+    expectSame(result, snapshot);
+  });
 
-  it("through a broker of MQTT does so, too", async () => {
+  it("through an MQTT broker do too", async () => {
     const { at } = await startAedes();
     const topics = { publish: "t/%i", subscribe: "t/%i" };
     const run = await startClient({ to: at, connections: 20, mqttVersion: "3.1.1", ...topics, durationMs: 1000 });
@@ -74,7 +71,7 @@ describe("a run", () => {
     expectSame(result, run.snapshot());
   });
 
-  it("of one kind or another has every metric that says it is in the result", () => {
+  it("cover every metric that is declared to be in the result, over several kinds of runs", () => {
     const promised = shown.flatMap((name) => pathsOf(CLIENT_METRICS.definitions[name]));
     expect(promised.filter((path) => !seen.has(path))).toEqual([]);
   });

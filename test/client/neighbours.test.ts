@@ -5,7 +5,7 @@ import { canMakeNamespaces, makeNamespace } from "../support/namespace.js";
 import { CLI_FILE, start, type TestProcess } from "../support/process.js";
 import { setSysctlIn } from "../support/sysctl.js";
 
-describe.skipIf(!canMakeNamespaces())("beside a run that has every ephemeral port of its source address", () => {
+describe.skipIf(!canMakeNamespaces())("during a run that holds every ephemeral port of its source address", () => {
   const enter = async () => {
     const namespace = makeNamespace();
     setSysctlIn(namespace, "net.ipv4.ip_local_port_range", "40000 40099");
@@ -18,7 +18,7 @@ describe.skipIf(!canMakeNamespaces())("beside a run that has every ephemeral por
     return { cli, namespace, run };
   };
 
-  it("others still connect, also to the same server, and services start on these ports", async () => {
+  it("other programs can still connect, even to the same server, and services can bind these ports", async () => {
     const { cli, namespace } = await enter();
     const held = ["netns", "exec", namespace, "ss", "-Htn", "state", "established", "( dport = :7777 )"];
     const count = async () => (await start("ip", held).exited()).stdout.split("\n").length - 1;

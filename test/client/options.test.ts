@@ -12,69 +12,65 @@ const stage = { durationMs: 1000, target: 10 };
 
 const REFUSED: [string, ConnectOptions, string][] = [
   ["no destination", { to: [] }, "E_OPTION"],
-  ["no connection", { to: at, connections: 0 }, "E_OPTION"],
-  ["fewer than none", { to: at, connections: -1 }, "E_OPTION"],
+  ["zero connections", { to: at, connections: 0 }, "E_OPTION"],
+  ["a negative number of connections", { to: at, connections: -1 }, "E_OPTION"],
   ["half a connection", { to: at, connections: 1.5 }, "E_OPTION"],
   ["1e99 connections", { to: at, connections: 1e99 }, "E_OPTION"],
   ["NaN connections", { to: at, connections: Number.NaN }, "E_OPTION"],
   ["a rate of 0", { to: at, connectRatePerSec: 0 }, "E_OPTION"],
-  ["a rate below 0", { to: at, connectRatePerSec: -5 }, "E_OPTION"],
-  ["no concurrency", { to: at, concurrency: 0 }, "E_OPTION"],
-  ["a time-out of 0", { to: at, connectTimeoutMs: 0 }, "E_OPTION"],
+  ["a negative rate", { to: at, connectRatePerSec: -5 }, "E_OPTION"],
+  ["a concurrency of 0", { to: at, concurrency: 0 }, "E_OPTION"],
+  ["a timeout of 0", { to: at, connectTimeoutMs: 0 }, "E_OPTION"],
   ["a message rate of 0", { to: at, message: "x", messageRatePerSec: 0 }, "E_OPTION"],
   ["a message rate without a message", { to: at, messageRatePerSec: 1 }, "E_OPTION"],
   ["an empty message", { to: at, message: "" }, "E_OPTION"],
-  ["stages beside connections", { to: at, stages: [stage], connections: 5 }, "E_OPTION"],
-  ["messages of connections that end", { to: at, closeAfterGreeting: true, message: "x" }, "E_OPTION"],
-  ["stages of connections that end", { to: at, closeAfterGreeting: true, stages: [stage] }, "E_OPTION"],
-  ["stages beside a rate", { to: at, stages: [stage], connectRatePerSec: 5 }, "E_OPTION"],
-  ["a stage of no time", { to: at, stages: [{ durationMs: 0, target: 5 }] }, "E_OPTION"],
-  ["stages to nowhere", { to: at, stages: [{ durationMs: 10, target: 0 }] }, "E_OPTION"],
+  ["stages with a number of connections", { to: at, stages: [stage], connections: 5 }, "E_OPTION"],
+  ["messages with --close-after-greeting", { to: at, closeAfterGreeting: true, message: "x" }, "E_OPTION"],
+  ["stages with --close-after-greeting", { to: at, closeAfterGreeting: true, stages: [stage] }, "E_OPTION"],
+  ["stages with a rate", { to: at, stages: [stage], connectRatePerSec: 5 }, "E_OPTION"],
+  ["a stage without a duration", { to: at, stages: [{ durationMs: 0, target: 5 }] }, "E_OPTION"],
+  ["stages without any connections", { to: at, stages: [{ durationMs: 10, target: 0 }] }, "E_OPTION"],
   ["port 0", { to: "127.0.0.1:0" }, "E_ADDRESS"],
   ["port 65536", { to: "127.0.0.1:65536" }, "E_ADDRESS"],
   ["garbage", { to: "not an address" }, "E_ADDRESS"],
-  ["one good and one bad", { to: [at, "nonsense:"] }, "E_ADDRESS"],
-  ["a name that cannot exist", { to: "no.such.host.invalid:7777" }, "E_RESOLVE"],
-  ["a source of another host", { to: at, connections: 2, sources: parseAddressRanges("192.0.2.77") }, "E_SOURCE"],
+  ["one valid and one invalid destination", { to: [at, "nonsense:"] }, "E_ADDRESS"],
+  ["an invalid host name", { to: "no.such.host.invalid:7777" }, "E_RESOLVE"],
   [
-    "a source range that ends on another host",
+    "a source address of another host",
+    { to: at, connections: 2, sources: parseAddressRanges("192.0.2.77") },
+    "E_SOURCE",
+  ],
+  [
+    "a source range that ends outside this host",
     { to: at, connections: 2, sources: parseAddressRanges("127.255.255.250-128.0.0.3") },
     "E_SOURCE",
   ],
-  ["a source of the other family", { to: at, connections: 2, sources: parseAddressRanges("::1") }, "E_NO_SOURCE"],
+  ["a source of another family", { to: at, connections: 2, sources: parseAddressRanges("::1") }, "E_NO_SOURCE"],
 ];
 
 const WRONGLY_TAKEN: [string, ConnectOptions, string][] = [
   [
-    "a stage with half a connection, which never settles",
+    "a stage with a fractional target, which would never settle",
     { to: at, stages: [{ durationMs: 50, target: 2.5 }] },
     "E_OPTION",
   ],
   [
-    "a stage with NaN connections, which never settles",
+    "a stage with a target of NaN, which would never settle",
     { to: at, stages: [{ durationMs: 50, target: Number.NaN }] },
     "E_OPTION",
   ],
-  ["a stage with fewer connections than none", { to: at, stages: [stage, { durationMs: 50, target: -3 }] }, "E_OPTION"],
+  ["a stage with a negative target", { to: at, stages: [stage, { durationMs: 50, target: -3 }] }, "E_OPTION"],
   [
-    "a stage that misspells its target",
+    "a stage with a misspelt target",
     { to: at, stages: [{ durationMs: 50, connections: 5 } as unknown as typeof stage] },
     "E_OPTION",
   ],
   ["a stage with 1e99 connections", { to: at, stages: [{ durationMs: 50, target: 1e99 }] }, "E_OPTION"],
-  ["a hold of less than no time", { to: at, connections: 2, durationMs: -1 }, "E_OPTION"],
+  ["a negative hold", { to: at, connections: 2, durationMs: -1 }, "E_OPTION"],
   ["a hold of NaN", { to: at, connections: 2, durationMs: Number.NaN }, "E_OPTION"],
-  [
-    "source ports that do not exist",
-    { to: at, connections: 2, sourcePorts: { first: 65_000, last: 70_000 } },
-    "E_ADDRESS",
-  ],
-  [
-    "source ports that run backwards",
-    { to: at, connections: 2, sourcePorts: { first: 2000, last: 1000 } },
-    "E_ADDRESS",
-  ],
-  ["a way to close that is none", { to: at, connections: 2, close: "slam" as "rst" }, "E_OPTION"],
+  ["source ports out of range", { to: at, connections: 2, sourcePorts: { first: 65_000, last: 70_000 } }, "E_ADDRESS"],
+  ["reversed source ports", { to: at, connections: 2, sourcePorts: { first: 2000, last: 1000 } }, "E_ADDRESS"],
+  ["an unknown close mode", { to: at, connections: 2, close: "slam" as "rst" }, "E_OPTION"],
 ];
 
 async function refusal(options: ConnectOptions): Promise<{ code: string; fix: string; message: string }> {
@@ -87,7 +83,7 @@ async function refusal(options: ConnectOptions): Promise<{ code: string; fix: st
   throw new Error("it was taken");
 }
 
-describe("connect() refuses", () => {
+describe("connect() rejects", () => {
   it.each(REFUSED)("%s", async (_, options, code) => {
     const before = countDescriptors();
     const error = await connect(options).then(
@@ -103,11 +99,11 @@ describe("connect() refuses", () => {
   });
 });
 
-describe("the polite default", () => {
+describe("the default limit", () => {
   // Only the checks are called here, never connect(): no packet may leave for that network.
   const foreign = "192.0.2.1:7777";
 
-  it("refuses more than 1,000 connections to a machine that is not this one, before anything is opened", async () => {
+  it("rejects more than 1,000 connections to another host, before anything is opened", async () => {
     const before = countDescriptors();
     expect(await refusal({ to: foreign, connections: 1001 })).toMatchObject({
       code: "E_NOT_AUTHORIZED",
@@ -122,7 +118,7 @@ describe("the polite default", () => {
     expect(countDescriptors()).toBe(before);
   });
 
-  it("lets 1,000 through, and more when it was confirmed, and any number to this machine", async () => {
+  it("permits 1,000, more with confirmation, and any number to this host", async () => {
     const plan = async (options: ConnectOptions) => (await findTargets(parseRunSpec(options))).isLocal;
     expect(await plan({ to: foreign, connections: 1000 })).toBe(false);
     expect(await plan({ to: foreign, connections: 1001, authorized: true })).toBe(false);

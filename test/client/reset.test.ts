@@ -6,7 +6,7 @@ import { startForeignServer } from "../support/peers.js";
 import { hasProgram, resultOf, runCli } from "../support/process.js";
 
 it.skipIf(!canMakeNamespaces() || !hasProgram("nft"))(
-  "a connection that is reset as soon as it is ESTABLISHED was established, and is lost",
+  "a connection that is reset right after it is ESTABLISHED counts as established, then as lost",
   async () => {
     enterNamespace();
     const server = await startForeignServer();

@@ -13,7 +13,7 @@ const RATE = 20;
 const CONNECTIONS = 80;
 const STOP_MS = 1500;
 
-it("a client that was stopped by a signal moves its schedule by that time, and says so", async () => {
+it("a client that was stopped by a signal shifts its schedule by that time, and says so", async () => {
   const server = await startServer();
   const client = startCli([
     ...["connect", endpoint(server.address), "--connect-rate", String(RATE), "-c", String(CONNECTIONS)],

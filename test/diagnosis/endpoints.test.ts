@@ -6,7 +6,7 @@ import { connect } from "../support/library.js";
 import { startServer } from "../support/peers.js";
 import { connectResult } from "../support/results.js";
 
-it("a run's endpoints are its destinations, in their order", async () => {
+it("a run's endpoints are its destinations, in order", async () => {
   const server = await startServer();
   const { ip, port } = server.address;
   const { destinations, endpoints } = await (await connect({ to: endpoint(server.address), durationMs: 0 })).done;

@@ -23,7 +23,7 @@ function explain(phase: Phase, errno: string, timing: Timing = "unknown") {
 const ERRNOS = [...getSystemErrorMap()].filter(([number]) => number > -134).map(([, [name]]) => name);
 
 describe("an errno", () => {
-  it("is known in every step, whenever it came", () => {
+  it("has an explanation in every step", () => {
     expect(ERRNOS.length).toBeGreaterThan(50);
     for (const errno of ERRNOS) {
       for (const phase of ["socket", "option", "bind", "connect", "register"] as const) {
@@ -40,7 +40,7 @@ describe("an errno", () => {
     }
   });
 
-  it("of a socket in a ring is about locked memory, and of any other about the kernel's", () => {
+  it("from a socket in a ring is about locked memory, and from any other socket about kernel memory", () => {
     const failures = [{ phase: "socket" as const, errno: "ENOMEM", count: 400 }];
     const limitOf = (name: "epoll" | "uring") =>
       explainRun(connectResult({ established: 0, failures, engine: { name, requested: "auto" } })).finding;
@@ -83,7 +83,7 @@ describe("an errno", () => {
     expect(finding).toMatchObject({ limit, whose, meaning: expect.stringMatching(meaning) });
   });
 
-  it("of an open connection that another program ended is told as that", () => {
+  it("on an open connection that another program aborted is reported as such", () => {
     const losses = [{ phase: "hold" as const, errno: "ECONNABORTED", count: 400 }];
     expect(explainRun(connectResult({ lost: 400, losses })).finding).toMatchObject({
       limit: "stop",

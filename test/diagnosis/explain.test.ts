@@ -267,7 +267,7 @@ describe("a client's run", () => {
     expect(diagnosis.finding!.evidence.length).toBeGreaterThan(0);
   });
 
-  it("throttled by memory.high is said, whatever came of it", () => {
+  it("mentions throttling by memory.high, whatever the outcome", () => {
     const evidence = { deltas: { "cgroup.memory.high": 1200, "cgroup.memory.max": 3 } };
     const { notes } = explainRun(connectResult({ evidence, isTargetMet: true }));
     expect(notes).toEqual([
@@ -276,7 +276,7 @@ describe("a client's run", () => {
     ]);
   });
 
-  it("stopped by memory names the cgroup or the host", () => {
+  it("stopped by low memory names the cgroup or the host", () => {
     const memoryStop = { availableBytes: 1, floorBytes: 2, bound: "cgroup" } as const;
     expect(explainRun(connectResult({ evidence: { memoryStop } })).finding!.limit).toBe("cgroup-memory");
     const high = { ...memoryStop, limit: "memory.high" } as const;
@@ -288,7 +288,7 @@ describe("a client's run", () => {
     expect(explainRun(connectResult({ evidence: { memoryStop: host } })).finding!.limit).toBe("memory");
   });
 
-  it("names the reserved ports only where the range would have done without them", () => {
+  it("names the reserved ports only if the range would suffice without them", () => {
     const settings = {
       "net.ipv4.ip_local_port_range.first": 40_000,
       "net.ipv4.ip_local_port_range.last": 40_999,
@@ -300,12 +300,12 @@ describe("a client's run", () => {
     expect(explainRun(connectResult({ ...result, requested: 1100 })).finding!.limit).toBe("ip-local-port-range");
   });
 
-  it("that met its target has no finding; one that was stopped says so", () => {
+  it("that met its target has no finding; a stopped one says so", () => {
     expect(explainRun(connectResult({ isTargetMet: true }))).toMatchObject({ outcome: "met", finding: undefined });
     expect(explainRun(connectResult({ evidence: { interrupted: true } })).outcome).toBe("stopped");
   });
 
-  it("notes connections that only this end takes for ESTABLISHED", () => {
+  it("notes connections that are ESTABLISHED only at this end", () => {
     const kernel = { source: "sock_diag", outgoing: 1000, incoming: 940 };
     const { notes } = explainRun(connectResult({ isTargetMet: true, kernel }));
     expect(notes).toEqual(["60 more sockets are ESTABLISHED at this end than at the server's"]);
@@ -316,13 +316,13 @@ describe("a client's run", () => {
     expect(explainRun(connectResult({ isTargetMet: true, kernel: even })).notes).toEqual([]);
   });
 
-  it("counts what is still open, not what was open once", () => {
+  it("counts what is still open, not what was once open", () => {
     const kernel = { source: "sock_diag", outgoing: 0, incoming: 0 };
     expect(explainRun(connectResult({ peakOpen: 600, lost: 100, kernel })).reached).toBe(500);
   });
 });
 
-describe("where the evidence does not decide", () => {
+describe("inconclusive evidence", () => {
   const suspectsOf = (changed: Parameters<typeof connectResult>[0]) => {
     const { outcome, finding, suspects } = explainRun(connectResult(changed));
     expect([outcome, finding]).toEqual(["undecided", undefined]);
@@ -330,21 +330,21 @@ describe("where the evidence does not decide", () => {
     return suspects.map(({ limit, whose }) => `${limit} of ${whose}`);
   };
 
-  it("silence of another host after some came about: its accept queue, or the path", () => {
+  it("silence of another host after some connections: its accept queue, or the path", () => {
     expect(suspectsOf({ failures: failure("connect", "ETIMEDOUT") })).toEqual([
       "accept-queue of peer",
       "path of network",
     ]);
   });
 
-  it("silence from the first on: a firewall, or nobody", () => {
+  it("silence from the start: a firewall, or no host", () => {
     expect(suspectsOf({ established: 0, failures: failure("connect", "ETIMEDOUT") })).toEqual([
       "path of network",
       "route of peer",
     ]);
   });
 
-  it("silence while overflows rise, and what this listener dropped is not to be seen", () => {
+  it("silence while overflows rise, if this listener's own drops are unknown", () => {
     const peer = { listeners: [{ ...listener(0), drops: undefined }], process };
     const evidence = { deltas: { "TcpExt.ListenOverflows": 9 }, peer };
     expect(suspectsOf({ failures: failure("connect", "ETIMEDOUT"), evidence })).toEqual([
@@ -355,28 +355,28 @@ describe("where the evidence does not decide", () => {
 
   it.each([
     [
-      "the oldest",
+      "the oldest connections",
       { keptOlder: 0, keptYounger: 600, shortestHeldMs: 1000, longestHeldMs: 1050, oldestKeptMs: 1000 },
       "peer-timeout",
     ],
-    ["some of all ages", { keptOlder: 9, keptYounger: 9 }, "peer-closing"],
-  ])("closing of %s is no sign of a maximum", (_, different, limit) => {
+    ["connections of all ages", { keptOlder: 9, keptYounger: 9 }, "peer-closing"],
+  ])("closing of %s does not indicate a connection limit", (_, different, limit) => {
     const evidence = { lossPattern: pattern(different), peer: { listeners: [listener(0)], process } };
     expect(suspectsOf({ ...lossy, evidence })).toEqual([`${limit} of peer`, "peer-maximum of peer"]);
   });
 
-  it("closing in a result of old, which does not tell the ages", () => {
+  it("closing in an old result, which has no ages", () => {
     const evidence = { peer: { listeners: [listener(0)], process } };
     expect(suspectsOf({ ...lossy, evidence })).toEqual(["peer-maximum of peer", "peer-timeout of peer"]);
   });
 
-  it("a single loss that may be the newest by chance", () => {
+  it("a single loss, which may be the newest by chance", () => {
     const evidence = { lossPattern: pattern({ keptOlder: 590 }), peer: { listeners: [listener(0)], process } };
     const losses = failure("hold", "FIN", 1);
     expect(suspectsOf({ lost: 1, losses, evidence })[0]).toBe("peer-closing of peer");
   });
 
-  it("a refusal of a server that listens, and no ICMP: a rule that rejects, or a late start", () => {
+  it("a refusal although a server listens, and no ICMP: a reject rule, or a late start", () => {
     const evidence = { peer: { listeners: [listener(0)], process } };
     expect(suspectsOf({ failures: failure("connect", "ECONNREFUSED"), evidence })).toEqual([
       "path of network",
@@ -384,7 +384,7 @@ describe("where the evidence does not decide", () => {
     ]);
   });
 
-  it("closing by another host: its maximum, or its descriptors; the plateau's height is told", () => {
+  it("closing by another host: its connection limit, or its descriptors; the plateau's height is given", () => {
     const kernel = { source: "sock_diag", outgoing: 1015, incoming: 0 };
     const evidence = { lossPattern: pattern() };
     const changed = { ...lossy, kernel, peakOpen: 1415, evidence };
@@ -394,14 +394,18 @@ describe("where the evidence does not decide", () => {
   });
 });
 
-describe("a server's life", () => {
+describe("a server's run", () => {
   it.each([
     ["nothing", {}, undefined],
     ["--max-connections", { rejected: 5 }, "peer-maximum"],
-    ["a full table that all share", { tableFull: 3, hasPrivateTables: false }, "nofile"],
-    ["full tables beside others with room", { tableFull: 3 }, undefined],
+    ["a full table shared by all threads", { tableFull: 3, hasPrivateTables: false }, "nofile"],
+    ["full tables, but room in others", { tableFull: 3 }, undefined],
     ["an overflow", { backlog: { length: 5, drops: 2, listenOverflows: 2, listenDrops: 2 } }, "accept-queue"],
-    ["somebody else's overflow", { backlog: { length: 5, drops: 0, listenOverflows: 2, listenDrops: 2 } }, undefined],
+    [
+      "another listener's overflow",
+      { backlog: { length: 5, drops: 0, listenOverflows: 2, listenDrops: 2 } },
+      undefined,
+    ],
     ["ENFILE", { failures: [{ phase: "accept", errno: "ENFILE", count: 1 } as const] }, "file-max"],
   ])("%s", (_, changed, limit) => {
     expect(explainRun(serveResult(changed)).finding?.limit).toBe(limit);
@@ -418,11 +422,11 @@ describe("a refusal by one of several destinations", () => {
     expect(finding!.meaning).toMatch(/nothing listens on 10\.0\.0\.1:7778: 1 of the 2 destinations/);
   });
 
-  it("says that one of them refuses where the other host's listeners are not to be seen", () => {
+  it("says that one of them refuses if the other host's listeners are not visible", () => {
     expect(explainRun(connectResult({ destinations, failures })).finding!.meaning).toMatch(/one of the 2 destinations/);
   });
 
-  it("says nothing of an end while connections stay open", () => {
+  it("does not mention an end while connections stay open", () => {
     const kernel = { source: "sock_diag", outgoing: 600, incoming: 600 };
     const evidence = { peer: { listeners: [], process: undefined } };
     const { finding } = explainRun(connectResult({ failures, kernel, evidence }));
@@ -432,20 +436,20 @@ describe("a refusal by one of several destinations", () => {
   });
 });
 
-describe("what was held", () => {
-  it("is our own count where the kernel's has others' connections in it", () => {
+describe("the number held", () => {
+  it("is our own count if the kernel's includes other programs' connections", () => {
     const kernel = { source: "sock_diag", outgoing: 5000, incoming: 0 };
     expect(explainRun(connectResult({ kernel, failures: failure("socket", "EMFILE") })).reached).toBe(600);
   });
 
-  it("of a server: what came in all is no aim that was missed", () => {
+  it("of a server: the total accepted is not a target that was missed", () => {
     const diagnosis = explainRun(serveResult({ accepted: 1150, rejected: 1050, peakOpen: 100 }));
     expect(diagnosis).toMatchObject({ of: "serve", wanted: 1150, reached: 100 });
     expect(diagnosisText(diagnosis)).toMatch(/^held at most 100 connections at once; 1,150 accepted in total/);
   });
 });
 
-it("a server whose connections the kernel aborted for want of TCP memory is told so", () => {
+it("a server whose connections the kernel aborted for lack of TCP memory is told so", () => {
   const deltas = { "TcpExt.TCPAbortOnMemory": 1084, "TcpExt.TCPMemoryPressures": 3 };
   const { finding, notes, outcome } = explainRun(serveResult({ evidence: { ...serveResult().evidence, deltas } }));
   expect(outcome).toBe("limited");
@@ -455,21 +459,21 @@ it("a server whose connections the kernel aborted for want of TCP memory is told
 });
 
 describe("notes", () => {
-  it("tell of connections aborted for want of memory, and of pressure, though the target is met", () => {
+  it("mention connections aborted for lack of memory, and memory pressure, although the target is met", () => {
     const deltas = { "TcpExt.TCPAbortOnMemory": 1084, "TcpExt.TCPMemoryPressures": 1 };
     const { notes } = explainRun(connectResult({ isTargetMet: true, evidence: { deltas } }));
     expect(notes.join()).toMatch(/aborted 1,084 connections.*tcp_mem.*memory pressure 1 time /);
   });
 
-  it("tell of a full SYN queue and of a full TIME_WAIT table", () => {
+  it("mention a full SYN queue and a full TIME_WAIT table", () => {
     const deltas = { "TcpExt.TCPReqQFullDoCookies": 7, "TcpExt.TCPTimeWaitOverflow": 8 };
     const { notes } = explainRun(connectResult({ isTargetMet: true, evidence: { deltas } }));
     expect(notes.join()).toMatch(/7 SYNs.*8 connections/);
   });
 });
 
-describe("somebody else's text", () => {
-  it("does not reach the terminal as it is", () => {
+describe("foreign text", () => {
+  it("does not reach the terminal unchanged", () => {
     const odd = { ...process, name: "a\x1b[31mb\nc" };
     const evidence = { lossPattern: pattern(), peer: { listeners: [listener(0)], process: odd } };
     const diagnosis = explainRun(connectResult({ ...lossy, evidence }));
@@ -479,22 +483,25 @@ describe("somebody else's text", () => {
   });
 });
 
-describe("what is no result", () => {
+describe("invalid results", () => {
   it.each([
     ["nothing", undefined],
-    ["another program's", { kind: "pressure", version: 1 }],
-    ["a later version's", { ...connectResult(), version: 2 }],
-    ["one without its losses", { ...connectResult(), losses: undefined }],
-    ["one without evidence, as before there was any", { ...connectResult(), evidence: undefined }],
-    ["one with an empty peer", connectResult({ evidence: { peer: {} as never } })],
-    ["one with an empty failure", connectResult({ failures: [{}] as never })],
-    ["one with an empty memory stop", connectResult({ evidence: { memoryStop: {} as never } })],
-    ["one with an empty count of the kernel", connectResult({ kernel: {} as never })],
-    ["one with a negative number", connectResult({ requested: -5 })],
-    ["one with a counter that is no number", connectResult({ evidence: { deltas: { "Tcp.x": "many" as never } } })],
-    ["a server's with an empty failure", serveResult({ failures: [{}] as never })],
-    ["a name that every object has", { kind: "toString", version: 1 }],
-  ])("%s is refused", (_, value) => {
+    ["another program's file", { kind: "pressure", version: 1 }],
+    ["a later version's result", { ...connectResult(), version: 2 }],
+    ["a result without losses", { ...connectResult(), losses: undefined }],
+    ["a result without evidence", { ...connectResult(), evidence: undefined }],
+    ["a result with an empty peer", connectResult({ evidence: { peer: {} as never } })],
+    ["a result with an empty failure", connectResult({ failures: [{}] as never })],
+    ["a result with an empty memory stop", connectResult({ evidence: { memoryStop: {} as never } })],
+    ["a result with an empty kernel count", connectResult({ kernel: {} as never })],
+    ["a result with a negative number", connectResult({ requested: -5 })],
+    [
+      "a result with a counter that is not a number",
+      connectResult({ evidence: { deltas: { "Tcp.x": "many" as never } } }),
+    ],
+    ["a server's result with an empty failure", serveResult({ failures: [{}] as never })],
+    ["a property name of every object", { kind: "toString", version: 1 }],
+  ])("%s is rejected", (_, value) => {
     expect(() => parseOwnResult(value, ["connect", "serve"])).toThrow(expect.objectContaining({ code: "E_OPTION" }));
   });
 });

@@ -7,8 +7,8 @@ import { connectResult } from "../support/results.js";
 const greetings = { greeted: 200, ungreeted: 100, awaited: 0 };
 const run = { outcome: "missed", established: 300, peakOpen: 300, failed: 0 } as const;
 
-describe("a server on another host that greets some and not others", () => {
-  it("may accept no more, or be silent: what tells is on its host", () => {
+describe("a server on another host that greets only some connections", () => {
+  it("may have stopped accepting, or may be silent: only its host can tell", () => {
     const misses = [{ kind: "ungreeted", count: 100, of: 300 }] as const;
     const { finding, suspects, notes } = explainRun(connectResult({ ...run, greetings, misses }));
     expect(finding).toBeUndefined();
@@ -18,7 +18,7 @@ describe("a server on another host that greets some and not others", () => {
     expect(notes).toEqual([]);
   });
 
-  it("is a note where it is not known to greet", () => {
+  it("is a note if it is not known to greet", () => {
     const { outcome, notes } = explainRun(
       connectResult({ ...run, outcome: "met", isTargetMet: true, misses: [], greetings }),
     );

@@ -16,8 +16,8 @@ const notesOn = (deltas: Record<string, number>, p90Us = 100, maxUs = 200) =>
     connectResult({ isTargetMet: true, established: 300, latency: latency(p90Us, maxUs), evidence: { deltas } }),
   ).notes;
 
-describe("a run that met its target with SYNs sent again", () => {
-  it.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("because a firewall drops what is above a rate", async () => {
+describe("a run that met its target with retransmitted SYNs", () => {
+  it.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("because a firewall drops packets above a rate", async () => {
     enterNamespace();
     execFileSync("nft", [
       "table inet f { chain i { type filter hook input priority 0; tcp dport 8000 tcp flags & (syn|ack) == syn limit rate over 20/second burst 30 packets drop; }; }",
@@ -33,19 +33,19 @@ describe("a run that met its target with SYNs sent again", () => {
     expect(diagnosis.notes.join()).toMatch(/at most [1-9][.\d]* s/);
   });
 
-  it("because an accept queue of this host overflowed", () => {
+  it("because an accept queue on this host overflowed", () => {
     expect(notesOn({ "TcpExt.TCPSynRetrans": 90, "TcpExt.ListenOverflows": 95 }, 1e6, 1.1e6)).toEqual([
       expect.stringMatching(/^90 SYNs were retransmitted .*overflowed 95 times; connecting took 1 s \(p90\)/),
     ]);
   });
 
-  it("because the peer still had connections of the same 4-tuples", () => {
+  it("because the peer still had connections with the same 4-tuples", () => {
     expect(notesOn({ "TcpExt.TCPSynRetrans": 20, "Tcp.OutRsts": 20 })).toEqual([
       expect.stringMatching(/^20 SYNs .*connections with the same 4-tuples.*challenge ACKs/),
     ]);
   });
 
-  it("of another program is not told of", () => {
+  it("of another program is not mentioned", () => {
     expect(notesOn({ "TcpExt.TCPSynRetrans": 20 })).toEqual([]);
     expect(notesOn({ "TcpExt.TCPSynRetrans": 1, "Tcp.OutRsts": 5 })).toEqual([]);
   });

@@ -31,11 +31,11 @@ it.each([
   ["ETIMEDOUT", "peer-silent", "peer"],
   ["FIN", "refused", "peer"],
   ["ECONNRESET", "refused", "peer"],
-])("explains %s by %s, of the %s side", (errno, limit, whose) => {
+])("explains %s by %s, on the %s side", (errno, limit, whose) => {
   expect(explain(errno)).toMatchObject({ limit, whose, evidence: [`3 × ${errno} (request)`] });
 });
 
-it("suspects TLS behind a 400 in plain text only", () => {
+it("suspects TLS behind a 400 only in plain text", () => {
   expect(explain("HTTP 400")!.fix).toContain("https://");
   expect(explain("HTTP 400", "request", { tls: { secured: 3, resumed: 0 } })!.fix).not.toContain("https://");
 });
@@ -49,7 +49,7 @@ describe("an announced close", () => {
       ...changed,
     })!.meaning;
 
-  it("is told by the number of requests, where that is the same for all", () => {
+  it("is reported with the number of requests, if it is the same for all connections", () => {
     expect(closed(3)).toContain("after one response");
     expect(closed(3000)).toContain("after 1,000 requests");
     expect(closed(3001)).toContain("after some requests");
@@ -57,13 +57,13 @@ describe("an announced close", () => {
   });
 });
 
-it("names the wait that a server asks for", () => {
+it("reports the wait that a server asks for", () => {
   const responses = { ...RESPONSES, retryAfterMs: 30_000 };
   expect(explain("HTTP 429", "response", { responses })!.evidence[1]).toMatch(/asks to wait 30.* s \(Retry-After\)/);
   expect(explain("HTTP 500", "response", { responses })!.evidence).toHaveLength(1);
 });
 
-it("leaves other failures, and other protocols, to other rules", () => {
+it("leaves other failures and other protocols to other rules", () => {
   expect(explain("FIN", "hold")).toBeUndefined();
   expect(explain("ECONNREFUSED", "connect")).toBeUndefined();
   expect(explain("HTTP 503", "upgrade", { protocol: "ws" })).toBeUndefined();

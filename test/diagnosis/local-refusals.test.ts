@@ -27,7 +27,7 @@ function enterLink(): void {
   ip("address add fd77::1/64 dev link0 nodad");
 }
 
-describe.skipIf(!canMakeNamespaces())("a refusal of this host", () => {
+describe.skipIf(!canMakeNamespaces())("a refusal by this host", () => {
   const routes = [
     ["blackhole", "EINVAL"],
     ["prohibit", "EACCES"],
@@ -35,7 +35,7 @@ describe.skipIf(!canMakeNamespaces())("a refusal of this host", () => {
     ["throw", "ENETUNREACH"],
   ] as const;
 
-  it("by a route of any type names the route, of either family", async () => {
+  it("by a route of any type names the route, for either family", async () => {
     enterLink();
     for (const [number, [type, errno]] of routes.entries()) {
       ip(`route add ${type} 10.78.${number}.0/24`);
@@ -80,7 +80,7 @@ describe.skipIf(!canMakeNamespaces())("a refusal of this host", () => {
     }
   });
 
-  it("for want of a route is no peer's and no path's", async () => {
+  it("for lack of a route blames neither the peer nor the path", async () => {
     enterLink();
     expect((await connect("192.0.2.1:7777")).diagnosis.finding).toMatchObject({ limit: "route", whose: "local" });
   });
@@ -111,7 +111,7 @@ describe.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("a firewall rule on 
     });
   });
 
-  it("that drops on output is known by the SYNs that could not be sent again", async () => {
+  it("that drops on output shows in SYNs that could not be retransmitted", async () => {
     enterLink();
     filter("output", "ip daddr 10.77.9.9 drop");
     const { diagnosis, failures, evidence } = await connect("10.77.9.9:7777", "--connect-timeout", "1500ms");
@@ -120,7 +120,7 @@ describe.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("a firewall rule on 
     expect(diagnosis.finding).toMatchObject({ limit: "firewall", whose: "local" });
   });
 
-  it("that drops on input, before a server of this host, is shown", async () => {
+  it("that drops on input, in front of a local server, is shown", async () => {
     enterLink();
     listenRaw("127.0.0.1", 7777);
     filter("input", "tcp dport 7777 drop");
@@ -134,29 +134,38 @@ describe.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("a firewall rule on 
     });
   });
 
-  it("of another port is not blamed for a server that is not there", async () => {
+  it("for another port is not blamed for a missing server", async () => {
     enterLink();
     filter("output", "tcp dport 9999 reject");
     expect((await connect("127.0.0.1:7777")).diagnosis.finding).toMatchObject({ limit: "listener", whose: "peer" });
   });
 });
 
-describe.skipIf(!canMakeNamespaces())("a refusal of a router's", () => {
-  it.each(["unreachable", "prohibit"])("by its %s route is the path's, though the errno is the same", async (type) => {
-    const router = makeNamespace();
-    enterNamespace();
-    ip("link add link0 type veth peer name link1");
-    ip(`link set link1 netns ${router}`);
-    ip("address add 10.77.0.1/24 dev link0");
-    ip("link set link0 up");
-    ip(`-n ${router} address add 10.77.0.2/24 dev link1`);
-    ip(`-n ${router} link set link1 up`);
-    run("ip", `netns exec ${router} sysctl -qw net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0`);
-    ip(`-n ${router} route add ${type} 10.99.0.0/16`);
-    ip("route add default via 10.77.0.2");
-    const { diagnosis, evidence, failures } = await connect("10.99.0.1:7777", "-c", "5", "--connect-timeout", "2500ms");
-    expect(failures[0]!.errno).toBe("EHOSTUNREACH");
-    expect(evidence.localPath?.failedAtOnce).toEqual({});
-    expect(diagnosis.finding).toMatchObject({ whose: "network" });
-  });
+describe.skipIf(!canMakeNamespaces())("a refusal by a router", () => {
+  it.each(["unreachable", "prohibit"])(
+    "because of its %s route is attributed to the path, although the errno is the same",
+    async (type) => {
+      const router = makeNamespace();
+      enterNamespace();
+      ip("link add link0 type veth peer name link1");
+      ip(`link set link1 netns ${router}`);
+      ip("address add 10.77.0.1/24 dev link0");
+      ip("link set link0 up");
+      ip(`-n ${router} address add 10.77.0.2/24 dev link1`);
+      ip(`-n ${router} link set link1 up`);
+      run("ip", `netns exec ${router} sysctl -qw net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0`);
+      ip(`-n ${router} route add ${type} 10.99.0.0/16`);
+      ip("route add default via 10.77.0.2");
+      const { diagnosis, evidence, failures } = await connect(
+        "10.99.0.1:7777",
+        "-c",
+        "5",
+        "--connect-timeout",
+        "2500ms",
+      );
+      expect(failures[0]!.errno).toBe("EHOSTUNREACH");
+      expect(evidence.localPath?.failedAtOnce).toEqual({});
+      expect(diagnosis.finding).toMatchObject({ whose: "network" });
+    },
+  );
 });

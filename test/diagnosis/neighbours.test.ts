@@ -41,19 +41,19 @@ describe("the neighbour table", () => {
       }),
     );
 
-  it("allows what it has room for, where sources take turns", () => {
+  it("allows as many connections as its entries do, if sources take turns", () => {
     expect(ask(2000, 2000)).toBe(1000);
     expect(ask(4000, 2000)).toBe(2000);
     expect(ask(2000, 1000)).toBe(Number.POSITIVE_INFINITY);
     expect(ask(900, 2000)).toBe(Number.POSITIVE_INFINITY);
   });
 
-  it("allows as many as the sources that it has room for, where one is filled before the next", () => {
+  it("allows as many sources as it has entries, if one is filled before the next", () => {
     expect(ask(2000, 2000, explicit(1024, 65_535))).toBe(Number.POSITIVE_INFINITY);
     expect(ask(20_000, 2000, explicit(40_000, 40_009))).toBe(10_000);
   });
 
-  it("is needed for destinations on the link, too, and not for what is behind a router", () => {
+  it("has entries for destinations on the link, too, but not for those behind a router", () => {
     expect(ask(4000, 0, kernel, 2000)).toBe(2000);
     expect(ask(4000, 0, kernel, 0)).toBe(Number.POSITIVE_INFINITY);
     const load = clientLoad({ connections: 10, onLink: { 4: none, 6: { sources: 1, destinations: 1 } } });
@@ -61,7 +61,7 @@ describe("the neighbour table", () => {
     expect(neighbours.needs(facts, clientLoad({ onLink: { 4: { sources: 0, destinations: 50 }, 6: none } }))).toBe(74);
   });
 
-  it("is unknown where it cannot be read", () => {
+  it("is unknown if it cannot be read", () => {
     const load = clientLoad({ connections: 10, onLink: { 4: { sources: 0, destinations: 5 }, 6: none } });
     expect(neighbours.allows!(hostFacts({ neighbourTables: undefined }), load)).toBeUndefined();
   });
@@ -74,7 +74,7 @@ describe("a run that meets a full table", () => {
     gauges: { "arp_cache.entries": 1026, "arp_cache.max": 1024 },
   };
 
-  it("names it by the kernel's own count, and not the firewall", () => {
+  it("names it by the kernel's own count, rather than the firewall", () => {
     const { finding } = explainRun(connectResult({ failures, evidence }));
     expect(finding).toMatchObject({ limit: "gc-thresh3", whose: "local" });
     expect(finding!.evidence.join("\n")).toMatch(/full 5,862 times[\s\S]*1,026 entries, .*gc_thresh3 is 1,024/);
@@ -84,7 +84,7 @@ describe("a run that meets a full table", () => {
     expect(explainRun(connectResult({ failures, evidence: fewer })).finding?.limit).not.toBe("gc-thresh3");
   });
 
-  it("suspects the server's where there are sources enough to fill it", () => {
+  it("suspects the server's if there are enough sources to fill it", () => {
     const plan = { tuplesAvailable: 1e6, tuplesSkipped: 0, sourceAddresses: 2000, sourcePorts: "kernel" };
     const { suspects } = explainRun(connectResult({ failures, plan }));
     expect(suspects[0]).toMatchObject({ limit: "gc-thresh3", whose: "peer" });
@@ -92,7 +92,7 @@ describe("a run that meets a full table", () => {
   });
 });
 
-describe.skipIf(!canMakeNamespaces())("what shares a link", () => {
+describe.skipIf(!canMakeNamespaces())("on-link addresses", () => {
   beforeEach(() => {
     enterNamespace();
     ip("link", "add", "v0", "type", "veth", "peer", "name", "v1");
@@ -103,7 +103,7 @@ describe.skipIf(!canMakeNamespaces())("what shares a link", () => {
     ip("route", "add", "default", "via", "10.77.0.1");
   });
 
-  it("are sources and destinations of the interface's network, none behind a gateway, none on loopback", () => {
+  it("are sources and destinations in the interface's network, none behind a gateway, none on loopback", () => {
     const sources = "10.76.255.250-10.77.3.255,192.168.0.1";
     expect(countOnLink(plan(sources, ["10.77.0.1", "10.77.0.9", "10.77.0.9"]))).toEqual({
       4: { sources: 1024, destinations: 2 },
@@ -118,7 +118,7 @@ describe.skipIf(!canMakeNamespaces())("what shares a link", () => {
     expect(countOnLink(undefined)).toEqual({ 4: none, 6: none });
   });
 
-  it("has a table that is read in every network namespace, as only the first has the setting", () => {
+  it("share a table that can be read in every network namespace, although only the first has the setting", () => {
     const tables = readNeighbourTables()!;
     for (const family of [4, 6] as const) {
       expect(tables[family].max).toBeGreaterThan(0);

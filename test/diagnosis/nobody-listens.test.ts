@@ -19,8 +19,8 @@ async function connect(...args: string[]): Promise<Run> {
 
 const me = `\\(process ${process.pid}\\)`;
 
-describe.skipIf(!canMakeNamespaces())("nobody listens there", () => {
-  it("and who listens on that port at another address or family is named, for one connection and for many", async () => {
+describe.skipIf(!canMakeNamespaces())("nobody listens", () => {
+  it("but a listener on that port at another address or family is named, for one connection and for many", async () => {
     enterNamespace();
     listenRaw("::", 7001, { isV6Only: true });
     listenRaw("127.0.0.9", 7002);
@@ -51,7 +51,7 @@ describe.skipIf(!canMakeNamespaces())("nobody listens there", () => {
     );
   });
 
-  it("but a socket has bound the port, and has not called listen()", async () => {
+  it("but a socket has bound the port without calling listen()", async () => {
     enterNamespace();
     const fd = openTcp(4);
     bindTo(fd, new SocketAddress(parseIp("127.0.0.1"), 7777));
@@ -62,7 +62,7 @@ describe.skipIf(!canMakeNamespaces())("nobody listens there", () => {
     );
   });
 
-  it("at one of the destinations only, which is told with who has its port", async () => {
+  it("at only one of the destinations, which is named with the holder of its port", async () => {
     enterNamespace();
     listenRaw("127.0.0.1", 7777);
     const { diagnosis } = await connect("127.0.0.1:7777", "127.0.0.2:7777", "-c", "20");
@@ -75,7 +75,7 @@ describe.skipIf(!canMakeNamespaces())("nobody listens there", () => {
     );
   });
 
-  it.each(["127.0.0.1", "::1"])("and a connection to %s that meets itself is none", async (ip) => {
+  it.each(["127.0.0.1", "::1"])("and a connection to %s that connected to itself does not count", async (ip) => {
     enterNamespace();
     writeFileSync("/proc/sys/net/ipv4/ip_local_port_range", "40005 40005");
     const to = ip.includes(":") ? `[${ip}]:40005` : `${ip}:40005`;
@@ -96,7 +96,7 @@ describe.skipIf(!canMakeNamespaces())("nobody listens there", () => {
   });
 });
 
-describe.skipIf(!canMakeNamespaces())("a listening socket that is made in mid-run", () => {
+describe.skipIf(!canMakeNamespaces())("a listening socket opened during a run", () => {
   const attemptsFailed = () => {
     const [names, values] = readFileSync("/proc/thread-self/net/snmp", "utf8")
       .split("\n")
@@ -105,7 +105,7 @@ describe.skipIf(!canMakeNamespaces())("a listening socket that is made in mid-ru
     return Number(values![names!.indexOf("AttemptFails")]);
   };
 
-  it("in place of another one is a reload, by its inode", async () => {
+  it("in place of another is a reload, recognized by its inode", async () => {
     enterNamespace();
     const before = listenRaw("127.0.0.1", 7777);
     const args = ["127.0.0.1:7777", "-c", "150", "--connect-rate", "100", "-T", "0s", "--json"];
@@ -128,7 +128,7 @@ describe.skipIf(!canMakeNamespaces())("a listening socket that is made in mid-ru
     expect(diagnosis.finding?.evidence.join()).toMatch(/inode \d+/);
   });
 
-  it("in place of one that went with its connections is a restart, and no maximum", async () => {
+  it("in place of one that ended with its connections is a restart, not a connection limit", async () => {
     enterNamespace();
     const before = listenRaw("127.0.0.1", 7777);
     const client = startCli(["connect", "127.0.0.1:7777", "-c", "60", "--connect-rate", "50", "-T", "200ms", "--json"]);
@@ -148,7 +148,7 @@ describe.skipIf(!canMakeNamespaces())("a listening socket that is made in mid-ru
     expect(diagnosis.finding?.meaning).toContain("restarted during the run");
   });
 
-  it("where none was is a server that began late", async () => {
+  it("where there was none is a server that started late", async () => {
     enterNamespace();
     const args = ["127.0.0.1:7777", "-c", "150", "--connect-rate", "100", "-T", "0s", "--json"];
     const client = startCli(["connect", ...args]);

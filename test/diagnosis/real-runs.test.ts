@@ -28,7 +28,7 @@ const limitsOf = ({ finding, suspects }: Diagnosis) => (finding ? [finding.limit
 describe("a server that closes", () => {
   // A client or server that is delayed notices or closes that much later. Times are therefore long in comparison, and
   // connections are opened over a while, so that some are older than others.
-  it("what is three seconds old has a time-out, not a maximum", async () => {
+  it("connections after three seconds has a timeout, not a connection limit", async () => {
     const host = ownAddress();
     const { port } = await startForeignServerProcess({ host, idleMs: 3000 });
     const { diagnosis, evidence } = await connect(
@@ -41,7 +41,7 @@ describe("a server that closes", () => {
     expect(evidence.lossPattern!.keptYounger).toBe(evidence.lossPattern!.kept);
   });
 
-  it("every tenth has no maximum of its own either", async () => {
+  it("every tenth connection has no connection limit either", async () => {
     const host = ownAddress();
     const { port } = await startForeignServerProcess({ host, closeEvery: 10 });
     const { diagnosis, lost } = await connect(`${host}:${port}`, ...["-c", "300", "--connect-rate", "150", "-T", "3s"]);
@@ -49,7 +49,7 @@ describe("a server that closes", () => {
     expect(limitsOf(diagnosis), JSON.stringify(diagnosis)).toEqual(["peer-closing", "peer-maximum"]);
   });
 
-  it("what is over its maximum has one", async () => {
+  it("connections above its limit has one", async () => {
     const server = startCli(["serve", `${ownAddress()}:0`, "--log", "none", "--max-connections", "100"]);
     const [, at] = await server.prints(/^listening on (.*)$/m);
     const { diagnosis, evidence } = await connect(at!, "-c", "300", "--connect-rate", "150", "-T", "3s");
@@ -60,7 +60,7 @@ describe("a server that closes", () => {
   });
 });
 
-it("one of two destinations that refuses is named", async () => {
+it("one refusing destination of two is named", async () => {
   const host = ownAddress();
   const { port } = await startForeignServerProcess({ host });
   const refused = ownPort();
@@ -98,14 +98,14 @@ it("a server that closes its listening socket has not ended while it keeps conne
   expect(diagnosis.finding!.meaning).toMatch(/keeps its accepted connections/);
 });
 
-describe.skipIf(!canMakeNamespaces())("beside another listener that overflows", () => {
+describe.skipIf(!canMakeNamespaces())("next to another listener that overflows", () => {
   /** Fills the queue of another listener; each further SYN increases the namespace's counters. */
   function overflowAnother(): void {
     listenRaw(HOST, 9000, { backlog: 1 });
     for (let n = 0; n < 12; n++) connectRaw(HOST, 9000);
   }
 
-  it.skipIf(!hasProgram("nft"))("packets that a firewall drops are no full accept queue", async () => {
+  it.skipIf(!hasProgram("nft"))("packets dropped by a firewall are not blamed on a full accept queue", async () => {
     enterNamespace();
     listenRaw(HOST, 8000);
     execFileSync("nft", [
@@ -126,7 +126,7 @@ describe.skipIf(!canMakeNamespaces())("beside another listener that overflows", 
     expect(limitsOf(diagnosis), JSON.stringify(diagnosis)).toEqual(["path"]);
   });
 
-  it("a refused port is no full accept queue, whatever tcp_abort_on_overflow says", async () => {
+  it("a refused port is not blamed on a full accept queue, whatever tcp_abort_on_overflow is", async () => {
     enterNamespace();
     execFileSync("sysctl", ["-qw", "net.ipv4.tcp_abort_on_overflow=1"]);
     overflowAnother();
@@ -134,7 +134,7 @@ describe.skipIf(!canMakeNamespaces())("beside another listener that overflows", 
     expect(limitsOf(diagnosis)).toEqual(["listener"]);
   });
 
-  it("a server that took all that came is stopped by nothing", async () => {
+  it("a server that accepted everything was stopped by nothing", async () => {
     enterNamespace();
     const server = startCli(["serve", `${HOST}:8000`, "--json"]);
     await server.prints(/listening/);
@@ -160,7 +160,7 @@ describe.skipIf(!canMakeNamespaces())("beside another listener that overflows", 
     expect(diagnosis.suspects[0]!.evidence.join()).toMatch(/redirected/);
   });
 
-  it("connections that only the client takes for ESTABLISHED are not reached", async () => {
+  it("connections ESTABLISHED only at the client do not count as reached", async () => {
     enterNamespace();
     const listener = listenRaw(HOST, 8000, { backlog: 4096 });
     // With TCP_DEFER_ACCEPT, handshakes wait in the SYN queue for data although the client's end is ESTABLISHED;

@@ -20,8 +20,8 @@ async function doctor(...args: string[]): Promise<Prediction & { code: number | 
   return { ...resultOf(stdout), code };
 }
 
-describe.skipIf(!canMakeNamespaces())("a port on which nobody listens", () => {
-  it("is a ceiling of 0 where nothing translates addresses", async () => {
+describe.skipIf(!canMakeNamespaces())("a port without a listener", () => {
+  it("has a ceiling of 0 if no addresses are translated", async () => {
     enterNamespace();
     expect(readTranslation()).toBe("none");
     expect(await doctor("--target", "127.0.0.1:7778")).toMatchObject({
@@ -31,7 +31,7 @@ describe.skipIf(!canMakeNamespaces())("a port on which nobody listens", () => {
     });
   });
 
-  it.skipIf(!hasProgram("nft"))("is unknown where a rule may redirect it, and nobody is asked there", async () => {
+  it.skipIf(!hasProgram("nft"))("has an unknown ceiling if a rule may redirect it, and is not probed", async () => {
     enterNamespace();
     const { port } = await startForeignServerProcess({ host: "0.0.0.0" });
     const rule = `tcp dport 7778 counter redirect to :${port}`;
@@ -54,30 +54,33 @@ describe.skipIf(!canMakeNamespaces())("a port on which nobody listens", () => {
   });
 });
 
-it.skipIf(!hasProgram("haproxy"))("a proxy is told by its connections, one out for each one in", async () => {
-  const host = ownAddress();
-  const backend = await startForeignServerProcess({ host });
-  const front = ownPort();
-  const folder = mkdtempSync(join(tmpdir(), "fourtuple-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  const file = join(folder, "haproxy.cfg");
-  writeFileSync(
-    file,
-    [
-      "global\n maxconn 500",
-      "defaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m",
-      `frontend f\n bind ${host}:${front}\n default_backend b`,
-      `backend b\n server s ${host}:${backend.port}\n`,
-    ].join("\n"),
-  );
-  const proxy = start("haproxy", ["-db", "-f", file], { nofile: 2000 });
-  const look = () => inspectServer(endpointsQuery([{ ip: parseIp(host), port: front }]));
-  await until("it listens", look, ({ listeners }) => listeners.length === 1);
-  expect((await look()).workers).toMatchObject([{ pid: proxy.pid, isProxy: false }]);
-  await startClient({ to: `${host}:${front}`, connections: 20 });
-  await until("it is seen as a proxy", look, ({ workers }) => workers[0]?.isProxy === true);
-  // A server that answers by itself is not a proxy.
-  await startClient({ to: `${host}:${backend.port}`, connections: 20 });
-  const { workers } = await inspectServer(endpointsQuery([{ ip: parseIp(host), port: backend.port }]));
-  expect(workers).toMatchObject([{ pid: backend.pid, isProxy: false }]);
-});
+it.skipIf(!hasProgram("haproxy"))(
+  "a proxy is recognized by its connections: one opened for each one accepted",
+  async () => {
+    const host = ownAddress();
+    const backend = await startForeignServerProcess({ host });
+    const front = ownPort();
+    const folder = mkdtempSync(join(tmpdir(), "fourtuple-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "haproxy.cfg");
+    writeFileSync(
+      file,
+      [
+        "global\n maxconn 500",
+        "defaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m",
+        `frontend f\n bind ${host}:${front}\n default_backend b`,
+        `backend b\n server s ${host}:${backend.port}\n`,
+      ].join("\n"),
+    );
+    const proxy = start("haproxy", ["-db", "-f", file], { nofile: 2000 });
+    const look = () => inspectServer(endpointsQuery([{ ip: parseIp(host), port: front }]));
+    await until("it listens", look, ({ listeners }) => listeners.length === 1);
+    expect((await look()).workers).toMatchObject([{ pid: proxy.pid, isProxy: false }]);
+    await startClient({ to: `${host}:${front}`, connections: 20 });
+    await until("it is seen as a proxy", look, ({ workers }) => workers[0]?.isProxy === true);
+    // A server that answers by itself is not a proxy.
+    await startClient({ to: `${host}:${backend.port}`, connections: 20 });
+    const { workers } = await inspectServer(endpointsQuery([{ ip: parseIp(host), port: backend.port }]));
+    expect(workers).toMatchObject([{ pid: backend.pid, isProxy: false }]);
+  },
+);

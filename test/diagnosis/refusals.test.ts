@@ -32,7 +32,7 @@ it.each([
   ["CLOSE 4001", "refused", "peer"],
   ["ETIMEDOUT", "peer-silent", "peer"],
   ["FIN", "refused", "peer"],
-])("takes %s for %s, of the %s side", (errno, limit, whose) => {
+])("explains %s by %s, on the %s side", (errno, limit, whose) => {
   expect(explain(errno)).toMatchObject({ limit, whose });
 });
 

@@ -36,8 +36,8 @@ const ask = (different: Partial<Server>, connections = 1000) => {
 };
 const OURS = { args: ["node", "dist/cli/main.js", "serve", "--max-connections", "100"] };
 
-describe("descriptors of the server", () => {
-  it("are the server's limit, not this process's; what waits in the queue of one that stops accepting is said", () => {
+describe("the descriptors of a server", () => {
+  it("are the server's limit, not this process's; connections in the queue of a server that stops accepting are mentioned", () => {
     const { binding, next, notes, limits } = ask({ workers: [worker(7, 594)] });
     expect(binding).toMatchObject({
       id: "peer-nofile",
@@ -50,7 +50,7 @@ describe("descriptors of the server", () => {
     expect(notes).toEqual([expect.stringMatching(/up to 501 more in its accept queue/)]);
   });
 
-  it("of workers that share a listener count together as long as all of them fill", () => {
+  it("add up over workers that share a listener, as long as all of them fill", () => {
     const workers = [worker(1, 294), worker(2, 294)];
     expect(ask({ workers }).binding).toMatchObject({ id: "peer-nofile", allows: 588 });
     expect(ask({ workers }, 290).unknown).toEqual([]);
@@ -58,27 +58,27 @@ describe("descriptors of the server", () => {
     expect(ask({ workers }, 400).unknown).toEqual(["peer-nofile"]);
   });
 
-  it("are unknown where no process can be seen, or its limit not read", () => {
+  it("are unknown if no process is visible, or its limit cannot be read", () => {
     expect(ask({ workers: [] }).unknown).toEqual(["peer-nofile"]);
     expect(ask({ workers: [worker(1, 5, { openDescriptors: undefined })] }).unknown).toEqual(["peer-nofile"]);
   });
 });
 
 describe("a proxy", () => {
-  it("takes two descriptors a client, where it is seen to be one", () => {
+  it("takes two descriptors per client, if it is recognized as one", () => {
     const { binding } = ask({ workers: [worker(7, 594, { isProxy: true })] });
     expect(binding).toMatchObject({ id: "peer-nofile", allows: 297, needs: 2006 });
     expect(binding!.nowText).toMatch(/a proxy/);
   });
 
-  it("may be what a server turns out to be: that is said where it matters", () => {
+  it("may be what a server turns out to be: a caveat says so if it matters", () => {
     expect(ask({ workers: [worker(7, 1594)] }).notes.join()).toMatch(/two descriptors per client: .* holds 797/);
     expect(ask({ workers: [worker(7, 2594)] }).notes).toEqual([]);
     expect(ask({ workers: [worker(7, 1594, OURS)] }).notes).toEqual([]);
   });
 });
 
-describe("nobody listens", () => {
+describe("no listener", () => {
   const alone = { listeners: [], workers: [], queues: [] };
   const askWith = (translation: Translation) =>
     predict({
@@ -87,11 +87,11 @@ describe("nobody listens", () => {
       obstacle: undefined,
     });
 
-  it("is no connection where nothing translates addresses", () => {
+  it("allows no connection if no addresses are translated", () => {
     expect(askWith("none")).toMatchObject({ ceiling: 0, isTargetMet: false, binding: { id: "listener" } });
   });
 
-  it.each(["present", "unknown"] as const)("is unknown where rules may redirect the port: %s", (translation) => {
+  it.each(["present", "unknown"] as const)("is unknown if rules may redirect the port: %s", (translation) => {
     const { unknown, notes, ceiling } = askWith(translation);
     expect(unknown).toContain("listener");
     expect(ceiling).toBeGreaterThan(100);
@@ -99,13 +99,13 @@ describe("nobody listens", () => {
   });
 });
 
-describe("what it does not take", () => {
-  it("its own maximum, less what it holds", () => {
+describe("connections that a server does not take", () => {
+  it("its own limit, minus the connections it holds", () => {
     const { binding } = ask({ workers: [worker(1, 1e6, OURS)], held: 60 });
     expect(binding).toMatchObject({ id: "peer-maximum", allows: 40, needs: 1060 });
   });
 
-  it("one of two listeners that is stopped: what comes to it is not to be told", () => {
+  it("one of two listeners is stopped: how many reach it is unknown", () => {
     const queues = [
       { room: 101, isStopped: true },
       { room: 101, isStopped: false },
@@ -115,7 +115,7 @@ describe("what it does not take", () => {
     expect(ask({ queues: queues.map(({ room }) => ({ room, isStopped: true })) }, 300).ceiling).toBe(202);
   });
 
-  it("somaxconn is none of its limits where its queue is long enough", () => {
+  it("somaxconn is not a limit if the queue is long enough", () => {
     const row = ({ limits }: ReturnType<typeof ask>) => limits.find(({ id }) => id === "somaxconn")!;
     const ofLoad = (limit: number) => {
       const listeners = [{ ip: "127.0.0.1", port: 7777, uid: 0, acceptQueue: { used: 0, limit } }];
@@ -126,8 +126,8 @@ describe("what it does not take", () => {
   });
 });
 
-describe("a real one", () => {
-  it("is seen with its process, what it holds and its queue", async () => {
+describe("a real server", () => {
+  it("is found with its process, its connections and its queue", async () => {
     const host = ownAddress();
     const { port, pid } = await startForeignServerProcess({ host }, { nofile: 600 });
     await startClient({ to: `${host}:${port}`, connections: 20 });
@@ -137,7 +137,7 @@ describe("a real one", () => {
     expect(found.queues).toMatchObject([{ isStopped: false }]);
   });
 
-  it("is stopped when every process that accepts there is", async () => {
+  it("is stopped if every process that accepts there is", async () => {
     const host = ownAddress();
     const cli = startCli(["serve", `${host}:0`, "--log", "none", "--backlog", "300"]);
     const [, at] = await cli.prints(/^listening on (.*)$/m);

@@ -20,26 +20,32 @@ const plan = (from: string, to: string, ports: NonNullable<Load["plan"]>["ports"
 const kernel = { chosenBy: "kernel", available: 600 } as const;
 const explicit = (first: number, last: number) => ({ chosenBy: "us", range: { first, last }, startAt: first }) as const;
 
-describe("the rate that lasts", () => {
+describe("the sustainable rate", () => {
   const away = plan("10.0.0.1", "10.0.0.9", kernel);
   const here = plan("127.0.0.2", "127.0.0.1", kernel);
   it.each([
-    ["4-tuples by the minute", {}, away, 20, 60],
-    ["tcp_tw_reuse = 1: by its delay", { timeWaitReuse: 1 }, away, 1200, 1],
+    ["default settings", {}, away, 20, 60],
+    ["tcp_tw_reuse = 1", { timeWaitReuse: 1 }, away, 1200, 1],
     ["another tcp_tw_reuse_delay", { timeWaitReuse: 1, timeWaitReuseDelayMs: 6000 }, away, 200, 6],
-    ["no tcp_tw_reuse_delay in this kernel", { timeWaitReuse: 1, timeWaitReuseDelayMs: undefined }, away, 1200, 1],
+    ["a kernel without tcp_tw_reuse_delay", { timeWaitReuse: 1, timeWaitReuseDelayMs: undefined }, away, 1200, 1],
     ["tcp_tw_reuse = 2 over loopback", {}, here, 1200, 1],
     ["tcp_tw_reuse = 0 over loopback", { timeWaitReuse: 0 }, here, 20, 60],
-    ["without timestamps", { timeWaitReuse: 1, timestamps: 0 }, here, 20, 60],
-    ["explicit ports of the kernel's range", {}, plan("10.0.0.1", "10.0.0.9", explicit(40_000, 40_299)), 10, 60],
-    ["ports bound by their number", {}, plan("10.0.0.1", "10.0.0.9", explicit(2000, 2099)), "unlimited", 0],
-    ["those without timestamps", { timestamps: 0 }, plan("10.0.0.1", "10.0.0.9", explicit(2000, 2299)), 10, 60],
-  ])("is %s", (_, facts, plan, perSec, kept) => {
+    ["timestamps off", { timeWaitReuse: 1, timestamps: 0 }, here, 20, 60],
+    ["explicit ports in the kernel's range", {}, plan("10.0.0.1", "10.0.0.9", explicit(40_000, 40_299)), 10, 60],
+    ["ports bound by number", {}, plan("10.0.0.1", "10.0.0.9", explicit(2000, 2099)), "unlimited", 0],
+    [
+      "ports bound by number, and timestamps off",
+      { timestamps: 0 },
+      plan("10.0.0.1", "10.0.0.9", explicit(2000, 2299)),
+      10,
+      60,
+    ],
+  ])("with %s", (_, facts, plan, perSec, kept) => {
     const rate = connectRateOf(hostFacts(facts), clientLoad({ plan }));
     expect(rate).toMatchObject({ sustainedPerSec: perSec, keptSeconds: kept });
   });
 
-  it("is less by what others hold, not by what is in TIME_WAIT now; that is what a burst lacks", () => {
+  it("is reduced by connections that others hold, not by current TIME_WAITs, which only reduce a burst", () => {
     const load = (connectRatePerSec: number, portsInUse: number, tuples: number) =>
       connectRateOf(
         hostFacts(),
@@ -79,7 +85,7 @@ describe.skipIf(!canMakeNamespaces())("TIME_WAIT", () => {
     return JSON.parse((await runCli(["doctor", ...load, ...args])).stdout);
   };
 
-  it("of connections that come and go is named, with what would help, in order", async () => {
+  it("of short-lived connections is named, with the remedies in order", async () => {
     await serve();
     const churn = ["--close-after-greeting", "--close", "fin", "--source-port", "kernel", "-c", "100"];
     const { established, diagnosis, evidence } = await run(...churn, "--connect-timeout", "2s");
@@ -96,7 +102,7 @@ describe.skipIf(!canMakeNamespaces())("TIME_WAIT", () => {
     expect(facts.join("\n")).toMatch(/50 ÷ 60 s = 0\.8 connections\/s sustained/);
   });
 
-  it("left by a run before is not taken for ports of others", async () => {
+  it("left by an earlier run is not taken for other programs' ports", async () => {
     await serve("--mode", "discard");
     const ports = ["--source-port", "40000-40049", "-c", "50"];
     expect((await run(...ports, "--close", "fin")).established).toBe(50);
@@ -113,7 +119,7 @@ describe.skipIf(!canMakeNamespaces())("TIME_WAIT", () => {
     expect(diagnosis.finding!.evidence.join()).not.toMatch(/by others|other sockets/);
   });
 
-  it("is only a fact where the ports would not have done without it either", async () => {
+  it("is only mentioned if the ports would not suffice without it either", async () => {
     await serve("--mode", "discard");
     const ports = ["--source-port", "40000-40049"];
     expect((await run(...ports, "-c", "20", "--close", "fin")).established).toBe(20);
@@ -123,7 +129,7 @@ describe.skipIf(!canMakeNamespaces())("TIME_WAIT", () => {
     expect(diagnosis.finding!.evidence.join("\n")).toContain("20 in TIME_WAIT, for up to");
   });
 
-  it("holds its port as long as tcp_tw_reuse_delay says", async (context) => {
+  it("holds its port for tcp_tw_reuse_delay", async (context) => {
     try {
       set("net.ipv4.tcp_tw_reuse_delay=60000");
     } catch {
@@ -144,7 +150,7 @@ describe.skipIf(!canMakeNamespaces())("TIME_WAIT", () => {
     expect((await doctor(...chosen)).ceiling).toBe(50);
   });
 
-  it("is predicted as a rate, and how long a higher one lasts", async () => {
+  it("is predicted as a rate, with how long a higher one lasts", async () => {
     await serve();
     const args = ["--source-port", "kernel", "-c", "10"];
     const { rate, limits } = await doctor(...args, "--connect-rate", "10");

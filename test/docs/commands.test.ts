@@ -28,12 +28,12 @@ function blocksOf(page: string): Block[] {
 
 const withCommands = pages().filter((page) => blocksOf(page).length > 0);
 
-it("the pages of commands have some that run", () => {
+it("the pages of commands contain some to run", () => {
   for (const name of ["connect", "doctor", "ports", "report", "serve"])
     expect(withCommands).toContain(`docs/${name}.md`);
 });
 
-describe.skipIf(!canMakeNamespaces())("the commands of a page run as they stand", () => {
+describe.skipIf(!canMakeNamespaces())("the commands of a page run verbatim", () => {
   it.each(withCommands)(
     "%s",
     async (page) => {

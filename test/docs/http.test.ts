@@ -16,7 +16,7 @@ const blocksOf = (language: string) =>
 
 const canRun = hasProgram("nginx") && hasProgram("openssl") && hasProgram("curl") && canMakeNamespaces();
 
-it.runIf(canRun)("does what it says", async () => {
+it.runIf(canRun)("works as described", async () => {
   enterNamespace();
   const folder = mkdtempSync(join(tmpdir(), "fourtuple-http-page-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));

@@ -14,7 +14,7 @@ const blocks = commandsIn(readPage(PAGE));
 const blockOf = (language: string) =>
   blocks.find((block) => block.startsWith(`${language}\n`))!.slice(language.length + 1);
 
-it.runIf(hasProgram("mosquitto") && canMakeNamespaces())("does what it says", async () => {
+it.runIf(hasProgram("mosquitto") && canMakeNamespaces())("works as described", async () => {
   enterNamespace();
   const folder = mkdtempSync(join(tmpdir(), "fourtuple-mqtt-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));

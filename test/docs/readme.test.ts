@@ -11,7 +11,7 @@ describe("README.md and README.zh-CN.md", () => {
     expect(commandsIn(chinese)).toEqual(commandsIn(english));
   });
 
-  it("lead to each other from the top, and to the same pages", () => {
+  it("link to each other at the top, and to the same pages", () => {
     expect(linksIn(english)[0]).toBe("README.zh-CN.md");
     expect(linksIn(chinese)[0]).toBe("README.md");
     expect(linksIn(chinese).slice(1)).toEqual(linksIn(english).slice(1));
@@ -25,11 +25,11 @@ it.each(pages())("%s has no dead link", (page) => {
 describe("code blocks are compared", () => {
   const block = (code: string) => commandsIn(`text\n\n\`\`\`sh\n${code}\n\`\`\`\n`);
 
-  it("without comments and what aligns them", () => {
+  it("without comments and alignment", () => {
     expect(block("a b   # one\n# alone\nc")).toEqual(block("a b # 一\n# 独\nc"));
   });
 
-  it("with all else", () => {
+  it("with everything else", () => {
     expect(block("a -c 10k # one")).not.toEqual(block("a -c 100k # one"));
     expect(block("a 'x#y'")).toEqual(["sh\na 'x#y'\n"]);
   });

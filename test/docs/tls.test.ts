@@ -10,7 +10,7 @@ import { CLI_FILE, hasProgram, start } from "../support/process.js";
 const PAGE = "docs/protocols/tls.md";
 const block = commandsIn(readPage(PAGE)).find((text) => text.startsWith("sh\n"))!;
 
-it.runIf(hasProgram("openssl") && canMakeNamespaces())("does what it says", async () => {
+it.runIf(hasProgram("openssl") && canMakeNamespaces())("works as described", async () => {
   enterNamespace();
   const folder = mkdtempSync(join(tmpdir(), "fourtuple-tls-page-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));

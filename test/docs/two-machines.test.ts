@@ -15,7 +15,7 @@ const commands = commandsIn(page).join("\n");
 describe("compose.yaml", () => {
   const { services, networks } = parse(read("compose.yaml"), { merge: true });
 
-  it("has the services that the page names, built from here, on a network without a way out", () => {
+  it("has the services that the page names, built from this repository, on an internal network", () => {
     const named = [...commands.matchAll(/docker compose exec (?:--index \d )?(\w+)/g)].map(([, service]) => service!);
     expect(new Set(named)).toEqual(new Set(Object.keys(services)));
     for (const { build, image, networks: joined } of Object.values<typeof services.server>(services)) {
@@ -27,14 +27,14 @@ describe("compose.yaml", () => {
     expect(networks.wire.internal).toBe(true);
   });
 
-  it("has room in the server's descriptor table for all clients of the page", () => {
+  it("has enough descriptors on the server for all clients of the page", () => {
     const perClient = [...commands.matchAll(/exec --index \d client .* -c (\d+)k/g)].map(([, count]) => Number(count));
     const all = perClient.reduce((sum, count) => sum + count * 1000, 0);
     expect(all).toBeGreaterThan(65_535);
     expect(services.server.ulimits.nofile).toBeGreaterThan(all);
   });
 
-  it("finds the server healthy by a command that does what it says", async () => {
+  it("checks the server's health with a command that works", async () => {
     // A port with no other listener, on any address, after the server has ended.
     const server = startCli(["serve", `127.0.0.1:${ownPort()}`]);
     const [, port] = await server.prints(/^listening on [\d.]+:(\d+)$/m);
@@ -50,7 +50,7 @@ describe("compose.yaml", () => {
 describe("docker/Dockerfile", () => {
   const dockerfile = read("docker/Dockerfile");
 
-  it("copies what is there and what .dockerignore lets through", () => {
+  it("copies only files that exist and pass .dockerignore", () => {
     const copies = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, files]) => files!.split(" "));
     const passed = read("docker/Dockerfile.dockerignore").matchAll(/^!(.+)$/gm);
     expect([...passed].map(([, file]) => file).sort()).toEqual([...copies].sort());
@@ -61,7 +61,7 @@ describe("docker/Dockerfile", () => {
 describe("Vagrantfile", () => {
   const vagrantfile = read("Vagrantfile");
 
-  it("is Ruby", ({ skip }) => {
+  it("is valid Ruby", ({ skip }) => {
     if (!hasProgram("ruby")) skip();
     const { status, stderr } = spawnSync("ruby", ["-c", `${ROOT}Vagrantfile`], { encoding: "utf8" });
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });

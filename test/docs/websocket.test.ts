@@ -19,7 +19,7 @@ function shell(line: string) {
   return start("bash", ["-c", `fourtuple() { exec ${process.execPath} ${CLI_FILE} "$@"; }; ${line}`]);
 }
 
-it.runIf(hasProgram("nginx") && canMakeNamespaces())("does what it says", async () => {
+it.runIf(hasProgram("nginx") && canMakeNamespaces())("works as described", async () => {
   enterNamespace();
   const folder = mkdtempSync(join(tmpdir(), "fourtuple-websocket-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));

@@ -12,7 +12,7 @@ function run(intervalMs: number, end: number, untilMs: number, stepMs: number) {
   return beats;
 }
 
-it("come to every slot once an interval, spread over it", () => {
+it("are due once per interval for every slot, spread over the interval", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 100, max: 5000 }), (end, intervalMs) => {
       // One step past the third interval, whose last heartbeats may be due within its last step.
@@ -28,7 +28,7 @@ it("come to every slot once an interval, spread over it", () => {
   );
 });
 
-it("are even from one part of the interval to the next", () => {
+it("are evenly distributed over the parts of the interval", () => {
   const beats = run(1000, 1024, 999, 1);
   const tenths = Array.from(
     { length: 10 },
@@ -38,7 +38,7 @@ it("are even from one part of the interval to the next", () => {
   expect(Math.max(...tenths)).toBeLessThanOrEqual(105);
 });
 
-it("are waited for until the next of them, some together", () => {
+it("are awaited until the next one, and sent in groups", () => {
   const heartbeats = new Heartbeats({ beat: () => undefined }, 1000, 0);
   heartbeats.sendDue(0, 10);
   // Ten of 1,024 slots are in use: their heartbeats are due within the first 10 ms.
@@ -47,7 +47,7 @@ it("are waited for until the next of them, some together", () => {
   expect(heartbeats.nextInMs(10, 10)).toBe(990);
 });
 
-it("are not caught up after a standstill", () => {
+it("are not caught up after a suspension", () => {
   let beats = 0;
   const heartbeats = new Heartbeats({ beat: () => beats++ }, 100, 0);
   heartbeats.sendDue(60_000, 100);
@@ -56,7 +56,7 @@ it("are not caught up after a standstill", () => {
   expect(beats).toBeLessThanOrEqual(101);
 });
 
-it("go on when slots are added, at most an interval late", () => {
+it("continue when slots are added, at most an interval late", () => {
   const last = new Map<number, number>();
   let [nowMs, end, longestMs] = [0, 500, 0];
   const heartbeats = new Heartbeats(

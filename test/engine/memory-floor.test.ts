@@ -23,7 +23,7 @@ describe("the memory floor", () => {
     expect(floorOf(total * MIB)).toBe(floor * MIB);
   });
 
-  it("is reached below it, and not on it", () => {
+  it("is reached just below it, and not at it", () => {
     const room = (availableBytes: number): MemoryRoom => ({ bound: "host", availableBytes, floorBytes: 100 });
     expect([101, 100, 99, -1].map((bytes) => isBelowFloor(room(bytes)))).toEqual([false, false, true, true]);
   });
@@ -51,7 +51,7 @@ describe.skipIf(!canMakeMemoryGroups())("a run in a memory cgroup of 400 MiB", (
     return { code, result: resultOf(stdout) as ConnectResult & { diagnosis: Diagnosis } };
   }
 
-  it("stops at the floor where others have most of it, and misses its target", async () => {
+  it("stops at the floor if others use most of it, and misses its target", async () => {
     const { code, result } = await connectBeside(250);
     expect(code).toBe(1);
     expect(result).toMatchObject({ outcome: "missed", failed: 0, diagnosis: { finding: { limit: "cgroup-memory" } } });
@@ -60,7 +60,7 @@ describe.skipIf(!canMakeMemoryGroups())("a run in a memory cgroup of 400 MiB", (
     expect(result.established).toBeLessThan(CONNECTIONS);
   });
 
-  it("meets its target where there is room", async () => {
+  it("meets its target if there is room", async () => {
     const { code, result } = await connectBeside(1);
     expect([code, result.outcome, result.evidence.memoryStop]).toEqual([0, "met", undefined]);
   });

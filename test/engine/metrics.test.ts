@@ -23,7 +23,7 @@ function worker(counts: Partial<Record<keyof typeof METRICS.index, number>>): Wo
 }
 
 describe("a role's metrics", () => {
-  it("have a place each, in a memory that has no others", () => {
+  it("have a place each, in memory without other fields", () => {
     const places = Object.values(METRICS.index);
     expect([...new Set(places)]).toHaveLength(places.length);
     const { counters } = worker({});
@@ -31,12 +31,12 @@ describe("a role's metrics", () => {
     expect(counters).toHaveLength(places.length);
   });
 
-  it("cannot be written by a name that is not declared", () => {
+  it("cannot be written by an undeclared name", () => {
     // @ts-expect-error there is none
     expect(METRICS.index.nobodys).toBeUndefined();
   });
 
-  it("are summed over the workers, or their extremes taken, and the internal ones left out", () => {
+  it("are summed over the workers, or combined by minimum or maximum, without internal ones", () => {
     const workers = [
       worker({ begun: 1, longestDelayMs: 2.5, youngestUs: 0, word: 9 }),
       worker({ begun: 2, sentBytes: 10, longestDelayMs: 1, youngestUs: 70, inFlight: 3 }),
@@ -52,7 +52,7 @@ describe("a role's metrics", () => {
     expect(readMetrics(METRICS, [])).toEqual({ begun: 0, sentBytes: 0, longestDelayMs: 0, youngestUs: 0, inFlight: 0 });
   });
 
-  it("are histograms apart from the counters, added over the workers", () => {
+  it("include histograms, separate from the counters and added over the workers", () => {
     const workers = [worker({ begun: 1 }), worker({ begun: 2 })];
     for (const { histograms } of workers) histograms[METRICS.histograms.answerUs]!.record(250);
     const answers = readHistogram(workers, METRICS.histograms.answerUs);
@@ -62,7 +62,7 @@ describe("a role's metrics", () => {
     expect(readMetrics(METRICS, workers)).toMatchObject({ begun: 3 });
   });
 
-  it("make the sections of a result", () => {
+  it("make up the sections of a result", () => {
     const values = readMetrics(METRICS, [worker({ begun: 7, sentBytes: 10, longestDelayMs: 2, inFlight: 1 })]);
     const messages = sectionOf(METRICS, values, "messages");
     expect(messages).toEqual({ bytes: 10, longestDelayMs: 2, youngestUs: 0 });
@@ -77,7 +77,7 @@ describe("a role's metrics", () => {
   });
 });
 
-it("are exported under Prometheus' names, in its units", () => {
+it("are exported with Prometheus names and units", () => {
   const families = [...familiesOf(METRICS)].map(([key, { name, unit, divisor }]) => [key, name, unit, divisor]);
   expect(families).toEqual([
     ["begun", "fourtuple_test_begun_total", undefined, 1],

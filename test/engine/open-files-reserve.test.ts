@@ -28,11 +28,14 @@ describe("the reserve of open files", () => {
     expect(isBelowReserve({ open: max - reserve + 1, max, reserve })).toBe(true);
   });
 
-  it.each([100, 5000, 100_000, 3_000_000])("stays free under the maximum that %d files need, and no less", (files) => {
-    const max = fileMaxFor(files);
-    expect(max - fileReserve(max)).toBeGreaterThanOrEqual(files);
-    expect(max - 2 - fileReserve(max - 2)).toBeLessThan(files);
-  });
+  it.each([100, 5000, 100_000, 3_000_000])(
+    "stays free under the fs.file-max that %d files need, and no more",
+    (files) => {
+      const max = fileMaxFor(files);
+      expect(max - fileReserve(max)).toBeGreaterThanOrEqual(files);
+      expect(max - 2 - fileReserve(max - 2)).toBeLessThan(files);
+    },
+  );
 });
 
 /** Starts our command line with `fileNr` mounted over /proc/sys/fs/file-nr. */
@@ -45,7 +48,7 @@ function startWith(fileNr: string, args: readonly string[]) {
   return start("unshare", ["-m", "sh", "-c", line, process.execPath, CLI_FILE, ...args]);
 }
 
-describe.skipIf(!canMakeNamespaces())("on a host that is nearly out of open files", () => {
+describe.skipIf(!canMakeNamespaces())("on a host that is almost out of open files", () => {
   const NEARLY_OUT = "19500\t0\t20000\n";
 
   it("connect stops, misses its target and names fs.file-max", async () => {
@@ -59,14 +62,14 @@ describe.skipIf(!canMakeNamespaces())("on a host that is nearly out of open file
     expect(result.established).toBeLessThan(10_000);
   });
 
-  it("connect goes on where enough are left", async () => {
+  it("connect continues if enough are left", async () => {
     const { address } = await startServer();
     const load = ["-c", "500", "--connect-rate", "2k", "-T", "0s", "--json"];
     const { stdout, code } = await startWith("500\t0\t20000\n", ["connect", endpoint(address), ...load]).exited();
     expect([code, resultOf(stdout).evidence.fileStop]).toEqual([0, undefined]);
   });
 
-  it("serve pauses, leaves what comes in the accept queue, and names it", async () => {
+  it("serve pauses, leaves new connections in the accept queue, and names the limit", async () => {
     const host = ownAddress();
     const server = startWith(NEARLY_OUT, ["serve", `${host}:0`, "--log", "none", "--json"]);
     const [, text] = await server.prints(/"port":(\d+)/);

@@ -28,7 +28,7 @@ import { startProgram } from "../support/process.js";
 import { ProtocolHost } from "../support/protocol-host.js";
 import { SPEC } from "../support/websocket.js";
 
-it("gives every free slot out once, and none that was freed since the last recycle", () => {
+it("allocates every free slot once, and none that was freed since the last recycle", () => {
   fc.assert(
     fc.property(fc.array(fc.constantFrom("take", "give", "recycle")), (steps) => {
       const slots = new FreeSlots();
@@ -56,7 +56,7 @@ it("gives every free slot out once, and none that was freed since the last recyc
   );
 });
 
-it("lets slots wait in their order, each once", () => {
+it("queues slots in order, each once", () => {
   fc.assert(
     fc.property(fc.array(fc.oneof(fc.nat(500), fc.constant("shift" as const)), { maxLength: 400 }), (steps) => {
       const queue = new SlotQueue();
@@ -78,7 +78,7 @@ it("holds five million in a worker's heap, opened and closed at once and in batc
   expect(await program.exited(120_000)).toMatchObject({ code: 0, stdout: "done 5000000\n" });
 }, 130_000);
 
-describe("what each slot takes", () => {
+describe("the bytes per slot", () => {
   const SLOTS = 2 ** 20;
   const options = { slots: 1, parkable: 1, stateMask: 3, tableSize: 1024, parks: false, resetsParked: false };
 
@@ -93,13 +93,13 @@ describe("what each slot takes", () => {
         .map(([name, value]) => [name, (value as Int32Array).byteLength / SLOTS]),
     );
 
-  it("is as listed: connection table", () => {
+  it("are as listed: connection table", () => {
     const table = new ConnectionTable(options);
     for (let slot = 0; slot < SLOTS; slot++) table.add(2 ** 30, 1);
     expect(bytesOf(table)).toEqual(SLOT_BYTES.ConnectionTable);
   });
 
-  it("is as listed: free slots and slots that wait", () => {
+  it("are as listed: free slots and queued slots", () => {
     const [free, queue] = [new FreeSlots(), new SlotQueue()];
     for (let slot = 0; slot < SLOTS; slot++) {
       free.give(slot);
@@ -109,7 +109,7 @@ describe("what each slot takes", () => {
     expect(bytesOf(queue)).toEqual(SLOT_BYTES.SlotQueue);
   });
 
-  it("is as listed: slots in rings", () => {
+  it("are as listed: slots in rings", () => {
     const slots = new Slots(1, true);
     for (let slot = 0; slot < SLOTS; slot++) slots.take(SLOTS);
     for (let slot = 0; slot < SLOTS; slot++) slots.free(slot, 0);
@@ -120,7 +120,7 @@ describe("what each slot takes", () => {
     expect(bytesOf(openings)).toEqual(SLOT_BYTES.Openings);
   });
 
-  it("is as listed: ages, and places of what is not sent", () => {
+  it("are as listed: ages, and positions of unsent bytes", () => {
     const ages = new LossStats(new Float64Array(64), SLOTS);
     expect(bytesOf(ages)).toEqual(SLOT_BYTES.LossStats);
     const unsent = new Unsent(new Int32Array(8), 0);
@@ -131,7 +131,7 @@ describe("what each slot takes", () => {
     expect(bytesOf(outgoing)).toEqual(SLOT_BYTES.Outgoing);
   });
 
-  it("is as listed: messages", () => {
+  it("are as listed: messages", () => {
     expect(bytesOf(new Rounds(SLOTS, true))).toEqual(SLOT_BYTES.Rounds);
     const client = new EchoClient(new ProtocolHost(), Uint8Array.of(1), SLOTS);
     expect(bytesOf(client)).toEqual(SLOT_BYTES.EchoClient);
@@ -141,19 +141,19 @@ describe("what each slot takes", () => {
     expect(bytesOf(new SizedEnd(7, SLOTS))).toEqual(SLOT_BYTES.SizedEnd);
   });
 
-  it("is as listed: MQTT", () => {
+  it("are as listed: MQTT", () => {
     const options = { spec: MQTT_SPEC, slots: SLOTS, nextNumber: () => 1, publisher: 1 };
     expect(bytesOf(new MqttClient(new ProtocolHost(), options))).toEqual(SLOT_BYTES.MqttClient);
     expect(bytesOf(new MqttServer(new ProtocolHost(), MQTT_SPEC, SLOTS))).toEqual(SLOT_BYTES.MqttServer);
   });
 
-  it("is as listed: HTTP", () => {
+  it("are as listed: HTTP", () => {
     expect(bytesOf(new HttpClient(new ProtocolHost(), HTTP_SPEC, SLOTS))).toEqual(SLOT_BYTES.HttpClient);
     const options = { spec: HTTP_SPEC, mode: "hello", greeting: "", closes: false, slots: SLOTS } as const;
     expect(bytesOf(new HttpServer(new ProtocolHost(), options))).toEqual(SLOT_BYTES.HttpServer);
   });
 
-  it("is as listed: WebSockets, and handshakes under way", () => {
+  it("are as listed: WebSocket, and pending handshakes", () => {
     const client = new WebSocketClient(new ProtocolHost(), { spec: SPEC, slots: SLOTS });
     expect(bytesOf(client)).toEqual(SLOT_BYTES.WebSocketClient);
     const options = { spec: SPEC, mode: "echo", greeting: "", closeAfterGreeting: false, slots: SLOTS } as const;

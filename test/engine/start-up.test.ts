@@ -14,21 +14,25 @@ interface Attempt {
 }
 
 describe("a start-up in which one system call fails", () => {
-  it.each(["serve", "connect"])("of %s leaves nothing, whichever call it is", { timeout: 120_000 }, async (role) => {
-    const program = startProgram("failing-calls", { host: ownAddress(), role });
-    const { code, stdout, stderr } = await program.exited(110_000);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    const attempts: Attempt[] = stdout
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line));
-    expect(attempts.length).toBeGreaterThan(8);
-    for (const attempt of attempts) {
-      expect(attempt).toMatchObject({ listening: 0, leftBehind: [] });
-      expect(attempt.outcome, JSON.stringify(attempt)).toMatch(/^(done|AppError)$/);
-    }
-    expect(attempts.filter(({ outcome }) => outcome === "AppError").length).toBeGreaterThan(2);
-  });
+  it.each(["serve", "connect"])(
+    "of %s leaves nothing behind, whichever call it is",
+    { timeout: 120_000 },
+    async (role) => {
+      const program = startProgram("failing-calls", { host: ownAddress(), role });
+      const { code, stdout, stderr } = await program.exited(110_000);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      const attempts: Attempt[] = stdout
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line));
+      expect(attempts.length).toBeGreaterThan(8);
+      for (const attempt of attempts) {
+        expect(attempt).toMatchObject({ listening: 0, leftBehind: [] });
+        expect(attempt.outcome, JSON.stringify(attempt)).toMatch(/^(done|AppError)$/);
+      }
+      expect(attempts.filter(({ outcome }) => outcome === "AppError").length).toBeGreaterThan(2);
+    },
+  );
 });
 
 describe("a start-up with few descriptors left", () => {
@@ -39,7 +43,7 @@ describe("a start-up with few descriptors left", () => {
     [9, undefined],
     [12, undefined],
     [40, "serves"],
-  ])("%d of them: serves, or refuses and listens no more", async (free, expected) => {
+  ])("%d of them: serves, or fails and leaves no listener", async (free, expected) => {
     const host = ownAddress();
     const program = startProgram("short-of-descriptors", { host, free }, { nofile: 120 });
     const [said] = await program.prints(/^(?:serves|refused) .*$/m);

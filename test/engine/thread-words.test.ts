@@ -7,7 +7,7 @@ afterEach(() => {
 });
 
 describe("the barrier", () => {
-  it("is opened for a thread that waits there, and waited at until it has passed", () => {
+  it("opens for a thread that waits there, and blocks until it has passed", () => {
     const shared = new ThreadWords();
     Atomics.store(shared.words, THREAD.barrier, BARRIER.requested);
     const waited = vi.spyOn(Atomics, "wait").mockImplementation(() => {
@@ -19,7 +19,7 @@ describe("the barrier", () => {
     expect(waited).toHaveBeenCalledTimes(1);
   });
 
-  it("does not stop a main thread that comes to it late: the thread went on without it", () => {
+  it("does not block a main thread that comes late: the thread has continued without it", () => {
     const shared = new ThreadWords();
     Atomics.store(shared.words, THREAD.barrier, BARRIER.passed);
     const waited = vi.spyOn(Atomics, "wait").mockReturnValue("timed-out");

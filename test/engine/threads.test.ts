@@ -5,7 +5,7 @@ import { ownAddress } from "../support/address.js";
 import { startProgram } from "../support/process.js";
 
 describe("many runs in one program", () => {
-  it("take no more memory mappings, descriptors or threads, run after run", { timeout: 120_000 }, async () => {
+  it("do not use more and more memory mappings, descriptors or threads", { timeout: 120_000 }, async () => {
     const program = startProgram("steady-runs", { host: ownAddress(), rounds: 150 });
     const { code, stdout, stderr } = await program.exited(100_000);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
@@ -18,7 +18,7 @@ describe("many runs in one program", () => {
     expect(late.addressSpaceKib - early.addressSpaceKib).toBeLessThan(250 * 1024);
   });
 
-  it("at once, a dozen of them, print no warning", { timeout: 60_000 }, async () => {
+  it("at the same time, a dozen of them, print no warning", { timeout: 60_000 }, async () => {
     const program = startProgram("parallel-runs", { host: ownAddress(), runs: 12 });
     const { code, stdout, stderr } = await program.exited(50_000);
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "12 met\n", stderr: "" });

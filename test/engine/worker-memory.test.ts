@@ -10,7 +10,7 @@ const EMFILE = 24;
 const ECONNREFUSED = 111;
 
 describe("worker memory", () => {
-  it("is seen alike through every wrapper of one buffer", () => {
+  it("is the same through every wrapper of one buffer", () => {
     const memory = new WorkerMemory(LAYOUT);
     const same = new WorkerMemory(memory.buffer);
     same.counters[3] = 12.5;
@@ -20,7 +20,7 @@ describe("worker memory", () => {
     expect(memory.failures(STEP.connect, ECONNREFUSED)).toBe(1);
   });
 
-  it("is seen by another thread", async () => {
+  it("is visible to another thread", async () => {
     const memory = new WorkerMemory(LAYOUT);
     memory.control[CONTROL.target] = 7;
     const code = `const { workerData: b } = require("node:worker_threads"); Atomics.store(new Int32Array(b), ${CONTROL.target}, 8);`;
@@ -29,7 +29,7 @@ describe("worker memory", () => {
     expect(Atomics.load(memory.control, CONTROL.target)).toBe(8);
   });
 
-  it("keeps control, counters, histograms and failures apart", () => {
+  it("keeps control, counters, histograms and failures separate", () => {
     const memory = new WorkerMemory(LAYOUT);
     memory.control.fill(-1);
     memory.counters.fill(3);
@@ -47,7 +47,7 @@ describe("worker memory", () => {
 });
 
 describe("failures", () => {
-  it("are summed over workers, the most frequent first", () => {
+  it("are summed over workers, most frequent first", () => {
     const [one, two] = [new WorkerMemory(LAYOUT), new WorkerMemory(LAYOUT)];
     one.countFailure(STEP.socket, EMFILE);
     for (let n = 0; n < 3; n++) two.countFailure(STEP.connect, ECONNREFUSED);
@@ -62,7 +62,7 @@ describe("failures", () => {
     expect(collectFailures([])).toEqual([]);
   });
 
-  it("never write past their table, whatever the errno", () => {
+  it("never write beyond their table, whatever the errno", () => {
     const memory = new WorkerMemory(LAYOUT);
     memory.countFailure(STEPS.length - 1, 512);
     expect(collectFailures([memory])).toEqual([{ phase: STEPS.at(-1), errno: 0, count: 1 }]);

@@ -25,7 +25,7 @@ counts connections with \`ss\`. A dash marks a number that cannot be predicted. 
 Linux ${release().split(".", 2).join(".")}, ${arch()}, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}.`;
 }
 
-describe.skipIf(!isRoot)("a limit that binds is predicted and named", () => {
+describe.skipIf(!isRoot)("the binding limit is predicted and named", () => {
   afterAll(() => {
     const text = table(rows);
     console.log(`\n${text}\n`);

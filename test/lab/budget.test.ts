@@ -23,7 +23,7 @@ describe("the budget of a quick run", () => {
     }
   });
 
-  it("gives what one has not used to those behind it, and twice its part to one alone", () => {
+  it("gives unused time to later experiments, and twice its share to a single one", () => {
     const [first, second] = EXPERIMENTS as [(typeof EXPERIMENTS)[0], (typeof EXPERIMENTS)[0]];
     const alone = new Budget([first], USUAL).next(first);
     expect(alone).toBeCloseTo(2 * first.quickMs(USUAL), -2);
@@ -31,7 +31,7 @@ describe("the budget of a quick run", () => {
     expect(both.next(second)).toBeGreaterThan(both.next(first) + second.quickMs(USUAL));
   });
 
-  it("grows with more connections than usual, and a rate that is lower", () => {
+  it("grows with more connections than usual, and with a lower rate", () => {
     const of = (context: typeof USUAL) => EXPERIMENTS.reduce((sum, { quickMs }) => sum + quickMs(context), 0);
     expect(of({ ...USUAL, connections: 700_000 })).toBeGreaterThan(of(USUAL) + 100 * SECOND);
     expect(of({ ...USUAL, messageRatePerSec: 200 })).toBeGreaterThan(of(USUAL) + 40 * SECOND);

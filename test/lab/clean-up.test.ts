@@ -20,7 +20,7 @@ import { until } from "../support/until.js";
 const ENDINGS = ["SIGTERM", "SIGINT", "SIGUSR2", "SIGKILL"] as const;
 const WAYS = [
   { who: "root", prefix: [], canRun: true },
-  { who: "an ordinary user", prefix: AS_USER, canRun: canMakeUserNamespaces() },
+  { who: "an unprivileged user", prefix: AS_USER, canRun: canMakeUserNamespaces() },
 ];
 /** Environment variable that marks the lab's processes. */
 const MARK = "FOURTUPLE_TEST_LAB";
@@ -36,7 +36,7 @@ describe.skipIf(!canMakeNamespaces())("namespaces", { timeout: TIMEOUT_MS }, () 
   describe.each(WAYS)("of $who", ({ prefix, canRun }) => {
     const readHost = () => ({ links: listLinks(), settings: readNetSettings() });
 
-    it.skipIf(!canRun).each(ENDINGS)("are gone after %s, with all that was in them", async (signal) => {
+    it.skipIf(!canRun).each(ENDINGS)("are gone after %s, with everything in them", async (signal) => {
       enterNamespace();
       const before = readHost();
       const mark = makeMark();
@@ -61,7 +61,7 @@ describe.skipIf(!canMakeNamespaces())("namespaces", { timeout: TIMEOUT_MS }, () 
     });
 
     it.skipIf(!canRun).each(["SIGTERM", "SIGKILL"] as const)(
-      "are gone after %s when connections cannot tell each other of their end",
+      "are gone after %s even if connections cannot tell each other of their end",
       async (signal) => {
         enterNamespace();
         const before = listLinks();
@@ -74,7 +74,7 @@ describe.skipIf(!canMakeNamespaces())("namespaces", { timeout: TIMEOUT_MS }, () 
       },
     );
 
-    it.skipIf(!canRun)("are gone when it is killed before all is there", async () => {
+    it.skipIf(!canRun)("are gone if the lab is killed before everything is set up", async () => {
       enterNamespace();
       const mark = makeMark();
       for (let afterMs = 0; afterMs < 500; afterMs += 25) {
@@ -88,7 +88,7 @@ describe.skipIf(!canMakeNamespaces())("namespaces", { timeout: TIMEOUT_MS }, () 
 });
 
 describe("loopback", { timeout: TIMEOUT_MS }, () => {
-  it.each(ENDINGS)("has no process of it left after %s", async (signal) => {
+  it.each(ENDINGS)("leaves no process behind after %s", async (signal) => {
     const mark = makeMark();
     const lab = startLab({ testbed: { loopback: true }, env: { [MARK]: mark } });
     await openedBy(lab);

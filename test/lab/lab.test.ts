@@ -21,7 +21,7 @@ const leftovers = () =>
     .filter((line) => /10\.77\.0\.1:7777|lab\/observe\/in-host-socket-table\.js/.test(line));
 
 describe("the lab", () => {
-  it("confirms every claim in a minute, and leaves nothing behind", { timeout: 180_000 }, async () => {
+  it("confirms every claim within a minute, and leaves nothing behind", { timeout: 180_000 }, async () => {
     const before = [settings(), links()];
     const { code, stdout, stderr } = await runCli(["lab", "--quick", "--json"], { deadlineMs: 170_000 });
     const lab: LabResult = JSON.parse(stdout);
@@ -70,7 +70,7 @@ describe("the lab", () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it("finds the price of a connection on a straight line", { timeout: 180_000 }, async () => {
+  it("finds the cost of a connection as the slope of a line", { timeout: 180_000 }, async () => {
     const tries = 4;
     for (let n = 1; n <= tries; n++) {
       const { stdout } = await runCli(["lab", "--quick", "--only", "E5", "--json"], { deadlineMs: 60_000 });
@@ -87,7 +87,7 @@ describe("the lab", () => {
     }
   });
 
-  it("is gone after Ctrl-C, and after SIGKILL", { timeout: 60_000 }, async () => {
+  it("leaves nothing behind after Ctrl-C and after SIGKILL", { timeout: 60_000 }, async () => {
     for (const signal of ["SIGINT", "SIGKILL"] as const) {
       const lab = startCli(["lab", "--quick", "--only", "E2"]);
       await lab.prints(/E2 {2}Past/);
@@ -99,13 +99,13 @@ describe("the lab", () => {
     }
   });
 
-  it.each(["100", "2m", "0"])("refuses a total message rate of %s", async (rate) => {
+  it.each(["100", "2m", "0"])("rejects a total message rate of %s", async (rate) => {
     const { code, stderr } = await runCli(["lab", "--only", "E6", "--total-message-rate", rate]);
     expect(code).toBe(2);
     expect(stderr).toMatch(/rate[\s\S]*fix: give/);
   });
 
-  it("refuses an experiment that there is not", async () => {
+  it("rejects an unknown experiment", async () => {
     const { code, stderr } = await runCli(["lab", "--only", "E9"]);
     expect(code).toBe(2);
     expect(stderr).toMatch(/unknown experiment: "E9"[\s\S]*fix: give one of E1, E2/);

@@ -31,7 +31,7 @@ async function type(lines: readonly string[]): Promise<string> {
 }
 
 describe.skipIf(!canMakeNamespaces())("a lab in namespaces, repeated by hand", { timeout: 300_000 }, () => {
-  it("prints what the lab has observed, and removes its hosts", async () => {
+  it("shows what the lab observed, and removes its hosts", async () => {
     const lab = await runCli(["lab", "--quick", "--only", "E1,E3,E7", "--json"], { deadlineMs: 120_000 });
     const { reproduce, experiments }: LabResult = JSON.parse(lab.stdout);
     const page = readPage("docs/lab.md");

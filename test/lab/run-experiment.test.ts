@@ -31,18 +31,15 @@ describe("an experiment", () => {
   });
   afterAll(() => testbed.close());
 
-  it.each(["E_PERMISSION", "E_PLATFORM"] as const)(
-    "that the host does not allow (%s) is not possible",
-    async (code) => {
-      const result = await runExperiment(throwing(new AppError(code, "no wires", { fix: "get some" })), context());
-      expect(result).toMatchObject({
-        ...{ id: "E0", verdict: "skipped", reason: "no wires; fix: get some" },
-        ...{ observed: "-", evidence: [] },
-      });
-    },
-  );
+  it.each(["E_PERMISSION", "E_PLATFORM"] as const)("that the host does not allow (%s) is skipped", async (code) => {
+    const result = await runExperiment(throwing(new AppError(code, "no wires", { fix: "get some" })), context());
+    expect(result).toMatchObject({
+      ...{ id: "E0", verdict: "skipped", reason: "no wires; fix: get some" },
+      ...{ observed: "-", evidence: [] },
+    });
+  });
 
-  it("that breaks off for another reason has failed, which is no verdict on its claim", async () => {
+  it("that is aborted for another reason has failed, which is not a verdict on its claim", async () => {
     const said = "serve ended early: Fatal error: the port is in use\n  fix: choose another\n";
     const result = await runExperiment(throwing(new AppError("E_SYSTEM", said)), context());
     expect(result).toMatchObject({
@@ -51,7 +48,7 @@ describe("an experiment", () => {
     });
   });
 
-  it("that has a mistake of ours in it has failed, and who looks for mistakes is told", async () => {
+  it("that contains a bug has failed, and the bug is reported", async () => {
     const told: unknown[] = [];
     const mistake = new TypeError("x is not a function");
     const result = await runExperiment(throwing(mistake), context(), {
@@ -81,7 +78,7 @@ describe("an experiment", () => {
       return outcome;
     });
 
-  it("that does not decide says why, and what others took of the CPU while it ran", async () => {
+  it("that is inconclusive gives the reason, and the CPU use of other programs meanwhile", async () => {
     const undecided = forSeconds(0.7, { ...OUTCOME, verdict: "inconclusive", reason: "looked at too seldom" });
     const result = await besideOthers(() => runExperiment(undecided, context()));
     expect(result!.verdict).toBe("inconclusive");
@@ -91,7 +88,7 @@ describe("an experiment", () => {
     expect(result!.hostLoad!.othersShare).toBeGreaterThan(0.1);
   });
 
-  it("that depends on how fast things go refutes nothing on a busy host", async () => {
+  it("that depends on timing refutes nothing on a busy host", async () => {
     const refuting = { ...OUTCOME, verdict: "refuted", reason: "3 messages stayed without an answer" } as const;
     const made = (isTimed: boolean) =>
       besideOthers(() => runExperiment(forSeconds(0.7, { ...refuting, isTimed }), context()));
@@ -99,7 +96,7 @@ describe("an experiment", () => {
     expect(await made(false)).toMatchObject({ verdict: "refuted", reason: refuting.reason });
   });
 
-  it("that has no more time is broken off, and nothing of it stays or begins", async () => {
+  it("that has used up its time is aborted, and neither leaves nor starts anything", async () => {
     let own: LabContext | undefined;
     let left: Subprocess | undefined;
     const endless = experiment(async (given) => {
@@ -132,7 +129,7 @@ describe("an experiment", () => {
   it.each([
     ["waits", (own: LabContext) => pause(own, HOUR_MS)],
     ["does not listen", () => new Promise<never>(() => undefined)],
-  ])("that is stopped while it %s is over at once, without a result", async (_, wait) => {
+  ])("that is stopped while it %s ends at once, without a result", async (_, wait) => {
     const stopping = new AbortController();
     const own = context(stopping.signal);
     let begin!: () => void;

@@ -48,7 +48,7 @@ const isEmpty = (list: readonly unknown[]) => list.length === 0;
 
 describe.skipIf(!canMakeNamespaces())("the lab", () => {
   it.each(["E1", "E2", "E3", "E4", "E5", "E6", "E7"])(
-    "is over soon after a Ctrl-C in %s, and says what was made",
+    "ends soon after a Ctrl-C in %s, and summarizes what was done",
     async (id) => {
       const { lab, pids, running } = startLab(["--only", id, "--quick"]);
       await until("its client", () => running(/main\.js connect/));
@@ -60,7 +60,7 @@ describe.skipIf(!canMakeNamespaces())("the lab", () => {
     },
   );
 
-  it("does not wait for what an experiment waits for", { timeout: 60_000 }, async () => {
+  it("does not finish an experiment's waits", { timeout: 60_000 }, async () => {
     const { lab, running } = startLab(["--only", "E7", "--json"]);
     // For the vanished client, the lab watches the server for 20 seconds.
     await until("the client that vanishes", () => running(/connect \S+:7781/), Boolean, 30_000);
@@ -71,7 +71,7 @@ describe.skipIf(!canMakeNamespaces())("the lab", () => {
     expect(JSON.parse(stdout)).toMatchObject({ kind: "lab", stoppedIn: "E7", experiments: [] });
   });
 
-  it("is over at once after a second signal", async () => {
+  it("ends at once after a second signal", async () => {
     const { lab, pids, running } = startLab(["--only", "E6", "--quick"]);
     await until("its client", () => running(/main\.js connect/));
     lab.child.kill("SIGINT");
@@ -80,7 +80,7 @@ describe.skipIf(!canMakeNamespaces())("the lab", () => {
     await until("the end of its programs", pids, isEmpty);
   });
 
-  it("leaves neither host behind when it is killed (SIGKILL)", async () => {
+  it("leaves neither host behind when killed (SIGKILL)", async () => {
     const { lab, pids } = startLab(["--only", "E6", "--quick"]);
     const readHost = () => ({ links: listLinks(), settings: readNetSettings() });
     const before = readHost();
@@ -98,7 +98,7 @@ describe.skipIf(!canMakeNamespaces())("the lab", () => {
     expect(readHost()).toEqual(before);
   });
 
-  it("is over when nobody reads what it prints", { timeout: 60_000 }, async () => {
+  it("ends when nothing reads its output", { timeout: 60_000 }, async () => {
     const { lab, pids } = startLab(["--only", "E1,E7"]);
     await lab.prints(/E1 {2}Four/);
     lab.child.stdout!.destroy();

@@ -49,7 +49,7 @@ async function meet(host: string, port: number, localAddress: string): Promise<S
 }
 
 describe.skipIf(!canMakeNamespaces())("the lab over loopback", () => {
-  it("does not count strangers on its ports and addresses", { timeout: 60_000 }, async () => {
+  it("does not count unrelated sockets on its ports and addresses", { timeout: 60_000 }, async () => {
     enterNamespace();
     await listen("127.0.0.1", 7777);
     const lab = startCli(["lab", "--loopback", "--quick", "--only", "E1,E2", "--json"]);
@@ -67,7 +67,7 @@ describe.skipIf(!canMakeNamespaces())("the lab over loopback", () => {
     expectVerdicts(JSON.parse(stdout), { E1: "confirmed", E2: "confirmed" });
   });
 
-  it("says which of its ports is taken", async () => {
+  it("says which of its ports is in use", async () => {
     enterNamespace();
     await listen("0.0.0.0", 7778);
     const { code, stdout, stderr } = await runCli(["lab", "--loopback", "--quick", "--only", "E1"]);
@@ -77,7 +77,7 @@ describe.skipIf(!canMakeNamespaces())("the lab over loopback", () => {
     );
   });
 
-  it("ends with 1 when a claim is refuted", { timeout: 60_000 }, async () => {
+  it("exits with 1 when a claim is refuted", { timeout: 60_000 }, async () => {
     enterNamespace();
     const lab = startCli(["lab", "--loopback", "--quick", "--only", "E3", "--json"]);
     // Another program takes a tenth of the source ports before the lab uses any, so the prediction is wrong.
@@ -89,7 +89,7 @@ describe.skipIf(!canMakeNamespaces())("the lab over loopback", () => {
     expect(code).toBe(1);
   });
 
-  it("ends with 1 when an experiment fails, and makes the others", { timeout: 60_000 }, async () => {
+  it("exits with 1 when an experiment fails, and runs the others", { timeout: 60_000 }, async () => {
     enterNamespace();
     const mark = `${process.pid}`;
     const lab = startCli(["lab", "--loopback", "--quick", "--only", "e1,e4"], { env: { [MARK]: mark } });
@@ -102,7 +102,7 @@ describe.skipIf(!canMakeNamespaces())("the lab over loopback", () => {
     expect(code).toBe(1);
   });
 
-  it("of an ordinary user with few open files says what is not possible", { timeout: 60_000 }, async () => {
+  it("as an unprivileged user with few open files says what had to be skipped", { timeout: 60_000 }, async () => {
     enterNamespace();
     const line = [...AS_USER, process.execPath, CLI_FILE, "lab", "--quick", "--only", "E1,E2,E3,E4,E7", "--json"];
     const lab = start(line[0]!, line.slice(1), { nofile: 1024, refused: ["unshare", "io_uring_setup"] });
@@ -124,8 +124,8 @@ describe.skipIf(!canMakeNamespaces())("the lab over loopback", () => {
   });
 });
 
-describe.skipIf(!canMakeUserNamespaces())("the lab of an ordinary user", () => {
-  it("has two hosts, their wires and settings too", { timeout: 60_000 }, async () => {
+describe.skipIf(!canMakeUserNamespaces())("the lab as an unprivileged user", () => {
+  it("has two hosts, with their links and settings", { timeout: 60_000 }, async () => {
     const line = [...AS_USER, process.execPath, CLI_FILE, "lab", "--quick", "--only", "E1,E7", "--json"];
     const { code, stdout, stderr } = await start(line[0]!, line.slice(1)).exited(DEADLINE_MS);
     const result: LabResult = JSON.parse(stdout);
@@ -136,7 +136,7 @@ describe.skipIf(!canMakeUserNamespaces())("the lab of an ordinary user", () => {
 });
 
 describe("--only", () => {
-  it.each(["e9", ""])("repeats what was typed: %j", async (typed) => {
+  it.each(["e9", ""])("records the command as typed: %j", async (typed) => {
     const { code, stderr } = await runCli(["lab", "--only", typed]);
     expect(code).toBe(2);
     expect(stderr).toMatch(`unknown experiment: "${typed}"`);

@@ -6,8 +6,8 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { runCli } from "../support/process.js";
 
-describe("a number of connections that would show nothing", () => {
-  it.each(["1", "65535"])("is refused: -c %s", async (count) => {
+describe("too few or too many connections", () => {
+  it.each(["1", "65535"])("are rejected: -c %s", async (count) => {
     const { code, stdout, stderr } = await runCli(["lab", "--only", "E2", "-c", count]);
     expect([code, stdout]).toEqual([2, ""]);
     expect(stderr).toMatch(
@@ -17,34 +17,34 @@ describe("a number of connections that would show nothing", () => {
   });
 });
 
-describe("a page that is there", () => {
+describe("the lab's page", () => {
   const file = (name: string) => {
     const folder = mkdtempSync(join(tmpdir(), "fourtuple-page-"));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     return join(folder, name);
   };
 
-  it("is kept when the lab is refused", async () => {
+  it("is kept if the options are rejected", async () => {
     const page = file("lab.html");
     writeFileSync(page, "the last one");
     const { code } = await runCli(["lab", "--only", "E99", "--report", page]);
     expect([code, readFileSync(page, "utf8")]).toEqual([2, "the last one"]);
   });
 
-  it("is not begun when the lab is refused", async () => {
+  it("is not created if the options are rejected", async () => {
     const page = file("lab.html");
     const { code } = await runCli(["lab", "--only", "E99", "--report", page]);
     expect([code, existsSync(page)]).toEqual([2, false]);
   });
 
-  it("is known not to be possible before anything is made", async () => {
+  it("is known to be unwritable before anything is created", async () => {
     const { code, stdout, stderr } = await runCli(["lab", "--report", join(file("none"), "lab.html")]);
     expect([code, stdout]).toEqual([1, ""]);
     expect(stderr).toMatch(/lab\.html cannot be written/);
   });
 });
 
-describe.skipIf(!canMakeNamespaces())("E4 with fewer open files than it tries", () => {
+describe.skipIf(!canMakeNamespaces())("E4 with fewer open files than it tests", () => {
   it("over loopback confirms nothing", { timeout: 60_000 }, async () => {
     enterNamespace();
     const line = ["lab", "--loopback", "--quick", "--only", "E4", "--json"];

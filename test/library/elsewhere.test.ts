@@ -16,7 +16,7 @@ describe("off Linux", () => {
       `const library = await import(${JSON.stringify(`${ROOT}dist/index.js`)}); ${code}`,
     ]).exited();
 
-  it("a saved result is drawn", async () => {
+  it("a saved result is rendered", async () => {
     const file = JSON.stringify(`${ROOT}test/output/fixtures/lab.json`);
     const { code, stdout, stderr } = await evaluate(
       `const { readFileSync } = await import("node:fs");
@@ -25,7 +25,7 @@ describe("off Linux", () => {
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "<!doctype html>\n", stderr: "" });
   });
 
-  it("opening connections is refused in words", async () => {
+  it("opening connections is rejected with an explanation", async () => {
     const { stdout } = await evaluate(
       `for (const role of [() => library.connect({ to: ":1" }), () => library.serve({ at: ":0" })])
          await role().catch(({ name, code, message }) => console.log(name, code, message));`,
@@ -36,7 +36,7 @@ describe("off Linux", () => {
   });
 });
 
-it("the package says that its declarations use Node's", () => {
+it("the package declares that its types need Node's", () => {
   const { peerDependencies, peerDependenciesMeta } = JSON.parse(readFileSync(`${ROOT}package.json`, "utf8"));
   expect(peerDependencies).toHaveProperty("@types/node");
   expect(peerDependenciesMeta["@types/node"]).toEqual({ optional: true });

@@ -15,7 +15,7 @@ function surface(handle: EventEmitter): string[] {
 
 const BOTH = ["abort", "done", "ready", "snapshot", "snapshots", "stop"];
 
-it("a server and a run have the same surface, and no pool or histogram in it", async () => {
+it("a server and a run have the same public members, and expose neither pool nor histogram", async () => {
   const server = await startServer({ mode: "echo" });
   const run = await startClient({ to: endpoint(server.address), connections: 5, durationMs: 60_000, message: "ping" });
   expect(surface(server)).toEqual([...BOTH, "address", "backlog", "certificate"].sort());
@@ -35,7 +35,7 @@ it("a server and a run have the same surface, and no pool or histogram in it", a
   expect(await server.stop()).toMatchObject({ kind: "serve", accepted: 5 });
 });
 
-it("a result has its diagnosis, by its type as well", async () => {
+it("a result has a diagnosis, also according to its type", async () => {
   const server = await startServer();
   const run = await startClient({ to: endpoint(server.address), durationMs: 0 });
   const diagnoses: Diagnosis[] = [(await within("the end", run.done)).diagnosis, (await server.stop()).diagnosis];

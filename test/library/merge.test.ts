@@ -7,7 +7,7 @@ import { startClient, startServer } from "../support/peers.js";
 import { connectResult, serveResult } from "../support/results.js";
 import { within } from "../support/until.js";
 
-it("makes one result of two runs, and of what JSON has made of them", async () => {
+it("merges the results of two runs, also after a JSON round trip", async () => {
   const server = await startServer({ mode: "echo" });
   const options = { to: endpoint(server.address), message: "ping", messageRatePerSec: 50, durationMs: 300 };
   const runs = [await startClient({ ...options, connections: 5 }), await startClient({ ...options, connections: 7 })];
@@ -27,7 +27,7 @@ it("makes one result of two runs, and of what JSON has made of them", async () =
   expect(await mergeResults(b, a)).toEqual(await mergeResults(a, b));
 });
 
-it("makes one result of two servers", async () => {
+it("merges the results of two servers", async () => {
   const servers = [await startServer({ mode: "echo" }), await startServer({ mode: "echo" })];
   for (const server of servers) {
     const client = await startClient({ to: endpoint(server.address), connections: 3, durationMs: 50 });
@@ -42,7 +42,7 @@ it("makes one result of two servers", async () => {
   expect(await mergeResults(b, a)).toEqual(whole);
 });
 
-it("refuses results of two kinds", async () => {
+it("rejects results of different kinds", async () => {
   const [client, server] = [connectResult(), serveResult()];
   await expect(mergeResults<ConnectResult | ServeResult>(client, server)).rejects.toMatchObject({ code: "E_OPTION" });
   await expect(mergeResults({} as ConnectResult, client)).rejects.toMatchObject({ code: "E_OPTION" });

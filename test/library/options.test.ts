@@ -37,13 +37,13 @@ const REFUSED: readonly (readonly [string, Call, unknown, RegExp])[] = [
   ["connect: a list of numbers", connect, { to: [7777] }, /^connect\(\): to takes destinations/],
   ["connect: null as destination", connect, { to: null }, /not null$/],
   [
-    "connect: a controller as signal",
+    "connect: an AbortController as signal",
     connect,
     { to: TO, signal: new AbortController() },
     /signal takes an AbortSignal \(a controller's \.signal\), not an AbortController/,
   ],
-  ["connect: an object of stages", connect, { to: TO, stages: {} }, /stages takes a list of \{ durationMs, target \}/],
-  ["connect: a stage of text", connect, { to: TO, stages: ["30s:10k"] }, /stages\[0\]/],
+  ["connect: an object as stages", connect, { to: TO, stages: {} }, /stages takes a list of \{ durationMs, target \}/],
+  ["connect: a text as stage", connect, { to: TO, stages: ["30s:10k"] }, /stages\[0\]/],
   [
     "connect: a stage without a target",
     connect,
@@ -52,53 +52,63 @@ const REFUSED: readonly (readonly [string, Call, unknown, RegExp])[] = [
   ],
   ["connect: a text as count", connect, { to: TO, connections: "10" }, /connections takes a number, not "10"/],
   ["connect: NaN", connect, { to: TO, connections: Number.NaN }, /connections takes a number, not NaN/],
-  ["connect: a count that is too large", connect, { to: TO, connections: 1e99 }, /invalid connections: 1e\+99/],
+  ["connect: a count out of range", connect, { to: TO, connections: 1e99 }, /invalid connections: 1e\+99/],
   ["connect: no as authorization", connect, { to: TO, authorized: "no" }, /authorized takes true or false, not "no"/],
   ["connect: 1 as a flag", connect, { to: TO, oneTable: 1 }, /oneTable takes true or false, not 1/],
-  ["connect: a way to close", connect, { to: TO, close: "reset" }, /close takes one of "rst", "fin", not "reset"/],
-  ["connect: sources that are none", connect, { to: TO, sources: [{}] }, /sources takes addresses/],
-  ["connect: a source that is no address", connect, { to: TO, sources: "nowhere" }, /"nowhere" is not an IP address/],
-  ["connect: ports that are none", connect, { to: TO, sourcePorts: "all" }, /"all" is not an address|not valid|ports/],
-  ["connect: ports as a number", connect, { to: TO, sourcePorts: 5 }, /sourcePorts takes ports/],
-  ["connect: a message of numbers", connect, { to: TO, message: [1, 2] }, /message takes a string or bytes/],
   [
-    "connect: a time-out by another name",
+    "connect: an unknown close mode",
+    connect,
+    { to: TO, close: "reset" },
+    /close takes one of "rst", "fin", not "reset"/,
+  ],
+  ["connect: invalid sources", connect, { to: TO, sources: [{}] }, /sources takes addresses/],
+  [
+    "connect: a source that is not an address",
+    connect,
+    { to: TO, sources: "nowhere" },
+    /"nowhere" is not an IP address/,
+  ],
+  ["connect: invalid source ports", connect, { to: TO, sourcePorts: "all" }, /"all" is not an address|not valid|ports/],
+  ["connect: ports as a number", connect, { to: TO, sourcePorts: 5 }, /sourcePorts takes ports/],
+  ["connect: an array of numbers as message", connect, { to: TO, message: [1, 2] }, /message takes a string or bytes/],
+  [
+    "connect: a timeout by another name",
     connect,
     { to: TO, connectTimeout: 5 },
     /^connect\(\) has no option "connectTimeout"$/,
   ],
-  ["connect: a server name of nothing", connect, { to: `tls://${TO}`, serverName: "" }, /invalid server name: ""/],
-  ["connect: a misspelt option", connect, { to: TO, conections: 5 }, /^connect\(\) has no option "conections"$/],
+  ["connect: an empty server name", connect, { to: `tls://${TO}`, serverName: "" }, /invalid server name: ""/],
+  ["connect: a misspelt option name", connect, { to: TO, conections: 5 }, /^connect\(\) has no option "conections"$/],
   ["serve: nothing", serve, undefined, /^serve\(\) takes an options object/],
   ["serve: no address", serve, {}, /^serve\(\): at takes a string, not undefined$/],
   ["serve: a port", serve, { at: 7777 }, /at takes a string, not 7777/],
   [
-    "serve: a log that is none",
+    "serve: an unknown log mode",
     serve,
     { at: TO, log: "bogus" },
     /log takes one of "first", "all", "none", not "bogus"/,
   ],
-  ["serve: a mode that is none", serve, { at: TO, mode: "helo" }, /mode takes one of .*"echo".*, not "helo"/],
+  ["serve: an unknown mode", serve, { at: TO, mode: "helo" }, /mode takes one of .*"echo".*, not "helo"/],
   ["serve: a controller", serve, { at: "127.0.0.1:0", signal: new AbortController() }, /signal takes an AbortSignal/],
   ["serve: a text as backlog", serve, { at: TO, backlog: "5" }, /backlog takes a number/],
   ["serve: an unknown option", serve, { at: TO, port: 5 }, /^serve\(\) has no option "port"$/],
   ["socketTable: a text", socketTable, "7777", /^socketTable\(\) takes an options object/],
   ["socketTable: a state", socketTable, { states: "LISTEN" }, /states takes a list of states/],
-  ["socketTable: a state that is none", socketTable, { states: ["OPEN"] }, /states\[0\] takes one of .*not "OPEN"/],
-  ["socketTable: a fraction of a port", socketTable, { port: 1.5 }, /port takes a port/],
-  ["socketTable: a port that does not exist", socketTable, { port: 70_000 }, /port 70000 .*out of range/],
-  ["socketTable: no rows", socketTable, { top: -1 }, /top takes a whole number above 0, not -1/],
+  ["socketTable: an unknown state", socketTable, { states: ["OPEN"] }, /states\[0\] takes one of .*not "OPEN"/],
+  ["socketTable: a fractional port", socketTable, { port: 1.5 }, /port takes a port/],
+  ["socketTable: a port out of range", socketTable, { port: 70_000 }, /port 70000 .*out of range/],
+  ["socketTable: zero rows", socketTable, { top: -1 }, /top takes a whole number above 0, not -1/],
   ["pressure: states", pressure, { states: ["LISTEN"] }, /^pressure\(\) has no option "states"$/],
   ["pressure: a family", pressure, { family: 5 }, /family takes one of 4, 6, not 5/],
   ["predictCapacity: a role", predictCapacity, { role: "both ends" }, /role takes one of/],
-  ["predictCapacity: a count of text", predictCapacity, { connections: "1m" }, /connections takes a number/],
+  ["predictCapacity: a text as count", predictCapacity, { connections: "1m" }, /connections takes a number/],
   ["predictCapacity: a flag", predictCapacity, { measure: "no" }, /measure takes true or false/],
   ["renderReport: nothing", renderReport, undefined, /is not a run result/],
   ["renderReport: a diagnosis", renderReport, { kind: "diagnosis" }, /kind is "diagnosis"/],
-  ["renderReport: half a result", renderReport, { kind: "connect", version: 1 }, /is missing/],
+  ["renderReport: an incomplete result", renderReport, { kind: "connect", version: 1 }, /is missing/],
 ];
 
-describe("a mistake is refused with an AppError before anything is opened", () => {
+describe("a mistake is rejected with an AppError before anything is opened", () => {
   it.each(REFUSED)("%s", async (_, call, options, said) => {
     const before = countDescriptors();
     const error = await call(options as never).then(
@@ -113,7 +123,7 @@ describe("a mistake is refused with an AppError before anything is opened", () =
     expect(countDescriptors()).toBeLessThanOrEqual(before);
   });
 
-  it("an unknown option is answered with the one that was meant", async () => {
+  it("an unknown option is answered with the closest known one", async () => {
     for (const [wrong, meant] of [
       ["conections", "connections"],
       ["connectTimeout", "connectTimeoutMs"],
@@ -126,7 +136,7 @@ describe("a mistake is refused with an AppError before anything is opened", () =
     }
   });
 
-  it("so are those of explaining and of reading addresses", async () => {
+  it("so are mistakes when explaining results and parsing addresses", async () => {
     for (const value of [undefined, null, 5, {}, { kind: "connect" }]) {
       await expect(explainRun(value as never)).rejects.toThrow(AppError);
     }
@@ -134,7 +144,7 @@ describe("a mistake is refused with an AppError before anything is opened", () =
   });
 });
 
-describe("what everyone tries first is taken", () => {
+describe("common first attempts are accepted", () => {
   it("sources and source ports as text", async () => {
     const server = await startServer();
     const to = `${server.address.ip}:${server.address.port}`;
@@ -145,7 +155,7 @@ describe("what everyone tries first is taken", () => {
     }
   });
 
-  it("options with undefined, and a result that comes out of JSON", async () => {
+  it("undefined options, and a result from JSON", async () => {
     const server = await startServer({ mode: undefined, signal: undefined });
     expect(server.address.port).toBeGreaterThan(0);
     const parsed = JSON.parse(JSON.stringify(connectResult()));
@@ -155,8 +165,8 @@ describe("what everyone tries first is taken", () => {
   });
 });
 
-describe("what the caller changes after the call", () => {
-  it("does not count", async () => {
+describe("changes by the caller after the call", () => {
+  it("have no effect", async () => {
     const server = await startServer({ mode: "echo" });
     const message = new Uint8Array([1, 2, 3]);
     const options = {
@@ -178,7 +188,7 @@ describe("what the caller changes after the call", () => {
     expect(traffic.answeredMessages).toBeGreaterThan(0);
   });
 
-  it("of a server does not, either", async () => {
+  it("have no effect on a server, either", async () => {
     const options = { at: `${ownAddress()}:0`, mode: "echo" as "echo" | "hello" };
     const starting = serve(options);
     options.at = "nowhere";
@@ -189,13 +199,13 @@ describe("what the caller changes after the call", () => {
   });
 });
 
-it("checking them takes no descriptors of a process that has few", async () => {
+it("checking options takes no descriptors from a process that has few", async () => {
   const { process: server } = await startServerProcess({}, { nofile: 50 });
   await server.kill("SIGTERM");
   expect(server.stderr).toBe("");
 });
 
-describe("every option that makes sense goes on as it is", () => {
+describe("every valid option is passed on unchanged", () => {
   const { signal } = new AbortController();
   const sources = parseAddressRanges("127.0.0.2");
   const TLS: Required<TlsOptions> = {

@@ -16,7 +16,7 @@ const OPENING = [
     find: "connectTimeoutMs: settings.connectTimeoutMs,",
     replace: "connectTimeoutMs: 10_000,",
     test: "test/client/connect.test.ts",
-    only: "of a silent destination ends by the time-out",
+    only: "with a silent destination ends at the timeout",
   },
   {
     name: "each port passed over leaks a descriptor",
@@ -55,7 +55,7 @@ const OPENING = [
     find: "const GRACE_MS = 1000;",
     replace: "const GRACE_MS = Number.POSITIVE_INFINITY;",
     test: "test/client/ramp/greetings.test.ts",
-    only: "that were asked for are awaited for each connection, a second at most",
+    only: "that are required are awaited on each connection, for a second at most",
   },
   {
     name: "closed connections count as begun, so that a schedule never goes up again",
@@ -63,7 +63,7 @@ const OPENING = [
     find: "counters[COUNTER.retired]! += 1;",
     replace: "counters[COUNTER.retired]! += 0;",
     test: "test/client/connect.test.ts",
-    only: "goes up again after it went down",
+    only: "rises again after it has fallen",
   },
   {
     name: "what is left of a connection's share of a turn is never read",
@@ -90,7 +90,7 @@ const HOLDING = [
     find: "this.worker.memory.countFailure(STEP.hold, errno);",
     replace: "this.worker.memory.countFailure(STEP.hold, errno * 0);",
     test: "test/client/connect.test.ts",
-    only: "of a server that resets them is counted by its errno",
+    only: "with a server that resets connections is counted by errno",
   },
   {
     name: "a lost connection stays counted as open",
@@ -98,7 +98,7 @@ const HOLDING = [
     find: "    this.counters[COUNTER.open]! -= 1;\n    this.counters[COUNTER.lost]! += 1;",
     replace: "    this.counters[COUNTER.lost]! += 1;",
     test: "test/client/connect.test.ts",
-    only: "of a server that closes everything while they are held",
+    only: "with a server that closes everything during the hold",
   },
   {
     name: "peakOpen is overwritten by a lower value",
@@ -106,7 +106,7 @@ const HOLDING = [
     find: "Math.max(this.#state.peakOpen, sample.open)",
     replace: "sample.open",
     test: "test/client/connect.test.ts",
-    only: "has a peak, which what is open later does not change",
+    only: "has a peak at both ends, which does not depend on what is open later",
   },
   {
     name: "one missing connection is none",
@@ -114,7 +114,7 @@ const HOLDING = [
     find: "found.filter(({ count }) => count > 0)",
     replace: "found.filter(({ count }) => count > 1)",
     test: "test/client/verdict/verdict.test.ts",
-    only: "is met by exactly as many as were asked for",
+    only: "is met by exactly the requested number",
   },
   {
     name: "all that were asked for are not enough",
@@ -122,7 +122,7 @@ const HOLDING = [
     find: ": Math.max(requested - established, 0);",
     replace: ": Math.max(requested - established + 1, 0);",
     test: "test/client/verdict/verdict.test.ts",
-    only: "is met by exactly as many as were asked for",
+    only: "is met by exactly the requested number",
   },
   {
     name: "the memory floor is never reached",
@@ -130,7 +130,7 @@ const HOLDING = [
     find: "return roomAboveFloor(room) < 0;",
     replace: "return roomAboveFloor(room) < Number.NEGATIVE_INFINITY;",
     test: "test/engine/memory-floor.test.ts",
-    only: "is reached below it, and not on it",
+    only: "is reached just below it, and not at it",
   },
   {
     name: "a ramp does not stop at the memory floor",
@@ -180,7 +180,7 @@ const MESSAGES = [
     find: "return Math.max(0, dueMs - performance.now());",
     replace: "return Math.min(0, dueMs - performance.now());",
     test: "test/client/loop.test.ts",
-    only: "waits for the next message at rest",
+    only: "waits for the next message without spinning",
   },
   {
     name: "answers that came together are all timed from the first one's message",
@@ -216,7 +216,7 @@ const MESSAGES = [
     find: "if (waitedMs > graceMs) return;",
     replace: "if (waitedMs > 60 * graceMs) return;",
     test: "test/client/messages/messages.test.ts",
-    only: "are waited for a second and no longer",
+    only: "are waited for at most a second",
   },
 ];
 

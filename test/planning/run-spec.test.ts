@@ -10,7 +10,7 @@ const OPTIONS: [string, ConnectOptions][] = [
   ["a load", { to: ["10.0.0.1:7777-7786", "[::1]:1"], connections: 5000, connectRatePerSec: 0.5, family: 4 }],
   ["a link-local destination", { to: "[fe80::1%eth0]:7777", sources: "fe80::2%eth0" }],
   ["sources as texts and as ranges", { to: "a.test:1", sources: ["10.0.0.0/24", ...parseAddressRanges("::1-::4")] }],
-  ["an endless hold", { to: ":1", connections: 2, durationMs: Number.POSITIVE_INFINITY }],
+  ["a hold without a time limit", { to: ":1", connections: 2, durationMs: Number.POSITIVE_INFINITY }],
   ["bytes", { to: ":1", connections: 2, message: new Uint8Array([0, 255, 10]), messageRatePerSec: 0.1, expect: "any" }],
   ["requests", { to: "https://a.test/b?c", connections: 2, messageRatePerSec: 5, body: "text", headers: ["A: b"] }],
   ["stages", { to: ":1", stages: [{ durationMs: 10, target: 3 }], sourcePorts: "2000-3000", maxFailed: "50%" }],

@@ -58,12 +58,18 @@ describe("the ports of a plan", () => {
   });
 
   it.each([
-    ["that holds the ephemeral ones begins with these", 30_000, 50_000, { first: 40_000, last: 40_009 }, 40_003],
-    ["that ends among them begins with what it has of them", 39_000, 40_004, { first: 40_000, last: 40_004 }, 40_003],
-    ["that begins with them begins with them", 40_000, 50_000, { first: 40_000, last: 40_009 }, 40_003],
-    ["that ends with their first begins with it", 39_000, 40_000, { first: 40_000, last: 40_000 }, 40_000],
-    ["that begins behind their first begins with itself", 40_001, 40_100, { first: 40_001, last: 40_100 }, 40_024],
-    ["that ends before them begins with itself", 30_000, 39_999, { first: 30_000, last: 39_999 }, 30_023],
+    ["that contains the ephemeral ports starts with these", 30_000, 50_000, { first: 40_000, last: 40_009 }, 40_003],
+    ["that ends inside them starts with those it contains", 39_000, 40_004, { first: 40_000, last: 40_004 }, 40_003],
+    ["that starts with them starts with them", 40_000, 50_000, { first: 40_000, last: 40_009 }, 40_003],
+    ["that ends with the first of them starts with it", 39_000, 40_000, { first: 40_000, last: 40_000 }, 40_000],
+    [
+      "that starts behind the first of them starts with its own first",
+      40_001,
+      40_100,
+      { first: 40_001, last: 40_100 },
+      40_024,
+    ],
+    ["that ends before them starts with its own first", 30_000, 39_999, { first: 30_000, last: 39_999 }, 30_023],
   ])("of a range %s", (_, from, to, first, startAt) => {
     const sourcePorts = { first: from, last: to };
     expect(planPorts({ sourcePorts, isSingle: false }, readings)).toEqual({

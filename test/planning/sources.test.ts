@@ -124,8 +124,8 @@ describe.skipIf(!canMakeNamespaces())("source addresses", () => {
   });
 
   it.each([
-    ["ports of our choice", ["--source-port", "41000-41049"]],
-    ["the kernel's ports", ["--source-port", "kernel"]],
+    ["with chosen ports", ["--source-port", "41000-41049"]],
+    ["with the kernel's ports", ["--source-port", "kernel"]],
   ])("that go while a run lasts are named: %s", async (_, ports) => {
     for (const own of ["10.77.0.1", "10.77.1.1", "10.77.1.3"]) ip("address", "add", `${own}/32`, "dev", "lo");
     await startCli(["serve", "10.77.0.1:7777", "--log", "none"]).prints(/listening on/);

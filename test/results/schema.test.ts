@@ -144,26 +144,26 @@ describe("what is no result is refused, and the field named", () => {
   it.each<[string, unknown, RegExp]>([
     ["a text", "connect", /^run\.json is not a run result: expected a JSON object$/],
     ["null", null, /expected a JSON object$/],
-    ["another program's", { name: "x" }, /kind is missing$/],
-    ["another kind's", { kind: "diagnosis", version: 1 }, /kind is "diagnosis"$/],
+    ["another program's file", { name: "x" }, /kind is missing$/],
+    ["a result of another kind", { kind: "diagnosis", version: 1 }, /kind is "diagnosis"$/],
     [
-      "a later version's",
+      "a later version's result",
       { ...connect, version: 2 },
       /^run\.json has format 2, and this version of fourtuple reads format 1$/,
     ],
-    ["one with a text for a number", { ...connect, requested: "10" }, /requested is invalid \(expected number/],
+    ["a result with a text for a number", { ...connect, requested: "10" }, /requested is invalid \(expected number/],
     [
-      "one without a field",
+      "a result without a field",
       { ...connect, plan: { ...connect.plan, tuplesAvailable: undefined } },
       /plan\.tuplesAvailable is missing$/,
     ],
     [
-      "one with a wrong sample",
+      "a result with an invalid sample",
       { ...connect, samples: [{ elapsedMs: 1, open: 1, established: 1 }] },
       /samples\[0\]\.failed is missing$/,
     ],
     [
-      "a server's with a wrong failure",
+      "a server's result with an invalid failure",
       { ...asJson(serveResult()), failures: [{ phase: "sleep", errno: "X", count: 1 }] },
       /failures\[0\]\.phase is invalid/,
     ],

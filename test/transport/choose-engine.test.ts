@@ -65,9 +65,15 @@ describe("auto", () => {
 describe("where io_uring is asked for and not to be had, the error names the cause", () => {
   it.each([
     ["an old kernel", { kind: "setup", errno: ENOSYS }, "E_PLATFORM", /the kernel has no io_uring/, /Linux 6\.11/],
-    ["an operation", { kind: "operations", missing: ["bind"] }, "E_PLATFORM", /io_uring lacks bind/, /Linux 6\.11/],
-    ["locked memory", { kind: "setup", errno: ENOMEM }, "E_PERMISSION", /RLIMIT_MEMLOCK/, /ulimit -l/],
-    ["anything else", { kind: "setup", errno: EACCES }, "E_PERMISSION", /failed with EACCES/, /--engine epoll/],
+    [
+      "a missing operation",
+      { kind: "operations", missing: ["bind"] },
+      "E_PLATFORM",
+      /io_uring lacks bind/,
+      /Linux 6\.11/,
+    ],
+    ["too little locked memory", { kind: "setup", errno: ENOMEM }, "E_PERMISSION", /RLIMIT_MEMLOCK/, /ulimit -l/],
+    ["any other error", { kind: "setup", errno: EACCES }, "E_PERMISSION", /failed with EACCES/, /--engine epoll/],
   ] as const)("%s", (_, missing, code, reason, fix) => {
     const error = refusalOf(host(missing, 8192));
     expect(error).toMatchObject({ code, message: expect.stringMatching(reason), fix: expect.stringMatching(fix) });

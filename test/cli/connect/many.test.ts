@@ -7,8 +7,8 @@ import { until } from "../../support/until.js";
 
 describe("the open-file limit", () => {
   it.each([
-    ["does not bound a run", [], true],
-    ["bounds one that is to have a single table", ["--one-table"], false],
+    ["does not limit a run", [], true],
+    ["limits a run with --one-table", ["--one-table"], false],
   ])("%s", async (_, options, isMet) => {
     const ip = ownAddress();
     const server = startCli(["serve", `${ip}:0`, "--log", "none"]);

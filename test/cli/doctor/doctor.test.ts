@@ -152,20 +152,20 @@ describe("a saved result", () => {
 describe("invalid usage exits with 2 and suggests what is valid", () => {
   it.each([
     ["a program", ["--for", "nginx"], /Allowed choices are ordinary, fourtuple/],
-    ["no memory for a connection", ["--memory-per-connection", "0"], /invalid --memory-per-connection: 0/],
+    ["zero memory per connection", ["--memory-per-connection", "0"], /invalid --memory-per-connection: 0/],
     ["a role", ["--role", "judge"], /Allowed choices are server, client, both/],
     ["a count", ["-c", "0"], /--connections/],
     ["a size", ["--memory", "much"], /--memory "much"/],
-    ["no memory", ["--memory", "0"], /invalid --memory: 0/],
+    ["zero memory", ["--memory", "0"], /invalid --memory: 0/],
     ["a server's source addresses", ["--role", "server", "--source-ip", "127.0.0.2"], /--source-ip/],
     ["a server's source ports", ["--role", "server", "--source-port", "kernel"], /--source-port/],
-    ["a size of no messages", ["--message-size", "100"], /--message-rate/],
+    ["a message size without messages", ["--message-size", "100"], /--message-rate/],
     ["a target without a port", ["--target", "127.0.0.1"], /127\.0\.0\.1/],
-    ["a file that is not there", ["--explain", "/nowhere/run.json"], /cannot be read/],
-    ["options that a result does not need", ["--explain", "run.json", "-c", "5"], /cannot be used with/],
-    ["a target beside a result", ["--explain", "run.json", "--target", ":1"], /cannot be used with/],
-    ["a file that is no JSON", ["--explain", "package-lock.json.no"], /cannot be read/],
-    ["a file that is no result", ["--explain", "package.json"], /not a run result/],
+    ["a missing file", ["--explain", "/nowhere/run.json"], /cannot be read/],
+    ["options that do not apply to a result", ["--explain", "run.json", "-c", "5"], /cannot be used with/],
+    ["a target together with a result", ["--explain", "run.json", "--target", ":1"], /cannot be used with/],
+    ["a file that is not JSON", ["--explain", "package-lock.json.no"], /cannot be read/],
+    ["a file that is not a result", ["--explain", "package.json"], /not a run result/],
   ])("%s", async (_, args, said) => {
     const { code, stderr } = await doctor(...args);
     expect(stderr).toMatch(said);

@@ -280,12 +280,16 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
 
 describe("invalid usage exits with 2", () => {
   it.each<[string, string[], RegExp]>([
-    ["--undo with a load", ["--undo", "-c", "5"], /--undo.* cannot be used with .*-c/],
+    ["--undo with options of a load", ["--undo", "-c", "5"], /--undo.* cannot be used with .*-c/],
     ["--undo with --apply", ["--undo", "--apply"], /cannot be used with/],
     ["--script with --apply", ["--script", "--apply"], /cannot be used with/],
-    ["--fix of hardware that is not there", ["--fix", "--cores", "64"], /cannot be used with .*--cores/],
-    ["--fix of a run's result", ["--fix", "--explain", "-"], /cannot be used with .*--explain/],
-    ["--journal for nothing", ["--journal", "x"], /--journal requires --apply or --undo[\s\S]*fix: add --apply/],
+    ["--fix for hypothetical hardware", ["--fix", "--cores", "64"], /cannot be used with .*--cores/],
+    ["--fix for a run's result", ["--fix", "--explain", "-"], /cannot be used with .*--explain/],
+    [
+      "--journal without --apply or --undo",
+      ["--journal", "x"],
+      /--journal requires --apply or --undo[\s\S]*fix: add --apply/,
+    ],
   ])("%s", async (_, args, pattern) => {
     const { code, stderr, stdout } = await runCli(["doctor", ...args]);
     expect(stderr).toMatch(pattern);

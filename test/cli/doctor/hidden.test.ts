@@ -21,7 +21,7 @@ describe.skipIf(!canMakeNamespaces())("unreadable files", () => {
   it.each([
     ["the port range", "mount -t tmpfs none /proc/sys/net", KERNEL, ["ip-local-port-range", "ip-local-reserved-ports"]],
     ["memory", "mount --bind /dev/null /proc/meminfo", [], ["memory"]],
-    ["memory, asked for another host", "mount --bind /dev/null /proc/meminfo", ["--memory", "4GiB"], ["epoll-watches"]],
+    ["memory, for other hardware", "mount --bind /dev/null /proc/meminfo", ["--memory", "4GiB"], ["epoll-watches"]],
     ["cgroups", "mount -t tmpfs none /sys/fs/cgroup", [], ["cgroup-memory"]],
   ])("%s", async (_, hide, args, ids) => {
     const prediction = await doctorWithout(hide, ...args);

@@ -101,10 +101,14 @@ describe("--pressure", () => {
   });
 
   it.each<[string, string[], RegExp]>([
-    ["no percentage", ["--pressure", "--fail-above", "high"], /--fail-above "high" is not valid\n {2}fix: /],
-    ["more than all", ["--pressure", "--fail-above", "101"], /--fail-above "101" is not valid\n {2}fix: /],
-    ["nothing to be above", ["--fail-above", "80"], /--fail-above requires --pressure\n {2}fix: /],
-    ["metrics as JSON", ["--metrics", "--json"], /cannot be used with option/],
+    [
+      "a value that is not a percentage",
+      ["--pressure", "--fail-above", "high"],
+      /--fail-above "high" is not valid\n {2}fix: /,
+    ],
+    ["more than 100 %", ["--pressure", "--fail-above", "101"], /--fail-above "101" is not valid\n {2}fix: /],
+    ["a threshold without --pressure", ["--fail-above", "80"], /--fail-above requires --pressure\n {2}fix: /],
+    ["metrics with --json", ["--metrics", "--json"], /cannot be used with option/],
   ])("rejects %s", async (_, args, pattern) => {
     const { code, stderr } = await runCli(["ports", ...args]);
     expect(stderr).toMatch(pattern);

@@ -80,7 +80,7 @@ describe("fourtuple report", () => {
     ],
     ["a prediction", { kind: "prediction" }, /kind is "prediction"/],
     [
-      "a result with a wrong field",
+      "a result with an invalid field",
       { ...connectResult(), plan: { tuplesAvailable: "many" } },
       /plan\.tuplesAvailable is invalid/,
     ],
@@ -94,9 +94,9 @@ describe("fourtuple report", () => {
   });
 
   it.each<[string, string[], RegExp]>([
-    ["no file", ["report"], /missing required argument[\s\S]*usage: fourtuple report/],
-    ["a file that is not there", ["report", "/nowhere/run.json"], /cannot be read/],
-    ["a file that is no JSON", ["report", "README.md"], /README\.md is not JSON/],
+    ["no file name", ["report"], /missing required argument[\s\S]*usage: fourtuple report/],
+    ["a missing file", ["report", "/nowhere/run.json"], /cannot be read/],
+    ["a file that is not JSON", ["report", "README.md"], /README\.md is not JSON/],
   ])("rejects %s with exit code 2", async (_, args, said) => {
     const { code, stderr } = await runCli(args);
     expect(stderr).toMatch(said);

@@ -36,7 +36,7 @@ async function hold(ip: string, port: number, connections: number, during?: () =
 }
 
 describe("a server that stops accepting", () => {
-  it("has met no target: what waits in its queue is counted", async () => {
+  it("misses the target: connections waiting in its queue are counted", async () => {
     const [ip, port] = [ownAddress(), ownPort()];
     listenRaw(ip, port);
     const { result, diagnosis } = await hold(ip, port, 30);
@@ -45,7 +45,7 @@ describe("a server that stops accepting", () => {
     expect(diagnosis.finding!.meaning).toMatch(/accepts nothing: 30 connections wait in its accept queue/);
   });
 
-  it("has none, too, where the hold has no end and is stopped", async () => {
+  it("misses it also if the hold has no time limit and is stopped", async () => {
     const [ip, port] = [ownAddress(), ownPort()];
     listenRaw(ip, port);
     const run = await startClient({
@@ -63,7 +63,7 @@ describe("a server that stops accepting", () => {
     expect(result).toMatchObject({ outcome: "missed", evidence: { accepting: { isMoving: false } } });
   });
 
-  it.skipIf(!hasProgram("haproxy"))("as haproxy does at its maxconn holds what it holds", async () => {
+  it.skipIf(!hasProgram("haproxy"))("like haproxy at its maxconn still holds its connections", async () => {
     const [ip, port] = [ownAddress(), ownPort()];
     const folder = mkdtempSync(join(tmpdir(), "fourtuple-haproxy-"));
     onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -99,7 +99,7 @@ frontend f
     );
   });
 
-  it("because it is stopped by a signal is told so", async () => {
+  it("because of a signal is reported as stopped", async () => {
     const { ip, port, process } = await startServerProcess({});
     process.child.kill("SIGSTOP");
     const { result, diagnosis } = await hold(ip, port, 12);
@@ -109,7 +109,7 @@ frontend f
     expect(diagnosis.finding!.fix).toContain(`kill -CONT ${process.pid}`);
   });
 
-  it.skipIf(!canFreeze())("because its cgroup is frozen, as docker pause does, is told so", async () => {
+  it.skipIf(!canFreeze())("because its cgroup is frozen, as by docker pause, is reported as frozen", async () => {
     const { ip, port, process } = await startServerProcess({});
     freeze(process.pid);
     const { result, diagnosis } = await hold(ip, port, 12);
@@ -118,7 +118,7 @@ frontend f
     expect(diagnosis.finding!.fix).toMatch(/thaw its cgroup/);
   });
 
-  it("for want of descriptors is told so", async () => {
+  it("for lack of descriptors is reported as out of descriptors", async () => {
     const [ip, port] = [ownAddress(), ownPort()];
     start("python3", ["-c", SERVER_THAT_WAITS_FOR_DESCRIPTORS, ip, String(port)], { nofile: 24 });
     await until(
@@ -133,7 +133,7 @@ frontend f
     expect(diagnosis.finding!.meaning).toMatch(/no descriptors left, and \d+ connections wait in its accept queue/);
   });
 
-  it("in one of several workers that share the port by SO_REUSEPORT is counted over all of them", async () => {
+  it("in one of several SO_REUSEPORT workers is counted over all of them", async () => {
     const [ip, port] = [ownAddress(), ownPort()];
     const [taking, stuck] = [0, 1].map(() => listenRaw(ip, port, { sharesPort: true })) as [number, number];
     let taken = 0;
@@ -147,14 +147,14 @@ frontend f
 });
 
 describe("a server that accepts late", () => {
-  it("has accepted all the same, when nothing waits any more at the end of the hold", async () => {
+  it("has accepted everything if nothing is waiting at the end of the hold", async () => {
     const [ip, port] = [ownAddress(), ownPort()];
     const listener = listenRaw(ip, port);
     const { result } = await hold(ip, port, 30, () => void acceptAll(listener));
     expect(result).toMatchObject({ outcome: "met", misses: [] });
   });
 
-  it("is slower than the ramp, and has no maximum, while it goes on accepting", async () => {
+  it("is slower than the ramp, and has no connection limit, while it keeps accepting", async () => {
     const [ip, port] = [ownAddress(), ownPort()];
     start("python3", ["-c", SERVER_THAT_TAKES_ITS_TIME, ip, String(port)]);
     await until(
@@ -169,8 +169,8 @@ describe("a server that accepts late", () => {
   });
 });
 
-describe("a server whose end shows nothing that waits", () => {
-  it("because it listens with MPTCP is met", async () => {
+describe("a server without a visible accept queue", () => {
+  it("because it uses MPTCP meets the target", async () => {
     const [ip, port] = [ownAddress(), ownPort()];
     start("python3", ["-c", MPTCP_SERVER, ip, String(port)]);
     const listening = await until(
@@ -183,7 +183,7 @@ describe("a server whose end shows nothing that waits", () => {
     expect(result).toMatchObject({ outcome: "met", misses: [] });
   });
 
-  it.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("because its port is redirected is met", async () => {
+  it.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("because its port is redirected meets the target", async () => {
     enterNamespace();
     listenRaw("127.0.0.1", 8001);
     execFileSync("nft", [
@@ -196,7 +196,7 @@ describe("a server whose end shows nothing that waits", () => {
 });
 
 describe("greetings", () => {
-  it("that some get and others do not are a miss, once these have waited much longer than any that came", async () => {
+  it("missing on some connections are a miss once they have taken much longer than any others", async () => {
     let accepted = 0;
     const server = await startForeignServer((socket) => {
       if (++accepted <= 20) socket.write("hello");
@@ -211,7 +211,7 @@ describe("greetings", () => {
     expect(explainRun(result).finding).toMatchObject({ limit: "peer-silent", whose: "peer" });
   });
 
-  it("that have not come yet, of a server that was not given the time, are a note", async () => {
+  it("that had no time to arrive are a note", async () => {
     let accepted = 0;
     const server = await startForeignServer((socket) => {
       if (++accepted <= 20) setTimeout(() => socket.write("hello"), 4000);
@@ -230,7 +230,7 @@ describe("greetings", () => {
     expect(explainRun(result).notes).toContainEqual(expect.stringMatching(/spoke first on 20 connections.*on 10$/));
   });
 
-  it("are none where a server has news for some, now and then", async () => {
+  it("are not expected of a server that sends news to some clients now and then", async () => {
     const server = await startForeignServer((socket) => {
       if (server.sockets.size === 3) setTimeout(() => socket.write("news"), 1200);
     });
@@ -238,7 +238,7 @@ describe("greetings", () => {
     expect(await within("the end", run.done)).toMatchObject({ outcome: "met", misses: [], greetings: { greeted: 1 } });
   });
 
-  it("are not what answers a message: no first byte is timed where the peer does not speak first", async () => {
+  it("are not confused with answers: no first byte is timed unless the peer speaks first", async () => {
     const server = await startServer({ mode: "echo" });
     const run = await startClient({
       to: endpoint(server.address),

@@ -36,7 +36,7 @@ const connection = fc.record({
   lostAfter: fc.option(fc.integer({ min: 0, max: 4000 }), { nil: undefined }),
 });
 
-it("are the extremes of the lost, and the kept counted by age beside them", () => {
+it("are the extremes of the lost connections, and counts of the kept ones by age", () => {
   fc.assert(
     fc.property(fc.array(connection, { maxLength: 30 }), (connections) => {
       const lost = connections.filter(({ lostAfter }) => lostAfter !== undefined);
@@ -59,7 +59,7 @@ it("are the extremes of the lost, and the kept counted by age beside them", () =
   );
 });
 
-it("are never below zero, though a clock is read before the connection's", () => {
+it("are never negative, even if a clock is read before the connection's", () => {
   const ages = new LossStats(new Float64Array(64), 1);
   ages.established(0, 100);
   expect([ages.heldMs(0, 90), ages.heldMs(0, 100), ages.heldMs(0, 130)]).toEqual([0, 0, 30]);

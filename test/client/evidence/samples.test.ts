@@ -11,7 +11,7 @@ describe("samples", () => {
     expect(samples.list()).toEqual(Array.from({ length: 10 }, (_, index) => at(index * 50)));
   });
 
-  it("of a day are no more than there is room for, from its start to its end, at even intervals", () => {
+  it("of a day are limited in number, span the whole day, and are evenly spaced", () => {
     const samples = new Samples(600, 50);
     const day = 24 * 3600e3;
     for (let ms = 0; ms < day; ms += 250) samples.add(at(ms));
@@ -24,13 +24,13 @@ describe("samples", () => {
     expect(new Set(steps).size).toBe(1);
   });
 
-  it("that a timer brings a little early are kept, and those in between are not", () => {
+  it("that a timer takes slightly early are kept, and those in between are not", () => {
     const samples = new Samples(10, 50);
     for (const ms of [0, 20, 48, 60, 101]) samples.add(at(ms));
     expect(samples.list().map(({ elapsedMs }) => elapsedMs)).toEqual([0, 48, 101]);
   });
 
-  it("that are marked are kept at once", () => {
+  it("at marked moments are kept unconditionally", () => {
     const samples = new Samples(10, 50);
     for (const ms of [0, 1, 2]) samples.mark(at(ms));
     expect(samples.list().map(({ elapsedMs }) => elapsedMs)).toEqual([0, 1, 2]);

@@ -19,7 +19,7 @@ const scanned = () => listDescriptors().filter(({ target }) => SCANNED.test(targ
 const canOpen = raiseNofileLimit().soft > DESCRIPTORS + 1000;
 
 it.skipIf(!canOpen)(
-  "an inspection that nobody waits for ends with the run, and leaves nothing open",
+  "an unneeded inspection ends with the run and leaves no descriptor open",
   { timeout: 60_000 },
   async () => {
     const [ip, port] = [ownAddress(), ownPort()];

@@ -13,7 +13,7 @@ import { until } from "../../support/until.js";
 const HOLD = { durationMs: Number.POSITIVE_INFINITY };
 
 describe("each connection", () => {
-  it.each([undefined, "::1"])("begins with its own addresses, before any message (%s)", async (ip) => {
+  it.each([undefined, "::1"])("starts with a header of its own addresses, before any message (%s)", async (ip) => {
     const heard: [string, string][] = [];
     const server = await startForeignServer((socket) => {
       const { remoteFamily, remoteAddress, remotePort, localAddress, localPort } = socket;
@@ -33,7 +33,7 @@ describe("each connection", () => {
   });
 
   it.runIf(hasProgram("haproxy")).each(["v1", "v2"] as const)(
-    "is taken by haproxy's accept-proxy: %s",
+    "is accepted by haproxy's accept-proxy: %s",
     async (version) => {
       const [ip, port] = [ownAddress(), ownPort()];
       const server = await startServer();

@@ -5,7 +5,7 @@ import { MessageAges } from "../../../src/client/messages/ages.js";
 import { Histogram } from "../../../src/results/histogram/histogram.js";
 
 describe("ages", () => {
-  it("are those of the messages, as lower bounds, however many and however long ago", () => {
+  it("are lower bounds of the messages' latencies, for any number and age", () => {
     const message = fc.record({
       dueMs: fc.double({ min: 0, max: 600_000, noNaN: true }),
       intervalMs: fc.double({ min: 0.01, max: 500, noNaN: true }),
@@ -33,7 +33,7 @@ describe("ages", () => {
     );
   });
 
-  it("are none where nothing is unanswered", () => {
+  it("are empty if nothing is unanswered", () => {
     const histogram = new Histogram();
     expect(new MessageAges(0).recordInto(histogram, 1000)).toBe(Number.POSITIVE_INFINITY);
     expect(histogram.count).toBe(0);

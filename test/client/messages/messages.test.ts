@@ -21,7 +21,7 @@ async function play(options: ConnectOptions) {
 }
 
 describe("messages without answers", () => {
-  it("miss the target, with their share, and make the percentiles: the server's program was stopped", async () => {
+  it("miss the target, with their share, and set the percentiles: the server's program was stopped", async () => {
     const host = ownAddress();
     const server = await startForeignServerProcess({ host, echo: true });
     const run = await startClient({
@@ -54,7 +54,7 @@ describe("messages without answers", () => {
     expect(finding!.meaning).toContain(`(process ${server.child.pid}) answers nothing`);
   });
 
-  it("are none where none are expected, and the run ends without waiting", async () => {
+  it("are fine if none are expected, and the run ends without waiting", async () => {
     const server = await startServer({ mode: "discard" });
     const missed = await play({ to: endpoint(server.address) });
     expect(missed).toMatchObject({ outcome: "missed", misses: [{ kind: "unanswered" }], messages: { answered: 0 } });
@@ -65,7 +65,7 @@ describe("messages without answers", () => {
     expect(met.latency.roundTrip.count).toBe(0);
   });
 
-  it("are waited for a second and no longer, also where they trickle in, and the progress says so", async () => {
+  it("are waited for at most a second, even if they trickle in, and the progress says so", async () => {
     const server = await startForeignServer((socket) => {
       let owed = 0;
       socket.on("data", (data) => {
@@ -84,7 +84,7 @@ describe("messages without answers", () => {
     expect(misses.map(({ kind }) => kind)).toEqual(["unanswered"]);
   });
 
-  it("are no failure where all answers take the same time, longer than the wait at the end", async () => {
+  it("are no failure if all answers take the same time, longer than the final wait", async () => {
     const server = await startForeignServer((socket) => {
       socket.on("data", (data) => setTimeout(() => socket.write(data), 1500));
     });
@@ -99,9 +99,9 @@ describe("messages without answers", () => {
   });
 });
 
-describe("what is compared", () => {
+describe("an answer", () => {
   it.runIf(hasProgram("redis-server"))(
-    "is the same bytes, unless any will do: redis answers PING with +PONG",
+    "is the same bytes, or any bytes on request: redis answers PING with +PONG",
     async () => {
       const [ip, port, folder] = [ownAddress(), ownPort(), ownFolder()];
       const options = ["--save", "", "--dir", folder, "--protected-mode", "no", "--bind", ip, "--port", String(port)];
@@ -122,7 +122,7 @@ describe("what is compared", () => {
     },
   );
 
-  it.runIf(hasProgram("nginx"))("may be any bytes: nginx answers requests", async () => {
+  it.runIf(hasProgram("nginx"))("can be any bytes: nginx answers requests", async () => {
     const [ip, port, folder] = [ownAddress(), ownPort(), ownFolder()];
     const file = join(folder, "nginx.conf");
     writeFileSync(
@@ -138,7 +138,7 @@ http { access_log off; server { listen ${ip}:${port}; return 200 "yes"; } }`,
     expect(result.messages!.answered).toBeGreaterThan(40);
   });
 
-  it("is the whole message: a server that sends its echoes byte by byte has begun to answer, not kept silent", async () => {
+  it("is the whole message: a server that echoes byte by byte has begun to answer, and is not called silent", async () => {
     const server = await startForeignServer((socket) => {
       const timer = setInterval(() => socket.write("p"), 100).unref();
       socket.on("close", () => clearInterval(timer)).resume();
@@ -150,7 +150,7 @@ http { access_log off; server { listen ${ip}:${port}; return 200 "yes"; } }`,
     expect(evidence.join()).not.toContain("no bytes arrived");
   });
 
-  it("is not what a peer pushes: answers after 400 ms take 400 ms though 5 bytes come every 20", async () => {
+  it("is distinguished from pushed data: answers after 400 ms take 400 ms even if 5 bytes arrive every 20", async () => {
     const server = await startForeignServer((socket) => {
       const pushing = setInterval(() => socket.write("news!"), 20);
       socket.on("close", () => clearInterval(pushing));
@@ -168,7 +168,7 @@ http { access_log off; server { listen ${ip}:${port}; return 200 "yes"; } }`,
     ["a hundred times as many bytes", (data) => Buffer.alloc(100 * data.length, "x")],
     ["a hundred echoes", (data) => Buffer.from(data.toString().repeat(100))],
     ["one byte changed", (data) => Buffer.from(data.toString().replaceAll("g", "G"))],
-  ])("to the last byte: %s is no answer", async (_, answer) => {
+  ])("is compared to the last byte: %s does not count", async (_, answer) => {
     const server = await startForeignServer((socket) => {
       // Answer each message separately: several arrive at once if this process was delayed.
       socket.on("data", (data) => {
@@ -183,8 +183,8 @@ http { access_log off; server { listen ${ip}:${port}; return 200 "yes"; } }`,
   });
 });
 
-describe("messages that are due", () => {
-  it("are sent over every connection in every interval, also while others are being opened", async () => {
+describe("due messages", () => {
+  it("are sent on every connection in every interval, even while others are being opened", async () => {
     const server = await startServer({ mode: "echo" });
     const run = await startClient({
       to: endpoint(server.address),
@@ -204,7 +204,7 @@ describe("messages that are due", () => {
     expect(messages!.due).toBeLessThan(3000);
   });
 
-  it("are late by a standstill of this program, and not made up for by a burst", async () => {
+  it("are late by the time this program was suspended, and are not sent in a burst", async () => {
     let arrived = 0;
     const server = await startForeignServer((socket) => {
       socket.on("data", (data) => {
@@ -242,7 +242,7 @@ describe("messages that are due", () => {
     expect(latency.roundTrip.maxUs).toBeGreaterThan(1_200_000);
   });
 
-  it("stay matched with their own answers after the peer has stalled in the middle of them", async () => {
+  it("stay matched with their own answers after the peer has stalled midway", async () => {
     const message = "y".repeat(60) + "z".repeat(119_940);
     let stalls = true;
     const server = await startForeignServer((socket) => {
@@ -280,7 +280,7 @@ describe("messages that are due", () => {
 });
 
 describe("thresholds", () => {
-  it("make the exit code, and the headline names what was passed", async () => {
+  it("decide the exit code, and the headline names what was exceeded", async () => {
     const server = await startServer({ mode: "echo" });
     const connect = (...options: string[]) =>
       runCli(["connect", endpoint(server.address), "-c", "20", "-T", "300ms", ...options]);

@@ -30,7 +30,7 @@ describe.runIf(hasProgram("redis-server"))("redis with a password", () => {
     await until("redis listens", () => listeningAt({ ip, port }) === 1);
   };
 
-  it("answers every message of connections that authenticate first", async () => {
+  it("answers every message on connections that authenticate first", async () => {
     await startRedis();
     const first = ["--first-message", "AUTH secret\\r\\n"];
     const { code, result } = await connect(`${ip}:${port}`, ...first, "-m", "PING\\r\\n", "--expect-until", "\\n");
@@ -48,7 +48,7 @@ describe.runIf(hasProgram("redis-server"))("redis with a password", () => {
   });
 });
 
-it("SMTP's greeting comes before the first command, and is not its answer", async () => {
+it("SMTP's greeting precedes the first command and is not its answer", async () => {
   const orders: string[] = [];
   const server = await startForeignServer((socket) => {
     const timer = setTimeout(() => socket.write("220 mail ready\r\n"), 50);
@@ -67,7 +67,7 @@ it("SMTP's greeting comes before the first command, and is not its answer", asyn
   expect(result.latency.handshake!.minUs).toBeGreaterThan(10_000);
 });
 
-it("a server's greeting has escapes, too, and any bytes", async () => {
+it("a server's greeting may contain escapes and any bytes", async () => {
   const ip = ownAddress();
   const server = startCli(["serve", `${ip}:0`, "--greeting", "220 hi\\r\\n\\xff"]);
   const [, port] = await server.prints(/^listening on [\d.]+:(\d+)$/m);
@@ -77,7 +77,7 @@ it("a server's greeting has escapes, too, and any bytes", async () => {
   expect(received).toEqual(Buffer.from("220 hi\r\n\xff", "latin1"));
 });
 
-it("answers of a fixed length are counted by their bytes, and a file is sent as it is", async () => {
+it("answers of a fixed length are counted by bytes, and a file is sent unchanged", async () => {
   const server = await startForeignServer((socket) => {
     socket.on("data", (data) => {
       for (const byte of data) if (byte === 0xff) socket.write(Buffer.from([1, 2, 3]));
@@ -97,7 +97,7 @@ it("a message has the requested size", async () => {
   expect(result.messages).toMatchObject({ expected: "echo", bytes: 1024, unanswered: 0, wrongBytes: 0 });
 });
 
-describe("a server that keeps silent", () => {
+describe("a silent server", () => {
   it.each([
     ["greeting", ["--await-greeting"], "does not greet in time"],
     ["first-message", ["--first-message", "x", "--expect", "any"], "does not answer the first message in time"],
@@ -113,7 +113,7 @@ describe("a server that keeps silent", () => {
   it.each([
     ["greeting", ["--await-greeting"]],
     ["first-message", ["--first-message", "x", "--expect-until", "\\n"]],
-  ])("or closes, too, in step %s", async (phase, args) => {
+  ])("or one that closes fails them too, in step %s", async (phase, args) => {
     const server = await startForeignServer((socket) => socket.end());
     const { result } = await connect(server.at, ...args, "-m", "x");
     expect(result.failed).toBe(20);
@@ -152,7 +152,7 @@ describe("options", () => {
     ["--await-greeting"],
     ["-m", "x", "--expect-until", "x"],
     ["-m", "x", "--expect-bytes", "3"],
-  ])("of a byte stream are refused for WebSocket: %s", async (...args) => {
+  ])("for byte streams are rejected for WebSocket: %s", async (...args) => {
     const { code, stderr } = await runCli(["connect", "ws://:1", ...args]);
     expect(stderr).toMatch(/requires plain TCP or TLS/);
     expect(code).toBe(2);

@@ -13,8 +13,8 @@ function walk(schedule: MessageSchedule, untilMs: number, end = 0): [number, num
   return messages;
 }
 
-describe("a schedule of messages", () => {
-  it("deals the interval to the connections, though few of them are open yet", () => {
+describe("the message schedule", () => {
+  it("divides the interval among all connections, even while few are open", () => {
     const schedule = new MessageSchedule(1000, 100, 4);
     expect(walk(schedule, 1199)).toEqual([
       [1, 0, 1000],
@@ -29,7 +29,7 @@ describe("a schedule of messages", () => {
     expect([schedule.lastRound(3), schedule.lastRound(0)]).toEqual([2, 2]);
   });
 
-  it("has a turn for slots beyond those of its connections", () => {
+  it("has a turn for slots beyond its number of connections", () => {
     const schedule = new MessageSchedule(0, 100, 2);
     expect(walk(schedule, 100, 4).map(([round, slot]) => [round, slot])).toEqual([
       [1, 0],
@@ -40,7 +40,7 @@ describe("a schedule of messages", () => {
     ]);
   });
 
-  it("catches up what a busy thread is late by, and is moved by a standstill", () => {
+  it("catches up after a short delay of a busy thread, and shifts after a suspension", () => {
     const schedule = new MessageSchedule(0, 100, 1);
     schedule.wake(0);
     walk(schedule, 0);
@@ -60,7 +60,7 @@ describe("a schedule of messages", () => {
     expect(later).toHaveLength(44);
   });
 
-  it("is not moved by a sleep in which nothing was due", () => {
+  it("does not shift after a sleep in which nothing was due", () => {
     const schedule = new MessageSchedule(0, 10_000, 1);
     schedule.wake(0);
     walk(schedule, 0);
@@ -72,7 +72,7 @@ describe("a schedule of messages", () => {
     expect(schedule.movedMs).toBe(0);
   });
 
-  it("never counts a message as due later than it may be sent, nor one before its predecessor, however often it stood still", () => {
+  it("never makes a message due later than it may be sent, or before the previous one, however often it is suspended", () => {
     const sleeps = fc.array(fc.integer({ min: 0, max: 2000 }), { maxLength: 40 });
     fc.assert(
       fc.property(
@@ -102,7 +102,7 @@ describe("a schedule of messages", () => {
     );
   });
 
-  it("passes over what is due by a moment", () => {
+  it("skips what is due by a given time", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 5000 }), fc.integer({ min: 1, max: 7 }), (untilMs, turns) => {
         const [walked, passed] = [new MessageSchedule(0, 70, turns), new MessageSchedule(0, 70, turns)];
@@ -114,7 +114,7 @@ describe("a schedule of messages", () => {
     );
   });
 
-  it("remembers for each message which standstills were over before it was due", () => {
+  it("remembers for each message which suspensions ended before it was due", () => {
     const schedule = new MessageSchedule(1000, 100, 2);
     schedule.wake(1000);
     walk(schedule, 1000);
@@ -140,7 +140,7 @@ describe("a schedule of messages", () => {
     expect([schedule.dueMs(1, 2), schedule.dueMs(1, 9)]).toEqual([1100, 1100]);
   });
 
-  it("is moved by more than a quarter of a second only, and only where something was due", () => {
+  it("shifts only if more than a quarter of a second late, and only if something was due", () => {
     const movedBy = (promisedMs: number, wokenMs: number) => {
       const schedule = new MessageSchedule(0, 500, 1);
       schedule.wake(0);
@@ -153,7 +153,7 @@ describe("a schedule of messages", () => {
     expect([movedBy(100, 499), movedBy(100, 500)]).toEqual([0, 400]);
   });
 
-  it("passes over nothing before its moment, and over one at it", () => {
+  it("skips nothing before its time, and one message at its time", () => {
     const schedule = new MessageSchedule(100, 100, 2);
     schedule.passOver(99);
     expect([schedule.round, schedule.slot]).toEqual([1, 0]);

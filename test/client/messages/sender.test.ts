@@ -65,7 +65,7 @@ function setUp(slots = CONNECTIONS) {
   return { room, taken, exchange, sender, memory, latenciesUs };
 }
 
-describe("the messages of connections whose peers stall", () => {
+describe("the messages on connections whose peers stall", () => {
   const step = fc.oneof(
     { weight: 3, arbitrary: fc.record({ kind: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 200 }) }) },
     fc.record({
@@ -81,7 +81,7 @@ describe("the messages of connections whose peers stall", () => {
     }),
   );
 
-  it("are each sent once, in order, and each answer is timed from when its own message was due", () => {
+  it("are each sent once, in order, and each answer is timed from its own message's due time", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
         const { room, taken, sender, memory, latenciesUs } = setUp();
@@ -136,7 +136,7 @@ describe("the messages of connections whose peers stall", () => {
     );
   });
 
-  it("are not begun any more at the end, but the one that is begun is sent to its end", () => {
+  it("are not started any more at the end, but one already started is completed", () => {
     const { room, taken, sender, memory } = setUp(1);
     room[0] = 4;
     sender.sendDue(clock.ms, 1);
@@ -152,7 +152,7 @@ describe("the messages of connections whose peers stall", () => {
     expect(memory.counters[COUNTER.missedMessages]).toBe(2);
   });
 
-  it("that were due in the moment before the end are sent, not missed", () => {
+  it("due just before the end are sent, not missed", () => {
     const { sender, memory } = setUp();
     sender.sendDue(clock.ms, CONNECTIONS);
     // Three messages became due, and the run ended, while the thread had no CPU.
@@ -165,7 +165,7 @@ describe("the messages of connections whose peers stall", () => {
     expect([counters[COUNTER.missedMessages], counters[COUNTER.lateMessages]]).toEqual([0, 2]);
   });
 
-  it("more than can be sent are counted as missed, though the cursor never came to them", () => {
+  it("beyond what can be sent count as missed, even those that the cursor never reached", () => {
     const slots = 2000;
     const { sender, memory } = setUp(slots);
     sender.sendDue(clock.ms, slots);
@@ -186,7 +186,7 @@ describe("the messages of connections whose peers stall", () => {
     expect(counters[COUNTER.missedMessages]).toBe(counters[COUNTER.dueMessages]! - counters[COUNTER.sentMessages]!);
   });
 
-  it("are each counted once in the steps that a busy thread takes", () => {
+  it("are each counted once, in whatever steps a busy thread takes", () => {
     const { sender, memory } = setUp();
     for (let n = 0; n < 36; n++) {
       clock.ms += 200;
@@ -199,7 +199,7 @@ describe("the messages of connections whose peers stall", () => {
     expect(counters[COUNTER.dueMessages]).toBe(72 * 3 + 1);
   });
 
-  it("younger than what all answers took are on their way, not unanswered", () => {
+  it("younger than all answers took count as in flight, not unanswered", () => {
     const { sender, memory, latenciesUs } = setUp(1);
     for (let n = 0; n < 5; n++) {
       sender.sendDue(clock.ms, 1);
@@ -213,7 +213,7 @@ describe("the messages of connections whose peers stall", () => {
     expect(counters[COUNTER.youngestUnansweredUs]).toBe(300_000);
   });
 
-  it("of a connection that ends are unanswered if its peer ended it, and nobody's fault if we did", () => {
+  it("on an ended connection are unanswered if its peer ended it, and nobody's fault if we did", () => {
     for (const isOurs of [false, true]) {
       const { room, sender, memory } = setUp(1);
       sender.sendDue(clock.ms, 1);
@@ -229,7 +229,7 @@ describe("the messages of connections whose peers stall", () => {
   });
 });
 
-describe("what the sender keeps of a connection", () => {
+describe("the sender's state per connection", () => {
   it("is in typed arrays: 26 bytes each", () => {
     const slots = 5_000_000;
     collectGarbage();

@@ -22,17 +22,17 @@ function lookFor(giveUp: GiveUp, counts: RampCounts, fromMs: number, toMs: numbe
   return undefined;
 }
 
-describe("giving up a ramp", () => {
+describe("a hopeless ramp", () => {
   const settings = { connectTimeoutMs: 1000, concurrency: 1024 };
 
-  it("takes 2,000 failures without a success, and not one fewer", () => {
+  it("is abandoned after 2,000 failures without a success, and not one fewer", () => {
     const giveUp = new GiveUp(settings);
     expect(giveUp.check(0, { ready: 0, failed: 1999, timedOut: 0 })).toBeUndefined();
     expect(giveUp.check(0, { ready: 0, failed: 2000, timedOut: 0 })).toBe("all-failed");
     expect(giveUp.check(0, { ready: 1, failed: 1e6, timedOut: 0 })).toBeUndefined();
   });
 
-  it("takes a time-out in which nothing was answered, or two after an answer", () => {
+  it("is abandoned after a timeout without an answer, or two after an answer", () => {
     const fresh = new GiveUp(settings);
     expect(lookFor(fresh, NOTHING, 0, 950)).toBeUndefined();
     expect(lookFor(fresh, TIMED_OUT, 1000, 3000)).toEqual(["unanswered", 1000]);
@@ -42,7 +42,7 @@ describe("giving up a ramp", () => {
     expect(lookFor(later, { ready: 6, failed: 300, timedOut: 300 }, 2950, 4000)).toEqual(["unanswered", 2950]);
   });
 
-  it("does not take a few lost packets, nor a refusal that answers, nor a time in which this process stood still", () => {
+  it("is not abandoned after a few lost packets, a refusal, or time in which this process was suspended", () => {
     expect(lookFor(new GiveUp(settings), { ...TIMED_OUT, failed: 63, timedOut: 63 }, 0, 9000)).toBeUndefined();
     const stopped = new GiveUp(settings);
     stopped.check(0, TIMED_OUT);
@@ -55,7 +55,7 @@ describe("giving up a ramp", () => {
 });
 
 describe("a ramp of a million", () => {
-  it("that everything refuses ends after some thousand attempts", async () => {
+  it("that is refused everywhere ends after a few thousand attempts", async () => {
     const run = await startClient({ to: `${ownAddress()}:9`, connections: 1_000_000, durationMs: 60_000 });
     const result = await within("the end", run.done);
     expect(result).toMatchObject({ outcome: "missed", established: 0, gaveUp: { reason: "all-failed" } });
@@ -67,7 +67,7 @@ describe("a ramp of a million", () => {
     expect(notes.join()).toMatch(/abandoned: the first [\d,]+ attempts all failed; [\d,]+ were not attempted/);
   });
 
-  it.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("into a black hole ends after one time-out", async () => {
+  it.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("into a black hole ends after one timeout", async () => {
     enterNamespace();
     execFileSync("nft", ["table inet f { chain i { type filter hook input priority 0; tcp dport 8000 drop; }; }"]);
     const { stdout } = await runCli([

@@ -26,7 +26,7 @@ async function rampTo(onSocket: (socket: Socket, number: number) => void, option
 const greet = (socket: Socket) => socket.write("hello");
 
 describe("the window of connections in flight", () => {
-  it("is not held by a server that greets 1.2 s late", async () => {
+  it("is not held up by a server that greets 1.2 s late", async () => {
     // The greetings arrive while the second half is opened.
     const pace = { connections: 3000, connectRatePerSec: 1250 };
     const result = await rampTo((socket) => setTimeout(() => greet(socket), 1200).unref(), pace);
@@ -35,13 +35,13 @@ describe("the window of connections in flight", () => {
     expect(result.rampShares!.greetings).toBeLessThan(0.1);
   });
 
-  it("is not held by a server that greets 300 ms late", async () => {
+  it("is not held up by a server that greets 300 ms late", async () => {
     const result = await rampTo((socket) => setTimeout(() => greet(socket), 300).unref());
     expect(result).toMatchObject({ isTargetMet: true, established: 1000 });
     expect(result.rampMs).toBeLessThan(SOON_MS);
   });
 
-  it("is not held by a server that greeted the first ones and then falls silent", async () => {
+  it("is not held up by a server that greets the first ones and then falls silent", async () => {
     const result = await rampTo((socket, number) => number < 20 && greet(socket));
     expect(result.established).toBe(1000);
     expect(result.rampMs).toBeLessThan(SOON_MS);
@@ -51,7 +51,7 @@ describe("the window of connections in flight", () => {
     if (firstMs < 50 && firstMs < result.rampMs / 2) expect(result.rampShares!.greetings).toBeGreaterThan(0.1);
   });
 
-  it("is not held by a server that has news for everybody now and then", async () => {
+  it("is not held up by a server that sends news to everybody now and then", async () => {
     const sockets = new Set<Socket>();
     const timer = setInterval(() => {
       for (const socket of sockets) socket.write("news");
@@ -62,7 +62,7 @@ describe("the window of connections in flight", () => {
     expect(result.rampMs).toBeLessThan(SOON_MS);
   });
 
-  it("is said to have held the ramp back where greetings were all it waited for", async () => {
+  it("is reported as what held back the ramp if it waited only for greetings", async () => {
     // Required greetings are awaited however late they are.
     const late = (socket: Socket) => setTimeout(() => greet(socket), 50).unref();
     const result = await rampTo(late, { connections: 300, closeAfterGreeting: true });
@@ -74,7 +74,7 @@ describe("the window of connections in flight", () => {
 });
 
 describe("--close-after-greeting", () => {
-  it("misses its target at a server that never greets", async () => {
+  it("misses its target if the server never greets", async () => {
     const server = await startForeignServer();
     const { code, stdout } = await runCli(
       ["connect", server.at, "-c", "30", "--close-after-greeting", "-T", "200ms", "--json"],
@@ -90,7 +90,7 @@ describe("--close-after-greeting", () => {
     });
   });
 
-  it("names the server that does not greet, and no want of CPU of this host", async () => {
+  it("names the server that does not greet, not this host's CPU", async () => {
     const server = await startForeignServer();
     const run = await startClient({ to: server.at, connections: 30, closeAfterGreeting: true, durationMs: 200 });
     const result = await within("the end", run.done);
@@ -104,7 +104,7 @@ describe("--close-after-greeting", () => {
     expect(cpu).toBeLessThan(0.3);
   });
 
-  it("misses it at a server that greets every second one, and says how many it did", async () => {
+  it("misses its target if the server greets every second connection, and says how many it greeted", async () => {
     const server = await startForeignServer(
       (
         (number) => (socket: Socket) =>
@@ -116,15 +116,15 @@ describe("--close-after-greeting", () => {
     expect(result).toMatchObject({ greeted: 15, misses: [{ kind: "ungreeted", count: 15, of: 30 }] });
   });
 
-  it("meets it where all are greeted, however late", async () => {
+  it("meets its target if all are greeted, however late", async () => {
     const server = await startForeignServer((socket) => setTimeout(() => greet(socket), 300).unref());
     const run = await startClient({ to: server.at, connections: 30, closeAfterGreeting: true, durationMs: 5000 });
     expect(await within("the end", run.done)).toMatchObject({ greeted: 30, isTargetMet: true, misses: [] });
   });
 });
 
-describe("a server at its maximum that says so before it closes", () => {
-  it("has not greeted, and those that stay miss no greeting", async () => {
+describe("a server at its connection limit that sends a message before it closes", () => {
+  it("has not greeted these connections, and the others miss no greeting", async () => {
     let taken = 0;
     const server = await startForeignServer((socket) => {
       taken += 1;
@@ -143,7 +143,7 @@ describe("greetings", () => {
     return new Greetings(shared, areRequested, isOnePeer);
   };
 
-  it("are awaited once one has come promptly, by the measure of the handshake", () => {
+  it("are awaited once one has arrived promptly, compared with the handshake", () => {
     const [near, far] = [make(), make()];
     near.cameUnawaited(200, 1);
     expect(near.areAwaited).toBe(false);
@@ -153,7 +153,7 @@ describe("greetings", () => {
     expect(far.areAwaited).toBe(true);
   });
 
-  it("are measured by the fastest handshake with a peer, not by one that this host delayed", () => {
+  it("are compared with the fastest handshake with a peer, not with one that this host delayed", () => {
     const [one, several] = [make(), make(false, false)];
     for (const greetings of [one, several]) {
       greetings.opened(1);
@@ -165,7 +165,7 @@ describe("greetings", () => {
     expect(one.areAwaited).toBe(true);
   });
 
-  it("are awaited again after one time in vain, and not after a second", () => {
+  it("are awaited again after one timeout, but not after a second", () => {
     const greetings = make();
     for (const isAwaited of [true, false]) {
       greetings.cameUnawaited(5, 1);
@@ -177,7 +177,7 @@ describe("greetings", () => {
     }
   });
 
-  it("are awaited no longer when silence is most of the waiting", () => {
+  it("are no longer awaited once silence makes up most of the waiting", () => {
     const [steady, silent] = [make(), make()];
     steady.cameUnawaited(5, 1);
     silent.cameUnawaited(5, 1);
@@ -194,7 +194,7 @@ describe("greetings", () => {
     expect([steady.gaveUp(10), silent.gaveUp(10)]).toEqual([false, true]);
   });
 
-  it("that were asked for are awaited for each connection, a second at most", () => {
+  it("that are required are awaited on each connection, for a second at most", () => {
     const greetings = make(true);
     expect([greetings.gaveUp(999), greetings.gaveUp(1000)]).toEqual([false, true]);
     expect(greetings.areAwaited).toBe(true);

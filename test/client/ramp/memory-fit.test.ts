@@ -13,18 +13,18 @@ function run(noise: (ms: number) => number): number | undefined {
   return fit.errorPerConnection(100_000, 2000);
 }
 
-describe("the memory of a connection", () => {
-  it("is as good as exact where nobody else takes any, though the whole is gigabytes", () => {
+describe("the memory per connection", () => {
+  it("is nearly exact if no other program takes memory, although the total is gigabytes", () => {
     expect(run(() => 0)).toBeLessThan(1);
   });
 
-  it("is off by what others' memory jumps in the ramp", () => {
+  it("is uncertain by the jumps in other programs' memory during the ramp", () => {
     const error = run((ms) => (Math.floor(ms / 50) % 2) * 100 * 2 ** 20)!;
     expect(error).toBeGreaterThan(100);
     expect(isMeasurable(EACH, error)).toBe(true);
   });
 
-  it("is off by what others take in the hold, in which nothing of the run's changes", () => {
+  it("is uncertain by what other programs take during the hold, when the run's own use does not change", () => {
     // Linear noise that adds up to 5,000 bytes per connection over the ramp.
     const error = run((ms) => ms * 250_000)!;
     expect(error).toBeGreaterThan(4900);
@@ -32,7 +32,7 @@ describe("the memory of a connection", () => {
     expect(isMeasurable(EACH, error)).toBe(false);
   });
 
-  it("is not told out of too few readings, and none when it is less than nothing", () => {
+  it("is not reported from too few readings, or if it is negative", () => {
     const fit = new MemoryFit();
     for (const connections of [0, 10_000, 20_000]) fit.grown(connections, connections * EACH);
     expect(fit.errorPerConnection(20_000, 100)).toBeUndefined();

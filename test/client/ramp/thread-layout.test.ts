@@ -25,7 +25,7 @@ const targets = (layout: ThreadLayout, wanted: number) =>
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
 describe("targets", () => {
-  it("sum to what is wanted, for every number wanted from none to all", () => {
+  it("add up to the wanted number, from zero to all", () => {
     fc.assert(
       fc.property(anyLayout, (layout) => {
         for (let wanted = 0; wanted <= layout.connections; wanted++) {
@@ -48,7 +48,7 @@ describe("targets", () => {
     );
   });
 
-  it("never fall while more is wanted", () => {
+  it("never fall as more is wanted", () => {
     fc.assert(
       fc.property(anyLayout, (layout) => {
         let before = targets(layout, 0);
@@ -61,7 +61,7 @@ describe("targets", () => {
     );
   });
 
-  it("fill wave by wave: a later wave begins when the earlier ones are full", () => {
+  it("fill wave by wave: a later wave starts when the earlier ones are full", () => {
     const layout: ThreadLayout = { connections: 100, workers: 4, active: 2 };
     expect(targets(layout, 30)).toEqual([15, 15, 0, 0]);
     expect(targets(layout, 50)).toEqual([25, 25, 0, 0]);
@@ -72,7 +72,7 @@ describe("targets", () => {
 describe("the layout", () => {
   const tableSizes = fc.integer({ min: 1024, max: 1_048_576 });
 
-  it("gives each worker a share that its table can hold beside every thread's own descriptors", () => {
+  it("gives each worker a share that fits into its table next to every thread's own descriptors", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 5_000_000 }),
@@ -91,12 +91,12 @@ describe("the layout", () => {
     );
   });
 
-  it("counts the descriptors of the threads that it really asks for: 50,000 with tables of 1,024", () => {
+  it("counts the descriptors of the threads that it actually requests: 50,000 with tables of 1,024", () => {
     const layout = layOutThreads(50_000, 1024, 25, 2);
     expect(shareOf(layout, 0) + 25 + 4 * layout.workers).toBeLessThanOrEqual(1024);
   });
 
-  it("has one thread for little, one per core for much, and no more than that without a bound on the table", () => {
+  it("has one thread for a small run, one per core for a large one, and no more unless the table limits it", () => {
     expect(layOutThreads(1, 20_000, 30, 8)).toEqual({ connections: 1, workers: 1, active: 1 });
     expect(layOutThreads(1000, 20_000, 30, 8).workers).toBe(1);
     expect(layOutThreads(1001, 20_000, 30, 8).workers).toBe(2);
@@ -114,13 +114,13 @@ describe("the layout", () => {
     expect(workers).toBeLessThan(60);
   });
 
-  it("begins with one thread where the table is too small for anything", () => {
+  it("starts with one thread if the table is too small for anything", () => {
     expect(layOutThreads(10_000, 40, 30, 4)).toEqual({ connections: 10_000, workers: 1, active: 1 });
   });
 });
 
-describe("a table that bounds a run", () => {
-  it("is met with the fewest threads that do, and no more than still add room", () => {
+describe("a limited table", () => {
+  it("is handled with the fewest threads that suffice, and no more than still add room", () => {
     expect(layOutThreads(50_000, 1024, 25, 2)).toEqual({ connections: 50_000, workers: 74, active: 2 });
     // With 975 and 976 free descriptors, another thread would leave each less than half.
     expect(layOutThreads(1e9, 1024, 25, 2).workers).toBe(121);
@@ -132,12 +132,12 @@ describe("a table that bounds a run", () => {
     expect(layOutThreads(2000, 24 + 1008, 0, 2).workers).toBe(2);
   });
 
-  it("has room for a second thread with eight descriptors free, and not with seven", () => {
+  it("has room for a second thread with eight free descriptors, but not with seven", () => {
     expect(layOutThreads(10_000, 62, 30, 4).workers).toBe(4);
     expect(layOutThreads(10_000, 61, 30, 4).workers).toBe(1);
   });
 
-  it("holds as many connections as all threads' tables, or as one for all", () => {
+  it("holds as many connections as the tables of all threads, or as one shared table", () => {
     expect(mostConnections(Number.POSITIVE_INFINITY, 20, true, 2)).toBe(Number.POSITIVE_INFINITY);
     expect(mostConnections(1024, 24, true, 2)).toBe(122 * (1000 - 13));
     expect(mostConnections(40, 30, true, 4)).toBe(0);

@@ -11,21 +11,26 @@ const LOST: Miss = { kind: "lost", count: 3, of: 10 };
 describe("a verdict", () => {
   it.each<[string, boolean, Miss[], object]>([
     ["nothing is missing", false, [{ ...LOST, count: 0 }], { outcome: "met", isTargetMet: true, misses: [] }],
-    ["something is", false, [LOST], { outcome: "missed", isTargetMet: false, misses: [LOST] }],
-    ["one is", false, [{ ...LOST, count: 1 }], { outcome: "missed", misses: [{ ...LOST, count: 1 }] }],
-    ["it was stopped with nothing missing", true, [], { outcome: "interrupted", isTargetMet: false, misses: [] }],
+    ["something is missing", false, [LOST], { outcome: "missed", isTargetMet: false, misses: [LOST] }],
+    [
+      "a single connection is missing",
+      false,
+      [{ ...LOST, count: 1 }],
+      { outcome: "missed", misses: [{ ...LOST, count: 1 }] },
+    ],
+    ["it was stopped but nothing is missing", true, [], { outcome: "interrupted", isTargetMet: false, misses: [] }],
     ["it was stopped", true, [LOST], { outcome: "interrupted", isTargetMet: false, misses: [LOST] }],
   ])("where %s", (_, wasInterrupted, found, verdict) => {
     expect(judge(wasInterrupted, found)).toMatchObject(verdict);
   });
 
-  it("tells what is missing in words, also of a kind that a newer version knows", () => {
+  it("describes what is missing, even a kind added by a newer version", () => {
     const misses: Miss[] = [{ kind: "established", count: 400, of: 1000 }, LOST, { ...LOST, kind: "newer" as "lost" }];
     expect(missPhrases(misses)).toEqual(["3 lost during hold", "3 newer"]);
     expect(missPhrases()).toEqual([]);
   });
 
-  it("is read out of results of older versions", () => {
+  it("is derived for results of older versions", () => {
     const { outcome: _, ...older } = connectResult({ isTargetMet: true });
     expect(outcomeOf(older)).toBe("met");
     expect(outcomeOf({ ...older, isTargetMet: false })).toBe("missed");
@@ -33,7 +38,7 @@ describe("a verdict", () => {
   });
 });
 
-it("each kind of miss has words of its own, with its numbers", () => {
+it("each kind of miss has its own words, with its numbers", () => {
   expect(missPhrases(MISS_KINDS.map((kind) => ({ kind, count: 1200, of: 4000 })))).toEqual([
     "1,200 established but not ready",
     "1,200 lost during hold",

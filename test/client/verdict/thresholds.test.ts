@@ -25,12 +25,12 @@ describe("allowed failures", () => {
     expect(allowedFailures(given, 2000)).toBe(allowed);
   });
 
-  it("lose none to binary fractions: 0.7 % of 1,000 are 7", () => {
+  it("are not affected by binary fractions: 0.7 % of 1,000 are 7", () => {
     expect(allowedFailures("0.7%", 1000)).toBe(7);
   });
 
   it.each(["100.1%", "101%", "-1%", "%", "1%%", "x1%", "1%x", "1.%", ".5%", -1, 1.5, Number.NaN, "many", "-1", "1.5"])(
-    "%j is refused",
+    "%j is rejected",
     (given) => {
       expect(() => allowedFailures(given, 2000)).toThrow(expect.objectContaining({ code: "E_OPTION" }));
     },
@@ -55,11 +55,11 @@ function withP99(connectMs: number, roundTripMs?: number) {
 }
 
 describe("a threshold", () => {
-  it("that nobody set is never passed", () => {
+  it("that is not set is never exceeded", () => {
     expect(thresholdMisses({}, withP99(1e6, 1e6))).toEqual([]);
   });
 
-  it("of latency is about round trips where there are any, else about connecting", () => {
+  it("on latency applies to round trips if there are any, otherwise to connecting", () => {
     const miss = { kind: "latency", of: 5 };
     expect(thresholdMisses({ maxP99Ms: 5 }, withP99(9, 5))).toEqual([]);
     expect(thresholdMisses({ maxP99Ms: 5 }, withP99(1, 5.001))).toEqual([{ ...miss, count: 5.001 }]);
@@ -67,12 +67,12 @@ describe("a threshold", () => {
     expect(thresholdMisses({ maxP99Ms: 5 }, withP99(5.001))).toEqual([{ ...miss, count: 5.001 }]);
   });
 
-  it("of the rate is met by that rate", () => {
+  it("on the rate is met by exactly that rate", () => {
     expect(thresholdMisses({ minRatePerSec: 100 }, measured())).toEqual([]);
     expect(thresholdMisses({ minRatePerSec: 100.5 }, measured())).toEqual([{ kind: "rate", count: 100, of: 100.5 }]);
   });
 
-  it("of failures is about failed and lost together", () => {
+  it("on failures covers failed and lost connections together", () => {
     expect(thresholdMisses({ maxFailed: 9 }, measured())).toEqual([]);
     expect(thresholdMisses({ maxFailed: 8 }, measured())).toEqual([{ kind: "failures", count: 9, of: 8 }]);
     expect(toleratesFailures({ maxFailed: 9 }, measured())).toBe(true);
@@ -81,7 +81,7 @@ describe("a threshold", () => {
   });
 });
 
-it("what was allowed to fail or to be lost is not missing; all else is", () => {
+it("connections allowed to fail or be lost are not missing; all others are", () => {
   const misses: Miss[] = [
     { kind: "established", count: 10, of: 50 },
     { kind: "lost", count: 3, of: 50 },

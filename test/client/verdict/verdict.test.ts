@@ -13,7 +13,7 @@ describe("a run that is stopped", () => {
       (stage) => stage === "hold",
     );
 
-  it("in a hold that has an end was interrupted, though nothing is missing", async () => {
+  it("during a hold with a time limit is interrupted, even if nothing is missing", async () => {
     const server = await startServer();
     const run = await startClient({ to: endpoint(server.address), connections: 20, durationMs: 60_000 });
     await untilHeld(run);
@@ -26,14 +26,14 @@ describe("a run that is stopped", () => {
     });
   });
 
-  it("in a hold without an end has come to its end", async () => {
+  it("during a hold without a time limit has ended normally", async () => {
     const server = await startServer();
     const run = await startClient({ to: endpoint(server.address), connections: 20, durationMs: Infinity });
     await untilHeld(run);
     expect(await within("the end", run.stop())).toMatchObject({ outcome: "met", isTargetMet: true, misses: [] });
   });
 
-  it("in its ramp was interrupted, whatever its hold is", async () => {
+  it("during its ramp is interrupted, whatever its hold", async () => {
     const server = await startServer();
     const run = await startClient({
       to: endpoint(server.address),
@@ -51,7 +51,7 @@ describe("a run that is stopped", () => {
     expect(misses).toEqual([{ kind: "established", count: 1000 - established, of: 1000 }]);
   });
 
-  it("while it closes has come to its end all the same", async () => {
+  it("while closing has still ended normally", async () => {
     const server = await startServer();
     const run = await startClient({ to: endpoint(server.address), connections: 20, durationMs: 0 });
     await until(
@@ -64,7 +64,7 @@ describe("a run that is stopped", () => {
 });
 
 describe("a target", () => {
-  it("is met by exactly as many as were asked for, and missed by one less", async () => {
+  it("is met by exactly the requested number, and missed by one less", async () => {
     const server = await startServer();
     const met = await startClient({ to: endpoint(server.address), connections: 7, durationMs: 0 });
     expect(await within("the end", met.done)).toMatchObject({ outcome: "met", established: 7, misses: [] });
@@ -93,7 +93,7 @@ describe("a target", () => {
 });
 
 describe("run.ready", () => {
-  it("resolves when the ramp is over, while everything is held", async () => {
+  it("resolves when the ramp ends, while everything is held", async () => {
     const server = await startServer();
     const run = await startClient({ to: endpoint(server.address), connections: 50, durationMs: Infinity });
     await within("the hold", run.ready);
@@ -101,7 +101,7 @@ describe("run.ready", () => {
     await run.stop();
   });
 
-  it("resolves when the run is stopped in its ramp", async () => {
+  it("resolves when the run is stopped during its ramp", async () => {
     const server = await startServer();
     const run = await startClient({ to: endpoint(server.address), connections: 1000, connectRatePerSec: 10 });
     await run.stop();

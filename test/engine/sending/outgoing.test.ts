@@ -28,7 +28,7 @@ function setUp() {
   return { room, taken, failure, outgoing };
 }
 
-describe("what is sent over connections whose peers stall", () => {
+describe("data sent on connections whose peers stall", () => {
   const slot = fc.nat(SLOTS - 1);
   const step = fc.oneof(
     fc.record({ kind: fc.constant("constant" as const), slot, place: fc.nat(CONSTANTS.length - 1) }),
@@ -38,7 +38,7 @@ describe("what is sent over connections whose peers stall", () => {
     fc.record({ kind: fc.constant("drop" as const), slot }),
   );
 
-  it("arrives whole and in order, and is told as sent once", () => {
+  it("arrives complete and in order, and is reported as sent once", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const { room, taken, outgoing } = setUp();
@@ -78,7 +78,7 @@ describe("what is sent over connections whose peers stall", () => {
     );
   });
 
-  it("waits no longer than there is room for it", () => {
+  it("is kept only as long as there is room", () => {
     const { room, outgoing } = setUp();
     const bytes = new NativeBuffer(64 * 1024);
     room[1] = 1000;
@@ -91,7 +91,7 @@ describe("what is sent over connections whose peers stall", () => {
     expect(outgoing.sendConstant(2, 0)).toBe(-ENOBUFS);
   });
 
-  it("is told to have failed by its errno", () => {
+  it("is reported as failed with its errno", () => {
     const { failure, outgoing } = setUp();
     failure.errno = ECONNRESET;
     expect(outgoing.sendConstant(0, 0)).toBe(-ECONNRESET);

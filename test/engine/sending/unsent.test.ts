@@ -16,7 +16,7 @@ function takingSender(most: number) {
   return { taken, sender: { send } };
 }
 
-it("has one bound for the threads together, and room again when one is done", () => {
+it("has one limit for all threads, and room again when one is done", () => {
   const shared = new Int32Array(1);
   const [one, other] = [new Unsent(shared, 0), new Unsent(shared, 0)];
   const bytes = NativeBuffer.from(Uint8Array.of(1, 2, 3));
@@ -34,7 +34,7 @@ it("has one bound for the threads together, and room again when one is done", ()
   expect(one.hasRoom).toBe(false);
 });
 
-it("sends what was kept, byte for byte and in its order, also after chunks were given back", () => {
+it("sends what was kept, byte for byte and in order, also after chunks were returned", () => {
   const unsent = new Unsent(new Int32Array(1), 0);
   const bytes = NativeBuffer.from(Uint8Array.from({ length: 64 * 1024 }, (_, n) => n % 251));
   for (let round = 0; round < 3; round++) {
@@ -51,7 +51,7 @@ it("sends what was kept, byte for byte and in its order, also after chunks were 
   expect(taken).toEqual([...bytes.bytes.subarray(1000, 1010), ...bytes.bytes.subarray(20, 25)]);
 });
 
-it("keeps more behind what a slot has already, up to its chunk's end", () => {
+it("appends to what a slot already has, up to the end of its chunk", () => {
   const unsent = new Unsent(new Int32Array(1), 0);
   const bytes = NativeBuffer.from(Uint8Array.from({ length: 64 * 1024 }, (_, n) => n % 251));
   expect(unsent.has(3)).toBe(false);
@@ -65,7 +65,7 @@ it("keeps more behind what a slot has already, up to its chunk's end", () => {
   expect(Buffer.from(taken).equals(bytes.bytes)).toBe(true);
 });
 
-it("keeps nothing past the bound, however often it is asked", () => {
+it("keeps nothing beyond the limit, however often it is asked", () => {
   const unsent = new Unsent(new Int32Array(1), 0);
   const bytes = NativeBuffer.from(Uint8Array.of(1));
   let kept = 0;

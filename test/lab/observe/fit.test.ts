@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { distanceFrom, fitLine } from "../../../src/lab/observe/fit.js";
 
 describe("the line through points", () => {
-  it("is found where they lie on one", () => {
+  it("is exact if they lie on one", () => {
     const fit = fitLine([1, 2, 5, 9].map((x) => [x, 3 * x + 7] as const))!;
     expect(fit.slope).toBeCloseTo(3);
     expect(fit.intercept).toBeCloseTo(7);
@@ -11,7 +11,7 @@ describe("the line through points", () => {
     expect(fit.r2).toBeCloseTo(1);
   });
 
-  it("has the slope, its error and r² of a textbook's example", () => {
+  it("has the slope, error and r² of a textbook example", () => {
     // First data set of Anscombe's quartet: y = 3.00 + 0.500 x, standard error 0.118, r² 0.667.
     const xs = [10, 8, 13, 9, 11, 14, 6, 4, 12, 7, 5];
     const ys = [8.04, 6.95, 7.58, 8.81, 8.33, 9.96, 7.24, 4.26, 10.84, 4.82, 5.68];
@@ -22,13 +22,13 @@ describe("the line through points", () => {
     expect(r2).toBeCloseTo(0.667, 3);
   });
 
-  it("is none through fewer than two points, or through points above each other", () => {
+  it("does not exist for fewer than two points, or for points with the same x", () => {
     expect(fitLine([])).toBeUndefined();
     expect(fitLine([[5, 1]])).toBeUndefined();
     expect(fitLine([1, 2, 3].map((y) => [5, y] as const))).toBeUndefined();
   });
 
-  it("has points at a distance, and none where they lie on it", () => {
+  it("has a distance from the points, or none if they lie on it", () => {
     const line = { slope: 2, intercept: 1, slopeError: 0, r2: 1 };
     const at = (up: number) => [0, 1, 2, 3].map((x) => [x, 2 * x + 1 + (x % 2 === 0 ? up : -up)] as const);
     expect(distanceFrom(line, at(0))).toBe(0);

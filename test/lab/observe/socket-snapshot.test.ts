@@ -30,7 +30,7 @@ async function join(host: string, port: number, localAddress: string): Promise<v
 }
 
 describe("a snapshot of a port", () => {
-  it("counts the lab's sockets, not those of strangers on the same port and addresses", async () => {
+  it("counts the lab's sockets, not unrelated ones on the same port and addresses", async () => {
     await using testbed = await openTestbed({ loopback: true });
     const { serverIp, clientIps } = testbed.description;
     // The foreign server comes first, on a port below the ephemeral range: other clients with the source address
@@ -65,7 +65,7 @@ describe("a snapshot of a port", () => {
     ]);
   });
 
-  it("sees what else the hosts have between them, for the ports in use", async () => {
+  it("includes other connections between the hosts, for the ports in use", async () => {
     await using testbed = await openTestbed({ loopback: true });
     const { serverIp } = testbed.description;
     const ports: number[] = [];

@@ -7,6 +7,6 @@ it.each([
   [{ setupMs: 100, rampMs: 200, holdMs: 10_000, closeMs: 50 }, ["ramp done", "closing"]],
   [{ setupMs: 284, rampMs: 37, holdMs: 18, closeMs: 230 }, ["ramp done"]],
   [{ setupMs: 284, rampMs: 37, holdMs: 45, closeMs: 230 }, ["ramp done"]],
-])("names that would be drawn over each other are left out: %j", (times, names) => {
+])("overlapping labels are omitted: %j", (times, names) => {
   expect(momentsOf(times as ConnectResult).map(({ name }) => name)).toEqual(names);
 });

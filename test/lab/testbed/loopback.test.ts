@@ -20,7 +20,7 @@ function makePath(...programs: readonly string[]): string {
   return folder;
 }
 
-describe("where it is chosen", { timeout: 60_000 }, () => {
+describe("as a fallback", { timeout: 60_000 }, () => {
   it.each([
     ["ip", ["sh", "cat", "unshare", "nsenter", "setpriv"]],
     ["unshare", ["sh"]],
@@ -34,7 +34,7 @@ describe("where it is chosen", { timeout: 60_000 }, () => {
     });
   });
 
-  it.skipIf(!canMakeUserNamespaces())("says that the kernel allows no namespace", async () => {
+  it.skipIf(!canMakeUserNamespaces())("says that the kernel allows no namespaces", async () => {
     // An enclosing user namespace can set its own limit.
     const forbid = 'echo 0 >/proc/sys/user/max_net_namespaces && exec "$@"';
     const prefix = [...AS_USER, "unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh"];
@@ -46,8 +46,8 @@ describe("where it is chosen", { timeout: 60_000 }, () => {
   });
 });
 
-describe("where it is asked for", () => {
-  it("has an address of its own for the server, and as many as wanted for the client", async () => {
+describe("on request", () => {
+  it("has its own address for the server, and as many as requested for the client", async () => {
     await using testbed = await openTestbed({ loopback: true, clientAddresses: 300 });
     const { description, server, client } = testbed;
     const block = /^127\.\d+/.exec(description.serverIp)![0];

@@ -17,7 +17,7 @@ describe.skipIf(!canMakeNamespaces())("two namespaces", () => {
   });
   afterAll(() => testbed.close());
 
-  it("are described as what they are", () => {
+  it("are described as such", () => {
     const { description, server, client } = testbed;
     expect(description).toEqual({
       kind: "namespaces",
@@ -29,7 +29,7 @@ describe.skipIf(!canMakeNamespaces())("two namespaces", () => {
     expect([client.ips.length, client.ips[0], client.ips[299]]).toEqual([300, "10.77.1.1", "10.77.2.44"]);
   });
 
-  it.skipIf(!hasProgram("ss"))("hold connections, each side's sockets in its own table", async () => {
+  it.skipIf(!hasProgram("ss"))("hold connections, with each side's sockets in its own table", async () => {
     const serving = testbed.server.run(["serve", "10.77.0.1:0", "--log", "none", "--json"]);
     const [, port] = await serving.prints(/"port":(\d+)/);
     const to = `10.77.0.1:${port}`;
@@ -60,7 +60,7 @@ describe.skipIf(!canMakeNamespaces())("two namespaces", () => {
     expect((await serving.result).code).toBe(0);
   });
 
-  it("have settings of their own", async () => {
+  it("have their own settings", async () => {
     const before = [await testbed.server.readSysctl(PORTS), readSysctl(PORTS)];
     await testbed.client.setSysctl(PORTS, "40000 40999");
     expect(await testbed.client.readSysctl(PORTS)).toBe("40000\t40999");
@@ -69,19 +69,19 @@ describe.skipIf(!canMakeNamespaces())("two namespaces", () => {
     await expect(testbed.client.setSysctl(PORTS, "70000 1")).rejects.toMatchObject({ code: "E_SYSTEM" });
   });
 
-  it("do not touch settings that are the whole machine's", async () => {
+  it("do not touch machine-wide settings", async () => {
     await expect(testbed.client.setSysctl("fs.nr_open", readSysctl("fs.nr_open")!)).rejects.toMatchObject({
       code: "E_PERMISSION",
       message: "fs.nr_open cannot be changed for the lab's client alone",
     });
   });
 
-  it("run programs under another limit of open files", async () => {
+  it("run programs under another open-file limit", async () => {
     const { stdout } = await testbed.client.run(["doctor", "-c", "1k", "--json"], { nofileLimit: 1024 }).result;
     expect(JSON.parse(stdout).limits).toContainEqual(expect.objectContaining({ id: "nofile", now: 1024 }));
   });
 
-  it("say what is wrong with a program", async () => {
+  it("report what is wrong with a program", async () => {
     await expect(testbed.server.run(["serve", "10.77.1.1:0"]).prints(/listening/)).rejects.toMatchObject({
       message: expect.stringMatching(/^fourtuple serve 10.77.1.1:0 ended early: Fatal error: /),
     });
@@ -91,7 +91,7 @@ describe.skipIf(!canMakeNamespaces())("two namespaces", () => {
 });
 
 describe("closing", () => {
-  it("ends what runs, and lets nothing be started after", async () => {
+  it("ends running programs, and prevents new ones from starting", async () => {
     const testbed = await openTestbed();
     const serving = testbed.server.run(["serve", `${testbed.description.serverIp}:0`]);
     await serving.prints(/listening/);
@@ -102,8 +102,8 @@ describe("closing", () => {
   });
 });
 
-describe.skipIf(!canMakeUserNamespaces())("an ordinary user", { timeout: 60_000 }, () => {
-  it("has the two hosts, too", async () => {
+describe.skipIf(!canMakeUserNamespaces())("an unprivileged user", { timeout: 60_000 }, () => {
+  it("gets the two hosts, too", async () => {
     const lab = startLab({ prefix: AS_USER });
     const { description } = await openedBy(lab);
     expect(description).toMatchObject({ kind: "namespaces", serverIp: "10.77.0.1" });
@@ -112,8 +112,8 @@ describe.skipIf(!canMakeUserNamespaces())("an ordinary user", { timeout: 60_000 
   });
 });
 
-describe("a number of addresses that cannot be", () => {
-  it.each([0, 501, 1.5, Number.NaN])("is refused: %d", async (clientAddresses) => {
+describe("an invalid number of addresses", () => {
+  it.each([0, 501, 1.5, Number.NaN])("is rejected: %d", async (clientAddresses) => {
     await expect(openTestbed({ clientAddresses })).rejects.toMatchObject({ code: "E_OPTION" });
   });
 });

@@ -23,8 +23,8 @@ it("the kernel memory of a connection is said with how far it may be off", () =>
 });
 
 it.each([
-  ["more than it is", 4096, 3000],
-  ["less than nothing", -500, 100],
+  ["more than its value", 4096, 3000],
+  ["a negative amount", -500, 100],
 ])("one that others moved by %s is not measurable", (_, bytes, error) => {
   expect(lineOf(bytes, error)).toMatch(
     /^not measurable: other programs' memory use changed during the run \(-?[\d.]+ \w+ ± /,

@@ -160,8 +160,8 @@ describe("text", () => {
   });
 
   it.each([
-    ["a byte that is none", "\xff"],
-    ["a character that is cut off", "\xe2\x82"],
+    ["an invalid byte", "\xff"],
+    ["a truncated character", "\xe2\x82"],
     ["a surrogate", "\xed\xa0\x80"],
   ])("that is no UTF-8 (%s) is answered by 1007 and not sent back", (_, content) => {
     const refusal = { sent: frame(8, closing(1007)), refusedWith: FAULT.BAD_UTF8 };
@@ -237,8 +237,8 @@ describe("what must not be", () => {
   });
 
   it.each([
-    ["at once", masked(2, "x", { length: 2 ** 20 + 1 })],
-    ["of more than 32 bits", masked(2, "x", { length: 2 ** 40 })],
+    ["in one frame", masked(2, "x", { length: 2 ** 20 + 1 })],
+    ["with a length of more than 32 bits", masked(2, "x", { length: 2 ** 40 })],
     [
       "in fragments",
       masked(2, "x".repeat(2 ** 19), { fin: false }).repeat(1) +
