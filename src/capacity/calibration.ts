@@ -10,9 +10,9 @@ import { readCgroupMemory } from "../linux/proc/cgroup.js";
 import { readConntrack } from "../linux/proc/net-stats.js";
 import { countOpenDescriptors, readMeminfo } from "../linux/proc/procfs.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
-import type { EngineName } from "../results/engine.js";
 import type { ConnectionCost } from "../results/prediction.js";
 import { serve } from "../server/serve.js";
+import type { Engines } from "./engines.js";
 
 export interface Calibration {
   readonly cost: ConnectionCost;
@@ -47,23 +47,23 @@ const MESSAGES = { connections: 500, ratePerSec: 20, forMs: 400, least: 500 } as
 /**
  * Opens a few thousand connections over loopback and closes them again. Never throws.
  *
- * @param engine I/O engine to measure
+ * @param engines I/O engines to measure
  * @param messageBytes size of messages to exchange as well; undefined for none
  * @param signal ends the measurement at once
  */
-export async function calibrate(engine: EngineName, messageBytes?: number, signal?: AbortSignal): Promise<Calibration> {
+export async function calibrate(engines: Engines, messageBytes?: number, signal?: AbortSignal): Promise<Calibration> {
   const obstacle = findObstacle();
   if (obstacle !== undefined) return uncalibrated(obstacle);
-  const { cost, obstacle: found } = await measureConnections(engine, signal);
+  const { cost, obstacle: found } = await measureConnections(engines, signal);
   if (signal?.aborted) return uncalibrated(STOPPED);
   if (messageBytes === undefined || found !== undefined) return { cost, obstacle: found };
-  const cpuSecondsPerMessage = await measureMessages(engine, messageBytes, signal).catch(() => undefined);
+  const cpuSecondsPerMessage = await measureMessages(engines, messageBytes, signal).catch(() => undefined);
   if (signal?.aborted) return uncalibrated(STOPPED);
   return { cost: { ...cost, ...(cpuSecondsPerMessage !== undefined && { cpuSecondsPerMessage }) }, obstacle: found };
 }
 
-async function measureConnections(engine: EngineName, signal: AbortSignal | undefined): Promise<Calibration> {
-  const server = await serve({ at: "127.0.0.1:0", engine }).catch(sentence);
+async function measureConnections(engines: Engines, signal: AbortSignal | undefined): Promise<Calibration> {
+  const server = await serve({ at: "127.0.0.1:0", engine: engines.server }).catch(sentence);
   if (typeof server === "string") return uncalibrated(server);
   try {
     const run = await connect({
@@ -75,7 +75,7 @@ async function measureConnections(engine: EngineName, signal: AbortSignal | unde
       ],
       durationMs: DEADLINE_MS,
       close: "rst",
-      engine,
+      engine: engines.client,
       signal,
     });
     try {
@@ -124,11 +124,11 @@ async function measure(run: ConnectRun, signal: AbortSignal | undefined): Promis
 
 /** Returns the CPU seconds for a message and its answer at both ends; undefined if too few were answered. */
 async function measureMessages(
-  engine: EngineName,
+  engines: Engines,
   bytes: number,
   signal: AbortSignal | undefined,
 ): Promise<number | undefined> {
-  const server = await serve({ at: "127.0.0.1:0", mode: "echo", engine });
+  const server = await serve({ at: "127.0.0.1:0", mode: "echo", engine: engines.server });
   try {
     const run = await connect({
       to: `127.0.0.1:${server.address.port}`,
@@ -137,7 +137,7 @@ async function measureMessages(
       messageRatePerSec: MESSAGES.ratePerSec,
       durationMs: DEADLINE_MS,
       close: "rst",
-      engine,
+      engine: engines.client,
       signal,
     });
     try {

@@ -42,6 +42,11 @@ export interface Limit {
   allows?(facts: HostFacts, load: Load): number | undefined;
   /** Returns the value that this load needs, in the unit of the limit; undefined if no value would help or matter. */
   needs(facts: HostFacts, load: Load): number | undefined;
+  /**
+   * Returns whether a higher value would help this load although its connections can be held. Limits without `allows`
+   * compare their value with `needs` instead.
+   */
+  isLow?(facts: HostFacts, load: Load): boolean;
   /** Sysctl that `needs` applies to, if it can be written. */
   readonly sysctl?: string;
 }

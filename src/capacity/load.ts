@@ -2,17 +2,17 @@
 
 import type { CheckedSources } from "../planning/sources.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
-import type { EngineName } from "../results/engine.js";
 import type { BadSource } from "../results/peer.js";
 import type { ConnectionCost, Program, Role } from "../results/prediction.js";
 import type { Family } from "../util/address.js";
+import type { Engines } from "./engines.js";
 import type { OnLink } from "./on-link.js";
 import type { Server } from "./server.js";
 
 export interface Load {
   readonly program: Program;
-  /** I/O engine, if the program is fourtuple. */
-  readonly engine: EngineName;
+  /** I/O engines, if the program is fourtuple. */
+  readonly engines: Engines;
   readonly connections: number;
   readonly role: Role;
   /** 4-tuples available to a client; undefined for a server. */
@@ -51,6 +51,14 @@ export interface Load {
 /** Returns how many ends of each connection are on this host. */
 export function endsHere({ role }: Pick<Load, "role">): number {
   return role === "both" ? 2 : 1;
+}
+
+/** Returns how many of a connection's ends on this host are held in io_urings. */
+export function endsInRings({ program, role, engines }: Pick<Load, "program" | "role" | "engines">): number {
+  if (program !== "fourtuple") return 0;
+  const client = role !== "server" && engines.client === "uring" ? 1 : 0;
+  const server = role !== "client" && engines.server === "uring" ? 1 : 0;
+  return client + server;
 }
 
 /** Returns the CPU seconds that this host needs to open one connection. */

@@ -59,7 +59,7 @@ export interface CapacityOptions extends WhatIf {
 }
 
 /** Requested load without its cost, with the 4-tuples of each program. */
-export interface Question extends Omit<Load, "cost" | "program" | "engine" | keyof Tuples> {
+export interface Question extends Omit<Load, "cost" | "program" | "engines" | keyof Tuples> {
   readonly tuples: Readonly<Record<Program, Tuples>>;
   /** Network interface towards the destination; undefined for loopback. */
   readonly device: string | undefined;

@@ -1,18 +1,16 @@
 // Predicts the maximum number of connections on this host, the limit that caps it, and the limits next to it.
 
-import { CORES } from "../engine/pool.js";
 import { loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
-import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
-import type { EngineName } from "../results/engine.js";
 import type { HostLoad } from "../results/fields.js";
 import type { LimitRow, LimitVerdict } from "../results/limits.js";
 import type { Answer, ConnectionCost, Prediction, Program } from "../results/prediction.js";
 import { readListeners } from "../socket-table/listeners/listeners.js";
-import { chooseEngine } from "../transport/choose-engine.js";
+import { obstacleWords } from "../transport/obstacle-words.js";
 import { toBound } from "../util/bound.js";
 import { describeHostLoad } from "../util/host-load.js";
 import { formatCount, plural } from "../util/units.js";
 import { type Calibration, calibrate, uncalibrated } from "./calibration.js";
+import { enginesFor } from "./engines.js";
 import { type HostFacts, readHostFacts } from "./host-facts.js";
 import type { Limit } from "./limit.js";
 import { LIMITS } from "./limits/catalogue.js";
@@ -37,7 +35,8 @@ export interface Examined {
 /**
  * Predicts how many connections this host can hold, and what prevents more.
  *
- * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE for an invalid option
+ * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE for an invalid option; E_PERMISSION or
+ *   E_PLATFORM if io_uring was requested but is unavailable
  */
 export async function predictCapacity(options: CapacityOptions = {}): Promise<Prediction> {
   return predict(await examine(options), isWhatIf(options));
@@ -46,18 +45,18 @@ export async function predictCapacity(options: CapacityOptions = {}): Promise<Pr
 /** Reads the host's facts and measures the cost of a connection. */
 export async function examine(options: CapacityOptions): Promise<Examined> {
   const { tuples, ...question } = await resolveQuestion(options);
-  const engine = engineFor(options);
+  const engines = enginesFor(options.engine ?? "auto", question.connections);
   const before = readCpuTimes();
   const calibration: Calibration =
     options.measure === false
       ? uncalibrated(undefined)
-      : await calibrate(engine, question.messageRatePerSec > 0 ? question.messageBytes : undefined, options.signal);
+      : await calibrate(engines, question.messageRatePerSec > 0 ? question.messageBytes : undefined, options.signal);
   const hostLoad = options.measure === false ? undefined : loadBetween(before, readCpuTimes());
   const loadOf = (program: Program): Load => ({
     ...question,
     ...tuples[program],
     program,
-    engine,
+    engines,
     cost: costOf(program, calibration, options),
   });
   const { program = "ordinary" } = options;
@@ -71,13 +70,6 @@ export async function examine(options: CapacityOptions): Promise<Examined> {
     obstacle: calibration.obstacle,
     hostLoad,
   };
-}
-
-/** @throws {AppError} E_PERMISSION or E_PLATFORM if io_uring was requested but is unavailable */
-function engineFor({ engine: requested = "auto", connections = 1 }: CapacityOptions): EngineName {
-  const shape = { role: "client", threads: CORES, tableSize: raiseNofileLimit().soft } as const;
-  // For an explicit request, the limit on its rings is reported like any other.
-  return chooseEngine({ ...shape, requested, connections: requested === "uring" ? 1 : connections }).name;
 }
 
 function otherThan(program: Program): Program {
@@ -119,6 +111,7 @@ export function predict({ facts, load, beside, obstacle, hostLoad }: Examined, w
     unknown: limits.filter(({ verdict }) => verdict === "unknown").map(({ id }) => id),
     notes: [...notesOn(facts, load, binding), ...loadNotes(load, hostLoad)],
     hostLoad,
+    engines: { client: load.engines.client, server: load.engines.server },
     cost: { ...load.cost, bytesPerConnection: bytesPerConnection(load) },
     obstacle,
     cores: facts.cores,
@@ -166,6 +159,11 @@ function notesOn(facts: HostFacts, load: Load, binding: LimitRow | undefined): s
     notes.push(
       `a program that does not raise its soft open-file limit stops at ${formatCount(softAtStart)} (ulimit -Sn)`,
     );
+  }
+  const { obstacle } = load.engines;
+  if (load.program === "fourtuple" && obstacle) {
+    const { reason, fix } = obstacleWords(obstacle);
+    notes.push(`fourtuple uses epoll: ${reason}; for io_uring: ${fix}`);
   }
   const neighbour = neighbourNote(facts, load, binding?.id);
   if (neighbour) notes.push(neighbour);
@@ -221,7 +219,13 @@ function toRow(limit: Limit, facts: HostFacts, load: Load): LimitRow {
       (now === undefined ? "unknown" : now === Number.POSITIVE_INFINITY ? "unlimited" : formatCount(now)),
     allows: limit.allows && (allows === undefined ? "unknown" : toBound(allows)),
     needs: isElsewhere ? undefined : needs,
-    verdict: limit.allows ? heldVerdict(allows, load.connections) : isElsewhere ? "ok" : adviceVerdict(now, needs),
+    verdict: limit.isLow?.(facts, load)
+      ? "low"
+      : limit.allows
+        ? heldVerdict(allows, load.connections)
+        : isElsewhere
+          ? "ok"
+          : adviceVerdict(now, needs),
   };
 }
 

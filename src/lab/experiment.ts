@@ -1,5 +1,6 @@
 // Interface of an experiment: a claim, and a function that sets up, predicts, observes and judges.
 import { setTimeout as timeout } from "node:timers/promises";
+import type { EngineChoice } from "../results/engine.js";
 import type { ExperimentResult } from "../results/lab/lab.js";
 import type { Testbed } from "./testbed/testbed.js";
 
@@ -11,6 +12,8 @@ export interface LabContext {
   readonly connections: number;
   /** Messages per second across all connections. */
   readonly messageRatePerSec: number;
+  /** I/O engine of all servers and clients. */
+  readonly engine: EngineChoice;
   /** Reports progress to the user. */
   progress(text: string): void;
   /** Aborted when the lab is stopped, which ends everything running in the hosts. */

@@ -3,6 +3,7 @@
 
 import { describeHost } from "../linux/proc/host.js";
 import { loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
+import type { EngineChoice } from "../results/engine.js";
 import type { ExperimentResult, LabResult } from "../results/lab/lab.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
@@ -27,6 +28,8 @@ export interface LabOptions {
   readonly totalMessageRatePerSec?: number | undefined;
   /** Use loopback even if network namespaces can be created. */
   readonly loopback?: boolean | undefined;
+  /** I/O engine of the servers and clients; default `auto`. */
+  readonly engine?: EngineChoice | undefined;
   /**
    * Aborting this signal stops the lab and removes the testbed. The result contains the experiments completed so far.
    */
@@ -67,7 +70,7 @@ export async function runLab(
   events: LabEvents = {},
   command = "fourtuple lab",
 ): Promise<LabResult> {
-  const { experiments, isQuick, connections, messageRatePerSec } = resolveLab(options);
+  const { experiments, isQuick, connections, messageRatePerSec, engine } = resolveLab(options);
   const startedAt = new Date();
   const startMs = performance.now();
   const testbed = await openTestbed({
@@ -84,7 +87,7 @@ export async function runLab(
   try {
     events.testbedOpened?.(testbed);
     const progress = (text: string) => events.progress?.(text);
-    const context: LabContext = { testbed, isQuick, connections, messageRatePerSec, progress, signal };
+    const context: LabContext = { testbed, isQuick, connections, messageRatePerSec, engine, progress, signal };
     const results: ExperimentResult[] = [];
     let stoppedIn: string | undefined;
     const before = readCpuTimes();
@@ -109,6 +112,7 @@ export async function runLab(
       startedAt: startedAt.toISOString(),
       elapsedMs: performance.now() - startMs,
       isQuick,
+      engine,
       testbed: testbed.description,
       reproduce: reproduceHosts(testbed),
       host: describeHost(),
@@ -130,6 +134,7 @@ export interface LabSettings {
   readonly isQuick: boolean;
   readonly connections: number;
   readonly messageRatePerSec: number;
+  readonly engine: EngineChoice;
 }
 
 /**
@@ -150,7 +155,13 @@ export function resolveLab(options: LabOptions): LabSettings {
       fix: `use at most ${MOST_CONNECTIONS}`,
     });
   }
-  return { experiments, isQuick, connections, messageRatePerSec: messageRateOf(options) };
+  return {
+    experiments,
+    isQuick,
+    connections,
+    messageRatePerSec: messageRateOf(options),
+    engine: options.engine ?? "auto",
+  };
 }
 
 function messageRateOf({ totalMessageRatePerSec: rate = MESSAGE_RATE.default }: LabOptions): number {

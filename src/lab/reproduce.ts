@@ -2,6 +2,7 @@
 // $server and $client are command prefixes that run a program in a host. Over loopback they are empty, so that all
 // other lines are the same.
 
+import type { EngineChoice } from "../results/engine.js";
 import type { LabReproduction } from "../results/lab/lab.js";
 import { parseHostPorts } from "../util/endpoint.js";
 import type { HostPair } from "./testbed/host.js";
@@ -54,6 +55,12 @@ export function commandOf(line: readonly string[]): string {
   const close = isGiven("--close") ? "" : " --close rst";
   const hold = isGiven("-T") ? "" : ` -T ${HOLD}`;
   return `$client ${typed}${close}${hold} --authorized`;
+}
+
+/** Adds `--engine` to the programs in a line of commands, as Host.run() does. */
+export function withEngine(line: string, engine: EngineChoice): string {
+  if (engine === "auto" || line.includes("--one-table")) return line;
+  return line.replaceAll(/\bfourtuple (?:serve \S+|connect \S+|doctor)/g, `$& --engine ${engine}`);
 }
 
 /** Writes addresses as a shell expansion: `10.77.1.1` to `10.77.2.44` become `10.77.1.{1..255} 10.77.2.{0..44}`. */

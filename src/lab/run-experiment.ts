@@ -7,6 +7,7 @@ import { AppError } from "../util/errors.js";
 import { describeHostLoad, isBusy } from "../util/host-load.js";
 import { formatDuration } from "../util/units.js";
 import type { Experiment, LabContext, Outcome } from "./experiment.js";
+import { withEngine } from "./reproduce.js";
 
 /** Error codes caused by the host rather than the lab: something is forbidden or missing. */
 const NOT_POSSIBLE = ["E_PERMISSION", "E_PLATFORM"];
@@ -28,7 +29,7 @@ export async function runExperiment(
   context: LabContext,
   { failed, budgetMs }: RunExperimentOptions = {},
 ): Promise<ExperimentResult | undefined> {
-  const { signal, testbed } = context;
+  const { signal, testbed, engine } = context;
   if (signal.aborted) return undefined;
   const { id, title, claims, claim } = experiment;
   const startMs = performance.now();
@@ -37,7 +38,7 @@ export async function runExperiment(
   const over = AbortSignal.any([signal, made.signal]);
   const own: LabContext = {
     ...context,
-    testbed: { ...testbed, client: testbed.client.within(over), server: testbed.server.within(over) },
+    testbed: { ...testbed, client: testbed.client.within(over, engine), server: testbed.server.within(over, engine) },
     signal: over,
   };
   const stopped = once(signal, "abort", { signal: made.signal }).then(() => undefined);
@@ -65,6 +66,7 @@ export async function runExperiment(
   return {
     ...{ id, title, claims, claim },
     ...said,
+    commands: said.commands.map((line) => withEngine(line, engine)),
     ...weigh(outcome, hostLoad),
     elapsedMs: performance.now() - startMs,
     ...(hostLoad && { hostLoad }),

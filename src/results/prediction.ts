@@ -1,7 +1,7 @@
 // Predicted ceiling of connections on a host, shared by the terminal, `doctor --json` and the library's callers.
 import { z } from "../util/zod.js";
 import { bound, count, hostLoad, perSecond, startedAt, type TypeOf, version } from "./fields.js";
-import { PROGRAMS } from "./identifiers.js";
+import { ENGINES, PROGRAMS } from "./identifiers.js";
 import { limitRow } from "./limits.js";
 
 const program = z.enum(PROGRAMS).describe("ordinary: one descriptor table, source ports chosen by the kernel");
@@ -63,6 +63,9 @@ export const predictionSchema = z
     next: z.array(limitRow).describe("the next three limits"),
     limits: z.array(limitRow).describe("all limits, worst first"),
     unknown: z.array(z.string()).describe("limits that could not be read, so the ceiling may be lower"),
+    engines: z
+      .object({ client: z.enum(ENGINES), server: z.enum(ENGINES) })
+      .describe("I/O engines of fourtuple for this load, with which the cost is measured"),
     cost: connectionCost.extend({ bytesPerConnection: count }),
     notes: z.array(z.string()).describe("uncertainties of these figures, in sentences"),
     obstacle: z.string().optional().describe("why the cost was not measured; missing if it was, or was not requested"),

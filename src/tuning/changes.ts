@@ -9,13 +9,14 @@ import { printable } from "../util/printable.js";
 import { formatBytes, formatCount } from "../util/units.js";
 import type { Change, FixPlan, ReadSetting } from "./change.js";
 import { explainPorts, planPorts } from "./port-changes.js";
-import { advise, type Case, limitOf, type Recipe, rlimit, sysctl, whyOf } from "./recipe.js";
+import { advise, type Case, limitOf, memlockLimit, type Recipe, rlimit, sysctl, whyOf } from "./recipe.js";
 import { PORT_RANGE, parseNumbers, RESERVED_PORTS, roundUp, toPowerOfTwo } from "./value.js";
 
 /** Recipes by limit. A setting bounded by another one comes after it. */
 const RECIPES: readonly (readonly [id: string, recipe: Recipe])[] = [
   ["nofile", raiseNofile],
   ["peer-nofile", raiseServerNofile],
+  ["memlock", (found) => [memlockLimit(found)]],
   ["file-max", (found) => raise(found)],
   ["epoll-watches", (found) => raise(found)],
   ["threads-max", (found) => raise(found)],

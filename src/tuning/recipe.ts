@@ -6,7 +6,7 @@ import type { Examined } from "../capacity/predict.js";
 import type { LimitRow } from "../results/limits.js";
 import { formatBytes, formatCount } from "../util/units.js";
 import type { Change, ReadSetting } from "./change.js";
-import { normalise, PORT_RANGE, RESERVED_PORTS } from "./value.js";
+import { normalise, PORT_RANGE, RESERVED_PORTS, roundUp } from "./value.js";
 
 /** Host, load, one limit that is too low, and the current settings. */
 export interface Case extends Examined {
@@ -60,6 +60,27 @@ export function rlimit(found: Case, name: string, from: number, to: number): Cha
     privilege: limit.privilege,
     systemd: `LimitNOFILE=${to}`,
     container: `--ulimit nofile=${to}:${to}`,
+  };
+}
+
+/** Returns a change to RLIMIT_MEMLOCK. Shells and limits.conf count in KiB, the others in bytes. */
+export function memlockLimit(found: Case): Change {
+  const { limit, row, facts, load } = found;
+  const bytes = roundUp(row.needs!);
+  const kib = bytes / 1024;
+  const needed = `the rings of ${formatCount(load.connections)} connections lock ${formatBytes(row.needs!)}`;
+  return {
+    limitId: limit.id,
+    kind: "rlimit",
+    name: limit.name,
+    from: `${facts.memlockBytes ?? "unknown"}`,
+    to: `${bytes}`,
+    why: row.verdict === "low" ? `${needed}, both ends together; epoll is used until then` : needed,
+    how: `ulimit -l ${kib}; for all logins of a user: "USER - memlock ${kib}" in /etc/security/limits.conf; for a running shell: prlimit --pid $$ --memlock=${bytes}`,
+    pitfall: limit.pitfall,
+    privilege: limit.privilege,
+    systemd: `LimitMEMLOCK=${bytes}`,
+    container: `--ulimit memlock=${bytes}:${bytes}`,
   };
 }
 

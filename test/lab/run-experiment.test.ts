@@ -2,9 +2,11 @@
 import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Experiment, type LabContext, type Outcome, pause } from "../../src/lab/experiment.js";
+import { lastResult } from "../../src/client/event-stream.js";
+import { type Experiment, type LabContext, type Outcome, PORT, pause } from "../../src/lab/experiment.js";
 import { runExperiment } from "../../src/lab/run-experiment.js";
 import { openTestbed, type Testbed } from "../../src/lab/testbed/testbed.js";
+import type { ConnectResult } from "../../src/results/connect.js";
 import { AppError } from "../../src/util/errors.js";
 import type { Subprocess } from "../../src/util/subprocess.js";
 import { within } from "../support/until.js";
@@ -23,7 +25,7 @@ const throwing = (error: unknown) =>
 describe("an experiment", () => {
   let testbed: Testbed;
   const context = (signal = new AbortController().signal): LabContext => ({
-    ...{ testbed, signal, isQuick: true, connections: 1, messageRatePerSec: 200 },
+    ...{ testbed, signal, isQuick: true, connections: 1, messageRatePerSec: 200, engine: "auto" },
     progress: () => undefined,
   });
   beforeAll(async () => {
@@ -37,6 +39,40 @@ describe("an experiment", () => {
       ...{ id: "E0", verdict: "skipped", reason: "no wires; fix: get some" },
       ...{ observed: "-", evidence: [] },
     });
+  });
+
+  it("runs its programs with the engine of the lab, and names it in its commands", async () => {
+    const used: string[] = [];
+    const run = async ({ testbed: { client, server, description } }: LabContext): Promise<Outcome> => {
+      const at = `${description.serverIp}:${PORT}`;
+      const serving = server.run(["serve", at, "--log", "none"]);
+      await serving.prints(/listening on/);
+      for (const table of [[], ["--one-table"]]) {
+        const { result } = client.run(["connect", at, "-c", "2", "-T", "0s", ...table, "--authorized", "--json"]);
+        const { engine } = lastResult((await result).stdout) as ConnectResult;
+        used.push(`${engine?.name}, ${engine?.requested}`);
+      }
+      const commands = [
+        `$server fourtuple serve ${at} & listening ${PORT}`,
+        "$client fourtuple connect h:1 --one-table",
+      ];
+      return {
+        setup: "-",
+        commands,
+        prediction: "-",
+        observed: "-",
+        verdict: "confirmed",
+        reason: undefined,
+        evidence: [],
+      };
+    };
+    const result = await runExperiment(experiment(run), { ...context(), engine: "epoll" });
+    expect(result).toMatchObject({ verdict: "confirmed" });
+    expect(used).toEqual(["epoll, epoll", "epoll, auto"]);
+    expect(result?.commands).toEqual([
+      expect.stringMatching(/^\$server fourtuple serve \S+ --engine epoll & listening/),
+      "$client fourtuple connect h:1 --one-table",
+    ]);
   });
 
   it("that is aborted for another reason has failed, which is not a verdict on its claim", async () => {

@@ -84,7 +84,7 @@ export function clientLoad(different: Partial<Load> = {}): Load {
   ];
   return {
     program: "fourtuple",
-    engine: "epoll",
+    engines: { client: "epoll", server: "epoll", obstacle: undefined },
     connections: 10_000,
     role: "client",
     plan: { groups, ports: { chosenBy: "kernel", available: 28_232 } },

@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import type { HostFacts } from "../../src/capacity/host-facts.js";
 import type { Load } from "../../src/capacity/load.js";
 import { predict } from "../../src/capacity/predict.js";
+import { RING_LOCKED_BYTES } from "../../src/transport/kernel-uring/ring-size.js";
 import type { Change, FixPlan } from "../../src/tuning/change.js";
 import { planChanges } from "../../src/tuning/changes.js";
 import { scriptFor } from "../../src/tuning/script.js";
@@ -74,6 +75,22 @@ describe("what is proposed", () => {
     const found = plan({ canPark: true }, { peer });
     expect(brief(found)).toEqual([["rlimit", "RLIMIT_NOFILE of server?rm -rf / (4321)", "1024", "10240"]]);
     expect(scriptFor(found).script).not.toMatch(/^rm/m);
+  });
+
+  it("locked memory for io_uring, in the units of shells, of limits.conf and of systemd", () => {
+    const obstacle = { kind: "memlock", memlockBytes: 65_536, neededBytes: 1 } as const;
+    const engines = { client: "epoll", server: "epoll", obstacle } as const;
+    const { isTargetMet, changes } = plan({ memlockBytes: 65_536, canPark: true }, { engines });
+    expect([isTargetMet, changes.length]).toEqual([true, 1]);
+    const bytes = Number(changes[0]!.to);
+    expect(bytes).toBeGreaterThanOrEqual(4 * RING_LOCKED_BYTES);
+    expect(changes[0]).toMatchObject({
+      ...{ kind: "rlimit", name: "RLIMIT_MEMLOCK", from: "65536", limitId: "memlock" },
+      ...{ systemd: `LimitMEMLOCK=${bytes}`, container: `--ulimit memlock=${bytes}:${bytes}` },
+      how: expect.stringMatching(
+        new RegExp(`^ulimit -l ${bytes / 1024}; .*"USER - memlock ${bytes / 1024}" .* --memlock=${bytes}$`),
+      ),
+    });
   });
 
   it("settings of the host: open files, epoll watches", () => {

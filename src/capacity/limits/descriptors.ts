@@ -6,8 +6,7 @@ import { fileMaxFor, fileReserve } from "../../engine/open-files-reserve.js";
 import { formatCount } from "../../util/units.js";
 import type { HostFacts } from "../host-facts.js";
 import type { Limit } from "../limit.js";
-import { endsHere, type Load } from "../load.js";
-import { isInRings } from "./memlock.js";
+import { endsHere, endsInRings, type Load } from "../load.js";
 
 /**
  * Descriptors of a fourtuple process in addition to its connections, such as event loops, wake-ups and the listener.
@@ -110,10 +109,14 @@ export const epollWatches: Limit = {
   sysctl: "fs.epoll.max_user_watches",
   read: ({ epollWatches: value }) => value,
   allows: ({ epollWatches: max, uid }, load) => {
-    if (isInRings(load)) return Number.POSITIVE_INFINITY;
-    return max === undefined ? undefined : Math.floor(max / endsOfUser(uid, load));
+    const ends = watchedEnds(uid, load);
+    if (ends === 0) return Number.POSITIVE_INFINITY;
+    return max === undefined ? undefined : Math.floor(max / ends);
   },
-  needs: ({ uid }, load) => (isInRings(load) ? undefined : load.connections * endsOfUser(uid, load) + SPARE),
+  needs: ({ uid }, load) => {
+    const ends = watchedEnds(uid, load);
+    return ends === 0 ? undefined : load.connections * ends + SPARE;
+  },
 };
 
 export const threadsMax: Limit = threads("threads-max", "kernel.threads-max", "host", ({ threadsMax: max }) => max);
@@ -189,10 +192,16 @@ function ownTables(facts: HostFacts, load: Load): number {
   return mostConnections(hard, openDescriptors, canUnshare, cores);
 }
 
-/** Returns the number of ends of a connection that belong to processes of this user. */
-function endsOfUser(uid: number, load: Load): number {
+/** Returns the number of ends of a connection that take epoll watches of this user. */
+function watchedEnds(uid: number, load: Load): number {
   const serverUid = load.peer?.listeners[0]?.uid;
-  return serverUid !== undefined && serverUid !== uid ? 1 : endsHere(load);
+  const ends = serverUid !== undefined && serverUid !== uid ? 1 : endsHere(load);
+  return Math.max(0, ends - endsInRings(load));
+}
+
+/** Returns whether io_uring holds all ends of this load. */
+function isInRings(load: Load): boolean {
+  return endsInRings(load) === endsHere(load);
 }
 
 const formatLimit = (value: number) => (value === Number.POSITIVE_INFINITY ? "unlimited" : formatCount(value));

@@ -4,7 +4,7 @@ import { LARGEST_RING } from "../../transport/kernel-uring/ring-size.js";
 import { formatBytes } from "../../util/units.js";
 import type { HostFacts } from "../host-facts.js";
 import type { Limit } from "../limit.js";
-import { endsHere, type Load } from "../load.js";
+import { endsInRings, type Load } from "../load.js";
 
 export const memlock: Limit = {
   id: "memlock",
@@ -15,7 +15,7 @@ export const memlock: Limit = {
   side: "both",
   source: "man 2 getrlimit, man 2 io_uring_setup (ENOMEM)",
   change:
-    "ulimit -l, LimitMEMLOCK= in a systemd unit, --ulimit memlock= for a container; raised to the hard limit by each run",
+    "ulimit -l, LimitMEMLOCK= in a systemd unit, memlock in /etc/security/limits.conf, --ulimit memlock= for a container; raised to the hard limit by each run",
   privilege: "CAP_SYS_RESOURCE",
   pitfall:
     "counted per user over all processes, so a client and a server run by one user share it; processes with CAP_IPC_LOCK are exempt",
@@ -24,22 +24,25 @@ export const memlock: Limit = {
     memlockBytes === undefined || memlockBytes === Number.POSITIVE_INFINITY ? undefined : formatBytes(memlockBytes),
   allows: (facts, load) => {
     const { memlockBytes } = facts;
-    if (!isInRings(load)) return Number.POSITIVE_INFINITY;
+    const ends = endsInRings(load);
+    if (ends === 0) return Number.POSITIVE_INFINITY;
     if (memlockBytes === undefined || memlockBytes === Number.POSITIVE_INFINITY) return memlockBytes;
     const each = ringOf(facts);
-    const rings = Math.floor(memlockBytes / endsHere(load) / lockedBytes({ ...each, connections: 1 }));
+    const rings = Math.floor(memlockBytes / ends / lockedBytes({ ...each, connections: 1 }));
     // Every thread needs at least one ring.
     return rings < facts.cores ? 0 : rings * each.tableSize;
   },
-  needs: (facts, load) =>
-    isInRings(load)
-      ? endsHere(load) * lockedBytes({ ...ringOf(facts), threads: facts.cores, connections: load.connections })
-      : undefined,
+  needs: (facts, load) => {
+    // If epoll was chosen for lack of locked memory: what `auto` requires, which leaves half to other programs.
+    const ends = isOutOfMemlock(load) ? 2 : endsInRings(load);
+    if (ends === 0) return undefined;
+    return ends * lockedBytes({ ...ringOf(facts), threads: facts.cores, connections: load.connections });
+  },
+  isLow: (_facts, load) => isOutOfMemlock(load),
 };
 
-/** Returns whether io_uring holds the connections of this load. */
-export function isInRings({ program, engine }: Load): boolean {
-  return program === "fourtuple" && engine === "uring";
+function isOutOfMemlock({ program, engines }: Load): boolean {
+  return program === "fourtuple" && engines.obstacle?.kind === "memlock";
 }
 
 function ringOf({ nofile }: HostFacts): { threads: number; tableSize: number } {

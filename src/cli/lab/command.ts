@@ -1,6 +1,6 @@
 // `fourtuple lab`: experiments that test the 65,535 claims between two hosts, each from claim to verdict.
 import type { AddCommand } from "../add-command.js";
-import { countFor, rateFor } from "../parse.js";
+import { countFor, engineOption, rateFor } from "../parse.js";
 import type { LabCommandOptions } from "./run.js";
 
 const EXAMPLES = `
@@ -31,6 +31,7 @@ export const addLab: AddCommand = (program, finish) => {
       rateFor("--total-message-rate"),
     )
     .option("--loopback", "run over loopback, without namespaces")
+    .addOption(engineOption())
     .option("--report <file>", "also write an HTML page")
     .option("--json", "print one JSON object")
     .addHelpText("after", EXAMPLES)

@@ -1,6 +1,6 @@
 // Runs `fourtuple lab`: the experiments with their progress, then the summary and the page. Signals stop it.
 
-import { resolveLab, runLab } from "../../lab/lab.js";
+import { type LabOptions, resolveLab, runLab } from "../../lab/lab.js";
 import { openLive } from "../../output/terminal/live.js";
 import { printJson, print as printLine, printNote, printResult } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
@@ -20,6 +20,7 @@ export interface LabCommandOptions {
   readonly connections?: number;
   readonly totalMessageRate?: number;
   readonly loopback?: boolean;
+  readonly engine?: LabOptions["engine"];
   readonly report?: string;
   readonly json?: boolean;
 }

@@ -2,6 +2,7 @@
 // settings.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import type { EngineChoice } from "../../results/engine.js";
 import type { LabTestbed } from "../../results/lab/lab.js";
 import { AppError } from "../../util/errors.js";
 import { NODE_START_MS, Subprocess, type SubprocessOptions } from "../../util/subprocess.js";
@@ -14,6 +15,9 @@ export const DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL"] as const;
 
 /** Messages of programs for EPERM, EACCES and EROFS. */
 const FORBIDDEN = /Operation not permitted|Permission denied|Read-only file system/;
+
+/** Commands with `--engine`. */
+const HAVE_ENGINE = ["connect", "serve", "doctor"];
 
 /** A server host and a client host that can reach each other. */
 export interface HostPair {
@@ -30,6 +34,8 @@ export interface HostSettings {
   readonly peerIps: readonly string[];
   readonly device: string;
   readonly isNamespace: boolean;
+  /** I/O engine of programs started by run(); default `auto`. */
+  readonly engine?: EngineChoice;
   /** Command prefix that runs a program in the host. */
   readonly enter: readonly string[];
 }
@@ -73,9 +79,14 @@ export class Host {
     this.#before = of?.before ?? new Map();
   }
 
-  /** Returns a handle to the same host that can start programs only until the signal is aborted. */
-  within(signal: AbortSignal): Host {
-    return new Host(this.#settings, {
+  /**
+   * Returns a handle to the same host that can start programs only until the signal is aborted.
+   *
+   * @param engine I/O engine of programs started by run()
+   */
+  within(signal: AbortSignal, engine: EngineChoice = "auto"): Host {
+    const settings = { ...this.#settings, engine };
+    return new Host(settings, {
       running: this.#running,
       before: this.#before,
       isOver: () => this.#isClosed || this.#isOver() || signal.aborted,
@@ -85,7 +96,11 @@ export class Host {
   /** Starts this program in the host, as in `run(["serve", "10.77.0.1:7777"])`. */
   run(args: readonly string[], { nofileLimit }: RunOptions = {}): Subprocess {
     const limit = nofileLimit === undefined ? [] : ["sh", "-c", `ulimit -n ${nofileLimit} && exec "$@"`, "sh"];
-    return this.#start([...limit, process.execPath, ownProgram(), ...args], {
+    const { engine = "auto" } = this.#settings;
+    // A run in one descriptor table cannot use io_uring.
+    const decides = HAVE_ENGINE.includes(args[0]!) && !args.includes("--one-table");
+    const choice = engine !== "auto" && decides ? ["--engine", engine] : [];
+    return this.#start([...limit, process.execPath, ownProgram(), ...args, ...choice], {
       name: `fourtuple ${args.join(" ")}`,
       stopsWithUs: true,
       startLimitMs: NODE_START_MS,

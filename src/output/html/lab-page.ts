@@ -124,7 +124,7 @@ function loadText(load: HostLoad | undefined): string | undefined {
   return `${Math.round(load.othersShare * 100)} % of the CPU during the lab, ${Math.round(load.stealShare * 100)} % taken by the hypervisor (steal)`;
 }
 
-function host({ host, testbed, command, startedAt, elapsedMs, hostLoad }: LabResult): Markup {
+function host({ host, testbed, engine, command, startedAt, elapsedMs, hostLoad }: LabResult): Markup {
   return html`<section aria-labelledby="host"><h2 id="host">The host</h2>
 ${facts([
   ...hostFacts(host),
@@ -132,6 +132,7 @@ ${facts([
   ["Reason for loopback", testbed.reason],
   ["Server", testbed.serverIp],
   ["Clients", testbed.clientIps],
+  ["Engine", engine],
   ["Run", `${formatTime(startedAt)}, ${formatDuration(elapsedMs)}`],
   ["Other programs", loadText(hostLoad)],
 ])}

@@ -104,8 +104,10 @@ function describeUnknown({ unknown }: Prediction): string {
   return `${unknown.join(", ")}: the ceiling may be lower`;
 }
 
-function describeCost({ cost, obstacle, role, program }: Prediction): string[] {
-  const source = cost.isMeasured ? "measured just now" : `built-in figures${obstacle ? `: ${obstacle}` : ""}`;
+function describeCost({ cost, engines, obstacle, role, program }: Prediction): string[] {
+  const source = cost.isMeasured
+    ? `measured just now${enginesText(engines)}`
+    : `built-in figures${obstacle ? `: ${obstacle}` : ""}`;
   const perEnd = `${role === "both" ? "per end: " : ""}kernel ${formatBytes(cost.kernelBytesPerEnd)}, user ${formatBytes(cost.userBytesPerEnd)}`;
   return [
     `${formatBytes(cost.bytesPerConnection)} per connection for ${endsText(role)} (${perEnd}; ${source})`,
@@ -114,6 +116,13 @@ function describeCost({ cost, obstacle, role, program }: Prediction): string[] {
       ? ["excludes your program's own memory: set it with --memory-per-connection"]
       : []),
   ];
+}
+
+/** Names the engines of the measurement if it used io_uring. */
+function enginesText({ client, server }: Prediction["engines"]): string {
+  const [clients, servers] = [client, server].map((name) => (name === "uring" ? "io_uring" : name));
+  if (client === server) return client === "epoll" ? "" : `, with ${clients}`;
+  return `, client with ${clients}, server with ${servers}`;
 }
 
 function describeRamp({ connections, rampSeconds, cores, cpu, role }: Prediction): string {

@@ -60,7 +60,7 @@ export function experimentText(result: ExperimentResult, paint: Paint = plain, c
 
 /** Formats all verdicts as a table. */
 export function labSummary(result: LabResult, paint: Paint = plain): string {
-  const { experiments, elapsedMs, testbed, stoppedIn, hostLoad } = printableData(result);
+  const { experiments, elapsedMs, testbed, engine = "auto", stoppedIn, hostLoad } = printableData(result);
   const busy = describeHostLoad(hostLoad);
   const count = (verdict: LabVerdict) => experiments.filter((experiment) => experiment.verdict === verdict).length;
   const counted = LAB_VERDICTS.filter((verdict) => count(verdict) > 0).map(
@@ -70,10 +70,11 @@ export function labSummary(result: LabResult, paint: Paint = plain): string {
     ...(stoppedIn === undefined ? [] : [`stopped in ${stoppedIn}`]),
     ...(counted.length === 0 ? ["no experiment ran"] : counted),
   ];
+  const place = engine === "auto" ? testbed.kind : `${testbed.kind}, --engine ${engine}`;
   const width = Math.max(...experiments.map(({ title }) => title.length));
   return [
     "",
-    paint("bold", `${parts.join(", ")}, in ${formatDuration(elapsedMs)} (${testbed.kind})`),
+    paint("bold", `${parts.join(", ")}, in ${formatDuration(elapsedMs)} (${place})`),
     ...(busy === undefined ? [] : [`the host was busy: ${busy}`]),
     "",
     ...experiments.map(

@@ -2,7 +2,7 @@
 // `lab --json` and reports.
 import { z } from "../../util/zod.js";
 import { hostDescription, hostLoad, milliseconds, startedAt, type TypeOf, version } from "../fields.js";
-import { LAB_VERDICTS } from "../identifiers.js";
+import { ENGINE_CHOICES, LAB_VERDICTS } from "../identifiers.js";
 import { labEvidence } from "./evidence.js";
 
 const verdict = z
@@ -58,6 +58,7 @@ export const labSchema = z
     startedAt,
     elapsedMs: milliseconds,
     isQuick: z.boolean(),
+    engine: z.enum(ENGINE_CHOICES).optional().describe("value of --engine for all servers and clients"),
     testbed,
     reproduce: reproduce.optional(),
     host: hostDescription,
