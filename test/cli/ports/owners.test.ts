@@ -10,11 +10,11 @@ import { runCli, startCli } from "../../support/process.js";
 import { hasUring } from "../../support/ring.js";
 import { until } from "../../support/until.js";
 
-describe.each(ENGINES)("sockets in an io_uring, by the %s engine", (engine) => {
+describe.each(ENGINES)("sockets in an io_uring at both ends, by the %s engine", (engine) => {
   it.skipIf(engine === "uring" && !hasUring)(
     "have owners: 1,500 under a limit of 300 descriptors",
     async ({ skip }) => {
-      const server = startCli(["serve", `${ownAddress()}:0`, "--log", "none"]);
+      const server = startCli(["serve", `${ownAddress()}:0`, "--log", "none", "--engine", engine], { nofile: 300 });
       const [, at] = await server.prints(/listening on (\S+)/);
       const count = 1500;
       const client = startCli(["connect", at!, "-c", `${count}`, "-T", "60s", "--engine", engine], { nofile: 300 });
