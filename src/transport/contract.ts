@@ -139,8 +139,10 @@ export interface TransportHandler {
 
   /**
    * CLOSED: the peer sent a FIN, and all data before it has been reported. The slot is FREE when this method returns.
+   *
+   * @param isUnannounced TLS only: the FIN came without close_notify, so data may be missing
    */
-  closed(slot: number): void;
+  closed(slot: number, isUnannounced?: boolean): void;
 
   /**
    * FAILED: the connection ended or was never established. The slot is FREE when this method returns.
@@ -171,6 +173,19 @@ export interface ClientTransport extends Transport {
    * instead
    */
   open(): number;
+
+  /**
+   * Like close(), or reset() if `resets`, but the slot is not reused by open(): it stays FREE for reopen().
+   */
+  vacate(slot: number, resets: boolean): void;
+
+  /**
+   * Opens a connection for the next 4-tuple in a vacated slot. Must not be called from within turn().
+   *
+   * @returns false where open() returns NO_ROOM, or while the slot's previous connection is still being closed: retry
+   *   later
+   */
+  reopen(slot: number): boolean;
 }
 
 /** Options for creating a client's transport. */

@@ -84,6 +84,7 @@ export class Recorder implements ClientHandler, ServerHandler {
   onReceived: (slot: number, bytes: NativeBuffer, offset: number, length: number) => number = (_s, _b, _o, length) =>
     length;
   onSent: (slot: number) => void = () => undefined;
+  onClosed: (slot: number) => void = () => undefined;
   onAccepted: (slot: number) => void = () => undefined;
   private readonly texts = new Map<number, string[]>();
 
@@ -129,6 +130,7 @@ export class Recorder implements ClientHandler, ServerHandler {
 
   closed(slot: number): void {
     this.events.push(`closed ${slot}`);
+    this.onClosed(slot);
   }
 
   failed(slot: number, step: number, errno: number, isOwnAnswer: boolean): void {

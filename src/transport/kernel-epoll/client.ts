@@ -33,24 +33,23 @@ export class EpollClient extends EpollTransport implements ClientTransport {
   }
 
   open(): number {
-    const { table, connector } = this;
+    const { table } = this;
     const slot = table.take(OPENING);
-    let fd = connector.open(slot);
-    // Free descriptors in a full table by parking idle connections.
-    if (fd === -EMFILE && table.park() > 0) fd = connector.open(slot);
-    if (fd === -EMFILE && this.busy > 0) {
-      table.close(slot);
-      return NO_ROOM;
-    }
-    this.busy++;
-    if (fd < 0) {
-      this.failures.push({ slot, step: connector.failedStep, errno: -fd });
-      return slot;
-    }
-    table.setDescriptor(slot, fd);
-    const added = this.epoll.add(fd, EVENTS_IN_OUT, slot);
-    if (added < 0) this.failures.push({ slot, step: STEP.register, errno: -added });
-    return slot;
+    if (this.connect(slot)) return slot;
+    table.close(slot);
+    return NO_ROOM;
+  }
+
+  reopen(slot: number): boolean {
+    this.table.retake(slot, OPENING);
+    if (this.connect(slot)) return true;
+    this.table.setState(slot, SLOT.free);
+    return false;
+  }
+
+  vacate(slot: number, resets: boolean): void {
+    if (this.state(slot) !== SLOT.resting) this.busy--;
+    this.table.vacate(slot, resets);
   }
 
   override rest(slot: number): void {
@@ -100,6 +99,24 @@ export class EpollClient extends EpollTransport implements ClientTransport {
     if (this.endsGreeted === undefined || this.table.state(slot) === SLOT.free) return;
     if (this.endsGreeted === "reset") this.reset(slot);
     else this.close(slot);
+  }
+
+  /** @returns whether there is a descriptor for the connection, or it has failed for another reason */
+  private connect(slot: number): boolean {
+    const { table, connector } = this;
+    let fd = connector.open(slot);
+    // Free descriptors in a full table by parking idle connections.
+    if (fd === -EMFILE && table.park() > 0) fd = connector.open(slot);
+    if (fd === -EMFILE && this.busy > 0) return false;
+    this.busy++;
+    if (fd < 0) {
+      this.failures.push({ slot, step: connector.failedStep, errno: -fd });
+      return true;
+    }
+    table.setDescriptor(slot, fd);
+    const added = this.epoll.add(fd, EVENTS_IN_OUT, slot);
+    if (added < 0) this.failures.push({ slot, step: STEP.register, errno: -added });
+    return true;
   }
 
   /** @returns whether the connection is ESTABLISHED and still open, so that received data should be read */

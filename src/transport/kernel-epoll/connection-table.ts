@@ -112,12 +112,23 @@ export class ConnectionTable {
 
   /** Closes a connection, with an RST if `resets`. Its slot can be reused after the next recycle(). */
   close(slot: number, resets = false): void {
+    this.vacate(slot, resets);
+    this.free.give(slot);
+  }
+
+  /** Like close(), but take() does not return the slot. */
+  vacate(slot: number, resets: boolean): void {
     const place = this.places[slot]!;
     if (place < 0) this.closeParked(place, resets);
     else if (resets) resetFd(place);
     else closeFd(place);
     this.states[slot] = FREE;
-    this.free.give(slot);
+  }
+
+  /** Occupies a vacated slot, still without a socket. */
+  retake(slot: number, state: number): void {
+    this.places[slot] = NOWHERE;
+    this.states[slot] = state;
   }
 
   /** Makes freed slots available. Must only be called when no pending event can refer to them. */

@@ -56,6 +56,20 @@ export class UringClient extends UringTransport implements ClientTransport {
     return slot;
   }
 
+  vacate(slot: number, resets: boolean): void {
+    this.slots.keep(slot);
+    if (resets) this.reset(slot);
+    else this.close(slot);
+  }
+
+  reopen(slot: number): boolean {
+    if (!this.slots.takeKept(slot)) return false;
+    this.busy++;
+    this.slots.set(slot, SLOT.opening);
+    if (!this.openings.open(slot)) this.failLater(slot, STEP.bind, EADDRNOTAVAIL);
+    return true;
+  }
+
   override rest(slot: number): void {
     if (this.slots.state(slot) !== SLOT.resting) this.busy--;
     super.rest(slot);

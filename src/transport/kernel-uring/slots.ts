@@ -46,6 +46,8 @@ export class Slots {
   private stack = new Int32Array(0);
   private ready = 0;
   private freed = 0;
+  /** 1 for slots that take() does not return. Grows to the highest one. */
+  private kept = new Uint8Array(0);
 
   /**
    * @param slots initial number; grows on demand @param deals whether take() allocates slots; if not, the kernel
@@ -129,6 +131,23 @@ export class Slots {
     if (this.deals && underWay === 0) this.give(slot);
   }
 
+  /** Reserves `slot`, which will be freed, for takeKept(). */
+  keep(slot: number): void {
+    if (slot >= this.kept.length) {
+      const kept = new Uint8Array(Math.max(slot + 1, this.kept.length * 2));
+      kept.set(this.kept);
+      this.kept = kept;
+    }
+    this.kept[slot] = 1;
+  }
+
+  /** Takes a kept slot. @returns false while requests of its last connection are in flight */
+  takeKept(slot: number): boolean {
+    if ((this.bits[slot]! & (STATE_MASK | UNDER_WAY)) !== 0) return false;
+    this.kept[slot] = 0;
+    return true;
+  }
+
   /** Makes all freed slots available. */
   recycle(): void {
     this.ready += this.freed;
@@ -136,6 +155,7 @@ export class Slots {
   }
 
   private give(slot: number): void {
+    if (slot < this.kept.length && this.kept[slot] === 1) return;
     const count = this.ready + this.freed;
     if (count === this.stack.length) {
       const stack = new Int32Array(Math.max(FIRST, count * 2));

@@ -30,6 +30,16 @@ export class TlsClient extends TlsTransport<ClientTransport> implements ClientTr
     return this.below.open();
   }
 
+  vacate(slot: number, resets: boolean): void {
+    if (!resets) this.sendCloseNotify(slot);
+    this.free(slot);
+    this.below.vacate(slot, resets);
+  }
+
+  reopen(slot: number): boolean {
+    return this.below.reopen(slot);
+  }
+
   opened(slot: number): void {
     this.slots.begin(slot, HANDSHAKING);
     this.tls.events.established(slot, this.below);

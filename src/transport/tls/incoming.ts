@@ -93,7 +93,7 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
     if (this.slots.has(slot, KEPT)) this.goOnWithKept(slot);
     if (!this.slots.has(slot, LIVE)) return;
     if (this.slots.has(slot, HANDSHAKING)) this.handler.failed(slot, STEP.tls, 0, false);
-    else this.handler.closed(slot);
+    else this.handler.closed(slot, true);
     this.free(slot);
   }
 

@@ -121,7 +121,7 @@ export abstract class TlsTransport<Below extends Transport> extends TlsIncoming<
   }
 
   /** Sends close_notify if possible. */
-  private sendCloseNotify(slot: number): void {
+  protected sendCloseNotify(slot: number): void {
     const { slots } = this;
     if (!slots.has(slot, LIVE) || slots.has(slot, HANDSHAKING | UNSENT)) return;
     this.sessions.shutdown(slots.connections[slot]!);

@@ -1,11 +1,19 @@
 // Contract of every client transport for opening connections: failures by step and errno, tuples in use, slots.
 import { describe, expect, it } from "vitest";
 import { EADDRNOTAVAIL, ECONNREFUSED, ENETUNREACH } from "../../../src/linux/syscalls/errno.js";
+import { closeFd } from "../../../src/linux/syscalls/socket.js";
 import { NO_ROOM, SLOT } from "../../../src/transport/slot-state.js";
 import { ownAddress, ownPorts } from "../../support/address.js";
 import { countDescriptors } from "../../support/kernel.js";
 import { connectRaw, listenRaw } from "../../support/raw-sockets.js";
-import { clientUnderTest, plainPeers, type TransportCase, TupleList, target } from "../../support/transport.js";
+import {
+  bytesOf,
+  clientUnderTest,
+  plainPeers,
+  type TransportCase,
+  TupleList,
+  target,
+} from "../../support/transport.js";
 import { until } from "../../support/until.js";
 
 export function describeOpening(transportCase: TransportCase): void {
@@ -101,6 +109,61 @@ export function describeOpening(transportCase: TransportCase): void {
       const { end } = transport;
       for (let n = 0; n < 3; n++) transport.turn(1);
       expect([transport.open(), transport.end]).toEqual([first, end]);
+    });
+
+    it("that are vacated are kept for the connection that follows, and then dealt again", async () => {
+      const { list, listener } = target(4);
+      const { transport, told, turnUntil } = clientUnderTest(transportCase, list);
+      const slot = transport.open();
+      await turnUntil("one is open", () => told.count("opened") === 1);
+      // Bytes on their way, and a peer that reads them: neither reaches the next connection.
+      const text = bytesOf("last words");
+      expect(transport.send(slot, text, 0, text.bytes.length)).toBe(10);
+      transport.rest(slot);
+      transport.vacate(slot, false);
+      expect([transport.state(slot), transport.open() === slot]).toEqual([SLOT.free, false]);
+      for (let n = 0; n < 3; n++) transport.turn(1);
+      expect(transport.open()).not.toBe(slot);
+      await turnUntil("the others are open", () => told.count("opened") === 3);
+      await turnUntil("it is opened again", () => transport.state(slot) !== SLOT.free || transport.reopen(slot));
+      expect(transport.state(slot)).toBe(SLOT.opening);
+      await turnUntil("it is open again", () => told.count(`opened ${slot}`) === 2);
+      if (peers.isPlain) {
+        const ends = peers.accept(listener).map((fd) => peers.drain(fd));
+        expect(ends.filter(({ text: read, end }) => read === "last words" && end === 0).length).toBe(1);
+        expect(ends.filter(({ text: read, end }) => read === "" && end === undefined).length).toBe(3);
+      }
+      expect(told.count("closed") + told.count("failed")).toBe(0);
+      const { end } = transport;
+      transport.close(slot);
+      for (let n = 0; n < 3; n++) transport.turn(1);
+      expect([transport.open(), transport.end]).toEqual([slot, end]);
+    });
+
+    it("are kept also where the connection is reset, and where the peer has ended it", async () => {
+      const { list, listener } = target(2);
+      const { transport, told, turnUntil } = clientUnderTest(transportCase, list);
+      const slot = transport.open();
+      await turnUntil("it is open", () => told.count("opened") === 1);
+      transport.vacate(slot, true);
+      await turnUntil("it is opened again", () => transport.state(slot) !== SLOT.free || transport.reopen(slot));
+      await turnUntil("it is open again", () => told.count("opened") === 2);
+      if (!peers.isPlain) return;
+      const ends = await until(
+        "both at the peer",
+        () => peers.accept(listener),
+        (fds) => fds.length > 0,
+      );
+      told.onClosed = (ended) => transport.vacate(ended, false);
+      for (const fd of ends) closeFd(fd);
+      await turnUntil("its end is told", () => told.count("closed") + told.count("failed") === 1);
+      expect(transport.state(slot)).toBe(SLOT.free);
+      for (let n = 0; n < 3; n++) transport.turn(1);
+      expect(transport.open()).not.toBe(slot);
+      // No tuple is left: reopening fails as opening does, by an event, and the slot is dealt again.
+      await turnUntil("it is opened again", () => transport.state(slot) !== SLOT.free || transport.reopen(slot));
+      await turnUntil("it fails", () => told.count(`failed ${slot} bind`) === 1);
+      expect(transport.state(slot)).toBe(SLOT.free);
     });
 
     it("grow past those that it began with", async () => {
