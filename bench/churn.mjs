@@ -1,6 +1,6 @@
-// W6, churn: the client opens, gets greeted on and closes connections as fast as the pair can, with a fixed number open
-// at a time. They are closed with RST, because each would otherwise leave a TIME_WAIT for a minute: nearly two million
-// at 30,000 per second.
+// W6, churn: the client opens connections, waits for the greeting and closes them as fast as the pair can, with a fixed
+// number open at a time. They are closed with RST, because each would otherwise leave a TIME_WAIT for a minute: nearly
+// two million at 30,000 per second.
 
 import { BASELINE, candidates } from "./contenders.mjs";
 import { RAMP_METRICS } from "./metrics.mjs";

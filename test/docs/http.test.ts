@@ -1,4 +1,4 @@
-// The commands of docs/protocols/http.md as they stand, in a network namespace of their own.
+// Runs the commands of docs/protocols/http.md verbatim, in their own network namespace.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

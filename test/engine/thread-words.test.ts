@@ -1,4 +1,4 @@
-// The barrier at which the main thread blocks while a thread copies the descriptor table.
+// Tests the barrier at which the main thread blocks while a thread copies the descriptor table.
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { BARRIER, THREAD, ThreadWords } from "../../src/engine/threads/thread-words.js";
 

@@ -20,7 +20,7 @@ export const PATH: readonly Scenario[] = [
       const sources = Array.from({ length: SOURCES }, (_, i) => `10.77.${1 + Math.floor(i / 250)}.${1 + (i % 250)}`);
       const commands = sources.map((source) => `address add ${source}/16 dev eth0`).join("\n");
       execFileSync("ip", ["-n", client, "-batch", "-"], { input: commands });
-      // The setting is host-wide and applies to every namespace, so it gets the usual default.
+      // The setting applies to every namespace of the host, so it gets the usual default.
       setSysctl("net.ipv4.neigh.default.gc_thresh3", "1024");
       const at = "10.77.0.1:7777";
       await startAt({ prefix: ["ip", "netns", "exec", server] }, ["serve", at, "--log", "none"]).prints(/listening on/);

@@ -69,13 +69,13 @@ describe("a call that fails", () => {
   it.each([
     ["getsockname", () => socket.localAddress(0)],
     ["eventfd", () => openEventfd()],
-  ] as const)("%s: an AppError says which", (name, run) => {
+  ] as const)("%s: throws an AppError that names the call", (name, run) => {
     fail(name);
     expect(run).toThrow(AppError);
     expect(run).toThrow(/EMFILE/);
   });
 
-  it("epoll_wait: an AppError ends the loop, and a signal does not", () => {
+  it("epoll_wait: an AppError ends the loop, but a signal does not", () => {
     const epoll = new Epoll(1);
     calls.epoll_wait = () => {
       lastErrno(4);
@@ -88,33 +88,36 @@ describe("a call that fails", () => {
     epoll.close();
   });
 
-  it("getrlimit: the limit counts as unknown, and setrlimit is not called with what lay in memory", () => {
+  it("getrlimit: the limit is unknown, and setrlimit is not called with uninitialized memory", () => {
     fail("getrlimit");
     fail("setrlimit");
     expect(readNofileLimit()).toEqual({ soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY });
     expect(raiseNofileLimit()).toEqual({ soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY });
   });
 
-  it("setrlimit: the limit stays what it is", () => {
+  it("setrlimit: the limit stays unchanged", () => {
     const before = readNofileLimit();
     fail("setrlimit");
     expect(raiseNofileLimit()).toEqual(before);
   });
 });
 
-describe.skipIf(!canRegisterFiles())("a ring of which only a part can be made", () => {
+describe.skipIf(!canRegisterFiles())("a ring that can only be set up in part", () => {
   it.each([
     ["mmap", 1],
     ["mmap", 2],
     ["syscall", 2],
-  ] as const)("%s fails at its call %d: nothing is left, and nothing is written to", (name, nth) => {
-    const before = socket.openUdp(4);
-    socket.closeFd(before);
-    fail(name, nth);
-    expect(RegisteredFiles.open(4)).toBe(-EMFILE);
-    Object.assign(calls, real);
-    const after = socket.openUdp(4);
-    socket.closeFd(after);
-    expect(after).toBe(before);
-  });
+  ] as const)(
+    "%s fails at its call %d: nothing is left behind, and nothing is written to unmapped memory",
+    (name, nth) => {
+      const before = socket.openUdp(4);
+      socket.closeFd(before);
+      fail(name, nth);
+      expect(RegisteredFiles.open(4)).toBe(-EMFILE);
+      Object.assign(calls, real);
+      const after = socket.openUdp(4);
+      socket.closeFd(after);
+      expect(after).toBe(before);
+    },
+  );
 });

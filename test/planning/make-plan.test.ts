@@ -43,13 +43,13 @@ function planOf(options: ConnectOptions, readings: HostReadings) {
 const given = (text: string) => ({ good: parseAddressRanges(text), bad: [], badCount: 0 });
 
 describe("a plan", () => {
-  it("takes the address that the kernel would, and the others of its family on the interface", () => {
+  it("uses the address that the kernel would choose, and the others of its family on the interface", () => {
     const { groups, foreign } = planOf({ to: "192.0.2.1:7777", connections: 10 }, host([["192.0.2.1"]]));
     expect(groups).toEqual([{ sources: ["10.0.0.2+1", "10.0.0.3+1"], destinations: ["192.0.2.1 7777"] }]);
     expect(foreign).toEqual(parseIp("192.0.2.1"));
   });
 
-  it("has every address of a name at every port, each once, and says what the name stands for", () => {
+  it("contains every address of a name at every port, each once, and lists the name's addresses", () => {
     const readings = host([["192.0.2.1", "192.0.2.2"], ["192.0.2.2"]]);
     const { groups, names } = planOf({ to: ["a.test:80-81", "192.0.2.2:81"], connections: 4 }, readings);
     expect(groups[0]!.destinations).toEqual(["192.0.2.1 80", "192.0.2.2 80", "192.0.2.1 81", "192.0.2.2 81"]);
@@ -60,14 +60,14 @@ describe("a plan", () => {
     expect(first.names[0]).toMatchObject({ addresses: both, used: ["192.0.2.1"] });
   });
 
-  it("takes as many addresses of loopback as the connections need, and passes over the server's port", () => {
+  it("uses as many loopback addresses as the connections need, and skips the server's port", () => {
     const { groups, plan } = planOf({ to: ":7777", connections: 200_000 }, host([["127.0.0.1"]]));
     expect(groups[0]!.sources).toEqual(["127.0.0.2+5"]);
     expect(plan.ports).toMatchObject({ chosenBy: "us", except: [7777], startAt: 32_768 });
     expect(new TupleSequence(plan).count).toBe(5 * 64_511);
   });
 
-  it("has what is left of the sources that were given, by the destination's family", () => {
+  it("uses the remaining given sources, by the destination's family", () => {
     const readings = host([["192.0.2.1"], ["2001:db8::1"]], { sources: given("10.0.0.2,fd00::2") });
     const { groups } = planOf(
       { to: ["a.test:1", "b.test:1"], connections: 4, sources: "10.0.0.2,10.9.9.9,fd00::2" },
@@ -79,14 +79,14 @@ describe("a plan", () => {
     ]);
   });
 
-  it("cannot be made where no source of the family was given", () => {
+  it("is impossible without a given source of the family", () => {
     const readings = host([["192.0.2.1"]], { sources: given("fd00::2") });
     expect(() => planOf({ to: "192.0.2.1:1", connections: 4, sources: "fd00::2" }, readings)).toThrow(
       "no source address has the same family as 192.0.2.1",
     );
   });
 
-  it("goes on without a destination that no packet can leave to, and tells of it", () => {
+  it("continues without an unreachable destination, and reports it", () => {
     const down = { ip: "192.0.2.1", problem: "interface-down", detail: "eth1" } as const;
     const routes = new Map<string, IpAddress | BadSource>([
       ["192.0.2.1", down],
@@ -98,7 +98,7 @@ describe("a plan", () => {
     expect(unreachable).toEqual([down]);
   });
 
-  it("of a single connection tries the addresses in their order, from where the kernel likes", () => {
+  it("of a single connection tries the addresses in order, from the kernel's preferred source", () => {
     const { groups, tries, plan } = planOf({ to: "a.test:80" }, host([["2001:db8::1", "192.0.2.1"]]));
     expect(groups).toEqual([
       { sources: ["::+1"], destinations: ["2001:db8::1 80"] },

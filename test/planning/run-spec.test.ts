@@ -17,12 +17,12 @@ const OPTIONS: [string, ConnectOptions][] = [
 ];
 
 describe("a spec", () => {
-  it.each(OPTIONS)("of %s goes through JSON unchanged", (_, options) => {
+  it.each(OPTIONS)("of %s survives a JSON round trip", (_, options) => {
     const spec = parseRunSpec(options);
     expect(JSON.parse(JSON.stringify(spec))).toEqual(spec);
   });
 
-  it("has its destinations as objects, with the zone of their own", () => {
+  it("has its destinations as objects, each with its own zone", () => {
     const to = ["[fe80::1%eth0]:7777-7779", "example.test:80", ":7777", "a%b:1"];
     expect(parseRunSpec({ to }).destinations).toEqual([
       { host: "fe80::1", zone: "eth0", ports: { first: 7777, last: 7779 } },
@@ -56,7 +56,7 @@ describe("a spec", () => {
     });
   });
 
-  it("has what is given in place of the defaults", () => {
+  it("has the given values instead of the defaults", () => {
     const given: Partial<ConnectOptions> = {
       connections: 2,
       concurrency: 3,
@@ -84,7 +84,7 @@ describe("a spec", () => {
     });
   });
 
-  it("is the same for addresses given as text, as ranges and IPv4-mapped", () => {
+  it("is the same for addresses given as text, as ranges or IPv4-mapped", () => {
     const spec = (sources: ConnectOptions["sources"]) => parseRunSpec({ to: ":1", sources }).sources;
     expect(spec("10.0.0.2-10.0.0.5")).toEqual([{ first: "10.0.0.2", count: 4 }]);
     expect(spec(parseAddressRanges("10.0.0.2-10.0.0.5"))).toEqual(spec(["10.0.0.2-10.0.0.5"]));
@@ -92,7 +92,7 @@ describe("a spec", () => {
   });
 });
 
-describe("a spec is refused", () => {
+describe("a spec is rejected", () => {
   const stage = { durationMs: 1000, target: 10 };
   const REFUSED: [string, Partial<ConnectOptions>][] = [
     ["no destination", { to: [] }],
@@ -164,7 +164,7 @@ describe("a spec is refused", () => {
   });
 });
 
-it("allows failures by their number, or as a share of the connections, rounded down", () => {
+it("allows failures as a number, or as a share of the connections, rounded down", () => {
   const allowed = (maxFailed: number | string, connections = 150) =>
     parseRunSpec({ to: ":1", connections, maxFailed }).thresholds.maxFailed;
   expect([allowed(0), allowed(7), allowed("1k"), allowed("0%"), allowed(" 1.5 % ")]).toEqual([0, 7, 1000, 0, 2]);

@@ -2,28 +2,28 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { stagedSchedule, steadySchedule } from "../../src/planning/schedule.js";
 
-describe("steady", () => {
-  it("wants everything at once without a rate", () => {
+describe("a steady schedule", () => {
+  it("requests everything at once without a rate", () => {
     const schedule = steadySchedule(1000);
     expect([schedule.endMs, schedule.peak, schedule.wantedAt(0)]).toEqual([0, 1000, 1000]);
   });
 
-  it("starts the first at once and the last in time", () => {
+  it("starts the first at once and the last on time", () => {
     const schedule = steadySchedule(200, 400);
     expect(schedule.endMs).toBe(500);
     expect([0, 2.4, 2.5, 250, 497.5, 500, 9999].map(schedule.wantedAt)).toEqual([1, 1, 2, 101, 200, 200, 200]);
   });
 
-  it("has no turns", () => {
+  it("has no turning points", () => {
     expect([steadySchedule(5).turnsMs, steadySchedule(5, 2).turnsMs]).toEqual([[], []]);
   });
 
-  it("takes rates below one", () => {
+  it("accepts rates below one", () => {
     const schedule = steadySchedule(3, 0.1);
     expect([0, 9_999, 10_000, 20_000].map(schedule.wantedAt)).toEqual([1, 1, 2, 3]);
   });
 
-  it("never falls back, never goes over, and gets there by its end", () => {
+  it("never falls, never exceeds the total, and reaches it by its end", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 1e7 }),
@@ -41,7 +41,7 @@ describe("steady", () => {
   });
 });
 
-describe("staged", () => {
+describe("a staged schedule", () => {
   const schedule = stagedSchedule([
     { durationMs: 1000, target: 100 },
     { durationMs: 500, target: 100 },
@@ -49,7 +49,7 @@ describe("staged", () => {
     { durationMs: 10, target: 60 },
   ]);
 
-  it("goes in straight lines, up and down, and stays where it ends", () => {
+  it("follows straight lines, up and down, and stays at its last target", () => {
     expect([0, 500, 1000, 1250, 1500, 2000, 2500, 2505, 2510, 99_999].map((ms) => schedule.wantedAt(ms))).toEqual([
       0, 50, 100, 100, 100, 60, 20, 40, 60, 60,
     ]);
@@ -57,7 +57,7 @@ describe("staged", () => {
     expect(schedule.turnsMs).toEqual([1000, 1500, 2500, 2510]);
   });
 
-  it("stays whole, and between the targets of its stage", () => {
+  it("has integer values between the targets of its stage", () => {
     const stages = fc.array(fc.record({ durationMs: fc.integer({ min: 1, max: 5000 }), target: fc.nat(1e6) }), {
       minLength: 1,
       maxLength: 6,

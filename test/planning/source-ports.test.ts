@@ -19,7 +19,7 @@ describe("a rerun", () => {
     return Array.from({ length: sequence.count }, (_, index) => sequence.at(index).sourcePort);
   };
 
-  it("does not begin at the 4-tuples of the last run, yet with the ephemeral ports, each before any other", () => {
+  it("does not start with the previous run's 4-tuples, but starts with the ephemeral ports", () => {
     const starts = Array.from({ length: 8 }, () => portsOf()[0]!);
     expect(new Set(starts).size).toBeGreaterThan(1);
     const { first, last } = readLocalPortRange()!;
@@ -29,7 +29,7 @@ describe("a rerun", () => {
     expect(new Set(ports).size).toBe(64_512);
   });
 
-  it("has exactly the ports of a given range, wherever it begins", () => {
+  it("has exactly the ports of a given range, wherever it starts", () => {
     const orders = Array.from({ length: 8 }, () => portsOf({ first: 20_000, last: 20_299 }));
     expect(new Set(orders.map(([port]) => port)).size).toBeGreaterThan(1);
     for (const order of orders) {
@@ -46,7 +46,7 @@ describe("the ports of a plan", () => {
   };
   const server = (port: number) => ({ ip: parseIp("127.0.0.1"), port });
 
-  it("are counted, less those that are reserved, where the kernel chooses", () => {
+  it("are counted without reserved ones if the kernel chooses", () => {
     const kernel = { sourcePorts: "kernel", isSingle: false } as const;
     expect(planPorts(kernel, readings)).toEqual({ chosenBy: "kernel", available: 8 });
     expect(planPorts({ sourcePorts: undefined, isSingle: true }, readings)).toEqual({
@@ -77,7 +77,7 @@ describe("the ports of a plan", () => {
     });
   });
 
-  it("pass over servers' ports, in order, unless there are no others", () => {
+  it("skip servers' ports, in order, unless there are no others", () => {
     const sourcePorts = { first: 30_000, last: 30_002 };
     const except = (...ports: number[]) =>
       (planPorts({ sourcePorts, isSingle: false }, readings, ports.map(server)) as { except: readonly number[] })

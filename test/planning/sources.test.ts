@@ -29,7 +29,7 @@ async function run(...args: string[]): Promise<ConnectResult & { diagnosis: Diag
   return resultOf((await runCli(["connect", "--json", "-T", "0", ...args])).stdout);
 }
 
-it("blocks of local addresses are read without what other routes have of them", () => {
+it("blocks of local addresses exclude the parts covered by other routes", () => {
   const entry = (at: string, ...prefixes: string[]) =>
     `     |-- ${at}\n${prefixes.map((each) => `        ${each}\n`).join("")}`;
   const trie = `Main:\n${entry("10.88.0.0", "/16 host LOCAL")}${entry("10.88.3.0", "/24 universe UNREACHABLE")}${entry("10.9.0.0", "/24 link UNICAST")}Local:\n${entry("127.0.0.0", "/8 host LOCAL")}${entry("127.0.0.1", "/32 host LOCAL")}${entry("127.255.255.255", "/32 link BROADCAST")}`;
@@ -45,7 +45,7 @@ it("blocks of local addresses are read without what other routes have of them", 
 describe.skipIf(!canMakeNamespaces())("source addresses", () => {
   beforeEach(() => enterNamespace());
 
-  it("are checked one and all, and millions of them at once", () => {
+  it("are checked individually, and in the millions at once", () => {
     ip("route", "add", "local", "10.88.0.0/16", "dev", "lo");
     ip("route", "add", "unreachable", "10.88.3.0/24");
     expect(check("127.0.0.0/8")).toEqual({ usable: 2 ** 24 - 2, ranges: 1, badCount: 0, problems: [] });
@@ -59,7 +59,7 @@ describe.skipIf(!canMakeNamespaces())("source addresses", () => {
     expect(check("2001:db8::/104")).toMatchObject({ usable: 0, badCount: 2 ** 24 });
   });
 
-  it("on an interface that is down, tentative or duplicate are named as that", async () => {
+  it("on an interface that is down, tentative or duplicate are reported as such", async () => {
     ip("link", "add", "v0", "type", "veth", "peer", "name", "v1");
     ip("address", "add", "10.9.0.1/24", "dev", "v1");
     ip("link", "set", "v0", "up");
@@ -79,7 +79,7 @@ describe.skipIf(!canMakeNamespaces())("source addresses", () => {
     expect(routeSource(parseIp("2001:db8:2::1"))).toMatchObject({ problem: "no-route" });
   });
 
-  it("that another host on the link has failed duplicate address detection", async () => {
+  it("that another host on the link has fail duplicate address detection", async () => {
     const other = makeNamespace();
     ip("link", "add", "v0", "type", "veth", "peer", "name", "v1", "netns", other);
     ip("-n", other, "-6", "address", "add", "2001:db8:1::5/64", "dev", "v1", "nodad");
@@ -101,7 +101,7 @@ describe.skipIf(!canMakeNamespaces())("source addresses", () => {
     );
   });
 
-  it("that ip_nonlocal_bind lets bind() take are not this host's for that", () => {
+  it("that bind() accepts because of ip_nonlocal_bind are still not local", () => {
     ip("-6", "route", "add", "local", "2001:db8:7::/64", "dev", "lo");
     set("net.ipv4.ip_nonlocal_bind=1");
     set("net.ipv6.ip_nonlocal_bind=1");
@@ -111,7 +111,7 @@ describe.skipIf(!canMakeNamespaces())("source addresses", () => {
     ]);
   });
 
-  it("with a hole in their range are refused before the run, and the doctor counts what is left", async () => {
+  it("with a gap in their range are rejected before the run, and the doctor counts the rest", async () => {
     for (const own of ["10.77.0.1", "10.77.1.1", "10.77.1.3"]) ip("address", "add", `${own}/32`, "dev", "lo");
     await startCli(["serve", "10.77.0.1:7777", "--log", "none"]).prints(/listening on/);
     const sources = ["--source-ip", "10.77.1.1-10.77.1.3", "--source-port", "40000-40099", "-c", "300"];
@@ -126,7 +126,7 @@ describe.skipIf(!canMakeNamespaces())("source addresses", () => {
   it.each([
     ["with chosen ports", ["--source-port", "41000-41049"]],
     ["with the kernel's ports", ["--source-port", "kernel"]],
-  ])("that go while a run lasts are named: %s", async (_, ports) => {
+  ])("that disappear during a run are named: %s", async (_, ports) => {
     for (const own of ["10.77.0.1", "10.77.1.1", "10.77.1.3"]) ip("address", "add", `${own}/32`, "dev", "lo");
     await startCli(["serve", "10.77.0.1:7777", "--log", "none"]).prints(/listening on/);
     const sources = ["--source-ip", "10.77.1.1,10.77.1.3", ...ports];
@@ -153,7 +153,7 @@ describe.skipIf(!canMakeNamespaces())("source addresses", () => {
 describe.skipIf(!canMakeNamespaces())("a destination", () => {
   beforeEach(() => enterNamespace());
 
-  it.each([[1], [100]])("of a family that is disabled is no exhaustion: -c %i", async (connections) => {
+  it.each([[1], [100]])("of a disabled family is not reported as exhaustion: -c %i", async (connections) => {
     for (const name of ["all", "default", "lo"]) set(`net.ipv6.conf.${name}.disable_ipv6=1`);
     const { stderr, code } = await runCli(["connect", "[2001:db8::1]:7777", "-c", `${connections}`, "-T", "1s"]);
     expect(stderr).toMatch(
@@ -165,7 +165,7 @@ describe.skipIf(!canMakeNamespaces())("a destination", () => {
     expect(binding?.nowText).toMatch(/IPv6 is disabled/);
   });
 
-  it("without a route is reckoned with 0, and what else is reachable counts", async () => {
+  it("without a route counts as 0, and other reachable ones count", async () => {
     const none = await predicted("--target", "203.0.113.5:80", "-c", "10");
     expect([none.ceiling, none.binding?.id, none.binding?.nowText]).toEqual([
       0,
@@ -175,7 +175,7 @@ describe.skipIf(!canMakeNamespaces())("a destination", () => {
     expect(routeSource(parseIp("127.0.0.1"))).toMatchObject({ family: 4 });
   });
 
-  it("for which the host has no address but ::1 and link-local ones has none", async () => {
+  it("cannot be reached from ::1 or link-local addresses alone", async () => {
     ip("link", "add", "v0", "type", "veth", "peer", "name", "v1");
     ip("link", "set", "v0", "addrgenmode", "none", "up");
     ip("link", "set", "v1", "addrgenmode", "none", "up");
@@ -188,7 +188,7 @@ describe.skipIf(!canMakeNamespaces())("a destination", () => {
     expect(routeSource(parseIp("::1"))).toEqual({ ip: "::1", problem: "absent" });
   });
 
-  it("of which the family goes while a run lasts is no exhaustion", async () => {
+  it("whose family disappears during a run is not reported as exhaustion", async () => {
     await startCli(["serve", "[::1]:7777", "--log", "none"]).prints(/listening on/);
     const client = startCli(["connect", "[::1]:7777", "-c", "100", "--connect-rate", "60", "-T", "0", "--json"]);
     await until(
@@ -202,7 +202,7 @@ describe.skipIf(!canMakeNamespaces())("a destination", () => {
     expect(diagnosis.finding?.meaning).toMatch(/^::1 /);
   });
 
-  it("that was reached is not blamed when the ports are used up", async () => {
+  it("that was reached is not blamed when the ports run out", async () => {
     await startCli(["serve", "127.0.0.1:7777", "--log", "none"]).prints(/listening on/);
     const { diagnosis } = await run(
       "127.0.0.1:7777",

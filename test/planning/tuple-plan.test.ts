@@ -44,7 +44,7 @@ const anyPlan = fc
 
 const sourcesOf = (group: TupleGroup) => group.sources.reduce((sum, { count }) => sum + count, 0);
 
-describe("a plan with ports of our own choice", () => {
+describe("a plan with chosen ports", () => {
   it("has each tuple once, and as many as sources × ports × destinations", () => {
     fc.assert(
       fc.property(anyPlan, (plan) => {
@@ -84,7 +84,7 @@ describe("a plan with ports of our own choice", () => {
     );
   });
 
-  it("lets destinations take turns, then ports, then sources", () => {
+  it("varies destinations fastest, then ports, then sources", () => {
     const sequence = new TupleSequence({
       groups: [{ sources: [range("10.0.0.1", 2)], destinations: [to("10.0.1.1", 80), to("10.0.1.1", 81)] }],
       ports: ours(1000, 1001),
@@ -105,7 +105,7 @@ describe("a plan with ports of our own choice", () => {
     ]);
   });
 
-  it("begins each source at startAt and goes round", () => {
+  it("starts each source at startAt and wraps around", () => {
     const sequence = new TupleSequence({
       groups: [{ sources: [range("10.0.0.1", 2)], destinations: [to("10.0.1.1", 80)] }],
       ports: ours(1024, 1028, 1027),
@@ -114,7 +114,7 @@ describe("a plan with ports of our own choice", () => {
     expect(ports).toEqual([1027, 1028, 1024, 1025, 1026, 1027, 1028, 1024, 1025, 1026]);
   });
 
-  it("uses up the ports that come first before the others, wherever it begins among them", () => {
+  it("uses up the preferred ports before the others, wherever it starts among them", () => {
     const first = { first: 1026, last: 1028 };
     const orderFrom = (startAt: number, except: number[] = []) => {
       const sequence = new TupleSequence({
@@ -128,7 +128,7 @@ describe("a plan with ports of our own choice", () => {
     expect(orderFrom(1028, [1026, 1030])).toEqual([1028, 1027, 1029, 1024, 1025]);
   });
 
-  it("passes over ports, also where the first is one", () => {
+  it("skips ports, even if the first is one of them", () => {
     const sequence = new TupleSequence({
       groups: [{ sources: [range("10.0.0.1", 2)], destinations: [to("10.0.1.1", 80)] }],
       ports: { chosenBy: "us", range: { first: 1024, last: 1029 }, startAt: 1027, except: [1025, 1027] },
@@ -137,7 +137,7 @@ describe("a plan with ports of our own choice", () => {
     expect(ports).toEqual([1028, 1029, 1024, 1026, 1028, 1029, 1024, 1026]);
   });
 
-  it("lets groups take turns as long as they have tuples, so that both families of a name fill evenly", () => {
+  it("alternates between groups as long as they have tuples, so that both families of a name fill evenly", () => {
     const sequence = new TupleSequence({
       groups: [
         { sources: [range("10.0.0.1")], destinations: [to("10.0.0.9", 80)] },
@@ -155,7 +155,7 @@ describe("a plan with ports of our own choice", () => {
     ]);
   });
 
-  it("counts a million and more without storing them", () => {
+  it("counts a million or more without storing them", () => {
     const sequence = new TupleSequence({
       groups: [{ sources: [range("127.0.0.1", 2 ** 24 - 2)], destinations: [to("127.0.0.1", 7777)] }],
       ports: ours(1024, 65535, 32768),
@@ -167,7 +167,7 @@ describe("a plan with ports of our own choice", () => {
 });
 
 describe("a plan with the kernel's ports", () => {
-  it("has port 0 everywhere, and sources take turns", () => {
+  it("has port 0 everywhere, and sources alternate", () => {
     const sequence = new TupleSequence({
       groups: [{ sources: [range("10.0.0.1", 3)], destinations: [to("10.0.1.1", 80), to("10.0.1.1", 81)] }],
       ports: { chosenBy: "kernel", available: 4 },
@@ -198,7 +198,7 @@ describe("sourceIp", () => {
     ports: ours(1, 1),
   });
 
-  it("numbers the addresses of all ranges through", () => {
+  it("numbers the addresses across all ranges", () => {
     expect([0, 1, 2, 3, 4, 5, 6].map((source) => formatIp(sequence.sourceIp(0, source)))).toEqual([
       "10.0.0.254",
       "10.0.0.255",
@@ -210,7 +210,7 @@ describe("sourceIp", () => {
     ]);
   });
 
-  it("has none past the last", () => {
+  it("has none beyond the last", () => {
     expect(() => sequence.sourceIp(0, 7)).toThrow(RangeError);
   });
 });

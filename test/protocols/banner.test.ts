@@ -22,21 +22,21 @@ function serve(banner: string, closes: boolean) {
 }
 
 describe("a banner", () => {
-  it("is sent at once and once, and nothing answers what comes", () => {
+  it("is sent once, immediately, and nothing answers what arrives", () => {
     const { server, said } = serve("hello", false);
     server.received(0, encode("hello"), 0, 5);
     expect(said).toMatchObject({ sent: "hello", isReady: true, isClosed: false });
   });
 
-  it("is followed by the end where that is asked for", () => {
+  it("is followed by a close on request", () => {
     expect(serve("hello", true).said).toMatchObject({ sent: "hello", isClosed: true });
   });
 
-  it("that is empty ends nothing", () => {
+  it("that is empty closes nothing", () => {
     expect(serve("", true).said).toMatchObject({ sent: "", isReady: true, isClosed: false });
   });
 
-  it("is neither waited for nor answered by the client", () => {
+  it("is neither awaited nor answered by the client", () => {
     const host = new ProtocolHost();
     const client = new BannerClient(host);
     host.opened(0);

@@ -83,7 +83,7 @@ export function describeProtocol(name: string, protocolCase: ProtocolCase): void
   const { stream } = protocolCase;
 
   describe(`${name} as a protocol`, () => {
-    it("says the same however a stream is cut", () => {
+    it("behaves the same however a stream is split", () => {
       fc.assert(
         fc.property(fc.nat(5), bytes, cuts, (messages, noise, sizes) => {
           const answers = encode(stream.repeat(Math.max(0, messages - 1)));
@@ -100,7 +100,7 @@ export function describeProtocol(name: string, protocolCase: ProtocolCase): void
       );
     });
 
-    it("answers no message that was not sent, and accounts for no byte twice, whatever comes", () => {
+    it("answers no message that was not sent, and counts no byte twice, whatever arrives", () => {
       fc.assert(
         fc.property(fc.nat(3), bytes, bytes, cuts, (messages, early, wrong, sizes) => {
           const opened = open(protocolCase);
@@ -116,7 +116,7 @@ export function describeProtocol(name: string, protocolCase: ProtocolCase): void
       );
     });
 
-    it("takes bytes that come before any message for unexpected ones, if it sends messages", () => {
+    it("counts bytes that arrive before any message as unexpected, if it sends messages", () => {
       const opened = open(protocolCase);
       const { early: given } = protocolCase;
       const early = encode(given?.stream ?? `${stream}early`);
@@ -127,7 +127,7 @@ export function describeProtocol(name: string, protocolCase: ProtocolCase): void
       expect([unexpected, mismatched]).toEqual([sendsMessages ? (given?.unexpected ?? early.length) : 0, 0]);
     });
 
-    it("starts afresh in a slot that is used again", () => {
+    it("starts with clean state in a reused slot", () => {
       fc.assert(
         fc.property(fc.nat(3), bytes, fc.nat(stream.length), cuts, (messages, noise, part, sizes) => {
           const live = (opened: Opened) => {
@@ -148,7 +148,7 @@ export function describeProtocol(name: string, protocolCase: ProtocolCase): void
       );
     });
 
-    it("does not mix up connections, in slots of any number and order", () => {
+    it("keeps connections apart, in slots of any number and order", () => {
       const opened = open(protocolCase, 70_000);
       const { host } = opened;
       for (const slot of [0, 1, 2, 65_537]) begin(opened, slot, protocolCase.handshake);
@@ -162,7 +162,7 @@ export function describeProtocol(name: string, protocolCase: ProtocolCase): void
       for (const slot of [0, 1, 65_537, 70_000]) expect(host.said[slot]).toEqual(untouched);
     });
 
-    it("allocates nothing for an event", () => {
+    it("allocates nothing per event", () => {
       const opened = open(protocolCase);
       opened.host.keeps = false;
       const chunk = encode(stream);
@@ -182,7 +182,7 @@ export function describeProtocol(name: string, protocolCase: ProtocolCase): void
       expect(after.heapUsed - before.heapUsed).toBeLessThan(1_000_000);
     });
 
-    it("keeps five million connections in the bytes that it declares", () => {
+    it("keeps five million connections in the declared number of bytes", () => {
       const host = new ProtocolHost();
       host.keeps = false;
       const protocol = protocolCase.create(host, MANY_SLOTS);

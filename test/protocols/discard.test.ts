@@ -14,7 +14,7 @@ describeProtocol("a client that takes any answer", {
   stream: "+PONG\r\n",
 });
 
-it("any bytes answer all messages sent before them, and none that is being sent", () => {
+it("any bytes answer all messages sent before them, but not one being sent", () => {
   const host = new ProtocolHost();
   const client = new AnyAnswerClient(host, encode("PING\r\n"), 1);
   host.constants = client.constants;
@@ -38,7 +38,7 @@ it("any bytes answer all messages sent before them, and none that is being sent"
   expect([host.unexpectedBytes, host.mismatchedBytes]).toEqual([9, 0]);
 });
 
-it("a message that nothing answers leaves nothing unanswered", () => {
+it("a message that expects no answer is not unanswered", () => {
   const host = new ProtocolHost();
   const client = new DiscardClient(host, encode("data"), 1);
   host.constants = client.constants;

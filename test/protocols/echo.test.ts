@@ -17,7 +17,7 @@ describeProtocol("a client whose long messages are echoed", {
   stream: "ab".repeat(200),
 });
 
-it("a server sends back every byte, after its greeting", () => {
+it("a server echoes every byte, after its greeting", () => {
   const host = new ProtocolHost();
   const server = new EchoServer(host, bytesOf("hi\n"), false);
   host.constants = server.constants;
@@ -107,7 +107,7 @@ const upper = fc.string({ unit: fc.constantFrom("A", "B", "C"), maxLength: 12 })
 const lower = fc.string({ unit: fc.constantFrom("a", "b", "c"), minLength: 1, maxLength: 12 });
 
 describe("a stream of a greeting and echoes", () => {
-  it("counts every message once, however it is cut", () => {
+  it("counts every message once, however it is split", () => {
     fc.assert(
       fc.property(upper, lower, fc.integer({ min: 1, max: 20 }), sizes, (greeting, message, messages, cuts) => {
         const probe = probeOf(message, 4);
@@ -122,7 +122,7 @@ describe("a stream of a greeting and echoes", () => {
     );
   });
 
-  it("counts a message at its last byte and not before", () => {
+  it("counts a message at its last byte, and not before", () => {
     fc.assert(
       fc.property(upper, lower, fc.integer({ min: 1, max: 5 }), (greeting, message, messages) => {
         const probe = probeOf(message, 1);
@@ -137,7 +137,7 @@ describe("a stream of a greeting and echoes", () => {
     );
   });
 
-  it("counts all of them in the end even where the greeting looks like the message", () => {
+  it("counts all of them in the end, even if the greeting resembles the message", () => {
     const letters = (minLength: number) => fc.string({ unit: fc.constantFrom("a", "b"), minLength, maxLength: 6 });
     fc.assert(
       fc.property(letters(0), letters(1), fc.integer({ min: 1, max: 6 }), sizes, (text, message, messages, cuts) => {
@@ -152,7 +152,7 @@ describe("a stream of a greeting and echoes", () => {
     );
   });
 
-  it("keeps the rhythm when sending and receiving take turns", () => {
+  it("keeps count when sending and receiving alternate", () => {
     fc.assert(
       fc.property(
         lower,
@@ -173,7 +173,7 @@ describe("a stream of a greeting and echoes", () => {
 });
 
 describe("connections", () => {
-  it("do not know of each other", () => {
+  it("do not affect each other", () => {
     const probe = probeOf("ping", 2);
     probe.open(0);
     probe.open(1);
@@ -186,7 +186,7 @@ describe("connections", () => {
     expect(probe.receive(0, bytesOf("ping"), 4)).toBe(1);
   });
 
-  it("are forgotten when their place is used again", () => {
+  it("are forgotten when their slot is reused", () => {
     const probe = probeOf("ping", 1);
     probe.open(0);
     send(probe, 0);
@@ -198,7 +198,7 @@ describe("connections", () => {
     expect(probe.receive(0, bytesOf("ping"), 4)).toBe(1);
   });
 
-  it("may have any index: it grows and forgets nothing", () => {
+  it("may have any index: it grows without losing state", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 5000 }), { minLength: 1, maxLength: 20 }), (indices) => {
         const probe = probeOf("x", 1);
@@ -214,7 +214,7 @@ describe("connections", () => {
     );
   });
 
-  it("answer nothing when nothing was sent", () => {
+  it("answer nothing if nothing was sent", () => {
     const probe = probeOf("hello", 1);
     probe.open(0);
     expect(probe.receive(0, bytesOf("hello"), 5)).toBe(0);
@@ -232,8 +232,8 @@ describe("connections", () => {
   });
 });
 
-describe("what is no answer", () => {
-  it("is told from echoes: pushes between them were asked for by nobody", () => {
+describe("bytes that are not an answer", () => {
+  it("are distinguished from echoes: data pushed between them counts as unsolicited", () => {
     const probe = probeOf("ping");
     probe.open(0);
     expect(receive(probe, "news!")).toBe(0);
@@ -244,7 +244,7 @@ describe("what is no answer", () => {
     expect([probe.unsolicitedBytes, probe.wrongBytes]).toEqual([20, 0]);
   });
 
-  it("is wrong where an answer never comes", () => {
+  it("count as mismatched if an answer never arrives", () => {
     const probe = probeOf("ping");
     probe.open(0);
     send(probe, 0);
@@ -253,7 +253,7 @@ describe("what is no answer", () => {
     expect([probe.unsolicitedBytes, probe.wrongBytes]).toEqual([0, 7]);
   });
 
-  it("may be one byte off", () => {
+  it("may differ by a single byte", () => {
     const probe = probeOf("x".repeat(500));
     probe.open(0);
     send(probe, 0, 2);
@@ -262,7 +262,7 @@ describe("what is no answer", () => {
     expect(probe.unanswered(0)).toBe(1);
   });
 
-  it("half of each echo answers none", () => {
+  it("half of each echo answers nothing", () => {
     const probe = probeOf("ping");
     probe.open(0);
     for (let n = 0; n < 10; n++) {
@@ -301,7 +301,7 @@ describe("what is no answer", () => {
     expect(probe.wrongBytes).toBe(400);
   });
 
-  it("an echo of what is not sent to its end yet", () => {
+  it("an echo of a message not yet sent completely", () => {
     const probe = probeOf("ping");
     probe.open(0);
     probe.begin(0);
@@ -384,7 +384,7 @@ class PlainProbe {
   }
 }
 
-describe("whatever is sent and comes", () => {
+describe("any exchange", () => {
   const few = fc.string({ unit: fc.constantFrom("a", "b"), minLength: 1, maxLength: 6 });
   // Long enough to be compared by a library call, but still with borders.
   const many = fc.tuple(few, fc.integer({ min: 20, max: 60 })).map(([text, times]) => text.repeat(times));
@@ -405,7 +405,7 @@ describe("whatever is sent and comes", () => {
     return fc.tuple(fc.constant(message), fc.array(step, { maxLength: 40 }));
   });
 
-  it("is told as a search in the whole text tells it", () => {
+  it("gives the same count as a search in the whole text", () => {
     fc.assert(
       fc.property(cases, ([message, steps]) => {
         const [probe, plain] = [probeOf(message), new PlainProbe(message)];
@@ -431,7 +431,7 @@ describe("whatever is sent and comes", () => {
     );
   });
 
-  it("no place is lost while the probe grows by one, and by more", () => {
+  it("a reused slot keeps its place while the table grows", () => {
     const probe = probeOf("abcdef", 2);
     const text = "ababcdef";
     const receive = (connection: number, from: number, to: number) =>

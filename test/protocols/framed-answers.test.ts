@@ -56,7 +56,7 @@ function open(options: Options) {
 }
 
 describe("the end of an answer", () => {
-  it("is found wherever the delimiter is cut, and where its beginning repeats", () => {
+  it("is found wherever the delimiter is split, and where its beginning repeats", () => {
     const end = new DelimitedEnd(encode("aab"), 1);
     end.restart(0);
     expect(["xaa", "ab", "aaab"].map((text) => end.find(0, encode(text), 0, text.length))).toEqual([-1, 2, 4]);
@@ -70,7 +70,7 @@ describe("the end of an answer", () => {
 });
 
 describe("answers", () => {
-  it("are counted one by one, however many come in one read", () => {
+  it("are counted individually, however many arrive in one read", () => {
     const { said, read, send, host } = open({ message: UNTIL });
     send();
     send();
@@ -89,7 +89,7 @@ describe("answers", () => {
     expect([said.answered, host.unexpectedBytes]).toEqual([1, "welcome, half a li".length + "extra".length]);
   });
 
-  it("to a message that is not sent completely are none yet", () => {
+  it("to a message that is not completely sent do not count yet", () => {
     const { said, read, host, client } = open({ message: BYTES });
     host.begin(client, 0);
     read("+PONG\r\n");
@@ -111,7 +111,7 @@ describe("the opening", () => {
     expect([host.unexpectedBytes, host.content[0]]).toEqual([0, "+OK\r\n"]);
   });
 
-  it("waits for no answer where none is expected", () => {
+  it("waits for no answer if none is expected", () => {
     const none = { expected: "none", awaitsGreeting: false, firstMessage: encode("hi"), awaitsAnswer: false } as const;
     const { said, client } = open({ opening: none });
     expect(client.handshake).toBe("none");
@@ -128,7 +128,7 @@ describe("the opening", () => {
     expect(said.isReady).toBe(true);
   });
 
-  it("takes the first bytes for the greeting where answers have no end", () => {
+  it("takes the first bytes for the greeting if answers have no end", () => {
     const greeting = { expected: "none", awaitsGreeting: true, awaitsAnswer: false } as const;
     const { said, read, client } = open({ opening: greeting });
     expect(client.handshake).toBe("greeting");
@@ -137,7 +137,7 @@ describe("the opening", () => {
     expect(said).toMatchObject({ isReady: true, sent: "" });
   });
 
-  it("is not over when something else than the first message comes back from an echo server", () => {
+  it("is not complete if an echo server returns something other than the first message", () => {
     const echo = { expected: "echo", awaitsGreeting: false, firstMessage: encode("abc"), awaitsAnswer: true } as const;
     const { said, read, host } = open({ opening: echo });
     read("abX");

@@ -29,7 +29,7 @@ describeProtocol("a client of frames", {
   stream: FRAMES.message,
 });
 
-it("is refused with the protocol's own code, and told of no more bytes", () => {
+it("is refused with the protocol's own code, and receives no more bytes", () => {
   const host = new ProtocolHost();
   const client = new FramedClient(host, 1);
   host.constants = client.constants;
@@ -133,7 +133,7 @@ function setUp(takes: () => number) {
   return { client, server, memory, worker, ready, refusals, ended, isOpen, toServer, pump };
 }
 
-it("goes through both hosts, whole and once, however the way between them is cut and held up", () => {
+it("works through both hosts, complete and once, however the data between them is split and delayed", () => {
   fc.assert(
     fc.property(
       fc.infiniteStream(fc.integer({ min: 1, max: 5 })),
@@ -170,7 +170,7 @@ it("goes through both hosts, whole and once, however the way between them is cut
   );
 });
 
-it("a refusal ends the connection as a failure of the protocol, at either side", () => {
+it("a refusal ends the connection as a protocol failure, on either side", () => {
   const { client, server, refusals, worker, ended, isOpen } = setUp(() => 100);
   client.opened(0);
   server.open(0);

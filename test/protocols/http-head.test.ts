@@ -30,7 +30,7 @@ function read(text: string, sizes: readonly number[], heads = new Heads(new Left
 const texts = fc.array(fc.constantFrom("\r", "\n", "\r\n", "\r\n\r\n", "Host: a", "x"), { maxLength: 12 });
 
 describe("a head", () => {
-  it("is the same however it is cut", () => {
+  it("is the same however it is split", () => {
     fc.assert(
       fc.property(texts, fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }), (parts, sizes) => {
         const text = parts.join("");
@@ -41,7 +41,7 @@ describe("a head", () => {
     );
   });
 
-  it("may be as long as the longest, and no longer", () => {
+  it("may have the maximum length, and no more", () => {
     const longest = `${"x".repeat(LONGEST_HEAD - 4)}\r\n\r\n`;
     for (const sizes of [[2 * LONGEST_HEAD], [1], [LONGEST_HEAD], [LONGEST_HEAD - 1], [1000]]) {
       expect(read(`${longest}rest`, sizes)).toBe(longest);
@@ -51,7 +51,7 @@ describe("a head", () => {
     }
   });
 
-  it("that comes byte by byte is looked at once", () => {
+  it("that arrives byte by byte is scanned once", () => {
     const head = `${"X: y\r\n".repeat(2700)}\r\n`;
     const began = performance.now();
     const heads = new Heads(new Leftovers());
@@ -61,8 +61,8 @@ describe("a head", () => {
   }, 60_000);
 });
 
-describe("heads that are not whole", () => {
-  it("have one bound for all connections, and leave nothing behind", () => {
+describe("incomplete heads", () => {
+  it("have one limit for all connections, and leave nothing behind", () => {
     const leftovers = new Leftovers();
     const heads = new Heads(leftovers);
     const part = new Uint8Array(LONGEST_HEAD).fill(120);

@@ -17,13 +17,13 @@ function serve(options: Parameters<typeof createServerProtocol>[1], received = "
 }
 
 describe("the greeting", () => {
-  it("is exactly hello in hello mode, and nothing where all that is sent must be an answer", () => {
+  it("is exactly hello in hello mode, and nothing where everything sent must be an answer", () => {
     expect(serve({ mode: "hello" }).sent).toBe("hello");
     expect(serve({ mode: "echo" }).sent).toBe("");
     expect(serve({ mode: "discard" }).sent).toBe("");
   });
 
-  it.each(SERVER_MODES)("is what was asked for in %s mode, in UTF-8, even when that is nothing", (mode) => {
+  it.each(SERVER_MODES)("is as requested in %s mode, in UTF-8, even if empty", (mode) => {
     expect(serve({ mode, greeting: "grüß dich\r\n" }).sent).toBe("grüß dich\r\n");
     expect(serve({ mode, greeting: "" }).sent).toBe("");
   });
@@ -37,7 +37,7 @@ it("a server answers every byte in echo mode and none in the others", () => {
   }
 });
 
-it.each(SERVER_MODES)("a server closes after the greeting only when asked to, in %s mode", (mode) => {
+it.each(SERVER_MODES)("a server closes after the greeting only on request, in %s mode", (mode) => {
   expect(serve({ mode, greeting: "hello" }).isClosed).toBe(false);
   expect(serve({ mode, greeting: "hello", closeAfterGreeting: true })).toMatchObject({ sent: "hello", isClosed: true });
 });
@@ -45,7 +45,7 @@ it.each(SERVER_MODES)("a server closes after the greeting only when asked to, in
 describe("a client", () => {
   const message = encode("ping");
 
-  it.each(EXPECTATIONS)("sends its message when it is due, and %s answers it", (expected) => {
+  it.each(EXPECTATIONS)("sends its message when due, and %s answers it", (expected) => {
     const host = new ProtocolHost();
     const client = createClientProtocol(host, {
       message: { bytes: message, expected },

@@ -9,8 +9,8 @@ function header(version: ProxyVersion, source: [string, number], destination: [s
   return bytes.subarray(0, writeProxyHeader(bytes, version, end(source), end(destination)));
 }
 
-describe("a header", () => {
-  it("of version 1 is a line of text", () => {
+describe("the PROXY header", () => {
+  it("in version 1 is a line of text", () => {
     expect(header("v1", ["192.0.2.1", 1024], ["192.0.2.33", 80]).toString()).toBe(
       "PROXY TCP4 192.0.2.1 192.0.2.33 1024 80\r\n",
     );
@@ -18,7 +18,7 @@ describe("a header", () => {
     expect(header("v1", [long, 65_535], [long, 65_535]).toString()).toBe(`PROXY TCP6 ${long} ${long} 65535 65535\r\n`);
   });
 
-  it("of version 2 is binary", () => {
+  it("in version 2 is binary", () => {
     const signature = "0d0a0d0a000d0a515549540a";
     expect(header("v2", ["10.0.0.1", 4660], ["10.0.0.2", 443]).toString("hex")).toBe(
       `${signature}2111000c0a0000010a000002123401bb`,

@@ -33,7 +33,7 @@ function sizeOf(folder: string): number {
 }
 
 describe("the package", () => {
-  it(`needs at most ${MOST_PACKAGES} others, of at most ${MOST_BYTES / 1e6} MB`, () => {
+  it(`needs at most ${MOST_PACKAGES} packages of at most ${MOST_BYTES / 1e6} MB`, () => {
     expect(installed.some((path) => path.endsWith("/koffi"))).toBe(true);
     expect(installed.length).toBeLessThanOrEqual(MOST_PACKAGES);
     const bytes = installed.reduce((sum, path) => sum + sizeOf(path), 0);
@@ -41,7 +41,7 @@ describe("the package", () => {
     expect(bytes).toBeLessThanOrEqual(MOST_BYTES);
   });
 
-  it("imports nothing but Node's modules and its own files, which are all in it", () => {
+  it("imports only Node's modules and its own files, all of which it contains", () => {
     expect(programs).toContain("dist/cli/main.js");
     const missing = programs.flatMap((path) =>
       importsOf(readFileSync(join(ROOT, path), "utf8"))
@@ -52,7 +52,7 @@ describe("the package", () => {
     expect(missing).toEqual([]);
   });
 
-  it("has every program that it starts by its file", () => {
+  it("contains every program that it starts by file name", () => {
     // In the bundle, such a file's URL is relative to the module that starts it.
     const named = /new URL\("([^"]+\.js)", new URL\("([^"]+)", import\.meta\.url\)\.href\)/g;
     const started = programs.flatMap((path) =>

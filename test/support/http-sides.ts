@@ -1,4 +1,4 @@
-// Both sides of HTTP/1.1 without sockets: what each says to a stream of bytes.
+// Both sides of HTTP/1.1 without sockets: how each reacts to a stream of bytes.
 import { HttpClient } from "../../src/protocols/http/client.js";
 import { HttpServer, type HttpServerOptions } from "../../src/protocols/http/server.js";
 import type { HttpSpec } from "../../src/protocols/spec/spec.js";
@@ -8,7 +8,7 @@ import { ProtocolHost } from "./protocol-host.js";
 export const SLOT = 3;
 export const CHUNKED = { "Transfer-Encoding": "chunked" };
 
-/** Tells the bytes of `stream` in pieces of the given sizes, until the connection has ended. */
+/** Feeds `stream` in pieces of the given sizes until the connection has ended. */
 export function feed(
   protocol: HttpClient | HttpServer,
   host: ProtocolHost,
@@ -23,7 +23,7 @@ export function feed(
   }
 }
 
-/** What a server says to `stream`. */
+/** Returns a server's answers to `stream`. */
 export function serve(stream: string, options: Partial<HttpServerOptions> = {}, sizes: readonly number[] = [2 ** 20]) {
   const host = new ProtocolHost();
   const server = new HttpServer(host, { spec: SPEC, mode: "hello", greeting: "hello", closes: false, ...options });
@@ -34,7 +34,7 @@ export function serve(stream: string, options: Partial<HttpServerOptions> = {}, 
   return { server, host, said: host.said[SLOT]! };
 }
 
-/** What a client makes of `stream`, after so many messages. */
+/** Returns what a client reports about `stream` after this many messages. */
 export function receive(
   stream: string,
   spec: Partial<HttpSpec> = {},

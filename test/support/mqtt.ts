@@ -1,4 +1,4 @@
-// MQTT for tests: packets made by the `mqtt-packet` package, a character a byte, and the brokers that ours meets.
+// MQTT for tests: packets built by the `mqtt-packet` package, one character per byte, and brokers to test against.
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -25,7 +25,7 @@ export function packet(of: Packet, version: 4 | 5 = 5): string {
   return mqtt.generate(of, { protocolVersion: version }).toString("latin1");
 }
 
-/** All packets in these bytes. @throws {Error} where they are none */
+/** Parses all packets in these bytes. @throws {Error} if they are invalid */
 export function packetsIn(bytes: string, version: 4 | 5 = 5): Packet[] {
   const parser = mqtt.parser({ protocolVersion: version });
   const found: Packet[] = [];
@@ -40,11 +40,11 @@ export function packetsIn(bytes: string, version: 4 | 5 = 5): Packet[] {
 export const connect = (options: object = {}, version: 4 | 5 = 5) =>
   packet({ cmd: "connect", protocolVersion: version, clientId: "id", clean: true, keepalive: 60, ...options }, version);
 
-/** A CONNACK of a broker that accepts. */
+/** A CONNACK that accepts the connection. */
 export const connack = (properties = {}) =>
   packet({ cmd: "connack", reasonCode: 0, sessionPresent: false, properties } as Packet);
 
-/** A mosquitto with these lines in its configuration; its log is on its standard output. */
+/** Starts mosquitto with these lines in its configuration; `log` returns what it has logged. */
 export async function startMosquitto(
   lines: readonly string[] = ["allow_anonymous true"],
   files: Record<string, string> = {},
@@ -53,16 +53,16 @@ export async function startMosquitto(
   const folder = mkdtempSync(join(tmpdir(), "fourtuple-mosquitto-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text, { mode: 0o600 });
-  // As whoever runs the tests: else it becomes another user, who cannot read the folder.
+  // Run as the current user; otherwise mosquitto switches to a user who cannot read the folder.
   const config = ["user root", `listener ${port} ${ip}`, ...lines.map((line) => line.replaceAll("FOLDER", folder))];
   writeFileSync(join(folder, "mosquitto.conf"), `${config.join("\n")}\n`);
   const broker = start("mosquitto", ["-v", "-c", join(folder, "mosquitto.conf")]);
-  // What it logs goes to standard error.
+  // It logs to standard error.
   const log = () => broker.stdout + broker.stderr;
   return { ip, port, at: `mqtt://${ip}:${port}`, broker, log };
 }
 
-/** An aedes, the broker of npm, in this process. */
+/** Starts aedes, a broker from npm, in this process. */
 export async function startAedes(options: AedesOptions = {}) {
   const [ip, port] = [ownAddress(), ownPort()];
   const broker = await Aedes.createBroker(options);

@@ -71,7 +71,7 @@ const { filter } = fc.letrec<{ filter: DiagFilter }>((tie) => ({
 const subject = fc.record({ local: fc.record({ port, ip }), remote: fc.record({ port, ip }) });
 
 describe("the bytecode", () => {
-  it("is byte for byte what ss sends for an or", () => {
+  it("is byte for byte what ss sends for an OR", () => {
     // `ss -4Htn state established '( src 10.0.0.0/8 or dst 10.0.0.0/8 )'` (iproute2 6.1), captured with strace.
     const either = compileDiagFilter({
       any: [
@@ -85,7 +85,7 @@ describe("the bytecode", () => {
     );
   });
 
-  it("compares an IPv6 prefix with all of its bytes, and an interface with its number", () => {
+  it("compares all bytes of an IPv6 prefix, and an interface by number", () => {
     // struct inet_diag_hostcond: AF_INET6, prefix length, two bytes of padding, port -1, 16 bytes of address.
     const prefix = Uint8Array.from({ length: 16 }, (_, i) => 0x20 + i);
     const address = compileDiagFilter({ end: "remote", family: 6, prefix, prefixBits: 61 })!;
@@ -94,7 +94,7 @@ describe("the bytecode", () => {
     expect(Buffer.from(compileDiagFilter({ zone: "lo" })!).toString("hex")).toBe("09080c0001000000");
   });
 
-  it("lets pass exactly what the conditions say", () => {
+  it("accepts exactly what the conditions say", () => {
     fc.assert(
       fc.property(filter, subject, (filter, subject) => {
         const code = compileDiagFilter(filter)!;
@@ -104,7 +104,7 @@ describe("the bytecode", () => {
     );
   });
 
-  it("is taken by the kernel's own audit", () => {
+  it("passes the kernel's own audit", () => {
     fc.assert(
       fc.property(filter, (filter) => {
         // LISTEN only: the kernel then skips the large table of connections.
@@ -117,7 +117,7 @@ describe("the bytecode", () => {
     );
   });
 
-  it("is none when it would be too long for the kernel, or nothing can match", () => {
+  it("is undefined if it would be too long for the kernel, or if nothing can match", () => {
     const part = (i: number): DiagFilter => ({
       end: "local",
       family: 4,
@@ -140,7 +140,7 @@ describe("the bytecode", () => {
   });
 });
 
-it("says EINVAL for a program that the kernel refuses", () => {
+it("reports EINVAL for a program that the kernel rejects", () => {
   const dump = new DiagDump({ states: 2, filter: Buffer.from("01040100", "hex") });
   while (dump.next(() => true));
   dump.close();

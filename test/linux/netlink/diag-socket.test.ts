@@ -33,7 +33,7 @@ function copy(socket: DiagSocket) {
 }
 
 describe("messages captured from a kernel", () => {
-  it("are read, several in one datagram", () => {
+  it("are decoded, several in one datagram", () => {
     const { sockets, goesOn } = decode(CLIENT + MAPPED + LISTENER);
     expect(goesOn).toBe(true);
     expect(sockets).toMatchObject([
@@ -43,7 +43,7 @@ describe("messages captured from a kernel", () => {
     ]);
   });
 
-  it("have the kernel's memory when it was asked for", () => {
+  it("include memory figures on request", () => {
     const [client, mapped] = decode(CLIENT + MAPPED).sockets;
     expect(client!.memory).toMatchObject({
       receiveAllocBytes: 0,
@@ -54,20 +54,20 @@ describe("messages captured from a kernel", () => {
     expect(mapped!.memory).toBeUndefined();
   });
 
-  it("end with the last, and say when the table changed meanwhile", () => {
+  it("end with the last one, and report a table that changed meanwhile", () => {
     expect(decode(CLIENT + DONE)).toMatchObject({ goesOn: false, error: 0, wasInterrupted: false });
     // NLM_F_DUMP_INTR is bit 4 of the flags.
     expect(decode(`${CLIENT.slice(0, 12)}12${CLIENT.slice(14)}${DONE}`).wasInterrupted).toBe(true);
   });
 
-  it("may be an error", () => {
+  it("may contain an error", () => {
     const refused = "240000000200000000000000b5090000eaffffff4800000014000103000000000000000000000000";
     expect(decode(refused)).toMatchObject({ goesOn: false, error: -22, sockets: [] });
     // NLMSG_DONE carries the error that cut the dump short.
     expect(decode(`140000000300020000000000b5090000f4ffffff`).error).toBe(-12);
   });
 
-  it("never hang the reader, whatever the bytes are", () => {
+  it("never hang the reader, whatever their bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 0, maxLength: 400 }), (bytes) => {
         expect(decode(Buffer.from(bytes).toString("hex")).sockets.length).toBeLessThan(26);
@@ -76,7 +76,7 @@ describe("messages captured from a kernel", () => {
   });
 });
 
-it("reads back what was written in every field", () => {
+it("decodes what was encoded in every field", () => {
   const word = fc.integer({ min: 0, max: 0xffffffff });
   const fields = fc.record({
     isV6: fc.boolean(),
@@ -105,7 +105,7 @@ it("reads back what was written in every field", () => {
   );
 });
 
-it("takes a request in the SYN queue for SYN_RECV, by whatever number", () => {
+it("reports a request in the SYN queue as SYN_RECV, whatever its number", () => {
   const bytes = Buffer.alloc(72);
   bytes[1] = 12;
   expect(new DiagSocket(bytes).move(0, 72)).toMatchObject({ state: 3, stateName: "SYN_RECV" });
@@ -122,7 +122,7 @@ it("names the states by the kernel's numbers (include/net/tcp_states.h)", () => 
   );
 });
 
-it("reads as much of an older kernel's tcp_info as there is", () => {
+it("reads as many fields of an older kernel's tcp_info as it has", () => {
   const bytes = Buffer.alloc(72 + 4 + 224);
   const info = (length: number) => {
     bytes.writeUInt16LE(4 + length, 72);
@@ -181,7 +181,7 @@ function messageOf(
 }
 
 describe("the ends of a socket", () => {
-  it("are read as text, as bytes, as numbers and as words, each end its own", () => {
+  it("are read as text, bytes, numbers and words, each end separately", () => {
     const socket = messageOf({ local: "2001:db8::1:2", remote: "2001:db8:7::9", cookie: 0xfedcba98 });
     expect([socket.localIp, socket.remoteIp]).toEqual(["2001:db8::1:2", "2001:db8:7::9"]);
     expect([socket.localAddress, socket.remoteAddress].map(formatIp)).toEqual([socket.localIp, socket.remoteIp]);
@@ -191,7 +191,7 @@ describe("the ends of a socket", () => {
     expect(socket.cookie).toBe(0xfedcba98);
   });
 
-  it.each(["0.0.0.0", "127.0.0.1", "255.255.255.255"])("that are IPv4-mapped are the IPv4 address %s", (ip) => {
+  it.each(["0.0.0.0", "127.0.0.1", "255.255.255.255"])("that are IPv4-mapped are read as the IPv4 address %s", (ip) => {
     const socket = messageOf({ local: ip, remote: "127.0.0.9" });
     expect([socket.localIp, socket.remoteIp]).toEqual([ip, "127.0.0.9"]);
     expect(socket.localAddress).toEqual(parseIp(ip));
@@ -200,7 +200,7 @@ describe("the ends of a socket", () => {
   });
 
   it.each(["1::ffff:7f00:1", "0:1::ffff:7f00:1", "0:0:1:0:0:ffff:7f00:1", "::1:ffff:7f00:1", "::7f00:1"])(
-    "%s is no IPv4-mapped one",
+    "%s is not IPv4-mapped",
     (ip) => {
       const socket = messageOf({ local: ip });
       expect(socket.localIpv4).toBe(-1);
@@ -208,7 +208,7 @@ describe("the ends of a socket", () => {
     },
   );
 
-  it("that are link-local have their interface by name, or by number where it has none", () => {
+  it("that are link-local have an interface name, or its number if it has no name", () => {
     const [lo, other] = [messageOf({ local: "fe80::1", index: 1 }), messageOf({ remote: "fe80::2", index: 999_999 })];
     expect([lo.interfaceIndex, lo.localIp, lo.localAddress.zone]).toEqual([1, "fe80::1%lo", "lo"]);
     expect([other.interfaceIndex, other.remoteIp, other.remoteAddress.zone]).toEqual([
@@ -221,7 +221,7 @@ describe("the ends of a socket", () => {
     expect(messageOf({ local: "2001:db8::1", index: 1 }).localIp).toBe("2001:db8::1");
   });
 
-  it("have each the zone of its own message, when one view goes from one to another", () => {
+  it("have the zone of their own message when a view moves from one to another", () => {
     const bytes = Buffer.alloc(144);
     for (const [at, index] of [
       [0, 1],
@@ -242,7 +242,7 @@ describe("attributes", () => {
   const V6ONLY = 11;
   const MEMORY = new Uint8Array(Uint32Array.from({ length: 9 }, (_, n) => 10 ** n).buffer);
 
-  it("of memory are at their places, and what is charged is the sum of what is really held", () => {
+  it("of memory are at their offsets, and the charged memory is the sum of what is held", () => {
     const socket = messageOf({}, [
       [15, Uint8Array.of(0)],
       [SKMEMINFO, MEMORY],
@@ -262,7 +262,7 @@ describe("attributes", () => {
     expect(socket.chargedBytes).toBe(11_110_001);
   });
 
-  it("that are not there are none", () => {
+  it("that are missing are undefined", () => {
     // The values must not be read from the message's own words.
     const socket = messageOf({ local: "1::1", cookie: 5 }, [[SKMEMINFO + 256, MEMORY]]);
     const { memory, chargedBytes, isV6Only, info } = socket;
@@ -279,12 +279,12 @@ describe("attributes", () => {
     expect(new DiagSocket(first).move(0, 72).isV6Only).toBe(false);
   });
 
-  it("say whether a socket takes IPv6 only", () => {
+  it("say whether a socket is IPv6-only", () => {
     expect(messageOf({}, [[V6ONLY, Uint8Array.of(1)]]).isV6Only).toBe(true);
     expect(messageOf({}, [[V6ONLY, Uint8Array.of(0)]]).isV6Only).toBe(false);
   });
 
-  it("begin where the one before has ended, padded, empty ones included", () => {
+  it("start where the previous one ends, with padding, including empty ones", () => {
     const before = [
       [1, new Uint8Array(0)],
       [2, new Uint8Array(3)],
@@ -297,7 +297,7 @@ describe("attributes", () => {
     expect(new DiagSocket(bytes).move(4, 4 + 72 + 8).isV6Only).toBe(true);
   });
 
-  it("end with one whose length is impossible", () => {
+  it("end at one with an impossible length", () => {
     const bytes = messageBytes([
       [1, Uint8Array.of(1)],
       [V6ONLY, Uint8Array.of(1)],

@@ -15,12 +15,12 @@ describe("the request", () => {
     expect(v6).toBe(SS_REQUEST.replace("02060000", "0a060000"));
   });
 
-  it("has its ports in network order", () => {
+  it("has its ports in network byte order", () => {
     const bytes = encodeDiagRequest({ family: 4, states: 0x7ff, localPort: 7777, remotePort: 258 });
     expect(bytes.toString("hex", 16, 28)).toBe("02060000ff0700001e610102");
   });
 
-  it("takes all 32 states", () => {
+  it("accepts all 32 states", () => {
     expect(encodeDiagRequest({ family: 4, states: -1 }).toString("hex", 20, 24)).toBe("ffffffff");
   });
 });
@@ -39,7 +39,7 @@ describe("a dump", () => {
   });
   afterAll(() => new Promise((resolve) => server.close(resolve)));
 
-  it("shows a listening socket by its port, and the kernel does the filtering", () => {
+  it("finds a listening socket by port, filtered by the kernel", () => {
     const dump = new DiagDump({ family: 4, states: 1 << TCP_LISTEN, localPort: port });
     const seen: [number, number, string][] = [];
     while (
@@ -61,7 +61,7 @@ describe("a dump", () => {
     for (const [local] of seen) expect(local).toBe(port);
   });
 
-  it("is empty for a state in which the port has no socket", () => {
+  it("is empty for a state without sockets on the port", () => {
     const dump = new DiagDump({ family: 4, states: 1 << 2, localPort: port });
     let count = 0;
     while (dump.next(() => count++));

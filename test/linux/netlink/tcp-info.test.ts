@@ -27,11 +27,11 @@ describe("a struct tcp_info", () => {
     },
   );
 
-  it("shorter than Linux 2.6 has it is none", () => {
+  it("shorter than that of Linux 2.6 is ignored", () => {
     expect(decodeTcpInfo(BYTES, 0, 103)).toBeUndefined();
   });
 
-  it("is read where it stands in a message, and not past its end", () => {
+  it("is read at its place in a message, and not beyond its end", () => {
     const message = BYTES.subarray(4, 4 + 40 + 104);
     expect(decodeTcpInfo(message, 36, 104)).toMatchObject({
       retransmits: 42,

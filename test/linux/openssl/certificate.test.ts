@@ -23,7 +23,7 @@ function folder(files: Record<string, string>): string {
 }
 
 describe("a self-signed certificate", () => {
-  it("names what it is for, and is its own authority", () => {
+  it("names its hosts, and is its own authority", () => {
     const { certificate, key } = selfSignedIdentity(["DNS:localhost", "IP:127.0.0.1"]);
     const read = new X509Certificate(certificate);
     expect(read.subjectAltName).toBe("DNS:localhost, IP Address:127.0.0.1");
@@ -60,7 +60,7 @@ describe("a context", () => {
     }
   };
 
-  it("is not made of files that are not there, or hold something else", () => {
+  it("is rejected if its files are missing or contain something else", () => {
     const path = folder({ "text.pem": "nothing of the kind" });
     const text = join(path, "text.pem");
     expect(refuses({ cert: join(path, "none.pem") })).toMatch(/^E_OPTION: --cert: no certificate could be read/);
@@ -68,13 +68,13 @@ describe("a context", () => {
     expect(refuses({ ca: text, insecure: false })).toMatch(/^E_OPTION: --ca: no certificates could be read/);
   });
 
-  it("is not made with another certificate's key", () => {
+  it("is rejected with another certificate's key", () => {
     const [one, other] = [selfSignedIdentity(["DNS:one"]), selfSignedIdentity(["DNS:other"])];
     const path = folder({ "cert.pem": one.certificate, "key.pem": other.key });
     expect(refuses({ cert: join(path, "cert.pem"), key: join(path, "key.pem") })).toMatch(/^E_OPTION: --key: /);
   });
 
-  it("takes ciphers of TLS 1.2 and 1.3 by their names, and none that nobody knows", () => {
+  it("accepts TLS 1.2 and 1.3 ciphers by name, and no unknown ones", () => {
     expect(refuses({ ciphers: "TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES128-GCM-SHA256" })).toBe("made");
     expect(refuses({ ciphers: "ROT13" })).toMatch(/^E_OPTION: --ciphers: /);
   });

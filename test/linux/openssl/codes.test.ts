@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { isTlsCode, TLS_ALERT, TLS_CERTIFICATE, TLS_REASON, tlsCodeName } from "../../../src/linux/openssl/codes.js";
 
-describe("a code of a TLS failure", () => {
+describe("the code of a TLS failure", () => {
   it.each([
     [TLS_ALERT + 40, "ALERT_HANDSHAKE_FAILURE"],
     [TLS_ALERT + 120, "ALERT_NO_APPLICATION_PROTOCOL"],
@@ -17,7 +17,7 @@ describe("a code of a TLS failure", () => {
     expect(tlsCodeName(code)).toBe(name);
   });
 
-  it("is no errno", () => {
+  it("is not an errno", () => {
     expect([0, 110, 133].some(isTlsCode)).toBe(false);
   });
 });

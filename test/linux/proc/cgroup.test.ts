@@ -29,13 +29,13 @@ const v2 = (path: string, max: string | number, current: number) =>
 const v1 = (path: string, limit: string | number, usage: number) =>
   group(`memory${path}`, { "memory.limit_in_bytes": limit, "memory.usage_in_bytes": usage });
 
-describe("version 2", () => {
+describe("cgroup v2", () => {
   it("reads this process's own group", () => {
     v2("/app", GIB, 100);
     expect(readCgroupMemory(root, "0::/app\n")).toMatchObject({ limitBytes: GIB, usedBytes: 100 });
   });
 
-  it("finds no limit where it says max, or nothing at all", () => {
+  it("has no limit if the file says max, or does not exist", () => {
     v2("/app", "max", 100);
     expect(readCgroupMemory(root, "0::/app\n")).toBeUndefined();
     expect(readCgroupMemory(root, "0::/elsewhere\n")).toBeUndefined();
@@ -43,14 +43,14 @@ describe("version 2", () => {
     expect(readCgroupMemory(join(root, "missing"), "0::/\n")).toBeUndefined();
   });
 
-  it("is bound by a parent", () => {
+  it("applies a parent's limit", () => {
     v2("/slice", GIB, GIB / 2);
     v2("/slice/app", "max", 100);
     v2("/slice/app/worker", 4 * GIB, 100);
     expect(readCgroupMemory(root, "0::/slice/app/worker\n")).toMatchObject({ limitBytes: GIB, usedBytes: GIB / 2 });
   });
 
-  it("takes the group with the least room, not the one with the lowest limit", () => {
+  it("selects the group with the least room left, not the lowest limit", () => {
     v2("/slice", 4 * GIB, 4 * GIB - 10);
     v2("/slice/app", GIB, 0);
     expect(readCgroupMemory(root, "0::/slice/app\n")).toMatchObject({ limitBytes: 4 * GIB, usedBytes: 4 * GIB - 10 });
@@ -62,7 +62,7 @@ describe("version 2", () => {
     expect(readCgroupMemory(root, "0::/../outside\n")).toMatchObject({ limitBytes: 512 * 2 ** 20, usedBytes: 7 });
   });
 
-  it("reads a path with a colon in it, as containerd makes them", () => {
+  it("reads a path with a colon, as containerd creates them", () => {
     v2("/kubepods.slice:cri-containerd:0a1b", GIB, 3);
     expect(readCgroupMemory(root, "0::/kubepods.slice:cri-containerd:0a1b\n")).toMatchObject({
       limitBytes: GIB,
@@ -71,8 +71,8 @@ describe("version 2", () => {
   });
 });
 
-describe("a limit that is not the maximum", () => {
-  it("memory.high throttles without one, a parent's included", () => {
+describe("limits other than memory.max", () => {
+  it("memory.high throttles without a maximum, also a parent's", () => {
     group("slice", { "memory.max": "max", "memory.high": GIB, "memory.current": 900 });
     group("slice/app", { "memory.max": "max", "memory.high": "max", "memory.current": 100 });
     const found = { file: "memory.high", limitBytes: GIB, usedBytes: 900 };
@@ -80,13 +80,13 @@ describe("a limit that is not the maximum", () => {
     expect(readCgroupMemory(root, "0::/slice/app\n", ["memory.max"])).toBeUndefined();
   });
 
-  it("memory.high binds before the maximum of the same group", () => {
+  it("memory.high is reached before the maximum of the same group", () => {
     group("app", { "memory.max": 2 * GIB, "memory.high": GIB, "memory.current": 9 });
     expect(readCgroupMemory(root, "0::/app\n")).toMatchObject({ file: "memory.high", limitBytes: GIB });
     expect(readCgroupMemory(root, "0::/app\n", ["memory.max"])).toMatchObject({ limitBytes: 2 * GIB });
   });
 
-  it("version 1's on kernel memory, and on what TCP queues", () => {
+  it("of version 1: on kernel memory, and on queued TCP data", () => {
     const files = { "memory.limit_in_bytes": GIB, "memory.usage_in_bytes": 9, "memory.kmem.usage_in_bytes": 4 };
     group("memory/app", { ...files, "memory.kmem.limit_in_bytes": 500, "memory.kmem.tcp.limit_in_bytes": 90 });
     group("memory/app", { "memory.kmem.tcp.usage_in_bytes": 7 });
@@ -96,19 +96,19 @@ describe("a limit that is not the maximum", () => {
     expect(readCgroupMemory(root, "4:memory:/app\n", ["memory.kmem.tcp.limit_in_bytes"])).toMatchObject(tcp);
   });
 
-  it("is found where version 2 is mounted beside version 1", () => {
+  it("of version 1 are found if version 2 is mounted next to it", () => {
     group("unified/app", { "memory.high": GIB, "memory.current": 9 });
     expect(readCgroupMemory(root, "0::/app\n")).toMatchObject({ file: "memory.high" });
   });
 
-  it("how often it was met is counted over the group and those above it, each its own", () => {
+  it("and the number of times they were reached are counted over the group and its ancestors", () => {
     group("slice", { "memory.events": "high 9", "memory.events.local": "low 0\nhigh 4\nmax 1" });
     group("slice/app", { "memory.events": "high 2\nmax 0\noom_kill 1" });
     expect(readCgroupMemoryEvents(root, "0::/slice/app\n")).toEqual({ low: 0, high: 6, max: 1, oom_kill: 1 });
   });
 });
 
-it("a quota of CPU is that of the tightest group", () => {
+it("the CPU quota is that of the tightest group", () => {
   group("slice", { "cpu.max": "150000 100000" });
   group("slice/app", { "cpu.max": "max 100000" });
   expect(readCgroupCpus(root, "0::/slice/app\n")).toBe(1.5);
@@ -118,15 +118,15 @@ it("a quota of CPU is that of the tightest group", () => {
   expect(readCgroupCpus(root, "0::/elsewhere\n")).toBeUndefined();
 });
 
-describe("the kernel's share", () => {
-  it("is told by version 2, in sum or in parts", () => {
+describe("kernel memory of a group", () => {
+  it("is reported by version 2, as a sum or in parts", () => {
     group("new", { "memory.max": GIB, "memory.current": 9, "memory.stat": "anon 1\nkernel 5\nslab 3" });
     group("old", { "memory.max": GIB, "memory.current": 9, "memory.stat": "slab 3\nkernel_stack 1\nsock 2" });
     expect(readCgroupMemory(root, "0::/new\n")?.kernelBytes).toBe(5);
     expect(readCgroupMemory(root, "0::/old\n")?.kernelBytes).toBe(6);
   });
 
-  it("has a file of its own in version 1", () => {
+  it("has its own file in version 1", () => {
     group("memory/app", {
       "memory.limit_in_bytes": GIB,
       "memory.usage_in_bytes": 9,
@@ -136,27 +136,27 @@ describe("the kernel's share", () => {
   });
 });
 
-describe("threads", () => {
-  it("are bound by the group with the least room, a parent's included", () => {
+describe("thread limits", () => {
+  it("are those of the group with the least room left, including parents", () => {
     group("slice", { "pids.max": 100, "pids.current": 95 });
     group("slice/app", { "pids.max": 20, "pids.current": 3 });
     expect(readCgroupPids(root, "0::/slice/app\n")).toEqual({ limit: 100, used: 95 });
   });
 
-  it("have no limit where it says max", () => {
+  it("do not exist if the file says max", () => {
     group("pids/app", { "pids.max": "max", "pids.current": 3 });
     expect(readCgroupPids(root, "8:pids:/app\n4:memory:/app\n")).toBeUndefined();
   });
 });
 
-describe("a group that cannot be seen", () => {
-  it("is one whose hierarchy is not mounted", () => {
+describe("hidden limits of a group", () => {
+  it("are assumed if its hierarchy is not mounted", () => {
     expect(isGroupHidden("memory", join(root, "missing"), "0::/\n")).toBe(true);
     expect(isGroupHidden("memory", join(root, "missing"), "4:memory:/docker/x\n")).toBe(true);
     expect(isGroupHidden("pids", root, "0::/app\n")).toBe(true);
   });
 
-  it("is none where the process is in no group, or the group has no limit's file", () => {
+  it("are ruled out if the process is in no group, or the group has no limit file", () => {
     expect(isGroupHidden("memory", root, "")).toBe(false);
     group("/app", { "cgroup.procs": "" });
     expect(isGroupHidden("memory", root, "0::/app\n")).toBe(false);
@@ -164,40 +164,40 @@ describe("a group that cannot be seen", () => {
     expect(isGroupHidden("memory", root, "0::/limited\n")).toBe(false);
   });
 
-  it("is none where a container has its own group for the root", () => {
+  it("are ruled out if a container sees its own group as the root", () => {
     v1("", GIB, 5);
     expect(isGroupHidden("memory", root, "4:memory:/docker/x\n0::/\n")).toBe(false);
   });
 });
 
-describe("version 1", () => {
+describe("cgroup v1", () => {
   const membership = "12:cpu,cpuacct:/docker/x\n9:memory:/docker/x\n1:name=systemd:/other\n";
 
-  it("reads the memory hierarchy only", () => {
+  it("reads only the memory hierarchy", () => {
     v1("/docker/x", GIB, 5);
     v2("/docker/x", 10, 1);
     expect(readCgroupMemory(root, membership)).toMatchObject({ limitBytes: GIB, usedBytes: 5 });
   });
 
-  it("takes the number near 2^63 for no limit", () => {
+  it("treats a number near 2^63 as no limit", () => {
     v1("/docker/x", "9223372036854771712", 5);
     v1("", "9223372036854771712", 5);
     expect(readCgroupMemory(root, membership)).toBeUndefined();
   });
 
-  it("is bound by a parent", () => {
+  it("applies a parent's limit", () => {
     v1("/docker/x", "9223372036854771712", 5);
     v1("/docker", GIB, 6);
     expect(readCgroupMemory(root, membership)).toMatchObject({ limitBytes: GIB, usedBytes: 6 });
   });
 
-  it("finds memory among the controllers of one hierarchy", () => {
+  it("finds memory among several controllers of a hierarchy", () => {
     v1("/a", GIB, 6);
     expect(readCgroupMemory(root, "4:cpu,memory:/a\n0::/\n")).toMatchObject({ limitBytes: GIB, usedBytes: 6 });
   });
 });
 
-it("reads this system without an error", () => {
+it("reads this system without errors", () => {
   const found = readCgroupMemory();
   if (found) expect(found.limitBytes).toBeGreaterThan(0);
 });

@@ -11,8 +11,8 @@ import {
   readText,
 } from "../../../src/linux/proc/procfs.js";
 
-describe("on this very system", () => {
-  it("has no value for what does not exist", () => {
+describe("on this system", () => {
+  it("returns undefined for missing values", () => {
     expect(readText("/proc/no/such/file")).toBeUndefined();
     // One above the largest possible process number.
     expect(readResidentBytes(4_194_305)).toBeUndefined();
@@ -26,13 +26,13 @@ describe("on this very system", () => {
     for (const name of ["Slab", "PageTables", "KernelStack"]) expect(meminfo[name], name).toBeGreaterThan(0);
   });
 
-  it("reads resident memory as Node does", () => {
+  it("reads the same resident memory as Node", () => {
     const resident = readResidentBytes()!;
     expect(Math.abs(resident - process.memoryUsage.rss())).toBeLessThan(32 * 1024 ** 2);
     expect(readResidentBytes(process.pid)).toBeGreaterThan(10 * 1024 ** 2);
   });
 
-  it("sees a listening socket come and go in sockstat", async () => {
+  it("sees a listening socket appear and disappear in sockstat", async () => {
     expect(readSockstat()).toMatchObject({ "TCP.inuse": expect.any(Number), "TCP.mem": expect.any(Number) });
     expect(Object.keys(readSockstat())).toEqual(
       expect.arrayContaining(["TCP.orphan", "TCP.tw", "TCP.alloc", "TCP6.inuse"]),
@@ -61,7 +61,7 @@ describe("on this very system", () => {
     expect(counters["Tcp.PassiveOpens"]).toBeLessThanOrEqual(Number(passive[1]));
   });
 
-  it("counts this thread's descriptors one by one", () => {
+  it("counts this thread's descriptors exactly", () => {
     const before = countOpenDescriptors();
     const fds = [openSync("/dev/null", "r"), openSync("/dev/null", "r"), openSync("/dev/null", "r")];
     expect(countOpenDescriptors()).toBe(before + 3);

@@ -21,7 +21,7 @@ async function read(text: string) {
 }
 
 describe("a ring's fdinfo", () => {
-  it("names the sockets among its files", async () => {
+  it("lists the sockets among its files", async () => {
     const files = "    0: socket:[50637]\n    7: /tmp/a file\n   14: socket:[4294967295]\n   15: pipe:[3]\n";
     expect(await read(`${HEAD}UserFiles:\t16\n${files}${TAIL}`)).toEqual({
       isListed: true,
@@ -30,17 +30,17 @@ describe("a ring's fdinfo", () => {
     });
   });
 
-  it("of a kernel that does not print paths has sockets without a name", async () => {
+  it("of a kernel that does not print paths lists sockets without names", async () => {
     const files = "    0: TCP\n    1: TCPv6\n    2: <none>\n    3: notes.txt\n";
     expect(await read(`${HEAD}UserFiles:\t4\n${files}${TAIL}`)).toEqual({ isListed: true, nameless: 2, inodes: [] });
   });
 
-  it("has no list while the ring is busy, and none where it may not be read", async () => {
+  it("has no list while the ring is busy, or if it may not be read", async () => {
     expect(await read(HEAD)).toEqual({ isListed: false, nameless: 0, inodes: [] });
     expect(await forEachRingSocket("/proc/0/fdinfo/0", () => undefined)).toEqual({ isListed: false, nameless: 0 });
   });
 
-  it("with a million sockets is read in moments", async () => {
+  it("with a million sockets is read quickly", async () => {
     const count = 1_000_000;
     const lines: string[] = [];
     for (let i = 0; i < count; i++) lines.push(`${`${i}`.padStart(5)}: socket:[${i + 1}]`);

@@ -6,7 +6,7 @@ import { ROOT } from "../../support/library.js";
 import { canMakeNamespaces, makeNamespace } from "../../support/namespace.js";
 import { start } from "../../support/process.js";
 
-describe("on this very system", () => {
+describe("on this system", () => {
   it("reads settings as text and as numbers", () => {
     expect(readSysctl("kernel.ostype")).toBe("Linux");
     const range = readSysctlNumbers("net.ipv4.ip_local_port_range")!;
@@ -16,21 +16,21 @@ describe("on this very system", () => {
     expect(readSysctlNumbers("net.core.somaxconn")![0]).toBeGreaterThan(0);
   });
 
-  it("has no value for what does not exist", () => {
+  it("returns undefined for missing values", () => {
     expect(readSysctl("net.no.such.setting")).toBeUndefined();
     expect(readSysctlNumbers("net.no.such.setting")).toBeUndefined();
     expect(probeSysctl("net.no.such.setting")).toBe(-ENOENT);
     expect(writeSysctl("net.no.such.setting", "1")).toBe(-ENOENT);
   });
 
-  it("may not be written where nobody may", () => {
+  it("is not writable where nobody may write", () => {
     expect(probeSysctl("kernel.ostype")).toBe(-EACCES);
     expect(writeSysctl("kernel.ostype", "Linux")).toBe(-EACCES);
   });
 });
 
 describe.runIf(canMakeNamespaces())("in a namespace", () => {
-  it("a list of reserved ports longer than a page is written and read whole", async () => {
+  it("a list of reserved ports longer than a page is written and read in full", async () => {
     const ports = Array.from({ length: 5000 }, (_, i) => 20_001 + 2 * i).join(",");
     const program = `import { readSysctl, writeSysctl } from "${ROOT}dist/linux/proc/sysctl.js";
       const name = "net.ipv4.ip_local_reserved_ports";

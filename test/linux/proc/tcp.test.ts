@@ -33,7 +33,7 @@ function read(text: string, isV6 = false): string[] {
   return rows;
 }
 
-it("reads rows that a kernel printed", () => {
+it("reads rows captured from a kernel", () => {
   expect(read(HEAD + V4)).toEqual(["4 ESTABLISHED 127.0.0.9 40001 127.0.0.1 7777 44117986 1000 42 7"]);
   expect(read(HEAD + V6, true)).toEqual([
     "6 LISTEN :: 7777 :: 0 44117899 0 0 0",
@@ -41,7 +41,7 @@ it("reads rows that a kernel printed", () => {
   ]);
 });
 
-it("reads which timer runs, and until when, in clock ticks of 10 ms", () => {
+it("reads which timer is active, and when it fires, in clock ticks of 10 ms", () => {
   const path = join(folder, "timers");
   writeFileSync(path, HEAD + V6);
   const dump = new ProcTcpDump(path, true);
@@ -59,12 +59,12 @@ it("reads which timer runs, and until when, in clock ticks of 10 ms", () => {
   ]);
 });
 
-it("gives a LISTEN socket no send queue, which means something else in /proc", () => {
+it("returns no send queue for a LISTEN socket, where /proc shows something else", () => {
   const row = V6.split("\n")[0]!.replace("00000000:00000000 00:", "00000009:00000003 00:");
   expect(read(`${HEAD}${row}\n`, true)).toEqual(["6 LISTEN :: 7777 :: 0 44117899 0 3 0"]);
 });
 
-it("takes no row for whole that has no address, and ends when the visit says so", () => {
+it("ignores incomplete rows, and ends when the visitor says so", () => {
   expect(read(`${HEAD}   0: 0900007F\n${V4}`)).toHaveLength(1);
   const path = join(folder, "three");
   writeFileSync(path, HEAD + V4.repeat(3));
@@ -75,7 +75,7 @@ it("takes no row for whole that has no address, and ends when the visit says so"
   dump.close();
 });
 
-it("leaves no descriptor behind, and closes none twice", () => {
+it("leaves no descriptor open, and closes none twice", () => {
   const path = join(folder, "closed");
   writeFileSync(path, HEAD);
   const before = readdirSync("/proc/self/fd").length;
@@ -87,13 +87,13 @@ it("leaves no descriptor behind, and closes none twice", () => {
   expect(() => dump.close()).not.toThrow();
 });
 
-it("loses no row where two pieces of the file meet", () => {
+it("loses no row at the boundary of two chunks", () => {
   const rows = read(HEAD + V4.repeat(5000));
   expect(rows).toHaveLength(5000);
   expect(new Set(rows).size).toBe(1);
 });
 
-it("is empty without rows, and says when the file is not there", () => {
+it("is empty without rows, and reports a missing file", () => {
   expect(read(HEAD)).toEqual([]);
   expect(read("")).toEqual([]);
   const dump = new ProcTcpDump(join(folder, "missing"), false);

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { expect, it, onTestFinished } from "vitest";
 import { readUdpPorts } from "../../../src/linux/proc/udp-ports.js";
 
-it.each(["udp4", "udp6"] as const)("a bound %s socket is seen, a connected one is not", async (type) => {
+it.each(["udp4", "udp6"] as const)("a bound %s socket is listed, a connected one is not", async (type) => {
   const socket = createSocket(type);
   onTestFinished(() => void socket.close());
   socket.bind(0, type === "udp4" ? "127.0.0.1" : "::1");
@@ -16,6 +16,6 @@ it.each(["udp4", "udp6"] as const)("a bound %s socket is seen, a connected one i
   expect(readUdpPorts()).not.toContain(port);
 });
 
-it("what is no table has no ports", () => {
+it("an invalid table has no ports", () => {
   expect(readUdpPorts("  sl  local_address rem_address   st\n")).toEqual([]);
 });

@@ -2,7 +2,7 @@ import { constants } from "node:os";
 import { expect, it } from "vitest";
 import * as errno from "../../../src/linux/syscalls/errno.js";
 
-it("has the kernel's own numbers", () => {
+it("has the kernel's numbers", () => {
   const numbers = Object.entries<unknown>(errno).filter(([name]) => /^E[A-Z0-9]+$/.test(name)) as [string, number][];
   expect(numbers.length).toBeGreaterThan(15);
   const own: Record<string, number> = constants.errno;
@@ -12,7 +12,7 @@ it("has the kernel's own numbers", () => {
   }
 });
 
-it("names and explains", () => {
+it("has names and explanations", () => {
   expect(errno.errnoName(111)).toBe("ECONNREFUSED");
   expect(errno.errnoName(24)).toBe("EMFILE");
   expect(errno.errnoName(999)).toBe("errno 999");
@@ -20,7 +20,7 @@ it("names and explains", () => {
   expect(errno.errnoMeaning(999)).toBe("unknown error");
 });
 
-it("names every errno that a TCP program meets", () => {
+it("names every errno that a TCP program encounters", () => {
   for (const number of Object.values(constants.errno)) {
     const name = errno.errnoName(number);
     if (name.startsWith("errno ")) continue;

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { ROOT } from "../../support/library.js";
 import { start } from "../../support/process.js";
 
-it("a thread loads the native module that the main thread has found, and nothing else of koffi", async () => {
+it("a thread loads the native module that the main thread found, and nothing else of koffi", async () => {
   const libc = `${ROOT}dist/linux/syscalls/libc.js`;
   const thread = `import("${libc}").then(({ libc }) => {
     const loaded = Object.keys(process.getBuiltinModule("node:module")._cache).filter((file) => file.includes("koffi"));

@@ -10,7 +10,7 @@ it.each([
   ["linux", "ia32"],
   ["linux", "arm"],
   ["linux", "riscv64"],
-])("refuses %s on %s with a sentence that says what is supported", (platform, arch) => {
+])("rejects %s on %s with a list of what is supported", (platform, arch) => {
   try {
     assertSupported(platform, arch);
   } catch (error) {
@@ -27,7 +27,7 @@ it.each(["x64", "arm64"])("runs on Linux %s", (arch) => {
   expect(assertSupported("linux", arch)).toBeUndefined();
 });
 
-it("keeps the cause when koffi does not load", () => {
+it("keeps the cause if koffi does not load", () => {
   const cause = new Error("no such file");
   expect(bindingFailed(cause)).toMatchObject({ code: "E_PLATFORM", cause });
   expect(bindingFailed(cause).fix).toMatch(/Linux/);

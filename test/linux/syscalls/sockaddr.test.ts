@@ -24,7 +24,7 @@ const anyIp = fc
 const anyPort = fc.integer({ min: 0, max: 65535 });
 
 describe("sockaddr", () => {
-  it.each(CAPTURED)("of $ip is what the kernel writes", ({ ip, port, bytes }) => {
+  it.each(CAPTURED)("of $ip is encoded as the kernel does", ({ ip, port, bytes }) => {
     const buffer = Buffer.alloc(SOCKADDR_SIZE, 0xff);
     const address = parseIp(ip);
     encodeSockaddr(buffer, address, port);
@@ -32,7 +32,7 @@ describe("sockaddr", () => {
     expect(describeSockaddr(Buffer.from(bytes.padEnd(SOCKADDR_SIZE * 2, "0"), "hex"))).toEqual({ ip, port });
   });
 
-  it.each(["127.9.8.7", "::1"])("of a socket bound to %s is read back from this kernel byte for byte", (ip) => {
+  it.each(["127.9.8.7", "::1"])("of a socket bound to %s matches the kernel's byte for byte", (ip) => {
     const address = parseIp(ip);
     const fd = openTcp(address.family);
     try {
@@ -61,14 +61,14 @@ describe("sockaddr", () => {
     );
   });
 
-  it("is none for another family", () => {
+  it("is undefined for another family", () => {
     const buffer = Buffer.alloc(SOCKADDR_SIZE);
     buffer.writeUInt16LE(1, 0);
     expect(decodeSockaddr(buffer)).toBeUndefined();
     expect(describeSockaddr(buffer)).toEqual({ ip: "?", port: 0 });
   });
 
-  it("can be rewritten in place: bind then takes the new address and port", () => {
+  it("can be changed in place: bind() then uses the new address and port", () => {
     const address = new SocketAddress(parseIp("127.9.8.1"), 1);
     const probe = openTcp(4);
     bindTo(probe, new SocketAddress(parseIp("127.9.8.6"), 0));
@@ -85,7 +85,7 @@ describe("sockaddr", () => {
     }
   });
 
-  it("of a link-local address has its interface's number as scope, by name or by number", () => {
+  it("of a link-local address has its interface's number as scope, given by name or number", () => {
     const lo = Buffer.alloc(SOCKADDR_SIZE);
     encodeSockaddr(lo, parseIp("fe80::1%lo"), 80);
     expect(lo.toString("hex")).toBe("0a00005000000000fe80000000000000000000000000000101000000");
@@ -99,7 +99,7 @@ describe("sockaddr", () => {
     expect(decodeSockaddr(lo)).toEqual({ ip: parseIp("2001:db8::1"), port: 80 });
   });
 
-  it("that is rewritten in place has the new address's scope, and an IPv4 one none", () => {
+  it("that is changed in place has the new address's scope, and none for IPv4", () => {
     const bytesOf = (address: SocketAddress) => Buffer.from((address as unknown as { bytes: Buffer }).bytes);
     const address = new SocketAddress(parseIp("fe80::1%lo"), 80);
     expect(bytesOf(address).readUInt32LE(24)).toBe(1);

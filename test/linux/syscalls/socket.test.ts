@@ -34,7 +34,7 @@ describe.each([
 ] as const)("sockets of %s", (_, family) => {
   const ip = () => (family === 4 ? ownAddress() : "::1");
 
-  it("listen, connect, accept, talk and end", () => {
+  it("listen, connect, accept, exchange data and end", () => {
     const before = countOpenDescriptors();
     const at = parseIp(ip());
     const listener = openTcp(family);
@@ -76,14 +76,14 @@ describe.each([
 });
 
 describe("failures are negative errnos", () => {
-  it("of calls on nothing", () => {
+  it("of calls on invalid descriptors", () => {
     expect(closeFd(-1)).toBe(-EBADF);
     expect(listenOn(-1, 1)).toBe(-EBADF);
     expect(takeSocketError(-1)).toBe(EBADF);
     expect(new Epoll(1).add(-1, EPOLLIN, 0)).toBe(-EBADF);
   });
 
-  it("of addresses", () => {
+  it("of invalid addresses", () => {
     const at = parseIp(ownAddress());
     const [one, two, three] = [openTcp(4), openTcp(4), openTcp(4)];
     expect(bindTo(one, new SocketAddress(at, 0))).toBe(0);
@@ -92,7 +92,7 @@ describe("failures are negative errnos", () => {
     for (const fd of [one, two, three]) closeFd(fd);
   });
 
-  it("of a refused connection, waiting on the socket", () => {
+  it("of a refused connection, pending on the socket", () => {
     const fd = openTcp(4);
     const epoll = new Epoll(1);
     const result = connectTo(fd, new SocketAddress(parseIp(ownAddress()), 9));
@@ -107,7 +107,7 @@ describe("failures are negative errnos", () => {
   });
 });
 
-it("an epoll set waits for a part of a millisecond, too", () => {
+it("an epoll set waits for fractions of a millisecond", () => {
   const epoll = new Epoll(1);
   const waitedMs: number[] = [];
   // Rounded down, 0.2 ms would be no wait; rounded up, a millisecond. A busy host may prolong a wait, but not every
@@ -122,7 +122,7 @@ it("an epoll set waits for a part of a millisecond, too", () => {
   epoll.close();
 });
 
-it("an eventfd wakes an epoll set once for any number of rings", () => {
+it("an eventfd wakes an epoll set once, however often it was signalled", () => {
   const fd = openEventfd();
   const epoll = new Epoll(4);
   epoll.add(fd, EPOLLIN, -1);
@@ -136,7 +136,7 @@ it("an eventfd wakes an epoll set once for any number of rings", () => {
   closeFd(fd);
 });
 
-it("raises the soft limit of descriptors to the hard one", () => {
+it("raises the soft descriptor limit to the hard limit", () => {
   const { hard } = readNofileLimit();
   expect(raiseNofileLimit()).toEqual({ soft: hard, hard });
   expect(readNofileLimit()).toEqual({ soft: hard, hard });

@@ -5,7 +5,7 @@ import * as abi from "../../../src/linux/uring/abi.js";
 
 const WORD = 4;
 
-it("has entries and completions where the kernel has them", () => {
+it("has the kernel's layout of entries and completions", () => {
   const { SQE, CQE } = abi;
   const sqe = { ...SQE, words: undefined };
   expect(SQE.words * WORD).toBe(64);

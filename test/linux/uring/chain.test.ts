@@ -83,7 +83,7 @@ describe.skipIf(!hasUring)("a chain", () => {
   it.each([
     ["127.0.0.1", ownAddress()],
     ["::1", "::1"],
-  ])("opens from our address %s and port, and brings the greeting", async (source, ip) => {
+  ])("connects from our address %s and port, and receives the greeting", async (source, ip) => {
     const { ring, buffers } = openTestRing();
     const listener = listenRaw(ip, ownPort());
     const { port } = localAddress(listener);
@@ -105,7 +105,7 @@ describe.skipIf(!hasUring)("a chain", () => {
     expect(buffers.memory.bytes.toString("utf8", start, start + 5)).toBe("hello");
   });
 
-  it("that cannot bind says so by its tag, once", async () => {
+  it("that cannot bind reports it by its tag, once", async () => {
     const { ring } = openTestRing();
     const ip = ownAddress();
     const port = ownPort();
@@ -128,7 +128,7 @@ describe.skipIf(!hasUring)("a chain", () => {
 });
 
 describe.skipIf(!hasUring)("a connection in a ring", () => {
-  it("sends, and is polled while at rest", async () => {
+  it("sends, and is polled while idle", async () => {
     const { ring } = openTestRing();
     const far = await connected(ring);
     entries.pushPoll(ring, 0, EPOLLIN | EPOLLRDHUP, 0, 0, TAG.poll);
@@ -139,7 +139,7 @@ describe.skipIf(!hasUring)("a connection in a ring", () => {
     expect(await completionsOf(ring, 1)).toMatchObject([{ tag: TAG.poll, result: EPOLLIN }]);
   });
 
-  it("lives on while a request is under way on its file, and ends when that is cancelled", async () => {
+  it("survives while a request is pending on its file, and ends when that is cancelled", async () => {
     const { ring } = openTestRing();
     const far = await connected(ring);
     entries.pushPoll(ring, 0, EPOLLIN | EPOLLRDHUP, 0, 0, TAG.poll);
@@ -153,7 +153,7 @@ describe.skipIf(!hasUring)("a connection in a ring", () => {
     expect(await completionsOf(ring, 1)).toMatchObject([{ tag: 0, result: -ENOENT }]);
   });
 
-  it("ends with RST by a connect() to no address, and so does what waits on it", async () => {
+  it("ends with RST by a connect() to AF_UNSPEC, which also ends its pending requests", async () => {
     const { ring } = openTestRing();
     const far = await connected(ring);
     entries.pushPoll(ring, 0, EPOLLIN | EPOLLRDHUP, 0, 0, TAG.poll);
@@ -166,7 +166,7 @@ describe.skipIf(!hasUring)("a connection in a ring", () => {
     expect(await readFar(far)).toBe(-ECONNRESET);
   });
 
-  it("takes socket options in its chain: a port that connect() has to choose", async () => {
+  it("accepts socket options in its chain: a port that connect() has to choose", async () => {
     const { ring } = openTestRing();
     const [ip, source] = [ownAddress(), ownAddress()];
     const [port, only] = [ownPort(), readLocalPortRange()!.first + (ownPort() % 1000)];
@@ -182,7 +182,7 @@ describe.skipIf(!hasUring)("a connection in a ring", () => {
     expect(await socketsInSs(`sport = :${only} and dport = :${port}`)).toHaveLength(1);
   });
 
-  it("is polled beside descriptors", async () => {
+  it("is polled together with descriptors", async () => {
     const { ring } = openTestRing();
     await connected(ring);
     const wakeUp = openEventfd();

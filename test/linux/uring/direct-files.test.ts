@@ -16,7 +16,7 @@ import { until } from "../../support/until.js";
 const ACCEPT = 1;
 
 describe.skipIf(!hasUring)("registered files", () => {
-  it("are as many as RLIMIT_NOFILE allows, for each ring", () => {
+  it("are as many as RLIMIT_NOFILE allows, per ring", () => {
     const { soft } = readNofileLimit();
     expect(registerFiles(openRing(), soft + 1)).toBe(-EMFILE);
     expect(registerFiles(openRing(), soft)).toBe(0);

@@ -18,7 +18,7 @@ import { until } from "../../support/until.js";
 const RECEIVE = 4;
 
 describe.skipIf(!hasUring)("provided buffers", () => {
-  it("that are used up end a multishot with ENOBUFS; given back, they are filled again, and no byte is lost", async () => {
+  it("end a multishot request with ENOBUFS when exhausted; once returned, they are filled again, and no byte is lost", async () => {
     const ring = openRing();
     registerFiles(ring, 4);
     const buffers = ProvidedBuffers.register(ring, 2, 16, 1);
@@ -64,7 +64,7 @@ describe.skipIf(!hasUring)("provided buffers", () => {
     expect(got).toEqual(sent);
   });
 
-  it("are named by numbers from the first on, and are gone once released", () => {
+  it("are numbered from the first ID, and are gone once released", () => {
     const ring = openRing();
     const buffers = ProvidedBuffers.register(ring, 4, 32, 0, 1000) as ProvidedBuffers;
     expect([buffers.offsetOf(1000), buffers.offsetOf(1003)]).toEqual([0, 96]);
@@ -76,7 +76,7 @@ describe.skipIf(!hasUring)("provided buffers", () => {
     expect(buffers.memory.bytes).toHaveLength(0);
   });
 
-  it("whose number is no power of two, or that have no memory, are not there", () => {
+  it("fail if their number is not a power of two, or memory is short", () => {
     const ring = openRing();
     expect(ProvidedBuffers.register(ring, 3, 16, 0)).toBe(-EINVAL);
     const calls = libc as { mmap: (...args: number[]) => number };

@@ -36,7 +36,7 @@ const ringMappings = () => (readFileSync("/proc/self/maps", "utf8").match(/anon_
 const isMapped = (address: number) => mappings().some(([from, to]) => address >= from && address < to);
 
 describe.skipIf(!hasUring)("a ring", () => {
-  it("brings both words of the user data back, whatever their sign", async () => {
+  it("returns both words of the user data, whatever their sign", async () => {
     const ring = openRing();
     ring.push(OP.nop, -1, 0, 0, 0, 0, 2 ** 31 - 1, -1);
     ring.push(OP.nop, -1, 0, 0, 0, 0, -7, 0x1234);
@@ -47,7 +47,7 @@ describe.skipIf(!hasUring)("a ring", () => {
     expect(ring.ready).toBe(0);
   });
 
-  it("has room for its entries, and for as many again after each enter, round and round", () => {
+  it("has room for its entries, and for as many again after each enter, around the queue repeatedly", () => {
     const ring = openRing(SMALL);
     for (let round = 0; round < 10; round++) {
       expect(ring.room).toBe(8);
@@ -58,7 +58,7 @@ describe.skipIf(!hasUring)("a ring", () => {
     }
   });
 
-  it("goes on until nothing is left to do, also where the kernel leaves off", () => {
+  it("continues until no work is left, even if the kernel stops halfway", () => {
     const ring = openRing({ entries: 256, completions: 512 });
     const LINK = 4;
     // Chains of eight: the kernel handles only a step or two of each chain in one non-waiting io_uring_enter().
@@ -67,7 +67,7 @@ describe.skipIf(!hasUring)("a ring", () => {
     expect(ring.ready).toBe(256);
   });
 
-  it("keeps completions for which its queue has no room, in order, and says so", async () => {
+  it("keeps completions that do not fit into its queue, in order, and reports them", async () => {
     const ring = openRing(SMALL);
     for (let first = 0; first < 64; first += 8) {
       pushNops(ring, first, 8);
@@ -83,7 +83,7 @@ describe.skipIf(!hasUring)("a ring", () => {
     expect(ring.overflows).toBe(overflows);
   });
 
-  it("can be read a part at a time", () => {
+  it("can be read in parts", () => {
     const ring = openRing(SMALL);
     pushNops(ring, 1, 5);
     ring.enter(5, -1);
@@ -95,7 +95,7 @@ describe.skipIf(!hasUring)("a ring", () => {
     expect(takeCompletions(ring).map(({ slot }) => slot)).toEqual([4, 5, 6]);
   });
 
-  it("waits no longer than it is told, fractions included", () => {
+  it("waits no longer than requested, including fractions", () => {
     const ring = openRing();
     for (const timeoutMs of [0.25, 30]) {
       const startMs = performance.now();
@@ -108,7 +108,7 @@ describe.skipIf(!hasUring)("a ring", () => {
     expect(ring.ready).toBe(1);
   });
 
-  it("goes on after a signal, keeps what the kernel did not take, and tells other failures", () => {
+  it("continues after a signal, keeps what the kernel did not consume, and reports other failures", () => {
     const ring = openRing();
     pushNops(ring, 0, 3);
     for (const [errno, told] of [
@@ -127,7 +127,7 @@ describe.skipIf(!hasUring)("a ring", () => {
     expect([ring.pending, ring.ready]).toEqual([0, 3]);
   });
 
-  it("does with fewer flags where the kernel does not know them", async () => {
+  it("uses fewer flags if the kernel does not know them", async () => {
     calls.syscall = (...args) => {
       if (args[0] !== SYS_IO_URING.setup) return real.syscall(...args);
       const [flags] = new Uint32Array(nativeView(args[2]! + PARAMS.flags, 4));
@@ -143,7 +143,7 @@ describe.skipIf(!hasUring)("a ring", () => {
     expect(openRing().defersWork).toBe(true);
   });
 
-  it("leaves nothing when it is closed, and does nothing afterwards", () => {
+  it("leaves nothing behind when closed, and does nothing afterwards", () => {
     const before = ringsOpen();
     const mapped = ringMappings();
     const ring = openRing();
@@ -162,7 +162,7 @@ describe.skipIf(!hasUring)("a ring", () => {
     expect([ring.ready, ring.pending, ring.dropped]).toEqual([0, 0, 0]);
   });
 
-  it.each([1, 2, 3])("whose mapping %d fails is not there, and leaves nothing", (nth) => {
+  it.each([1, 2, 3])("whose mapping %d fails returns an errno, and leaves nothing behind", (nth) => {
     const [descriptors, mapped] = [ringsOpen(), ringMappings()];
     let made = 0;
     calls.mmap = (...args) => {
@@ -175,7 +175,7 @@ describe.skipIf(!hasUring)("a ring", () => {
     expect([ringsOpen(), ringMappings()]).toEqual([descriptors, mapped]);
   });
 
-  it("of a kernel whose rings lack what ours need is not there", () => {
+  it("without required features returns an errno", () => {
     const before = ringsOpen();
     calls.syscall = (...args) => {
       const result = real.syscall(...args);
@@ -187,7 +187,7 @@ describe.skipIf(!hasUring)("a ring", () => {
     expect(ringsOpen()).toBe(before);
   });
 
-  it("with numbers that the kernel does not take is not there", () => {
+  it("with sizes that the kernel rejects returns an errno", () => {
     expect(Ring.open({ entries: 0, completions: 16 })).toBe(-EINVAL);
     expect(Ring.open({ entries: 2 ** 20, completions: 2 ** 21 })).toBe(-EINVAL);
   });

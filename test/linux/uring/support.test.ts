@@ -17,14 +17,14 @@ afterEach(() => {
 
 const ringsOpen = () => listDescriptors().filter((target) => target === "anon_inode:[io_uring]").length;
 
-it("names the errno where a container's filter refuses it", async () => {
+it("reports the errno if a container's filter blocks io_uring", async () => {
   const module = JSON.stringify(`${ROOT}dist/linux/uring/support.js`);
   const program = `import(${module}).then(({ uringObstacle }) => console.log(JSON.stringify(uringObstacle())))`;
   const { stdout } = await start(process.execPath, ["-e", program], { refused: ["io_uring_setup"] }).exited();
   expect(JSON.parse(stdout)).toEqual({ kind: "setup", errno: EPERM });
 });
 
-it.each([ENOSYS, EMFILE])("names errno %d of io_uring_setup", (errno) => {
+it.each([ENOSYS, EMFILE])("reports errno %d of io_uring_setup", (errno) => {
   calls.syscall = () => {
     lastErrno(errno);
     return -1;
@@ -33,7 +33,7 @@ it.each([ENOSYS, EMFILE])("names errno %d of io_uring_setup", (errno) => {
 });
 
 describe.skipIf(!hasUring)("a kernel", () => {
-  it("without an operation is told by the operation's name", () => {
+  it("without an operation is reported by the operation's name", () => {
     calls.syscall = (...args) => {
       const result = real(...args);
       if (args[0] === SYS_IO_URING.register && args[2] === REGISTER.probe) {
@@ -45,7 +45,7 @@ describe.skipIf(!hasUring)("a kernel", () => {
     expect(uringObstacle()).toEqual({ kind: "operations", missing: ["bind"] });
   });
 
-  it("that has all leaves no ring of the question", () => {
+  it("with all operations is left without the ring that tested them", () => {
     const before = ringsOpen();
     expect(uringObstacle()).toBeUndefined();
     expect(ringsOpen()).toBe(before);

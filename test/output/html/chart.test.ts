@@ -23,7 +23,7 @@ describe("a linear axis", () => {
     expect([axis.ticks[0]!.at, axis.ticks.at(-1)!.at]).toEqual(RANGE);
   });
 
-  it("may end at its values", () => {
+  it("can end at its values instead of ticks", () => {
     const axis = linear([1.5, 9.5], RANGE, { steps: 4, isNice: false });
     expect([axis.at(1.5), axis.at(5.5), axis.at(9.5)]).toEqual([0, 50, 100]);
     expect(textsOf(axis)).toEqual(["2", "4", "6", "8"]);
@@ -38,7 +38,7 @@ describe("a linear axis", () => {
     expect(axis.ticks.length).toBeLessThan(10);
   });
 
-  it("has ticks in their order, not many, and every value within its ends", () => {
+  it("has a few ticks in order, and every value between its ends", () => {
     const values = fc.tuple(
       fc.double({ min: -1e15, max: 1e15, noNaN: true }),
       fc.double({ min: 1e-9, max: 1e15, noNaN: true }),
@@ -60,8 +60,8 @@ describe("a linear axis", () => {
   });
 });
 
-describe("an axis by powers of ten", () => {
-  it("gives each power the same length", () => {
+describe("a log axis", () => {
+  it("has the same length for each power of ten", () => {
     const axis = logarithmic([1, 1000], [0, 30], [1, 10, 100, 1000], formatPowerOfTen);
     expect(axis.ticks.map(({ at, text }) => [Math.round(at), text])).toEqual([
       [0, "1"],
@@ -71,7 +71,7 @@ describe("an axis by powers of ten", () => {
     ]);
   });
 
-  it("names powers by their prefix", () => {
+  it("labels powers of ten with prefixes", () => {
     const powers = [0.1, 1, 1e3, 1e5, 1e6, 1e7, 1e9, 1e15, 1e18];
     expect(powers.map(formatPowerOfTen)).toEqual([
       "0.1",
@@ -88,7 +88,7 @@ describe("an axis by powers of ten", () => {
 });
 
 describe("marks", () => {
-  it("hold each value until the next when they are stepped", () => {
+  it("hold each value until the next if stepped", () => {
     const points = [
       [0, 9],
       [1, 5],
@@ -98,12 +98,12 @@ describe("marks", () => {
     expect(line(points, "red", 2, true)).toContain('d="M0,9L1,9L1,5L2,5L2,7.12"');
   });
 
-  it("of nothing are nothing", () => {
+  it("are empty without values", () => {
     expect(line([], "red", 2)).toBe("");
     expect(bars([], "red")).toBe("");
   });
 
-  it("hold no text as markup", () => {
+  it("never contain text as markup", () => {
     expect(textElement("text", { class: 'a"b' }, "<b>&")).toBe('<text class="a&#34;b">&#60;b&#62;&#38;</text>');
   });
 });

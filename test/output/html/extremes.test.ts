@@ -95,22 +95,22 @@ function isRead(result: Parameters<typeof explainRun>[0]): boolean {
   return SCHEMAS[result.kind].safeParse(result).success;
 }
 
-describe("with any number at its extremes", { timeout: 120_000 }, () => {
-  it("a client's result is summed up and explained", () => {
+describe("extreme numbers", { timeout: 120_000 }, () => {
+  it("a client's result is summarized and explained", () => {
     expect(tryAll(client, isRead, (value) => connectSummary(explained(value)))).toBeGreaterThan(300);
   });
 
-  it("a client's page is drawn", () => {
+  it("a client's page is rendered", () => {
     expect(tryAll(client, isRead, (value) => connectPage(explained(value)), [5e-324, 1.7e308])).toBeGreaterThan(100);
   });
 
-  it("a server's result is summed up and explained", () => {
+  it("a server's result is summarized and explained", () => {
     const server = serveResult({ failures: [{ phase: "accept", errno: "EMFILE", count: 4 }], tableFull: 3 });
     expect(tryAll(server, isRead, (value) => serveSummary(explained(value), 1))).toBeGreaterThan(80);
   });
 
   const kinds = new Map(lab.experiments.flatMap(({ evidence }) => evidence.map((each) => [each.kind, each] as const)));
-  it.each([...kinds])("evidence of the lab is drawn: %s", (_, evidence) => {
+  it.each([...kinds])("the lab's evidence is drawn: %s", (_, evidence) => {
     const [experiment] = lab.experiments;
     const holding = (value: typeof evidence) => ({ ...lab, experiments: [{ ...experiment!, evidence: [value] }] });
     const accepts = (value: typeof evidence) => SCHEMAS.lab.safeParse(holding(value)).success;
@@ -119,13 +119,13 @@ describe("with any number at its extremes", { timeout: 120_000 }, () => {
     expect(tryAll(evidence, accepts, draw)).toBeGreaterThan(5);
   });
 
-  it("the lab's figures beside its evidence are drawn", () => {
+  it("the lab's other figures are rendered", () => {
     const bare = { ...lab, experiments: lab.experiments.map((it) => ({ ...it, evidence: [] })) };
     const accepts = (value: unknown) => SCHEMAS.lab.safeParse(value).success;
     expect(tryAll(bare, accepts, (value) => `${labPage(value)}${labSummary(value)}`)).toBeGreaterThan(20);
   });
 
-  it("and with all latencies at once", () => {
+  it("and all latencies at once", () => {
     for (const us of [5e-324, 1.7e308]) {
       const all = Object.fromEntries(
         Object.keys(latency).map((key) => [key, key === "count" ? 1 : us]),

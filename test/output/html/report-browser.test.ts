@@ -38,7 +38,7 @@ describe.skipIf(!CHROMIUM)("the report in Chromium", () => {
     return opened;
   }
 
-  it.each(SCHEMES)("shows a lab's verdicts and every piece of evidence, in %s", async (scheme) => {
+  it.each(SCHEMES)("shows the lab's verdicts and all evidence, in %s", async (scheme) => {
     const { page, complaints } = await open("lab-report", await renderReport(LAB), scheme);
     const evidence = LAB.experiments.flatMap((experiment) => experiment.evidence);
     const count = (...kinds: string[]) => evidence.filter(({ kind }) => kinds.includes(kind)).length;
@@ -59,7 +59,7 @@ describe.skipIf(!CHROMIUM)("the report in Chromium", () => {
     await page.close();
   });
 
-  it.each(SCHEMES)("shows the course of a real run, in %s", async (scheme) => {
+  it.each(SCHEMES)("shows a real run over time, in %s", async (scheme) => {
     const server = await startServer({ mode: "echo" });
     const run = await startClient({
       to: `${server.address.ip}:${server.address.port}`,
@@ -102,7 +102,7 @@ describe.skipIf(!CHROMIUM)("the report in Chromium", () => {
     await page.close();
   });
 
-  it("marks the limit that binds, and no other", async () => {
+  it("marks the binding limit, and no other", async () => {
     const { page } = await open("lab-report", await renderReport(LAB), "light");
     const chart = page.locator("svg.chart", { hasText: "connections that each limit allows" });
     const bars = chart.locator('g[aria-label="bar"]');
@@ -116,7 +116,7 @@ describe.skipIf(!CHROMIUM)("the report in Chromium", () => {
     await page.close();
   });
 
-  it("breaks no option of a command at its hyphens, and copies each command as one line", async () => {
+  it("does not break options of a command at hyphens, and copies each command as one line", async () => {
     const { page } = await open("lab-report", await renderReport(LAB), "light");
     await page.setViewportSize({ width: 390, height: 800 });
     const options = page.locator("pre .option");
@@ -129,7 +129,7 @@ describe.skipIf(!CHROMIUM)("the report in Chromium", () => {
     await page.close();
   });
 
-  it("has the picture of ports at a size that can be read on a phone", async () => {
+  it("shows the port map at a readable size on a phone", async () => {
     const { page } = await open("lab-report", await renderReport(LAB), "light");
     await page.setViewportSize({ width: 390, height: 800 });
     const boxes = await page
@@ -148,7 +148,7 @@ describe.skipIf(!CHROMIUM)("the report in Chromium", () => {
     await page.close();
   });
 
-  it("does not need more width than a phone has, and prints on white", async () => {
+  it("fits a phone's width, and prints on white", async () => {
     const { page } = await open("lab-report", await renderReport(LAB), "dark");
     await page.setViewportSize({ width: 390, height: 800 });
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(390);

@@ -27,7 +27,7 @@ describe("a report", () => {
     expect(ids(text)).toEqual([...new Set(ids(text))]);
   });
 
-  it("lets no text become markup", () => {
+  it("escapes all text", () => {
     const bad = `<img src=x onerror="alert('1')">&`;
     const [first, ...rest] = LAB.experiments;
     const experiment = { ...first!, title: bad, claim: bad, observed: bad, commands: [bad] };
@@ -37,13 +37,13 @@ describe("a report", () => {
     expect(text).toContain("&#60;img");
   });
 
-  it("says how many were confirmed, refuted and not possible", () => {
+  it("counts the confirmed, refuted and skipped experiments", () => {
     expect(render(LAB)).toContain("<h1>5 of 7 experiments confirmed, 1 refuted, 1 skipped</h1>");
     const experiments = LAB.experiments.filter(({ verdict }) => verdict === "confirmed");
     expect(render({ ...LAB, experiments })).toContain("<h1>5 experiments, all confirmed</h1>");
   });
 
-  it("of a lab that was stopped, or in which something failed, does not say that all is confirmed", () => {
+  it("of a lab that was stopped, or in which something failed, does not claim that everything is confirmed", () => {
     const [first] = LAB.experiments;
     const headline = (some: Partial<LabResult>) => /<h1>(.*)<\/h1>/.exec(render({ ...LAB, ...some }))![1];
     expect(headline({ experiments: [] })).toBe("No experiment ran");
@@ -63,7 +63,7 @@ describe("a report", () => {
     expect(text).toContain("24.0 GiB");
   });
 
-  it("says how the two hosts are made by hand, and leads there from each experiment's commands", () => {
+  it("shows how to create the two hosts by hand, with links from each experiment's commands", () => {
     const reproduce = { make: ["ip netns add <one>", "ip link add"], remove: ["ip netns delete one"] };
     const text = withoutSpans(render({ ...LAB, reproduce }));
     expect(text).toContain("<pre>ip netns add &#60;one&#62;\nip link add\n</pre>");
@@ -75,7 +75,7 @@ describe("a report", () => {
     expect(render({ ...LAB, reproduce: undefined })).not.toContain("by-hand");
   });
 
-  it("of a client's run has the command line, or what can be told of it", () => {
+  it("of a client's run has the command line, or a reconstruction", () => {
     const command = "fourtuple connect 10.0.0.1:7777 -m 'a b' --json";
     const text = withoutSpans(render(connectResult({ command })));
     expect(text).toContain("<pre>fourtuple connect 10.0.0.1:7777 -m &#39;a b&#39; --json &#62; run.json\n");
@@ -92,7 +92,7 @@ describe("a report", () => {
     expect(text).toContain("ECONNREFUSED");
   });
 
-  it("of one connection, of none, and of a short ramp says what there is", () => {
+  it("of one connection, of none, and of a short ramp shows what is available", () => {
     const at = (elapsedMs: number, open: number) => ({ elapsedMs, open, established: open, failed: 0 });
     const one = { requested: 1, established: 1, isTargetMet: true, samples: [at(0, 0), at(50, 1), at(900, 1)] };
     const text = render(connectResult(one));
@@ -107,11 +107,11 @@ describe("a report", () => {
     expect(render(connectResult(none))).toContain("no ESTABLISHED connection (sock_diag)");
   });
 
-  it("of a run without samples leaves the course out", () => {
+  it("of a run without samples omits the charts over time", () => {
     expect(render(connectResult())).not.toContain("over time</figcaption>");
   });
 
-  it("has a row for every limit: those with a number, the one that binds, and those without", () => {
+  it("has a row for every limit: those with a number, the binding one, and those without", () => {
     const limits = [
       { name: "none", allows: 0, binds: true },
       { name: "some", allows: 1000, binds: false },
@@ -154,7 +154,7 @@ describe("a report", () => {
     expect(render(connectResult({ samples }))).toContain("maximum 199,999");
   });
 
-  it("has no character that a document must not have, in text or in a chart", () => {
+  it("has no forbidden characters, in text or in charts", () => {
     const names = { name: "a\u0000b\u0007c", unit: "" };
     const lines = [{ name: "line", points: [[0, 1] as const, [1, 2] as const] }];
     const evidence = [{ kind: "series" as const, title: "t\u0001", x: names, y: names, lines }];
@@ -163,7 +163,7 @@ describe("a report", () => {
     expect(text.replace(/[\t\n\r]/g, "")).not.toMatch(/\p{Cc}/u);
   });
 
-  it("has a place for evidence with nothing in it", () => {
+  it("handles empty evidence", () => {
     const axis = { name: "x", unit: "" };
     const evidence = [
       { kind: "series" as const, title: "s", x: axis, y: axis, lines: [] },
@@ -184,7 +184,7 @@ function withoutSpans(text: string): string {
 }
 
 describe("the rate over time", () => {
-  it("is what came between two samples, from the first connection to the last", () => {
+  it("is the number between two samples, from the first connection to the last", () => {
     const at = (elapsedMs: number, established: number) => ({ elapsedMs, open: established, established, failed: 0 });
     const samples = [at(0, 0), at(100, 0), at(200, 50), at(300, 150), at(400, 150), at(500, 150)];
     expect(rateOf(connectResult({ samples })).lines[0]!.points).toEqual([
@@ -196,7 +196,7 @@ describe("the rate over time", () => {
 });
 
 describe("axes", () => {
-  it("count in larger units where values are large", () => {
+  it("use larger units for large values", () => {
     expect(scaleAxis({ name: "memory", unit: "bytes" }, 5 * 1024 ** 2)).toEqual({
       divisor: 1024 ** 2,
       label: "memory (MiB)",
@@ -207,7 +207,7 @@ describe("axes", () => {
     expect(scaleAxis({ name: "connections", unit: "" }, 9e9)).toEqual({ divisor: 1, label: "connections" });
   });
 
-  it("by powers of ten hold every value", () => {
+  it("on a log scale contain every value", () => {
     expect(logDomain([21, 5320])).toEqual([10, 10_000]);
     expect(logDomain([100, 100])).toEqual([100, 1000]);
     expect(logDomain([0])).toEqual([1, 10]);

@@ -44,7 +44,7 @@ describe.skipIf(!CHROMIUM)("the page in Chromium", () => {
 
   const open = (scheme: "light" | "dark") => openFile(browser, file, scheme);
 
-  it.each(["light", "dark"] as const)("draws every cell, without a complaint, in %s", async (scheme) => {
+  it.each(["light", "dark"] as const)("draws every cell without errors, in %s", async (scheme) => {
     const { page, complaints } = await open(scheme);
     const [server, client] = await fieldColours(page);
     const { background } = client!;
@@ -58,7 +58,7 @@ describe.skipIf(!CHROMIUM)("the page in Chromium", () => {
     await page.close();
   });
 
-  it("tells the port under the pointer", async () => {
+  it("describes the port under the pointer", async () => {
     const { page, complaints } = await open("light");
     const tip = page.locator("#tip");
     await pointAt(page, 0, 7777);

@@ -81,7 +81,7 @@ describe("pathOfPorts()", () => {
     expect(pathOfPorts(portsOf(7777))).toBe("M97 30h1v1h-1z");
   });
 
-  it("stays small where the kernel picked every second port", () => {
+  it("stays small if the kernel picked every second port", () => {
     const ports = new Uint8Array(PORTS).map((_, port) => (port >= 32_768 && port <= 60_999 && port % 2 === 0 ? 1 : 0));
     expect(pathOfPorts(ports).length).toBeLessThan(6000);
   });
@@ -100,7 +100,7 @@ describe("portMapSvg()", () => {
     expect(svg.length).toBeLessThan(20_000);
   });
 
-  it("says in numbers what it shows in pixels", () => {
+  it("states in numbers what it shows in pixels", () => {
     const svg = portMapSvg(mapOf([server(7777, 1_000_000), client(2, cellsOf({ first: 1024, last: 65_535 }))]));
     expect(svg).toContain("port 7777");
     expect(svg).toContain("listening, shared by 1,000,000 connections");
@@ -110,7 +110,7 @@ describe("portMapSvg()", () => {
     expect(svg).toContain("prefers-color-scheme:dark");
   });
 
-  it("draws 24 small panels at most, and says how many more there are", () => {
+  it("draws at most 24 small panels, and says how many more there are", () => {
     const fields = Array.from({ length: 40 }, (_, index) => client(index + 2, portsOf(40_000 + index)));
     const svg = portMapSvg(mapOf([server(7777, 40), ...fields], { omittedAddresses: 7 }));
     expect(litFields(svg)).toHaveLength(25);
@@ -118,13 +118,13 @@ describe("portMapSvg()", () => {
     expect(svg).toContain("40 addresses of 47");
   });
 
-  it("loads nothing, and lets no text become markup", () => {
+  it("loads nothing, and escapes all text", () => {
     const svg = portMapSvg(mapOf([server(1, 1)], { title: `<script>alert("&")</script>` }));
     expect(svg).not.toContain("<script");
     expect(svg.replace("http://www.w3.org/2000/svg", "")).not.toMatch(/https?:|href|url\((?!#)/);
   });
 
-  it("can be drawn with nothing in it", () => {
+  it("can be drawn empty", () => {
     expect(litFields(portMapSvg(mapOf([])))).toEqual([]);
     expect(litFields(portMapSvg(mapOf([client(2, new Uint8Array(PORTS))])))).toEqual([
       { ip: "127.0.0.2", role: "client", lit: 0, ports: 0 },
@@ -132,14 +132,14 @@ describe("portMapSvg()", () => {
   });
 });
 
-it("says of a small panel that it is a server's", () => {
+it("labels a small panel as a server's", () => {
   const svg = portMapSvg(mapOf([server(7777, 9), { ...server(7777, 5), ip: "::1" }, client(2, portsOf(40_000))]));
   expect(svg).toMatch(/>::1<\/text><text[^>]*>server, 1 port</);
   expect(svg).toContain(">1 SERVER, 1 CLIENT<");
 });
 
 describe("portMapHtml()", () => {
-  it("holds the same picture, and nothing from elsewhere", () => {
+  it("contains the same picture, and loads nothing", () => {
     const map = mapOf([server(7777, 3), client(2, portsOf(40_001, 40_002, 50_000))], { title: "</script><b>" });
     const html = portMapHtml(map);
     expect(litFields(html).map(({ lit }) => lit)).toEqual([1, 3]);
@@ -162,16 +162,16 @@ describe("portMapText()", () => {
     expect(lines).toContain("and 21 more addresses");
   });
 
-  it("speaks of one port as of one", () => {
+  it("uses the singular for one port", () => {
     const text = portMapText(mapOf([server(7777, 2), client(2, portsOf(40_001)), client(3, portsOf(40_001, 40_002))]));
     expect(text).toMatch(/^ *1 port +2 ports$/m);
   });
 
-  it("has no colours of its own", () => {
+  it("uses no colours of its own", () => {
     expect(portMapText(many)).not.toContain("\u001b");
   });
 
-  it("lets no port in use go without a dot, and lights none without", () => {
+  it("lights a dot for each port in use, and no others", () => {
     fc.assert(
       fc.property(fc.nat(PORTS - 1), (port) => {
         const dots = toBraille(portsOf(port), { columns: 16, rows: 8 }).join("");

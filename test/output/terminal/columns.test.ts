@@ -11,7 +11,7 @@ function widest(text: string): number {
 }
 
 describe("fitText()", () => {
-  it("leaves what fits as it is, and everything where there is no terminal", () => {
+  it("leaves fitting text unchanged, and all text outside a terminal", () => {
     const text = `  label   text\n${"long ".repeat(50)}`;
     expect(fitText(text, undefined)).toBe(text);
     expect(fitText(text, 1000)).toBe(text);
@@ -20,7 +20,7 @@ describe("fitText()", () => {
     expect(columnsOf({ columns: 97 })).toBeUndefined();
   });
 
-  it("goes on below the text of a label", () => {
+  it("continues below the text of a label", () => {
     expect(fitText("  kernel's count  300 ESTABLISHED to port 7777 and 300 from it", 40)).toBe(
       ["  kernel's count  300 ESTABLISHED to", "                  port 7777 and 300 from", "                  it"].join(
         "\n",
@@ -28,7 +28,7 @@ describe("fitText()", () => {
     );
   });
 
-  it("begins the text of a long label on a line of its own", () => {
+  it("starts the text of a long label on a new line", () => {
     expect(fitText("  --connect-timeout <duration>  give up on a handshake (default: 10s)", 40)).toBe(
       ["  --connect-timeout <duration>", "      give up on a handshake (default:", "      10s)"].join("\n"),
     );
@@ -40,7 +40,7 @@ describe("fitText()", () => {
     );
   });
 
-  it("breaks a word that is longer than the line where it can be broken", () => {
+  it("breaks a word longer than a line where possible", () => {
     const lines = fitText(`to ${LONG_ENDPOINT}`, 30).split("\n");
     expect(lines.map((line) => line.trim()).join("")).toBe(`to ${LONG_ENDPOINT}`);
     expect(widest(lines.join("\n"))).toBeLessThanOrEqual(30);
@@ -54,7 +54,7 @@ describe("fitText()", () => {
     }
   });
 
-  it("does not count colours, and loses none", () => {
+  it("ignores colours when counting, and keeps them", () => {
     const red = (text: string) => `\u001b[31m${text}\u001b[39m`;
     const text = `  ${red("limit")}  ${red("source ports")}, on this side`;
     expect(fitText(text, 36)).toBe(text);
@@ -63,12 +63,12 @@ describe("fitText()", () => {
     expect(broken.split("\u001b[31m")).toHaveLength(3);
   });
 
-  it("counts letters that take two columns", () => {
+  it("counts wide characters as two columns", () => {
     expect(widthOf("数据库")).toBe(6);
     expect(widest(fitText("进程".repeat(30), 21))).toBeLessThanOrEqual(21);
   });
 
-  it("makes no line longer than asked, and keeps every letter in its order", () => {
+  it("makes no line longer than requested, and keeps every character in order", () => {
     const word = fc.oneof(
       fc.stringMatching(/^[a-z0-9:/,.[\]→µ-]{1,60}$/),
       fc.constantFrom("  ", "   ", "10 ms", "\u001b[1mx\u001b[22m"),
@@ -98,7 +98,7 @@ describe("alignFigures()", () => {
     ["a", "1", "2"],
   ];
 
-  it("puts each row of a table that is too wide into words", () => {
+  it("lists each row of a table that is too wide as words", () => {
     expect(alignFigures(rows, "  ", 40)).toEqual([
       "  source → destination",
       `  ::1 → ${LONG_ENDPOINT}\n    taken 28,000, of 28,232`,

@@ -37,7 +37,7 @@ const HOSTILE = "\x1b]0;owned\x07\x9b31m\nFORGED\r\u2028\u202e\u200b\u{e0041}\ud
 const UNPRINTABLE = /[^\P{C}\n]|[\p{Zl}\p{Zp}]/u;
 const LAB = JSON.parse(readFileSync(new URL("../fixtures/lab.json", import.meta.url), "utf8"));
 
-describe("nothing goes around the door", () => {
+describe("only one module writes output", () => {
   // `ports --list` builds its rows from ASCII bytes; in-host-socket-table.ts is a child that answers its parent; main.ts
   // reports that nothing could be loaded.
   const DOORS = [
@@ -56,14 +56,14 @@ describe("nothing goes around the door", () => {
   });
 });
 
-describe("the door", () => {
-  it("lets lines and our own colours through to a terminal, and nothing else", () => {
+describe("output", () => {
+  it("passes lines and our own colours to a terminal, and nothing else", () => {
     const painted = `\x1b[31mred\x1b[39m ${HOSTILE}\x1b[8m`;
     expect(safeFor(painted, { isTTY: true })).toBe("\x1b[31mred\x1b[39m ?]0;owned??31m\nFORGED????????[8m");
     expect(safeFor(painted, {})).not.toMatch(UNPRINTABLE);
   });
 
-  it("writes JSON that is the same value without a character that a terminal acts on", () => {
+  it("prints JSON with the same value, but without characters that a terminal interprets", () => {
     const value = { [HOSTILE]: [HOSTILE, 1, null] };
     const text = printableJson(value);
     expect(JSON.parse(text)).toEqual(value);
@@ -71,7 +71,7 @@ describe("the door", () => {
     expect(text).not.toContain("\n");
   });
 
-  it("shows what a server sent with its line ends as they are in source code", () => {
+  it("shows received bytes with line ends escaped as in source code", () => {
     expect(visible("+OK\r\n\x1b[2J\u202e")).toBe("+OK\\r\\n\\x1b[2J\\u{202e}");
   });
 });
@@ -136,9 +136,9 @@ const plan = {
 };
 const made = { name: "net.core.somaxconn", from: "128", to: "1024", value: "1024", note: "note", time: "now" };
 
-describe("a text of a hostile result has no escape code and no line of its own:", () => {
+describe("text of a hostile result has no escape codes and no forged lines:", () => {
   it("connect's summary", () => expectSafe(told, (result) => connectSummary(result)));
-  it("connect's diagnosis", () => expectSafe(told.diagnosis, (it) => diagnosisText(it)));
+  it("the diagnosis of connect", () => expectSafe(told.diagnosis, (it) => diagnosisText(it)));
   it("a single connection's failure", () => expectSafe(told, (result) => singleFailure(result)));
   it("serve's summary", () => {
     const failures = [{ phase: "accept" as const, errno: "EMFILE", count: 4 }];
@@ -159,7 +159,7 @@ describe("a text of a hostile result has no escape code and no line of its own:"
       expectSafe<DemoEvidence>({ ...base, client: { ...told, isTargetMet } }, demoVerdict);
     }
   });
-  it("the doctor's prediction", async () => {
+  it("a prediction by the doctor", async () => {
     const examined = await examine({ measure: false, connections: 100_000 });
     const prediction = JSON.parse(JSON.stringify(predict(examined)));
     expectSafe(prediction, (it) => predictionText(it, true));
@@ -173,7 +173,7 @@ describe("a text of a hostile result has no escape code and no line of its own:"
       expectSafe({ ...undone, outcomes: [{ ...made, status }] }, (it) => undoText(it as never));
     }
   });
-  it("the lab's", () => {
+  it("the lab's summary", () => {
     const lab = parseResult(LAB, ["lab"], "lab.json");
     expectSafe(lab, labSummary);
     expectSafe(lab.testbed, placeLine);
@@ -186,7 +186,7 @@ describe("a text of a hostile result has no escape code and no line of its own:"
       expectSafe(short, (it) => experimentText(it, plain, columns));
     }
   });
-  it("ports'", async () => {
+  it("the tables of ports", async () => {
     const server = await startForeignServer();
     await connectForeign(server);
     const local = await socketTable({ port: server.port });
@@ -209,14 +209,14 @@ describe("a page of a hostile result", () => {
     expect(text).toMatch(/<meta http-equiv="Content-Security-Policy" content="default-src 'none'; /);
     return text;
   };
-  it("of connect has none of it", () => {
+  it("of connect contains none of it", () => {
     for (const path of textsOf(failed)
       .filter((at) => !CHOSEN.test(String(at.at(-1))))
       .slice(0, 12)) {
       escaped(connectPage(withText(told, path, `${HOSTILE}<script>alert(1)</script>`)));
     }
   });
-  it("of the lab has none of it", () => {
+  it("of the lab contains none of it", () => {
     const lab = parseResult(LAB, ["lab"], "lab.json");
     const hostile = structuredClone(lab) as typeof lab;
     for (const experiment of hostile.experiments) {

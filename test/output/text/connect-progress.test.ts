@@ -1,4 +1,4 @@
-// A client's progress as text.
+// Tests a client's progress as text.
 import { expect, it } from "vitest";
 import type { ConnectSnapshot } from "../../../src/client/snapshot.js";
 import { connectLine, connectPanel } from "../../../src/output/text/connect-progress.js";
@@ -10,13 +10,13 @@ const snapshot = (some: Partial<ConnectSnapshot>): ConnectSnapshot =>
     ...some,
   }) as ConnectSnapshot;
 
-it("counts the connections that are open", () => {
+it("counts open connections", () => {
   const progress = { snapshot: snapshot({ established: 5000, open: 5000 }), ratePerSec: 2500, isShortLived: false };
   expect(connectLine(progress)).toContain("open 5,000 of 20,000   rate 2,500/s");
   expect(connectPanel(progress)).toMatch(/^█{7}░{23} {2}5,000 of 20,000 open$/m);
 });
 
-it("counts short-lived connections as they are opened, since few are open at once", () => {
+it("counts short-lived connections as they are opened, because few are open at once", () => {
   const progress = { snapshot: snapshot({ established: 10_000, open: 137 }), ratePerSec: 5000, isShortLived: true };
   expect(connectLine(progress)).toContain("opened 10,000 of 20,000   rate 5,000/s");
   expect(connectPanel(progress)).toMatch(/^█{15}░{15} {2}10,000 of 20,000 opened$/m);

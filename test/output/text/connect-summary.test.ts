@@ -16,7 +16,7 @@ const lineOf = (kernelBytesPerConnection: number, kernelErrorPerConnection?: num
   return /^ *kernel memory +(.*)$/m.exec(text)?.[1];
 };
 
-it("the kernel memory of a connection is said with how far it may be off", () => {
+it("the kernel memory per connection is given with its error", () => {
   expect(lineOf(4096, 120)).toBe("4.00 KiB ± 120 B per connection (this end)");
   // A result of an older version has no error.
   expect(lineOf(4096)).toBe("4.00 KiB per connection (this end)");
@@ -25,7 +25,7 @@ it("the kernel memory of a connection is said with how far it may be off", () =>
 it.each([
   ["more than its value", 4096, 3000],
   ["a negative amount", -500, 100],
-])("one that others moved by %s is not measurable", (_, bytes, error) => {
+])("a value that other programs changed by %s is not measurable", (_, bytes, error) => {
   expect(lineOf(bytes, error)).toMatch(
     /^not measurable: other programs' memory use changed during the run \(-?[\d.]+ \w+ ± /,
   );

@@ -7,7 +7,7 @@ it("has its control characters replaced, and nothing else", () => {
   expect(printable("a\x1b[31mb\nc\x7f\x9bd é 漢")).toBe("a?[31mb?c??d é 漢");
 });
 
-it("of a journal's old value is shown without them", () => {
+it("in a journal's old value is shown without control characters", () => {
   const outcome = {
     name: "net.core.somaxconn",
     from: "1\x1b[2J",

@@ -25,7 +25,7 @@ describe("the lab's summary", () => {
       lab([made("E1", "failed"), made("E2", "confirmed"), made("E3", "refuted"), made("E7", "skipped")]),
       "1 confirmed, 1 refuted, 1 failed, 1 skipped, in 1.50 s (loopback)",
     ],
-  ])("says what was made, and what came of it", (result, expected) => {
+  ])("lists what was run, with the verdicts", (result, expected) => {
     const [, headline, , ...rows] = labSummary(result).split("\n");
     expect(headline).toBe(expected);
     expect(rows).toHaveLength(result.experiments.length);
@@ -51,7 +51,7 @@ describe("an experiment in a terminal", () => {
     expect(lines).toContain("    observed       1,234");
   });
 
-  it("has its tables as tables where they fit", () => {
+  it("has aligned tables if they fit", () => {
     const text = experimentText(result, undefined, 200);
     expect(text).toMatch(/^ {4}what happened +predicted +observed$/m);
     expect(text).toMatch(/^ {4}the client closes normally +60 s +1,234$/m);

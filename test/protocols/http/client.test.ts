@@ -1,4 +1,4 @@
-// What an HTTP client makes of responses.
+// Tests how an HTTP client handles responses.
 import { describe, expect, it } from "vitest";
 import { codeName } from "../../../src/protocols/codes.js";
 import { AS_ASKED } from "../../../src/protocols/contract.js";
@@ -7,7 +7,7 @@ import { chunks, message, response, SPEC } from "../../support/http.js";
 import { CHUNKED, feed, receive, SLOT } from "../../support/http-sides.js";
 
 describe("a client", () => {
-  it("makes a request with its own fields, which may replace the usual ones", () => {
+  it("makes a request with its own fields, which may replace the default ones", () => {
     const body = Buffer.from("body").toString("base64");
     const text = Buffer.from(
       makeRequest({ ...SPEC, path: "/a?b", method: "PUT", headers: ["host: other", "X: y"], body }),
@@ -33,7 +33,7 @@ describe("a client", () => {
     ["of 204", message("HTTP/1.1 204 No Content"), ""],
     ["of 304", response("", { "Content-Length": "99" }, "304 Not Modified"), ""],
   ];
-  it.each(bodies)("reads a body %s, and takes the next response for the next request's", (_, first, body) => {
+  it.each(bodies)("reads a body %s, and the next response after it", (_, first, body) => {
     const { client, host, said } = receive(first);
     expect(said).toMatchObject({ isReady: true, answered: 0 });
     expect(host.content[SLOT]).toBe(body);
@@ -45,13 +45,13 @@ describe("a client", () => {
     expect(said).toMatchObject({ answered: 1, refusedWith: undefined });
   });
 
-  it("expects no body of a response to HEAD", () => {
+  it("expects no body in a response to HEAD", () => {
     expect(
       receive(message("HTTP/1.1 200 OK", { "Content-Length": "99" }), { method: "HEAD" }).client.isBusy(SLOT),
     ).toBe(false);
   });
 
-  it("takes the connection's end for that of a body without a length", () => {
+  it("takes the end of the connection as the end of a body without a length", () => {
     const { client, said } = receive(message("HTTP/1.1 200 OK", {}, "some"));
     expect(said).toMatchObject({ isReady: true, isClosed: false });
     expect(codeName(client.peerClosed(SLOT))).toBe("CONNECTION_CLOSE");
@@ -59,7 +59,7 @@ describe("a client", () => {
     expect(churn.client.peerClosed(SLOT)).toBe(AS_ASKED);
   });
 
-  it("tells an end between responses from one in the midst of one", () => {
+  it("distinguishes an end between responses from one in the middle of a response", () => {
     const endAfter = (stream: string) => receive(stream).client.peerClosed(SLOT);
     expect(endAfter(response("body"))).toBe(0);
     for (const cut of ["HTTP", "HTTP/1.1 200 OK\r\n", response("body").slice(0, -1)]) {
@@ -67,7 +67,7 @@ describe("a client", () => {
     }
   });
 
-  it("closes after its response when it was told to", () => {
+  it("closes after the response on request", () => {
     const { said } = receive(response("body"), { closesAnswered: true });
     expect(said).toMatchObject({ isReady: true, isClosed: true, refusedWith: undefined });
     expect(said.sent).toContain("\r\nConnection: close\r\n");
@@ -96,7 +96,7 @@ describe("a client", () => {
     }
   });
 
-  it("goes on after an error once it is ready, and after a redirect to another path", () => {
+  it("continues after an error once it is ready, and after a redirect to another path", () => {
     const first = response("", { Location: "/other" }, "302 Found");
     const { client, host, said } = receive(first);
     for (let n = 0; n < 2; n++) {
@@ -110,7 +110,7 @@ describe("a client", () => {
     ).toBeUndefined();
   });
 
-  it("gives up on a response that does not go on for its time", () => {
+  it("gives up on a response that stalls for too long", () => {
     const { client, host, said } = receive(response(""), { responseTimeoutMs: 4000 });
     for (let n = 0; n < 20; n++) client.beat(SLOT);
     expect(said.refusedWith).toBeUndefined();

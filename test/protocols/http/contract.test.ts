@@ -1,4 +1,4 @@
-// Both sides of HTTP/1.1 on the contract that every protocol keeps to.
+// Tests both sides of HTTP/1.1 against the contract of all protocols.
 import { HttpClient } from "../../../src/protocols/http/client.js";
 import { HttpServer } from "../../../src/protocols/http/server.js";
 import { chunks, message, request, response, SPEC } from "../../support/http.js";
@@ -26,7 +26,7 @@ describeProtocol("an HTTP client", {
   create: (connections, slots) => new HttpClient(connections, SPEC, slots),
   handshake: response("first"),
   stream: response("four"),
-  // A response that nobody asked for ends the connection.
+  // An unsolicited response ends the connection.
   early: { stream: response("", {}, "408 Request Timeout"), unexpected: 0 },
 });
 describeProtocol("an HTTP client whose server sends chunks", {

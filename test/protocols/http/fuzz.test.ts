@@ -1,10 +1,11 @@
-// Both sides of HTTP on streams that are changed and cut at random: whole, in pieces and byte by byte, they make the same of them.
+// Tests both sides of HTTP with streams that are altered and split at random: whole, in pieces and byte by byte, the
+// outcome is the same.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { chunks, message, request, response } from "../../support/http.js";
 import { CHUNKED, receive, SLOT, serve } from "../../support/http-sides.js";
 
-describe("whatever comes, and however it is cut", () => {
+describe("random input, however it is split", () => {
   const parts = fc.array(
     fc.oneof(
       fc.constantFrom(
@@ -26,7 +27,7 @@ describe("whatever comes, and however it is cut", () => {
     ),
     { maxLength: 10 },
   );
-  /** Bytes that are changed, left out or doubled. */
+  /** Alters, drops or repeats some bytes. */
   const faults = fc.array(fc.tuple(fc.nat(400), fc.constantFrom("change", "drop", "double"), fc.nat(255)), {
     maxLength: 3,
   });
@@ -44,7 +45,7 @@ describe("whatever comes, and however it is cut", () => {
     return bytes.join("");
   }
 
-  it.each(["hello", "echo"] as const)("a server in mode %s says the same", (mode) => {
+  it.each(["hello", "echo"] as const)("has the same result on a server in mode %s", (mode) => {
     fc.assert(
       fc.property(parts, faults, cuts, (texts, wrong, sizes) => {
         const stream = mutate(texts.join(""), wrong);
@@ -56,7 +57,7 @@ describe("whatever comes, and however it is cut", () => {
     );
   });
 
-  it("a client makes the same of it", () => {
+  it("has the same result on a client", () => {
     fc.assert(
       fc.property(parts, faults, cuts, fc.nat(1), (texts, wrong, sizes, messages) => {
         const stream = mutate(response("first") + texts.join(""), wrong);

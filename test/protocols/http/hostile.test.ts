@@ -1,4 +1,5 @@
-// Peers that do not keep to HTTP, at both sides over real sockets: each costs a bounded time and ends in a failure that is counted.
+// Tests peers that violate HTTP, on both sides over real sockets: each costs a bounded time and ends in a counted
+// failure.
 import { describe, expect, it } from "vitest";
 import { ownAddress } from "../../support/address.js";
 import { chunks, message, request, response } from "../../support/http.js";
@@ -8,7 +9,7 @@ import { until, within } from "../../support/until.js";
 const CHUNKED = { "Transfer-Encoding": "chunked" };
 
 describe("a server", () => {
-  it("gives up on half a head that goes no further, and goes on with the others", async () => {
+  it("gives up on an unfinished head, and still serves others", async () => {
     const server = await startServer({ at: `http://${ownAddress()}:0`, handshakeTimeoutMs: 3000 });
     const silent = await connectForeign(server.address);
     const half = await connectForeign(server.address);
@@ -26,10 +27,10 @@ describe("a server", () => {
     ["a head without an end", `GET / HTTP/1.1\r\n${"X: y\r\n".repeat(5000)}`, "HTTP 431"],
     ["TLS", "\x16\x03\x01\x02\x00", "HTTP 400"],
     ["a body of 4 GiB", request("", { "Content-Length": `${2 ** 32}` }), "HTTP 413"],
-    ["a chunk of 4 GiB in bytes", `${request("", CHUNKED)}100000000\r\n${"x".repeat(2_000_000)}`, "HTTP 413"],
-    ["bad chunks", `${request("", CHUNKED)}-1\r\n`, "HTTP 400"],
+    ["a chunk of 4 GiB", `${request("", CHUNKED)}100000000\r\n${"x".repeat(2_000_000)}`, "HTTP 413"],
+    ["invalid chunks", `${request("", CHUNKED)}-1\r\n`, "HTTP 400"],
   ];
-  it.each(peers)("closes one that sends %s", async (_, bytes, errno) => {
+  it.each(peers)("closes a connection that sends %s", async (_, bytes, errno) => {
     const server = await startServer({ at: `http://${ownAddress()}:0` });
     const peer = await connectForeign(server.address);
     peer.socket.write(Buffer.from(bytes, "latin1"));
@@ -37,7 +38,7 @@ describe("a server", () => {
     expect((await within("the end", server.stop())).failures).toEqual([{ phase: "request", errno, count: 1 }]);
   });
 
-  it("costs a peer that asks and does not read its connection, not our memory", async () => {
+  it("closes the connection of a peer that sends requests without reading, which costs no memory", async () => {
     const server = await startServer({ at: `http://${ownAddress()}:0`, body: Buffer.alloc(1_000_000, "x") });
     const peer = await connectForeign(server.address);
     peer.socket.pause();
@@ -68,11 +69,11 @@ describe("a client", () => {
     ["invalid chunks", `${message("HTTP/1.1 200 OK", CHUNKED)}nothing\r\n`, "hold", "BAD_RESPONSE"],
     ["enormous chunks", `${message("HTTP/1.1 200 OK", CHUNKED)}ffffffffffffffff\r\n`, "hold", "BAD_RESPONSE"],
     ["a surplus response", response("") + response(""), "hold", "HTTP 200"],
-  ])("ends a connection over which %s comes", async (_, answer, phase, errno) => {
+  ])("ends a connection on %s", async (_, answer, phase, errno) => {
     expect(await meet(answer)).toEqual([{ phase, errno, count: 3 }]);
   });
 
-  it("reads a body of any length without keeping it", async () => {
+  it("reads a body of any length without storing it", async () => {
     const many = message("HTTP/1.1 200 OK", CHUNKED, chunks(...new Array<string>(200).fill("x".repeat(50_000))));
     const server = await startForeignServer((socket) => {
       socket.write(many);

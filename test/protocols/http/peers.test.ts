@@ -1,4 +1,4 @@
-// Our client with foreign servers: nginx, haproxy and Node's own.
+// Tests our client with foreign servers: nginx, haproxy and Node's.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import { tmpdir } from "node:os";
@@ -12,7 +12,7 @@ import { startClient } from "../../support/peers.js";
 import { hasProgram, start } from "../../support/process.js";
 import { until, within } from "../../support/until.js";
 
-/** Node's server, at an address of its own. */
+/** Starts Node's server at its own address. */
 async function startNode(listener: RequestListener) {
   const [ip, port] = [ownAddress(), ownPort()];
   const server = createServer({ keepAliveTimeout: 0 }, listener);
@@ -27,7 +27,7 @@ async function startNode(listener: RequestListener) {
 const run = async (options: Parameters<typeof startClient>[0]) => within("the end", (await startClient(options)).done);
 
 describe("Node's server", () => {
-  it("gets requests with their method, fields and body, one after the other over each connection", async () => {
+  it("receives requests with method, fields and body, one after another on each connection", async () => {
     const seen = new Map<unknown, number>();
     const bodies = new Set<string>();
     let pipelined = 0;
@@ -68,7 +68,7 @@ describe("Node's server", () => {
     expect([...seen.values()].reduce((sum, count) => sum + count, 0)).toBe(responses!["2xx"]);
   });
 
-  it("shows its stall in the latency: no request waits to be due", async () => {
+  it("shows its stall in the latency: requests are due on time", async () => {
     let stalledMs = 0;
     let count = 0;
     const { at } = await startNode((_, response) => {
@@ -82,13 +82,13 @@ describe("Node's server", () => {
     });
     const result = await run({ to: `http://${at}`, connections: 10, messageRatePerSec: 20, durationMs: 3000 });
     expect(result.messages).toMatchObject({ unanswered: 0, missed: 0 });
-    // Of 600 requests some 200 were due in that second: the 99th percentile is among them.
+    // About 200 of the 600 requests were due in that second, including the 99th percentile.
     expect(stalledMs).toBeGreaterThanOrEqual(1000);
     expect(result.latency.roundTrip.p99Us).toBeGreaterThan(700_000);
     expect(result.latency.roundTrip.count).toBe(result.messages!.due);
   });
 
-  it("is told apart when it closes, errs, or does not answer in time", async () => {
+  it("is described correctly when it closes, fails, or does not answer in time", async () => {
     const { at } = await startNode((request, response) => {
       if (request.url === "/close") response.setHeader("Connection", "close").end("ok");
       else if (request.url === "/busy") response.writeHead(503, { "Retry-After": "7" }).end();
@@ -118,7 +118,7 @@ describe("Node's server", () => {
     );
   });
 
-  it("is opened and closed for every request when that is asked for", async () => {
+  it("is connected to and closed for every request with --close-after-response", async () => {
     const sockets = new Set<unknown>();
     const fields = new Set<unknown>();
     const { at } = await startNode((request, response) => {
@@ -145,7 +145,7 @@ describe.runIf(hasProgram("nginx"))("nginx", () => {
     expect(lines.every((line) => line.endsWith("GET /x HTTP/1.1 200"))).toBe(true);
   });
 
-  it("closes connections after so many requests, which the diagnosis names", async () => {
+  it("closes connections after a number of requests, which the diagnosis reports", async () => {
     const { at } = await startNginx("keepalive_requests 5; location / { return 200 hello; }");
     const result = await run({ to: `http://${at}`, connections: 10, messageRatePerSec: 50, durationMs: 5000 });
     expect(result).toMatchObject({
@@ -159,8 +159,8 @@ describe.runIf(hasProgram("nginx"))("nginx", () => {
     expect(fix).toContain("keepalive_requests");
   });
 
-  it("limits the rate of requests, which the diagnosis names", async () => {
-    // A file: what "return" answers is answered before the limit.
+  it("limits the request rate, which the diagnosis reports", async () => {
+    // A file, because "return" answers before the limit applies.
     const nginx = await startNginx(
       "limit_req zone=one burst=10 nodelay; limit_req_status 429; location / { root .; try_files /nginx.conf =404; }",
       "limit_req_zone $request_method zone=one:1m rate=1r/s;",
@@ -175,7 +175,7 @@ describe.runIf(hasProgram("nginx"))("nginx", () => {
     expect(nginx.requests().filter((line) => line.endsWith(" 429"))).toHaveLength(result.responses!["4xx"]);
   });
 
-  it("says by 400 that its port is for TLS", async () => {
+  it("answers 400 on its TLS port, which the diagnosis explains", async () => {
     const authority = new Authority("our own");
     onTestFinished(() => authority.remove());
     const { cert, key } = authority.issue("server", ["DNS:localhost"]);
@@ -198,7 +198,7 @@ describe.runIf(hasProgram("nginx"))("nginx", () => {
 });
 
 describe.runIf(hasProgram("haproxy"))("haproxy", () => {
-  it("answers 503 without a server behind it, and is measured with one", async () => {
+  it("answers 503 without a server behind it, and can be measured with one", async () => {
     const [ip, port] = [ownAddress(), ownPort()];
     const folder = mkdtempSync(join(tmpdir(), "fourtuple-haproxy-"));
     onTestFinished(() => rmSync(folder, { recursive: true }));

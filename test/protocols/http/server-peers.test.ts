@@ -1,4 +1,4 @@
-// Our server with foreign clients: curl, Node's own, nginx as a proxy, and our client.
+// Tests our server with curl, Node's client, nginx as a proxy, and our own client.
 import { Agent, get } from "node:http";
 import { expect, it } from "vitest";
 import { endpoint, ownAddress } from "../../support/address.js";
@@ -20,7 +20,7 @@ const curl = async (...args: string[]) => {
   return { stdout, code };
 };
 
-it.runIf(hasCurl)("answers curl over one connection, sends no body to HEAD, and knows its path", async () => {
+it.runIf(hasCurl)("answers curl on one connection, sends no body for HEAD, and respects its path", async () => {
   const { server, at } = await startOurs({ path: "/a", body: "hello", status: 201 });
   const answered = await curl("-w", " %{http_code} %{num_connects}\n", `${at}/a`, `${at}/a`, `${at}/b`);
   expect(answered.stdout).toBe("hello 201 1\nhello 201 0\nnot found\n 404 0\n");
@@ -30,7 +30,7 @@ it.runIf(hasCurl)("answers curl over one connection, sends no body to HEAD, and 
   expect(result.responses).toEqual({ "1xx": 0, "2xx": 3, "3xx": 0, "4xx": 1, "5xx": 0 });
 });
 
-it.runIf(hasCurl)("echoes what curl sends: by length, in chunks, and after 100 Continue", async () => {
+it.runIf(hasCurl)("echoes what curl sends: with a length, in chunks, and after 100 Continue", async () => {
   const { server, at } = await startOurs({ mode: "echo", maxMessageBytes: 4 * 1024 * 1024 });
   const long = "0123456789".repeat(200_000);
   const sent = async (...args: string[]) =>
@@ -44,7 +44,7 @@ it.runIf(hasCurl)("echoes what curl sends: by length, in chunks, and after 100 C
   expect(responses).toMatchObject({ "2xx": 3, "4xx": 0 });
 });
 
-it.runIf(hasCurl)("says to curl what it does not take", async () => {
+it.runIf(hasCurl)("refuses curl's invalid requests with a status", async () => {
   const { server, at } = await startOurs({ maxMessageBytes: 1000 });
   const status = async (...args: string[]) => (await curl("-o", "/dev/null", "-w", "%{http_code}", ...args, at)).stdout;
   expect(await status("-d", "x".repeat(1001))).toBe("413");
@@ -106,7 +106,7 @@ it.runIf(hasProgram("nginx"))("serves our client through nginx, which keeps its 
   });
 });
 
-it("serves our client over TLS, which meets a stream of events as ready", async () => {
+it("serves our client over TLS, which is ready with an event stream", async () => {
   const { server, at } = await startOurs({ scheme: "https", eventIntervalMs: 100 });
   const run = await startClient({ to: at, connections: 20, durationMs: 1000, insecure: true });
   const result = await within("the end", run.done);
@@ -115,7 +115,7 @@ it("serves our client over TLS, which meets a stream of events as ready", async 
   expect(heartbeats!.sent).toBeGreaterThan(20);
 });
 
-it("prints the body of a single connection's response", async () => {
+it("prints the response body of a single connection", async () => {
   const { at } = await startOurs({ body: "hello", closeAfterGreeting: true });
   const run = await startClient({ to: at });
   const texts: string[] = [];
@@ -124,7 +124,7 @@ it("prints the body of a single connection's response", async () => {
   expect(texts.join("")).toBe("hello");
 });
 
-it("holds as many as it is asked for without a further request, and loses none", async () => {
+it("holds as many connections as requested without further requests, and loses none", async () => {
   const { server, at } = await startOurs();
   const run = await startClient({ to: at, connections: 500, durationMs: Number.POSITIVE_INFINITY });
   await run.ready;

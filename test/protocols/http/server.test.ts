@@ -1,4 +1,4 @@
-// What an HTTP server answers, message by message.
+// Tests the answers of an HTTP server, message by message.
 import { describe, expect, it } from "vitest";
 import { codeName } from "../../../src/protocols/codes.js";
 import { chunks, message, request, SPEC } from "../../support/http.js";
@@ -7,14 +7,14 @@ import { CHUNKED, SLOT, serve } from "../../support/http-sides.js";
 const statusOf = (sent: string) => [...sent.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
 
 describe("a server", () => {
-  it("answers every request of a connection, and says that it keeps it", () => {
+  it("answers every request on a connection, and keeps it alive", () => {
     const { said } = serve(request().repeat(3));
     expect(statusOf(said.sent)).toEqual([200, 200, 200]);
     expect(said.sent).toMatch(/Content-Length: 5\r\nConnection: keep-alive\r\n\r\nhello$/);
     expect(said).toMatchObject({ isReady: true, isClosed: false, statuses: [200, 200, 200] });
   });
 
-  it("closes after the response where the client asks for it, or speaks HTTP/1.0", () => {
+  it("closes after the response if the client asks for it, or speaks HTTP/1.0", () => {
     for (const text of [
       request("", { Connection: "close" }) + request(),
       message("GET / HTTP/1.0") + request(),
@@ -28,14 +28,14 @@ describe("a server", () => {
     expect(serve(request(), { closes: true }).said.isClosed).toBe(true);
   });
 
-  it("sends no body to HEAD, and none with a status that has none", () => {
+  it("sends no body for HEAD, and none with a status that has none", () => {
     const { said } = serve(request("", {}, "HEAD / HTTP/1.1"));
     expect(said.sent).toMatch(/Content-Length: 5\r\n[\s\S]*\r\n\r\n$/);
     const { sent } = serve(request(), { spec: { ...SPEC, status: 204 } }).said;
     expect(sent).toBe("HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\n\r\n");
   });
 
-  it("reads bodies of either kind to their end", () => {
+  it("reads either kind of body to its end", () => {
     const stream =
       request("x".repeat(5)) + message("PUT / HTTP/1.1", { Host: "a", ...CHUNKED }, chunks("a", "bc")) + request();
     expect(serve(stream).said.statuses).toEqual([200, 200, 200]);
@@ -48,23 +48,23 @@ describe("a server", () => {
     ]);
   });
 
-  it("tells a client that waits for it to go on", () => {
+  it("sends 100 Continue to a client that waits for it", () => {
     const { said } = serve(request("body", { Expect: "100-continue" }));
     expect(statusOf(said.sent)).toEqual([100, 200]);
     expect(statusOf(serve(request("body", { Expect: "tea" })).said.sent)).toEqual([417]);
   });
 
-  it("has one path, if it was given one, and goes on after a request for another", () => {
+  it("serves only its path, if given one, and continues after a request for another", () => {
     const { said } = serve(request() + request("", {}, "GET /a?b HTTP/1.1"), { spec: { ...SPEC, path: "/a?b" } });
     expect(said).toMatchObject({ statuses: [404, 200], refusedWith: undefined });
   });
 
-  it("passes over empty lines before a request", () => {
+  it("skips empty lines before a request", () => {
     expect(serve(`\r\n\r\n${request()}\r\n${request()}`).said.statuses).toEqual([200, 200]);
   });
 
   const refusals: [number, string, string][] = [
-    [400, "no HTTP", "hello\r\n\r\n"],
+    [400, "something other than HTTP", "hello\r\n\r\n"],
     [400, "TLS", "\x16\x03\x01"],
     [400, "no host", message("GET / HTTP/1.1")],
     [400, "two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"],
@@ -84,7 +84,7 @@ describe("a server", () => {
     [501, "another coding", request("", { "Transfer-Encoding": "gzip, chunked" })],
     [505, "HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
   ];
-  it.each(refusals)("answers %i to %s, and ends the connection", (status, _, stream) => {
+  it.each(refusals)("answers %i to %s, and closes the connection", (status, _, stream) => {
     for (const sizes of [[2 ** 22], [1]]) {
       const { said } = serve(stream, {}, sizes);
       expect(said.refusedWith && codeName(said.refusedWith)).toBe(`HTTP ${status}`);
@@ -93,7 +93,7 @@ describe("a server", () => {
     }
   });
 
-  it("echoes bodies of either kind, each after its own head", () => {
+  it("echoes either kind of body, each after its own head", () => {
     const chunked = chunks("one", "two");
     const stream = request("body") + message("PUT / HTTP/1.1", { Host: "a", ...CHUNKED }, chunked) + request();
     const { said } = serve(stream, { mode: "echo" });
@@ -102,7 +102,7 @@ describe("a server", () => {
     expect(said.statuses).toEqual([200, 200, 200]);
   });
 
-  it("echoes a body that comes in pieces of any size", () => {
+  it("echoes a body that arrives in pieces of any size", () => {
     const body = "0123456789".repeat(30_000);
     const { said } = serve(request(body), { mode: "echo" }, [60_000]);
     expect(said.sent.slice(said.sent.indexOf("\r\n\r\n") + 4)).toBe(body);
@@ -123,7 +123,7 @@ describe("a server", () => {
     expect(old.said.sent).toMatch(/Connection: close\r\n\r\ndata: one\ndata: two\n\ndata: one\ndata: two\n\n$/);
   });
 
-  it("holds a response back for its time, or until the client asks again or all is over", () => {
+  it("holds a response back for its delay, or until the client sends another request or everything ends", () => {
     const options = { spec: { ...SPEC, delayMs: 8000 } };
     const { server, said } = serve(request(), options);
     for (let n = 0; n < 8; n++) server.beat(SLOT);

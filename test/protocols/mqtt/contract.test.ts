@@ -1,4 +1,4 @@
-// MQTT's two sides on the contract that every protocol keeps to.
+// Tests both sides of MQTT against the contract of all protocols.
 import type { Expectation } from "../../../src/protocols/modes.js";
 import { MqttClient } from "../../../src/protocols/mqtt/client.js";
 import { MqttServer } from "../../../src/protocols/mqtt/server.js";
@@ -40,7 +40,7 @@ function client(spec: Partial<MqttSpec>, expected: Expectation | undefined, stre
 }
 
 const publish = { topic: "a", isRetained: false, isStamped: true };
-/** The stamp of publisher 1's message 1, from connection 7. */
+/** Stamp of message 1 of publisher 1, on connection 7. */
 const stamp = "4tpl\0\0\0\x01\0\0\0\x07\0\0\0\x01\0\0\0\0\0\0\0\0";
 const back = packet({ cmd: "publish", topic: "a", payload: `${stamp}123456`, qos: 0, retain: false, dup: false });
 

@@ -1,4 +1,5 @@
-// Peers that do not keep to MQTT, at both sides over real sockets: each costs a bounded time and ends in a failure that is counted.
+// Tests peers that violate MQTT, on both sides over real sockets: each costs a bounded time and ends in a counted
+// failure.
 import type { Packet } from "mqtt-packet";
 import { describe, expect, it } from "vitest";
 import { ownAddress } from "../../support/address.js";
@@ -11,7 +12,7 @@ const bytes = (text: string) => Buffer.from(text, "latin1");
 describe("a server", () => {
   const startOurs = (options = {}) => startServer({ at: `mqtt://${ownAddress()}:0`, ...options });
 
-  it("gives up on half a CONNECT, and goes on with the others", async () => {
+  it("gives up on an unfinished CONNECT, and still serves others", async () => {
     const server = await startOurs({ handshakeTimeoutMs: 3000 });
     const silent = await connectForeign(server.address);
     const half = await connectForeign(server.address);
@@ -33,13 +34,17 @@ describe("a server", () => {
     ["a length of five bytes", "\x10\xff\xff\xff\xff\x01", { phase: "connack", errno: "BAD_PACKET" }],
     ["a second CONNECT", connect() + connect(), { phase: "receive", errno: "BAD_PACKET" }],
     ["a SUBSCRIBE of 256 MB", `${connect()}\x82\xff\xff\xff\x7f`, { phase: "receive", errno: "PACKET_TOO_LONG" }],
-    ["a topic that is no UTF-8", `${connect()}\x30\x06\0\x02\xc0\x80\0x`, { phase: "receive", errno: "BAD_PACKET" }],
+    ["a topic that is not UTF-8", `${connect()}\x30\x06\0\x02\xc0\x80\0x`, { phase: "receive", errno: "BAD_PACKET" }],
     ["a topic with a wildcard", `${connect()}\x30\x06\0\x02a#\0x`, { phase: "receive", errno: "BAD_PACKET" }],
-    ["quality of service 3", `${connect()}\x36\x08\0\x02ab\0\x01\0x`, { phase: "receive", errno: "BAD_PACKET" }],
+    ["QoS 3", `${connect()}\x36\x08\0\x02ab\0\x01\0x`, { phase: "receive", errno: "BAD_PACKET" }],
     ["an identifier of 0", `${connect()}\x32\x08\0\x02ab\0\0\0x`, { phase: "receive", errno: "BAD_PACKET" }],
-    ["properties behind the packet", `${connect()}\x30\x06\0\x02ab\x7fx`, { phase: "receive", errno: "BAD_PACKET" }],
+    [
+      "properties beyond the packet's end",
+      `${connect()}\x30\x06\0\x02ab\x7fx`,
+      { phase: "receive", errno: "BAD_PACKET" },
+    ],
     ["a reserved flag", `${connect()}\xc1\0`, { phase: "receive", errno: "BAD_PACKET" }],
-    ["a SUBSCRIBE of nothing", `${connect()}\x82\x03\0\x01\0`, { phase: "receive", errno: "BAD_PACKET" }],
+    ["an empty SUBSCRIBE", `${connect()}\x82\x03\0\x01\0`, { phase: "receive", errno: "BAD_PACKET" }],
     [
       "an unknown version",
       "\x10\x0c\0\x04MQTT\x07\x02\0\x3c\0\0",
@@ -56,7 +61,7 @@ describe("a server", () => {
       { phase: "connack", errno: "CONNACK CLIENT_IDENTIFIER_NOT_VALID" },
     ],
   ];
-  it.each(peers)("closes one that sends %s", async (_, text, failure) => {
+  it.each(peers)("closes a connection that sends %s", async (_, text, failure) => {
     const server = await startOurs();
     const peer = await connectForeign(server.address);
     peer.socket.write(bytes(text));
@@ -65,7 +70,7 @@ describe("a server", () => {
     expect(result.failures).toEqual([{ ...failure, count: 1 }]);
   });
 
-  it("ends clients that are silent for 1.5 times their keep-alive, and says so in MQTT 5", async () => {
+  it("disconnects clients that are silent for 1.5 times their keep-alive, with the reason in MQTT 5", async () => {
     const server = await startOurs();
     const [five, three, lively] = await Promise.all([1, 2, 3].map(() => connectForeign(server.address)));
     five!.socket.write(bytes(connect({ keepalive: 1 })));
@@ -86,7 +91,7 @@ describe("a server", () => {
 });
 
 describe("a client", () => {
-  /** A client of a broker that says these things, one to each packet. */
+  /** Runs a client against a broker that sends these replies, one for each packet. */
   const meet = async (answers: readonly (string | undefined)[], options = {}) => {
     const server = await startForeignServer((socket) => {
       const left = [...answers];
@@ -112,7 +117,7 @@ describe("a client", () => {
   });
 
   const brokers: [string, string, string][] = [
-    ["TLS's alert", "\x15\x03\x03\0\x02\x02\x28", "BAD_PACKET"],
+    ["a TLS alert", "\x15\x03\x03\0\x02\x02\x28", "BAD_PACKET"],
     ["HTTP", "HTTP/1.1 400 Bad Request\r\n\r\n", "BAD_PACKET"],
     ["a CONNACK of 256 MB", "\x20\xff\xff\xff\x7f", "PACKET_TOO_LONG"],
     [
@@ -120,7 +125,7 @@ describe("a client", () => {
       packet({ cmd: "publish", topic: "a", payload: "x", qos: 0, retain: false, dup: false }),
       "BAD_PACKET",
     ],
-    ["the return code 3 of 3.1.1", "\x20\x02\0\x03", "CONNACK SERVER_UNAVAILABLE"],
+    ["return code 3 of MQTT 3.1.1", "\x20\x02\0\x03", "CONNACK SERVER_UNAVAILABLE"],
     ...(
       [
         ["SERVER_UNAVAILABLE", 136],
@@ -135,13 +140,13 @@ describe("a client", () => {
       `CONNACK ${name}`,
     ]),
   ];
-  it.each(brokers)("is told %s in place of a CONNACK that accepts", async (_, answer, errno) => {
+  it.each(brokers)("reports %s instead of an accepting CONNACK", async (_, answer, errno) => {
     const result = await meet([answer]);
     expect(result).toMatchObject({ ready: 0, failures: [{ phase: "connack", errno, count: 3 }] });
     expect(result.diagnosis!.finding!.evidence).toEqual([`3 × ${errno} (connack)`]);
   });
 
-  it("is refused where the broker takes less than it wants to publish", async () => {
+  it("is refused if the broker accepts less than it wants to publish", async () => {
     const refuse = async (properties: object, options: object) =>
       (await meet([connack(properties)], { publish: "a", ...options })).failures;
     expect(await refuse({ maximumQoS: 1 }, { qos: 2 })).toEqual([
@@ -154,13 +159,13 @@ describe("a client", () => {
 
   const endings: [string, Packet | string, string, string][] = [
     [
-      "another one has its client id",
+      "another client takes its id",
       { cmd: "disconnect", reasonCode: 142 } as Packet,
       "DISCONNECT SESSION_TAKEN_OVER",
       "client-id",
     ],
     [
-      "its keep-alive is over",
+      "its keep-alive has expired",
       { cmd: "disconnect", reasonCode: 141 } as Packet,
       "DISCONNECT KEEP_ALIVE_TIMEOUT",
       "keep-alive",
@@ -171,17 +176,17 @@ describe("a client", () => {
       "DISCONNECT SERVER_SHUTTING_DOWN",
       "peer-closing",
     ],
-    ["the broker says nothing more", "\xe0\0", "DISCONNECT NORMAL_DISCONNECTION", "peer-closing"],
+    ["the broker gives no reason", "\xe0\0", "DISCONNECT NORMAL_DISCONNECTION", "peer-closing"],
     ["it sends a second CONNACK", connack(), "BAD_PACKET", "refused"],
   ];
-  it.each(endings)("is lost where %s", async (_, end, errno, limit) => {
+  it.each(endings)("is lost if %s", async (_, end, errno, limit) => {
     const last = typeof end === "string" ? end : packet(end);
     const result = await meet([connack() + last]);
     expect(result).toMatchObject({ ready: 3, lost: 3, losses: [{ phase: "hold", errno, count: 3 }] });
     expect(result.diagnosis!.finding).toMatchObject({ limit });
   });
 
-  it("is lost where a PINGREQ is not answered", async () => {
+  it("is lost if a PINGREQ is not answered", async () => {
     const result = await meet([connack()], { keepAliveMs: 1000, durationMs: 20_000, connections: 2, maxFailed: 0 });
     expect(result.losses).toEqual([{ phase: "hold", errno: "NO_PINGRESP", count: 2 }]);
   });

@@ -1,4 +1,5 @@
-// MQTT's packets against those of the `mqtt-packet` package, in both directions; against random cuts, and against what is broken at random.
+// Tests MQTT packets against the `mqtt-packet` package, in both directions, with streams that are split and altered at
+// random.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CODES, codeName } from "../../../src/protocols/codes.js";
@@ -16,7 +17,7 @@ import { encode } from "../contract.js";
 
 const versions = [4, 5] as const;
 
-/** A client with one connection, number 42, and what it has said since `stream`, or at all. */
+/** Returns a client with one connection, number 42, and what it has sent, since `stream` if that is given. */
 function client(spec: Partial<MqttSpec>, options: { payload?: Uint8Array; stream?: string; publisher?: number } = {}) {
   const host = new ProtocolHost();
   const whole = { ...SPEC, ...spec };
@@ -34,7 +35,7 @@ function client(spec: Partial<MqttSpec>, options: { payload?: Uint8Array; stream
   return { host, side, receive, said: host.said[0]! };
 }
 
-/** A server, and what it answers. */
+/** Returns a server and its answers. */
 function server(stream: string, sizes: readonly number[] = [stream.length || 1]) {
   const host = new ProtocolHost();
   const side = new MqttServer(host, SPEC, 1);
@@ -52,7 +53,7 @@ const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 12 }).filter
 const qos = fc.constantFrom(0, 1, 2);
 
 describe("a client's packets", () => {
-  it("CONNECT and SUBSCRIBE are what mqtt-packet reads, whatever they hold", () => {
+  it("CONNECT and SUBSCRIBE are read correctly by mqtt-packet, whatever they contain", () => {
     const specs = fc.record({
       version: fc.constantFrom(...versions),
       clientId: text,
@@ -113,7 +114,7 @@ describe("a client's packets", () => {
     );
   });
 
-  it("PUBLISH has topic, identifier, payload and stamp, at every length of the header", () => {
+  it("PUBLISH has topic, identifier, payload and stamp, for every length of the header", () => {
     for (const version of versions) {
       for (const wanted of [0, 1, 2]) {
         for (const size of [24, 90, 127, 128, 16_383, 16_384, 2_097_152]) {
@@ -141,7 +142,7 @@ describe("a client's packets", () => {
     }
   });
 
-  it("identifiers begin anew after 65,535, and the broker's receive maximum is kept to", () => {
+  it("identifiers wrap around after 65,535, and the broker's Receive Maximum is respected", () => {
     const publish = { topic: "a", qos: 1, isRetained: false, isStamped: false };
     const stream = connack({ receiveMaximum: 3 });
     const { host, side, said, receive } = client({ publish }, { payload: Buffer.from("x"), stream });
@@ -166,7 +167,7 @@ describe("a client's packets", () => {
     expect([said.missed, host.declinedWith.map(codeName)]).toEqual([1, ["PUBACK QUOTA_EXCEEDED"]]);
   });
 
-  it("acknowledges what is published to it, when all of it has come", () => {
+  it("acknowledges messages published to it once they are complete", () => {
     const publish = (wanted: 1 | 2, messageId: number) =>
       packet({
         cmd: "publish",
@@ -191,7 +192,7 @@ describe("a client's packets", () => {
     expect(host.deliveredUs).toEqual([Number.NaN, Number.NaN]);
   });
 
-  it("counts what is lost and what comes again, of its own messages and of others'", () => {
+  it("counts lost and repeated messages, its own and others'", () => {
     const publish = { topic: "a", qos: 0, isRetained: false, isStamped: true };
     const own = client(
       { publish, subscribe: { topics: ["a"], qos: 0 } },
@@ -209,7 +210,7 @@ describe("a client's packets", () => {
     expect(own.host).toMatchObject({ lostMessages: 2, repeatedMessages: 2 });
     expect(own.host.deliveredUs).toHaveLength(6);
     expect(own.host.unanswered(0)).toBe(0);
-    // Of a seventh nobody knows.
+    // A seventh publisher is not tracked.
     own.receive(sent[5]!.replace("\0\0\0\x06", "\0\0\0\x07"));
     expect(own.said).toMatchObject({ answered: 4, missed: 2 });
     const other = client({}, { stream: connack(), publisher: 2 });
@@ -219,7 +220,7 @@ describe("a client's packets", () => {
 });
 
 describe("a server's answers", () => {
-  it.each(versions)("are what mqtt-packet reads, in version %i", (version) => {
+  it.each(versions)("are read correctly by mqtt-packet, in version %i", (version) => {
     const of = (each: object) => packet(each as never, version);
     const { said } = server(
       connect(
@@ -258,7 +259,7 @@ describe("a server's answers", () => {
     expect(server(connect({}, version) + of({ cmd: "disconnect" })).said).toMatchObject({ isClosed: true });
   });
 
-  it("give an id to who has none", () => {
+  it("assign an id to clients without one", () => {
     const [answer] = packetsIn(server(connect({ clientId: "" })).said.sent);
     expect(answer).toMatchObject({
       reasonCode: 0,
@@ -266,14 +267,14 @@ describe("a server's answers", () => {
     });
   });
 
-  it("grant as many subscriptions as a packet has", () => {
+  it("grant as many subscriptions as a packet can contain", () => {
     const subscriptions = Array.from({ length: 15_000 }, () => ({ topic: "a", qos: 1 as const }));
     const { said } = server(connect() + packet({ cmd: "subscribe", messageId: 1, subscriptions }), [1000]);
     const [, suback] = packetsIn(said.sent) as [unknown, { granted: number[] }];
     expect(suback.granted).toHaveLength(15_000);
   });
 
-  it("are the same however the packets are cut, broken ones, too", () => {
+  it("are the same however the packets are split, including invalid ones", () => {
     const next = random(7);
     const whole = streams();
     for (let n = 0; n < 10_000; n++) {
@@ -288,7 +289,7 @@ describe("a server's answers", () => {
     }
   }, 120_000);
 
-  it("accept no CONNECT that mqtt-packet takes for none", () => {
+  it("accept no CONNECT that mqtt-packet rejects", () => {
     const next = random(11);
     const all = versions.flatMap((version) => [
       connect({}, version),
@@ -314,7 +315,7 @@ describe("a server's answers", () => {
   });
 });
 
-it("a client says the same however a broken stream is cut", () => {
+it("a client behaves the same however an invalid stream is split", () => {
   const next = random(5);
   const publish = { topic: "a", qos: 1, isRetained: false, isStamped: true };
   const whole =
@@ -341,7 +342,7 @@ it("a client says the same however a broken stream is cut", () => {
   }
 }, 120_000);
 
-it("halves of packets have one bound, however many there are", () => {
+it("incomplete packets have one limit, however many there are", () => {
   const host = new ProtocolHost();
   const side = new MqttServer(host, SPEC, 1);
   const half = encode(`\x10\x80\x80\x04${"x".repeat(10_000)}`);
@@ -354,7 +355,7 @@ it("halves of packets have one bound, however many there are", () => {
   const refused = host.said.filter(({ refusedWith }) => refusedWith !== undefined).length;
   expect((slots - refused) * half.length).toBeLessThanOrEqual(16 * 1024 * 1024);
   expect(codeName(host.said.at(-1)!.refusedWith!)).toBe("PACKET_TOO_LONG");
-  // What ends gives its room back.
+  // A connection that ends releases its room.
   side.closed(0);
   host.opened(0);
   side.opened(0);
@@ -362,8 +363,8 @@ it("halves of packets have one bound, however many there are", () => {
   expect(host.said[0]!.refusedWith).toBeUndefined();
 });
 
-describe("small things", () => {
-  it("lengths are read as they are written", () => {
+describe("encodings", () => {
+  it("lengths are read as they were written", () => {
     const bytes = new Uint8Array(8);
     fc.assert(
       fc.property(fc.nat(268_435_455), (length) => {
@@ -376,7 +377,7 @@ describe("small things", () => {
     expect(lengthSize(Uint8Array.of(255, 255, 255, 255, 1), 0, 5)).toBe(-1);
   });
 
-  it("reason codes have names, and are found by them", () => {
+  it("reason codes have names, and can be looked up by them", () => {
     expect([
       parseReason("server-unavailable"),
       parseReason("Not authorized"),
@@ -404,13 +405,13 @@ describe("small things", () => {
     ["$share/group/t/%i", "t/%i", 1, "acknowledgement"],
     [undefined, "t", 2, "acknowledgement"],
   ] as const)(
-    "subscribed to %s, what is published to %s with quality of service %i has for an answer: %s",
+    "subscribed to %s, a message published to %s with QoS %i is answered by: %s",
     (subscribe, publish, qosOf, answer) => {
       expect(answerOf(mqttSpec({ subscribe, publish, qos: qosOf }))).toBe(answer);
     },
   );
 
-  it("sequences of many publishers are told apart, up to a bound", () => {
+  it("sequences of many publishers are kept apart, up to a limit", () => {
     const sequences = new Sequences();
     const known = new Map<string, number>();
     const next = random(3);
@@ -429,7 +430,7 @@ describe("small things", () => {
   });
 });
 
-/** Packets that a client may send, one behind the other. */
+/** Returns packets that a client may send, one after another. */
 function streams(): string[] {
   return versions.map(
     (version) =>
@@ -444,7 +445,7 @@ function streams(): string[] {
   );
 }
 
-/** Small numbers, the same in each run. */
+/** Small pseudo-random numbers, the same in each run. */
 function random(seed: number): () => number {
   let state = seed;
   return () => {
@@ -453,7 +454,7 @@ function random(seed: number): () => number {
   };
 }
 
-/** Some bytes changed, left out or cut off. */
+/** Alters, drops or truncates some bytes. */
 function mutated(stream: string, next: () => number): string {
   let result = stream;
   for (let changes = next() % 4; changes > 0; changes--) {

@@ -1,5 +1,5 @@
-// Our two sides against foreign ones over real sockets: mosquitto and aedes as brokers; mosquitto's own clients and Python's paho at our server.
-// What was seen is asserted from the foreign side.
+// Tests both of our sides with foreign peers over real sockets: mosquitto and aedes as brokers; mosquitto's clients and
+// Python's paho with our server. Assertions also use what the foreign side saw.
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import type { ConnectOptions } from "../../../src/index.js";
@@ -17,7 +17,7 @@ async function run(options: ConnectOptions) {
   return within("the end", (await startClient(options)).done);
 }
 
-/** How often `pattern` is in a text. */
+/** Counts the matches of `pattern` in a text. */
 const count = (text: string, pattern: RegExp) => [...text.matchAll(new RegExp(pattern, "g"))].length;
 
 async function listening(lines?: readonly string[], files?: Record<string, string>) {
@@ -26,78 +26,72 @@ async function listening(lines?: readonly string[], files?: Record<string, strin
   return mosquitto;
 }
 
-describe.runIf(hasMosquitto)("our client at mosquitto", () => {
-  it.each(["3.1.1", "5"] as const)(
-    "connects as it is told, in MQTT %s, pings, and says goodbye",
-    async (mqttVersion) => {
-      const { at, log } = await listening();
-      const result = await run({
-        to: at,
-        connections: 10,
-        durationMs: 1500,
-        mqttVersion,
-        clientId: "device-%i",
-        username: "user-%i",
-        password: "secret",
-        keepAliveMs: 1000,
-        willTopic: "wills/%i",
-        willMessage: "gone",
-        willQos: 1,
-        keepSession: true,
-        ...(mqttVersion === "5" ? { sessionExpiryMs: 60_000 } : {}),
-        close: "fin",
-      });
-      expect(result).toMatchObject({ outcome: "met", protocol: "mqtt", established: 10, ready: 10, losses: [] });
-      expect(result.latency.handshake!.count).toBe(10);
-      await until("all have said goodbye", () => count(log(), /Received DISCONNECT from device-\d+/) === 10);
-      for (let n = 1; n <= 10; n++) {
-        const protocol = mqttVersion === "5" ? "p5" : "p2";
-        expect(log()).toMatch(new RegExp(`as device-${n} \\(${protocol}, c0, k1, u'user-${n}'\\)`));
-        expect(log()).toContain(`wills/${n}`);
-      }
-      const pings = count(log(), /Received PINGREQ from device/);
-      expect(pings).toBe(result.heartbeats!.sent);
-      // The last ping of a connection may be unanswered when it is closed.
-      expect(result.heartbeats!.answered).toBeGreaterThanOrEqual(pings - 10);
-      expect(result.heartbeats!.answered).toBeGreaterThan(0);
-      expect(pings).toBeGreaterThanOrEqual(10);
-    },
-  );
+describe.runIf(hasMosquitto)("our client with mosquitto", () => {
+  it.each(["3.1.1", "5"] as const)("connects as requested, in MQTT %s, pings, and disconnects", async (mqttVersion) => {
+    const { at, log } = await listening();
+    const result = await run({
+      to: at,
+      connections: 10,
+      durationMs: 1500,
+      mqttVersion,
+      clientId: "device-%i",
+      username: "user-%i",
+      password: "secret",
+      keepAliveMs: 1000,
+      willTopic: "wills/%i",
+      willMessage: "gone",
+      willQos: 1,
+      keepSession: true,
+      ...(mqttVersion === "5" ? { sessionExpiryMs: 60_000 } : {}),
+      close: "fin",
+    });
+    expect(result).toMatchObject({ outcome: "met", protocol: "mqtt", established: 10, ready: 10, losses: [] });
+    expect(result.latency.handshake!.count).toBe(10);
+    await until("all have said goodbye", () => count(log(), /Received DISCONNECT from device-\d+/) === 10);
+    for (let n = 1; n <= 10; n++) {
+      const protocol = mqttVersion === "5" ? "p5" : "p2";
+      expect(log()).toMatch(new RegExp(`as device-${n} \\(${protocol}, c0, k1, u'user-${n}'\\)`));
+      expect(log()).toContain(`wills/${n}`);
+    }
+    const pings = count(log(), /Received PINGREQ from device/);
+    expect(pings).toBe(result.heartbeats!.sent);
+    // The last ping of a connection may be unanswered when it is closed.
+    expect(result.heartbeats!.answered).toBeGreaterThanOrEqual(pings - 10);
+    expect(result.heartbeats!.answered).toBeGreaterThan(0);
+    expect(pings).toBeGreaterThanOrEqual(10);
+  });
 
-  it.each([0, 1, 2] as const)(
-    "publishes with quality of service %i, and receives what it has published",
-    async (qos) => {
-      const { at, log } = await listening();
-      const result = await run({
-        to: at,
-        connections: 10,
-        durationMs: 500,
-        clientId: "c%i",
-        subscribe: "t/%i",
-        publish: "t/%i",
-        qos,
-        messageRatePerSec: 20,
-        messageBytes: 1000,
-      });
-      expect(result).toMatchObject({ outcome: "met", ready: 10, losses: [], failures: [] });
-      const { messages, deliveries, latency } = result;
-      expect(messages).toMatchObject({ expected: "delivery", bytes: 1000, unanswered: 0, missed: 0 });
-      expect(messages!.answered).toBeGreaterThan(50);
-      expect(deliveries).toEqual({ received: messages!.answered, lost: 0, repeated: 0 });
-      expect(latency.roundTrip.count).toBe(messages!.due - messages!.inFlight);
-      expect(latency.delivery!.count).toBe(messages!.answered);
-      const published = new RegExp(
-        `Received PUBLISH from c\\d+ \\(d0, q${qos}, r0, m\\d+, 't/\\d+', \\.\\.\\. \\(1000 bytes`,
-      );
-      await until("it has seen all", () => count(log(), published) === messages!.sent);
-      // Both directions are acknowledged.
-      const acknowledged = [/none/, /Received PUBACK from c\d/, /Received PUBCOMP from c\d/][qos]!;
-      // A connection may be closed before its last exchange is over.
-      expect(count(log(), acknowledged)).toBeGreaterThanOrEqual(qos === 0 ? 0 : messages!.answered - 10);
-    },
-  );
+  it.each([0, 1, 2] as const)("publishes with QoS %i, and receives what it published", async (qos) => {
+    const { at, log } = await listening();
+    const result = await run({
+      to: at,
+      connections: 10,
+      durationMs: 500,
+      clientId: "c%i",
+      subscribe: "t/%i",
+      publish: "t/%i",
+      qos,
+      messageRatePerSec: 20,
+      messageBytes: 1000,
+    });
+    expect(result).toMatchObject({ outcome: "met", ready: 10, losses: [], failures: [] });
+    const { messages, deliveries, latency } = result;
+    expect(messages).toMatchObject({ expected: "delivery", bytes: 1000, unanswered: 0, missed: 0 });
+    expect(messages!.answered).toBeGreaterThan(50);
+    expect(deliveries).toEqual({ received: messages!.answered, lost: 0, repeated: 0 });
+    expect(latency.roundTrip.count).toBe(messages!.due - messages!.inFlight);
+    expect(latency.delivery!.count).toBe(messages!.answered);
+    const published = new RegExp(
+      `Received PUBLISH from c\\d+ \\(d0, q${qos}, r0, m\\d+, 't/\\d+', \\.\\.\\. \\(1000 bytes`,
+    );
+    await until("it has seen all", () => count(log(), published) === messages!.sent);
+    // Both directions are acknowledged.
+    const acknowledged = [/none/, /Received PUBACK from c\d/, /Received PUBCOMP from c\d/][qos]!;
+    // A connection may be closed before its last exchange has finished.
+    expect(count(log(), acknowledged)).toBeGreaterThanOrEqual(qos === 0 ? 0 : messages!.answered - 10);
+  });
 
-  it.each([1, 2] as const)("waits for acknowledgements of its own text with quality of service %i", async (qos) => {
+  it.each([1, 2] as const)("waits for acknowledgements of its own payload with QoS %i", async (qos) => {
     const { at, log } = await listening();
     const options = { publish: "readings", message: '{"t":20}', messageRatePerSec: 50, durationMs: 400 };
     const result = await run({ to: at, connections: 5, mqttVersion: "3.1.1", qos, ...options });
@@ -108,15 +102,15 @@ describe.runIf(hasMosquitto)("our client at mosquitto", () => {
     await until("it has seen all", () => count(log(), published) === result.messages!.sent);
   });
 
-  it("keeps to the broker's receive maximum, and sends what is due when it may", async () => {
+  it("respects the broker's Receive Maximum, and sends due messages when it may", async () => {
     const { at } = await listening(["allow_anonymous true", "max_inflight_messages 2"]);
     const result = await run({ to: at, connections: 2, publish: "a", qos: 1, messageRatePerSec: 500, durationMs: 500 });
-    // A broker that gets more at once ends the connection.
+    // A broker that receives more at once closes the connection.
     expect(result).toMatchObject({ ready: 2, losses: [], failures: [] });
     expect(result.messages!.answered).toBeGreaterThan(20);
   });
 
-  it("measures in one run what another publishes, to any number of subscribers", async () => {
+  it("measures in one run what another publishes, for any number of subscribers", async () => {
     const { at } = await listening();
     const subscriber = await startClient({
       to: at,
@@ -145,7 +139,7 @@ describe.runIf(hasMosquitto)("our client at mosquitto", () => {
     expect(result.messages).toBeUndefined();
   });
 
-  it.runIf(hasClients)("prints what a single one receives", async () => {
+  it.runIf(hasClients)("prints what a single connection receives", async () => {
     const { at, ip, port } = await listening();
     const subscriber = await startClient({ to: at, subscribe: "news" });
     const texts: string[] = [];
@@ -156,14 +150,14 @@ describe.runIf(hasMosquitto)("our client at mosquitto", () => {
     await until("it has come", () => texts.join("") === "grüße");
     const result = await within("the end", subscriber.stop());
     expect(result.deliveries).toEqual({ received: 1, lost: 0, repeated: 0 });
-    // Nobody said when it was due.
+    // It has no stamp with its due time.
     expect(result.latency.delivery).toBeUndefined();
   });
 
   it.each([
     ["3.1.1", "NOT_AUTHORIZED"],
     ["5", "NOT_AUTHORIZED"],
-  ] as const)("is told in MQTT %s that its password is wrong", async (mqttVersion, reason) => {
+  ] as const)("reports in MQTT %s that its password is wrong", async (mqttVersion, reason) => {
     const passwords =
       "known:$7$101$AAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==\n";
     const { at } = await listening(["allow_anonymous false", "password_file FOLDER/passwords"], { passwords });
@@ -197,8 +191,8 @@ describe.runIf(hasMosquitto)("our client at mosquitto", () => {
   });
 });
 
-describe("our client at aedes", () => {
-  it("connects, subscribes, and publishes with all qualities of service", async () => {
+describe("our client with aedes", () => {
+  it("connects, subscribes, and publishes with every QoS", async () => {
     const { at, broker } = await startAedes();
     const seen: string[] = [];
     broker.on("publish", ({ topic, qos }, client) => client && seen.push(`${topic} ${qos}`));
@@ -210,14 +204,15 @@ describe("our client at aedes", () => {
       expect([answered + inFlight, unanswered]).toEqual([sent, 0]);
       expect(answered).toBeGreaterThan(0);
       expect(result.deliveries).toEqual({ received: answered, lost: 0, repeated: 0 });
-      // A connection may be closed before its last exchange is over: with quality 2, the message is published at its end.
+      // A connection may be closed before its last exchange has finished; with QoS 2, the message is published only
+      // then.
       const published = () => seen.filter((text) => text.endsWith(` ${qos}`)).length;
       await until("it has seen what was delivered", () => published() >= answered && published() <= sent);
     }
     expect(new Set(seen.map((text) => text.split(" ")[0]))).toEqual(new Set(["t/1", "t/2", "t/3", "t/4", "t/5"]));
   });
 
-  it("counts what the broker leaves out, and what comes twice", async () => {
+  it("counts messages that the broker loses or repeats", async () => {
     const { at } = await startAedes({
       authorizeForward: (_, packet) => {
         const sequence = Buffer.from(packet.payload).readUInt32BE(12);
@@ -230,13 +225,13 @@ describe("our client at aedes", () => {
     expect(result).toMatchObject({ outcome: "missed", diagnosis: { finding: { limit: "messages", whose: "peer" } } });
     expect(messages!.unanswered).toBeGreaterThan(0);
     expect(messages!.answered + messages!.unanswered + messages!.inFlight).toBe(messages!.sent);
-    // One left out at the very end is not known by its successor.
+    // A message lost at the very end has no successor that would reveal it.
     expect(deliveries!.lost).toBeGreaterThan(0);
     expect(deliveries!.lost).toBeLessThanOrEqual(messages!.unanswered);
     expect(deliveries!.received).toBe(messages!.answered);
   });
 
-  it("is told that its user name is wrong, and that a subscription is refused", async () => {
+  it("reports a wrong user name, and a refused subscription", async () => {
     const { at } = await startAedes({
       authenticate: (_, name, __, done) =>
         done(name === "good" ? null : Object.assign(new Error("no"), { returnCode: 4 }), name === "good"),
@@ -267,49 +262,63 @@ describe("our server", () => {
     return { server, to: ["-h", ip, "-p", `${port}`], ip, port };
   };
 
-  it.runIf(hasClients).each(["mqttv311", "mqttv5"])("is a broker to mosquitto's clients in %s", async (version) => {
-    const { server, to } = await startOurs();
-    for (const [qos, answer] of [
-      ["0", /sending PUBLISH/],
-      ["1", /received PUBACK \(Mid: 1, RC:0\)/],
-      ["2", /received PUBREC[\s\S]*received PUBCOMP \(Mid: 1, RC:0\)/],
-    ] as const) {
-      const pub = start("mosquitto_pub", ["-d", "-V", version, ...to, "-t", "a/b", "-m", "x".repeat(5000), "-q", qos]);
-      const { code, stdout } = await pub.exited();
-      expect([code, stdout]).toEqual([0, expect.stringMatching(answer)]);
-      expect(stdout).toContain("received CONNACK (0)");
-    }
-    const sub = start("stdbuf", [
-      "-oL",
-      "mosquitto_sub",
-      "-d",
-      "-V",
-      version,
-      ...to,
-      "-t",
-      "a",
-      "-t",
-      "b/#",
-      "-q",
-      "1",
-      "-U",
-      "c",
-      "-k",
-      "5",
-      "-i",
-      "me",
-    ]);
-    await sub.prints(/Subscribed \(mid: 1\): 1, 1[\s\S]*received UNSUBACK[\s\S]*received PINGRESP/);
-    await sub.kill();
-    await until("it has gone", () => server.snapshot().open === 0);
-    const result = await within("the end", server.stop());
-    expect(result).toMatchObject({ protocol: "mqtt", accepted: 4, ready: 4, failures: [] });
-  });
+  it.runIf(hasClients).each(["mqttv311", "mqttv5"])(
+    "works as a broker for mosquitto's clients in %s",
+    async (version) => {
+      const { server, to } = await startOurs();
+      for (const [qos, answer] of [
+        ["0", /sending PUBLISH/],
+        ["1", /received PUBACK \(Mid: 1, RC:0\)/],
+        ["2", /received PUBREC[\s\S]*received PUBCOMP \(Mid: 1, RC:0\)/],
+      ] as const) {
+        const pub = start("mosquitto_pub", [
+          "-d",
+          "-V",
+          version,
+          ...to,
+          "-t",
+          "a/b",
+          "-m",
+          "x".repeat(5000),
+          "-q",
+          qos,
+        ]);
+        const { code, stdout } = await pub.exited();
+        expect([code, stdout]).toEqual([0, expect.stringMatching(answer)]);
+        expect(stdout).toContain("received CONNACK (0)");
+      }
+      const sub = start("stdbuf", [
+        "-oL",
+        "mosquitto_sub",
+        "-d",
+        "-V",
+        version,
+        ...to,
+        "-t",
+        "a",
+        "-t",
+        "b/#",
+        "-q",
+        "1",
+        "-U",
+        "c",
+        "-k",
+        "5",
+        "-i",
+        "me",
+      ]);
+      await sub.prints(/Subscribed \(mid: 1\): 1, 1[\s\S]*received UNSUBACK[\s\S]*received PINGRESP/);
+      await sub.kill();
+      await until("it has gone", () => server.snapshot().open === 0);
+      const result = await within("the end", server.stop());
+      expect(result).toMatchObject({ protocol: "mqtt", accepted: 4, ready: 4, failures: [] });
+    },
+  );
 
   it.runIf(hasClients).each([
     ["mqttv311", "Connection Refused: not authorised"],
     ["mqttv5", "Not authorized"],
-  ])("refuses %s by the reason that it is told to", async (version, words) => {
+  ])("refuses %s with the requested reason", async (version, words) => {
     const { server, to } = await startOurs({ refuse: "not-authorized" });
     const pub = start("mosquitto_pub", ["-V", version, ...to, "-t", "a", "-m", "x"]);
     const { code, stderr } = await pub.exited();
@@ -318,7 +327,7 @@ describe("our server", () => {
     expect(failures).toEqual([{ phase: "connack", errno: "CONNACK NOT_AUTHORIZED", count: 1 }]);
   });
 
-  it.runIf(hasPaho()).each(["MQTTv311", "MQTTv5"])("talks to Python's paho in %s", async (version) => {
+  it.runIf(hasPaho()).each(["MQTTv311", "MQTTv5"])("works with Python's paho in %s", async (version) => {
     const { server, ip, port } = await startOurs();
     const program = `
 import paho.mqtt.client as mqtt
@@ -343,7 +352,7 @@ print("over")`;
   });
 
   it.runIf(hasClients && hasProgram("openssl"))(
-    "speaks TLS on mqtts://, to mosquitto_pub and to our own client",
+    "speaks TLS on mqtts://, with mosquitto_pub and our own client",
     async () => {
       const authority = new Authority("fourtuple test");
       const ip = ownAddress();

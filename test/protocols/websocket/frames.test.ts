@@ -63,18 +63,18 @@ const frames = fc.array(
 const sizes = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 6 });
 
 describe("a server", () => {
-  it("sends back what RFC 6455 has as examples", () => {
+  it("echoes the examples of RFC 6455", () => {
     expect(serve("\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58").said.sent).toBe("\x81\x05Hello");
     expect(serve("\x89\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58").said.sent).toBe("\x8a\x05Hello");
   });
 
-  it.each([0, 1, 125, 126, 65_535, 65_536, 200_000])("sends back a message of %i bytes", (length) => {
+  it.each([0, 1, 125, 126, 65_535, 65_536, 200_000])("echoes a message of %i bytes", (length) => {
     const content = "ab".repeat(length).slice(0, length);
     expect(serve(masked(2, content)).said.sent).toBe(frame(2, content));
     expect(serve(masked(2, content), { sizes: [length % 1000 || 7] }).said.sent).toBe(frame(2, content));
   });
 
-  it("sends back messages of any fragments with pings between them, however they are cut", () => {
+  it("echoes messages in any fragments with pings between them, however they are split", () => {
     fc.assert(
       fc.property(frames, sizes, (messages, cuts) => {
         const write = (make: typeof masked, pong: number) =>
@@ -98,13 +98,13 @@ describe("a server", () => {
     );
   });
 
-  it("greets by a message, and throws away what it discards", () => {
+  it("greets with a message, and discards input in discard mode", () => {
     const { said } = serve(masked(1, "hello") + masked(9, "x"), { mode: "discard" });
     expect(said.sent).toBe(frame(10, "x"));
     expect(serve("", { mode: "hello", greeting: "hi" }).said.sent).toBe("");
   });
 
-  it("pings once an interval, and gives up on who does not answer", () => {
+  it("pings once per interval, and gives up on a peer that does not answer", () => {
     const { host, server, said } = serve("");
     const beat = () => server.beat(0);
     beat();
@@ -120,7 +120,7 @@ describe("a server", () => {
     expect(host.hasEnded(0)).toBe(true);
   });
 
-  it("answers a Close frame by the same code, and is done", () => {
+  it("answers a Close frame with the same code, and ends", () => {
     for (const code of [1000, 1001, 3000, 4999]) {
       expect(serve(masked(8, closing(code, "bye"))).said).toMatchObject({
         sent: frame(8, closing(code)),
@@ -133,7 +133,7 @@ describe("a server", () => {
 });
 
 describe("text", () => {
-  it("is checked as it comes, like TextDecoder does it", () => {
+  it("is validated as it arrives, like TextDecoder does", () => {
     const decoder = new TextDecoder("utf-8", { fatal: true });
     const isUtf8 = (bytes: Uint8Array) => {
       try {
@@ -163,7 +163,7 @@ describe("text", () => {
     ["an invalid byte", "\xff"],
     ["a truncated character", "\xe2\x82"],
     ["a surrogate", "\xed\xa0\x80"],
-  ])("that is no UTF-8 (%s) is answered by 1007 and not sent back", (_, content) => {
+  ])("that is invalid UTF-8 (%s) is answered with 1007 and not echoed", (_, content) => {
     const refusal = { sent: frame(8, closing(1007)), refusedWith: FAULT.BAD_UTF8 };
     for (const cuts of [[1000], [1]]) {
       const { said } = serve(masked(1, `${content}`), { sizes: cuts, mode: "discard" });
@@ -173,14 +173,14 @@ describe("text", () => {
     expect(serve(masked(1, content)).said).toMatchObject(refusal);
   });
 
-  it("may be cut within a character, by frames too", () => {
+  it("may be split within a character, even between frames", () => {
     const stream = masked(1, "\xe2", { fin: false }) + masked(0, "\x82\xac");
     expect(serve(stream).said).toMatchObject({ refusedWith: undefined });
   });
 });
 
 describe("a client", () => {
-  it("takes for an answer what is its message, whole and unchanged", () => {
+  it("accepts its message as an answer if it is complete and unchanged", () => {
     const { host, client } = connect("", { message: "hello" });
     const receive = (text: string) => client.received(0, encode(text), 0, text.length);
     for (let n = 0; n < 3; n++) {
@@ -196,39 +196,39 @@ describe("a client", () => {
     expect(host.content[0]).toBe(`hellohallohellhellooo${"hello".repeat(3)}`);
   });
 
-  it("says by which code its server closes", () => {
+  it("reports the code with which its server closes", () => {
     const { said } = connect(frame(8, closing(1013, "busy")));
     expect(codeName(said.refusedWith!)).toBe("CLOSE 1013");
     expect(said.sent.length).toBe(8);
     expect(codeName(connect(frame(8, "")).said.refusedWith!)).toBe("CLOSE 1005");
   });
 
-  it("answers pings, each by its content", () => {
+  it("answers pings, each with its content", () => {
     const { said } = connect(frame(9, "abc") + frame(9, ""));
     const mask = said.sent.slice(2, 6);
     expect(said.sent).toBe(frame(10, "abc", { mask }) + frame(10, "", { mask }));
   });
 });
 
-describe("what must not be", () => {
+describe("violations", () => {
   const control = "x".repeat(126);
   const bad: [string, string, string][] = [
     ["a reserved bit", `\xc1\x80${MASK}`, "\xc1\x00"],
-    ["an opcode that is none", masked(3, ""), frame(3, "")],
-    ["a control opcode that is none", masked(11, ""), frame(11, "")],
-    ["a mask where there is none, or none where there has to be one", frame(1, "x"), masked(1, "x")],
+    ["an unknown opcode", masked(3, ""), frame(3, "")],
+    ["an unknown control opcode", masked(11, ""), frame(11, "")],
+    ["a mask from a server, or none from a client", frame(1, "x"), masked(1, "x")],
     ["a ping in fragments", masked(9, "", { fin: false }), frame(9, "", { fin: false })],
     ["a ping that is too long", masked(9, control), frame(9, control)],
-    ["a continuation of nothing", masked(0, "x"), frame(0, "x")],
+    ["a continuation without a message", masked(0, "x"), frame(0, "x")],
     [
-      "a message within another",
+      "a message inside another",
       masked(1, "x", { fin: false }) + masked(1, "y"),
       frame(1, "x", { fin: false }) + frame(1, "y"),
     ],
     ["a Close frame of one byte", masked(8, "x"), frame(8, "x")],
-    ["a close code that is reserved", masked(8, closing(1005)), frame(8, closing(1005))],
+    ["a reserved close code", masked(8, closing(1005)), frame(8, closing(1005))],
   ];
-  it.each(bad)("%s is answered by 1002", (_, toServer, toClient) => {
+  it.each(bad)("%s is answered with 1002", (_, toServer, toClient) => {
     for (const cuts of [[1000], [1]]) {
       const server = serve(toServer, { sizes: cuts, mode: "discard" }).said;
       expect([server.sent.slice(-4), server.refusedWith]).toEqual([frame(8, closing(1002)), FAULT.BAD_FRAME]);
@@ -245,12 +245,12 @@ describe("what must not be", () => {
         masked(0, "x".repeat(2 ** 19), { fin: false }) +
         masked(0, "x"),
     ],
-  ])("a message that is too long, %s, is answered by 1009", (_, stream) => {
+  ])("a message that is too long, %s, is answered with 1009", (_, stream) => {
     const { said } = serve(stream, { mode: "discard" });
     expect([said.sent.slice(-4), said.refusedWith]).toEqual([frame(8, closing(1009)), FAULT.MESSAGE_TOO_BIG]);
   });
 
-  it("costs no more than so much memory, however many halves of a head come", () => {
+  it("cost a bounded amount of memory, however many incomplete heads arrive", () => {
     const host = new ProtocolHost();
     const server = new WebSocketServer(host, { spec: SPEC, mode: "echo", greeting: "", closeAfterGreeting: false });
     host.constants = server.constants;
@@ -271,7 +271,7 @@ describe("what must not be", () => {
     expect(host.said[0]!.refusedWith).toBeUndefined();
   });
 
-  it("gives its room back where the connection ended while it was answered", () => {
+  it("release memory if the connection ended while it was being answered", () => {
     const host = new ProtocolHost();
     const server = new WebSocketServer(host, { spec: SPEC, mode: "echo", greeting: "", closeAfterGreeting: false });
     host.constants = server.constants;
@@ -286,7 +286,7 @@ describe("what must not be", () => {
     expect(host.said[0]!.refusedWith).toBeUndefined();
   });
 
-  it("is a head without an end", () => {
+  it("include a head without an end", () => {
     const { host, server } = serve("");
     host.opened(0);
     server.opened(0);

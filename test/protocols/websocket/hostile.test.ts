@@ -9,7 +9,7 @@ import { agreement, frame, request } from "../../support/websocket.js";
 describe("a server", () => {
   const startOurs = (options = {}) => startServer({ at: `ws://${ownAddress()}:0`, mode: "echo", ...options });
 
-  it("gives up on half a handshake, and goes on with the others", async () => {
+  it("gives up on an incomplete handshake, and still serves others", async () => {
     const server = await startOurs({ handshakeTimeoutMs: 3000 });
     const silent = await connectForeign(server.address);
     const half = await connectForeign(server.address);
@@ -29,7 +29,7 @@ describe("a server", () => {
       `GET / HTTP/1.1\r\n${"X: y\r\n".repeat(5000)}`,
       { phase: "upgrade", errno: "HEAD_TOO_LONG" },
     ],
-    ["no HTTP", "\x16\x03\x01\x02\x00\r\n\r\n", { phase: "upgrade", errno: "HTTP 400" }],
+    ["something other than HTTP", "\x16\x03\x01\x02\x00\r\n\r\n", { phase: "upgrade", errno: "HTTP 400" }],
     [
       "a message of 4 GiB",
       request() + frame(2, "x", { mask: "mask", length: 2 ** 32 }),
@@ -37,12 +37,12 @@ describe("a server", () => {
     ],
     ["a frame without a mask", request() + frame(1, "x"), { phase: "receive", errno: "BAD_FRAME" }],
     [
-      "text that is no UTF-8",
+      "text that is not UTF-8",
       request() + frame(1, "\xc0\x80", { mask: "mask" }),
       { phase: "receive", errno: "BAD_UTF8" },
     ],
   ];
-  it.each(peers)("closes one that sends %s", async (_, bytes, failure) => {
+  it.each(peers)("closes a connection that sends %s", async (_, bytes, failure) => {
     const server = await startOurs();
     const peer = await connectForeign(server.address);
     peer.socket.write(Buffer.from(bytes, "latin1"));
@@ -51,7 +51,7 @@ describe("a server", () => {
     expect(result.failures).toEqual([{ ...failure, count: 1 }]);
   });
 
-  it("counts one that goes in the midst of its handshake", async () => {
+  it("counts a connection that ends during its handshake", async () => {
     const server = await startOurs();
     const peer = await connectForeign(server.address);
     peer.socket.end("GET / HT");
@@ -85,18 +85,18 @@ describe("a client", () => {
   });
 
   const servers: [string, string, string][] = [
-    ["no HTTP", "SSH-2.0-OpenSSH\r\n\r\n", "NOT_HTTP"],
+    ["something other than HTTP", "SSH-2.0-OpenSSH\r\n\r\n", "NOT_HTTP"],
     ["a head without an end", `HTTP/1.1 101 x\r\n${"X: y\r\n".repeat(5000)}`, "HEAD_TOO_LONG"],
     ["the answer to another key", agreement(), "BAD_UPGRADE"],
     ["503", agreement({}, "HTTP/1.1 503 Service Unavailable"), "HTTP 503"],
   ];
-  it.each(servers)("is told %s in place of an upgrade", async (_, answer, errno) => {
+  it.each(servers)("reports %s instead of an upgrade", async (_, answer, errno) => {
     const result = await failAt(answer);
     expect(result).toMatchObject({ ready: 0, failures: [{ phase: "upgrade", errno, count: 3 }] });
     expect(result.diagnosis!.finding!.evidence).toEqual([`3 × ${errno} (upgrade)`]);
   });
 
-  it("tolerates as many refusals as it is told to", async () => {
+  it("tolerates as many refusals as permitted", async () => {
     let met = 0;
     const server = await startForeignServer((socket) => {
       if (met++ === 0) socket.write("HTTP/1.1 429 Too Many Requests\r\n\r\n");
@@ -107,7 +107,7 @@ describe("a client", () => {
   });
 });
 
-it("both sides meet on IPv6, and on a port range", async () => {
+it("both sides work over IPv6, and with a port range", async () => {
   const server = await startServer({ at: "ws://[::1]:0" });
   const run = await startClient({ to: `ws://${endpoint(server.address)}/`, connections: 5, durationMs: 0 });
   expect(await within("the end", run.done)).toMatchObject({ outcome: "met", ready: 5 });

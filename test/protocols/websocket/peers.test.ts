@@ -62,8 +62,8 @@ function openWs(url: string, protocols: string[] = []): WebSocket {
   return socket;
 }
 
-describe("our client at a server made of ws", () => {
-  it("upgrades with headers, has its messages answered, pings, and closes by 1000", async () => {
+describe("our client with a ws server", () => {
+  it("upgrades with headers, gets answers to its messages, pings, and closes with 1000", async () => {
     const { seen, at } = await startWs();
     const run = await startClient({
       to: `${at}/chat?room=1`,
@@ -121,7 +121,7 @@ describe("our client at a server made of ws", () => {
     await until("five pongs", () => pongs === 5);
   });
 
-  it("prints a single one's messages, and says by which code it was closed", async () => {
+  it("prints the messages of a single connection, and the code that closed it", async () => {
     const { at } = await startWs({
       onOpen: (socket) => {
         socket.send("hello");
@@ -140,7 +140,7 @@ describe("our client at a server made of ws", () => {
     });
   });
 
-  it("loses those that are closed, and says why", async () => {
+  it("loses connections that are closed, and explains why", async () => {
     const { at } = await startWs({ onOpen: (socket) => socket.close(1013) });
     const run = await startClient({ to: at, connections: 10 });
     const result = await within("the end", run.done);
@@ -155,7 +155,7 @@ describe("our client at a server made of ws", () => {
 });
 
 describe("our server", () => {
-  it("echoes what a client made of ws sends: text, binary, empty, long, in fragments", async () => {
+  it("echoes what a ws client sends: text, binary, empty, long, in fragments", async () => {
     const { server, at } = await startOurs();
     const socket = openWs(at);
     const got: [string, boolean][] = [];
@@ -190,7 +190,7 @@ describe("our server", () => {
     });
   });
 
-  it("greets by a message, and closes after it", async () => {
+  it("greets with a message, and closes after it", async () => {
     const { server, at } = await startOurs({ mode: "hello", closeAfterGreeting: true, greeting: "welcome" });
     const socket = openWs(at);
     const message = once(socket, "message");
@@ -200,7 +200,7 @@ describe("our server", () => {
     expect(await within("the end", server.stop())).toMatchObject({ ready: 1, failures: [] });
   });
 
-  it("pings, and closes who does not answer", async () => {
+  it("pings, and closes connections that do not answer", async () => {
     const { server, at } = await startOurs({ pingIntervalMs: 100 });
     const socket = openWs(at);
     let pings = 0;
@@ -215,7 +215,7 @@ describe("our server", () => {
     expect(result.heartbeats!.answered).toBeGreaterThanOrEqual(2);
   });
 
-  it("refuses other paths, subprotocols that it does not have, and what is no upgrade", async () => {
+  it("refuses other paths, unknown subprotocols, and requests that are not upgrades", async () => {
     const { server, at } = await startOurs({ path: "/chat", subprotocol: "mqtt" });
     const other = openWs(`${at}/other`);
     const [error] = await within("the refusal", once(other, "error"));
@@ -234,7 +234,7 @@ describe("our server", () => {
     );
   });
 
-  it.runIf(hasProgram("curl"))("is upgraded to by curl", async () => {
+  it.runIf(hasProgram("curl"))("accepts an upgrade by curl", async () => {
     const { at } = await startOurs({ mode: "hello" });
     const curl = start("curl", [
       ...["-sNi", "--max-time", "20", at.replace("ws", "http")],
@@ -244,7 +244,7 @@ describe("our server", () => {
     await curl.prints(/^HTTP\/1.1 101 [\s\S]*s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=[\s\S]*hello/);
   });
 
-  it.runIf(hasWebsockets())("talks to Python's websockets", async () => {
+  it.runIf(hasWebsockets())("works with Python's websockets", async () => {
     const { at } = await startOurs();
     const program = `
 import asyncio, websockets
@@ -262,40 +262,37 @@ asyncio.run(main())`;
 });
 
 describe("nginx between our two sides", () => {
-  it.runIf(hasProgram("nginx"))(
-    "passes upgrades, messages and pings on, and answers 502 without a server",
-    async () => {
-      const { server, at } = await startOurs({ path: "/chat" });
-      const [ip, port] = [ownAddress(), ownPort()];
-      const folder = mkdtempSync(join(tmpdir(), "fourtuple-nginx-"));
-      onTestFinished(() => rmSync(folder, { recursive: true }));
-      writeFileSync(join(folder, "nginx.conf"), proxyTo(at.replace("ws://", ""), `${ip}:${port}`));
-      start("nginx", ["-p", folder, "-c", join(folder, "nginx.conf")]);
-      await until("nginx listens", () => listeningAt({ ip, port }) === 1);
-      const to = `ws://${ip}:${port}/chat`;
-      const options = {
-        to,
-        connections: 50,
-        message: "ping",
-        messageRatePerSec: 10,
-        pingIntervalMs: 100,
-        durationMs: 400,
-      };
-      const result = await within("the end", (await startClient(options)).done);
-      expect(result).toMatchObject({ outcome: "met", ready: 50, losses: [] });
-      expect(result.messages!.answered).toBeGreaterThan(50);
-      expect(server.snapshot().ready).toBe(50);
-      await server.stop();
-      const without = await within("the end", (await startClient({ ...options, connections: 5 })).done);
-      expect(without).toMatchObject({
-        outcome: "missed",
-        established: 5,
-        ready: 0,
-        failures: [{ phase: "upgrade", errno: "HTTP 502", count: 5 }],
-        diagnosis: { finding: { limit: "backend", whose: "peer" } },
-      });
-    },
-  );
+  it.runIf(hasProgram("nginx"))("passes upgrades, messages and pings, and answers 502 without a server", async () => {
+    const { server, at } = await startOurs({ path: "/chat" });
+    const [ip, port] = [ownAddress(), ownPort()];
+    const folder = mkdtempSync(join(tmpdir(), "fourtuple-nginx-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, "nginx.conf"), proxyTo(at.replace("ws://", ""), `${ip}:${port}`));
+    start("nginx", ["-p", folder, "-c", join(folder, "nginx.conf")]);
+    await until("nginx listens", () => listeningAt({ ip, port }) === 1);
+    const to = `ws://${ip}:${port}/chat`;
+    const options = {
+      to,
+      connections: 50,
+      message: "ping",
+      messageRatePerSec: 10,
+      pingIntervalMs: 100,
+      durationMs: 400,
+    };
+    const result = await within("the end", (await startClient(options)).done);
+    expect(result).toMatchObject({ outcome: "met", ready: 50, losses: [] });
+    expect(result.messages!.answered).toBeGreaterThan(50);
+    expect(server.snapshot().ready).toBe(50);
+    await server.stop();
+    const without = await within("the end", (await startClient({ ...options, connections: 5 })).done);
+    expect(without).toMatchObject({
+      outcome: "missed",
+      established: 5,
+      ready: 0,
+      failures: [{ phase: "upgrade", errno: "HTTP 502", count: 5 }],
+      diagnosis: { finding: { limit: "backend", whose: "peer" } },
+    });
+  });
 });
 
 function proxyTo(backend: string, listen: string): string {

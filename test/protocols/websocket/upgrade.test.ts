@@ -5,20 +5,20 @@ import type { WebSocketSpec } from "../../../src/protocols/spec/spec.js";
 import { acceptOf, answerTo, findRefusal, makeRequest } from "../../../src/protocols/websocket/upgrade.js";
 import { ACCEPT, agreement, KEY, request, SPEC } from "../../support/websocket.js";
 
-it("answers the key of the RFC's example", () => {
+it("computes the accept value of the RFC's example", () => {
   expect(acceptOf(KEY)).toBe(ACCEPT);
 });
 
 describe("a server", () => {
   const answer = (text: string, spec: Partial<WebSocketSpec> = {}) => answerTo(text, { ...SPEC, ...spec });
 
-  it("agrees to an upgrade", () => {
+  it("accepts an upgrade", () => {
     expect(answer(request())).toEqual({ text: agreement(), refusal: undefined });
     const lists = { Upgrade: "h2c, WebSocket", Connection: "keep-alive, upgrade" };
     expect(answer(request(lists)).refusal).toBeUndefined();
   });
 
-  it("agrees on its subprotocol, when that is asked for", () => {
+  it("agrees on its subprotocol, if requested", () => {
     const asked = request({ "Sec-WebSocket-Protocol": "soap, mqtt" });
     expect(answer(asked, { subprotocol: "mqtt" }).text).toBe(agreement({ "Sec-WebSocket-Protocol": "mqtt" }));
     expect(answer(asked).text).toBe(agreement());
@@ -27,7 +27,7 @@ describe("a server", () => {
   });
 
   const refusals: [number, string, string][] = [
-    [400, "no HTTP", "hello\r\n\r\n"],
+    [400, "something other than HTTP", "hello\r\n\r\n"],
     [400, "HTTP/1.0", request({}, "GET / HTTP/1.0")],
     [400, "a request without a host", request({ Host: undefined })],
     [400, "a key of another length", request({ "Sec-WebSocket-Key": "abcd" })],
@@ -36,27 +36,27 @@ describe("a server", () => {
     [426, "a plain request", request({ Upgrade: undefined, Connection: undefined })],
     [426, "another version", request({ "Sec-WebSocket-Version": "8" })],
   ];
-  it.each(refusals)("says %i to %s", (status, _, text) => {
+  it.each(refusals)("answers %i to %s", (status, _, text) => {
     const { refusal, text: said } = answer(text);
     expect(refusal).toBe(status);
     expect(said).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [^]*\r\nConnection: close\r\nContent-Length: 0\r\n\r\n$`));
   });
 
-  it("is not held up by a field of nothing but blanks", () => {
+  it("is not slowed down by a field of nothing but blanks", () => {
     const began = performance.now();
     expect(answer(`GET / HTTP/1.1\r\nHost:${" ".repeat(16_000)}\n\r\n\r\n`).refusal).toBe(400);
     expect(answer(request({ Upgrade: ` \t websocket${" ".repeat(8000)}` })).refusal).toBeUndefined();
     expect(performance.now() - began).toBeLessThan(1000);
   });
 
-  it("has one path, if it was given one", () => {
+  it("serves only its path, if given one", () => {
     const at = (path: string) => answer(request({}, `GET ${path} HTTP/1.1`), { path: "/chat?room=1" }).refusal;
     expect([at("/chat?room=1"), at("/chat"), at("/")]).toEqual([undefined, 404, 404]);
   });
 });
 
 describe("a client", () => {
-  it("asks with its own headers, which may take the place of the usual ones", () => {
+  it("requests with its own headers, which may replace the default ones", () => {
     const spec = { ...SPEC, path: "/chat?a=b", subprotocol: "mqtt", headers: ["Origin: https://a", "host: other"] };
     expect(makeRequest(spec, KEY).split("\r\n")).toEqual([
       "GET /chat?a=b HTTP/1.1",
@@ -72,7 +72,7 @@ describe("a client", () => {
     ]);
   });
 
-  it("is understood by our server", () => {
+  it("is accepted by our server", () => {
     expect(answerTo(makeRequest(SPEC, KEY), SPEC)).toEqual({ text: agreement(), refusal: undefined });
   });
 
@@ -89,12 +89,12 @@ describe("a client", () => {
     ["BAD_UPGRADE", agreement({ "Sec-WebSocket-Extensions": "permessage-deflate" })],
     ["BAD_SUBPROTOCOL", agreement({ "Sec-WebSocket-Protocol": "mqtt" })],
   ];
-  it.each(answers)("says %s to %j", (name, text) => {
+  it.each(answers)("reports %s for %j", (name, text) => {
     const code = findRefusal(text, SPEC, KEY);
     expect(code && codeName(code)).toBe(name);
   });
 
-  it("wants the subprotocol that it asked for", () => {
+  it("requires the subprotocol that it requested", () => {
     const spec = { ...SPEC, subprotocol: "mqtt" };
     expect(findRefusal(agreement({ "Sec-WebSocket-Protocol": "mqtt" }), spec, KEY)).toBeUndefined();
     expect(codeName(findRefusal(agreement(), spec, KEY)!)).toBe("BAD_SUBPROTOCOL");

@@ -107,7 +107,7 @@ function resultOf(parts: readonly Part[]): ConnectResult {
       blockedMessages: 0,
       answeringConnections: made.filter(({ answersUs }) => answersUs.length > 0).length,
     },
-    // Of each message without an answer it is told that it came as an error.
+    // Each unanswered message is reported as an error response.
     responses: {
       ...{ "1xx": 0, "2xx": answers.length, "3xx": 0, "4xx": unanswered, "5xx": 0 },
       statuses: unanswered > 0 ? [{ phase: "response", errno: "HTTP 429", count: unanswered }] : [],

@@ -1,4 +1,5 @@
-// What an idle connection keeps pending in its ring: a poll, which takes the least kernel memory, unless it speaks often.
+// Tests what an idle connection keeps pending in its ring: a poll, which takes the least kernel memory, unless data
+// arrives often.
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { localAddress } from "../../../src/linux/syscalls/socket.js";
@@ -13,7 +14,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** The requests that wait in this process's rings, by operation. */
+/** Returns the requests pending in this process's rings, by operation. */
 function pendingOperations(): number[] {
   const fds = readdirSync("/proc/self/fd").filter((fd) => {
     try {

@@ -37,7 +37,7 @@ function render(rows: readonly Row[], columns: ConstructorParameters<typeof Sock
 const dotted = (ipv4: number) => [24, 16, 8, 0].map((shift) => (ipv4 >>> shift) & 255).join(".");
 const endpoint = (ipv4: number, ip: string, number: number) => `${ipv4 < 0 ? `[${ip}]` : dotted(ipv4)}:${number}`;
 
-it("writes every figure as a string would", () => {
+it("writes every figure as string formatting would", () => {
   fc.assert(
     fc.property(fc.array(anyRow, { maxLength: 50 }), (rows) => {
       const words = render(rows, { memory: true, ownerOf: (inode) => `node ${inode}` })
@@ -59,7 +59,7 @@ it("writes every figure as a string would", () => {
   );
 });
 
-it("hands on whole rows in pieces, however many there are", () => {
+it("passes on whole rows in chunks, for any number of rows", () => {
   const row = {
     localIpv4: 2_130_706_433,
     remoteIpv4: 2_130_706_434,
@@ -72,14 +72,14 @@ it("hands on whole rows in pieces, however many there are", () => {
   expect(text).toBe("ESTABLISHED 0       0       127.0.0.1:7777          127.0.0.2:40001\n".repeat(20_000));
 });
 
-it("writes a listener's peer as ss does, and no letter that a terminal could obey", () => {
+it("prints a listener's peer as ss does, and no character that a terminal interprets", () => {
   const listener = { localIpv4: 0, remoteIpv4: 0, localIp: "", remoteIp: "", localPort: 22, remotePort: 0 } as Row;
   const row = { ...listener, receiveQueue: 0, sendQueue: 128, state: 10, stateName: "LISTEN", inode: 1 };
   const text = render([row], { ownerOf: () => "evil\u001b[2J\n" });
   expect(text).toBe("LISTEN      0       128     0.0.0.0:22              0.0.0.0:*               evil?[2J?\n");
 });
 
-it("leaves open what /proc does not tell", () => {
+it("leaves values missing from /proc empty", () => {
   const listener = { localIpv4: 0, remoteIpv4: 0, localIp: "", remoteIp: "", localPort: 22, remotePort: 0 } as Row;
   const row = { ...listener, receiveQueue: 3, sendQueue: 0, state: 10, stateName: "LISTEN", inode: 1, chargedBytes: 0 };
   const words = (rows: readonly Row[]) => render(rows, { memory: true, isFromProc: true }).trim().split(/ +/);

@@ -71,7 +71,7 @@ function firstLine(text: string): string {
 }
 
 describe("portText()", () => {
-  it("is the article's proof, in figures", () => {
+  it("proves the blog post's point with figures", () => {
     const text = portText(PORT, { local: SERVER, remote: EMPTY }, TOP);
     expect(firstLine(text)).toBe(
       "1,000,000 ESTABLISHED sockets share local port 7777; they come from 20 addresses; accept() used no other port",
@@ -80,7 +80,7 @@ describe("portText()", () => {
     expect(text).toContain("and 19 more");
   });
 
-  it("speaks of one socket as of one", () => {
+  it("uses the singular for one socket", () => {
     const one = {
       ...SERVER,
       byPeer: { distinct: 1, top: [] },
@@ -91,7 +91,7 @@ describe("portText()", () => {
     );
   });
 
-  it("says who leads to a port of another host", () => {
+  it("says who connects to a port of another host", () => {
     const remote = {
       ...EMPTY,
       sockets: 5,
@@ -106,7 +106,7 @@ describe("portText()", () => {
     );
   });
 
-  it("says when it is only listened on, and when nobody listens any more", () => {
+  it("says if a port is only listened on, or no longer listened on", () => {
     const idle = { ...EMPTY, sockets: 1, byState: { LISTEN: 1 }, listeners: [LISTENER] };
     expect(firstLine(portText(PORT, { local: idle, remote: EMPTY }, TOP))).toBe(
       "local port 7777 is listened on; it has no ESTABLISHED connection",
@@ -118,14 +118,14 @@ describe("portText()", () => {
     expect(hasSockets({ local: EMPTY, remote: EMPTY })).toBe(false);
   });
 
-  it("does not count a socket twice in silence when the port is a source port, too", () => {
+  it("does not silently count a socket twice if the port is also a source port", () => {
     const local = { ...SERVER, outgoing: 2, byState: { ESTABLISHED: 1_000_002 } };
     const text = portText(PORT, { local, remote: EMPTY }, TOP);
     expect(firstLine(text)).toMatch(/^1,000,000 ESTABLISHED/);
     expect(text).toContain("1,000,002 ESTABLISHED (including 2 opened from here, using it as their source port)");
   });
 
-  it("says that accept opened no other port only where the reading supports it", () => {
+  it("says that accept() used no other port only if the reading proves it", () => {
     const clause = "; accept() used no other port";
     const headlineOf = (local: SocketTable, remote: SocketTable = EMPTY, port = PORT) =>
       firstLine(portText(port, { local, remote }, TOP));
@@ -145,7 +145,7 @@ describe("portText()", () => {
     );
   });
 
-  it("tells a client's port from a server's", () => {
+  it("distinguishes a client's port from a server's", () => {
     const client = {
       ...EMPTY,
       sockets: 1,
@@ -171,7 +171,7 @@ describe("portText()", () => {
     );
   });
 
-  it("speaks of the sockets that pass the filter, not of the port as a whole", () => {
+  it("describes the sockets that match the filter, not the whole port", () => {
     const filter = { states: ["TIME_WAIT"] } as const;
     const waiting = { ...EMPTY, sockets: 2, byState: { TIME_WAIT: 2 }, outgoing: 2 };
     const text = portText(PORT, { local: { ...EMPTY, listeners: [LISTENER] }, remote: waiting }, { ...TOP, filter });
@@ -184,7 +184,7 @@ describe("portText()", () => {
     expect(hasSockets({ local: { ...EMPTY, listeners: [LISTENER] }, remote: EMPTY })).toBe(false);
   });
 
-  it("has the memory of both sides, and what it leaves out", () => {
+  it("has the memory of both sides, and mentions what it omits", () => {
     const memory = (chargedBytes: number, sockets: number) => ({
       chargedBytes,
       receiveAllocBytes: 0,
@@ -200,7 +200,7 @@ describe("portText()", () => {
     expect(text).toContain("plus about 4 KB each for the socket, its inode and its file");
   });
 
-  it("owns up to what it may not see", () => {
+  it("admits what it may not see", () => {
     const owners = {
       source: "sock_diag",
       owners: [],
@@ -217,7 +217,7 @@ describe("portText()", () => {
 });
 
 describe("overviewText()", () => {
-  it("begins with the states, most first, and has the rates while it is watched", () => {
+  it("starts with the states, most frequent first, and shows rates with --watch", () => {
     const text = overviewText(SERVER, { ...TOP, rates: { openedPerSec: 1200.4, closedPerSec: 0 } });
     expect(firstLine(text)).toBe("1,000,001 TCP sockets: 1,000,000 ESTABLISHED, 1 LISTEN");
     expect(text).toContain("sockets opened 1,200/s, closed 0/s");
@@ -226,7 +226,7 @@ describe("overviewText()", () => {
 });
 
 describe("listenerTable()", () => {
-  it("has the figure that SO_REUSEPORT listeners share once", () => {
+  it("shows a figure shared by SO_REUSEPORT listeners once", () => {
     const shared = { ...LISTENER, established: 40, sharedBy: 2 };
     const lines = listenerTable([shared, { ...LISTENER, port: 1, established: 7 }, shared], 10, (_, text) => text);
     expect(lines.slice(2).map((line) => line.trim().split(/\s+/)[3])).toEqual(["40", "shared", "7"]);
@@ -234,7 +234,7 @@ describe("listenerTable()", () => {
 });
 
 describe("pressureText()", () => {
-  it("marks what is past 80 %", () => {
+  it("marks destinations above 80 %", () => {
     const pressure: Pressure = {
       ...EMPTY,
       kind: "pressure",
@@ -267,8 +267,8 @@ describe("pressureText()", () => {
   });
 });
 
-describe("what is not there", () => {
-  it("is named with the conditions", () => {
+describe("missing sockets and values", () => {
+  it("are reported with the filter", () => {
     expect(nothingText("port 9")).toBe("no TCP socket of this host has port 9 at either end");
     expect(nothingText("port 9", { states: ["TIME_WAIT", "CLOSE_WAIT"], remoteIp: "10.0.0.1" })).toBe(
       "no TCP socket of this host in TIME_WAIT or CLOSE_WAIT with the peer 10.0.0.1 has port 9 at either end",
@@ -279,7 +279,7 @@ describe("what is not there", () => {
     expect(nothingText(undefined, { states: ["SYN_SENT"] })).toBe("there is no TCP socket of this host in SYN_SENT");
   });
 
-  it("is not made up: counters that cannot be read, rates before the second reading", () => {
+  it("are not invented: unreadable counters, rates before the second reading", () => {
     const unknown = { listenOverflows: undefined, listenDrops: undefined };
     expect(overflows({ counters: unknown })).toBeUndefined();
     const text = overviewText({ ...SERVER, counters: unknown }, { ...TOP, rates: undefined });
@@ -288,7 +288,7 @@ describe("what is not there", () => {
 });
 
 describe("ownersNote()", () => {
-  it("gives the reason why an owner may be missing", () => {
+  it("explains why an owner may be missing", () => {
     expect(ownersNote({ unreadable: 0, isHiding: false })).toBeUndefined();
     expect(ownersNote({ unreadable: 1, isHiding: false })).toBe(
       "1 process cannot be inspected: run as root to see all",
@@ -298,7 +298,7 @@ describe("ownersNote()", () => {
 });
 
 describe("readNote()", () => {
-  it("says why it was not netlink, and when the table moved", () => {
+  it("explains why netlink was not used, and reports a changing table", () => {
     expect(readNote({ fallbackErrno: "EPERM", wasInterrupted: false })).toMatch(/netlink is unavailable \(EPERM\)/);
     expect(readNote({ fallbackErrno: undefined, wasInterrupted: true })).toMatch(/NLM_F_DUMP_INTR/);
     expect(readNote({ fallbackErrno: undefined, wasInterrupted: false })).toBeUndefined();
