@@ -66,6 +66,7 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   receivedBytes: { type: "counter", help: "Bytes received.", shown: ["traffic.receivedBytes"] },
   sentHeartbeats: { type: "counter", help: "Heartbeats sent, such as pings.", shown: ["heartbeats.sent"] },
   answeredHeartbeats: { type: "counter", help: "Heartbeats answered by the peer.", shown: ["heartbeats.answered"] },
+  receivedHeartbeats: { type: "counter", help: "The peer's heartbeats, all answered.", shown: ["heartbeats.received"] },
   receivedMessages: { type: "counter", help: "Published messages received.", shown: ["deliveries.received"] },
   lostMessages: {
     type: "counter",

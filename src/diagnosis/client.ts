@@ -16,6 +16,7 @@ import { explainMessages } from "./rules/messages.js";
 import { explainNeighbours } from "./rules/neighbours.js";
 import { explainPeerClosed } from "./rules/peer-closed.js";
 import { explainHttp } from "./rules/protocols/http.js";
+import { explainNotTaken } from "./rules/protocols/not-taken.js";
 import { explainRefusedProtocol } from "./rules/refusals.js";
 import { explainRefused, explainSelfConnect } from "./rules/refused.js";
 import { explainTimeouts } from "./rules/timeouts.js";
@@ -57,6 +58,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
     };
   }
   return (
+    explainNotTaken(result, main) ??
     explainTls(main) ??
     explainHttp(result, main) ??
     explainRefusedProtocol(result, main) ??

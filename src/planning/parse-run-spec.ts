@@ -47,7 +47,9 @@ export function parseRunSpec(options: ConnectOptions): RunSpec {
   const destinations = parseDestinations(options.to);
   const { message, opening } = speaksHttp(options.to) ? NO_MESSAGES : parseMessages(options);
   const spoken = parseProtocol(options, opening);
-  const isSingle = stages.length === 0 && connections === 1;
+  const ownMessage = parseMessage(options, spoken.protocol);
+  // Scheduled requests and publications are a load, even on one connection.
+  const isSingle = stages.length === 0 && connections === 1 && ownMessage === undefined;
   const { durationMs = isSingle ? Number.POSITIVE_INFINITY : HOLD_MS } = options;
   return {
     destinations,
@@ -64,7 +66,7 @@ export function parseRunSpec(options: ConnectOptions): RunSpec {
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
     durationMs: durationMs === Number.POSITIVE_INFINITY ? "forever" : durationMs,
-    message: parseMessage(options, spoken.protocol) ?? message,
+    message: ownMessage ?? message,
     opening,
     proxyProtocol: options.proxyProtocol,
     thresholds: {

@@ -84,6 +84,8 @@ export interface Connections {
   beaten(slot: number): void;
   /** Records that the peer answered a heartbeat. */
   alive(slot: number): void;
+  /** Records that a heartbeat of the peer was answered. */
+  ponged(slot: number): void;
 }
 
 /** Additional operations for a client. */

@@ -57,7 +57,7 @@ const miss = z.object({
   kind: z
     .enum(MISS_KINDS)
     .describe(
-      "established: requested connections that never became ESTABLISHED, or with stages, those short of the peak; unready: ESTABLISHED but never ready in the protocol; lost: ended by the peer or the network while open; half-open: ESTABLISHED at this end only, because the server's accept queue overflowed; unaccepted: in the server's accept queue, not accepted by its program; ungreeted: not greeted by a server that greeted others, or although they were to close after their greeting; unsent: messages that were due but never sent; unanswered: messages that were sent but not answered; errors: HTTP responses with status 4xx or 5xx over ready connections; failures, rate, latency: a threshold was exceeded, with the number of connections failed or lost, connections per second, or milliseconds at the 99th percentile",
+      "established: requested connections that never became ESTABLISHED, or with stages, those short of the peak; unready: ESTABLISHED but never ready in the protocol; lost: ended by the peer or the network while open; half-open: ESTABLISHED at this end only, because the server's accept queue overflowed; unaccepted: in the server's accept queue, not accepted by its program; ungreeted: not greeted by a server that greeted others, or although they were to close after their greeting; unsent: messages that were due but never sent; unanswered: messages that were sent but not answered; undelivered: published messages that a subscriber never received, although later ones arrived; errors: HTTP responses with status 4xx or 5xx over ready connections; failures, rate, latency: a threshold was exceeded, with the number of connections failed or lost, connections per second, or milliseconds at the 99th percentile",
     ),
   count,
   of: count.describe("total that the count is part of; for a threshold, its value"),
@@ -198,7 +198,11 @@ export const connectSchema = z
     }),
     tls: tls.optional(),
     heartbeats: z
-      .object({ sent: count, answered: count })
+      .object({
+        sent: count,
+        answered: count,
+        received: count.optional().describe("the peer's heartbeats, all answered; missing in older results"),
+      })
       .optional()
       .describe("heartbeats, such as pings, sent by this side and answered by the peer"),
     deliveries: z
@@ -208,7 +212,9 @@ export const connectSchema = z
         repeated: count.describe("received again"),
       })
       .optional()
-      .describe("published messages that subscribers received, from any publisher; missing if none arrived"),
+      .describe(
+        "MQTT: published messages that subscribers received, from any publisher; WebSocket: messages that answered nothing; missing if none arrived",
+      ),
     responses: responses
       .extend({
         statuses: failures.describe("4xx and 5xx over ready connections, by status, the most frequent first"),

@@ -11,6 +11,7 @@ export const MISS_KINDS = [
   "ungreeted",
   "unsent",
   "unanswered",
+  "undelivered",
   "errors",
   "failures",
   "rate",

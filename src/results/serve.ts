@@ -49,7 +49,11 @@ export const serveSchema = z
     receivedBytes: count,
     failures,
     heartbeats: z
-      .object({ sent: count, answered: count })
+      .object({
+        sent: count,
+        answered: count,
+        received: count.optional().describe("the peer's heartbeats, all answered; missing in older results"),
+      })
       .optional()
       .describe("heartbeats, such as pings, sent by this side and answered by the peer"),
     responses: responses.optional().describe("HTTP responses sent; missing for other protocols"),

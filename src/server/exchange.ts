@@ -198,6 +198,10 @@ export class Exchange implements Connections, HeartbeatCarrier {
     this.counters[COUNTER.answeredHeartbeats]! += 1;
   }
 
+  ponged(_slot: number): void {
+    this.counters[COUNTER.receivedHeartbeats]! += 1;
+  }
+
   close(slot: number): void {
     if (!this.isOpen(slot)) return;
     if (!this.outgoing.isSending(slot)) {

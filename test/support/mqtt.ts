@@ -48,6 +48,7 @@ export const connack = (properties = {}) =>
 export async function startMosquitto(
   lines: readonly string[] = ["allow_anonymous true"],
   files: Record<string, string> = {},
+  nofile?: number,
 ) {
   const [ip, port] = [ownAddress(), ownPort()];
   const folder = mkdtempSync(join(tmpdir(), "fourtuple-mosquitto-"));
@@ -56,7 +57,11 @@ export async function startMosquitto(
   // Run as the current user; otherwise mosquitto switches to a user who cannot read the folder.
   const config = ["user root", `listener ${port} ${ip}`, ...lines.map((line) => line.replaceAll("FOLDER", folder))];
   writeFileSync(join(folder, "mosquitto.conf"), `${config.join("\n")}\n`);
-  const broker = start("mosquitto", ["-v", "-c", join(folder, "mosquitto.conf")]);
+  const broker = start(
+    "mosquitto",
+    ["-v", "-c", join(folder, "mosquitto.conf")],
+    nofile === undefined ? {} : { nofile },
+  );
   // It logs to standard error.
   const log = () => broker.stdout + broker.stderr;
   return { ip, port, at: `mqtt://${ip}:${port}`, broker, log };

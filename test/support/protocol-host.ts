@@ -13,6 +13,7 @@ export interface Said {
   /** Heartbeats sent, and those answered by the peer. */
   beats: number;
   livesigns: number;
+  pongs: number;
   /** Statuses of HTTP responses. */
   statuses: number[];
 }
@@ -52,6 +53,7 @@ export class ProtocolHost implements ClientConnections {
         missed: 0,
         beats: 0,
         livesigns: 0,
+        pongs: 0,
         statuses: [],
       };
       this.content[slot] = "";
@@ -145,6 +147,10 @@ export class ProtocolHost implements ClientConnections {
 
   alive(slot: number): void {
     if (this.keeps) this.said[slot]!.livesigns += 1;
+  }
+
+  ponged(slot: number): void {
+    if (this.keeps) this.said[slot]!.pongs += 1;
   }
 
   shown(slot: number, bytes: Uint8Array, start: number, end: number): void {

@@ -223,6 +223,10 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     this.counters[COUNTER.answeredHeartbeats]! += 1;
   }
 
+  ponged(_slot: number): void {
+    this.counters[COUNTER.receivedHeartbeats]! += 1;
+  }
+
   shown(slot: number, bytes: Uint8Array, start: number, end: number): void {
     this.owner.shown(slot, bytes, start, end);
   }

@@ -23,12 +23,16 @@ export function reportMessages({
   };
 }
 
-/** @param toleratesLosses whether to tolerate the unanswered messages of lost connections */
+/** Misses among messages sent and received. @param toleratesLosses whether to tolerate the unanswered messages of lost connections */
 export function messageMisses(run: RunFacts, toleratesLosses: boolean): Miss[] {
   const messages = reportMessages(run);
-  if (messages === undefined) return [];
-  const ofLost = toleratesLosses ? sumCounter(run.pool.memories, COUNTER.unansweredOfLost) : 0;
+  const sum = (counter: number) => sumCounter(run.pool.memories, counter);
+  const undelivered = sum(COUNTER.lostMessages);
+  const deliveries: Miss = { kind: "undelivered", count: undelivered, of: sum(COUNTER.receivedMessages) + undelivered };
+  if (messages === undefined) return [deliveries];
+  const ofLost = toleratesLosses ? sum(COUNTER.unansweredOfLost) : 0;
   return [
+    deliveries,
     { kind: "unsent", count: messages.missed, of: messages.due },
     { kind: "unanswered", count: messages.unanswered - ofLost, of: messages.sent },
   ];

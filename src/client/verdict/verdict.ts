@@ -26,6 +26,7 @@ const PHRASES: Readonly<Record<MissKind, (count: number, of: number) => string>>
   ungreeted: (count) => `${formatCount(count)} not greeted`,
   unsent: (count, of) => `${formatCount(count)} of ${formatCount(of)} messages due but never sent`,
   unanswered: (count, of) => `${formatCount(count)} of ${formatCount(of)} messages unanswered (${percent(count, of)})`,
+  undelivered: (count, of) => `${formatCount(count)} of ${formatCount(of)} deliveries lost`,
   errors: (count, of) => `${formatCount(count)} of ${formatCount(of)} responses with status 4xx or 5xx`,
   failures: (count, of) => `${formatCount(count)} failed or lost (at most ${formatCount(of)} allowed)`,
   rate: (count, of) => `${formatCount(count)} connections/s (at least ${formatCount(of)} required)`,

@@ -1,7 +1,7 @@
 // Explains unanswered or unsent messages and missed thresholds of a run whose connections were fine.
 
 import { missPhrases } from "../../client/verdict/verdict.js";
-import type { ConnectResult, MissKind } from "../../results/connect.js";
+import type { ConnectResult, Miss, MissKind } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
 import type { MessageResult } from "../../results/messages.js";
 import { describeProcess, howToGoOn } from "../../socket-table/listeners/peer-process.js";
@@ -13,6 +13,8 @@ const THRESHOLDS: readonly MissKind[] = ["failures", "rate", "latency"];
 export function explainMessages(result: ConnectResult): Finding | undefined {
   const { messages, misses = [] } = result;
   const of = (kind: MissKind) => misses.find((miss) => miss.kind === kind);
+  const undelivered = of("undelivered");
+  if (undelivered) return explainUndelivered(undelivered, result);
   if (messages && of("unanswered")) return explainUnanswered(result, messages);
   if (messages && of("unsent")) return explainUnsent(messages);
   const passed = misses.filter(({ kind }) => THRESHOLDS.includes(kind));
@@ -24,6 +26,15 @@ export function explainMessages(result: ConnectResult): Finding | undefined {
     fix: "see the figures above, or change the threshold (--max-p99, --min-rate, --max-failed)",
     evidence: [],
   };
+}
+
+function explainUndelivered({ count, of }: Miss, { messages }: ConnectResult): Finding {
+  const sent = messages ? [`${formatCount(messages.sent)} published, ${formatCount(messages.answered)} answered`] : [];
+  return peer(
+    "the broker dropped messages: subscribers took them more slowly than they were published",
+    "publish less (-r), or raise the broker's queues (mosquitto: max_queued_messages, max_inflight_messages)",
+    [`${formatCount(of - count)} of ${formatCount(of)} messages were delivered`, ...sent],
+  );
 }
 
 function explainUnanswered({ evidence, traffic }: ConnectResult, messages: MessageResult): Finding {

@@ -95,7 +95,8 @@ function closedListener(result: ConnectResult, failure: FailureReport): Finding 
   return listenerGone(result, [seen(failure), "no socket on this host listens there"]);
 }
 
-function outOfDescriptors(result: ConnectResult, failure: FailureReport): Finding | undefined {
+/** @returns undefined if the server's process is not visible, or has descriptors left */
+export function outOfDescriptors(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const { process } = result.evidence.peer ?? {};
   // Our own server leaves connections in the queue if it has no descriptors for them.
   if (!process || isOurServer(process) || !isOutOfDescriptors(process)) return undefined;

@@ -98,7 +98,11 @@ const KNOWN: Readonly<Record<string, Known>> = {
     "a message is longer than the server accepts",
     "send shorter messages, or raise the server's limit",
   ),
-  "CLOSE 1011": peer("peer-fault", "the server had an internal error", "check its log"),
+  "CLOSE 1011": peer(
+    "peer-fault",
+    "the server had an internal error, or received no answer to its pings",
+    "check its log, and whether this host is overloaded",
+  ),
   "CLOSE 1012": peer("peer-closing", "the server is restarting", "try again once it is up"),
   "CLOSE 1013": peer(
     "peer-maximum",

@@ -16,7 +16,7 @@ const COMPARED = {
 
 /** Returns pairs of label and text; empty for a run without messages. */
 export function messageLines(result: ConnectResult): [string, string | undefined][] {
-  return [...sentLines(result), ["deliveries", deliveryText(result)]];
+  return [...sentLines(result), [result.protocol === "mqtt" ? "deliveries" : "pushed", deliveryText(result)]];
 }
 
 function sentLines({ messages, traffic }: ConnectResult): [string, string | undefined][] {
@@ -40,9 +40,10 @@ function sentLines({ messages, traffic }: ConnectResult): [string, string | unde
 }
 
 /** Describes what subscribers received; undefined if nothing. */
-function deliveryText({ deliveries }: ConnectResult): string | undefined {
+function deliveryText({ deliveries, protocol }: ConnectResult): string | undefined {
   if (deliveries === undefined) return undefined;
   const { received, lost, repeated } = deliveries;
+  if (protocol !== "mqtt") return `${plural(received, "message")} received unsolicited`;
   return `${formatCount(received)} received, ${formatCount(lost)} lost, ${formatCount(repeated)} repeated`;
 }
 

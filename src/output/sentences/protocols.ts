@@ -35,17 +35,21 @@ export function heartbeatLine({
   heartbeats,
   protocol,
 }: Pick<ConnectResult, "heartbeats" | "protocol">): string | undefined {
-  if (heartbeats === undefined || heartbeats.sent === 0) return undefined;
+  if (heartbeats === undefined || heartbeats.sent + (heartbeats.received ?? 0) === 0) return undefined;
   if (protocol === "http") return `${plural(heartbeats.sent, "event")} sent`;
-  return `${formatCount(heartbeats.sent)} pings sent, ${formatCount(heartbeats.answered)} answered`;
+  const { sent, answered, received = 0 } = heartbeats;
+  return [
+    ...(sent > 0 ? [`${plural(sent, "ping")} sent, ${formatCount(answered)} answered`] : []),
+    ...(received > 0 ? [`${plural(received, "ping")} from the peer answered`] : []),
+  ].join("; ");
 }
 
 /** Returns undefined without TLS. */
 export function tlsLine({ tls }: Pick<ConnectResult, "tls">): string | undefined {
   if (!tls) return undefined;
-  const share = tls.secured > 0 ? Math.round((tls.resumed / tls.secured) * 100) : 0;
-  const resumed = tls.resumed > 0 ? `, ${formatCount(tls.resumed)} of them resumed (${share} %)` : "";
-  return `${plural(tls.secured, "handshake")}${resumed}`;
+  const { secured, resumed } = tls;
+  const kinds = resumed > 0 ? `: ${formatCount(secured - resumed)} full, ${formatCount(resumed)} resumed` : "";
+  return `${plural(secured, "handshake")}${kinds}`;
 }
 
 /** Returns the HTTP responses by class of status; undefined without HTTP. */

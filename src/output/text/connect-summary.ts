@@ -92,8 +92,10 @@ function headline(result: ConnectResult, paint: Paint): string {
     destinations.length > 3 ? `${destinations[0]} and ${destinations.length - 1} more` : destinations.join(", ");
   if (outcome === "met") return paint("good", `target met: ${plural(established, "connection")} to ${to}`);
   const phrases = missPhrases(misses);
-  const rest = phrases.length > 0 ? ` opened, ${phrases.join(", ")}` : "";
-  const reached = `${formatCount(established)} of ${plural(requested, "connection")} to ${to}${rest}`;
+  // A connection that the server refused in its protocol was never one that its users could use.
+  const unready = misses?.find(({ kind }) => kind === "unready")?.count ?? 0;
+  const rest = phrases.length > 0 ? ` ${unready > 0 ? "ready" : "opened"}, ${phrases.join(", ")}` : "";
+  const reached = `${formatCount(established - unready)} of ${plural(requested, "connection")} to ${to}${rest}`;
   if (outcome === "missed") return paint("bad", `target missed: ${reached}`);
   const held = evidence.interrupted ? "" : `, held for ${formatDuration(holdMs)}`;
   return paint("bad", `interrupted: ${reached}${held}`);

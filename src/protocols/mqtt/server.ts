@@ -106,6 +106,7 @@ export class MqttServer extends MqttSide {
       case PACKET.pingreq:
         if (end > start) return false;
         this.answer(slot, PINGRESP);
+        this.connections.ponged(slot);
         return true;
       case PACKET.disconnect:
         this.disconnect(slot, bytes, start, end);

@@ -120,7 +120,10 @@ export class WebSocketClient extends WebSocketSide implements ClientProtocol {
     const answerable = unanswered > 0 && client.isSending(slot) ? unanswered - 1 : unanswered;
     const isAnswer = this.isAnswered && answerable > 0 && (echo === undefined || (isEcho && size === echo.length));
     if (isAnswer) client.answered(slot, 1);
-    else this.account(slot, size);
+    else {
+      if (unanswered === 0) client.delivered(Number.NaN);
+      this.account(slot, size);
+    }
     return true;
   }
 

@@ -187,8 +187,10 @@ export abstract class FrameReader {
   }
 
   private control(slot: number, opcode: number, bytes: Uint8Array, start: number, end: number, key: number): boolean {
-    if (opcode === OPCODE.ping) this.pong(slot, bytes, start, end, key);
-    else if (opcode === OPCODE.pong) {
+    if (opcode === OPCODE.ping) {
+      this.pong(slot, bytes, start, end, key);
+      this.connections.ponged(slot);
+    } else if (opcode === OPCODE.pong) {
       if (this.flags[slot]! & PINGED) this.connections.alive(slot);
       this.flags[slot]! &= ~PINGED;
     } else {

@@ -11,6 +11,8 @@ export const CLOSE = {
   none: 1005,
   notUtf8: 1007,
   tooBig: 1009,
+  /** Also sent to a peer that stopped answering pings, as many libraries do. */
+  internalError: 1011,
 } as const;
 
 export const FIN = 0x80;

@@ -95,6 +95,7 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
     heartbeats: either(a.heartbeats, b.heartbeats, (x, y) => ({
       sent: x.sent + y.sent,
       answered: x.answered + y.answered,
+      received: either(x.received, y.received, (one, other) => one + other),
     })),
     traffic: {
       sentBytes: a.traffic.sentBytes + b.traffic.sentBytes,

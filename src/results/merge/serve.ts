@@ -29,6 +29,7 @@ export function mergeServe(a: ServeResult, b: ServeResult): ServeResult {
     heartbeats: either(a.heartbeats, b.heartbeats, (x, y) => ({
       sent: x.sent + y.sent,
       answered: x.answered + y.answered,
+      received: either(x.received, y.received, (one, other) => one + other),
     })),
     tls: either(a.tls, b.tls, addTls),
     responses: either(a.responses, b.responses, addResponses),

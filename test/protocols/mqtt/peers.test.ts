@@ -2,7 +2,7 @@
 // Python's paho with our server. Assertions also use what the foreign side saw.
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import type { ConnectOptions } from "../../../src/index.js";
+import { type ConnectOptions, explainRun } from "../../../src/index.js";
 import { ownAddress } from "../../support/address.js";
 import { Authority } from "../../support/certificates.js";
 import { startAedes, startMosquitto } from "../../support/mqtt.js";
@@ -20,8 +20,8 @@ async function run(options: ConnectOptions) {
 /** Counts the matches of `pattern` in a text. */
 const count = (text: string, pattern: RegExp) => [...text.matchAll(new RegExp(pattern, "g"))].length;
 
-async function listening(lines?: readonly string[], files?: Record<string, string>) {
-  const mosquitto = await startMosquitto(lines, files);
+async function listening(lines?: readonly string[], files?: Record<string, string>, nofile?: number) {
+  const mosquitto = await startMosquitto(lines, files, nofile);
   await until("mosquitto runs", () => /mosquitto version .* running/.test(mosquitto.log()));
   return mosquitto;
 }
@@ -108,6 +108,32 @@ describe.runIf(hasMosquitto)("our client with mosquitto", () => {
     // A broker that receives more at once closes the connection.
     expect(result).toMatchObject({ ready: 2, losses: [], failures: [] });
     expect(result.messages!.answered).toBeGreaterThan(20);
+  });
+
+  it("counts what a broker drops for a slow subscriber, and misses its target", async () => {
+    const { at } = await listening(["allow_anonymous true", "max_inflight_messages 1", "max_queued_messages 5"]);
+    const all = { publish: "t", subscribe: "t", qos: 1, messageRatePerSec: 2000, durationMs: 500 } as const;
+    const result = await run({ to: at, connections: 2, ...all });
+    const { received, lost } = result.deliveries!;
+    expect(lost).toBeGreaterThan(0);
+    expect(result.misses).toContainEqual({ kind: "undelivered", count: lost, of: received + lost });
+    expect(result.outcome).toBe("missed");
+    expect((await explainRun(result)).finding).toMatchObject({ limit: "messages", whose: "peer" });
+  });
+
+  it("publishes on a schedule over one connection, too, and reports it", async () => {
+    const { at } = await listening();
+    const once = { publish: "t", qos: 1, messageRatePerSec: 50, durationMs: 300 } as const;
+    const result = await run({ to: at, connections: 1, ...once });
+    expect(result).toMatchObject({ outcome: "met", ready: 1, openAtStop: 1 });
+    expect(result.messages!.answered).toBeGreaterThan(5);
+  });
+
+  it("blames the broker's descriptors for connections that it closes", async () => {
+    const { at } = await listening(["allow_anonymous true"], {}, 100);
+    const result = await run({ to: at, connections: 150, durationMs: 500 });
+    expect(result.ready).toBeGreaterThan(80);
+    expect((await explainRun(result)).finding).toMatchObject({ limit: "nofile", whose: "peer" });
   });
 
   it("measures in one run what another publishes, for any number of subscribers", async () => {

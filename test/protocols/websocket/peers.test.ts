@@ -117,8 +117,20 @@ describe("our client with a ws server", () => {
         socket.ping("are you there?");
       },
     });
-    await startClient({ to: at, connections: 5, durationMs: Number.POSITIVE_INFINITY });
+    const run = await startClient({ to: at, connections: 5, durationMs: Number.POSITIVE_INFINITY });
     await until("five pongs", () => pongs === 5);
+    const result = await within("the end", run.stop());
+    expect(result.heartbeats).toEqual({ sent: 0, answered: 0, received: 5 });
+  });
+
+  it("counts messages that the server sends of its own accord, also right after the upgrade", async () => {
+    const { at } = await startWs({
+      onOpen: (socket) => {
+        for (const text of ["one", "two"]) socket.send(text);
+      },
+    });
+    const result = await within("the end", (await startClient({ to: at, connections: 5, durationMs: 300 })).done);
+    expect(result).toMatchObject({ outcome: "met", deliveries: { received: 10, lost: 0, repeated: 0 } });
   });
 
   it("prints the messages of a single connection, and the code that closed it", async () => {
@@ -211,7 +223,11 @@ describe("our server", () => {
     await until("it is closed", () => server.snapshot().open === 0);
     const result = await within("the end", server.stop());
     expect(result.failures).toEqual([{ phase: "receive", errno: "NO_PONG", count: 1 }]);
-    expect(result.heartbeats).toEqual({ sent: result.heartbeats!.answered + 1, answered: expect.any(Number) });
+    expect(result.heartbeats).toEqual({
+      sent: result.heartbeats!.answered + 1,
+      answered: expect.any(Number),
+      received: 0,
+    });
     expect(result.heartbeats!.answered).toBeGreaterThanOrEqual(2);
   });
 

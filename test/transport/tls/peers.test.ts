@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { explainRun } from "../../../src/index.js";
 import { endpoint, ownAddress, ownPort } from "../../support/address.js";
 import { Authority, type CertificateFiles } from "../../support/certificates.js";
 import { listeningAt } from "../../support/kernel.js";
@@ -54,6 +55,28 @@ describe("our client", () => {
     expect(result).toMatchObject({ outcome: "met", losses: [], tls: { secured: 1 } });
     expect(result.traffic.receivedBytes).toBe(result.traffic.sentBytes);
     expect(result.messages!.answered).toBeGreaterThanOrEqual(2);
+  });
+
+  it("finds the others in the accept queue of a server that serves one at a time", async () => {
+    const port = ownPort();
+    start("openssl", [
+      "s_server",
+      "-quiet",
+      "-accept",
+      `${ip}:${port}`,
+      "-cert",
+      files.cert,
+      "-key",
+      files.key,
+      "-rev",
+    ]);
+    await listens({ ip, port });
+    const to = { to: `tls://${ip}:${port}`, ca: authority.ca, connections: 4, handshakeTimeoutMs: 1500 };
+    const result = await within("the end", (await startClient({ ...to, durationMs: 100 })).done);
+    expect(result).toMatchObject({ established: 4, tls: { secured: 1 }, failed: 3 });
+    const { finding } = await explainRun(result);
+    expect(finding).toMatchObject({ limit: "accept-queue", whose: "peer" });
+    expect(finding!.meaning).toMatch(/^openssl \(process \d+\) does not accept them: 3 connections/);
   });
 
   it.runIf(hasProgram("nginx"))("asks nginx, which knows its name and resumes its sessions", async () => {

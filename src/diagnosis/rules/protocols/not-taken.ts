@@ -1,0 +1,39 @@
+// Explains connections that the server's kernel accepted but its program never took: its process is out of descriptors,
+// or leaves them in its accept queue. At the client they fail later, in the handshake of a protocol.
+import type { ConnectResult } from "../../../results/connect.js";
+import type { Finding } from "../../../results/diagnosis.js";
+import type { FailureReport } from "../../../results/fields.js";
+import { describeProcess } from "../../../socket-table/listeners/peer-process.js";
+import { formatCount, plural } from "../../../util/units.js";
+import { outOfDescriptors } from "../peer-closed.js";
+
+/** Steps between ESTABLISHED and ready. */
+const HANDSHAKES: readonly string[] = ["tls", "upgrade", "request", "connack", "greeting", "first-message"];
+const ENDINGS: readonly string[] = ["FIN", "ECONNRESET", "EPIPE"];
+
+/** @returns undefined if the failure is of another kind, or the server is not visible from here */
+export function explainNotTaken(result: ConnectResult, failure: FailureReport): Finding | undefined {
+  if (!HANDSHAKES.includes(failure.phase)) return undefined;
+  if (ENDINGS.includes(failure.errno)) return outOfDescriptors(result, failure);
+  return failure.errno === "ETIMEDOUT" ? leftInQueue(result, failure) : undefined;
+}
+
+/** Connections that this run has given up on stay in the server's queue until the server accepts them. */
+function leftInQueue({ evidence }: ConnectResult, failure: FailureReport): Finding | undefined {
+  const { listeners = [], process } = evidence.peer ?? {};
+  const waiting = listeners.reduce((sum, { acceptQueue }) => sum + acceptQueue.used, 0);
+  if (waiting === 0) return undefined;
+  const server = process ? describeProcess(process) : "the server";
+  return {
+    limit: "accept-queue",
+    whose: "peer",
+    meaning: `${server} does not accept them: ${plural(waiting, "connection")} ${waiting === 1 ? "waits" : "wait"} in its accept queue, ESTABLISHED by its kernel`,
+    fix: "check whether it serves one connection at a time, is at its connection limit, or is too slow: add workers, or connect more slowly (--connect-rate)",
+    evidence: [
+      `${formatCount(failure.count)} × ${failure.errno} (${failure.phase})`,
+      ...listeners.map(
+        ({ port, acceptQueue }) => `accept queue of port ${port}: ${formatCount(acceptQueue.used)} waiting`,
+      ),
+    ],
+  };
+}
