@@ -44,18 +44,18 @@ describe("a client's run", () => {
     ["EMFILE", { failures: failure("socket", "EMFILE") }, "nofile", "local"],
     ["ENFILE", { failures: failure("socket", "ENFILE") }, "file-max", "local"],
     ["ENOSPC from epoll", { failures: failure("register", "ENOSPC") }, "epoll-watches", "local"],
-    ["a plan that is used up", { failures: failure("bind", "EADDRNOTAVAIL") }, "source-ports", "local"],
+    ["a plan without free 4-tuples", { failures: failure("bind", "EADDRNOTAVAIL") }, "source-ports", "local"],
     ["the kernel out of ports", { failures: failure("connect", "EADDRNOTAVAIL") }, "ip-local-port-range", "local"],
     ["a privileged source port", { failures: failure("bind", "EACCES") }, "ip-unprivileged-port-start", "local"],
     ["no memory", { failures: failure("socket", "ENOBUFS") }, "memory", "local"],
     [
-      "no memory, and TCP under pressure",
+      "a lack of memory, with TCP under pressure",
       { failures: failure("socket", "ENOMEM"), evidence: { deltas: { "TcpExt.TCPMemoryPressures": 3 } } },
       "tcp-mem",
       "local",
     ],
     ["no route", { failures: failure("connect", "ENETUNREACH") }, "route", "local"],
-    ["nobody there", { failures: failure("connect", "EHOSTUNREACH") }, "route", "network"],
+    ["an unreachable host", { failures: failure("connect", "EHOSTUNREACH") }, "route", "network"],
     ["a refusal", { failures: failure("connect", "ECONNREFUSED") }, "listener", "peer"],
     [
       "resets by a full accept queue",
@@ -71,7 +71,7 @@ describe("a client's run", () => {
       "peer",
     ],
     [
-      "a refusal while somebody else's accept queue overflows",
+      "a refusal while another listener's accept queue overflows",
       {
         established: 0,
         failures: failure("connect", "ECONNREFUSED"),
@@ -94,13 +94,13 @@ describe("a client's run", () => {
       "network",
     ],
     [
-      "silence while conntrack finds no entry",
+      "silence while conntrack cannot add an entry",
       { failures: failure("connect", "ETIMEDOUT"), evidence: { deltas: { "conntrack.insert_failed": 900 } } },
       "path",
       "network",
     ],
     [
-      "silence of a full SYN queue without cookies",
+      "silence because of a full SYN queue without cookies",
       {
         failures: failure("connect", "ETIMEDOUT"),
         evidence: {
@@ -112,7 +112,7 @@ describe("a client's run", () => {
       "peer",
     ],
     [
-      "silence while somebody else's accept queue overflows",
+      "silence while another listener's accept queue overflows",
       {
         failures: failure("connect", "ETIMEDOUT"),
         evidence: { deltas: { "TcpExt.ListenOverflows": 9 }, peer: { listeners: [listener(0)], process } },
@@ -121,7 +121,7 @@ describe("a client's run", () => {
       "network",
     ],
     [
-      "silence while conntrack drops",
+      "silence while conntrack drops packets",
       {
         failures: failure("connect", "ETIMEDOUT"),
         evidence: { deltas: { "conntrack.drop": 900 }, gauges: { "conntrack.count": 600, "conntrack.max": 600 } },
@@ -160,13 +160,13 @@ describe("a client's run", () => {
       "network",
     ],
     [
-      "closing above a maximum",
+      "closing above a connection limit",
       { ...lossy, evidence: { lossPattern: pattern(), peer: { listeners: [listener(0)], process } } },
       "peer-maximum",
       "peer",
     ],
     [
-      "closing of the oldest, and others become older than these ever were",
+      "closing of the oldest, while others grow older than these ever were",
       {
         ...lossy,
         evidence: {
@@ -188,13 +188,13 @@ describe("a client's run", () => {
       "peer",
     ],
     [
-      "the end of everything",
+      "the loss of all connections",
       { established: 1000, lost: 1000, losses: failure("hold", "FIN", 1000) },
       "peer-ended",
       "peer",
     ],
     [
-      "the end of the server",
+      "an exit of the server",
       {
         established: 600,
         lost: 600,
@@ -205,7 +205,7 @@ describe("a client's run", () => {
       "peer",
     ],
     [
-      "the restart of a server whose connections had come over a while",
+      "a restart of a server whose connections were opened over some time",
       {
         ...lossy,
         evidence: {
@@ -217,7 +217,7 @@ describe("a client's run", () => {
       "peer",
     ],
     [
-      "the end of everything at one age",
+      "the loss of all connections at the same age",
       {
         established: 1000,
         lost: 1000,
@@ -228,7 +228,7 @@ describe("a client's run", () => {
       "peer",
     ],
     [
-      "a server that closed its listening socket alone",
+      "a server that closed only its listening socket",
       {
         lost: 10,
         losses: failure("hold", "ECONNRESET", 10),
@@ -245,13 +245,13 @@ describe("a client's run", () => {
       "local",
     ],
     [
-      "a server that accepts no more",
+      "a server that has stopped accepting",
       { evidence: { accepting: { accepted: 600, waiting: 400, synReceived: 0, isMoving: false } } },
       "peer-maximum",
       "peer",
     ],
     [
-      "a server that went on accepting",
+      "a server that kept accepting",
       { evidence: { accepting: { accepted: 600, waiting: 400, synReceived: 0, isMoving: true } } },
       "accept-queue",
       "peer",

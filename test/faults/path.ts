@@ -46,7 +46,7 @@ export const PATH: readonly Scenario[] = [
     },
   },
   {
-    name: "the maximum of conntrack",
+    name: "conntrack's maximum",
     programs: ["ip", "nft"],
     limit: "nf-conntrack-max",
     whose: "network",

@@ -145,7 +145,7 @@ const HOLDING = [
     find: "if (this.options.resetsParked) resetOnClose(fd);",
     replace: "if (this.options.resetsParked && fd < 0) resetOnClose(fd);",
     test: "test/transport/kernel-epoll/connection-table.test.ts",
-    only: "end with RST where that was asked for",
+    only: "end with RST on request",
   },
   {
     name: "parked connections keep their descriptors",
@@ -161,7 +161,7 @@ const HOLDING = [
     find: "    this.freed++;\n",
     replace: "    this.free++;\n",
     test: "test/transport/kernel-epoll/connection-table.test.ts",
-    only: "are not used again while events",
+    only: "are not reused while events",
   },
 ];
 
@@ -228,7 +228,7 @@ const SERVING = [
     find: "if (open > this.plan.maxConnections) {",
     replace: "if (open > this.plan.maxConnections + 1) {",
     test: "test/server/serve.test.ts",
-    only: "beyond the maximum are closed at once",
+    only: "above the maximum are closed at once",
   },
   {
     name: "a rejected connection takes its place for ever",
@@ -236,7 +236,7 @@ const SERVING = [
     find: "      Atomics.sub(this.shared, SHARED.open, 1);\n      this.transport.close(slot);",
     replace: "      this.transport.close(slot);",
     test: "test/server/serve.test.ts",
-    only: "beyond the maximum are closed at once",
+    only: "above the maximum are closed at once",
   },
   {
     name: "a full descriptor table makes the server spin",
@@ -244,7 +244,7 @@ const SERVING = [
     find: "    this.listen(false);\n    this.retryAtMs",
     replace: "    this.retryAtMs",
     test: "test/server/serve.test.ts",
-    only: "lets the rest wait in the accept queue, without a spin",
+    only: "leaves the rest in the accept queue, without spinning",
   },
   {
     name: "a reset by the peer is a failure",
@@ -252,7 +252,7 @@ const SERVING = [
     find: "    if (errno === ECONNRESET) this.counters",
     replace: "    if (errno === -ECONNRESET) this.counters",
     test: "test/server/serve.test.ts",
-    only: "that reset are counted as closed and not as failures",
+    only: "that are reset count as closed, not as failures",
   },
   {
     name: "what is kept for peers that do not read has no bound",
@@ -292,7 +292,7 @@ const PORTS = [
     find: "if (this.listening.hasAccepted(socket, localId)) {",
     replace: "if (!this.listening.hasAccepted(socket, localId)) {",
     test: "test/socket-table/summary.test.ts",
-    only: "is summed up alike",
+    only: "has the same summary",
   },
   {
     name: "sockets in TIME_WAIT are counted as ESTABLISHED",

@@ -35,6 +35,6 @@ describe("no schema is loaded", () => {
   });
 });
 
-it("but by what reads a result", () => {
+it("except by code that reads a result", () => {
   expect(schemasOf("cli/report/run").length).toBeGreaterThan(2);
 });

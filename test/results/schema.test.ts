@@ -24,7 +24,7 @@ const KINDS = ["connect", "serve", "lab"] as const;
 const asJson = (value: unknown) => JSON.parse(JSON.stringify(value));
 
 describe("a result", () => {
-  it("of a real run is read as it was, from both ends", async () => {
+  it("of a real run is parsed unchanged, from both ends", async () => {
     const server = await startServer();
     const run = await startClient({
       to: `${server.address.ip}:${server.address.port}`,
@@ -41,7 +41,7 @@ describe("a result", () => {
     expect(parseResult(served, KINDS, "run.json")).toEqual(served);
   });
 
-  it("that missed its target, with the server's process, is read as it was", () => {
+  it("that missed its target, with the server's process, is parsed unchanged", () => {
     const evidence = {
       memoryStop: { availableBytes: 1, floorBytes: 2, bound: "cgroup" as const },
       peer: {
@@ -61,12 +61,12 @@ describe("a result", () => {
     expect(parseResult(result, KINDS, "run.json")).toEqual(result);
   });
 
-  it("of an older version has no samples, and is read", () => {
+  it("of an older version has no samples, and is accepted", () => {
     const { samples: _, ...older } = asJson(connectResult());
     expect(parseResult(older, KINDS, "run.json")).toEqual({ ...older, samples: [] });
   });
 
-  it("of another format is refused, and says which it has", () => {
+  it("of another format is rejected, with its version", () => {
     for (const version of [0, 2]) {
       const other = { ...asJson(connectResult()), version };
       expect(() => parseResult(other, KINDS, "run.json")).toThrow(
@@ -78,7 +78,7 @@ describe("a result", () => {
     );
   });
 
-  it("with a word that is no identifier is refused, and says where it stands", () => {
+  it("with an unknown identifier is rejected, with its path", () => {
     const fixture = JSON.parse(readFileSync(new URL("../output/fixtures/lab.json", import.meta.url), "utf8"));
     for (const verdict of ["not possible here", "toString"]) {
       const other = { ...fixture, experiments: [{ ...fixture.experiments[0], verdict }] };
@@ -88,20 +88,20 @@ describe("a result", () => {
     }
   });
 
-  it("with a diagnosis that cannot be read is read without it", () => {
+  it("with an invalid diagnosis is parsed without it", () => {
     const result = asJson(connectResult());
     for (const diagnosis of [{ kind: "diagnosis", version: 2 }, 5, { ...explainRun(connectResult()), wanted: -1 }]) {
       expect(parseResult({ ...result, diagnosis }, ["connect"], "run.json").diagnosis).toBeUndefined();
     }
   });
 
-  it("may have more beside it, which is left out", () => {
+  it("may have unknown fields, which are dropped", () => {
     const result = asJson(connectResult());
     expect(parseResult({ ...result, further: { kind: "further" } }, KINDS, "run.json")).toEqual(result);
   });
 });
 
-describe("what is printed beside runs is described to its last field:", () => {
+describe("every field of other output is described by its schema:", () => {
   const expectDescribed = (schema: ZodType, printed: unknown) => {
     const json = asJson(printed);
     // parse() drops fields that the schema does not define.
@@ -116,7 +116,7 @@ describe("what is printed beside runs is described to its last field:", () => {
     expectDescribed(diagnosisSchema, explainRun(serveResult({ rejected: 5 })));
   });
 
-  it("a prediction, also one that nothing bounds", async () => {
+  it("a prediction, including one without a limit", async () => {
     expectDescribed(predictionSchema, await predictCapacity({ measure: false, connectRatePerSec: 10 }));
     const endless = { ...(await predictCapacity({ measure: false, role: "server" })), ceiling: "unlimited" };
     expectDescribed(predictionSchema, endless);
@@ -139,7 +139,7 @@ describe("what is printed beside runs is described to its last field:", () => {
   });
 });
 
-describe("what is no result is refused, and the field named", () => {
+describe("an invalid result is rejected, and the field named", () => {
   const connect = asJson(connectResult());
   it.each<[string, unknown, RegExp]>([
     ["a text", "connect", /^run\.json is not a run result: expected a JSON object$/],
@@ -171,13 +171,13 @@ describe("what is no result is refused, and the field named", () => {
     expect(() => parseResult(value, KINDS, "run.json")).toThrow(message);
   });
 
-  it("as is one of a kind that was not asked for", () => {
+  it("and so is a result of an unexpected kind", () => {
     expect(() => parseResult(asJson(serveResult()), ["connect", "lab"], "run.json")).toThrow(/kind is "serve"$/);
   });
 });
 
 describe("docs/schema/", () => {
-  it("has what scripts/write-schemas.mjs writes, and no more", () => {
+  it("contains exactly what scripts/write-schemas.mjs writes", () => {
     const files = readdirSync(PUBLISHED);
     const committed = Object.fromEntries(files.map((file) => [file, readFileSync(new URL(file, PUBLISHED), "utf8")]));
     expect(committed).toEqual(jsonSchemaFiles());

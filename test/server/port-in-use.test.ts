@@ -27,7 +27,7 @@ function bound(ip: string, port: number, options: { close: (fd: number) => void 
 const own = `\\(process ${process.pid}\\)`;
 
 describe.skipIf(!canMakeNamespaces())("a port in use", () => {
-  it("by a listener is its process's, at whatever address it listens", async () => {
+  it("by a listener is attributed to its process, whatever address it listens on", async () => {
     enterNamespace();
     const server = startCli(["serve", "0.0.0.0:7777", "--log", "none"]);
     await server.prints(/listening/);
@@ -38,7 +38,7 @@ describe.skipIf(!canMakeNamespaces())("a port in use", () => {
     expect(await serve("[::]:7777")).toMatch(/listens on 0\.0\.0\.0:7777, and \[::\] also accepts IPv4/);
   });
 
-  it("by a listener of IPv6 only is not in the way of IPv4", async () => {
+  it("by an IPv6-only listener does not prevent listening on IPv4", async () => {
     enterNamespace();
     listenRaw("::", 7777, { isV6Only: true });
     await startCli(["serve", "127.0.0.1:7777", "--log", "none"]).prints(/listening on 127/);
@@ -46,7 +46,7 @@ describe.skipIf(!canMakeNamespaces())("a port in use", () => {
     expect(await serve("[::]:7778")).toMatch(new RegExp(`${own} listens on \\[::1\\]:7778`));
   });
 
-  it("by a socket that is bound and does not listen is named, though ss shows nothing", async () => {
+  it("by a socket that is bound but not listening is explained, although ss shows nothing", async () => {
     enterNamespace();
     const fds: number[] = [];
     bound("127.0.0.1", 7777, { close: (fd) => fds.push(fd) });
@@ -56,7 +56,7 @@ describe.skipIf(!canMakeNamespaces())("a port in use", () => {
     expect(said).toContain(`end process ${process.pid}`);
   });
 
-  it("by an outgoing connection is that connection's, with both ends", async () => {
+  it("by an outgoing connection is attributed to that connection, with both ends", async () => {
     enterNamespace();
     const listener = listenRaw("127.0.0.1", 7000);
     const { port } = localAddress(connectRaw("127.0.0.1", 7000));
@@ -68,7 +68,7 @@ describe.skipIf(!canMakeNamespaces())("a port in use", () => {
     acceptAll(listener);
   });
 
-  it("by a TIME_WAIT says for how long", async () => {
+  it("by a TIME_WAIT is reported with the time left", async () => {
     enterNamespace();
     const listener = listenRaw("127.0.0.1", 7000);
     const client = connectRaw("127.0.0.1", 7000);
@@ -85,7 +85,7 @@ describe.skipIf(!canMakeNamespaces())("a port in use", () => {
     );
   });
 
-  it("is any one where the ephemeral range is full", async () => {
+  it("is reported for port 0 if the ephemeral range is full", async () => {
     enterNamespace();
     writeFileSync("/proc/sys/net/ipv4/ip_local_port_range", "40000 40009");
     for (let port = 40_000; port <= 40_009; port++) listenRaw("127.0.0.1", port);

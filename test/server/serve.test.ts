@@ -20,7 +20,7 @@ import { until, within } from "../support/until.js";
 const MIB = 1024 ** 2;
 const nodeFile = process.execPath;
 
-describe("hello", () => {
+describe("mode hello", () => {
   it("greets with exactly hello and holds the connection", async () => {
     const server = await startServer();
     const client = await connectForeign(server.address);
@@ -37,7 +37,7 @@ describe("hello", () => {
     expect(server.snapshot()).toMatchObject({ accepted: 1, open: 1, peakOpen: 1, closed: 0, sentBytes: 5 });
   });
 
-  it("greets with what it was given, byte for byte", async () => {
+  it("sends a custom greeting byte for byte", async () => {
     const greeting = "220 grüße, wählen Sie…\r\n\0";
     const server = await startServer({ greeting });
     const client = await connectForeign(server.address);
@@ -45,7 +45,7 @@ describe("hello", () => {
     expect((await client.receives(bytes.length)).equals(bytes)).toBe(true);
   });
 
-  it("sends a greeting that is larger than any buffer", async () => {
+  it("sends a greeting larger than any buffer", async () => {
     const greeting = "0123456789abcdef".repeat(MIB / 2);
     const server = await startServer({ greeting, closeAfterGreeting: true });
     const client = await connectForeign(server.address);
@@ -61,7 +61,7 @@ describe("hello", () => {
     expect(client.received().toString() === greeting).toBe(true);
   });
 
-  it("closes after hello when it is to, as the article's server", async () => {
+  it("closes after hello on request, like the blog post's server", async () => {
     const server = await startServer({ closeAfterGreeting: true });
     const client = await connectForeign(server.address);
     await until("the end", () => client.hasEnded());
@@ -73,20 +73,20 @@ describe("hello", () => {
     );
   });
 
-  it.skipIf(!hasProgram("nc"))("is understood by nc", async () => {
+  it.skipIf(!hasProgram("nc"))("works with nc", async () => {
     const { ip, port } = await startServerProcess({ closeAfterGreeting: true });
     const nc = start("nc", [ip, String(port)]);
     expect(await nc.exited()).toMatchObject({ code: 0, stdout: "hello" });
   });
 
-  it("speaks IPv6", async () => {
+  it("works over IPv6", async () => {
     const server = await startServer({ at: "[::1]:0" });
     expect(server.address.ip).toBe("::1");
     const client = await connectForeign(server.address);
     expect((await client.receives(5)).toString()).toBe("hello");
   });
 
-  it("listens on all addresses of IPv4 when asked", async () => {
+  it("listens on all IPv4 addresses on request", async () => {
     // An ephemeral port would fail: the kernel finds none that is free on every address while connections of other
     // tests have each bound theirs on one address.
     const server = await startServer({ at: `0.0.0.0:${ownPort()}` });
@@ -95,8 +95,8 @@ describe("hello", () => {
   });
 });
 
-describe("echo", () => {
-  it("answers 8 MB of random bytes byte for byte to a client that reads slowly", async () => {
+describe("mode echo", () => {
+  it("echoes 8 MB of random bytes byte for byte to a client that reads slowly", async () => {
     const server = await startServer({ mode: "echo" });
     const client = await connectForeign(server.address);
     const data = randomBytes(8 * MIB);
@@ -127,7 +127,7 @@ describe("echo", () => {
     expect(server.snapshot().open).toBe(1);
   });
 
-  it("answers all of it to a client that has half-closed, then ends", async () => {
+  it("echoes everything to a client that has half-closed, then closes", async () => {
     const server = await startServer({ mode: "echo" });
     const client = await connectForeign(server.address);
     const data = randomBytes(MIB);
@@ -136,7 +136,7 @@ describe("echo", () => {
     expect(client.received().equals(data)).toBe(true);
   });
 
-  it("greets no one unless it is to", async () => {
+  it("greets only on request", async () => {
     const server = await startServer({ mode: "echo" });
     const client = await connectForeign(server.address);
     client.socket.write("x");
@@ -152,15 +152,15 @@ describe("echo", () => {
     expect(answers.every((answer, n) => answer.equals(data[n]!))).toBe(true);
   });
 
-  it.skipIf(!hasProgram("nc"))("is understood by nc", async () => {
+  it.skipIf(!hasProgram("nc"))("works with nc", async () => {
     const { ip, port } = await startServerProcess({ mode: "echo" });
     const nc = start("nc", ["-N", ip, String(port)], { input: "one\ntwo\n" });
     expect(await nc.exited()).toMatchObject({ code: 0, stdout: "one\ntwo\n" });
   });
 });
 
-describe("discard", () => {
-  it("reads everything and says nothing", async () => {
+describe("mode discard", () => {
+  it("reads everything and sends nothing", async () => {
     const server = await startServer({ mode: "discard" });
     const client = await connectForeign(server.address);
     client.socket.write(randomBytes(MIB));
@@ -175,7 +175,7 @@ describe("discard", () => {
 });
 
 describe("connections", () => {
-  it("beyond the maximum are closed at once, and there is room again when one leaves", async () => {
+  it("above the maximum are closed at once, and there is room again when one ends", async () => {
     const at = await startServerProcess({ maxConnections: 3 });
     const held = await Promise.all([1, 2, 3].map(() => connectForeign(at)));
     for (const client of held) await client.receives(5);
@@ -197,7 +197,7 @@ describe("connections", () => {
     expect(JSON.parse(/result (.*)/.exec(stdout)![1]!)).toMatchObject({ peakOpen: 3, openAtStop: 3 });
   });
 
-  it("are told of by their peers' addresses: the first ten", async () => {
+  it("are reported by their peers' addresses: the first ten", async () => {
     const server = await startServer();
     const told: string[] = [];
     server.on("connection", (peer) => told.push(endpoint(peer)));
@@ -217,7 +217,7 @@ describe("connections", () => {
   it.each([
     ["all", 15],
     ["none", 0],
-  ] as const)("are told of as asked: %s", async (log, count) => {
+  ] as const)("are reported as requested: %s", async (log, count) => {
     const server = await startServer({ log });
     const told: string[] = [];
     server.on("connection", (peer) => told.push(endpoint(peer)));
@@ -230,7 +230,7 @@ describe("connections", () => {
     );
   });
 
-  it("of a client that is killed are all freed", async () => {
+  it("of a killed client are all released", async () => {
     const { ip, port, process: server } = await startServerProcess({});
     const client = startProgram("library-client", { to: `${ip}:${port}`, connections: 500, durationMs: 60_000 });
     await until(
@@ -258,7 +258,7 @@ describe("connections", () => {
     });
   });
 
-  it("that reset are counted as closed and not as failures", async () => {
+  it("that are reset count as closed, not as failures", async () => {
     const server = await startServer();
     const run = await startClient({ to: endpoint(server.address), connections: 20, close: "rst", durationMs: 50 });
     await within("the client's end", run.done);
@@ -273,7 +273,7 @@ describe("connections", () => {
 });
 
 describe("stopping", () => {
-  it("closes every connection and the port, and tells what there was", async () => {
+  it("closes every connection and the port, and returns a summary", async () => {
     const server = await startServer();
     const { ip, port } = server.address;
     const clients = await Promise.all(Array.from({ length: 20 }, () => connectForeign(server.address)));
@@ -295,7 +295,7 @@ describe("stopping", () => {
     await expect(serve({ at: `${ip}:${port}` }).then((again) => again.stop())).resolves.toMatchObject({ accepted: 0 });
   });
 
-  it("happens by an abort signal", async () => {
+  it("works by an abort signal", async () => {
     const ending = new AbortController();
     const server = await startServer({ signal: ending.signal });
     ending.abort();
@@ -315,7 +315,7 @@ describe("stopping", () => {
     expect(seen.at(-1)).toMatchObject({ accepted: 0, open: 0, isPaused: false });
   });
 
-  it("leaves no socket behind in this process, run after run", async () => {
+  it("leaves no socket behind in this process after repeated runs", async () => {
     const before = socketDescriptors();
     for (let round = 0; round < 3; round++) {
       const server = await startServer();
@@ -326,12 +326,12 @@ describe("stopping", () => {
     }
   });
 
-  it("starting does not hang this process when it starts another program in the same moment", async () => {
+  it("during start-up does not hang this process while it starts another program", async () => {
     const hanging = startProgram("spawn-while-starting", { rounds: 20 });
     expect(await hanging.exited(110_000)).toMatchObject({ code: 0, stdout: "done\n" });
   }, 120_000);
 
-  it("frees the port although another server of this process goes on", async () => {
+  it("frees the port even if another server of this process is running", async () => {
     const one = await startServer();
     const other = await startServer();
     await one.stop();
@@ -340,7 +340,7 @@ describe("stopping", () => {
     await other.stop();
   });
 
-  it("keeps no copy of this process's sockets: what the process closes is closed for its peer", async () => {
+  it("keeps no copy of this process's sockets: closing one is visible to its peer", async () => {
     const first = await startServer();
     const client = await connectForeign(first.address);
     await client.receives(5);
@@ -394,8 +394,8 @@ describe("a full descriptor table", () => {
   });
 });
 
-describe("a full descriptor table where nothing can be parked", () => {
-  it("lets the rest wait in the accept queue, without a spin, and takes it once there is room", async () => {
+describe("a full descriptor table without parking", () => {
+  it("leaves the rest in the accept queue, without spinning, and accepts it once there is room", async () => {
     const {
       ip,
       port,
@@ -423,8 +423,8 @@ describe("a full descriptor table where nothing can be parked", () => {
   });
 });
 
-describe("a further thread that cannot be started", () => {
-  it("takes none of the connections with it: those that there is room for are held, the rest wait", async () => {
+describe("an additional thread that cannot be started", () => {
+  it("loses no connections: those that fit are held, the rest wait", async () => {
     // Without io_uring, the server starts a thread each time a descriptor table is full, until the main thread's own
     // table is full.
     const limits = { nofile: 80, refused: ["io_uring_setup"] } as const;
@@ -450,19 +450,19 @@ describe("a further thread that cannot be started", () => {
   });
 });
 
-describe("serve() refuses", () => {
+describe("serve() rejects", () => {
   const at = `${ownAddress()}:0`;
   const REFUSED: [string, ServeOptions, string][] = [
-    ["an address that is none", { at: "nonsense" }, "E_ADDRESS"],
+    ["an invalid address", { at: "nonsense" }, "E_ADDRESS"],
     ["port 65536", { at: "127.0.0.1:65536" }, "E_ADDRESS"],
     ["several ports", { at: "127.0.0.1:7777-7778" }, "E_ADDRESS"],
-    ["a name that cannot exist", { at: "no.such.host.invalid:7777" }, "E_RESOLVE"],
+    ["an unknown host name", { at: "no.such.host.invalid:7777" }, "E_RESOLVE"],
     ["an address of another host", { at: "192.0.2.1:7777" }, "E_LISTEN"],
-    ["a mode that is none", { at, mode: "shout" as "echo" }, "E_OPTION"],
-    ["no backlog", { at, backlog: 0 }, "E_OPTION"],
-    ["a backlog past 31 bits", { at, backlog: 2 ** 31 }, "E_OPTION"],
-    ["a maximum of no connections", { at, maxConnections: 0 }, "E_OPTION"],
-    ["half a connection at most", { at, maxConnections: 1.5 }, "E_OPTION"],
+    ["an unknown mode", { at, mode: "shout" as "echo" }, "E_OPTION"],
+    ["a backlog of 0", { at, backlog: 0 }, "E_OPTION"],
+    ["a backlog beyond 31 bits", { at, backlog: 2 ** 31 }, "E_OPTION"],
+    ["a maximum of 0 connections", { at, maxConnections: 0 }, "E_OPTION"],
+    ["a fractional maximum", { at, maxConnections: 1.5 }, "E_OPTION"],
     ["an empty greeting to close after", { at, greeting: "", closeAfterGreeting: true }, "E_OPTION"],
   ];
 
@@ -476,7 +476,7 @@ describe("serve() refuses", () => {
     expect(countDescriptors()).toBe(before);
   });
 
-  it("a port in use, and says how to find who has it", async () => {
+  it("a port in use, and says how to find its owner", async () => {
     const server = await startServer();
     const again = serve({ at: endpoint(server.address) });
     await expect(again).rejects.toMatchObject({
@@ -485,7 +485,7 @@ describe("serve() refuses", () => {
     });
   });
 
-  it.skipIf(process.getuid?.() !== 0)("a low port without the privilege", async () => {
+  it.skipIf(process.getuid?.() !== 0)("a low port without privileges", async () => {
     const code = `import("${new URL("../../dist/index.js", import.meta.url).href}").then((m) => m.serve({ at: "${ownAddress()}:80" })).then(() => console.log("listens"), (e) => console.log(e.code))`;
     const unprivileged = start("setpriv", [
       "--reuid=65534",

@@ -23,7 +23,7 @@ it.skipIf(!canMakeNamespaces()).each([
   ["", undefined],
   [", parked in io_uring", 700],
 ])(
-  "take a bounded amount of memory, which comes back when they leave; one that reads gets every byte meanwhile",
+  "clients that never read take a bounded amount of memory, released when they leave; others get every byte meanwhile",
   async (_, nofile) => {
     enterNamespace();
     // Keep the kernel's buffers small, so that most of the data stays in the server.

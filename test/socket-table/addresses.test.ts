@@ -18,7 +18,7 @@ function socketAt({ family, bytes }: IpAddress): DiagSocket {
   return new DiagSocket(message).move(0, 72);
 }
 
-it("gives an address one number, whether it is a socket's or is written", () => {
+it("gives each address one number, whether it comes from a socket or from text", () => {
   fc.assert(
     fc.property(anyAddress, (address) => {
       const index = new AddressIndex();
@@ -31,7 +31,7 @@ it("gives an address one number, whether it is a socket's or is written", () => 
   expect(index.of(parseIp("::ffff:127.0.0.1"))).toBe(index.of(parseIp("127.0.0.1")));
 });
 
-it("orders addresses as they count, whichever came first", () => {
+it("orders addresses numerically, whichever came first", () => {
   const sorted = ["0.0.0.1", "127.0.0.1", "127.0.1.0", "200.0.0.1", "::1", "::100", "1::", "2001:db8::1", "ffff::"];
   for (const given of [sorted, [...sorted].reverse()]) {
     const index = new AddressIndex();

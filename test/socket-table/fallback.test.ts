@@ -72,7 +72,7 @@ async function oneConnection() {
   };
 }
 
-it("reads /proc where netlink is forbidden, and says why", async () => {
+it("reads /proc if netlink is forbidden, and says why", async () => {
   trouble({ error: -1 });
   const query = await oneConnection();
   const read = await forEachSocket(query, () => true);
@@ -82,7 +82,7 @@ it("reads /proc where netlink is forbidden, and says why", async () => {
   expect(count).toEqual({ source: "/proc/net/tcp", sockets: 1 });
 });
 
-it("does not fall back where sock_diag alone was asked for", async () => {
+it("does not fall back if sock_diag was requested explicitly", async () => {
   trouble({ error: -1 });
   const refused = forEachSocket({ source: "sock_diag" }, () => true);
   await expect(refused).rejects.toMatchObject({ code: "E_SYSTEM", facts: { errno: "EPERM" } });
@@ -93,15 +93,18 @@ it.each([
   [-13, "EACCES", "E_PERMISSION", "EACCES"],
   [-93, "EACCES", "E_PERMISSION", "EPROTONOSUPPORT"],
   [-93, "ENOENT", "E_SYSTEM", "EPROTONOSUPPORT"],
-])("tells a missing privilege from a missing table: netlink %i, /proc %s", async (error, openErrno, code, errno) => {
-  trouble({ error });
-  proc.openErrno = openErrno;
-  const refused = forEachSocket({}, () => true);
-  await expect(refused).rejects.toMatchObject({ code, facts: { errno } });
-  proc.openErrno = undefined;
-});
+])(
+  "distinguishes a missing privilege from a missing table: netlink %i, /proc %s",
+  async (error, openErrno, code, errno) => {
+    trouble({ error });
+    proc.openErrno = openErrno;
+    const refused = forEachSocket({}, () => true);
+    await expect(refused).rejects.toMatchObject({ code, facts: { errno } });
+    proc.openErrno = undefined;
+  },
+);
 
-it("repeats a dump that was interrupted, and forgets what it had seen", async () => {
+it("repeats an interrupted dump, and discards what it had read", async () => {
   trouble({ interruptions: 2 });
   const query = await oneConnection();
   let seen = 0;
@@ -112,13 +115,13 @@ it("repeats a dump that was interrupted, and forgets what it had seen", async ()
   expect([read.wasInterrupted, netlink.dumps, seen]).toEqual([false, 3, 1]);
 });
 
-it("says that it was interrupted when it always is, and does not go on for ever", async () => {
+it("reports an interruption that persists, and does not continue forever", async () => {
   trouble({ interruptions: 99 });
   const read = await readTable(await oneConnection(), () => () => true);
   expect([read.wasInterrupted, netlink.dumps, read.source]).toEqual([true, 4, "sock_diag"]);
 });
 
-it("begins again out of /proc when netlink fails half-way, or says so to whom that is no use", async () => {
+it("restarts with /proc if netlink fails halfway, or reports it to callers that cannot restart", async () => {
   trouble({ failsAfter: 1 });
   const query = await oneConnection();
   let seen = 0;
@@ -130,7 +133,7 @@ it("begins again out of /proc when netlink fails half-way, or says so to whom th
   await expect(forEachSocket(query, () => true)).rejects.toMatchObject({ code: "E_SYSTEM" });
 });
 
-describe("a dump beside which connections come and go", () => {
+describe("a dump during which connections come and go", () => {
   const count = async (missed: number) => {
     trouble({ misses: missed });
     turnover.isBusy = true;
@@ -145,16 +148,16 @@ describe("a dump beside which connections come and go", () => {
     return { seen, dumps: netlink.dumps };
   };
 
-  it("is made again, and believed when two agree", async () => {
+  it("is repeated until two readings agree", async () => {
     expect(await count(0)).toEqual({ seen: 1, dumps: 2 });
   });
 
-  it("that missed a socket is found out", async () => {
+  it("that missed a socket is detected", async () => {
     expect(await count(1)).toEqual({ seen: 1, dumps: 3 });
   });
 });
 
-it("tells a few sockets that differ from many, in whatever order they come", () => {
+it("distinguishes a small difference from a large one, in whatever order sockets come", () => {
   const fingerprint = (cookies: number[]) => {
     const made = new DumpFingerprint();
     for (const cookie of cookies) made.add(cookie);

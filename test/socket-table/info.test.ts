@@ -49,8 +49,8 @@ function readSs(state: string): Row[] {
   return rows.sort((a, b) => (a.ends < b.ends ? -1 : 1));
 }
 
-describe.skipIf(!canMakeNamespaces())("a connection's way", () => {
-  it("is what ss -i says: round trips and bytes", async () => {
+describe.skipIf(!canMakeNamespaces())("the statistics of a connection", () => {
+  it("agree with ss -i: round trips and bytes", async () => {
     enterNamespace();
     const listener = listenRaw("127.0.0.1", 1001);
     const client = connectRaw("127.0.0.1", 1001);
@@ -71,7 +71,7 @@ describe.skipIf(!canMakeNamespaces())("a connection's way", () => {
     for (const { rttMicros } of rows) expect(rttMicros).toBeGreaterThan(0);
   });
 
-  it("is there on request only, and not where there is no whole socket", async () => {
+  it("are provided on request only, and not for incomplete sockets", async () => {
     enterNamespace();
     const listener = listenRaw("127.0.0.1", 1001);
     connectRaw("127.0.0.1", 1001);
@@ -84,7 +84,7 @@ describe.skipIf(!canMakeNamespaces())("a connection's way", () => {
     expect(both).toMatchObject({ congestionWindow: expect.any(Number) });
   });
 
-  it("tells retransmissions: SYNs that a full accept queue does not take", async () => {
+  it("include retransmissions: SYNs dropped by a full accept queue", async () => {
     enterNamespace();
     listenRaw("127.0.0.1", 1001, { backlog: 0 });
     for (let i = 0; i < 2; i++) connectRaw("127.0.0.1", 1001);

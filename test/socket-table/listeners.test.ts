@@ -11,7 +11,7 @@ async function listenersOf(filter: SocketFilter): Promise<string[]> {
 }
 
 describe.skipIf(!canMakeNamespaces())("listeners", () => {
-  it("are claimed for the addresses that they serve, and for no others", async () => {
+  it("are matched with the addresses that they serve, and no others", async () => {
     enterNamespace();
     listenRaw("0.0.0.0", 1001);
     listenRaw("::", 1002, { isV6Only: true });
@@ -29,7 +29,7 @@ describe.skipIf(!canMakeNamespaces())("listeners", () => {
     expect((await socketTable({ ip: "127.0.0.9", source: "/proc/net/tcp" })).sockets).toBe(3);
   });
 
-  it("have not accepted what is of a family that they do not take", async () => {
+  it("have not accepted connections of a family that they do not serve", async () => {
     enterNamespace();
     listenRaw("127.0.0.1", 1001);
     listenRaw("::", 40_000, { isV6Only: true });
@@ -46,7 +46,7 @@ describe.skipIf(!canMakeNamespaces())("listeners", () => {
     ]);
   });
 
-  it("on :: have accepted IPv4 too, unless they are IPV6_V6ONLY", async () => {
+  it("on :: have also accepted IPv4, unless they are IPV6_V6ONLY", async () => {
     enterNamespace();
     listenRaw("::", 1001);
     connectRaw("127.0.0.1", 1001);
@@ -58,7 +58,7 @@ describe.skipIf(!canMakeNamespaces())("listeners", () => {
     });
   });
 
-  it("that overlap have accepted what came to their own address, the most specific first", async () => {
+  it("that overlap have accepted connections to their own address, the most specific first", async () => {
     enterNamespace();
     listenRaw("0.0.0.0", 1001, { sharesPort: true });
     listenRaw("127.0.0.1", 1001, { sharesPort: true });
@@ -87,7 +87,7 @@ describe.skipIf(!canMakeNamespaces())("listeners", () => {
     ]);
   });
 
-  it("that are gone leave sockets that are no pressure", async () => {
+  it("that no longer exist leave sockets that do not count as pressure", async () => {
     enterNamespace();
     const listener = listenRaw("127.0.0.1", 1001);
     for (let i = 0; i < 10; i++) connectRaw("127.0.0.1", 1001);
@@ -99,8 +99,8 @@ describe.skipIf(!canMakeNamespaces())("listeners", () => {
   });
 });
 
-describe.skipIf(!canMakeNamespaces())("blocks of addresses", () => {
-  it("of IPv6 and IPv4 filter in the kernel and here alike", async () => {
+describe.skipIf(!canMakeNamespaces())("address blocks", () => {
+  it("of IPv6 and IPv4 filter the same in the kernel and here", async () => {
     enterNamespace();
     listenRaw("::", 1001);
     connectRaw("127.0.0.1", 1001);

@@ -7,7 +7,7 @@ import { stateMask } from "../../src/socket-table/query.js";
 import { parseIp } from "../../src/util/address.js";
 import { parseAddressBlocks, parseAddressRanges } from "../../src/util/address-range.js";
 
-it("covers a range of addresses by the fewest prefixes", () => {
+it("covers an address range with the fewest prefixes", () => {
   const text = (range: string) =>
     parseAddressRanges(range)
       .flatMap(toPrefixes)
@@ -44,14 +44,14 @@ describe("endpoints as a query", () => {
   const at = (ip: string, ...ports: number[]) => ports.map((port) => ({ ip: parseIp(ip), port }));
   const only = (ip: string) => ({ first: parseIp(ip), count: 1 });
 
-  it("are ports and addresses where each address has the same ports", () => {
+  it("are ports and addresses if each address has the same ports", () => {
     expect(endpointsQuery([...at("10.0.0.1", 9, 7, 8, 7), ...at("10.0.0.2", 8, 7, 9)])).toEqual({
       addresses: [only("10.0.0.1"), only("10.0.0.2")],
       ports: [{ first: 7, last: 9 }],
     });
   });
 
-  it("are alternatives where they have not", () => {
+  it("are alternatives otherwise", () => {
     expect(endpointsQuery([...at("10.0.0.1", 7, 9), ...at("::1", 7)])).toEqual({
       oneOf: [
         {
@@ -67,8 +67,8 @@ describe("endpoints as a query", () => {
   });
 });
 
-describe("a filter as people write it", () => {
-  it("is made into ranges", () => {
+describe("a filter as text", () => {
+  it("is converted to ranges", () => {
     expect(parseEnd("127.0.0.1", "7777-7786")).toEqual({
       ports: [{ first: 7777, last: 7786 }],
       addresses: [{ first: { family: 4, bytes: Uint8Array.of(127, 0, 0, 1) }, count: 1 }],
@@ -83,7 +83,7 @@ describe("a filter as people write it", () => {
     [{ localPort: "x" }, /"x"/],
     [{ ip: "nowhere" }, /"nowhere" is not an IP address/],
     [{ remoteIp: "10.0.0.0/33" }, /not a CIDR block/],
-  ])("is refused when it makes no sense: %j", (filter, message) => {
+  ])("is rejected if invalid: %j", (filter, message) => {
     expect(() => toQuery(filter)).toThrow(message);
     expect(() => toQuery(filter)).toThrow(expect.objectContaining({ code: "E_ADDRESS" }));
   });

@@ -43,8 +43,8 @@ async function hold(count: number) {
 }
 
 // Each reading of /proc visits every socket of the host, of which there can be many.
-describe("a held set", { timeout: 90_000 }, () => {
-  it("is summed up alike from both sources", async () => {
+describe("a set of held connections", { timeout: 90_000 }, () => {
+  it("has the same summary from both sources", async () => {
     const { ip, port, sources } = await hold(200);
     const filter = { ip, port, top: 3 };
     const plain = ({ takenAt: _t, elapsedMs: _e, source: _s, listeners, counters: _c, ...rest }: SocketTable) => ({
@@ -82,7 +82,7 @@ describe("a held set", { timeout: 90_000 }, () => {
     expect(states.listeners).toHaveLength(1);
   });
 
-  it("shows its pressure, explicit binds below the range included", async () => {
+  it("shows its pressure, including explicit binds below the range", async () => {
     const { ip, port, sources } = await hold(100);
     const found = await pressure({ remoteIp: ip, remotePort: port });
     const [first, last] = readSysctlNumbers("net.ipv4.ip_local_port_range") as [number, number];
@@ -100,7 +100,7 @@ describe("a held set", { timeout: 90_000 }, () => {
     expect(await pressure({ localIp: ip, localPort: port })).toMatchObject({ outgoing: 0, distinct: 0, rows: [] });
   });
 
-  it("is a lit port at the server's address and a field at the clients'", async () => {
+  it("is one lit port at the server's address and a field at the clients'", async () => {
     const { ip, port, sources } = await hold(100);
     const other = sources[1]!;
     const { fields, source } = await portFields({ addresses: [ip, other].map(parseIp) });
@@ -144,7 +144,7 @@ describe("a held set", { timeout: 90_000 }, () => {
 });
 
 describe("owners", () => {
-  it("are this process and its threads, for the sockets that they have", async () => {
+  it("are this process and its threads, for their own sockets", async () => {
     const { port } = await startForeignServer();
     const inode = Number(/\d+/.exec(tcpDescriptors()[0]!)![0]);
     const index = await readOwners();
@@ -154,7 +154,7 @@ describe("owners", () => {
     expect(owners).toContainEqual(expect.objectContaining({ pid: process.pid, listening: 1 }));
   });
 
-  it("are found where threads have descriptor tables of their own", async () => {
+  it("are found if threads have their own descriptor tables", async () => {
     const { ip, port } = await hold(50);
     const end = { ports: [{ first: port, last: port }], addresses: [{ first: parseIp(ip), count: 1 }] };
     const { owners, notVisible } = await countByOwner({ either: end });
@@ -163,7 +163,7 @@ describe("owners", () => {
   });
 });
 
-it("gives up counting when it takes too long", async () => {
+it("gives up counting after a timeout", async () => {
   const ports = { first: 1, last: 65_535 };
   expect(await countSocketsWithin({ end: "local", ports }, 10_000)).toMatchObject({ source: "sock_diag" });
   const server = await hold(2000);
@@ -171,20 +171,23 @@ it("gives up counting when it takes too long", async () => {
   expect(await countSocketsWithin(filter, -1)).toBeUndefined();
 });
 
-it.skipIf(!canMakeNamespaces())("samples connections as the client names them, different sources first", () => {
-  // A namespace keeps the table small: only the beginning of a large one is read.
-  enterNamespace();
-  listenRaw("127.0.0.1", 1001);
-  for (const ip of ["127.0.0.2", "127.0.0.2", "127.0.0.2", "127.0.0.3"]) connectRaw("127.0.0.1", 1001, { ip });
-  const destination = { destinationIp: "127.0.0.1", destinationPort: 1001 };
-  const tuples = sampleFourTuples(1001, 2);
-  expect(tuples.map(({ sourceIp }) => sourceIp).sort()).toEqual(["127.0.0.2", "127.0.0.3"]);
-  for (const tuple of tuples) expect(tuple).toMatchObject({ ...destination, sourcePort: expect.any(Number) });
-  expect(sampleFourTuples(1001, 9)).toHaveLength(4);
-  expect(sampleFourTuples(1002, 9)).toEqual([]);
-});
+it.skipIf(!canMakeNamespaces())(
+  "samples connections from the client's perspective, with different sources first",
+  () => {
+    // A namespace keeps the table small: only the beginning of a large one is read.
+    enterNamespace();
+    listenRaw("127.0.0.1", 1001);
+    for (const ip of ["127.0.0.2", "127.0.0.2", "127.0.0.2", "127.0.0.3"]) connectRaw("127.0.0.1", 1001, { ip });
+    const destination = { destinationIp: "127.0.0.1", destinationPort: 1001 };
+    const tuples = sampleFourTuples(1001, 2);
+    expect(tuples.map(({ sourceIp }) => sourceIp).sort()).toEqual(["127.0.0.2", "127.0.0.3"]);
+    for (const tuple of tuples) expect(tuple).toMatchObject({ ...destination, sourcePort: expect.any(Number) });
+    expect(sampleFourTuples(1001, 9)).toHaveLength(4);
+    expect(sampleFourTuples(1002, 9)).toEqual([]);
+  },
+);
 
-it.skipIf(!canMakeNamespaces())("ranks equals alike from both sources", async () => {
+it.skipIf(!canMakeNamespaces())("ranks equal rows the same from both sources", async () => {
   enterNamespace();
   listenRaw("::", 1001);
   const ips = ["127.0.0.9", "127.0.0.2", "127.0.0.30", "127.0.0.4", "127.0.0.11"];

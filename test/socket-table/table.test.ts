@@ -44,8 +44,8 @@ function fromSs(line: string): string {
   return `${SS_STATES[state]} ${end(local!)} ${end(remote!)} ${receiveQueue} ${limit} ${inode} 0`;
 }
 
-describe.skipIf(!canMakeNamespaces())("sockets of every kind, in a namespace of their own", () => {
-  it("are the same out of sock_diag, out of /proc and in ss, row by row", async () => {
+describe.skipIf(!canMakeNamespaces())("sockets of every kind, in their own namespace", () => {
+  it("are the same from sock_diag, from /proc and in ss, row by row", async () => {
     const program = fileURLToPath(new URL("../support/programs/socket-kinds.mjs", import.meta.url));
     const options = JSON.stringify({ dist: `${ROOT}dist` });
     const made = start("ip", ["netns", "exec", makeNamespace(), process.execPath, program, options]);
@@ -72,7 +72,7 @@ describe.skipIf(!canMakeNamespaces())("sockets of every kind, in a namespace of 
   });
 });
 
-it("shows one view object, and ends when the visitor says so", async () => {
+it("passes one view object, and ends when the visitor says so", async () => {
   const server = await startForeignServer();
   for (let i = 0; i < 3; i++) await connectForeign(server);
   const seen = new Set<object>();
@@ -91,7 +91,7 @@ it("shows one view object, and ends when the visitor says so", async () => {
   }
 });
 
-it("tests addresses itself when they are too many for the kernel's bytecode", async () => {
+it("tests addresses itself if they are too many for the kernel's bytecode", async () => {
   const server = await startForeignServer();
   await connectForeign(server);
   const [a, b, c, d] = server.ip.split(".").map(Number);
@@ -111,7 +111,7 @@ it("tests addresses itself when they are too many for the kernel's bytecode", as
   expect(without.sockets).toBe(0);
 });
 
-it("leaves no descriptor behind", async () => {
+it("leaves no descriptor open", async () => {
   const { countDescriptors } = await import("../support/kernel.js");
   await forEachSocket({ either: { ports: [{ first: 1, last: 1 }] } }, () => true);
   const before = countDescriptors();

@@ -19,7 +19,7 @@ async function timersOf({ ip, port }: { ip: string; port: number }, source: Sock
   return found;
 }
 
-it("is none for a connection at rest, and counts down from 60 s in TIME_WAIT", async () => {
+it("is absent on an idle connection, and counts down from 60 s in TIME_WAIT", async () => {
   const server = await startServer();
   const { ip, port } = server.address;
   const run = await startClient({ to: `${ip}:${port}`, connections: 3, close: "fin", durationMs: 60_000 });

@@ -21,7 +21,7 @@ export function testDeclarations(metrics: Metrics<MetricDefinitions>, kind: "con
   const schema = JSON.parse(readFileSync(`docs/schema/${kind}-result.json`, "utf8")) as JsonSchema;
 
   it.each(definitions.flatMap(([name, metric]) => pathsOf(metric).map((path) => [path, name])))(
-    "result.%s is of the published schema (%s)",
+    "result.%s is in the published schema (%s)",
     (path, name) => {
       const field = path!.split(".").reduce<JsonSchema | undefined>((at, part) => at?.properties?.[part], schema);
       const isHistogram = metrics.definitions[name!]!.type === "histogram";
@@ -29,13 +29,13 @@ export function testDeclarations(metrics: Metrics<MetricDefinitions>, kind: "con
     },
   );
 
-  it("each result's field has one metric", () => {
+  it("each field of the result has one metric", () => {
     const paths = definitions.flatMap(([, metric]) => pathsOf(metric));
     expect([...new Set(paths)]).toHaveLength(paths.length);
   });
 
   it.each([...familiesOf(metrics).values()].map((family) => [family.name, family] as const))(
-    "%s is named as Prometheus wants it",
+    "%s follows Prometheus naming conventions",
     (name, { type, unit, help }) => {
       expect(name).toMatch(new RegExp(`^${metrics.prefix}(_[a-z][a-z0-9]*)+$`));
       expect(name.endsWith("_total")).toBe(type === "counter");

@@ -26,7 +26,7 @@ async function errnosOf(refused: readonly RefusedCall[]) {
   return { errnos: text!.split(" ").map(Number), status, limits };
 }
 
-it("refuses the calls that are named, and no other", async () => {
+it("rejects the named calls, and no others", async () => {
   const [, , , freeSetup] = (await errnosOf([])).errnos;
   const { errnos, status, limits } = await errnosOf(["netlink", "unshare"]);
   expect(errnos).toEqual([EPERM, EINVAL, EPERM, freeSetup]);
@@ -37,7 +37,7 @@ it("refuses the calls that are named, and no other", async () => {
   expect(limits).toMatch(/Max open files +1000 /);
 });
 
-it("hands the exit code on, and says which call it does not know", async () => {
+it("passes on the exit code, and reports unknown calls", async () => {
   expect(await start("bash", ["-c", "exit 7"], { refused: ["netlink"] }).exited()).toMatchObject({ code: 7 });
   const unknown = start("true", [], { refused: ["reboot" as RefusedCall] });
   expect((await unknown.exited()).stderr).toContain("no number is known of the system call reboot");

@@ -36,7 +36,10 @@ export interface TransportCase {
 export interface Peers {
   /** True for plain sockets. */
   readonly isPlain: boolean;
-  /** Number of bytes by which a connection may exceed its share in a turn, because of data received in part before. */
+  /**
+   * Number of bytes by which a connection may exceed its share in a turn, because an incomplete record may have arrived
+   * earlier.
+   */
   readonly slack: number;
   accept(listener: number): number[];
   dial(to: string, port: number): number;

@@ -28,12 +28,12 @@ function refusalOf(facts: UringFacts, more: Partial<EngineNeeds> = {}): AppError
   throw new Error("it was not refused");
 }
 
-it("is the one that is asked for, where the host has it", () => {
+it("is the requested one, if the host has it", () => {
   expect(chooseEngine(needs(), host())).toEqual({ name: "uring", requested: "uring" });
   expect(chooseEngine(needs({ requested: "epoll" }), host())).toEqual({ name: "epoll", requested: "epoll" });
 });
 
-it("does not ask the kernel for what is not wanted", () => {
+it("does not probe the kernel unnecessarily", () => {
   const facts = {
     findMissing: () => expect.unreachable("a ring was opened"),
     memlockBytes: () => expect.unreachable("the limit was raised"),
@@ -45,7 +45,7 @@ describe("auto", () => {
   const auto = (more: Partial<EngineNeeds>, facts = host()) =>
     chooseEngine(needs({ requested: "auto", ...more }), facts);
 
-  it("takes io_uring for clients with many connections, where it is to be had", () => {
+  it("selects io_uring for clients with many connections, if available", () => {
     expect(auto({ connections: 50_000 })).toEqual({ name: "uring", requested: "auto" });
     expect(auto({ connections: 49_999 })).toEqual({ name: "epoll", requested: "auto" });
     expect(auto({ connections: UNLIMITED, role: "server" })).toEqual({ name: "epoll", requested: "auto" });
@@ -62,7 +62,7 @@ describe("auto", () => {
   });
 });
 
-describe("where io_uring is asked for and not to be had, the error names the cause", () => {
+describe("if io_uring is requested but unavailable, the error names the cause", () => {
   it.each([
     ["an old kernel", { kind: "setup", errno: ENOSYS }, "E_PLATFORM", /the kernel has no io_uring/, /Linux 6\.11/],
     [
@@ -84,7 +84,7 @@ describe("where io_uring is asked for and not to be had, the error names the cau
 describe("RLIMIT_MEMLOCK", () => {
   const rings = (count: number) => count * RING_LOCKED_BYTES;
 
-  it("has to do for a ring a thread, and for as many more as the connections need", () => {
+  it("must suffice for one ring per thread, and for as many more as the connections need", () => {
     const load = { threads: 2, tableSize: 1000 };
     expect(lockedBytes({ ...load, connections: 1 })).toBe(rings(2));
     expect(lockedBytes({ ...load, connections: 2000 })).toBe(rings(2));
@@ -92,14 +92,14 @@ describe("RLIMIT_MEMLOCK", () => {
     expect(lockedBytes({ ...load, connections: UNLIMITED })).toBe(rings(2));
   });
 
-  it("is too small by a byte", () => {
+  it("can be too small by a single byte", () => {
     expect(chooseEngine(needs({ connections: 5000 }), host(undefined, rings(6))).name).toBe("uring");
     const { message } = refusalOf(host(undefined, rings(6) - 1), { connections: 5000 });
     expect(message).toMatch(/RLIMIT_MEMLOCK \(.+\) leaves too little for the rings: .+ are needed/);
   });
 });
 
-it("has words for every obstacle", () => {
+it("has an explanation for every obstacle", () => {
   const all: readonly EngineObstacle[] = [
     { kind: "filter", errno: "EPERM" },
     { kind: "disabled", errno: "EPERM" },

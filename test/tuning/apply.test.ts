@@ -58,8 +58,8 @@ const ports = () => new FakeKernel({ [RESERVED]: "8080", [RANGE]: "40000\t40499"
 const brief = (outcomes: readonly { name: string; status: string; note: string | undefined }[]) =>
   outcomes.map(({ name, status, note }) => [name, status, note]);
 
-describe("applying", () => {
-  it("records each change before it makes it, in order, and undo goes back the same way", () => {
+describe("--apply", () => {
+  it("records each change before making it, in order, and undo reverts them in reverse order", () => {
     const file = journalFile();
     const kernel = ports();
     const seen: unknown[] = [];
@@ -90,7 +90,7 @@ describe("applying", () => {
     expect(undoChanges(file, kernel).outcomes).toEqual([]);
   });
 
-  it("leaves the range as it is when the listeners' ports could not be reserved", () => {
+  it("does not widen the range if the listeners' ports could not be reserved", () => {
     const kernel = ports();
     kernel.refusals.set(RESERVED, EACCES);
     const file = journalFile();
@@ -103,7 +103,7 @@ describe("applying", () => {
     expect(() => readFileSync(file)).toThrow(/ENOENT/);
   });
 
-  it("says how a container is to be started where /proc/sys is read-only", () => {
+  it("says how to start a container if /proc/sys is read-only", () => {
     const kernel = ports();
     kernel.refusals.set(RESERVED, EROFS);
     const container = '--sysctl net.ipv4.ip_local_reserved_ports="8080,9000"';
@@ -116,7 +116,7 @@ describe("applying", () => {
   it.each([
     ["rounds up", "600", "done", "the kernel rounded the value up"],
     ["clamps", "500", "failed", "the kernel accepted a lower value"],
-  ])("says when the kernel %s, and undo knows its value", (_, value, status, note) => {
+  ])("reports that the kernel %s, and undo knows its value", (_, value, status, note) => {
     const name = "net.netfilter.nf_conntrack_buckets";
     const kernel = new FakeKernel({ [name]: "100" });
     kernel.answers.set(name, value);
@@ -128,7 +128,7 @@ describe("applying", () => {
     expect(undoChanges(file, kernel).outcomes).toMatchObject([{ status: "restored", value: "100" }]);
   });
 
-  it("a value that the kernel does not take is a failure of that change only, and not undone", () => {
+  it("treats a value that the kernel rejects as a failure of that change only, which is not undone", () => {
     const kernel = new FakeKernel({ "kernel.threads-max": "100", "fs.nr_open": "1024" });
     kernel.answers.set("kernel.threads-max", EINVAL);
     const file = journalFile();
@@ -143,7 +143,7 @@ describe("applying", () => {
     expect(undoChanges(file, kernel).outcomes.map(({ name }) => name)).toEqual(["fs.nr_open"]);
   });
 
-  it("changes nothing that was changed since it was planned, or cannot be read", () => {
+  it("changes nothing that has changed since it was planned, or cannot be read", () => {
     const kernel = new FakeKernel({ "fs.nr_open": "4096" });
     const plan = planOf({ name: "fs.nr_open", from: "1024", to: "2048" }, { name: "fs.file-max", from: "1", to: "2" });
     expect(brief(applyPlan(plan, journalFile(), kernel).outcomes)).toEqual([
@@ -161,7 +161,7 @@ describe("applying", () => {
     expect(kernel.writes).toEqual([]);
   });
 
-  it("leaves limits of processes and advice to people", () => {
+  it("leaves process limits and advice to the user", () => {
     const kernel = ports();
     const { outcomes } = applyPlan(
       planOf({ ...widen, kind: "rlimit" }, { ...reserve, kind: "advice" }),
@@ -172,7 +172,7 @@ describe("applying", () => {
   });
 });
 
-describe("undoing", () => {
+describe("--undo", () => {
   const name = "net.core.somaxconn";
   function applied(from = "128", to = "1024") {
     const kernel = new FakeKernel({ [name]: from });
@@ -187,7 +187,7 @@ describe("undoing", () => {
     writeFileSync(file, `${altered.join("\n")}\n`);
   }
 
-  it("leaves alone what somebody else has changed, each time", () => {
+  it("leaves alone what another program has changed, every time", () => {
     const { kernel, file } = applied();
     kernel.values.set(name, "4096");
     for (let i = 0; i < 2; i++) {
@@ -198,7 +198,7 @@ describe("undoing", () => {
     expect(kernel.values.get(name)).toBe("4096");
   });
 
-  it("keeps services' ports reserved as long as the wider range stays, whoever has set it", () => {
+  it("keeps services' ports reserved as long as the wider range stays, whoever set it", () => {
     const kernel = ports();
     const file = journalFile();
     applyPlan(planOf(reserve, widen), file, kernel);
@@ -216,14 +216,14 @@ describe("undoing", () => {
     ]);
   });
 
-  it("has nothing to do where somebody has put it back", () => {
+  it("has nothing to do if another program has reverted the change", () => {
     const { kernel, file } = applied();
     kernel.values.set(name, "128");
     expect(brief(undoChanges(file, kernel).outcomes)).toEqual([[name, "nothing-to-do", undefined]]);
     expect(kernel.writes).toHaveLength(1);
   });
 
-  it("goes back over several changes of one setting", () => {
+  it("reverts several changes of one setting", () => {
     const { kernel, file } = applied("128", "1024");
     applyPlan(planOf({ name, from: "1024", to: "4096" }), file, kernel);
     expect(undoChanges(file, kernel).outcomes.map(({ status, value }) => [status, value])).toEqual([
@@ -241,7 +241,7 @@ describe("undoing", () => {
     expect(kernel.values.get(name)).toBe("1024");
   });
 
-  it("has nothing to do after the host was started again, and says so once", () => {
+  it("has nothing to do after a reboot, and says so once", () => {
     const { kernel, file } = applied();
     alter(file, { bootId: "00000000-0000-0000-0000-000000000000" });
     expect(brief(undoChanges(file, kernel).outcomes)).toEqual([
@@ -251,7 +251,7 @@ describe("undoing", () => {
     expect(undoChanges(file, kernel).outcomes).toEqual([]);
   });
 
-  it("leaves alone what is of an unknown start, or cannot be read", () => {
+  it("leaves alone what was made during an unknown boot, or cannot be read", () => {
     const { kernel, file } = applied();
     kernel.values.clear();
     expect(brief(undoChanges(file, kernel).outcomes)).toEqual([[name, "left-alone", "cannot be read"]]);
@@ -261,7 +261,7 @@ describe("undoing", () => {
     ]);
   });
 
-  it("says when it is not permitted, and can be tried again", () => {
+  it("reports a missing privilege, and can be retried", () => {
     const { kernel, file } = applied();
     kernel.answers.set(name, EACCES);
     expect(brief(undoChanges(file, kernel).outcomes)).toEqual([[name, "refused", "EACCES, permission denied"]]);

@@ -30,12 +30,12 @@ function plan(
 const brief = ({ changes }: FixPlan) => changes.map(({ kind, name, from, to }) => [kind, name, from, to]);
 const serverOf = (connections: number): Partial<Load> => ({ connections, role: "server", plan: undefined });
 
-describe("what is proposed", () => {
-  it("nothing where the load fits", () => {
+describe("the proposed changes", () => {
+  it("are empty if the load fits", () => {
     expect(plan()).toMatchObject({ isTargetMet: true, changes: [], unknown: [] });
   });
 
-  it("fs.nr_open before RLIMIT_NOFILE, which only whoever starts a process can give", () => {
+  it("raise fs.nr_open before RLIMIT_NOFILE, which only whatever starts a process can set", () => {
     const { changes } = plan({ epollWatches: 1e8, fileMax: 1e8 }, serverOf(2_000_000));
     expect(changes.slice(0, 2)).toMatchObject([
       { kind: "sysctl", name: "fs.nr_open", from: "1048576", to: "2097152", limitId: "nr-open" },
@@ -51,12 +51,12 @@ describe("what is proposed", () => {
     ]);
   });
 
-  it("no fs.nr_open where the limit of open files lies below it", () => {
+  it("leave fs.nr_open alone if the open-file limit is below it", () => {
     const nofile = { soft: 1024, hard: 4096 };
     expect(brief(plan({ nofile }, serverOf(100_000)))).toEqual([["rlimit", "RLIMIT_NOFILE", "4096", "114688"]]);
   });
 
-  it("the descriptors of a server on this host that has too few, for whom it is", () => {
+  it("raise the descriptors of a server on this host that has too few, and say whose they are", () => {
     const process = {
       pid: 4321,
       name: "server\nrm -rf /",
@@ -93,7 +93,7 @@ describe("what is proposed", () => {
     });
   });
 
-  it("settings of the host: open files, epoll watches", () => {
+  it("raise settings of the host: open files, epoll watches", () => {
     const found = plan({ canPark: true, fileMax: 50_000, epollWatches: 60_000 }, serverOf(100_000));
     expect(brief(found)).toEqual([
       ["sysctl", "fs.file-max", "50000", "114688"],
@@ -105,7 +105,7 @@ describe("what is proposed", () => {
     });
   });
 
-  it("the buckets of connection tracking before its maximum", () => {
+  it("raise conntrack's buckets before its maximum", () => {
     const conntrack = { count: 100, max: 8192, buckets: 1024 };
     expect(brief(plan({ conntrack, isTracked: true }))).toEqual([
       ["sysctl", "net.netfilter.nf_conntrack_buckets", "1024", "4096"],
@@ -113,7 +113,7 @@ describe("what is proposed", () => {
     ]);
   });
 
-  it("the accept queue's ceiling, with the word that servers have to be started again", () => {
+  it("raise net.core.somaxconn, with a note that servers have to be restarted", () => {
     const { changes } = plan({ somaxconn: 128, syncookies: 0, synBacklog: 256 }, serverOf(10_000));
     expect(changes).toMatchObject([
       { name: "net.ipv4.tcp_max_syn_backlog", from: "256", to: "1024" },
@@ -127,12 +127,12 @@ describe("what is proposed", () => {
     ]);
   });
 
-  it("tcp_mem in order, no number of it lower than before", () => {
+  it("raise tcp_mem in order, and lower none of its numbers", () => {
     const [change] = plan({ tcpMem: [100, 9000, 9500] }, { messageRatePerSec: 1, messageBytes: 5000 }).changes;
     expect(change).toMatchObject({ name: "net.ipv4.tcp_mem", from: "100 9000 9500", to: "10240 13654 20480" });
   });
 
-  it("memory and threads of a cgroup as units and containers name them", () => {
+  it("raise a cgroup's memory and threads as named in units and containers", () => {
     const MIB = 1024 ** 2;
     const { changes } = plan(
       {
@@ -157,7 +157,7 @@ describe("what is proposed", () => {
     });
   });
 
-  it("the hash table's size for the next start", () => {
+  it("set the hash table's size for the next boot", () => {
     const { changes } = plan({ establishedBuckets: 1024 });
     expect(changes).toMatchObject([{ kind: "advice", how: "thash_entries=4096 on the kernel's command line" }]);
   });
@@ -166,17 +166,17 @@ describe("what is proposed", () => {
 describe("source ports", () => {
   const narrow: PortRange = { first: 40_000, last: 40_499 };
 
-  it("are found upwards first", () => {
+  it("are added above the range first", () => {
     expect(brief(plan({ portRange: narrow }))).toEqual([["sysctl", RANGE, "40000 40499", "40000 65535"]]);
   });
 
-  it("are found downwards as far as needed", () => {
+  it("are added below the range as far as needed", () => {
     expect(brief(plan({ portRange: narrow }, { connections: 30_000 }))).toEqual([
       ["sysctl", RANGE, "40000 40499", "34816 65535"],
     ]);
   });
 
-  it("listening ports that come inside are reserved first, beside those that are reserved already", () => {
+  it("with listeners are reserved before the range includes them, in addition to those already reserved", () => {
     const { changes } = plan({
       portRange: narrow,
       reservedPorts: [
@@ -196,7 +196,7 @@ describe("source ports", () => {
     ]);
   });
 
-  it("of UDP services that come inside are reserved too, those of UDP clients inside the range are not", () => {
+  it("of UDP services in the wider range are reserved too, but not those of UDP clients in the old range", () => {
     const { changes } = plan({ portRange: narrow }, {}, { udpPorts: [53, 51_820, 40_100] });
     expect(changes).toMatchObject([
       { name: RESERVED, from: "", to: "51820" },
@@ -204,13 +204,13 @@ describe("source ports", () => {
     ]);
   });
 
-  it("begin on an even port where the last is odd, as the kernel prefers it", () => {
+  it("start at an even port if the last is odd, as the kernel prefers", () => {
     expect(brief(plan({ portRange: { first: 40_001, last: 40_499 } }))).toMatchObject([
       ["sysctl", RANGE, "40001 40499", "40000 65535"],
     ]);
   });
 
-  it("never begin where a privilege is needed", () => {
+  it("never start where a privilege is needed", () => {
     const found = plan({ portRange: narrow, unprivilegedPortStart: 20_000 }, { connections: 60_000 });
     expect(brief(found).slice(0, 2)).toEqual([
       ["sysctl", RANGE, "40000 40499", "20000 65535"],
@@ -218,20 +218,20 @@ describe("source ports", () => {
     ]);
   });
 
-  it("that are reserved stay so: more addresses are the advice", () => {
+  it("that are reserved stay reserved: more addresses are the advice", () => {
     const portRange = { first: 1024, last: 65_535 };
     const { changes } = plan({ portRange, reservedPorts: [{ first: 2000, last: 60_000 }] });
     expect(changes).toMatchObject([{ kind: "advice", name: "source addresses × ports", to: undefined }]);
   });
 });
 
-describe("what cannot be read", () => {
-  it.each([[RANGE], [RESERVED]])("%s is unknown, and nothing is proposed", (name) => {
+describe("unreadable settings", () => {
+  it.each([[RANGE], [RESERVED]])("%s: is unknown, and nothing is proposed", (name) => {
     const found = plan({ portRange: { first: 40_000, last: 40_499 } }, {}, { without: [name] });
     expect(found).toMatchObject({ changes: [], unknown: [name] });
   });
 
-  it("is unknown for limits too", () => {
+  it("are also unknown as limits", () => {
     const found = plan({ epollWatches: undefined }, serverOf(1000));
     expect(found).toMatchObject({ changes: [], unknown: ["epoll-watches"] });
   });
@@ -300,7 +300,7 @@ describe("for any host and load", () => {
     });
   });
 
-  it("what was reserved stays reserved, and so become all listeners inside the range, before it is widened", () => {
+  it("reserved ports stay reserved, and all listeners inside the range are reserved before it is widened", () => {
     forAll((found, facts) => {
       const at = named(found, RANGE);
       if (at < 0) return expect(named(found, RESERVED)).toBe(-1);
@@ -316,7 +316,7 @@ describe("for any host and load", () => {
     });
   });
 
-  it("what bounds another setting comes before it", () => {
+  it("a setting that limits another comes before it", () => {
     forAll((found) => {
       for (const [earlier, later] of [
         ["fs.nr_open", "RLIMIT_NOFILE"],

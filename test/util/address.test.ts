@@ -70,29 +70,32 @@ describe("parseHostPorts", () => {
     "host:80/path",
     "10.0.0.1",
     "💥:1x",
-  ])("refuses %j", (text) => {
+  ])("rejects %j", (text) => {
     expect(refusal(() => parseHostPorts(text)).message).toContain(text);
   });
 
-  it.each(["0", "65536", "99999", "123456789012345678901234567890", "1-65536", "0-5"])("has no port %s", (ports) => {
-    expect(refusal(() => parseHostPorts(`127.0.0.1:${ports}`)).message).toMatch(/out of range/);
-    expect(refusal(() => parseHostPorts(`127.0.0.1:${ports}`)).fix).toMatch(/use 1 to 65535/);
-  });
+  it.each(["0", "65536", "99999", "123456789012345678901234567890", "1-65536", "0-5"])(
+    "finds no port in %s",
+    (ports) => {
+      expect(refusal(() => parseHostPorts(`127.0.0.1:${ports}`)).message).toMatch(/out of range/);
+      expect(refusal(() => parseHostPorts(`127.0.0.1:${ports}`)).fix).toMatch(/use 1 to 65535/);
+    },
+  );
 
-  it("lets a server ask for port 0", () => {
+  it("allows port 0 for a server", () => {
     expect(parseHostPorts("127.0.0.1:0", { anyPort: true }).ports).toEqual({ first: 0, last: 0 });
     expect(refusal(() => parseHostPorts("127.0.0.1:65536", { anyPort: true })).fix).toMatch(/use 0 to 65535/);
   });
 
-  it("says how a range that runs backwards is written", () => {
+  it("says how to write a reversed range", () => {
     expect(refusal(() => parseHostPorts("host:90-80")).fix).toBe("write it as 80-90");
   });
 
-  it("says how a host without a port is written", () => {
+  it("says how to write a host without a port", () => {
     expect(refusal(() => parseHostPorts("localhost")).fix).toBe("write it as localhost:7777");
   });
 
-  it("says how a host with an empty port is written: localhost:", () => {
+  it("says how to write a host with an empty port: localhost:", () => {
     expect(refusal(() => parseHostPorts("localhost:")).fix).toBe("write it as localhost:7777");
   });
 
@@ -121,7 +124,7 @@ describe("parseHostPorts", () => {
 });
 
 describe("parsePorts", () => {
-  it("takes one port and a range", () => {
+  it("accept one port and a range", () => {
     expect(parsePorts("7777")).toEqual({ first: 7777, last: 7777 });
     expect(parsePorts("1024-65535")).toEqual({ first: 1024, last: 65535 });
   });
@@ -141,7 +144,7 @@ describe("parseIp and formatIp", () => {
     );
   });
 
-  it("write IPv6 as RFC 5952 has it, and a mapped address as its IPv4 one", () => {
+  it("write IPv6 as in RFC 5952, and a mapped address as IPv4", () => {
     expect(formatIp(parseIp("0:0:0:0:0:0:0:1"))).toBe("::1");
     expect(formatIp(parseIp("2001:DB8:0:0:1:0:0:1"))).toBe("2001:db8::1:0:0:1");
     expect(formatIp(parseIp("::ffff:10.1.2.3"))).toBe("10.1.2.3");
@@ -163,7 +166,7 @@ describe("parseIp and formatIp", () => {
     "127.0.0.1%lo",
     "fe80::1%",
     "%eth0",
-  ])("refuse %j", (text) => {
+  ])("reject %j", (text) => {
     refusal(() => parseIp(text));
   });
 
@@ -230,16 +233,16 @@ describe("parseAddressRanges", () => {
     "10.0.0.1-",
     "host",
     "10.0.0.0/7",
-  ])("refuses %j", (text) => {
+  ])("rejects %j", (text) => {
     refusal(() => parseAddressRanges(text));
   });
 
-  it("refuses what follows a complete range: 10.0.0.1-10.0.0.2-10.0.0.3, 10.0.0.0/24/7", () => {
+  it("rejects text after a complete range: 10.0.0.1-10.0.0.2-10.0.0.3, 10.0.0.0/24/7", () => {
     refusal(() => parseAddressRanges("10.0.0.1-10.0.0.2-10.0.0.3"));
     refusal(() => parseAddressRanges("10.0.0.0/24/7"));
   });
 
-  it("names every address of a range and none besides", () => {
+  it("contains every address of a range and no others", () => {
     fc.assert(
       fc.property(anyV4, fc.integer({ min: 0, max: 2 ** 20 }), (first, more) => {
         fc.pre(toNumber(first) + more < 2 ** 32);
@@ -265,7 +268,7 @@ describe("parseAddressBlocks", () => {
     expect([formatIp(block!.first), block!.count]).toEqual([first, count]);
   });
 
-  it("refuses what is no block", () => {
+  it("rejects anything but a block", () => {
     for (const text of ["10.0.0.0/33", "::/129", "10.0.0.0/8/8", "fd00::-fd01::"]) {
       expect(() => parseAddressBlocks(text), text).toThrow(expect.objectContaining({ code: "E_ADDRESS" }));
     }
@@ -280,7 +283,7 @@ describe("addToIp", () => {
     expect(formatIp(addToIp(parseIp("fd00::ffff:ffff"), 1))).toBe("fd00::1:0:0");
   });
 
-  it("agrees with 32-bit arithmetic and leaves its argument alone", () => {
+  it("agrees with 32-bit arithmetic and does not modify its argument", () => {
     fc.assert(
       fc.property(anyV4, fc.integer({ min: 0, max: 2 ** 32 - 1 }), (ip, offset) => {
         const before = [...ip.bytes];
@@ -291,15 +294,15 @@ describe("addToIp", () => {
   });
 });
 
-describe("the rest", () => {
-  it("writes endpoints and 4-tuples", () => {
+describe("other functions", () => {
+  it("format endpoints and 4-tuples", () => {
     expect(formatEndpoint("127.0.0.1", 7777)).toBe("127.0.0.1:7777");
     expect(formatEndpoint("::1", 7777)).toBe("[::1]:7777");
     const tuple = { sourceIp: "127.0.0.2", sourcePort: 40001, destinationIp: "127.0.0.1", destinationPort: 7777 };
     expect(formatFourTuple(tuple)).toBe("127.0.0.2:40001 → 127.0.0.1:7777");
   });
 
-  it("knows what is this machine by definition", () => {
+  it("recognize addresses that are local by definition", () => {
     for (const ip of ["127.0.0.1", "127.255.1.2", "::1"]) expect(isLoopback(parseIp(ip)), ip).toBe(true);
     for (const ip of ["126.0.0.1", "128.0.0.1", "192.0.2.1", "::2", "::"])
       expect(isLoopback(parseIp(ip)), ip).toBe(false);
@@ -310,8 +313,8 @@ function toNumber({ bytes }: IpAddress): number {
   return bytes.reduce((sum, byte) => sum * 256 + byte, 0);
 }
 
-describe("an endpoint with too much or too little", () => {
-  it.each(["x[::1]:7777", "[::1]:7777:1", "[::1]:7777]:1", "[x]:80"])("%s is refused", (text) => {
+describe("a malformed endpoint", () => {
+  it.each(["x[::1]:7777", "[::1]:7777:1", "[::1]:7777]:1", "[x]:80"])("%s is rejected", (text) => {
     refusal(() => parseHostPorts(text));
   });
 
@@ -319,18 +322,18 @@ describe("an endpoint with too much or too little", () => {
     expect(refusal(() => parseHostPorts(text)).message).toContain("has no port");
   });
 
-  it("has the number of a port that does not exist among its facts, no larger than a number can be", () => {
+  it("gives an invalid port among its facts, as a safe integer", () => {
     expect(refusal(() => parsePorts("65536")).facts).toEqual({ port: 65_536 });
     expect(refusal(() => parsePorts("9".repeat(400))).facts).toEqual({ port: Number.MAX_SAFE_INTEGER });
   });
 
-  it("may have space around its ports", () => {
+  it("but spaces around ports are allowed", () => {
     expect(parsePorts(" 7777-7778 ")).toEqual({ first: 7777, last: 7778 });
   });
 });
 
 describe("an address", () => {
-  it("may have space or brackets around it, whole ones only", () => {
+  it("may be surrounded by spaces or complete brackets", () => {
     for (const text of [" ::1 ", "[::1]", " [::1] "]) expect(parseIp(text)).toEqual(parseIp("::1"));
     for (const text of ["1[::1]", "[::1]1"]) refusal(() => parseIp(text));
   });
@@ -364,27 +367,27 @@ describe("a range of link-local addresses", () => {
     expect(parseAddressRanges(text)).toEqual([{ first: parseIp(`fe80::1%${zone}`), count }]);
   });
 
-  it("of two zones is none, and without one has none", () => {
+  it("with two zones is invalid, and without one has none", () => {
     refusal(() => parseAddressRanges("fe80::1%a-fe80::2%b"));
     expect(Object.keys(parseAddressRanges("fe80::1-fe80::2")[0]!.first)).not.toContain("zone");
     expect(parseAddressRanges("fe80::1%br-lan")).toEqual([{ first: parseIp("fe80::1%br-lan"), count: 1 }]);
   });
 });
 
-describe("ranges", () => {
-  it("are of one family, and may be of one address or of 16,777,216", () => {
+describe("address ranges", () => {
+  it("have one family, and one to 16,777,216 addresses", () => {
     refusal(() => parseAddressRanges("0.0.0.1-::5"));
     expect(parseAddressRanges("10.0.0.1-10.0.0.1")).toEqual([{ first: parseIp("10.0.0.1"), count: 1 }]);
     expect(parseAddressRanges("10.0.0.0-10.255.255.255")[0]!.count).toBe(2 ** 24);
     refusal(() => parseAddressRanges("10.0.0.0-11.0.0.0"));
   });
 
-  it.each(["10.0.0.0/", "10.0.0.0/x", "10.0.0.0/-1", "10.0.0.0/33", "::/129"])("%s is no block", (text) => {
+  it.each(["10.0.0.0/", "10.0.0.0/x", "10.0.0.0/-1", "10.0.0.0/33", "::/129"])("%s is not a block", (text) => {
     refusal(() => parseAddressRanges(text));
     expect(refusal(() => parseAddressBlocks(text)).message).toContain("is not a CIDR block");
   });
 
-  it("that are given as something else are refused with what helps", () => {
+  it("of another type are rejected with a fix", () => {
     expect(refusal(() => parseAddressRanges(["10.0.0.1"] as unknown as string)).message).toContain("must be strings");
   });
 
@@ -401,7 +404,7 @@ describe("ranges", () => {
     ["10.0.0.1", false],
     [undefined, false],
     [null, false],
-  ])("%j is one as they are parsed: %s", (value, is) => {
+  ])("%j is a parsed range: %s", (value, is) => {
     expect(isAddressRange(value)).toBe(is);
   });
 });

@@ -14,13 +14,13 @@ import {
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/u;
 const ANY_TEXT = fc.string({ unit: "binary" });
 
-describe("text of others", () => {
-  it("keeps the line breaks that the caller wants, and nothing else", () => {
+describe("foreign text", () => {
+  it("keeps line breaks on request, and no other control characters", () => {
     expect(printableExcept("a\nb\x1b\nc", (character) => character === "\n")).toBe("a\nb?\nc");
     expect(printableExcept("a\nb\x1bc", (character) => character === "\n", "")).toBe("a\nbc");
   });
 
-  it("is replaced in every value and key of plain data, and in nothing else", () => {
+  it("is replaced in every value and key of plain data, and nowhere else", () => {
     const bytes = Uint8Array.of(27);
     expect(printableData({ "k\x1b": ["v\x1b", { deep: "\u202e" }], n: 1, none: null, yes: true, bytes })).toEqual({
       "k?": ["v?", { deep: "?" }],
@@ -52,7 +52,7 @@ describe("text of others", () => {
     );
   });
 
-  it("has nothing hidden left, and as many characters", () => {
+  it("has no hidden characters left, and the same length", () => {
     fc.assert(
       fc.property(ANY_TEXT, (text) => {
         expect(printable(text)).not.toMatch(HIDDEN);
@@ -64,7 +64,7 @@ describe("text of others", () => {
 });
 
 describe("a long argument", () => {
-  it("is left alone up to the limit, and cut in its middle past it", () => {
+  it("is unchanged up to the limit, and shortened in the middle beyond it", () => {
     const text = "0123456789".repeat(8);
     expect(shortened(text)).toBe(text);
     const cut = shortened(`${text}x`);
@@ -73,7 +73,7 @@ describe("a long argument", () => {
     expect(shortened("abcdefghijkl", 9)).toBe("abcde…jkl");
   });
 
-  it("is quoted, cut and printable", () => {
+  it("is quoted, shortened and printable", () => {
     expect(quoted("1\x1b0k")).toBe('"1?0k"');
     expect(quoted("x".repeat(1000))).toHaveLength(82);
   });

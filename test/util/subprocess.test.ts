@@ -14,8 +14,8 @@ function node(script: string, options?: SubprocessOptions): Subprocess {
   return new Subprocess([process.execPath, "-e", script], options);
 }
 
-describe("a program", () => {
-  it("that ends tells its exit code and all that it printed, line by line too", async () => {
+describe("a child process", () => {
+  it("that exits reports its exit code and everything it printed, also line by line", async () => {
     const program = shell("printf 'one\\ntw'; printf 'o\\nthree'; echo four >&2; exit 7");
     const lines: string[] = [];
     program.on("line", (line) => lines.push(line));
@@ -34,13 +34,13 @@ describe("a program", () => {
     expect(stdout).toHaveLength(1_000_000);
   });
 
-  it("that a signal ends tells which", async () => {
+  it("that a signal ends reports the signal", async () => {
     const program = shell("exec sleep 60");
     program.kill();
     expect(await program.result).toMatchObject({ code: undefined, signal: "SIGTERM" });
   });
 
-  it("is awaited until it prints what is looked for, in the middle of a line too", async () => {
+  it("is awaited until it prints a pattern, even within a line", async () => {
     const program = shell("printf 'listening on 127.0.0.1:7777 '; exec sleep 60");
     const [, port] = await program.prints(/:(\d+) /);
     expect(port).toBe("7777");
@@ -52,12 +52,12 @@ describe("a program", () => {
   it.each([
     [3, "E_PERMISSION"],
     [1, "E_SYSTEM"],
-  ])("that ends with %d instead of printing is an error %s", async (code, expected) => {
+  ])("that exits with %d instead of printing is an error %s", async (code, expected) => {
     const program = shell(`echo no >&2; exit ${code}`, { name: "it" });
     await expect(program.prints(/listening/)).rejects.toMatchObject({ code: expected, message: "it ended early: no" });
   });
 
-  it("that there is not is what this host lacks", async () => {
+  it("whose program is missing is reported as what this host lacks", async () => {
     const program = new Subprocess(["no-such-program"]);
     expect(program.pid).toBeUndefined();
     await expect(program.prints(/./)).rejects.toMatchObject({
@@ -67,12 +67,12 @@ describe("a program", () => {
     expect(program.hasEnded).toBe(true);
   });
 
-  it("is found where the user's PATH says, not in packages beside the current directory", async () => {
+  it("is found in the user's PATH, not in packages near the current directory", async () => {
     const program = shell('printf "%s" "$PATH"');
     expect((await program.result).stdout).toBe(process.env.PATH);
   });
 
-  it("that is stopped (SIGSTOP) goes on, and ends in order", async () => {
+  it("that is stopped (SIGSTOP) is continued, and exits cleanly", async () => {
     const program = node(
       "process.on('SIGTERM', () => process.exit(5)); console.log('ready'); setInterval(() => {}, 1e6)",
     );
@@ -83,14 +83,14 @@ describe("a program", () => {
     expect(await program.result).toMatchObject({ code: 5, signal: undefined });
   });
 
-  it("that does not end when it is asked to is killed", async () => {
+  it("that does not exit on request is killed", async () => {
     const program = node("process.on('SIGTERM', () => {}); console.log('ready'); setInterval(() => {}, 1e6)");
     await program.prints(/ready/);
     await program.stop(50);
     expect(await program.result).toMatchObject({ signal: "SIGKILL" });
   });
 
-  it("sees by its standard input that this process has ended, where it stops with it", async () => {
+  it("detects by its standard input that this process has ended, if it is to stop with it", async () => {
     const program = node(
       "console.log(process.env.FOURTUPLE_PARENT_PIPE); process.stdin.resume().on('end', () => process.exit(3))",
       {
@@ -103,7 +103,7 @@ describe("a program", () => {
     expect(await program.result).toMatchObject({ code: 3 });
   });
 
-  it("takes what is written to its standard input, where it has one", async () => {
+  it("receives what is written to its standard input, if it has one", async () => {
     const program = new Subprocess(["cat"], { stdin: "pipe" });
     program.child.stdin!.end("to be read");
     expect((await program.result).stdout).toBe("to be read");
@@ -111,8 +111,8 @@ describe("a program", () => {
   });
 });
 
-describe("a program that has ended", () => {
-  it("has a result although another process holds its output open", async () => {
+describe("a process that has exited", () => {
+  it("has a result even if another process holds its output open", async () => {
     const program = shell("sleep 60 & echo $!; exit 3");
     const { code, stdout } = await program.result;
     process.kill(Number(stdout), "SIGKILL");
@@ -120,8 +120,8 @@ describe("a program that has ended", () => {
   });
 });
 
-describe("a program with a limit of its start", () => {
-  it("is killed when it has said nothing by then, and the limit is named with what helps", async () => {
+describe("a process with a start limit", () => {
+  it("is killed if it has printed nothing by then, and the limit is named with a fix", async () => {
     // Imitates Node when it cannot create a thread: it hangs before it runs any line of its program.
     const program = shell("exec sleep 60", { name: "it", startLimitMs: 100 });
     await expect(program.prints(/listening/)).rejects.toMatchObject({
@@ -132,7 +132,7 @@ describe("a program with a limit of its start", () => {
     expect(await program.result).toMatchObject({ signal: "SIGKILL" });
   });
 
-  it("lives on when it has said something, on standard error too", async () => {
+  it("keeps running if it has printed something, even on standard error", async () => {
     // The first output comes long before the start limit, the exit after it.
     const programs = ["echo up", "echo up >&2"].map((speak) =>
       shell(`${speak}; sleep 1.2; exit 4`, { startLimitMs: 1000 }),
@@ -142,7 +142,7 @@ describe("a program with a limit of its start", () => {
 });
 
 describe("this process", () => {
-  it("hears why a program cannot be started when it has no descriptor left", async () => {
+  it("learns why a program cannot be started if no descriptor is left", async () => {
     const limited = node(
       `import(${JSON.stringify(new URL("../../dist/util/subprocess.js", import.meta.url))}).then(async ({ Subprocess }) => {
         const { openSync, closeSync } = require("node:fs");

@@ -71,18 +71,18 @@ describe("parseCount", () => {
     "1.",
     "1..5",
     "٣",
-  ])("refuses %j", (text) => {
+  ])("rejects %j", (text) => {
     expect(refusal(() => parseCount(text, "connections"))).toMatchObject({ code: "E_OPTION" });
     expect(refusal(() => parseCount(text, "connections")).message).toContain("connections");
   });
 
-  it("says which counts it takes when one lies outside", () => {
+  it("names the accepted counts if one is out of range", () => {
     expect(refusal(() => parseCount("0", "connections")).fix).toBe("give from 1 to 2,147,483,647");
     expect(refusal(() => parseCount("11", "hosts", 2, 10)).fix).toBe("give from 2 to 10");
     expect(parseCount("0", "retries", 0)).toBe(0);
   });
 
-  it("reads back what it would be written as", () => {
+  it("parses what was formatted", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 2 ** 31 - 1 }), (count) => {
         expect(parseCount(String(count))).toBe(count);
@@ -108,7 +108,7 @@ describe("parseRate", () => {
     expect(parseRate(text)).toBeCloseTo(rate, 9);
   });
 
-  it.each(["0", "0.0", "-1", "1e99", "", "fast", "2g", "10/s", "5s"])("refuses %j", (text) => {
+  it.each(["0", "0.0", "-1", "1e99", "", "fast", "2g", "10/s", "5s"])("rejects %j", (text) => {
     expect(refusal(() => parseRate(text, "connect rate"))).toMatchObject({ code: "E_OPTION" });
   });
 });
@@ -132,7 +132,7 @@ describe("parseDuration", () => {
     expect(parseDuration(text)).toBeCloseTo(ms, 6);
   });
 
-  it.each(["", "-1s", "1e99", "1d", "30s1m", "1m1m", "1m30", "s", "10000h", "forever"])("refuses %j", (text) => {
+  it.each(["", "-1s", "1e99", "1d", "30s1m", "1m1m", "1m30", "s", "10000h", "forever"])("rejects %j", (text) => {
     expect(refusal(() => parseDuration(text, "hold"))).toMatchObject({ code: "E_OPTION" });
   });
 });
@@ -152,13 +152,13 @@ describe("parseSize", () => {
     expect(parseSize(text)).toBe(bytes);
   });
 
-  it.each(["", "-1", "1e99", "1TiB", "k", "99999999999GiB"])("refuses %j", (text) => {
+  it.each(["", "-1", "1e99", "1TiB", "k", "99999999999GiB"])("rejects %j", (text) => {
     expect(refusal(() => parseSize(text))).toMatchObject({ code: "E_OPTION" });
   });
 });
 
 describe("every parser", () => {
-  it("returns a number that is finite and not negative, or throws E_OPTION, whatever it is given", () => {
+  it("returns a finite number that is not negative, or throws E_OPTION, whatever it is given", () => {
     const parsers = [parseCount, parseRate, parseDuration, parseSize];
     const likely = fc
       .tuple(
@@ -182,7 +182,7 @@ describe("every parser", () => {
     );
   });
 
-  it("takes no unit that only JavaScript's objects know: 5constructor", () => {
+  it("accepts no unit that is only a property of objects: 5constructor", () => {
     for (const parse of [parseCount, parseRate, parseDuration, parseSize]) {
       expect(refusal(() => parse("5constructor"))).toMatchObject({ code: "E_OPTION" });
     }
@@ -190,13 +190,13 @@ describe("every parser", () => {
 });
 
 describe("formatters", () => {
-  it("writes counts with separators", () => {
+  it("format counts with separators", () => {
     expect(formatCount(1_000_000)).toBe("1,000,000");
     expect(formatCount(0)).toBe("0");
     expect(formatCount(999.6)).toBe("1,000");
   });
 
-  it("writes bytes in binary units with three digits", () => {
+  it("format bytes in binary units with three digits", () => {
     expect([0, 512, 1023, 1024, 6946, 350 * 1024, 2 ** 30, 2 ** 44].map(formatBytes)).toEqual([
       "0 B",
       "512 B",
@@ -210,7 +210,7 @@ describe("formatters", () => {
     expect(formatBytes(-2048)).toBe("-2.00 KiB");
   });
 
-  it("writes durations as people say them", () => {
+  it("format durations as people write them", () => {
     expect(
       [0, 0.85, 12.34, 999, 7100, 30_000, 30_000.4, 59_900, 60_000, 125_000, 3_600_000, 3_725_000].map(formatDuration),
     ).toEqual([
@@ -229,7 +229,7 @@ describe("formatters", () => {
     ]);
   });
 
-  it("rounds minutes without a sixtieth second", () => {
+  it("round minutes without showing 60 seconds", () => {
     fc.assert(
       fc.property(fc.double({ min: 60e3, max: 1e9, noNaN: true }), (ms) => {
         expect(formatDuration(ms)).toMatch(/^(\d+h [0-5]\d|[0-5]?\d)m [0-5]\ds$/);
@@ -237,14 +237,14 @@ describe("formatters", () => {
     );
   });
 
-  it("moves to the next unit when rounding fills one: 999.9 ms is 1.00 s, not 1000 ms", () => {
+  it("move to the next unit if rounding fills one: 999.9 ms is 1.00 s, not 1000 ms", () => {
     expect(formatDuration(0.9999)).toBe("1.00 ms");
     expect(formatDuration(999.9)).toBe("1.00 s");
     expect(formatDuration(59_999)).toBe("1m 00s");
     expect(formatBytes(1024 * 1023.9)).toBe("1.00 MiB");
   });
 
-  it("writes estimates with two digits", () => {
+  it("format estimates with two digits", () => {
     expect([0.5, 12.34, 996, 1651, 28_412, 59_499, 59_500, 125_000].map(formatEstimate)).toEqual([
       "500 µs",
       "12 ms",
@@ -257,14 +257,14 @@ describe("formatters", () => {
     ]);
   });
 
-  it("counts in words", () => {
+  it("format counts with nouns", () => {
     expect(plural(1, "connection")).toBe("1 connection");
     expect(plural(0, "connection")).toBe("0 connections");
     expect(plural(1500, "address", "addresses")).toBe("1,500 addresses");
   });
 });
 
-describe("what is written in full", () => {
+describe("exact durations", () => {
   it.each([
     ["12h", 43_200_000],
     ["12h 30m", 45_000_000],
@@ -276,18 +276,18 @@ describe("what is written in full", () => {
     expect(parseDuration(text)).toBe(ms);
   });
 
-  it.each(["8784h 1ms", "  ", "1m 1", "x1h", "1hx", "1s 1h"])("%j is no duration", (text) => {
+  it.each(["8784h 1ms", "  ", "1m 1", "x1h", "1hx", "1s 1h"])("%j is not a duration", (text) => {
     expect(refusal(() => parseDuration(text)).code).toBe("E_OPTION");
   });
 
-  it("has digits after a point where the unit makes it whole", () => {
+  it("have decimals if the unit makes them necessary", () => {
     expect(parseCount("1.234k")).toBe(1234);
     expect(parseCount(".123k")).toBe(123);
     expect(parseSize(".125KiB")).toBe(128);
   });
 });
 
-describe("at the turn from one unit to the next", () => {
+describe("at the boundary between units", () => {
   it.each([
     [0.99949, "999 µs"],
     [0.9995, "1.00 ms"],

@@ -17,7 +17,7 @@ it("measures the memory of a connection", async () => {
 it("measures the CPU time of a connection and of a message", async () => {
   const { stdout } = await runCli(["doctor", "-c", "1k", "--message-rate", "1", "--json"]);
   const { cost, cpu, cores }: Prediction = JSON.parse(stdout);
-  // Two system calls per end plus the kernel's path between them: at least some microseconds, at most a millisecond.
+  // Two system calls per end plus the kernel's path between them: at least a few microseconds, at most a millisecond.
   for (const seconds of [cost.cpuSecondsPerConnection, cost.cpuSecondsPerMessage]) {
     expect(seconds).toBeGreaterThan(3e-6);
     expect(seconds).toBeLessThan(1e-3);

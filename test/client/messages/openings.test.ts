@@ -126,15 +126,15 @@ describe("a silent server", () => {
 describe("options", () => {
   const mistakes: [string, string[], RegExp][] = [
     ["two messages", ["-m", "a", "--message-file", "b"], /two messages/],
-    ["a file that is not there", ["--message-file", "/nonexistent/b"], /cannot be read: ENOENT/],
+    ["a missing file", ["--message-file", "/nonexistent/b"], /cannot be read: ENOENT/],
     ["an empty file", ["--message-file", "/dev/null"], /the message is empty/],
-    ["a bad escape", ["-m", "a\\q"], /unknown escape sequence/],
+    ["an unknown escape", ["-m", "a\\q"], /unknown escape sequence/],
     ["two kinds of answers", ["-m", "a", "--expect", "any", "--expect-bytes", "3"], /several kinds of answers/],
     ["an empty delimiter", ["-m", "a", "--expect-until", ""], /invalid answer delimiter/],
-    ["answers of no bytes", ["-m", "a", "--expect-bytes", "0"], /invalid answer length: 0/],
-    ["a message of no bytes", ["--message-size", "0"], /invalid message size/],
-    ["answers to nothing", ["--expect-bytes", "3"], /an expected answer requires a message/],
-    ["a first message to nothing", ["--first-message", ""], /first message is empty/],
+    ["answers of 0 bytes", ["-m", "a", "--expect-bytes", "0"], /invalid answer length: 0/],
+    ["a message of 0 bytes", ["--message-size", "0"], /invalid message size/],
+    ["an expected answer without a message", ["--expect-bytes", "3"], /an expected answer requires a message/],
+    ["an empty first message", ["--first-message", ""], /first message is empty/],
     [
       "closing after the greeting",
       ["--await-greeting", "--close-after-greeting"],

@@ -74,25 +74,25 @@ function compressed(plain: Buffer, claim = (length: number) => length): string {
 }
 
 describe("a histogram as text", () => {
-  it.each(names)("has the bytes that Java writes: %s", (name) => {
+  it.each(names)("matches the bytes that Java writes: %s", (name) => {
     expect(contentsOf(encodeHistogram(FILLED[name]()))).toEqual(contentsOf(GOLDEN[name]));
     expect(Buffer.from(encodeHistogram(FILLED[name]()), "base64").subarray(0, 4)).toEqual(
       Buffer.from(GOLDEN[name], "base64").subarray(0, 4),
     );
   });
 
-  it.each(names)("is read from what Java writes: %s", (name) => {
+  it.each(names)("decodes what Java writes: %s", (name) => {
     expect(recorded(decodeHistogram(GOLDEN[name]))).toEqual(recorded(FILLED[name]()));
   });
 
-  it("says of Java's values what Java says", () => {
+  it("has the same figures as in Java", () => {
     const random = decodeHistogram(GOLDEN.random);
     expect([random.count, random.min, random.max]).toEqual([1000, 12, 50_015]);
     expect(random.mean).toBeCloseTo(24_211.159, 6);
     expect(random.percentiles([50, 99, 99.9])).toEqual([24_319, 49_119, 49_919]);
   });
 
-  it("comes back as it was", () => {
+  it("survives a round trip", () => {
     const entry = fc.tuple(fc.integer({ min: 1, max: HIGHEST_US }), fc.integer({ min: 1, max: 2 ** 50 }));
     fc.assert(
       fc.property(fc.array(entry, { maxLength: 50 }), (entries) => {
@@ -105,7 +105,7 @@ describe("a histogram as text", () => {
   });
 });
 
-describe("what is no histogram", () => {
+describe("an invalid histogram", () => {
   const plain = contentsOf(GOLDEN.one);
   const changed = (at: number, value: number) => {
     const copy = Buffer.from(plain);
@@ -140,11 +140,11 @@ describe("what is no histogram", () => {
     ["zeros beyond the last bucket", withPayload(0xff, 0xff, 0x7f)],
     ["a count beyond the last bucket", withPayload(0xff, 0xef, 0x02, 2)],
     ["gigabytes", compressed(Buffer.concat([plain, Buffer.alloc(1 << 24)]))],
-  ])("is refused: %s", (_, text) => {
+  ])("is rejected: %s", (_, text) => {
     expect(() => decodeHistogram(text)).toThrow(/cannot be read/);
   });
 
-  it("is not taken for one, whatever it is", () => {
+  it("is never accepted, whatever its bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (payload) => {
         try {

@@ -39,7 +39,7 @@ function foreignHistogramOf(values: readonly number[]) {
 }
 
 describe("the buckets", () => {
-  it("hold every value in one that is as narrow as three digits ask for", () => {
+  it("are as narrow as three digits require", () => {
     fc.assert(
       fc.property(micros, (us) => {
         const bucket = bucketOf(us);
@@ -51,7 +51,7 @@ describe("the buckets", () => {
     );
   });
 
-  it("follow one another without a gap and without an overlap", () => {
+  it("follow one another without gaps or overlaps", () => {
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
       expect(bucketOf(lowestIn(bucket))).toBe(bucket);
       expect(bucketOf(highestIn(bucket))).toBe(bucket);
@@ -62,7 +62,7 @@ describe("the buckets", () => {
 });
 
 describe("a histogram", () => {
-  it("says of its values what Node's says", () => {
+  it("has the same figures as Node's", () => {
     fc.assert(
       fc.property(fc.array(micros, { minLength: 1, maxLength: 300 }), (values) => {
         const ours = histogramOf(values);
@@ -74,13 +74,13 @@ describe("a histogram", () => {
     );
   });
 
-  it("is all zeros when nothing was recorded", () => {
+  it("has only zeros if nothing was recorded", () => {
     const { count, min, max, mean } = new Histogram();
     expect([count, min, max, mean]).toEqual([0, 0, 0, 0]);
     expect(new Histogram().percentiles(PERCENTS)).toEqual(PERCENTS.map(() => 0));
   });
 
-  it("takes any number for a time between a microsecond and an hour", () => {
+  it("accepts any number as a time between a microsecond and an hour", () => {
     const times = [-5, 0, 0.4, 1.5, 12.4, HIGHEST_US + 1, Number.POSITIVE_INFINITY, Number.NaN];
     expect(times.map(toMicros)).toEqual([1, 1, 1, 2, 12, HIGHEST_US, HIGHEST_US, 1]);
     const histogram = histogramOf(times);
@@ -88,7 +88,7 @@ describe("a histogram", () => {
     expect(histogram.counts.length).toBe(BUCKETS);
   });
 
-  it("records a value many times at once", () => {
+  it("records a value many times in one call", () => {
     const histogram = new Histogram();
     histogram.record(100, 9_000_000_000_000);
     histogram.record(2000, 1_000_000_000_000);
@@ -110,7 +110,7 @@ describe("adding histograms", () => {
     return sum;
   };
 
-  it("gives the histogram of all values, in any order and grouping", () => {
+  it("yields the histogram of all values, in any order and grouping", () => {
     fc.assert(
       fc.property(values, values, values, (a, b, c) => {
         const whole = recorded(histogramOf([...a, ...b, ...c]));

@@ -4,7 +4,7 @@ import { Histogram } from "../../../src/results/histogram/histogram.js";
 import { histogramOf, summarizeLatency } from "../../../src/results/histogram/summarize.js";
 
 describe("a summary", () => {
-  it("is all zero when nothing was recorded", () => {
+  it("has only zeros if nothing was recorded", () => {
     expect(Object.values(summarizeLatency(new Histogram()))).toEqual(Array(8).fill(0));
   });
 
@@ -22,14 +22,14 @@ describe("a summary", () => {
     close(maxUs, 10_000);
   });
 
-  it("has the histogram in it", () => {
+  it("contains the histogram", () => {
     const histogram = new Histogram();
     histogram.record(250, 7);
     expect(histogramOf(summarizeLatency(histogram))!.counts).toEqual(histogram.counts);
     expect(histogramOf(summarizeLatency(new Histogram()))!.count).toBe(0);
   });
 
-  it("of an older version has none", () => {
+  it("from an older version has no histogram", () => {
     const { histogram: _, ...older } = summarizeLatency(new Histogram());
     expect(histogramOf({ ...older, count: 3 })).toBeUndefined();
   });

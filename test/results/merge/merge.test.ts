@@ -197,8 +197,8 @@ function samplesOf(attempts: readonly Attempt[], startMs: number) {
   });
 }
 
-describe("results of parts of a run", () => {
-  it("are the run's when they are merged, in any order and grouping", () => {
+describe("merged results of parts of a run", () => {
+  it("equal the result of the run, in any order and grouping", () => {
     fc.assert(
       fc.property(fc.array(part, { minLength: 2, maxLength: 5 }), fc.infiniteStream(fc.nat()), (parts, choices) => {
         const whole = resultOf(parts);
@@ -215,7 +215,7 @@ describe("results of parts of a run", () => {
     );
   });
 
-  it("keep what only one of them has, and leave out what is unknown of one", () => {
+  it("keep what only one of them has, and omit what is unknown in one", () => {
     const one = resultOf([{ startMs: 0, attempts: [sampleAttempt()] }]);
     const { messages: _, kernel: __, ...other } = { ...one, host: undefined, command: "another" };
     for (const both of [mergeConnect(one, other), mergeConnect(other, one)]) {
@@ -223,7 +223,7 @@ describe("results of parts of a run", () => {
     }
   });
 
-  it("of different destinations tell what came of each", () => {
+  it("with different destinations show the outcome of each", () => {
     const to = (destination: string): ConnectResult => ({
       ...resultOf([{ startMs: 0, attempts: [sampleAttempt()] }]),
       destinations: [destination],
@@ -239,14 +239,14 @@ describe("results of parts of a run", () => {
     expect(mergeConnect(one, one).byDestination).toBeUndefined();
   });
 
-  it("are interrupted when one of them was", () => {
+  it("are interrupted if one of them was", () => {
     const one = resultOf([{ startMs: 0, attempts: [sampleAttempt()] }]);
     const stopped = { ...one, outcome: "interrupted", isTargetMet: false } as const;
     expect(mergeConnect(one, stopped)).toMatchObject({ outcome: "interrupted", isTargetMet: false });
     expect(mergeConnect(stopped, one)).toMatchObject({ outcome: "interrupted", isTargetMet: false });
   });
 
-  it("that are sampled for long are thinned to their shape", () => {
+  it("with many samples are thinned without losing the shape", () => {
     const samples = Array.from({ length: 600 }, (_, n) => ({ elapsedMs: 10 * n, open: n, established: n, failed: 0 }));
     const one = { ...resultOf([{ startMs: 0, attempts: [sampleAttempt()] }]), samples };
     const later = { ...one, samples: samples.map((sample) => ({ ...sample, elapsedMs: sample.elapsedMs + 5 })) };
@@ -258,7 +258,7 @@ describe("results of parts of a run", () => {
     expect(both.peakOpen).toBe(1198);
   });
 
-  it("of an older version, without histograms, are refused", () => {
+  it("from an older version, without histograms, are rejected", () => {
     const one = resultOf([{ startMs: 0, attempts: [sampleAttempt()] }]);
     const { histogram: _, ...connect } = one.latency.connect;
     const older = { ...one, latency: { ...one.latency, connect } };
@@ -266,7 +266,7 @@ describe("results of parts of a run", () => {
   });
 });
 
-describe("results of servers", () => {
+describe("merged results of servers", () => {
   const server = fc.record({
     atMs: fc.nat(1000),
     elapsedMs: fc.nat(5000),
@@ -285,7 +285,7 @@ describe("results of servers", () => {
       backlog: { length: 100 + counted, drops, listenOverflows: counted, listenDrops: counted },
     });
 
-  it("are the same in any order and grouping, and their counts add", () => {
+  it("are the same in any order and grouping, and their counts add up", () => {
     fc.assert(
       fc.property(server, server, server, (...parts) => {
         const [a, b, c] = parts.map(served) as [ServeResult, ServeResult, ServeResult];

@@ -4,7 +4,7 @@ import { Counts, PairIndex, topIds } from "../../../src/socket-table/aggregate/d
 
 const word = fc.oneof(fc.integer({ min: 0, max: 4 }), fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }));
 
-it("numbers pairs as a Map would, in the order of first sight", () => {
+it("numbers pairs like a Map, in order of first occurrence", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(word, word), { maxLength: 300 }), (pairs) => {
       const index = new PairIndex(1);
@@ -24,7 +24,7 @@ it("numbers pairs as a Map would, in the order of first sight", () => {
   expect(new PairIndex().find(1, 2)).toBe(-1);
 });
 
-it("takes unsigned numbers for their signed likes, and grows past a hundred thousand", () => {
+it("treats unsigned numbers like their signed equivalents, and grows past a hundred thousand", () => {
   const index = new PairIndex();
   for (let i = 0; i < 150_000; i++) expect(index.idOf(0xff000000 + i, i % 7)).toBe(i);
   expect(index.find(0xff000000 + 149_999, 149_999 % 7)).toBe(149_999);
@@ -33,7 +33,7 @@ it("takes unsigned numbers for their signed likes, and grows past a hundred thou
   expect([counts.get(0), counts.get(200_000), counts.get(1), counts.get(9_999_999)]).toEqual([1, 2, 0, 0]);
 });
 
-it("ranks as sorting would", () => {
+it("ranks like sorting", () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 9 })), fc.integer({ min: 0, max: 5 }), (weights, top) => {
       const sorted = weights
@@ -45,7 +45,7 @@ it("ranks as sorting would", () => {
   );
 });
 
-it("ranks a hundred thousand out of as many before anybody waits for it", () => {
+it("ranks a hundred thousand out of as many in little time", () => {
   const size = 100_000;
   const weights = Int32Array.from({ length: size }, (_, id) => 1 + ((id * 7919) % 50));
   // CPU time of this process: wall-clock time also passes while other programs have the CPU.
@@ -57,7 +57,7 @@ it("ranks a hundred thousand out of as many before anybody waits for it", () => 
   expect([weights[best[0]!], weights[best.at(-1)!]]).toEqual([50, 1]);
 });
 
-it("orders equals as it is told to", () => {
+it("orders equal elements as requested", () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 3 })), fc.integer({ min: 1, max: 5 }), (weights, top) => {
       const sorted = weights

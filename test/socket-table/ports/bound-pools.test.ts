@@ -36,7 +36,7 @@ function boundSocket(ip: string, to?: number): number {
 }
 
 describe.skipIf(!canMakeNamespaces())("ports bound before connect()", () => {
-  it.each(["127.0.0.1", "::1"])("are one pool of %s, all of it taken when bind() fails", async (ip) => {
+  it.each(["127.0.0.1", "::1"])("are one pool of %s, all in use when bind() fails", async (ip) => {
     enterSmallRange(ip);
     for (let i = 0; i < CAPACITY; i++) expect(boundSocket(ip, i % 2 === 0 ? 1001 : 1002)).toBe(0);
     expect(boundSocket(ip, 1001)).toBe(-EADDRINUSE);
@@ -47,7 +47,7 @@ describe.skipIf(!canMakeNamespaces())("ports bound before connect()", () => {
     ]);
   });
 
-  it("are seen long before they run out", async () => {
+  it("are recognized long before they run out", async () => {
     enterSmallRange();
     for (let i = 0; i < 40; i++) boundSocket("127.0.0.1", i % 2 === 0 ? 1001 : 1002);
     expect((await pressure()).bound).toMatchObject([{ bound: 40, inUse: 40, left: CAPACITY - 40, isMarked: false }]);
@@ -55,7 +55,7 @@ describe.skipIf(!canMakeNamespaces())("ports bound before connect()", () => {
     expect((await pressure({ port: 1001 })).bound).toMatchObject([{ inUse: 40, destinations: 2 }]);
   });
 
-  it("are told from ports that connect() chose, also where these are all taken", async () => {
+  it("are distinguished from ports that connect() chose, even if these are all in use", async () => {
     enterSmallRange();
     for (let i = 0; i < 60; i++) for (const port of [1001, 1002]) connectRaw("127.0.0.1", port);
     expect((await pressure()).bound).toEqual([]);
@@ -65,14 +65,14 @@ describe.skipIf(!canMakeNamespaces())("ports bound before connect()", () => {
     expect(bound).toEqual([]);
   });
 
-  it("are told from ports that one client chose by number for several destinations", async () => {
+  it("are distinguished from ports that one client chose by number for several destinations", async () => {
     enterSmallRange();
     for (let i = 0; i < CAPACITY; i++)
       connectRaw("127.0.0.1", i % 2 === 0 ? 1001 : 1002, { ip: "127.0.0.2", port: 41_000 + i });
     expect((await pressure()).bound).toEqual([]);
   });
 
-  it("count where no connection followed (Linux 6.8)", async ({ skip }) => {
+  it("count even without a connection (Linux 6.8)", async ({ skip }) => {
     enterSmallRange();
     for (let i = 0; i < 30; i++) boundSocket("127.0.0.1");
     const { bound } = await pressure();

@@ -33,7 +33,7 @@ describe.skipIf(!canMakeNamespaces())("the fields of a namespace", () => {
     expect(requested.omittedAddresses).toBe(300);
   });
 
-  it("show listeners of all addresses at each, or alone where there is none", async () => {
+  it("show wildcard listeners at each address, or separately if there is none", async () => {
     enterNamespace();
     expect((await portFields()).fields).toEqual([]);
     listenRaw("0.0.0.0", 1001);

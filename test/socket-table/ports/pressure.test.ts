@@ -28,7 +28,7 @@ function enterSmallRange(): number {
 }
 
 describe.skipIf(!canMakeNamespaces())("pressure", () => {
-  it("counts down to the port with which the kernel runs out", async () => {
+  it("counts down to the last port of the kernel", async () => {
     enterSmallRange();
     const marks: number[] = [];
     for (let inUse = 1; inUse <= CAPACITY; inUse++) {
@@ -48,7 +48,7 @@ describe.skipIf(!canMakeNamespaces())("pressure", () => {
     } satisfies Partial<Pressure>);
   });
 
-  it("has no ports back from TIME_WAIT, whatever states it is asked about", async () => {
+  it("does not regain ports from TIME_WAIT, whatever states are requested", async () => {
     const listener = enterSmallRange();
     const clients = Array.from({ length: CAPACITY }, () => connectRaw("127.0.0.1", 1001));
     const servers = acceptAll(listener);
@@ -64,7 +64,7 @@ describe.skipIf(!canMakeNamespaces())("pressure", () => {
     expect(connectRaw("127.0.0.1", 1001)).toBe(-EADDRNOTAVAIL);
   });
 
-  it("counts the ports that IPv4-mapped sockets take as IPv4's", async () => {
+  it("counts the ports of IPv4-mapped sockets as IPv4's", async () => {
     enterSmallRange();
     for (let i = 0; i < CAPACITY; i++) {
       expect(connectRaw(i % 2 === 0 ? "127.0.0.1" : "::ffff:127.0.0.1", 1001)).toBeGreaterThan(0);
@@ -77,7 +77,7 @@ describe.skipIf(!canMakeNamespaces())("pressure", () => {
     expect((await pressure({ family: 6 })).rows).toMatchObject([{ destinationIp: "::1", inUse: 1 }]);
   });
 
-  it("keeps a client's port that serves several destinations", async () => {
+  it("includes a client's port that serves several destinations", async () => {
     enterNamespace();
     for (const port of [1001, 1002]) {
       listenRaw("127.0.0.1", port);

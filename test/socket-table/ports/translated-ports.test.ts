@@ -62,8 +62,8 @@ async function ports(net: string, ...args: string[]) {
   return start("ip", ["netns", "exec", net, process.execPath, CLI_FILE, "ports", ...args]).exited();
 }
 
-describe.skipIf(!canTranslate)("NAT's source ports", () => {
-  it("are counted in the router, out of the range that its rule gives", async () => {
+describe.skipIf(!canTranslate)("source ports of NAT", () => {
+  it("are counted on the router, within the range of its rule", async () => {
     const net = network('oifname "out0" meta l4proto tcp masquerade to :40000-40039');
     await hold(net, 60, "10.77.0.1", 40);
     const { code, stdout } = await ports(net.router, "--pressure");
@@ -84,7 +84,7 @@ describe.skipIf(!canTranslate)("NAT's source ports", () => {
     expect((await ports(net.router, "--pressure", "-6")).stdout).not.toContain("10.77.0.254 →");
   });
 
-  it("are counted for IPv6, where no rule limits them out of 1024-65535", async () => {
+  it("are counted for IPv6, where no rule limits them to less than 1024-65535", async () => {
     const net = network('oifname "out0" masquerade');
     await hold(net, 5, "fd77:0::1");
     const { stdout } = await ports(net.router, "--pressure", "--json");
@@ -106,7 +106,7 @@ describe.skipIf(!canTranslate)("NAT's source ports", () => {
     });
   });
 
-  it.skipIf(!hasProgram("setpriv"))("are said to be unseen without the privilege", async () => {
+  it.skipIf(!hasProgram("setpriv"))("are reported as hidden without privileges", async () => {
     const net = network('oifname "out0" masquerade');
     await hold(net, 3, "10.77.0.1");
     const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
@@ -118,7 +118,7 @@ describe.skipIf(!canTranslate)("NAT's source ports", () => {
   });
 });
 
-it("a host whose conntrack translates nothing has no ports of NAT", async () => {
+it("a host whose conntrack translates nothing has no NAT ports", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as { port: number };
@@ -133,7 +133,7 @@ it("a host whose conntrack translates nothing has no ports of NAT", async () => 
 });
 
 describe("rules with a range of ports", () => {
-  it("out of nft's JSON", () => {
+  it("from nft's JSON", () => {
     const expressions = [
       { masquerade: { port: { range: [40_000, 40_099] } } },
       { snat: { addr: "10.0.0.1", port: { range: [2000, 2009] } } },
@@ -155,7 +155,7 @@ describe("rules with a range of ports", () => {
     expect(parseNft("not JSON")).toEqual([]);
   });
 
-  it("out of iptables-save", () => {
+  it("from iptables-save", () => {
     const text = `*nat
 -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
 -A POSTROUTING -o eth0 -p tcp -j MASQUERADE --to-ports 1024-2048 --random
@@ -172,7 +172,7 @@ COMMIT`;
 });
 
 describe("/proc/net/nf_conntrack", () => {
-  it("tells translated sources from others", () => {
+  it("distinguishes translated sources from others", () => {
     const seen = emptyConnection();
     const head = "ipv4     2 tcp      6 431999 ESTABLISHED";
     const original = "src=10.77.1.1 dst=10.77.0.1 sport=40000 dport=7777";

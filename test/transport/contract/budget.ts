@@ -68,7 +68,7 @@ export function describeClientBudget(transportCase: TransportCase): void {
   };
 
   describe("a peer that floods", () => {
-    it("has its share of a turn, the others theirs, and what is left comes without a wait", async () => {
+    it("gets its share of a turn, others get theirs, and the rest arrives without a wait", async () => {
       const { transport, told, turnUntil, fds, slots } = await clientWith(3);
       const flood = "x".repeat(200_000);
       const sent = peers.send(fds[0]!, flood);
@@ -92,7 +92,7 @@ export function describeClientBudget(transportCase: TransportCase): void {
       expect(turns).toBeGreaterThanOrEqual(Math.floor(sent / BUDGET.connectionBytes) - told.turns);
     });
 
-    it("is held back while the role does not want more", async () => {
+    it("is suspended while the role wants no data", async () => {
       const { transport, told, turnUntil, fds, slots } = await clientWith(1);
       transport.isHeld = true;
       peers.send(fds[0]!, "hello");
@@ -109,7 +109,7 @@ export function describeBudget(transportCase: TransportCase): void {
   describeClientBudget(transportCase);
 
   describe("a peer that floods a server", () => {
-    it("does not keep a server from accepting and from the others", async () => {
+    it("does not keep it from accepting or from serving others", async () => {
       const ip = ownAddress();
       const listener = listenRaw(ip, 0);
       const { port } = localAddress(listener);
@@ -135,8 +135,8 @@ export function describeBudget(transportCase: TransportCase): void {
     });
   });
 
-  describe.skipIf(!transportCase.needsDescriptors || !peers.isPlain)("where descriptors run out", () => {
-    it("a client has no room while others are being opened, and fails by EMFILE where none are", async () => {
+  describe.skipIf(!transportCase.needsDescriptors || !peers.isPlain)("without free descriptors", () => {
+    it("a client has no room while others are being opened, and fails with EMFILE if none are", async () => {
       const [ip, from, { first }] = [ownAddress(), ownAddress(), ownPorts(8)];
       const { port } = localAddress(listenRaw(ip, 0));
       const list = new TupleList(Array.from({ length: 8 }, (_, n) => ({ from, port: first + n, to: { ip, port } })));
@@ -157,7 +157,7 @@ export function describeBudget(transportCase: TransportCase): void {
       expect(list.said.map((line) => line.split(" ")[1])).toEqual(["0", "1", "1", "1", "1"]);
     });
 
-    it("a server leaves the rest in the accept queue, says so, and goes on when there is room", async () => {
+    it("a server leaves the rest in the accept queue, reports it, and continues when there is room", async () => {
       const ip = ownAddress();
       const listener = listenRaw(ip, 0);
       const { port } = localAddress(listener);

@@ -39,7 +39,7 @@ export function describeClient(transportCase: TransportCase): void {
   };
 
   describe("a connection", () => {
-    it("is opened from and to its tuple, and tells so once, and its state", async () => {
+    it("is opened from and to its tuple, and reported once, with its state", async () => {
       const { listener, list, tuples, to } = target(1);
       const { transport, told, turnUntil } = clientUnderTest(transportCase, list);
       const slot = transport.open();
@@ -55,7 +55,7 @@ export function describeClient(transportCase: TransportCase): void {
       expect(transport.state(slot)).toBe(SLOT.resting);
     });
 
-    it("tells what comes, in its order, at rest too", async () => {
+    it("reports data in order, even while idle", async () => {
       const { transport, told, turnUntil, slot, peer } = await connected();
       peers.send(peer, "hello");
       await turnUntil("a greeting", () => told.text(slot) === "hello");
@@ -64,7 +64,7 @@ export function describeClient(transportCase: TransportCase): void {
       await turnUntil("more", () => told.text(slot) === "hello, world");
     });
 
-    it("sends its bytes, also those that are being told", async () => {
+    it("sends its bytes, including those being reported", async () => {
       const { transport, told, turnUntil, slot, peer } = await connected();
       expect(transport.send(slot, bytesOf("..abc.."), 2, 3)).toBe(3);
       told.onReceived = (at, bytes, offset, length) => {
@@ -81,7 +81,7 @@ export function describeClient(transportCase: TransportCase): void {
       expect(text).toBe("abcecho");
     });
 
-    it("takes of a large message what there is room for, tells when there is more, and loses nothing", async () => {
+    it("accepts as much of a large message as fits, reports when there is room, and loses nothing", async () => {
       const { transport, told, turnUntil, slot, peer } = await connected();
       const message = bytesOf(Array.from({ length: 400_000 }, (_, n) => `${n};`).join(""));
       const { length } = message.bytes;
@@ -102,7 +102,7 @@ export function describeClient(transportCase: TransportCase): void {
     });
 
     it.each(["close", "reset"] as const)(
-      "is over at once by %s(): the peer sees it, and no event tells",
+      "ends at once with %s(): the peer sees it, and no event follows",
       async (how) => {
         const { transport, told, slot, peer } = await connected();
         transport[how](slot);
@@ -114,7 +114,7 @@ export function describeClient(transportCase: TransportCase): void {
       },
     );
 
-    it("tells its peer's FIN after all that came before it, and is free", async () => {
+    it("reports its peer's FIN after all data before it, and is free", async () => {
       const { transport, told, turnUntil, slot, peer } = await connected();
       peers.send(peer, "x".repeat(10_000));
       close(peer);
@@ -123,7 +123,7 @@ export function describeClient(transportCase: TransportCase): void {
       expect(transport.state(slot)).toBe(SLOT.free);
     });
 
-    it("tells its peer's RST as a failure of holding", async () => {
+    it("reports its peer's RST as a failure while held", async () => {
       const { transport, told, turnUntil, slot, peer } = await connected();
       transport.rest(slot);
       resetFd(peer);
@@ -132,18 +132,24 @@ export function describeClient(transportCase: TransportCase): void {
       expect(transport.state(slot)).toBe(SLOT.free);
     });
 
-    it.each(["close", "reset"] as const)("may have said before that its greeting is followed by %s", async (how) => {
-      const { told, transport, turnUntil, slot, peer } = await connected({ endsGreeted: how, resets: how === "reset" });
-      peers.send(peer, "hello");
-      await turnUntil("the greeting", () => told.text(slot) === "hello");
-      await turnUntil("it to be over", () => transport.state(slot) === SLOT.free);
-      transport.turn(0);
-      expect(await endOf(peer, peers)).toBe(how === "close" ? 0 : -ECONNRESET);
-      expect(told.events).toEqual([`opened ${slot}`, `received ${slot} 5`]);
-    });
+    it.each(["close", "reset"] as const)(
+      "may have been told in advance to follow its greeting with %s",
+      async (how) => {
+        const { told, transport, turnUntil, slot, peer } = await connected({
+          endsGreeted: how,
+          resets: how === "reset",
+        });
+        peers.send(peer, "hello");
+        await turnUntil("the greeting", () => told.text(slot) === "hello");
+        await turnUntil("it to be over", () => transport.state(slot) === SLOT.free);
+        transport.turn(0);
+        expect(await endOf(peer, peers)).toBe(how === "close" ? 0 : -ECONNRESET);
+        expect(told.events).toEqual([`opened ${slot}`, `received ${slot} 5`]);
+      },
+    );
   });
 
-  it("is woken from a wait without end, and waits its time otherwise", () => {
+  it("is woken from an endless wait, and otherwise waits for its time", () => {
     const { transport, told, wakeFd } = clientUnderTest(transportCase, new TupleList([]));
     notify(wakeFd);
     transport.turn(Number.POSITIVE_INFINITY);

@@ -19,7 +19,7 @@ import { until } from "../../support/until.js";
 export function describeOpening(transportCase: TransportCase): void {
   const { peers = plainPeers } = transportCase;
 
-  describe("what cannot be opened", () => {
+  describe("a connection that cannot be opened", () => {
     const failing = async (list: TupleList) => {
       const { transport, told, turnUntil } = clientUnderTest(transportCase, list);
       const slot = transport.open();
@@ -30,28 +30,28 @@ export function describeOpening(transportCase: TransportCase): void {
     };
     const to = (ip: string, port: number) => ({ ip, port });
 
-    it("because nobody listens fails by its step and errno", async () => {
+    it("because nothing listens fails with its step and errno", async () => {
       const { events, slot } = await failing(
         new TupleList([{ from: ownAddress(), port: ownPorts(1).first, to: to(ownAddress(), 9) }]),
       );
       expect(events).toEqual([`failed ${slot} connect ${ECONNREFUSED}`]);
     });
 
-    it("because the source address is not this host's names the tuple", async () => {
+    it("because the source address is not local reports the tuple", async () => {
       const list = new TupleList([{ from: "192.0.2.7", port: ownPorts(1).first, to: to(ownAddress(), 9) }]);
       const { events, slot } = await failing(list);
       expect(events).toEqual([`failed ${slot} bind ${EADDRNOTAVAIL}`]);
       expect(list.said.at(-1)).toBe("cannot bind 0");
     });
 
-    it("because no way leads there is this host's own answer", async () => {
+    it("because there is no route is this host's own answer", async () => {
       // A broadcast address of loopback: no packet is sent.
       const list = new TupleList([{ from: ownAddress(), port: ownPorts(1).first, to: to("127.255.255.255", 9) }]);
       const { events, slot } = await failing(list);
       expect(events).toEqual([`failed ${slot} connect ${ENETUNREACH} own`]);
     });
 
-    it("because it meets itself has no errno", async () => {
+    it("because it would connect to itself has no errno", async () => {
       const [ip, { first }] = [ownAddress(), ownPorts(1)];
       const { events, slot } = await failing(new TupleList([{ from: ip, port: first, to: to(ip, first) }], true));
       expect(events).toEqual([`failed ${slot} connect 0`]);
@@ -63,7 +63,7 @@ export function describeOpening(transportCase: TransportCase): void {
     });
   });
 
-  it("passes over a port that somebody listens on, and a 4-tuple that exists", async () => {
+  it("skips a port that is listened on, and a 4-tuple that exists", async () => {
     const { listener, list, from, tuples, to } = target(3);
     listenRaw(from, tuples[0]!.port);
     const earlier = connectRaw(to.ip, to.port, { ip: from, port: tuples[1]!.port });
@@ -83,7 +83,7 @@ export function describeOpening(transportCase: TransportCase): void {
     );
   });
 
-  it("gives up on a handshake by close(): no event tells of it later", async () => {
+  it("cancels a handshake with close(): no event follows", async () => {
     const { listener, list, to } = target(1, 0);
     // The accept queue, of length one, is full: further SYNs are dropped.
     for (let n = 0; n < 4; n++) connectRaw(to.ip, to.port);
@@ -98,7 +98,7 @@ export function describeOpening(transportCase: TransportCase): void {
   });
 
   describe("slots", () => {
-    it("are not dealt again within the turn that freed them, and then they are", async () => {
+    it("are not reused within the turn that freed them, but afterwards", async () => {
       const { list } = target(3);
       const { transport, told, turnUntil } = clientUnderTest(transportCase, list);
       const first = transport.open();
@@ -166,7 +166,7 @@ export function describeOpening(transportCase: TransportCase): void {
       expect(transport.state(slot)).toBe(SLOT.free);
     });
 
-    it("grow past those that it began with", async () => {
+    it("grow beyond the initial number", async () => {
       const { list } = target(40);
       const { transport, told, turnUntil } = clientUnderTest(transportCase, list, { slots: 2 });
       const slots = Array.from({ length: 40 }, () => transport.open());

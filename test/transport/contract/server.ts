@@ -33,7 +33,7 @@ export function describeServer(transportCase: TransportCase): void {
   };
 
   describe("a connection", () => {
-    it("is told as soon as it is there, and can be greeted at once", async () => {
+    it("is reported as soon as it arrives, and can be greeted at once", async () => {
       const { transport, told, turnUntil, dial } = listening();
       const hello = bytesOf("hello");
       const greet = (slot: number) => {
@@ -63,7 +63,7 @@ export function describeServer(transportCase: TransportCase): void {
       for (let slot = 0; slot < transport.end; slot++) expect(transport.state(slot)).toBe(SLOT.resting);
     });
 
-    it("can be turned away at once", async () => {
+    it("can be rejected at once", async () => {
       const { transport, told, turnUntil, dial } = listening();
       told.onAccepted = (slot) => transport.close(slot);
       const peer = dial();
@@ -75,7 +75,7 @@ export function describeServer(transportCase: TransportCase): void {
       expect(told.events.length).toBe(1);
     });
 
-    it("is answered with the bytes that came", async () => {
+    it("is answered with the received bytes", async () => {
       const { transport, told, turnUntil, peer, slot } = await accepted();
       told.onReceived = (at, bytes, offset, length) => transport.send(at, bytes, offset, length);
       peers.send(peer, "ping");
@@ -87,7 +87,7 @@ export function describeServer(transportCase: TransportCase): void {
       expect(told.text(slot)).toBe("ping");
     });
 
-    it("tells FIN and RST apart", async () => {
+    it("distinguishes FIN and RST", async () => {
       const { transport, told, turnUntil, dial } = listening();
       const [one, other] = [dial(), dial()];
       await turnUntil("both", () => told.count("accepted") === 2 && peers.areReady());
@@ -114,7 +114,7 @@ export function describeServer(transportCase: TransportCase): void {
       expect([transport.state(0), transport.state(1)]).toEqual([SLOT.free, SLOT.free]);
     });
 
-    it("has the address of its peer where that is wanted", async () => {
+    it("has its peer's address on request", async () => {
       const { transport, told, turnUntil, dial } = listening();
       const named: unknown[] = [];
       told.onAccepted = () => {
@@ -130,7 +130,7 @@ export function describeServer(transportCase: TransportCase): void {
   });
 
   describe("a peer that does not read", () => {
-    it("gets the rest of a large answer when it does, and every byte of it", async () => {
+    it("gets the rest of a large answer when it reads, every byte of it", async () => {
       const { transport, told, turnUntil, peer, slot } = await accepted();
       const { length } = LARGE.bytes;
       let sent = transport.send(slot, LARGE, 0, length);
@@ -163,7 +163,7 @@ export function describeServer(transportCase: TransportCase): void {
       expect(sent).toBe(length);
     });
 
-    it("keeps its bytes unread where they are only shown, and gets its answer all the same", async () => {
+    it("keeps its bytes unread while they are only peeked at, and still gets its answer", async () => {
       const { transport, told, turnUntil, peer, slot } = await accepted();
       transport.peeks = true;
       for (const name of [SO_SNDBUF, SO_RCVBUF]) setOption(peer, SOL_SOCKET, name, 65_536);
@@ -193,7 +193,7 @@ export function describeServer(transportCase: TransportCase): void {
     });
   });
 
-  it("accepts a share of a turn, and none while it is not to", async () => {
+  it("accepts a share per turn, and none while accepting is off", async () => {
     const { transport, told, turnUntil, dial } = listening();
     transport.accepts = false;
     transport.turn(0);
@@ -221,7 +221,7 @@ export function describeServer(transportCase: TransportCase): void {
     expect(transport.isFilling).toBe(transportCase.needsDescriptors);
   });
 
-  it.each([true, false])("ends all and leaves nothing behind, by RST: %s", async (resets) => {
+  it.each([true, false])("ends everything and leaves nothing behind, with RST: %s", async (resets) => {
     const { transport, told, turnUntil, dial } = listening();
     const before = countDescriptors();
     const fds = Array.from({ length: 12 }, dial);

@@ -12,28 +12,28 @@ const batchingOf = (backlog: number, taken = 0) => {
 const untilItGathers = (batching: AcceptBatching, count: number) =>
   until("it stands still", () => batching.gather(count, false) || batching.gather(count, false));
 
-describe("connections that come fast", () => {
-  it("gather: as soon as the next are accepted within a moment, and so on while batches are large", async () => {
+describe("connections that arrive fast", () => {
+  it("are batched once the next ones are accepted soon after, and as long as batches are large", async () => {
     const batching = batchingOf(4096);
     expect(batching.gather(50, false)).toBe(false);
     await untilItGathers(batching, 50);
     await untilItGathers(batching, 50);
   });
 
-  it("gather where the count of all that were ever taken goes round", async () => {
+  it("are batched when the counter of accepted connections wraps around", async () => {
     const batching = batchingOf(4096, 2 ** 31 - 60);
     await untilItGathers(batching, 50);
     await untilItGathers(batching, 50);
   });
 
-  it("are taken one by one for a while when a batch was small", async () => {
+  it("are accepted individually for a while after a small batch", async () => {
     const batching = batchingOf(4096);
     await untilItGathers(batching, 1);
     // After a batch of one, the next is not gathered, either because it is too soon or because of a pause.
     expect([batching.gather(1, false), batching.gather(50, false)]).toEqual([false, false]);
   });
 
-  it("do not gather in a short accept queue, nor when none came or others wait already", () => {
+  it("are not batched in a short accept queue, nor if none came or more are already waiting", () => {
     const [short, long, behind] = [batchingOf(511), batchingOf(4096), batchingOf(4096)];
     for (let n = 0; n < 100; n++) {
       expect([short.gather(50, false), long.gather(0, false), behind.gather(64, true)]).toEqual([false, false, false]);

@@ -68,7 +68,7 @@ const bytes = (text: string) => NativeBuffer.from(Buffer.from(text));
 const readable = (read: () => number) => until("bytes to read", read, (received) => received !== -EAGAIN);
 
 describe("slots", () => {
-  it("are the lowest free numbers, and grow past the first array", () => {
+  it("are the lowest free numbers, and grow beyond the first array", () => {
     const table = makeTable({ slots: 2 });
     expect([100, 101, 102, 103, 104].map((fd) => table.add(fd, OPEN))).toEqual([0, 1, 2, 3, 4]);
     expect([0, 1, 2, 3, 4].map((slot) => table.descriptor(slot))).toEqual([100, 101, 102, 103, 104]);
@@ -77,7 +77,7 @@ describe("slots", () => {
     expect([table.state(3), table.state(4)]).toEqual([BUSY, OPEN]);
   });
 
-  it("are not used again while events of the same batch may still name them", async () => {
+  it("are not reused while events of the same batch may refer to them", async () => {
     const table = makeTable();
     const [one, two, three] = await connectPairs(3);
     const slot = table.add(one!.near, OPEN);
@@ -121,7 +121,7 @@ describe.skipIf(!canPark)("parked connections", () => {
     expect(countOpenDescriptors()).toBe(before + 40 + 1);
   });
 
-  it("end with RST where that was asked for", async () => {
+  it("end with RST on request", async () => {
     const table = makeTable({ resetsParked: true });
     const pairs = await connectPairs(3);
     const slots = pairs.map(({ near }) => table.add(near, OPEN));
@@ -133,7 +133,7 @@ describe.skipIf(!canPark)("parked connections", () => {
     for (const { far } of pairs.slice(1)) expect(await readable(() => receive(far, buffer))).toBe(-ECONNRESET);
   });
 
-  it("are told of before they lose their descriptors", async () => {
+  it("are reported before they lose their descriptors", async () => {
     const told: number[] = [];
     const table = makeTable({ onParking: (slot) => told.push(table.descriptor(slot)) });
     const pairs = await connectPairs(5);
@@ -144,7 +144,7 @@ describe.skipIf(!canPark)("parked connections", () => {
     table.closeAll(false, () => false);
   });
 
-  it("fill one file table after another and give emptied ones back", async () => {
+  it("fill one file table after another and release emptied ones", async () => {
     const table = makeTable({ tableSize: 8 });
     const pairs = await connectPairs(24);
     const slots = pairs.map(({ near }) => table.add(near, OPEN));

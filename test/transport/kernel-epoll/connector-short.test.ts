@@ -16,7 +16,7 @@ vi.mock("../../../src/linux/syscalls/socket.js", async (original) => {
   return { ...real, openTcp: (family: 4 | 6) => (sockets.error === 0 ? real.openTcp(family) : sockets.error) };
 });
 
-it("loses no 4-tuple for which there was none: it is the next one's", async () => {
+it("loses no 4-tuple for lack of a socket: the next connection uses it", async () => {
   const { address } = await startServer();
   const range = ownPorts(3);
   const plan = {

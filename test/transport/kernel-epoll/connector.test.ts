@@ -34,7 +34,7 @@ function openerOver(to: { ip: string; port: number }, from: string, range: { fir
   });
 }
 
-it("keeps no descriptor of a port that it passes over", async () => {
+it("keeps no descriptor of a port that it skips", async () => {
   const { address } = await startServer();
   const [from, range] = [ownAddress(), ownPorts(40)];
   for (let port = range.first; port < range.last; port++) listenRaw(from, port);
@@ -49,7 +49,7 @@ it("keeps no descriptor of a port that it passes over", async () => {
   expect(countDescriptors()).toBe(before + 1);
 });
 
-it("keeps no descriptor of a 4-tuple that exists already", async () => {
+it("keeps no descriptor of a 4-tuple that already exists", async () => {
   const { address } = await startServer();
   const [from, range] = [ownAddress(), ownPorts(11)];
   const earlier = openerOver(address, from, { first: range.first, last: range.last - 1 });
@@ -63,7 +63,7 @@ it("keeps no descriptor of a 4-tuple that exists already", async () => {
   expect(countDescriptors()).toBe(before + 1);
 });
 
-it("goes on when connections were opened and closed until the count of tuples taken went past 31 and 32 bits", async () => {
+it("continues after the counter of tuples has passed 31 and 32 bits", async () => {
   const { address } = await startServer();
   const range = ownPorts(50);
   const source = { first: parseIp(ownAddress()), count: 1 };

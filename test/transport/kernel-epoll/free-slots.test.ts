@@ -8,7 +8,7 @@ const takeAll = (slots: FreeSlots) => {
   return taken;
 };
 
-it("gives out those freed last first, and keeps those freed meanwhile for the next recycle", () => {
+it("returns the most recently freed slots first, and keeps those freed meanwhile for the next recycle", () => {
   const slots = new FreeSlots();
   for (const slot of [10, 11, 12]) slots.give(slot);
   expect(slots.take()).toBe(-1);
@@ -23,7 +23,7 @@ it("gives out those freed last first, and keeps those freed meanwhile for the ne
   expect(slots.take()).toBe(-1);
 });
 
-it("keeps every slot while it grows past several sizes of its array, with both kinds in it", () => {
+it("keeps every slot while its array grows several times, with both kinds in it", () => {
   const slots = new FreeSlots();
   const count = 5000;
   for (let slot = 0; slot < count; slot++) {

@@ -53,7 +53,7 @@ function listening(tableSize: number) {
 }
 
 describe.skipIf(!hasUring)("a burst of connections", () => {
-  it("fills a table to its last place and loses none, and goes on when there is room", async () => {
+  it("fills a table to the last entry and loses none, and continues when there is room", async () => {
     const { transport, told, turnUntil, dial } = listening(PLACES);
     refuseRings();
     const hello = bytesOf("hello");
@@ -90,7 +90,7 @@ describe.skipIf(!hasUring)("a burst of connections", () => {
     expect(held).toBe(PLACES);
   });
 
-  it("goes into further rings when the first is full", async () => {
+  it("continues in further rings when the first is full", async () => {
     const { told, transport, turnUntil, dial } = listening(100);
     const peers = Array.from({ length: 350 }, dial);
     await turnUntil("all of them", () => told.count("accepted") === peers.length);

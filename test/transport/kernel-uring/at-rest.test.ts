@@ -28,7 +28,7 @@ function pendingOperations(): number[] {
 }
 
 describe.skipIf(!hasUring)("an idle connection", () => {
-  it("is polled, received from while it speaks often, and polled again", async () => {
+  it("is polled, received from while data arrives often, and polled again", async () => {
     const ip = ownAddress();
     const listener = listenRaw(ip, 0);
     const kind = { openClient: () => -1, needsDescriptors: false };

@@ -23,7 +23,7 @@ describe.skipIf(!hasUring)("kernel-uring", () => {
 
   describe("in one ring", () => describeTransport({ ...kind, openClient, openServer }));
 
-  describe("in a ring for every two connections", () =>
+  describe("in one ring for every two connections", () =>
     describeTransport({
       ...kind,
       openClient: (options) => openClient({ ...options, ...SMALL }),

@@ -68,7 +68,7 @@ class Reader {
 }
 
 describe.skipIf(!hasUring)("messages", () => {
-  it("all come when more come at once than there are buffers and completions", async () => {
+  it("all arrive even if more come at once than there are buffers and completions", async () => {
     const count = COMPLETIONS + BUFFERS;
     const { transport, told, turnUntil, peers } = await serving(count);
     told.onReceived = (slot, bytes, offset, length) => transport.send(slot, bytes, offset, length);
@@ -85,7 +85,7 @@ describe.skipIf(!hasUring)("messages", () => {
     expect(told.count("failed")).toBe(0);
   });
 
-  it("of which the kernel takes a part go on when their peer reads, in their order", async () => {
+  it("that the kernel accepts in part continue in order when their peer reads", async () => {
     const { transport, told, turnUntil, peers } = await serving(1);
     const reader = new Reader(peers[0]!);
     let sent = "";
@@ -109,7 +109,7 @@ describe.skipIf(!hasUring)("messages", () => {
     });
   });
 
-  it.each([false, true])("that have not left yet go before the end, unless that is by RST: %s", async (resets) => {
+  it.each([false, true])("not yet sent are sent before the close, unless it is a reset: %s", async (resets) => {
     const { transport, turnUntil, peers } = await serving(1);
     const reader = new Reader(peers[0]!);
     const sent = sendUntilFull(transport);
@@ -125,7 +125,7 @@ describe.skipIf(!hasUring)("messages", () => {
   });
 
   it.each(["was closed", "is open"])(
-    "that have not left yet go before the end of all, where the connection %s",
+    "not yet sent are sent before everything ends, where the connection %s",
     async (state) => {
       const { transport, peers, ip, port } = await serving(1);
       const reader = new Reader(peers[0]!);
@@ -153,7 +153,7 @@ describe.skipIf(!hasUring)("messages", () => {
     },
   );
 
-  it("that their peer does not read do not keep the end of all", async () => {
+  it("that their peer does not read do not delay the end", async () => {
     const { transport, told, peers } = await serving(1);
     sendUntilFull(transport);
     const before = told.events.length;
@@ -162,7 +162,7 @@ describe.skipIf(!hasUring)("messages", () => {
     expect(told.events.length).toBe(before);
   });
 
-  it("that leave with the end of their connection arrive before it", async () => {
+  it("sent together with the close arrive before it", async () => {
     const { transport, turnUntil, peers } = await serving(1);
     const reader = new Reader(peers[0]!);
     expect(transport.send(0, bytesOf("bye"), 0, 3)).toBe(3);

@@ -35,7 +35,7 @@ const CASE: TransportCase = {
 };
 
 describe.skipIf(!hasUring)("several rings", () => {
-  it("bring every connection and every greeting, although the worker waits in one", () => {
+  it("report every connection and every greeting, although the worker waits in one", () => {
     const { listener, to, from } = target(1);
     const list = new TupleList(Array.from({ length: COUNT + SPARE }, (_, n) => ({ from, port: 2000 + n, to })));
     const { transport, told } = clientUnderTest(CASE, list, { tableSize: 400 });

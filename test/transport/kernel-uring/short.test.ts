@@ -23,8 +23,8 @@ const CASE: TransportCase = {
   needsDescriptors: false,
 };
 
-describe.skipIf(!hasUring)("without a further ring", () => {
-  it("there is no room while others are being opened, then a failure, and it goes on when one has ended", async () => {
+describe.skipIf(!hasUring)("without another ring", () => {
+  it("there is no room while others are being opened, then a failure, and it continues when one has ended", async () => {
     const { list } = target(4);
     const { transport, told, turnUntil } = clientUnderTest(CASE, list, { tableSize: 1 });
     calls.syscall = (...args) => {
@@ -49,7 +49,7 @@ describe.skipIf(!hasUring)("without a further ring", () => {
     expect(list.said.map((line) => line.split(" ")[1])).toEqual(expect.arrayContaining(["0", "1"]));
   });
 
-  it("a transport cannot begin", () => {
+  it("a transport cannot start", () => {
     calls.syscall = (...args) => {
       if (args[0] !== SYS_IO_URING.setup) return real(...args);
       lastErrno(ENOMEM);

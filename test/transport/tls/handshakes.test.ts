@@ -36,7 +36,7 @@ const untilEnded = (seen: { hasEnded: boolean }) =>
   );
 
 describe("sessions", () => {
-  it.each(["1.2", "1.3"] as const)("of TLS %s are used again, and both sides count them", async (tlsVersion) => {
+  it.each(["1.2", "1.3"] as const)("of TLS %s are resumed, and both sides count them", async (tlsVersion) => {
     const server = await serving({ tlsResume: true });
     // One at a time: the other connections can use the first one's session.
     const options = {
@@ -54,7 +54,7 @@ describe("sessions", () => {
     expect((await server.stop()).tls).toEqual(result.tls);
   });
 
-  it("are not used again unless both sides want it", async () => {
+  it("are not resumed unless both sides want it", async () => {
     for (const [server, tlsResume] of [
       [await serving({ tlsResume: true }), false],
       [await serving(), true],
@@ -66,8 +66,8 @@ describe("sessions", () => {
   });
 });
 
-describe("what the sides have to agree on", () => {
-  it("are a version and ciphers", async () => {
+describe("what the sides negotiate", () => {
+  it("is a version and ciphers", async () => {
     const server = await serving({ tlsVersion: "1.2", ciphers: "ECDHE-ECDSA-CHACHA20-POLY1305" });
     const meets = async (options: object) => {
       const run = await startClient({ to: at(server), connections: 2, durationMs: 0, insecure: true, ...options });
@@ -83,7 +83,7 @@ describe("what the sides have to agree on", () => {
     expect(failures.map(({ errno }) => errno).sort()).toEqual(["NO_SHARED_CIPHER", "UNSUPPORTED_PROTOCOL"]);
   });
 
-  it("is a protocol, where ALPN offers some", async () => {
+  it("is a protocol, if ALPN offers any", async () => {
     const server = await serving({ alpn: ["mqtt", "http/1.1"] });
     const meets = async (alpn: string[]) => {
       const run = await startClient({ to: at(server), connections: 2, durationMs: 0, insecure: true, alpn });
@@ -98,7 +98,7 @@ describe("what the sides have to agree on", () => {
 });
 
 describe("TLS and plain text", () => {
-  it("at a server that greets in plain text, is named", async () => {
+  it("of a server that greets in plain text is reported", async () => {
     const { ip, port } = await startForeignServer((socket) =>
       socket.write("220 mail.example.org ESMTP ready, and more\r\n"),
     );
@@ -111,7 +111,7 @@ describe("TLS and plain text", () => {
     });
   });
 
-  it("at a server that says nothing, ends by the time-out", async () => {
+  it("of a server that sends nothing ends at the timeout", async () => {
     const { ip, port } = await startForeignServer();
     const options = { connections: 2, durationMs: 0, insecure: true, handshakeTimeoutMs: 300 };
     const result = await within("the end", (await startClient({ to: `tls://${ip}:${port}`, ...options })).done);
@@ -119,7 +119,7 @@ describe("TLS and plain text", () => {
     expect((await explainRun(result)).finding).toMatchObject({ limit: "peer-silent" });
   });
 
-  it("at a server that closes, is a failure of the handshake", async () => {
+  it("of a server that closes is a handshake failure", async () => {
     const { ip, port } = await startForeignServer((socket) => socket.end());
     const run = await startClient({ to: `tls://${ip}:${port}`, connections: 1, durationMs: 0, insecure: true });
     const { failures } = await within("the end", run.done);
@@ -130,7 +130,7 @@ describe("TLS and plain text", () => {
     ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP_REQUEST"],
     ["hello, is this plain text?\n", "WRONG_VERSION_NUMBER"],
     [Buffer.alloc(2000, 0x80), "WRONG_VERSION_NUMBER"],
-  ])("of a client at our server is refused by an alert (%#)", async (bytes, errno) => {
+  ])("of a client of our server is refused with an alert (%#)", async (bytes, errno) => {
     const server = await serving();
     const seen = dial(server, bytes);
     await untilEnded(seen);
@@ -140,7 +140,7 @@ describe("TLS and plain text", () => {
 });
 
 describe("hostile clients", () => {
-  it("with half a handshake are given up, and the others served meanwhile", async () => {
+  it("with incomplete handshakes are given up, and others are served meanwhile", async () => {
     const server = await serving({ handshakeTimeoutMs: 400 });
     // The first bytes of a 512-byte ClientHello.
     const halves = Array.from({ length: 20 }, () => dial(server, Buffer.from("16030102000100", "hex")));
@@ -152,7 +152,7 @@ describe("hostile clients", () => {
     expect([openAtStop, failures]).toEqual([0, [{ phase: "tls", errno: "ETIMEDOUT", count: 21 }]]);
   });
 
-  it("that send records longer than there are any, or endless handshakes, are cut off", async () => {
+  it("that send oversized records or endless handshakes are disconnected", async () => {
     const server = await serving();
     const tooLong = dial(server, Buffer.from("160301ffff", "hex"));
     // A ClientHello that claims 16 MiB and does not end.

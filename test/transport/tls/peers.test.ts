@@ -45,7 +45,7 @@ async function echoes(port: number, options: object = {}) {
 }
 
 describe("our client", () => {
-  it.each(["1.2", "1.3"] as const)("is answered by openssl's server in TLS %s", async (tlsVersion) => {
+  it.each(["1.2", "1.3"] as const)("works with openssl's server in TLS %s", async (tlsVersion) => {
     const port = ownPort();
     const flags = ["-cert", files.cert, "-key", files.key, "-rev", "-no_ticket"];
     // `-rev` sends each line back reversed.
@@ -79,7 +79,7 @@ describe("our client", () => {
     expect(finding!.meaning).toMatch(/^openssl \(process \d+\) does not accept them: 3 connections/);
   });
 
-  it.runIf(hasProgram("nginx"))("asks nginx, which knows its name and resumes its sessions", async () => {
+  it.runIf(hasProgram("nginx"))("works with nginx, which sees its name and resumes its sessions", async () => {
     const port = ownPort();
     const path = folder("nginx.conf", nginxConfig(`${ip}:${port}`, files));
     start("nginx", ["-p", path, "-c", join(path, "nginx.conf")]);
@@ -98,30 +98,27 @@ describe("our client", () => {
     expect(result.tls!.resumed).toBeGreaterThanOrEqual(10);
   });
 
-  it.runIf(hasProgram("haproxy"))(
-    "is echoed to through haproxy, with the header of the PROXY protocol before TLS",
-    async () => {
-      const backend = await startServer({ at: `${ownAddress()}:0`, mode: "echo" });
-      const port = ownPort();
-      const path = folder("haproxy.cfg", "");
-      const pem = join(path, "both.pem");
-      writeFileSync(pem, readFileSync(files.cert, "utf8") + readFileSync(files.key, "utf8"));
-      writeFileSync(join(path, "haproxy.cfg"), haproxyConfig(`${ip}:${port}`, endpoint(backend.address), pem));
-      start("haproxy", ["-db", "-f", join(path, "haproxy.cfg")]);
-      await listens({ ip, port });
-      const result = await echoes(port, { proxyProtocol: "v2" });
-      expect(result).toMatchObject({ outcome: "met", failures: [], losses: [] });
-      // Without the header, haproxy does not accept the connection as a client.
-      expect(await echoes(port, { connections: 2 })).toMatchObject({ outcome: "missed", established: 2, ready: 0 });
-    },
-  );
+  it.runIf(hasProgram("haproxy"))("is echoed through haproxy, with the PROXY protocol header before TLS", async () => {
+    const backend = await startServer({ at: `${ownAddress()}:0`, mode: "echo" });
+    const port = ownPort();
+    const path = folder("haproxy.cfg", "");
+    const pem = join(path, "both.pem");
+    writeFileSync(pem, readFileSync(files.cert, "utf8") + readFileSync(files.key, "utf8"));
+    writeFileSync(join(path, "haproxy.cfg"), haproxyConfig(`${ip}:${port}`, endpoint(backend.address), pem));
+    start("haproxy", ["-db", "-f", join(path, "haproxy.cfg")]);
+    await listens({ ip, port });
+    const result = await echoes(port, { proxyProtocol: "v2" });
+    expect(result).toMatchObject({ outcome: "met", failures: [], losses: [] });
+    // Without the header, haproxy does not accept the connection as a client.
+    expect(await echoes(port, { connections: 2 })).toMatchObject({ outcome: "missed", established: 2, ready: 0 });
+  });
 });
 
 describe("our server", () => {
   const openssl = (port: number, input: string, ...flags: string[]) =>
     start("openssl", ["s_client", "-connect", `${ip}:${port}`, "-CAfile", authority.ca, ...flags], { input });
 
-  it.each(["1_2", "1_3"])("greets openssl's client in TLS %s and is verified by it", async (version) => {
+  it.each(["1_2", "1_3"])("greets openssl's client in TLS %s, which verifies it", async (version) => {
     const { address } = await startServer({ at: `tls://${ip}:0`, ...files, greeting: "hello from us\n" });
     const client = openssl(address.port, "", `-tls${version}`, "-ign_eof", "-verify_return_error", "-verify_ip", ip);
     await client.prints(/hello from us/);
@@ -129,7 +126,7 @@ describe("our server", () => {
     expect(client.isRunning).toBe(true);
   });
 
-  it("echoes what openssl's client sends, agrees on a protocol, and says goodbye", async () => {
+  it("echoes what openssl's client sends, negotiates a protocol, and sends close_notify", async () => {
     const options = { ...files, mode: "echo" as const, alpn: ["http/1.1", "mqtt"] };
     const server = await startServer({ at: `tls://${ip}:0`, ...options });
     const client = openssl(server.address.port, "grüße\n", "-ign_eof", "-alpn", "h2,mqtt", "-msg");
@@ -140,7 +137,7 @@ describe("our server", () => {
     await client.exited();
   });
 
-  it("resumes openssl's sessions where that is wanted", async () => {
+  it("resumes openssl's sessions on request", async () => {
     const server = await startServer({ at: `tls://${ip}:0`, ...files, tlsResume: true });
     const client = openssl(server.address.port, "", "-tls1_2", "-reconnect");
     await client.exited();
@@ -148,7 +145,7 @@ describe("our server", () => {
     expect((await server.stop()).tls).toEqual({ secured: 6, resumed: 5 });
   });
 
-  it("refuses to negotiate anew, and holds on", async () => {
+  it("refuses renegotiation, and keeps the connection", async () => {
     const server = await startServer({ at: `tls://${ip}:0`, ...files, mode: "echo" });
     const client = start("openssl", ["s_client", "-connect", endpoint(server.address), "-tls1_2", "-msg"], {
       input: "R\n",

@@ -36,14 +36,14 @@ async function meet(server: Partial<ServeOptions>, client: Partial<ConnectOption
 const failed = (errno: string) => ({ failed: 3, failures: [{ phase: "tls", errno, count: 3 }], tls: { secured: 0 } });
 
 describe("a server's certificate", () => {
-  it("is accepted by its authority, and checked by name", async () => {
+  it("is accepted with its authority, and its name is checked", async () => {
     const { result, served } = await meet(good, { ca: authority.ca });
     expect(result).toMatchObject({ outcome: "met", established: 3, ready: 3, tls: { secured: 3, resumed: 0 } });
     expect(result.latency.tls?.count).toBe(3);
     expect(served).toMatchObject({ accepted: 3, tls: { secured: 3 }, failures: [] });
   });
 
-  it("is not accepted by the system's authorities, or another one", async () => {
+  it("is not accepted with the system's authorities, or another one", async () => {
     const { result, served } = await meet(good, {});
     expect(result).toMatchObject(failed("UNABLE_TO_GET_ISSUER_CERT_LOCALLY"));
     expect(served.failures).toEqual([{ phase: "tls", errno: "ALERT_UNKNOWN_CA", count: 3 }]);
@@ -55,7 +55,7 @@ describe("a server's certificate", () => {
     });
   });
 
-  it("that is self-signed is accepted by itself, or unseen", async () => {
+  it("that is self-signed is accepted if trusted, or without verification", async () => {
     const { result } = await meet({}, {});
     expect(result).toMatchObject(failed("DEPTH_ZERO_SELF_SIGNED_CERT"));
     expect((await explainRun(result)).finding).toMatchObject({
@@ -65,7 +65,7 @@ describe("a server's certificate", () => {
     expect((await meet({}, { insecure: true })).result).toMatchObject({ outcome: "met", tls: { secured: 3 } });
   });
 
-  it("that has expired, or is not valid yet, is refused", async () => {
+  it("that has expired, or is not yet valid, is rejected", async () => {
     const old = authority.issue("old", [`IP:${ip}`], ["20200101000000Z", "20210101000000Z"]);
     const { result, served } = await meet(old, { ca: authority.ca });
     expect(result).toMatchObject(failed("CERT_HAS_EXPIRED"));
@@ -75,7 +75,7 @@ describe("a server's certificate", () => {
     expect((await meet(future, { ca: authority.ca })).result).toMatchObject(failed("CERT_NOT_YET_VALID"));
   });
 
-  it("for another name is refused, unless that is the name asked for", async () => {
+  it("for another name is rejected, unless that is the requested name", async () => {
     const other = authority.issue("other", ["DNS:example.org"]);
     const { result } = await meet(other, { ca: authority.ca });
     expect(result).toMatchObject(failed("IP_ADDRESS_MISMATCH"));
@@ -88,31 +88,34 @@ describe("a server's certificate", () => {
 });
 
 describe("a client's certificate", () => {
-  it("is accepted where the server asks for one of its authority", async () => {
+  it("is accepted if the server requires one from its authority", async () => {
     const client = authority.issue("client", []);
     const { result, served } = await meet({ ...good, ca: authority.ca }, { ca: authority.ca, ...client });
     expect(result).toMatchObject({ outcome: "met", lost: 0 });
     expect(served.tls).toEqual({ secured: 3, resumed: 0 });
   });
 
-  it.each(["1.2", "1.3"] as const)("that is missing, or a stranger's, is refused in TLS %s", async (tlsVersion) => {
-    const options = { ca: authority.ca, tlsVersion, durationMs: 60_000, maxFailed: 3 };
-    for (const given of [{}, stranger.issue("stranger", [])]) {
-      const serving = await startServer({ at: `tls://${ip}:0`, ...good, ca: authority.ca });
-      const to = `tls://${ip}:${serving.address.port}`;
-      // In TLS 1.3, a client learns of it after its own handshake has completed.
-      const run = await startClient({ to, connections: 1, close: "fin", ...options, ...given });
-      const { failures, losses } = await within("the end", run.done);
-      const errnos = [...failures, ...losses].map(({ errno }) => errno);
-      const missing = tlsVersion === "1.2" ? "ALERT_HANDSHAKE_FAILURE" : "ALERT_CERTIFICATE_REQUIRED";
-      expect(errnos).toEqual(["cert" in given ? "ALERT_UNKNOWN_CA" : missing]);
-      expect((await within("the server's end", serving.stop())).failures).toMatchObject([{ phase: "tls", count: 1 }]);
-    }
-  });
+  it.each(["1.2", "1.3"] as const)(
+    "that is missing, or from another authority, is rejected in TLS %s",
+    async (tlsVersion) => {
+      const options = { ca: authority.ca, tlsVersion, durationMs: 60_000, maxFailed: 3 };
+      for (const given of [{}, stranger.issue("stranger", [])]) {
+        const serving = await startServer({ at: `tls://${ip}:0`, ...good, ca: authority.ca });
+        const to = `tls://${ip}:${serving.address.port}`;
+        // In TLS 1.3, a client learns of it after its own handshake has completed.
+        const run = await startClient({ to, connections: 1, close: "fin", ...options, ...given });
+        const { failures, losses } = await within("the end", run.done);
+        const errnos = [...failures, ...losses].map(({ errno }) => errno);
+        const missing = tlsVersion === "1.2" ? "ALERT_HANDSHAKE_FAILURE" : "ALERT_CERTIFICATE_REQUIRED";
+        expect(errnos).toEqual(["cert" in given ? "ALERT_UNKNOWN_CA" : missing]);
+        expect((await within("the server's end", serving.stop())).failures).toMatchObject([{ phase: "tls", count: 1 }]);
+      }
+    },
+  );
 });
 
-describe("options of TLS", () => {
-  it("are refused where there is no TLS, and where they contradict each other", async () => {
+describe("TLS options", () => {
+  it("are rejected without TLS, and if they contradict each other", async () => {
     const to = `${ip}:1`;
     await expect(startClient({ to, insecure: true })).rejects.toThrow("--insecure requires TLS");
     await expect(startServer({ at: `${ip}:0`, cert: good.cert })).rejects.toThrow("--cert requires TLS");
@@ -125,7 +128,7 @@ describe("options of TLS", () => {
     );
   });
 
-  it("take the key from the certificate's file", async () => {
+  it("read the key from the certificate's file", async () => {
     const both = authority.issue("both", [`IP:${ip}`]);
     const { writeFileSync } = await import("node:fs");
     writeFileSync(both.cert, readFileSync(both.cert, "utf8") + readFileSync(both.key, "utf8"));

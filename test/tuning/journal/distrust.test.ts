@@ -66,12 +66,16 @@ function kernel(values: Record<string, string>) {
   return { writes, settings: { read: (name: string) => values[name], probe: () => 0, write } };
 }
 
-describe("a journal is not believed when", () => {
+describe("a journal is not trusted if", () => {
   const CASES: readonly (readonly [string, (file: string) => string, RegExp])[] = [
     ["others may write to it", (file) => spoilt(file, chmodSync(file, 0o602)), /others may write to it \(mode 0602\)/],
-    ["its group may", (file) => spoilt(file, chmodSync(file, 0o660)), /others may write to it \(mode 0660\)/],
     [
-      "it is a second name, in a folder that others may write to",
+      "its group may write to it",
+      (file) => spoilt(file, chmodSync(file, 0o660)),
+      /others may write to it \(mode 0660\)/,
+    ],
+    [
+      "it is a hard link in a directory that others can write to",
       (file) => spoilt(file, [linkSync(file, `${file}.second`), chmodSync(join(file, ".."), 0o777)]),
       /it has a second hard link, and others can create files in/,
     ],
@@ -96,7 +100,7 @@ describe("a journal is not believed when", () => {
     expect(code).toBe(1);
   });
 
-  it.each(CASES.slice(0, 3))("--apply writes to none when %s", async (_, spoil) => {
+  it.each(CASES.slice(0, 3))("--apply writes to none if %s", async (_, spoil) => {
     const file = spoil(journal(entry()));
     const before = statSync(file).size;
     expect(() => new Journal(file)).toThrow(/cannot be trusted/);
@@ -105,7 +109,7 @@ describe("a journal is not believed when", () => {
     expect([code, stdout, statSync(file).size]).toEqual([1, "", before]);
   });
 
-  it("in a sticky folder it is believed, and under a second name", () => {
+  it("but it is trusted in a sticky directory, and if its owner made a second link", () => {
     const file = journal(entry());
     chmodSync(join(file, ".."), 0o1777);
     linkSync(file, `${file}.second`);
@@ -113,7 +117,7 @@ describe("a journal is not believed when", () => {
   });
 });
 
-describe("a line that --apply cannot have written is passed over and told", () => {
+describe("a line that --apply cannot have written is skipped and reported", () => {
   const BAD: readonly (readonly [string, unknown, RegExp])[] = [
     ["an array as the name", entry({ name: ["net.core.somaxconn"] }), /^name: /],
     [
@@ -124,12 +128,12 @@ describe("a line that --apply cannot have written is passed over and told", () =
     ["a path as the name", entry({ name: "net.core/../../etc" }), /^name: /],
     ["a prototype's name", entry({ name: "constructor" }), /^name: /],
     ["a text as the value", entry({ from: "rm -rf" }), /not a valid value of that setting/],
-    ["a number too many", entry({ from: "1 2" }), /not a valid value of that setting/],
-    ["a line's end in the value", entry({ from: "128\n|x" }), /not a valid value of that setting/],
-    ["no id", entry({ id: 7 }), /^id: /],
+    ["a surplus number", entry({ from: "1 2" }), /not a valid value of that setting/],
+    ["a line break in the value", entry({ from: "128\n|x" }), /not a valid value of that setting/],
+    ["an id that is not a text", entry({ id: 7 }), /^id: /],
     ["a text", `"text"`, /expected object/],
     ["null", "null", /expected object/],
-    ["a mark that is none", { id: "1", mark: "owned" }, /^mark: /],
+    ["an unknown mark", { id: "1", mark: "owned" }, /^mark: /],
     ["a mark with a list as its value", { id: "1", mark: "done", value: ["1"] }, /^value: /],
   ];
 
@@ -149,7 +153,7 @@ describe("a line that --apply cannot have written is passed over and told", () =
     expect(undoChanges(file, settings)).toMatchObject({ outcomes: [], badLines: [] });
   });
 
-  it("and every setting that a recipe can raise is one that undo takes back", () => {
+  it("and every setting that a recipe can raise can be undone", () => {
     const poor = hostFacts({
       ...{ nofile: { soft: 64, hard: 1024 }, nrOpen: 1024, fileMax: 2000, filesOpen: 1000, epollWatches: 1000 },
       ...{
@@ -176,8 +180,8 @@ describe("a line that --apply cannot have written is passed over and told", () =
   });
 });
 
-describe("an undo with nothing to do", () => {
-  it("of a journal that was named and is not there is an error", async () => {
+describe("--undo with nothing to do", () => {
+  it("fails if the named journal does not exist", async () => {
     const { code, stderr } = await runCli(["doctor", "--undo", "--journal", join(folder(), "none.jsonl")]);
     expect(stderr).toMatch(/^Fatal error: no journal found: .*none\.jsonl\n {2}fix: /);
     expect(code).toBe(2);

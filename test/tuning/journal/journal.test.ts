@@ -14,7 +14,7 @@ function journalFile(): string {
 }
 
 describe("a journal", () => {
-  it("keeps changes in order, with what became of them", () => {
+  it("keeps changes in order, with their outcomes", () => {
     const file = journalFile();
     {
       using journal = new Journal(file);
@@ -34,14 +34,14 @@ describe("a journal", () => {
     expect(entries[0]!.id).not.toBe(entries[1]!.id);
   });
 
-  it("is made with its folders, for its owner only", () => {
+  it("is created with its directories, for its owner only", () => {
     const file = journalFile();
     new Journal(file)[Symbol.dispose]();
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(statSync(join(file, "..")).mode & 0o777).toBe(0o700);
   });
 
-  it("that a crash has cut short is read up to there, and goes on in a new line", () => {
+  it("that a crash has cut short is read up to that point, and continues on a new line", () => {
     const file = journalFile();
     {
       using journal = new Journal(file);
@@ -63,7 +63,7 @@ describe("a journal", () => {
     expect(readJournal(journalFile())).toEqual({ entries: [], tornLines: 0 });
   });
 
-  it("takes no line for a change whose name is a path", () => {
+  it("accepts no change whose name is a path", () => {
     const file = journalFile();
     new Journal(file)[Symbol.dispose]();
     const line = { id: "1", time: "", name: "../../etc/passwd", from: "a", to: "b" };
@@ -71,7 +71,7 @@ describe("a journal", () => {
     expect(readJournal(file)).toEqual({ entries: [], tornLines: 3 });
   });
 
-  it("does not follow a link, and says when it cannot be read", () => {
+  it("does not follow a symbolic link, and reports that it cannot be read", () => {
     const file = journalFile();
     new Journal(file)[Symbol.dispose]();
     symlinkSync(file, `${file}.link`);
@@ -79,7 +79,7 @@ describe("a journal", () => {
     expect(() => readJournal(join(file, ".."))).toThrow(/cannot be read: EISDIR/);
   });
 
-  it("is root's under /var/lib, and anybody else's under their own state", () => {
+  it("is in /var/lib for root, and in their own state directory for others", () => {
     expect(defaultJournalFile({}, true)).toBe("/var/lib/fourtuple/journal.jsonl");
     expect(defaultJournalFile({ XDG_STATE_HOME: "/home/a/state" }, false)).toBe(
       "/home/a/state/fourtuple/journal.jsonl",
