@@ -1,11 +1,17 @@
-// Schedules heartbeats: one per connection and interval, spread evenly over the connections so that a million of them
-// are never sent at once. A cursor walks over the slots. Heartbeats that cannot be sent in time are skipped rather than
-// caught up.
+// Schedules heartbeats: one per connection and interval, spread evenly over the interval however many connections there
+// are. A cursor walks over the places of a round in time order; a slot's place is its number with the bits reversed, so
+// any number of slots is spread evenly and no slot moves when others are added.
+import { LEAST_HEARTBEAT_GAP } from "../protocols/contract.js";
 
 /** Heartbeats due within this period are sent together, so that the thread does not wake for each. */
 const TOGETHER_MS = 10;
 /** Maximum number of heartbeats per turn. The rest wait for later turns. */
 const AT_ONCE = 512;
+/**
+ * Maximum delay to catch up on, as a share of the interval. A thread that is later than this shifts the schedule: if it
+ * has too much to do, all connections have longer intervals, rather than some no heartbeat.
+ */
+const CAUGHT_UP = 1 - LEAST_HEARTBEAT_GAP;
 
 /** Sender of heartbeats. */
 export interface HeartbeatCarrier {
@@ -16,11 +22,12 @@ export interface HeartbeatCarrier {
 export class Heartbeats {
   private readonly carrier: HeartbeatCarrier;
   private readonly intervalMs: number;
-  /** Number of slots that share the interval: a power of two that grows with them. */
-  private places = 1024;
+  /** Number of places in a round: 2 to the power of `bits`, less than twice the number of slots. */
+  private places = 1;
+  private bits = 0;
   /** Next place, counted across rounds. */
   private cursor = 0;
-  private readonly startMs: number;
+  private startMs: number;
 
   constructor(carrier: HeartbeatCarrier, intervalMs: number, startMs: number) {
     this.carrier = carrier;
@@ -30,36 +37,49 @@ export class Heartbeats {
 
   /** Returns the milliseconds until the next batch of heartbeats. @param end highest slot plus one */
   nextInMs(nowMs: number, end: number): number {
-    const place = this.cursor % this.places;
-    // Places from `end` on have no slot.
-    const cursor = place < end ? this.cursor : this.cursor + this.places - place;
-    const dueMs = this.startMs + Math.ceil(((cursor / this.places) * this.intervalMs) / TOGETHER_MS) * TOGETHER_MS;
-    return Math.max(0, dueMs - nowMs);
+    // Every other place has a slot in the lower half, which is always in use.
+    const cursor = this.slotAt(this.cursor) < end ? this.cursor : this.cursor + 1;
+    const afterMs = Math.ceil(((cursor / this.places) * this.intervalMs) / TOGETHER_MS) * TOGETHER_MS;
+    return Math.max(0, this.startMs + afterMs - nowMs);
   }
 
   /** Calls the carrier for each slot below `end` that is due. */
   sendDue(nowMs: number, end: number): void {
-    while (end > this.places) this.grow();
-    const reached = Math.floor(((nowMs - this.startMs) / this.intervalMs) * this.places);
-    // A thread that was stalled for more than an interval sends at most one heartbeat per connection.
-    if (reached - this.cursor > this.places) this.cursor = reached - this.places;
-    for (let n = 0; n < AT_ONCE && this.cursor <= reached; ) {
-      const slot = this.cursor % this.places;
-      if (slot >= end) {
-        this.cursor = Math.min(reached + 1, this.cursor + this.places - slot);
-        continue;
-      }
+    if (end > this.places) this.grow(nowMs, end);
+    const { places, intervalMs } = this;
+    const lateMs = nowMs - this.startMs - (this.cursor / places) * intervalMs;
+    this.startMs += Math.max(0, lateMs - CAUGHT_UP * intervalMs);
+    const reached = Math.floor(((nowMs - this.startMs) / intervalMs) * places);
+    for (let n = 0; n < AT_ONCE && this.cursor <= reached; this.cursor++) {
+      const slot = this.slotAt(this.cursor);
+      if (slot >= end) continue;
       this.carrier.beat(slot);
-      this.cursor++;
       n++;
     }
   }
 
-  private grow(): void {
-    const round = Math.floor(this.cursor / this.places);
-    const within = this.cursor - round * this.places;
-    this.places *= 2;
-    // Keep the position within the round, scaled to the doubled number of places.
-    this.cursor = round * this.places + within * 2;
+  /** Adds places between the others, for slots up to `end`. The others keep their times. */
+  private grow(nowMs: number, end: number): void {
+    const before = this.places;
+    for (; end > this.places; this.bits++) this.places *= 2;
+    const next = (this.cursor / before) * this.places;
+    const now = Math.floor(((nowMs - this.startMs) / this.intervalMs) * this.places);
+    // New slots get their first heartbeat within an interval, but not one that was due before they existed.
+    this.cursor = Math.min(next, now + 1);
   }
+
+  private slotAt(cursor: number): number {
+    return reversed(cursor % this.places, this.bits);
+  }
+}
+
+/** Returns a number below 2^`bits` with its bits in reverse order. */
+function reversed(number: number, bits: number): number {
+  let left = number;
+  let result = 0;
+  for (let n = 0; n < bits; n++) {
+    result = (result << 1) | (left & 1);
+    left >>>= 1;
+  }
+  return result;
 }

@@ -15,6 +15,12 @@ export type Replies = "none" | "echo" | "any";
  */
 export type Handshake = "none" | "upgrade" | "request" | "greeting" | "first-message" | "connack";
 
+/**
+ * Minimum time between two heartbeats of a connection, as a share of the interval. A thread that is late catches up no
+ * faster, so the answer to the previous heartbeat has had this long to arrive.
+ */
+export const LEAST_HEARTBEAT_GAP = 3 / 4;
+
 /** Returned by `peerClosed` if the connection is not lost. */
 export const AS_ASKED = -1;
 

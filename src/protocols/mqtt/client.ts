@@ -2,7 +2,7 @@
 // acknowledged by the broker, or delivered through it to a subscriber.
 import { CODES, FAULT } from "../codes.js";
 import { grown } from "../columns.js";
-import type { ClientConnections, ClientProtocol } from "../contract.js";
+import { type ClientConnections, type ClientProtocol, LEAST_HEARTBEAT_GAP } from "../contract.js";
 import type { Expectation } from "../modes.js";
 import type { MqttSpec } from "../spec/spec.js";
 import { connectPacket } from "./connect-packet.js";
@@ -94,7 +94,7 @@ export class MqttClient extends MqttSide implements ClientProtocol {
     this.isAnswered = this.expected !== "none";
     this.nextNumber = nextNumber;
     this.own = { publisher, number: 0, sequence: 0, dueUs: 0 };
-    this.mostMissed = Math.min(255, Math.max(1, Math.ceil(LEAST_WAIT_MS / this.heartbeatMs)));
+    this.mostMissed = Math.min(255, Math.max(1, Math.ceil(LEAST_WAIT_MS / (LEAST_HEARTBEAT_GAP * this.heartbeatMs))));
     this.numbers = new Uint32Array(slots);
     this.sequences = new Uint32Array(slots);
     this.inFlight = new Uint16Array(slots);

@@ -1,7 +1,7 @@
 // Base class of both sides of a WebSocket: parses the head, hands frames to the reader, and pings as heartbeats.
 import { FAULT } from "../codes.js";
 import { grown } from "../columns.js";
-import type { Connections, Protocol } from "../contract.js";
+import { type Connections, LEAST_HEARTBEAT_GAP, type Protocol } from "../contract.js";
 import { HEAD, Heads } from "../http-head.js";
 import { CLOSE } from "./frame.js";
 import { CLOSED, FrameReader, PARTIAL, PINGED, READY } from "./frame-reader.js";
@@ -32,7 +32,7 @@ export abstract class WebSocketSide extends FrameReader implements Protocol {
     this.heartbeatMs = options.pingIntervalMs;
     this.ping = options.ping;
     this.missed = new Uint8Array(slots);
-    this.mostMissed = Math.min(255, Math.max(1, Math.ceil(LEAST_WAIT_MS / options.pingIntervalMs)));
+    this.mostMissed = Math.min(255, Math.max(1, Math.ceil(LEAST_WAIT_MS / (LEAST_HEARTBEAT_GAP * this.heartbeatMs))));
   }
 
   received(slot: number, bytes: Uint8Array, start: number, end: number): void {
