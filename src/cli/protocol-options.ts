@@ -56,9 +56,9 @@ const TOPICS: Readonly<Record<string, Topic>> = {
 Texts may contain \\n, \\r, \\t, \\0, \\\\ and \\xHH.
 
 Examples:
-  fourtuple connect :6379 -c 1k -m 'PING\\r\\n' --expect-until '\\n' -r 10           redis
+  fourtuple connect :6379 -c 1k -m 'PING\\r\\n' --expect-until '\\n' -r 10             redis
   fourtuple connect :6379 -c 1k --first-message 'AUTH secret\\r\\n' -m 'PING\\r\\n' --expect-until '\\n'
-  fourtuple connect :25 -c 100 --await-greeting -m 'NOOP\\r\\n' --expect-until '\\n'  SMTP
+  fourtuple connect :25 -c 100 --await-greeting -m 'NOOP\\r\\n' --expect-until '\\n'   SMTP
   fourtuple connect :7777 -c 10k --message-size 1KiB -r 0.5                         1 KiB every 2 s`,
       serve: "",
     },

@@ -66,8 +66,9 @@ export function engineWords({ name, requested, obstacle }: EngineReport): string
 }
 
 /**
- * Many connections are opened faster with io_uring, and with less CPU, while a run of some ten thousand gains nothing. Servers stay with
- * epoll: an accept pending in several rings gives all connections to the first one, so a single thread would serve them.
+ * Many connections are opened faster with io_uring, and with less CPU, while a run of ten thousand or so gains nothing.
+ * Servers stay with epoll: an accept pending in several rings gives all connections to the first one, so a single
+ * thread would serve them.
  */
 function prefersUring({ role, connections }: EngineNeeds): boolean {
   return role === "client" && connections >= WORTHWHILE;

@@ -131,7 +131,8 @@ function raiseServerNofile(found: Case): readonly Change[] {
 
 function withNrOpen(found: Case, changes: readonly Change[]): readonly Change[] {
   const most = Math.max(0, ...changes.map(({ to }) => Number(to)));
-  return [...raiseTo({ ...found, limit: limitOf("nr-open") }, "fs.nr_open", [most]), ...changes];
+  const raised = raiseTo({ ...found, limit: limitOf("nr-open") }, "fs.nr_open", [most]);
+  return [...raised.map((change) => ({ ...change, why: "the higher RLIMIT_NOFILE below requires it" })), ...changes];
 }
 
 /** Sets low, pressure and high in the kernel's own proportions (net/ipv4/tcp.c, tcp_init_mem) and order. */

@@ -116,7 +116,7 @@ describe.each(STOPS)("%s", (signal) => {
     );
     doctor.child.kill(signal);
     const { code, stdout } = await doctor.exited();
-    expect(stdout).toMatch(/^this host holds /);
+    expect(stdout).toMatch(/^this host can hold /);
     expect(code).toBe(EXIT[signal]);
   });
 

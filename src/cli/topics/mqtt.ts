@@ -35,7 +35,7 @@ const OF_CLIENTS = () => [
   new Option("--will-message <text>", "will payload; may contain %i (default: empty)"),
   new Option("--will-qos <qos>", "the will's quality of service (default: 0)").choices(QUALITIES).argParser(toQos),
   new Option("--will-retain", "have the broker retain the will"),
-  new Option("--subscribe <filter>", "subscribe to a topic filter (may contain %i), repeatable").argParser(addFilter),
+  new Option("--subscribe <filter>", "subscribe to a topic filter; may contain %i; repeatable").argParser(addFilter),
   new Option("--publish <topic>", "publish messages (-r, -m or --message-size) to this topic; may contain %i"),
   new Option("--qos <qos>", "quality of service to publish and subscribe with (default: 0)")
     .choices(QUALITIES)

@@ -15,12 +15,12 @@ const RULES: Record<string, Rule> = {
     meaning: `the descriptor ${hasPrivateTables ? "tables are" : "table is"} full: RLIMIT_NOFILE is ${formatBound(nofileLimit)}`,
     fix: hasPrivateTables
       ? "raise it: ulimit -n, LimitNOFILE=, --ulimit nofile="
-      : "raise it (ulimit -n, LimitNOFILE=, --ulimit nofile=), or allow io_uring or unshare(CLONE_FILES) for more than one table",
+      : "raise it (ulimit -n, LimitNOFILE=, --ulimit nofile=), or use more than one table: leave out --one-table, or allow io_uring or unshare(CLONE_FILES)",
     evidence: [
       seen(failure),
       hasPrivateTables
         ? `${formatCount(threads)} threads with one table each`
-        : "private tables were refused: all threads share one",
+        : "all threads share one table: --one-table was given, or private tables are not allowed here",
     ],
   }),
   "socket ENFILE": ({ evidence }, failure) => ({

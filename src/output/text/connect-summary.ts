@@ -92,7 +92,7 @@ function headline(result: ConnectResult, paint: Paint): string {
     destinations.length > 3 ? `${destinations[0]} and ${destinations.length - 1} more` : destinations.join(", ");
   if (outcome === "met") return paint("good", `target met: ${plural(established, "connection")} to ${to}`);
   const phrases = missPhrases(misses);
-  // A connection that the server refused in its protocol was never one that its users could use.
+  // A connection that the server refused in its protocol was of no use to anyone, although it was ESTABLISHED.
   const unready = misses?.find(({ kind }) => kind === "unready")?.count ?? 0;
   const rest = phrases.length > 0 ? ` ${unready > 0 ? "ready" : "opened"}, ${phrases.join(", ")}` : "";
   const reached = `${formatCount(established - unready)} of ${plural(requested, "connection")} to ${to}${rest}`;

@@ -69,7 +69,7 @@ function headline(prediction: Prediction, paint: Paint): string {
   const by = ` with ${WITH[program]}`;
   return paint(
     isTargetMet ? "good" : "bad",
-    `${host} holds ${what} connections${where}${tail}${by}${wantedText(isTargetMet, connections)}`,
+    `${host} can hold ${what} connections${where}${tail}${by}${wantedText(isTargetMet, connections)}`,
   );
 }
 

@@ -18,7 +18,7 @@ describe("a prediction", () => {
     expect(code).toBe(0);
     const lines = stdout.split("\n");
     expect(lines[0]).toMatch(
-      /^this host holds both ends of [\d,]+ connections with ordinary programs: the 1,000 wanted fit$/,
+      /^this host can hold both ends of [\d,]+ connections with ordinary programs: the 1,000 wanted fit$/,
     );
     expect(lines[1]).toMatch(/^with fourtuple [\d,]+ \(.*\): the 1,000 wanted fit$/);
     expect(stdout).toMatch(/^ {2}binding +\S/m);
