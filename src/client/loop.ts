@@ -45,6 +45,8 @@ export class ClientLoop {
   /** Maximum number of connections in flight. Below the planned value if handshakes alone fill the descriptor table. */
   private window: number;
   private resolvedAt = 0;
+  /** Whether epoll is used for lack of memory that io_uring could lock. */
+  private readonly hasFallenBack: boolean;
 
   /** @param Events class that handles the transport's events */
   constructor(worker: RoleWorker<ConnectPlan, ConnectMessage>, Events = ClientEvents, budget = BUDGET) {
@@ -57,6 +59,7 @@ export class ClientLoop {
     this.counters = memory.counters;
     this.tuples = new TupleCursor(plan, slots);
     this.events = new Events(worker, this.tuples, slots);
+    const fallback = plan.fallsBack ? { connections: plan.share, isUsed: false } : undefined;
     const transport = openClientTransport(
       plan.engine,
       {
@@ -69,16 +72,18 @@ export class ClientLoop {
         parks: plan.parks,
         resets: plan.reset,
         endsGreeted: !plan.closesGreeted ? undefined : plan.reset ? "reset" : "close",
+        fallback,
       },
       plan.tls && this.events.tls?.open(plan.tls, (slot) => this.tuples.destinationOf(slot)),
     );
     if (typeof transport === "number") throw worker.cannotBegin(transport);
+    this.hasFallenBack = fallback?.isUsed === true;
     this.transport = transport;
     this.events.begin(transport);
   }
 
   run(): void {
-    this.worker.send({ type: "ready" });
+    this.worker.send({ type: "ready", hasFallenBack: this.hasFallenBack });
     try {
       while (this.worker.command === COMMAND.run) this.turn();
       if (this.worker.command === COMMAND.stop) this.closeAll();

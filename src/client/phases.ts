@@ -5,7 +5,6 @@ import { kernelBytesOf, readMemoryUse } from "../engine/memory-use.js";
 import { readMeminfo } from "../linux/proc/procfs.js";
 import type { Targets } from "../planning/targets.js";
 import type { ConnectResult, RunSample } from "../results/connect.js";
-import type { EngineReport } from "../results/engine.js";
 import { trace } from "../util/debug/trace.js";
 import type { AppError } from "../util/errors.js";
 import { collectEvidence, countInKernel } from "./evidence/collect.js";
@@ -41,7 +40,6 @@ export class RunPhases {
   readonly startMs = performance.now();
   readonly #settings: ConnectSettings;
   readonly #targets: Targets;
-  readonly #engine: EngineReport;
   readonly #state = newRunState();
   readonly #stopping = new AbortController();
   readonly #server: ServerSide;
@@ -57,7 +55,6 @@ export class RunPhases {
   ) {
     this.#settings = settings;
     this.#targets = targets;
-    this.#engine = carriers.engine;
     this.#server = new ServerSide(targets);
     this.#rampGuard = new RampGuard(settings);
     this.workers = new ClientWorkers(settings, targets, carriers, {
@@ -99,7 +96,7 @@ export class RunPhases {
     return {
       settings: this.#settings,
       targets: this.#targets,
-      engine: this.#engine,
+      engine: this.workers.engine,
       histograms: this.latencies.read(),
       pool: this.workers.pool,
       nofileLimit: this.workers.nofileLimit,

@@ -19,6 +19,8 @@ export interface OpeningPlan extends Opening, Omit<TimedMessageOptions, "bytes">
 export interface ConnectPlan {
   readonly tuples: TuplePlan;
   readonly engine: EngineName;
+  /** Whether epoll replaces io_uring if its memory cannot be locked. */
+  readonly fallsBack: boolean;
   /** Maximum number of connections this worker opens. */
   readonly share: number;
   /** True if tuples may be reused because the run closes connections and opens others. */
@@ -73,7 +75,7 @@ export const SHARED = {
 
 export type ConnectMessage =
   /** The thread has started and will open connections as told. */
-  | { readonly type: "ready" }
+  | { readonly type: "ready"; readonly hasFallenBack: boolean }
   /** Sent for a single connection only. */
   | { readonly type: "opened"; readonly ip: string; readonly port: number }
   | { readonly type: "received"; readonly text: string }

@@ -8,7 +8,8 @@ import { countOpenDescriptors } from "../linux/proc/procfs.js";
 import { ETIMEDOUT } from "../linux/syscalls/errno.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import type { Targets } from "../planning/targets.js";
-import type { EngineName, EngineReport } from "../results/engine.js";
+import type { EngineReport } from "../results/engine.js";
+import { fallenBack } from "../transport/choose-engine.js";
 import type { AppError } from "../util/errors.js";
 import { STEP } from "../util/steps.js";
 import { allocateCounts } from "./evidence/destination-counts.js";
@@ -65,7 +66,7 @@ export class ClientWorkers {
   readonly pacer: Pacer;
   readonly #settings: ConnectSettings;
   readonly #targets: Targets;
-  readonly #engine: EngineName;
+  #engine: EngineReport;
   readonly #events: WorkersEvents;
   readonly #layout: ThreadLayout;
   readonly #parks: boolean;
@@ -78,7 +79,7 @@ export class ClientWorkers {
   constructor(settings: ConnectSettings, targets: Targets, { engine, tables }: Carriers, events: WorkersEvents) {
     this.#settings = settings;
     this.#targets = targets;
-    this.#engine = engine.name;
+    this.#engine = engine;
     this.#events = events;
     this.destinationCounts = allocateCounts(targets.plan);
     this.#tls = settings.tls && planTls(settings.tls, targets);
@@ -97,6 +98,11 @@ export class ClientWorkers {
       onFault: (fault) => this.#fail(fault),
     });
     this.pacer = new Pacer(this.pool, settings, this.#layout, (worker, target) => this.#start(worker, target));
+  }
+
+  /** Engine in use. Epoll if any worker has fallen back to it. */
+  get engine(): EngineReport {
+    return this.#engine;
   }
 
   get memories(): WorkerMemory[] {
@@ -148,7 +154,8 @@ export class ClientWorkers {
     const settings = this.#settings;
     const plan: ConnectPlan = {
       tuples: this.#targets.plan,
-      engine: this.#engine,
+      engine: this.#engine.name,
+      fallsBack: this.#engine.requested === "auto",
       share: shareOf(this.#layout, worker),
       reusesTuples: settings.isStaged || settings.closesGreeted || settings.closesAnswered,
       window: Math.max(1, Math.floor(settings.concurrency / this.#layout.active)),
@@ -182,8 +189,10 @@ export class ClientWorkers {
       if (this.#receivedTexts % ACKNOWLEDGED_EVERY === 0)
         this.pool.set(worker, CONTROL.receivedTexts, this.#receivedTexts);
     } else {
-      if (message.type === "ready") this.pacer.ready();
-      else this.pacer.resolved(worker);
+      if (message.type === "ready") {
+        if (message.hasFallenBack) this.#engine = fallenBack(this.#engine);
+        this.pacer.ready();
+      } else this.pacer.resolved(worker);
       this.#events.moved();
     }
   }

@@ -20,7 +20,7 @@ export type EngineObstacle = TypeOf<typeof obstacle>;
 export const engine = z.object({
   name: z.enum(ENGINES).describe("engine used: epoll or io_uring"),
   requested: z.enum(ENGINE_CHOICES).describe("value of --engine"),
-  obstacle: obstacle.optional().describe("why epoll was used although io_uring was preferred"),
+  obstacle: obstacle.optional().describe("why epoll was used, by at least one thread, although io_uring was preferred"),
 });
 /** A run's I/O engine. */
 export type EngineReport = TypeOf<typeof engine>;

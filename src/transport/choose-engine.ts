@@ -57,6 +57,12 @@ export function chooseEngine(needs: EngineNeeds, facts = KERNEL): EngineReport {
   });
 }
 
+/** Returns the report of a run in which a worker could not lock memory for its rings, although the limit allows it. */
+export function fallenBack({ requested }: EngineReport): EngineReport {
+  const obstacle = { kind: "memlock", errno: errnoName(ENOMEM), memlockBytes: toBound(readMemlock()) } as const;
+  return { name: "epoll", requested, obstacle };
+}
+
 /**
  * Formats the choice for the trace: `engine epoll (auto was requested)`, plus the reason if io_uring is unavailable.
  */

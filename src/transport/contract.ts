@@ -211,6 +211,16 @@ export interface ClientTransportOptions {
    * be chained.
    */
   readonly endsGreeted: "close" | "reset" | undefined;
+  /** Undefined if the engine was requested, so that its lack of memory is a failure. */
+  readonly fallback: EngineFallback | undefined;
+}
+
+/** What happens if the engine cannot lock the memory that it needs. */
+export interface EngineFallback {
+  /** Number of connections to lock memory for at the start. */
+  readonly connections: number;
+  /** Set to true if epoll is used instead. */
+  isUsed: boolean;
 }
 
 /** Additional events for a server. */

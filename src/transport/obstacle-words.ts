@@ -42,7 +42,7 @@ export function obstacleWords({ kind, errno, operations, memlockBytes, neededByt
     case "other":
       return {
         reason: `io_uring_setup() failed with ${errno ?? "an unknown error"}`,
-        fix: "use the other engine: --engine epoll",
+        fix: "see man 2 io_uring_setup",
       };
   }
 }

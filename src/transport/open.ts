@@ -1,5 +1,6 @@
 // Opens a worker's transport for the engine chosen for the run (choose-engine.ts). Only these two files know which
 // transports exist.
+import { ENOMEM } from "../linux/syscalls/errno.js";
 import type { EngineName } from "../results/engine.js";
 import type {
   ClientTransport,
@@ -52,7 +53,10 @@ export function openServerTransport(
 }
 
 function openKernelClient(engine: EngineName, options: ClientTransportOptions): ClientTransport | number {
-  return begun(engine === "uring" ? new UringClient(options) : new EpollClient(options));
+  const client = begun(engine === "uring" ? new UringClient(options) : new EpollClient(options));
+  if (client !== -ENOMEM || engine !== "uring" || !options.fallback) return client;
+  options.fallback.isUsed = true;
+  return begun(new EpollClient(options));
 }
 
 function openKernelServer(engine: EngineName, options: ServerTransportOptions): ServerTransport | number {
@@ -71,6 +75,7 @@ function wrapped<Below extends Transport, T extends TlsTransport<Below>>(
 function begun<T extends EpollClient | EpollServer | UringClient | UringServer>(transport: T): T | number {
   const failed = transport.begin();
   if (failed >= 0) return transport;
-  transport.closeAll(false, () => false);
+  // There is nothing to send before it closes.
+  transport.closeAll(true, () => false);
   return failed;
 }

@@ -204,7 +204,8 @@ export function clientUnderTest(
   const told = new Recorder();
   const wakeFd = openEventfd();
   const common = { tuples, handler: told, budget: BUDGET, wakeFd, slots: 4, tableSize: 1024 };
-  const made = openClient({ ...common, parks: false, resets: false, endsGreeted: undefined, ...options });
+  const ends = { resets: false, endsGreeted: undefined, fallback: undefined };
+  const made = openClient({ ...common, parks: false, ...ends, ...options });
   return underTest(made, told, wakeFd, peers);
 }
 

@@ -1,6 +1,7 @@
 // Tests the choice of the engine: by request, by what the host allows, and with which reason if it is unavailable.
 import { describe, expect, it } from "vitest";
 import { EACCES, ENOMEM, ENOSYS } from "../../src/linux/syscalls/errno.js";
+import { OP } from "../../src/linux/uring/abi.js";
 import type { UringObstacle } from "../../src/linux/uring/support.js";
 import type { EngineObstacle } from "../../src/results/engine.js";
 import { chooseEngine, type EngineNeeds, lockedBytes, type UringFacts } from "../../src/transport/choose-engine.js";
@@ -41,6 +42,8 @@ it("does not probe the kernel unnecessarily", () => {
   expect(chooseEngine(needs({ requested: "epoll" }), facts).name).toBe("epoll");
 });
 
+const EPOLL_INSTEAD = { name: "epoll", requested: "auto" } as const;
+
 describe("auto", () => {
   const auto = (more: Partial<EngineNeeds>, facts = host()) =>
     chooseEngine(needs({ requested: "auto", ...more }), facts);
@@ -51,6 +54,13 @@ describe("auto", () => {
     expect(auto({ connections: UNLIMITED, role: "server" })).toEqual({ name: "epoll", requested: "auto" });
     const blocked = host({ kind: "setup", errno: ENOSYS });
     expect(auto({ connections: 50_000 }, blocked)).toMatchObject({ name: "epoll", obstacle: { kind: "kernel" } });
+  });
+
+  it.each(Object.keys(OP))("falls back to epoll without %s", (name) => {
+    const lacking = host({ kind: "operations", missing: [name] });
+    const report = auto({ connections: 50_000 }, lacking);
+    expect(report).toEqual({ ...EPOLL_INSTEAD, obstacle: { kind: "operations", operations: [name] } });
+    expect(obstacleWords(report.obstacle!).reason).toBe(`this kernel's io_uring lacks ${name}`);
   });
 
   it("leaves half of the locked memory to the other end", () => {

@@ -10,7 +10,7 @@ const SMALL = { entries: 4, completions: 8 };
 /** Why io_uring cannot be used. */
 export type UringObstacle =
   /**
-   * io_uring_setup() failed: EPERM from a seccomp filter or kernel.io_uring_disabled, ENOSYS on old kernels, ENOMEM
+   * io_uring_setup(), or another call on the new ring, failed: EPERM from a seccomp filter or kernel.io_uring_disabled, ENOSYS on old kernels, ENOMEM
    * from RLIMIT_MEMLOCK.
    */
   | { readonly kind: "setup"; readonly errno: number }
@@ -22,6 +22,9 @@ export function uringObstacle(): UringObstacle | undefined {
   const ring = Ring.open(SMALL);
   if (typeof ring === "number") return { kind: "setup", errno: -ring };
   try {
+    // A filter may block any of the three calls.
+    const failed = ring.enter(0, 0);
+    if (failed < 0) return { kind: "setup", errno: -failed };
     const supported = supportedOperations(ring);
     if (typeof supported === "number") return { kind: "setup", errno: -supported };
     const missing = Object.entries(OP).filter(([, opcode]) => !supported.has(opcode));

@@ -19,11 +19,13 @@ export function describeThreads(result: ConnectResult | ServeResult): string {
   return `${formatCount(threads)}, ${whose} table of ${formatBound(nofileLimit)} descriptors`;
 }
 
-/** Returns `io_uring`, or a text such as `epoll: io_uring is disabled`; undefined for a result of an older version. */
+/** Returns `io_uring`, or a text such as `epoll: io_uring is disabled (…)`, with the fix; undefined for a result of an older version. */
 export function describeEngine({ engine }: ConnectResult | ServeResult): string | undefined {
   if (engine === undefined) return undefined;
   if (engine.name === "uring") return "io_uring";
-  return engine.obstacle ? `epoll: ${obstacleWords(engine.obstacle).reason}` : "epoll";
+  if (engine.obstacle === undefined) return "epoll";
+  const { reason, fix } = obstacleWords(engine.obstacle);
+  return `epoll: ${reason} (for io_uring: ${fix})`;
 }
 
 /** Returns a text such as `1.20 MiB sent, 4.00 MiB received`. */

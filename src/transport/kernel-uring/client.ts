@@ -26,18 +26,24 @@ export class UringClient extends UringTransport implements ClientTransport {
   private readonly tuples: TupleSource;
   private readonly openings: Openings;
   private readonly endsGreeted: "close" | "reset" | undefined;
+  private readonly prepared: number;
   /** Number of connections that are neither idle nor free. */
   private busy = 0;
   /** Slots whose attempts had no tuple or no ring, reported at the end of a turn. */
   private failures: { readonly slot: number; readonly step: number; readonly errno: number }[] = [];
 
-  constructor({ handler, budget, wakeFd, slots, tableSize, tuples, endsGreeted }: ClientTransportOptions) {
+  constructor({ handler, budget, wakeFd, slots, tableSize, tuples, endsGreeted, fallback }: ClientTransportOptions) {
     const filesEach = Math.min(tableSize, LARGEST_RING);
     super({ handler, budget, wakeFd, slots, filesEach, dealsSlots: true, readsUnsent: true });
     this.client = handler;
     this.tuples = tuples;
     this.endsGreeted = endsGreeted;
+    this.prepared = fallback?.connections ?? 0;
     this.openings = new Openings(tuples, this.slots, this.rings, slots);
+  }
+
+  override begin(): number {
+    return super.begin() || this.rings.prepare(this.prepared);
   }
 
   open(): number {

@@ -40,12 +40,16 @@ export interface RingUnit {
   used: number;
 }
 
+/** A ring that is not yet one of the worker's. */
+type SpareRing = Pick<RingUnit, "ring" | "small">;
+
 export class RingSet {
   readonly units: RingUnit[] = [];
   /** Number of slots provided by all rings. */
   capacity = 0;
   /** Number of files in each ring. */
   readonly filesEach: number;
+  private readonly spare: SpareRing[] = [];
   private waiting: RingUnit | undefined;
   private readonly wakeFd: number;
   private readonly readBytes: number;
@@ -67,14 +71,9 @@ export class RingSet {
 
   /** Adds a ring and makes it the one to wait in. @returns 0 or a negative errno */
   add(): number {
-    const ring = Ring.open({ entries: ENTRIES, completions: COMPLETIONS });
-    if (typeof ring === "number") return ring;
-    const failed = registerFiles(ring, this.filesEach);
-    const small = failed || ProvidedBuffers.register(ring, BUFFERS, BUFFER_BYTES, SMALL_GROUP);
-    if (typeof small === "number") {
-      ring.close();
-      return small;
-    }
+    const opened = this.spare.pop() ?? this.open();
+    if (typeof opened === "number") return opened;
+    const { ring, small } = opened;
     const unit = { ring, firstSlot: this.capacity, small, large: undefined, used: 0 };
     const unwatched = this.waitIn(unit);
     if (unwatched < 0) {
@@ -85,6 +84,31 @@ export class RingSet {
     this.units.push(unit);
     this.capacity += this.filesEach;
     return 0;
+  }
+
+  /**
+   * Opens rings in advance, so that a lack of memory shows before the first connection.
+   *
+   * @param slots number of slots to provide without opening more rings
+   * @returns 0 or a negative errno
+   */
+  prepare(slots: number): number {
+    while (this.capacity + this.spare.length * this.filesEach < slots) {
+      const opened = this.open();
+      if (typeof opened === "number") return opened;
+      this.spare.push(opened);
+    }
+    return 0;
+  }
+
+  private open(): SpareRing | number {
+    const ring = Ring.open({ entries: ENTRIES, completions: COMPLETIONS });
+    if (typeof ring === "number") return ring;
+    const failed = registerFiles(ring, this.filesEach);
+    const small = failed || ProvidedBuffers.register(ring, BUFFERS, BUFFER_BYTES, SMALL_GROUP);
+    if (typeof small !== "number") return { ring, small };
+    ring.close();
+    return small;
   }
 
   /** Makes the worker wait in `unit`. @returns 0, or a negative errno and it waits where it did before */
@@ -189,10 +213,10 @@ export class RingSet {
 
   /** Closes all rings. The kernel cancels their requests asynchronously. */
   close(): void {
-    for (const { ring, small, large } of this.units) {
+    for (const { large } of this.units) large?.release();
+    for (const { ring, small } of [...this.units, ...this.spare]) {
       ring.close();
       small.release();
-      large?.release();
     }
   }
 }

@@ -33,16 +33,27 @@ it.each([ENOSYS, EMFILE])("reports errno %d of io_uring_setup", (errno) => {
 });
 
 describe.skipIf(!hasUring)("a kernel", () => {
-  it("without an operation is reported by the operation's name", () => {
+  it.each(Object.entries(OP))("without %s is reported by that name", (name, opcode) => {
     calls.syscall = (...args) => {
       const result = real(...args);
       if (args[0] === SYS_IO_URING.register && args[2] === REGISTER.probe) {
-        const [place, length] = [PROBE.bytes + OP.bind * PROBE.opBytes + PROBE.opFlags, 2];
+        const [place, length] = [PROBE.bytes + opcode * PROBE.opBytes + PROBE.opFlags, 2];
         new Uint16Array(nativeView(args[3]! + place, length))[0] = 0;
       }
       return result;
     };
-    expect(uringObstacle()).toEqual({ kind: "operations", missing: ["bind"] });
+    expect(uringObstacle()).toEqual({ kind: "operations", missing: [name] });
+  });
+
+  it("that blocks entering or probing a ring is reported with the errno", () => {
+    for (const blocked of [SYS_IO_URING.enter, SYS_IO_URING.register]) {
+      calls.syscall = (...args) => {
+        if (args[0] !== blocked) return real(...args);
+        lastErrno(EPERM);
+        return -1;
+      };
+      expect(uringObstacle()).toEqual({ kind: "setup", errno: EPERM });
+    }
   });
 
   it("with all operations is left without the ring that tested them", () => {
