@@ -1,5 +1,5 @@
-// Replays docker/Dockerfile without a container builder: each stage in an empty folder that holds only what the stage copies. What a
-// stage lacks is missing here, too. At the end the program that the image starts has to say its version.
+// Replays docker/Dockerfile without a container builder: each stage runs in an empty folder with only the files that the stage
+// copies, so a missing COPY fails here, too. At the end, the image's entry point has to print its version.
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,12 +8,12 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const FILE = join(ROOT, "docker/Dockerfile");
-/** What the builder is given of this repository: all else is ignored. */
+/** Paths of this repository that the builder receives; all others are ignored. */
 const GIVEN = readFileSync(`${FILE}.dockerignore`, "utf8")
   .split("\n")
   .filter((line) => line.startsWith("!"))
   .map((line) => line.slice(1));
-/** What says nothing about files. */
+/** Instructions that do not affect files. */
 const SKIPPED = ["USER", "CMD", "ENV", "LABEL"];
 
 const scratch = mkdtempSync(join(tmpdir(), "fourtuple-docker-"));
@@ -66,7 +66,7 @@ function copy(rest, stages, root, workdir) {
   }
 }
 
-/** Absolute paths in a command are those of the stage. @param {string} command @param {string} root @param {string} workdir */
+/** Runs a command, with absolute paths inside the stage. @param {string} command @param {string} root @param {string} workdir */
 function run(command, root, workdir) {
   const here = command.replaceAll(/(?<=\s)\/(?=(?:opt|usr)\/)/g, `${root}/`);
   execFileSync("sh", ["-ec", here], { cwd: join(root, workdir), stdio: ["ignore", "inherit", "inherit"] });

@@ -1,4 +1,4 @@
-// Tries the installed package with the Node that runs this: the library, and each command once over loopback.
+// Tests the installed package with the Node that runs this file: the library, and each command once over loopback.
 // Usage: node smoke.mjs <folder with node_modules/fourtuple>
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -24,14 +24,14 @@ try {
     .trim()
     .split("\n")
     .at(-1);
-  expect(JSON.parse(result ?? "{}").established === 200, `connect said ${result}`);
-  expect(JSON.parse(await cli("ports", at, "--json")).kind === "sockets", "ports said something else");
+  expect(JSON.parse(result ?? "{}").established === 200, `connect printed ${result}`);
+  expect(JSON.parse(await cli("ports", at, "--json")).kind === "sockets", "ports printed something else");
   await cli("doctor", "-c", "1000", "--no-measure");
   writeFileSync(join(scratch, "run.json"), `${result}\n`);
   await cli("report", join(scratch, "run.json"));
   expect(statSync(join(scratch, "run.html")).size > 10_000, "the page is short");
   await server.stop();
-  console.log(`smoke: all well with Node ${process.version}`);
+  console.log(`smoke: passed with Node ${process.version}`);
 } finally {
   rmSync(scratch, { recursive: true });
 }
@@ -46,7 +46,7 @@ async function cli(...args) {
     printed += text;
   });
   const [code] = await once(child, "close");
-  // Exit code 1 is an answer: this host does not hold so many.
+  // Exit code 1 is a valid answer: this host cannot hold that many.
   expect(code === 0 || (code === 1 && args[0] === "doctor"), `fourtuple ${args.join(" ")}: exit code ${code}`);
   return printed;
 }

@@ -1,4 +1,4 @@
-// What a program in TypeScript sees of the installed package: its types are known to the last field, without zod.
+// Checks the types of the installed package as a TypeScript program sees them: every field has a type, without zod.
 import { type ConnectResult, connect, type LabResult, type SocketTable } from "fourtuple";
 
 const run = await connect({ to: "127.0.0.1:7777", connections: 3 });
