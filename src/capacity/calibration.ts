@@ -1,5 +1,5 @@
-// Measures the cost of a connection on this host with a few thousand of them over loopback. Falls back to built-in
-// figures.
+// Measures the cost of a connection on this host with a few thousand of them over loopback, as plain TCP or with a
+// protocol. Falls back to built-in figures.
 
 import { setTimeout as delay } from "node:timers/promises";
 import { connect } from "../client/connect.js";
@@ -10,9 +10,13 @@ import { readCgroupMemory } from "../linux/proc/cgroup.js";
 import { readConntrack } from "../linux/proc/net-stats.js";
 import { countOpenDescriptors, readMeminfo } from "../linux/proc/procfs.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
-import type { ConnectionCost } from "../results/prediction.js";
+import type { Scheme } from "../protocols/spec/address.js";
+import type { ConnectionCost, ProtocolCost } from "../results/prediction.js";
 import { serve } from "../server/serve.js";
 import type { Engines } from "./engines.js";
+import { builtInCost } from "./protocol/built-in.js";
+import { clientOptions, messageOptions, serverMode } from "./protocol/loads.js";
+import { measureProtocol } from "./protocol/measure.js";
 
 export interface Calibration {
   readonly cost: ConnectionCost;
@@ -37,6 +41,8 @@ const FIRST = 1000;
 const SECOND = 5000;
 const RAMP_MS = 300;
 const LEAST_ROOM_BYTES = 128 * 1024 ** 2;
+/** A socket alone takes more. Less was measured if other programs freed memory meanwhile. */
+const LEAST_KERNEL_BYTES = 2000;
 const POLL_MS = 5;
 const DEADLINE_MS = 10_000;
 const STOPPED = "the measurement was interrupted";
@@ -44,25 +50,51 @@ const STOPPED = "the measurement was interrupted";
 /** High enough to keep both ends busy, because a message that wakes a sleeping program costs more than one of many. */
 const MESSAGES = { connections: 500, ratePerSec: 20, forMs: 400, least: 500 } as const;
 
-/**
- * Opens a few thousand connections over loopback and closes them again. Never throws.
- *
- * @param engines I/O engines to measure
- * @param messageBytes size of messages to exchange as well; undefined for none
- * @param signal ends the measurement at once
- */
-export async function calibrate(engines: Engines, messageBytes?: number, signal?: AbortSignal): Promise<Calibration> {
-  const obstacle = findObstacle();
-  if (obstacle !== undefined) return uncalibrated(obstacle);
-  const { cost, obstacle: found } = await measureConnections(engines, signal);
-  if (signal?.aborted) return uncalibrated(STOPPED);
-  if (messageBytes === undefined || found !== undefined) return { cost, obstacle: found };
-  const cpuSecondsPerMessage = await measureMessages(engines, messageBytes, signal).catch(() => undefined);
-  if (signal?.aborted) return uncalibrated(STOPPED);
-  return { cost: { ...cost, ...(cpuSecondsPerMessage !== undefined && { cpuSecondsPerMessage }) }, obstacle: found };
+/** What to measure. */
+export interface CalibrationOptions {
+  /** I/O engines to measure. */
+  readonly engines: Engines;
+  /** Measures each side by itself, with this scheme. The default is plain TCP, both sides together. */
+  readonly scheme?: Scheme | undefined;
+  /** Size of messages to exchange as well; undefined for none. */
+  readonly messageBytes?: number | undefined;
+  /** Ends the measurement at once. */
+  readonly signal?: AbortSignal | undefined;
 }
 
-async function measureConnections(engines: Engines, signal: AbortSignal | undefined): Promise<Calibration> {
+/** Opens a few thousand connections over loopback and closes them again. Never throws. */
+export async function calibrate(options: CalibrationOptions): Promise<Calibration> {
+  const { scheme, messageBytes, signal } = options;
+  const unmeasured = findObstacle();
+  if (unmeasured !== undefined) return uncalibrated(unmeasured, scheme);
+  const { cost, obstacle } =
+    scheme === undefined ? await measureConnections(options) : await measureScheme(options, scheme);
+  if (signal?.aborted) return uncalibrated(STOPPED, scheme);
+  if (messageBytes === undefined || obstacle !== undefined) return { cost, obstacle };
+  const cpuSecondsPerMessage = await measureMessages(options, messageBytes).catch(() => undefined);
+  if (signal?.aborted) return uncalibrated(STOPPED, scheme);
+  return { cost: { ...cost, ...(cpuSecondsPerMessage !== undefined && { cpuSecondsPerMessage }) }, obstacle };
+}
+
+async function measureScheme({ engines, signal }: CalibrationOptions, scheme: Scheme): Promise<Calibration> {
+  try {
+    const { kernelBytesPerEnd, chargedBytesPerEnd, protocol } = await measureProtocol({ scheme, engines, signal });
+    return {
+      cost: {
+        ...COMMITTED_COST,
+        ...costOf(protocol),
+        ...(kernelBytesPerEnd > LEAST_KERNEL_BYTES && { kernelBytesPerEnd }),
+        ...(chargedBytesPerEnd > 0 && { chargedBytesPerEnd }),
+        isMeasured: true,
+      },
+      obstacle: undefined,
+    };
+  } catch (error) {
+    return uncalibrated(sentence(error), scheme);
+  }
+}
+
+async function measureConnections({ engines, signal }: CalibrationOptions): Promise<Calibration> {
   const server = await serve({ at: "127.0.0.1:0", engine: engines.server }).catch(sentence);
   if (typeof server === "string") return uncalibrated(server);
   try {
@@ -90,8 +122,20 @@ async function measureConnections(engines: Engines, signal: AbortSignal | undefi
   }
 }
 
-export function uncalibrated(obstacle: string | undefined): Calibration {
-  return { cost: COMMITTED_COST, obstacle };
+export function uncalibrated(obstacle: string | undefined, scheme?: Scheme): Calibration {
+  return { cost: { ...COMMITTED_COST, ...(scheme && costOf(builtInCost(scheme))) }, obstacle };
+}
+
+/** Returns a protocol's cost by side, with its averages and sums. */
+function costOf(
+  protocol: ProtocolCost,
+): Pick<ConnectionCost, "userBytesPerEnd" | "cpuSecondsPerConnection" | "protocol"> {
+  const { userBytes, cpuSecondsPerConnection } = protocol;
+  return {
+    userBytesPerEnd: (userBytes.client + userBytes.server) / 2,
+    cpuSecondsPerConnection: cpuSecondsPerConnection.client + cpuSecondsPerConnection.server,
+    protocol,
+  };
 }
 
 async function measure(run: ConnectRun, signal: AbortSignal | undefined): Promise<Calibration> {
@@ -124,20 +168,16 @@ async function measure(run: ConnectRun, signal: AbortSignal | undefined): Promis
 
 /** Returns the CPU seconds for a message and its answer at both ends; undefined if too few were answered. */
 async function measureMessages(
-  engines: Engines,
+  { engines, scheme = "tcp", signal }: CalibrationOptions,
   bytes: number,
-  signal: AbortSignal | undefined,
 ): Promise<number | undefined> {
-  const server = await serve({ at: "127.0.0.1:0", mode: "echo", engine: engines.server });
+  const server = await serve({ at: `${scheme}://127.0.0.1:0`, mode: serverMode(scheme), engine: engines.server });
   try {
     const run = await connect({
-      to: `127.0.0.1:${server.address.port}`,
+      ...clientOptions(scheme, server.address.port, engines.client),
+      ...messageOptions(scheme, bytes),
       connections: MESSAGES.connections,
-      message: new Uint8Array(bytes),
       messageRatePerSec: MESSAGES.ratePerSec,
-      durationMs: DEADLINE_MS,
-      close: "rst",
-      engine: engines.client,
       signal,
     });
     try {

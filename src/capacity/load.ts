@@ -48,6 +48,8 @@ export interface Load {
   readonly cost: ConnectionCost;
 }
 
+type Side = "client" | "server";
+
 /** Returns how many ends of each connection are on this host. */
 export function endsHere({ role }: Pick<Load, "role">): number {
   return role === "both" ? 2 : 1;
@@ -63,7 +65,8 @@ export function endsInRings({ program, role, engines }: Pick<Load, "program" | "
 
 /** Returns the CPU seconds that this host needs to open one connection. */
 export function cpuPerConnection(load: Pick<Load, "role" | "cost">): number {
-  return (load.cost.cpuSecondsPerConnection * endsHere(load)) / 2;
+  const { cpuSecondsPerConnection, protocol } = load.cost;
+  return sumHere(load, (side) => protocol?.cpuSecondsPerConnection[side] ?? cpuSecondsPerConnection / 2);
 }
 
 /** Returns the CPU seconds that this host needs for a message and its answer. */
@@ -71,12 +74,27 @@ export function cpuPerMessage(load: Pick<Load, "role" | "cost">): number {
   return (load.cost.cpuSecondsPerMessage * endsHere(load)) / 2;
 }
 
+/** Returns the CPU seconds per second that this host needs for the protocol's heartbeats on one connection. */
+export function heartbeatCores(load: Pick<Load, "role" | "cost">): number {
+  const heartbeats = load.cost.protocol?.heartbeats;
+  return heartbeats ? sumHere(load, (side) => heartbeats.cpuSeconds[side]) / heartbeats.intervalSeconds : 0;
+}
+
 /** Returns the memory of this host used by one connection, in bytes. */
 export function bytesPerConnection(load: Load): number {
-  return endsHere(load) * (load.cost.kernelBytesPerEnd + load.cost.userBytesPerEnd);
+  return sumHere(load, (side) => load.cost.kernelBytesPerEnd + userBytes(load, side));
 }
 
 /** Returns the memory charged to a cgroup for its ends of one connection, in bytes. */
 export function chargedPerConnection(load: Load): number {
-  return endsHere(load) * (load.cost.chargedBytesPerEnd + load.cost.userBytesPerEnd);
+  return sumHere(load, (side) => load.cost.chargedBytesPerEnd + userBytes(load, side));
+}
+
+function userBytes({ cost: { userBytesPerEnd, isUserMemoryGiven, protocol } }: Load, side: Side): number {
+  return isUserMemoryGiven || protocol === undefined ? userBytesPerEnd : protocol.userBytes[side];
+}
+
+/** Adds up a cost over the ends on this host. */
+function sumHere({ role }: Pick<Load, "role">, of: (side: Side) => number): number {
+  return role === "both" ? of("client") + of("server") : of(role);
 }

@@ -1,7 +1,7 @@
 // Schema of predictCapacity()'s options. `satisfies` turns a missing option into a compile error.
 
 import type { ZodType } from "zod";
-import { ENGINE_CHOICES, PROGRAMS } from "../results/identifiers.js";
+import { ENGINE_CHOICES, PROGRAMS, SCHEME_NAMES } from "../results/identifiers.js";
 import { checkOptions, flag, number, oneOf, signal, sourcePorts, sources, text } from "../util/options.js";
 import { z } from "../util/zod.js";
 import type { CapacityOptions } from "./options.js";
@@ -16,6 +16,7 @@ const shape = {
   messageRatePerSec: number.optional(),
   messageBytes: number.optional(),
   program: oneOf(PROGRAMS).optional(),
+  protocol: oneOf(SCHEME_NAMES).optional(),
   engine: oneOf(ENGINE_CHOICES).optional(),
   memoryPerConnectionBytes: number.optional(),
   measure: flag.optional(),

@@ -15,6 +15,7 @@ import type { TupleSpec } from "../planning/run-spec.js";
 import { type PortReadings, planPorts, readPorts } from "../planning/source-ports.js";
 import { NO_BAD_SOURCES } from "../planning/sources.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
+import type { Scheme } from "../protocols/spec/address.js";
 import type { EngineChoice } from "../results/engine.js";
 import type { BadSource } from "../results/peer.js";
 import type { Program, Role } from "../results/prediction.js";
@@ -46,6 +47,11 @@ export interface CapacityOptions extends WhatIf {
   readonly messageBytes?: number | undefined;
   /** Program that the prediction is about: `ordinary` (the default) or `fourtuple`. */
   readonly program?: Program | undefined;
+  /**
+   * Scheme of the addresses, such as `wss`: measures and predicts connections with this protocol, and its heartbeats.
+   * The default is plain TCP.
+   */
+  readonly protocol?: Scheme | undefined;
   /** I/O engine of fourtuple; default `auto`. */
   readonly engine?: EngineChoice | undefined;
   /** User-space memory of an ordinary program per connection; by default almost none. */

@@ -49,8 +49,13 @@ export async function examine(options: CapacityOptions): Promise<Examined> {
   const before = readCpuTimes();
   const calibration: Calibration =
     options.measure === false
-      ? uncalibrated(undefined)
-      : await calibrate(engines, question.messageRatePerSec > 0 ? question.messageBytes : undefined, options.signal);
+      ? uncalibrated(undefined, options.protocol)
+      : await calibrate({
+          engines,
+          scheme: options.protocol,
+          messageBytes: question.messageRatePerSec > 0 ? question.messageBytes : undefined,
+          signal: options.signal,
+        });
   const hostLoad = options.measure === false ? undefined : loadBetween(before, readCpuTimes());
   const loadOf = (program: Program): Load => ({
     ...question,

@@ -21,6 +21,10 @@ export const MISS_KINDS = [
 /** Protocols. `tcp` means raw bytes. */
 export const PROTOCOLS = ["tcp", "ws", "http", "mqtt"] as const;
 
+/** Schemes of addresses: a protocol, with or without TLS. */
+export const SCHEME_NAMES = ["tcp", "tls", "ws", "wss", "http", "https", "mqtt", "mqtts"] as const;
+export type Scheme = (typeof SCHEME_NAMES)[number];
+
 /**
  * Names of TCP states, as in RFC 9293, in the order of the kernel's numbers starting at 1 (include/net/tcp_states.h).
  */

@@ -1,7 +1,7 @@
 // Predicted ceiling of connections on a host, shared by the terminal, `doctor --json` and the library's callers.
 import { z } from "../util/zod.js";
 import { bound, count, hostLoad, perSecond, startedAt, type TypeOf, version } from "./fields.js";
-import { ENGINES, PROGRAMS } from "./identifiers.js";
+import { ENGINES, PROGRAMS, SCHEME_NAMES } from "./identifiers.js";
 import { limitRow } from "./limits.js";
 
 const program = z.enum(PROGRAMS).describe("ordinary: one descriptor table, source ports chosen by the kernel");
@@ -20,12 +20,42 @@ const answer = z.object(ceiling);
 /** Ceiling for one program. */
 export type Answer = TypeOf<typeof answer>;
 
+const sides = (of: typeof count) => z.object({ client: of, server: of });
+
+const protocolCost = z.object({
+  scheme: z.enum(SCHEME_NAMES),
+  userBytes: sides(count).describe("memory of a connection in our programs"),
+  cpuSecondsPerConnection: sides(count).describe("CPU time to open a connection until it is ready"),
+  handshakesPerSec: z
+    .object({ full: sides(perSecond), resumed: sides(perSecond).optional() })
+    .optional()
+    .describe("TLS connections that one core can open per second; missing without TLS, or if not measured"),
+  heartbeats: z
+    .object({
+      name: z.enum(["ping", "PINGREQ"]),
+      intervalSeconds: count,
+      cpuSeconds: sides(count).describe("CPU time for a heartbeat and its answer"),
+      wireBytes: count
+        .optional()
+        .describe(
+          "bytes of a heartbeat and its answer on Ethernet, with headers and acknowledgements; missing if unreadable",
+        ),
+      perMillion: z
+        .object({ cores: sides(count), bitsPerSec: count.optional() })
+        .describe("what 1,000,000 connections take at that interval"),
+    })
+    .optional()
+    .describe("heartbeats of the protocol's own; missing if it has none, or if not measured"),
+});
+/** What a connection costs with a protocol, by side. */
+export type ProtocolCost = TypeOf<typeof protocolCost>;
+
 const connectionCost = z.object({
   kernelBytesPerEnd: count,
   chargedBytesPerEnd: count.describe(
     "part charged to a memory cgroup; lower than the total, because sockets accepted by a server are allocated outside any cgroup",
   ),
-  userBytesPerEnd: count.describe("memory in our programs"),
+  userBytesPerEnd: count.describe("memory in our programs; with a protocol, the average of both sides"),
   cpuSecondsPerConnection: count.describe("CPU time to open a connection, at both ends"),
   cpuSecondsPerMessage: count.describe("CPU time for a message and its answer, at both ends"),
   isMeasured: z.boolean(),
@@ -33,6 +63,7 @@ const connectionCost = z.object({
     .boolean()
     .optional()
     .describe("whether the user memory was given rather than measured with our programs"),
+  protocol: protocolCost.optional().describe("costs by side; missing unless a protocol was requested"),
 });
 /** Resources that a connection uses on this host. */
 export type ConnectionCost = TypeOf<typeof connectionCost>;

@@ -44,6 +44,8 @@ function readSs(state: string): Row[] {
         receivedBytes: number(/ bytes_received:(\d+)/),
         sentBytes: number(/ bytes_sent:(\d+)/),
         retransmittedBytes: number(/ bytes_retrans:(\d+)/),
+        sentSegments: number(/ segs_out:(\d+)/),
+        receivedSegments: number(/ segs_in:(\d+)/),
       };
     });
   return rows.sort((a, b) => (a.ends < b.ends ? -1 : 1));

@@ -1,7 +1,7 @@
-// CPU limit on messages, based on the measured cost of a message.
+// CPU limit on messages and heartbeats, based on their measured cost.
 import { plural } from "../../util/units.js";
 import type { Limit } from "../limit.js";
-import { cpuPerMessage, type Load } from "../load.js";
+import { cpuPerMessage, heartbeatCores, type Load } from "../load.js";
 
 export const cpu: Limit = {
   id: "cpu",
@@ -17,12 +17,13 @@ export const cpu: Limit = {
     "idle connections use no CPU, messages do; fourtuple's own programs use less per message than a program that does real work",
   read: ({ cpus }) => cpus,
   describe: ({ cpus, cores }) => (cpus < cores ? `${cpus} of ${plural(cores, "core")}` : plural(cores, "core")),
-  allows: ({ cpus }, load) =>
-    load.messageRatePerSec === 0 ? Number.POSITIVE_INFINITY : Math.floor(cpus / coresPerConnection(load)),
-  needs: (_, load) =>
-    load.messageRatePerSec === 0 ? undefined : Math.ceil(load.connections * coresPerConnection(load)),
+  allows: ({ cpus }, load) => {
+    const each = coresPerConnection(load);
+    return each === 0 ? Number.POSITIVE_INFINITY : Math.floor(cpus / each);
+  },
+  needs: (_, load) => Math.ceil(load.connections * coresPerConnection(load)) || undefined,
 };
 
 function coresPerConnection(load: Load): number {
-  return load.messageRatePerSec * cpuPerMessage(load);
+  return load.messageRatePerSec * cpuPerMessage(load) + heartbeatCores(load);
 }

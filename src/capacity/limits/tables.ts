@@ -153,7 +153,7 @@ export const linkSpeed: Limit = {
 };
 
 /** Preamble, Ethernet, IP and TCP headers with timestamps, FCS and inter-frame gap. */
-const FRAME_BYTES = 90;
+export const FRAME_BYTES = 90;
 
 /** Ethernet MTU of 1,500 bytes minus IP and TCP headers with timestamps. */
 const SEGMENT_BYTES = 1448;

@@ -1,7 +1,7 @@
 // `fourtuple doctor`: predicts how many connections this host can hold, names the limit and how to raise it, and explains finished runs.
 
 import { Option } from "commander";
-import { PROGRAMS } from "../../results/identifiers.js";
+import { PROGRAMS, SCHEME_NAMES } from "../../results/identifiers.js";
 import type { AddCommand } from "../add-command.js";
 import { addSources, countFor, engineOption, parseSourcePort, rateFor, sizeFor } from "../parse.js";
 import type { DoctorCommandOptions } from "./run.js";
@@ -19,7 +19,7 @@ const NOT_FIXED = ["explain", "all", "memory", "cores", "nofile"];
 /** Options that --explain does not take: the result already says what the run asked for. */
 const NOT_EXPLAINED = [
   ...["connections", "role", "target", "sourceIp", "sourcePort", "connectRate", "messageRate", "messageSize"],
-  ...["memory", "cores", "nofile", "memoryPerConnection", "for", "engine", "measure", "all"],
+  ...["memory", "cores", "nofile", "memoryPerConnection", "for", "protocol", "engine", "measure", "all"],
 ];
 /** Options that --undo does not take: it reverts recorded changes, whatever the target is now. */
 const NOT_UNDONE = [
@@ -30,6 +30,7 @@ const NOT_UNDONE = [
     "script",
     "connections",
     "for",
+    "protocol",
     "engine",
     "memoryPerConnection",
     "role",
@@ -77,6 +78,11 @@ export const addDoctor: AddCommand = (program, finish) => {
       "--memory-per-connection <size>",
       "memory that an ordinary program uses per connection",
       sizeFor("--memory-per-connection"),
+    )
+    .addOption(
+      new Option("--protocol <scheme>", "measure with this protocol: handshakes and heartbeats too").choices(
+        SCHEME_NAMES,
+      ),
     )
     .addOption(engineOption())
     .option("--no-measure", "use the built-in cost per connection instead of measuring it")

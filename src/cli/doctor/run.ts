@@ -21,6 +21,7 @@ export interface DoctorCommandOptions extends FixOptions {
   readonly nofile?: number;
   readonly memoryPerConnection?: number;
   readonly measure: boolean;
+  readonly protocol?: CapacityOptions["protocol"];
   readonly engine?: CapacityOptions["engine"];
   readonly all?: boolean;
   readonly explain?: string;
@@ -86,6 +87,7 @@ function toCapacity(options: DoctorCommandOptions): CapacityOptions {
     cores: options.cores,
     nofile: options.nofile,
     program: options.for,
+    protocol: options.protocol,
     engine: options.engine,
     memoryPerConnectionBytes: options.memoryPerConnection,
     measure: options.measure,

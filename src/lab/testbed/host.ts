@@ -1,11 +1,9 @@
 // One of the lab's two hosts, which is a network namespace or this host. Runs programs in it, and reads and writes its
 // settings.
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import type { EngineChoice } from "../../results/engine.js";
 import type { LabTestbed } from "../../results/lab/lab.js";
 import { AppError } from "../../util/errors.js";
-import { NODE_START_MS, Subprocess, type SubprocessOptions } from "../../util/subprocess.js";
+import { NODE_START_MS, ownProgram, Subprocess, type SubprocessOptions } from "../../util/subprocess.js";
 
 /**
  * Command prefix that makes a program receive SIGKILL when the thread that started it exits for any reason
@@ -201,13 +199,6 @@ export class Host {
 /** Runs the program only if this process is still its parent, in case it exited before PR_SET_PDEATHSIG was set. */
 function guarded(line: readonly string[]): string[] {
   return ["sh", "-c", 'test "$PPID" = "$0" && exec "$@"', `${process.pid}`, ...line];
-}
-
-/** Returns the path of the command line program, as declared in the package. */
-function ownProgram(): string {
-  const root = new URL("../../../", import.meta.url);
-  const { bin } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
-  return fileURLToPath(new URL(bin.fourtuple, root));
 }
 
 function pathOf(name: string): string {

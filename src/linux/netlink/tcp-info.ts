@@ -20,6 +20,9 @@ export interface SocketInfo {
   /** Bytes sent, including retransmissions. undefined before Linux 4.19. */
   readonly sentBytes: number | undefined;
   readonly retransmittedBytes: number | undefined;
+  /** Segments, including those without data. undefined before Linux 4.2. */
+  readonly sentSegments: number | undefined;
+  readonly receivedSegments: number | undefined;
 }
 
 /** Offsets of the fields. */
@@ -32,6 +35,8 @@ const FIELD = {
   totalRetrans: 100,
   bytesAcked: 120,
   bytesReceived: 128,
+  segsOut: 136,
+  segsIn: 140,
   bytesSent: 200,
   bytesRetrans: 208,
 } as const;
@@ -47,6 +52,7 @@ export function decodeTcpInfo(bytes: Uint8Array, at: number, length: number): So
   if (length < LEAST_BYTES) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset + at, length);
   const word = (field: number) => view.getUint32(field, true);
+  const newerWord = (field: number) => (field + 4 <= length ? word(field) : undefined);
   const long = (field: number) => (field + 8 <= length ? Number(view.getBigUint64(field, true)) : undefined);
   return {
     rttMicros: word(FIELD.rtt),
@@ -59,5 +65,7 @@ export function decodeTcpInfo(bytes: Uint8Array, at: number, length: number): So
     receivedBytes: long(FIELD.bytesReceived),
     sentBytes: long(FIELD.bytesSent),
     retransmittedBytes: long(FIELD.bytesRetrans),
+    sentSegments: newerWord(FIELD.segsOut),
+    receivedSegments: newerWord(FIELD.segsIn),
   };
 }

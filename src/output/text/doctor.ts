@@ -33,6 +33,8 @@ export function predictionText(of: Prediction, isWhole: boolean, paint: Paint = 
         ...eachBelow("caveats", prediction.notes),
         ...eachBelow("memory", describeCost(prediction)),
         ["opening", describeRamp(prediction)],
+        ["handshakes", describeHandshakes(prediction)],
+        ["heartbeats", describeHeartbeats(prediction)],
         ["messages", describeMessages(prediction)],
         ...eachBelow("rate", describeRate(prediction)),
         [
@@ -59,17 +61,18 @@ function eachBelow(label: string, lines: readonly string[]): (readonly [label: s
 const WITH: Record<Program, string> = { ordinary: "ordinary programs", fourtuple: "fourtuple" };
 
 function headline(prediction: Prediction, paint: Paint): string {
-  const { ceiling, connections, isTargetMet, role, target, isWhatIf, program } = prediction;
+  const { ceiling, connections, isTargetMet, role, target, isWhatIf, program, cost } = prediction;
   const host = isWhatIf ? "such a host" : "this host";
   const ends = { both: "both ends of", client: "as a client", server: "as a server" }[role];
   const held = countText(ceiling, "any number of");
   const what = role === "both" ? `${ends} ${held}` : held;
   const where = target === undefined ? "" : ` to ${target}`;
+  const kind = cost.protocol === undefined ? "" : `${cost.protocol.scheme}:// `;
   const tail = role === "both" ? "" : ` ${ends}`;
   const by = ` with ${WITH[program]}`;
   return paint(
     isTargetMet ? "good" : "bad",
-    `${host} can hold ${what} connections${where}${tail}${by}${wantedText(isTargetMet, connections)}`,
+    `${host} can hold ${what} ${kind}connections${where}${tail}${by}${wantedText(isTargetMet, connections)}`,
   );
 }
 
@@ -108,7 +111,12 @@ function describeCost({ cost, engines, obstacle, role, program }: Prediction): s
   const source = cost.isMeasured
     ? `measured just now${enginesText(engines)}`
     : `built-in figures${obstacle ? `: ${obstacle}` : ""}`;
-  const perEnd = `${role === "both" ? "per end: " : ""}kernel ${formatBytes(cost.kernelBytesPerEnd)}, user ${formatBytes(cost.userBytesPerEnd)}`;
+  const kernel = formatBytes(cost.kernelBytesPerEnd);
+  const user =
+    cost.protocol && !cost.isUserMemoryGiven
+      ? sidesText(role, cost.protocol.userBytes, formatBytes)
+      : formatBytes(cost.userBytesPerEnd);
+  const perEnd = `${role === "both" ? "per end: " : ""}kernel ${kernel}, user ${user}`;
   return [
     `${formatBytes(cost.bytesPerConnection)} per connection for ${endsText(role)} (${perEnd}; ${source})`,
     // Without --memory-per-connection, user memory is assumed to be as small as fourtuple's own.
@@ -123,6 +131,34 @@ function enginesText({ client, server }: Prediction["engines"]): string {
   const [clients, servers] = [client, server].map((name) => (name === "uring" ? "io_uring" : name));
   if (client === server) return client === "epoll" ? "" : `, with ${clients}`;
   return `, client with ${clients}, server with ${servers}`;
+}
+
+/** Describes the TLS handshakes that a core can do. */
+function describeHandshakes({ cost, role }: Prediction): string | undefined {
+  const { full, resumed } = cost.protocol?.handshakesPerSec ?? {};
+  if (full === undefined) return undefined;
+  const rate = (of: typeof full) => sidesText(role, of, (each) => `${formatCount(Math.round(each))}/s`);
+  return `per core: ${[`${rate(full)}`, ...(resumed ? [`resumed ${rate(resumed)}`] : [])].join("; ")}`;
+}
+
+function describeHeartbeats({ cost, role }: Prediction): string | undefined {
+  const heartbeats = cost.protocol?.heartbeats;
+  if (heartbeats === undefined) return undefined;
+  const { name, intervalSeconds, perMillion } = heartbeats;
+  const { bitsPerSec } = perMillion;
+  const cores = sidesText(role, perMillion.cores, (each) => `${each.toFixed(2)} cores`);
+  const wire = bitsPerSec === undefined ? "" : `; ${(bitsPerSec / 1e6).toFixed(1)} Mbit/s on the wire`;
+  return `1,000,000 connections with a ${name} every ${intervalSeconds} s take ${cores}${wire}`;
+}
+
+/** Formats a figure of each side on this host. */
+function sidesText(
+  role: Prediction["role"],
+  { client, server }: { readonly client: number; readonly server: number },
+  format: (figure: number) => string,
+): string {
+  if (role === "both") return `${format(client)} for the client, ${format(server)} for the server`;
+  return format(role === "client" ? client : server);
 }
 
 function describeRamp({ connections, rampSeconds, cores, cpu, role }: Prediction): string {

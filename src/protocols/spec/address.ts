@@ -1,5 +1,6 @@
 // Addresses with a scheme, such as wss://example.org/chat?room=1: protocol and destination. Without a scheme, plain
 // TCP.
+import type { Scheme } from "../../results/identifiers.js";
 import { type HostPorts, parseHostPorts } from "../../util/endpoint.js";
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
@@ -14,9 +15,9 @@ export const SCHEMES = {
   https: { protocol: "http", isSecure: true, port: 443 },
   mqtt: { protocol: "mqtt", isSecure: false, port: 1883 },
   mqtts: { protocol: "mqtt", isSecure: true, port: 8883 },
-} as const;
+} as const satisfies Record<Scheme, object>;
 
-export type Scheme = keyof typeof SCHEMES;
+export type { Scheme } from "../../results/identifiers.js";
 
 export interface Address extends HostPorts {
   readonly scheme: Scheme;

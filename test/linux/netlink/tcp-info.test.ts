@@ -17,13 +17,15 @@ const OF_2_6 = {
   totalRetransmits: word(100),
 };
 const LATER = { ackedBytes: 120, receivedBytes: 128, sentBytes: 200, retransmittedBytes: 208 };
+const LATER_WORDS = { sentSegments: 136, receivedSegments: 140 };
 
 describe("a struct tcp_info", () => {
-  it.each([104, 119, 120, 127, 128, 135, 136, 207, 208, 215, 216, 240])(
+  it.each([104, 119, 120, 127, 128, 135, 136, 139, 140, 144, 207, 208, 215, 216, 240])(
     "of %i bytes has the fields that fit",
     (length) => {
-      const later = Object.entries(LATER).map(([name, at]) => [name, at + 8 <= length ? long(at) : undefined]);
-      expect(decodeTcpInfo(BYTES, 0, length)).toEqual({ ...OF_2_6, ...Object.fromEntries(later) });
+      const longs = Object.entries(LATER).map(([name, at]) => [name, at + 8 <= length ? long(at) : undefined]);
+      const words = Object.entries(LATER_WORDS).map(([name, at]) => [name, at + 4 <= length ? word(at) : undefined]);
+      expect(decodeTcpInfo(BYTES, 0, length)).toEqual({ ...OF_2_6, ...Object.fromEntries([...longs, ...words]) });
     },
   );
 

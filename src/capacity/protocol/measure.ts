@@ -1,0 +1,86 @@
+// Measures what a connection costs with a protocol, over loopback: memory and CPU at each side, TLS handshakes, and
+// heartbeats.
+import { readMemoryUse } from "../../engine/memory-use.js";
+import { readCgroupMemory } from "../../linux/proc/cgroup.js";
+import { SCHEMES } from "../../protocols/spec/address.js";
+import type { ProtocolCost } from "../../results/prediction.js";
+import { USER_BYTES } from "./built-in.js";
+import { measureHeartbeats } from "./heartbeats.js";
+import { sizeOf } from "./loads.js";
+import type { ServerProcess } from "./server-process.js";
+import { eachSide, readSides, type Sides, type Trial, withConnections, withServer } from "./trial.js";
+
+export interface Measured {
+  /** 0 if the memory of other programs hides it. */
+  readonly kernelBytesPerEnd: number;
+  /** 0 without a memory cgroup too. */
+  readonly chargedBytesPerEnd: number;
+  readonly protocol: ProtocolCost;
+}
+
+/**
+ * Opens some thousand connections, and closes them again.
+ *
+ * @throws {AppError} E_SYSTEM if they could not be opened and held; the codes of connect() and serve()
+ */
+export async function measureProtocol(trial: Trial): Promise<Measured> {
+  const { scheme } = trial;
+  const { isSecure } = SCHEMES[scheme];
+  const { opening, heartbeats } = await withServer(trial, [], async (server) => ({
+    opening: await measureOpening(trial, server),
+    heartbeats: await measureHeartbeats(trial, server),
+  }));
+  const { kernelBytesPerEnd, chargedBytesPerEnd, userBytes, cpuSecondsPerConnection } = opening;
+  const full = perSecond(cpuSecondsPerConnection);
+  const resumed = isSecure && (await withServer(trial, ["--tls-resume"], (server) => measureResumed(trial, server)));
+  return {
+    kernelBytesPerEnd,
+    chargedBytesPerEnd,
+    protocol: {
+      scheme,
+      // The few connections here hide it without TLS: compiling code takes more memory.
+      userBytes: isSecure ? userBytes : USER_BYTES[scheme],
+      cpuSecondsPerConnection,
+      ...(isSecure && { handshakesPerSec: { full, ...(resumed && { resumed: perSecond(resumed) }) } }),
+      heartbeats,
+    },
+  };
+}
+
+async function measureOpening(trial: Trial, server: ServerProcess) {
+  const { first, measured } = sizeOf(trial.scheme);
+  const readKernel = () => ({ bytes: readMemoryUse().kernelBytes, chargedBytes: readCgroupMemory()?.kernelBytes });
+  const kernel = readKernel();
+  await withConnections(trial, server, { connections: first }, () => undefined);
+  const before = readSides(server);
+  const after = await withConnections(trial, server, { connections: measured }, () => ({
+    kernel: readKernel(),
+    ...readSides(server),
+  }));
+  const perEnd = (from = 0, to = 0) => Math.max(0, Math.round((to - from) / measured / 2));
+  // The first connections have left behind the memory of as many.
+  const userBytes = (from: number, to: number) => Math.max(0, Math.round((to - from) / (measured - first)));
+  return {
+    kernelBytesPerEnd: perEnd(kernel.bytes, after.kernel.bytes),
+    chargedBytesPerEnd: perEnd(kernel.chargedBytes, after.kernel.chargedBytes),
+    userBytes: eachSide(before.userBytes, after.userBytes, userBytes),
+    cpuSecondsPerConnection: eachSide(before.cpuSeconds, after.cpuSeconds, (from, to) => (to - from) / measured),
+  };
+}
+
+/** Returns the CPU time of a connection that resumes a session. */
+async function measureResumed(trial: Trial, server: ServerProcess): Promise<Sides | undefined> {
+  const { first, resumed } = sizeOf(trial.scheme);
+  await withConnections(trial, server, { connections: first, tlsResume: true }, () => undefined);
+  const before = readSides(server).cpuSeconds;
+  const options = { connections: resumed, tlsResume: true };
+  return withConnections(trial, server, options, (run) => {
+    // The few handshakes before the first ticket arrives are full ones.
+    if (run.snapshot().resumed < resumed / 2) return undefined;
+    return eachSide(before, readSides(server).cpuSeconds, (from, to) => (to - from) / resumed);
+  });
+}
+
+function perSecond({ client, server }: Sides): Sides {
+  return { client: 1 / client, server: 1 / server };
+}

@@ -1,0 +1,44 @@
+// A server in a process of its own, so that the CPU and memory of both sides can be told apart.
+import { readCpuSeconds } from "../../linux/proc/process-facts.js";
+import { readResidentBytes } from "../../linux/proc/procfs.js";
+import { NODE_START_MS, ownProgram, Subprocess } from "../../util/subprocess.js";
+
+export class ServerProcess implements AsyncDisposable {
+  readonly port: number;
+  readonly #process: Subprocess;
+
+  private constructor(process: Subprocess, port: number) {
+    this.#process = process;
+    this.port = port;
+  }
+
+  /**
+   * Starts `fourtuple serve` at a free port of 127.0.0.1 and waits until it listens.
+   *
+   * @param args options of `serve`
+   * @throws {AppError} E_SYSTEM, E_PERMISSION or E_PLATFORM if it cannot be started
+   */
+  static async start(scheme: string, args: readonly string[]): Promise<ServerProcess> {
+    const line = ["serve", `${scheme}://127.0.0.1:0`, "--log", "none", "--json", ...args];
+    const server = new Subprocess([process.execPath, ownProgram(), ...line], {
+      name: "the server to measure with",
+      detached: true,
+      stopsWithUs: true,
+      startLimitMs: NODE_START_MS,
+    });
+    const [event] = await server.prints(/^\{"event":"listening".*$/m);
+    return new ServerProcess(server, JSON.parse(event).port);
+  }
+
+  get cpuSeconds(): number {
+    return readCpuSeconds(this.#process.pid!) ?? Number.NaN;
+  }
+
+  get residentBytes(): number {
+    return readResidentBytes(this.#process.pid!) ?? Number.NaN;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process.stop();
+  }
+}
