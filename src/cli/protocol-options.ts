@@ -7,10 +7,11 @@ import type { ClientOnly, ProtocolOptions, ServerOnly } from "../protocols/spec/
 import { durationFor, sizeFor } from "./parse.js";
 import { httpTopic } from "./topics/http.js";
 import { type MqttCommandOptions, mqttClientOptionsOf, mqttTopic } from "./topics/mqtt.js";
+import { type ScriptCommandOptions, scriptOptionsOf, scriptTopic } from "./topics/script.js";
 import type { Role, Topic } from "./topics/topic.js";
 
 /** Options as parsed from the command line. */
-export interface ProtocolCommandOptions extends MqttCommandOptions {
+export interface ProtocolCommandOptions extends MqttCommandOptions, ScriptCommandOptions {
   readonly header?: string[];
   readonly subprotocol?: string;
   readonly binary?: boolean;
@@ -124,6 +125,7 @@ Examples:
   },
   http: httpTopic(() => header("add a header to each request; repeatable"), handshakeTimeout),
   mqtt: mqttTopic(handshakeTimeout),
+  protocol: scriptTopic,
 };
 
 /** Adds the options of all protocols to a command, and their topics to its help. Each topic has its own examples. */
@@ -142,7 +144,7 @@ export function addProtocolOptions(command: Command, role: Role, examples: strin
       return Help.prototype.visibleOptions.call(this, shown).filter((option) => !ofProtocols.includes(option));
     },
   });
-  const names = ["tls", "ws", "http", "mqtt", ...(role === "connect" ? ["messages"] : [])];
+  const names = ["tls", "ws", "http", "mqtt", "protocol", ...(role === "connect" ? ["messages"] : [])];
   const hint = `\nProtocol options: fourtuple ${role} ${names.map((name) => `--help ${name}`).join(", ")}`;
   command.addHelpText("after", topic ? topic.examples[role] : `${examples}\n${hint}`);
 }
@@ -162,6 +164,7 @@ export function serverProtocolOptionsOf(options: ProtocolCommandOptions): Omit<P
 
 function sharedOptionsOf(options: ProtocolCommandOptions): Omit<ProtocolOptions, ClientOnly | ServerOnly> {
   return {
+    ...scriptOptionsOf(options),
     body: options.body,
     subprotocol: options.subprotocol,
     binary: options.binary,

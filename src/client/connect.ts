@@ -10,6 +10,7 @@ import type { ConnectOptions } from "../planning/connect-options.js";
 import { parseRunSpec } from "../planning/parse-run-spec.js";
 import type { RunSpec } from "../planning/run-spec.js";
 import { findTargets } from "../planning/targets.js";
+import { loadScript } from "../protocols/scripted/file/load.js";
 import type { ConnectResult } from "../results/connect.js";
 import type { EngineReport } from "../results/engine.js";
 import { chooseEngine, engineWords } from "../transport/choose-engine.js";
@@ -28,11 +29,16 @@ type Complete = (result: ConnectResult) => ConnectResult;
  * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE, E_NO_SOURCE, E_NOT_AUTHORIZED, E_PERMISSION or
  *   E_PLATFORM before anything is opened
  */
-export function connect(options: ConnectOptions, complete?: Complete): Promise<ConnectRun> {
-  return startRun(parseRunSpec(options), options.signal, complete);
+export async function connect(options: ConnectOptions, complete?: Complete): Promise<ConnectRun> {
+  return startRun(await specOf(options), options.signal, complete);
 }
 
-/** Does what connect() does, but takes a spec. @throws {AppError} the same codes as connect() except E_OPTION */
+/** Does what parseRunSpec() does, and loads the file of a protocol of your own. @throws {AppError} the same codes */
+async function specOf(options: ConnectOptions): Promise<RunSpec> {
+  return parseRunSpec(options, options.protocol === undefined ? undefined : await loadScript(options.protocol));
+}
+
+/** Does what connect() does, but takes a spec. @throws {AppError} the same codes as connect() */
 export async function startRun(spec: RunSpec, signal?: AbortSignal, complete?: Complete): Promise<ConnectRun> {
   const engine = engineFor(spec);
   const tables = await findTables(spec, engine);

@@ -88,6 +88,7 @@ export class ClientLoop {
       while (this.worker.command === COMMAND.run) this.turn();
       if (this.worker.command === COMMAND.stop) this.closeAll();
     } finally {
+      this.events.exchange.dispose();
       this.transport.dispose();
     }
   }

@@ -51,7 +51,7 @@ export class RunPhases {
     settings: ConnectSettings,
     targets: Targets,
     carriers: Carriers,
-    events: Pick<WorkersEvents, "opened" | "received">,
+    events: Pick<WorkersEvents, "opened" | "received" | "handlerFailed">,
   ) {
     this.#settings = settings;
     this.#targets = targets;
@@ -99,6 +99,7 @@ export class RunPhases {
       engine: this.workers.engine,
       histograms: this.latencies.read(),
       pool: this.workers.pool,
+      script: this.workers.script,
       nofileLimit: this.workers.nofileLimit,
       destinationCounts: this.workers.destinationCounts,
     };
@@ -172,7 +173,8 @@ export class RunPhases {
     if (message) {
       this.#enter("drain");
       const { protocol } = this.#settings;
-      const alternates = protocol?.name === "http" || protocol?.name === "mqtt";
+      const isScripted = protocol?.name === "scripted";
+      const alternates = isScripted ? protocol.alternates : protocol?.name === "http" || protocol?.name === "mqtt";
       await drainMessages(this.workers.pool, message, this.#state.wasInterrupted, alternates);
       this.workers.share(SHARED.answerGraceMs, answerGraceMs(this.latencies.read().roundTrip));
     }

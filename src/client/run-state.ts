@@ -3,6 +3,7 @@
 
 import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
 import { readCounters } from "../engine/run/evidence.js";
+import type { ScriptRun } from "../engine/script/run.js";
 import type { WorkerMemory } from "../engine/worker-memory.js";
 import type { Targets } from "../planning/targets.js";
 import type { ConnectResult, GiveUpReason, RampShares } from "../results/connect.js";
@@ -60,6 +61,8 @@ export interface RunFacts {
   readonly histograms: ConnectHistograms;
   readonly pool: { readonly memories: WorkerMemory[]; readonly size: number; readonly hasPrivateTables: boolean };
   readonly nofileLimit: number;
+  /** Undefined unless the protocol is a script. */
+  readonly script: ScriptRun | undefined;
   /** Memory for DestinationCounts; undefined for a single destination. */
   readonly destinationCounts: SharedArrayBuffer | undefined;
 }

@@ -21,6 +21,8 @@ export interface ConnectEvents {
   opened: [local: { readonly ip: string; readonly port: number }];
   /** Text was received. Emitted for a single connection only. */
   received: [text: string];
+  /** A handler of a protocol of your own threw for the first time. @param text with its stack */
+  handlerFailed: [text: string];
 }
 
 /** A running client. */
@@ -55,6 +57,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     this.#phases = new RunPhases(settings, targets, carriers, {
       opened: (local) => this.emit("opened", local),
       received: (text) => this.emit("received", text),
+      handlerFailed: (text) => this.emit("handlerFailed", text),
     });
     let isReady!: () => void;
     const rampOver = new Promise<void>((resolve) => {

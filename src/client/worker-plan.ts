@@ -1,4 +1,5 @@
 // Shared declarations of the main thread and the client workers: the plan, the shared words and the messages.
+import type { ScriptPlan } from "../engine/script/run.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
 import type { TimedMessageOptions } from "../protocols/plain-tcp.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
@@ -46,6 +47,8 @@ export interface ConnectPlan {
   readonly opening: OpeningPlan | undefined;
   /** Application protocol; undefined for plain TCP. */
   readonly protocol: ProtocolSpec | undefined;
+  /** Undefined unless the protocol is a script. */
+  readonly script: ScriptPlan | undefined;
   /** Undefined without TLS. */
   readonly tls: TlsPlan | undefined;
   /** Version of the PROXY protocol header sent first over each connection. */

@@ -2,6 +2,8 @@
 // their connections.
 
 import { CORES, WorkerPool } from "../engine/pool.js";
+import { type ScriptRun, scriptRunOf } from "../engine/script/run.js";
+import { HandlerWatch } from "../engine/script/watch.js";
 import { DescriptorReserve } from "../engine/threads/descriptor-reserve.js";
 import { CONTROL, sumCounter, TARGET_AS_IT_IS, type WorkerMemory } from "../engine/worker-memory.js";
 import { countOpenDescriptors } from "../linux/proc/procfs.js";
@@ -32,6 +34,7 @@ const HANDSHAKES = [
   STEP.greeting,
   STEP["first-message"],
   STEP.connack,
+  STEP.setup,
 ];
 const SINGLE_WORKER = new URL("./single/worker.js", import.meta.url);
 
@@ -52,6 +55,8 @@ export interface WorkersEvents {
   opened(local: { readonly ip: string; readonly port: number }): void;
   /** Text was received. Called for a single connection only. */
   received(text: string): void;
+  /** A handler of a script threw for the first time. @param text with its stack */
+  handlerFailed(text: string): void;
   /** Everything requested so far has settled, or a worker has started. The pacer may request more. */
   moved(): void;
   /** A worker failed to start, or died and took its connections with it. */
@@ -64,6 +69,9 @@ export class ClientWorkers {
   readonly destinationCounts: SharedArrayBuffer | undefined;
   readonly pool: WorkerPool<ConnectPlan, ConnectMessage>;
   readonly pacer: Pacer;
+  /** Undefined unless the protocol is a script. */
+  readonly script: ScriptRun | undefined;
+  readonly #watch: HandlerWatch | undefined;
   readonly #settings: ConnectSettings;
   readonly #targets: Targets;
   #engine: EngineReport;
@@ -90,13 +98,15 @@ export class ClientWorkers {
     // More threads help only if each has a descriptor table of its own and the size of that table is the limit.
     const tableSize = tables === "private" ? this.nofileLimit : Number.POSITIVE_INFINITY;
     this.#layout = layOutThreads(settings.connections, tableSize, countOpenDescriptors(), CORES);
+    this.script = scriptRunOf(settings.protocol, CLIENT_METRICS.layout, settings.connections);
     this.pool = new WorkerPool({
       module: settings.isSingle ? SINGLE_WORKER : WORKER,
-      metrics: CLIENT_METRICS,
+      metrics: this.script ?? CLIENT_METRICS,
       sharesTable: tables === "one",
       onMessage: (message, worker) => this.#onMessage(message, worker),
       onFault: (fault) => this.#fail(fault),
     });
+    this.#watch = this.script && new HandlerWatch(this.pool, this.script, events.handlerFailed);
     this.pacer = new Pacer(this.pool, settings, this.#layout, (worker, target) => this.#start(worker, target));
   }
 
@@ -141,6 +151,7 @@ export class ClientWorkers {
   /** Closes all connections and releases the resources of the workers. */
   async end(): Promise<void> {
     await this.pool.stop();
+    this.#watch?.end();
     this.releaseReserve();
   }
 
@@ -171,6 +182,7 @@ export class ClientWorkers {
       message: settings.message,
       opening: settings.opening,
       protocol: settings.protocol,
+      script: this.script?.plan,
       tls: this.#tls,
       shared: this.#shared,
     };

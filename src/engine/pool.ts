@@ -106,6 +106,11 @@ export class WorkerPool<Plan, Message> {
     for (let index = 0; index < this.#workers.length; index++) this.set(index, word, value);
   }
 
+  /** Ends a worker's thread although its code does not return, and reports `fault` for it. Its connections are lost. */
+  terminate(index: number, fault: AppError): void {
+    this.#workers[index]!.thread.terminate(fault);
+  }
+
   /** Tells every worker to close its connections and waits until all have ended. */
   async stop(): Promise<void> {
     for (const { alive, memory, thread } of this.#workers) {

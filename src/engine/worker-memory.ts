@@ -30,6 +30,8 @@ export const CONTROL = {
   paused: 2,
   /** Number of texts of a single connection received by the main thread. A client worker waits for it to catch up. */
   receivedTexts: 3,
+  /** First of the words that tell which handler of a script is running (protocols/scripted/host.ts). */
+  call: 4,
 } as const;
 
 const CONTROL_WORDS = 16;

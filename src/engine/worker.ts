@@ -80,13 +80,24 @@ export class RoleWorker<Plan, Message> {
   }
 }
 
-/** Runs workers of a role in this thread, one at a time. Must be the last statement of a worker's module. */
-export async function runWorkers<Plan, Message>(role: (worker: RoleWorker<Plan, Message>) => void): Promise<void> {
+/**
+ * Runs workers of a role in this thread, one at a time. Must be the last statement of a worker's module.
+ *
+ * @param prepare does what has to be awaited before a worker begins
+ */
+export async function runWorkers<Plan, Message>(
+  role: (worker: RoleWorker<Plan, Message>) => void,
+  prepare: (plan: Plan) => Promise<void>,
+): Promise<void> {
   const thread = new RunningThread(workerData as ThreadStart);
   await thread.begin();
-  parentPort!.on("message", (start: WorkerStart<Plan> | undefined) => {
-    if (start === undefined) parentPort!.close();
-    else post({ type: "ended", isReusable: thread.run(start, role) });
+  parentPort!.on("message", async (start: WorkerStart<Plan> | undefined) => {
+    if (start === undefined) {
+      parentPort!.close();
+      return;
+    }
+    await prepare(start.plan);
+    post({ type: "ended", isReusable: thread.run(start, role) });
   });
 }
 

@@ -6,7 +6,7 @@ import { makeRequest } from "../protocols/http/response.js";
 import { EXPECTATIONS } from "../protocols/modes.js";
 import { parseAddress, SCHEMES } from "../protocols/spec/address.js";
 import { answerOf, type MqttOptions, stampedPayload } from "../protocols/spec/mqtt.js";
-import type { HttpSpec, MqttSpec } from "../protocols/spec/spec.js";
+import type { HttpSpec, MqttSpec, ScriptedSpec } from "../protocols/spec/spec.js";
 import { AppError } from "../util/errors.js";
 import type { AnswerSpec, MessageSpec, OpeningSpec } from "./run-spec.js";
 
@@ -93,6 +93,24 @@ export function findStreamOption({ expect, firstMessage, awaitGreeting }: Messag
 export function speaksHttp(to: string | readonly string[]): boolean {
   const { scheme } = parseAddress(typeof to === "string" ? to : to[0]!);
   return SCHEMES[scheme].protocol === "http";
+}
+
+/**
+ * Returns when a script's messages are due; undefined if it sends none. Its file says what they are.
+ *
+ * @throws {AppError} E_OPTION for an option that says so too
+ */
+export function parseScripted(spec: ScriptedSpec, options: MessageOptions): MessageSpec | undefined {
+  const { message, messageRatePerSec, expect } = options;
+  const other = findStreamOption(options) ?? (message !== undefined ? "-m" : expect && "--expect");
+  if (other !== undefined) {
+    throw invalid(`the protocol's file says what is sent and what answers it, not ${other}`, `leave out ${other}`);
+  }
+  if (!spec.sends && messageRatePerSec !== undefined) {
+    throw invalid("a message rate requires a client with a handler due", "add due(c) { … }, or leave out -r");
+  }
+  if (!spec.sends) return undefined;
+  return { base64: "", ratePerSec: messageRatePerSec ?? 1, expect: spec.isAnswered ? "handler" : "none" };
 }
 
 /** Options of an HTTP run that affect its requests. */

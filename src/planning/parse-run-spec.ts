@@ -2,6 +2,7 @@
 // checked without accessing the host.
 import { isUtf8 } from "node:buffer";
 import { PROXY_VERSIONS } from "../protocols/proxy-protocol.js";
+import type { LoadedScript } from "../protocols/scripted/file/load.js";
 import { parseAddress } from "../protocols/spec/address.js";
 import { HANDSHAKE_TIMEOUT_MS, protocolSpec } from "../protocols/spec/options.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
@@ -20,6 +21,7 @@ import {
   parseMessages,
   parsePublication,
   parseRequests,
+  parseScripted,
   speaksHttp,
 } from "./messages.js";
 import type { DestinationSpec, MessageSpec, OpeningSpec, RunSpec, SourceSpec } from "./run-spec.js";
@@ -35,9 +37,10 @@ const RESOLVES: readonly unknown[] = [undefined, "all", "first"];
 const CLOSES: readonly unknown[] = [undefined, "rst", "fin"];
 
 /**
+ * @param script the loaded file of `protocol`
  * @throws {AppError} E_OPTION when an option is invalid or conflicts with another; E_ADDRESS when an address is invalid
  */
-export function parseRunSpec(options: ConnectOptions): RunSpec {
+export function parseRunSpec(options: ConnectOptions, script?: LoadedScript): RunSpec {
   const stages = options.stages ?? [];
   checkLoad(options);
   checkChoices(options);
@@ -45,8 +48,8 @@ export function parseRunSpec(options: ConnectOptions): RunSpec {
   if (connections < 1) throw invalid("no stage has any connections", "give a stage a target, such as --stage 30s:10k");
   checkExchange(options);
   const destinations = parseDestinations(options.to);
-  const { message, opening } = speaksHttp(options.to) ? NO_MESSAGES : parseMessages(options);
-  const spoken = parseProtocol(options, opening);
+  const { message, opening } = script || speaksHttp(options.to) ? NO_MESSAGES : parseMessages(options);
+  const spoken = parseProtocol(options, script, opening);
   const ownMessage = parseMessage(options, spoken.protocol);
   // Scheduled requests and publications are a load, even on one connection.
   const isSingle = stages.length === 0 && connections === 1 && ownMessage === undefined;
@@ -100,6 +103,7 @@ export function parseDestinations(to: string | readonly string[]): DestinationSp
 /** Returns the message of a protocol that makes its own: an HTTP request, or what MQTT publishes. */
 function parseMessage(options: ConnectOptions, spec: ProtocolSpec | undefined): MessageSpec | undefined {
   if (spec?.name === "http") return parseRequests(spec, options);
+  if (spec?.name === "scripted") return parseScripted(spec, options);
   return spec?.name === "mqtt" ? parsePublication(options, spec) : undefined;
 }
 
@@ -109,14 +113,21 @@ function isLoad({ connections = 1, stages = [] }: ConnectOptions): boolean {
 }
 
 /** Parses the protocol and TLS options. @throws {AppError} E_ADDRESS, E_OPTION */
-function parseProtocol(options: ConnectOptions, opening?: OpeningSpec): Pick<RunSpec, "protocol" | "tls"> {
+function parseProtocol(
+  options: ConnectOptions,
+  script: LoadedScript | undefined,
+  opening?: OpeningSpec,
+): Pick<RunSpec, "protocol" | "tls"> {
   const [first, ...others] = (typeof options.to === "string" ? [options.to] : options.to).map((text) =>
     parseAddress(text),
   );
   if (others.some(({ scheme, path }) => scheme !== first!.scheme || path !== first!.path)) {
     throw invalid("the destinations differ in scheme or path", "use the same scheme and path, or one run for each");
   }
-  const spec = protocolSpec(first!, options, { hasOpening: awaitsPeer(opening) });
+  const spec = protocolSpec(first!, options, {
+    hasOpening: awaitsPeer(opening),
+    script: script && { script, side: "client" },
+  });
   const streamOption = spec?.name === "ws" ? findStreamOption(options) : undefined;
   if (streamOption !== undefined) {
     throw invalid(

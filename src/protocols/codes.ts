@@ -6,6 +6,7 @@ import { reasonName } from "./mqtt/reasons.js";
 export const FIRST_CODE = 2 ** 16;
 
 const MQTT = 8 * FIRST_CODE;
+const SCRIPTED = 9 * FIRST_CODE;
 
 /** First code of each kind. The kind's own number is added to it. */
 export const CODES = {
@@ -24,6 +25,8 @@ export const CODES = {
   /** Reason code in the acknowledgement of a PUBLISH: PUBACK, PUBREC or PUBCOMP. */
   mqttPuback: MQTT + 2 * 256,
   mqttDisconnect: MQTT + 3 * 256,
+  /** Code of a script's refused(). */
+  scripted: SCRIPTED,
 } as const;
 
 /** Packet names in the order of CODES. */
@@ -63,6 +66,14 @@ export const FAULTS = [
   "PACKET_TOO_LONG",
   /** A PINGREQ was not answered within the keep-alive, at least 5 s. */
   "NO_PINGRESP",
+  /** A handler of a script threw. */
+  "HANDLER_ERROR",
+  /** A frame exceeds a script's limit, or too many frames are incomplete at once. */
+  "FRAME_TOO_LONG",
+  /** A frame's length is less than that of its header. */
+  "BAD_LENGTH",
+  /** The data file has no row for this connection. */
+  "NO_DATA",
 ] as const;
 
 export type Fault = (typeof FAULTS)[number];
@@ -73,9 +84,10 @@ export const FAULT = Object.fromEntries(FAULTS.map((name, place) => [name, CODES
   number
 >;
 
-/** Formats a code as `HTTP 503`, `CLOSE 1008`, `CONNACK NOT_AUTHORIZED` or `BAD_UTF8`. */
+/** Formats a code as `HTTP 503`, `CLOSE 1008`, `CONNACK NOT_AUTHORIZED`, `REFUSED 535` or `BAD_UTF8`. */
 export function codeName(code: number): string {
   const number = code % FIRST_CODE;
+  if (code >= SCRIPTED) return `REFUSED ${number}`;
   if (code >= MQTT) return `${MQTT_PACKETS[number >> 8]} ${reasonName(number & 255)}`;
   if (code >= CODES.fault) return FAULTS[number] ?? `FAULT ${number}`;
   return code >= CODES.webSocket ? `CLOSE ${number}` : `HTTP ${number}`;

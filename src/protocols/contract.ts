@@ -13,7 +13,7 @@ export type Replies = "none" | "echo" | "any";
  * Negotiation between ESTABLISHED and ready, named by the step in which it may fail; `none` if a connection is ready at
  * once. The host applies a separate timeout to it.
  */
-export type Handshake = "none" | "upgrade" | "request" | "greeting" | "first-message" | "connack";
+export type Handshake = "none" | "upgrade" | "request" | "greeting" | "first-message" | "connack" | "setup";
 
 /**
  * Minimum time between two heartbeats of a connection, as a share of the interval. A thread that is late catches up no

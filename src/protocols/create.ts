@@ -6,6 +6,8 @@ import { HttpServer } from "./http/server.js";
 import { MqttClient } from "./mqtt/client.js";
 import { MqttServer } from "./mqtt/server.js";
 import * as plain from "./plain-tcp.js";
+import { createScriptedClient, createScriptedServer } from "./scripted/create.js";
+import type { ScriptHost } from "./scripted/host.js";
 import type { ProtocolSpec } from "./spec/spec.js";
 import { WebSocketClient } from "./websocket/client.js";
 import { WebSocketServer } from "./websocket/server.js";
@@ -13,12 +15,15 @@ import { WebSocketServer } from "./websocket/server.js";
 export interface ServerProtocolOptions extends plain.ServerProtocolOptions {
   /** undefined for plain TCP. */
   readonly protocol?: ProtocolSpec | undefined;
+  /** For scripts. */
+  readonly scriptHost?: ScriptHost | undefined;
 }
 
 export function createServerProtocol(connections: Connections, options: ServerProtocolOptions): Protocol {
   const { protocol, mode, closeAfterGreeting = false } = options;
   if (protocol === undefined) return plain.createServerProtocol(connections, options);
   if (protocol.name === "mqtt") return new MqttServer(connections, protocol);
+  if (protocol.name === "scripted") return createScriptedServer(connections, protocol, options.scriptHost!);
   const greeting = options.greeting ?? plain.defaultGreeting(mode);
   if (protocol.name === "http") {
     return new HttpServer(connections, { spec: protocol, mode, greeting, closes: closeAfterGreeting });
@@ -31,12 +36,15 @@ export interface ClientProtocolOptions extends plain.ClientProtocolOptions {
   readonly nextNumber: () => number;
   /** undefined for plain TCP. */
   readonly protocol?: ProtocolSpec | undefined;
+  /** For scripts. */
+  readonly scriptHost?: ScriptHost | undefined;
 }
 
 export function createClientProtocol(connections: ClientConnections, options: ClientProtocolOptions): ClientProtocol {
   const { protocol, message, slots, nextNumber } = options;
   if (protocol === undefined) return plain.createClientProtocol(connections, options);
   if (protocol.name === "http") return new HttpClient(connections, protocol, slots);
+  if (protocol.name === "scripted") return createScriptedClient(connections, protocol, options.scriptHost!, slots);
   if (protocol.name === "mqtt") {
     const publisher = randomBytes(4).readUInt32BE();
     return new MqttClient(connections, { spec: protocol, message, slots, nextNumber, publisher });

@@ -13,7 +13,11 @@ const FRAMED_EXPECTATIONS = ["until", "bytes"] as const;
 /** Answers in MQTT: PUBACK or PUBCOMP, or the message itself, delivered to the connection that published it. */
 const BROKER_EXPECTATIONS = ["acknowledgement", "delivery"] as const;
 
+/** Answers that a script recognizes. */
+const SCRIPT_EXPECTATIONS = ["handler"] as const;
+
 export type Expectation =
   | (typeof EXPECTATIONS)[number]
   | (typeof FRAMED_EXPECTATIONS)[number]
-  | (typeof BROKER_EXPECTATIONS)[number];
+  | (typeof BROKER_EXPECTATIONS)[number]
+  | (typeof SCRIPT_EXPECTATIONS)[number];

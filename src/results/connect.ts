@@ -22,6 +22,7 @@ import { latency } from "./histogram/latency-summary.js";
 import { MISS_KINDS, PROTOCOLS } from "./identifiers.js";
 import { messages } from "./messages.js";
 import { accepting, localPath, localPeer, lossPattern, portShortage } from "./peer.js";
+import { script } from "./script.js";
 
 const sample = z.object({
   elapsedMs: milliseconds.describe("time since the start of the run, including thread start-up"),
@@ -136,6 +137,7 @@ export const connectSchema = z
       .enum(PROTOCOLS)
       .optional()
       .describe("protocol used on the connections; missing in results from older versions, which used tcp"),
+    script: script.optional(),
     established: count,
     ready: count
       .optional()

@@ -18,8 +18,8 @@ export const MISS_KINDS = [
   "latency",
 ] as const;
 
-/** Protocols. `tcp` means raw bytes. */
-export const PROTOCOLS = ["tcp", "ws", "http", "mqtt"] as const;
+/** Protocols. `tcp` means raw bytes, `scripted` a protocol in a file of its own. */
+export const PROTOCOLS = ["tcp", "ws", "http", "mqtt", "scripted"] as const;
 
 /** Schemes of addresses: a protocol, with or without TLS. */
 export const SCHEME_NAMES = ["tcp", "tls", "ws", "wss", "http", "https", "mqtt", "mqtts"] as const;

@@ -5,9 +5,9 @@ import { count, microseconds, milliseconds, perSecond, type TypeOf } from "./fie
 export const messages = z
   .object({
     expected: z
-      .enum(["echo", "any", "none", "until", "bytes", "response", "acknowledgement", "delivery"])
+      .enum(["echo", "any", "none", "until", "bytes", "response", "acknowledgement", "delivery", "handler"])
       .describe(
-        "what counted as an answer: the same bytes, any bytes, nothing, bytes up to a delimiter, a number of bytes, an HTTP response, or in MQTT the broker's acknowledgement or the message's own delivery",
+        "what counted as an answer: the same bytes, any bytes, nothing, bytes up to a delimiter, a number of bytes, an HTTP response, in MQTT the broker's acknowledgement or the message's own delivery, or what the handlers of a protocol of your own report",
       ),
     bytes: count,
     ratePerSec: perSecond.describe("requested rate per connection"),

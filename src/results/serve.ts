@@ -16,6 +16,7 @@ import {
   version,
 } from "./fields.js";
 import { PROTOCOLS } from "./identifiers.js";
+import { script } from "./script.js";
 import { source } from "./sockets/owners.js";
 
 export const serveSchema = z
@@ -29,6 +30,7 @@ export const serveSchema = z
       .enum(PROTOCOLS)
       .optional()
       .describe("protocol used on the connections; missing in results from older versions, which used tcp"),
+    script: script.optional(),
     tls: tls.optional(),
     accepted: count,
     ready: count

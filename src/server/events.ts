@@ -121,6 +121,11 @@ export class ServerEvents implements ServerHandler, TlsEvents {
     else this.endedBy(slot, step, errno);
   }
 
+  /** Releases what does not belong to a connection. */
+  dispose(): void {
+    this.exchange.dispose();
+  }
+
   private endedBy(slot: number, step: number, errno: number): void {
     if (errno === ECONNRESET) this.counters[COUNTER.resets]! += 1;
     else this.worker.memory.countFailure(step === STEP.hold ? STEP.receive : step, errno);

@@ -3,6 +3,7 @@
 
 import { type HeartbeatCarrier, Heartbeats } from "../engine/heartbeats.js";
 import { PendingHandshakes } from "../engine/pending-handshakes.js";
+import { scriptHostOf } from "../engine/script/host.js";
 import { Outgoing } from "../engine/sending/outgoing.js";
 import { Unsent } from "../engine/sending/unsent.js";
 import type { RoleWorker } from "../engine/worker.js";
@@ -12,10 +13,11 @@ import type { NativeBuffer } from "../linux/syscalls/libc.js";
 import { grown } from "../protocols/columns.js";
 import type { Connections, Protocol } from "../protocols/contract.js";
 import { createServerProtocol } from "../protocols/create.js";
+import type { Rows } from "../protocols/scripted/file/rows.js";
 import type { ServerTransport } from "../transport/contract.js";
 import { SLOT } from "../transport/slot-state.js";
 import { STEP } from "../util/steps.js";
-import { COUNTER } from "./metrics.js";
+import { COUNTER, SERVER_METRICS } from "./metrics.js";
 import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 
 /** Counters of responses, from 1xx to 5xx. */
@@ -34,6 +36,7 @@ export class Exchange implements Connections, HeartbeatCarrier {
   private readonly counters: Float64Array;
   private readonly protocol: Protocol;
   private readonly echoes: boolean;
+  private readonly rows: Rows | undefined;
   private readonly unsent: Unsent;
   private readonly end: (slot: number) => void;
   /** Connections whose handshake is not complete; undefined for a protocol without a handshake. */
@@ -63,7 +66,9 @@ export class Exchange implements Connections, HeartbeatCarrier {
     this.memory = worker.memory;
     this.counters = worker.memory.counters;
     this.end = end;
-    this.protocol = create(this, worker.plan);
+    const scriptHost = scriptHostOf(worker.plan, worker.memory, SERVER_METRICS.layout);
+    this.rows = scriptHost?.rows;
+    this.protocol = create(this, { ...worker.plan, scriptHost });
     this.echoes = this.protocol.replies === "echo";
     this.sendsAtRest = this.protocol.replies !== "none" || this.protocol.heartbeatMs > 0;
     const { handshake, heartbeatMs } = this.protocol;
@@ -148,6 +153,11 @@ export class Exchange implements Connections, HeartbeatCarrier {
       if (!resets && !outgoing.isSending(slot)) protocol.closing(slot);
       protocol.closed(slot);
     }
+  }
+
+  /** Releases what does not belong to a connection. */
+  dispose(): void {
+    this.rows?.close();
   }
 
   sendConstant(slot: number, place: number): void {

@@ -69,6 +69,7 @@ export class ServerLoop {
       }
       if (worker.command === COMMAND.stop) this.closeAll();
     } finally {
+      events.dispose();
       transport.dispose();
     }
   }

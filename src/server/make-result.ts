@@ -19,7 +19,7 @@ interface Threads {
 interface Notes
   extends Pick<
     ServeResult,
-    "startedAt" | "address" | "protocol" | "elapsedMs" | "peakOpen" | "openAtStop" | "kernel" | "engine"
+    "startedAt" | "address" | "protocol" | "script" | "elapsedMs" | "peakOpen" | "openAtStop" | "kernel" | "engine"
   > {
   /** Actual accept queue length. */
   readonly backlogLength: number;
@@ -38,7 +38,7 @@ export function makeResult(
   { residentAtPeak, memoryStop, fileStop }: MemoryGuard,
   { backlogLength, drops, residentBefore, isSecure, nofileLimit, evidence, ...notes }: Notes,
 ): ServeResult {
-  const { startedAt, address, protocol, elapsedMs, ...held } = notes;
+  const { startedAt, address, protocol, script, elapsedMs, ...held } = notes;
   const metrics = readMetrics(SERVER_METRICS, memories);
   const grown = Math.max(0, residentAtPeak - residentBefore);
   return {
@@ -48,6 +48,7 @@ export function makeResult(
     address,
     elapsedMs,
     protocol,
+    script,
     ...sectionOf(SERVER_METRICS, metrics, ""),
     tls: isSecure ? sectionOf(SERVER_METRICS, metrics, "tls") : undefined,
     responses: protocol === "http" ? sectionOf(SERVER_METRICS, metrics, "responses") : undefined,

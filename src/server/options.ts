@@ -4,6 +4,7 @@ import { isUtf8 } from "node:buffer";
 import type { TlsSettings } from "../linux/openssl/settings.js";
 import { type TlsOptions, tlsSettings } from "../planning/tls.js";
 import { SERVER_MODES, type ServerMode } from "../protocols/modes.js";
+import type { LoadedScript } from "../protocols/scripted/file/load.js";
 import { type Address, parseAddress } from "../protocols/spec/address.js";
 import {
   type ClientOnly,
@@ -71,8 +72,8 @@ export const LONGEST_BACKLOG = 2 ** 31 - 1;
 /** Effectively no limit, but still a 32-bit integer. */
 export const UNLIMITED = 2 ** 31 - 1;
 
-/** @throws {AppError} E_ADDRESS, or E_OPTION for an invalid option */
-export function resolveOptions(options: ServeOptions): ServeSettings {
+/** @param script the loaded file of `protocol` @throws {AppError} E_ADDRESS, or E_OPTION for an invalid option */
+export function resolveOptions(options: ServeOptions, script?: LoadedScript): ServeSettings {
   const mode = options.mode ?? "hello";
   if (!SERVER_MODES.includes(mode)) {
     throw new AppError("E_OPTION", `unknown mode: ${quoted(`${mode}`)}`, {
@@ -93,7 +94,12 @@ export function resolveOptions(options: ServeOptions): ServeSettings {
     });
   }
   const at = parseAddress(options.at, { anyPort: true });
-  const protocol = protocolSpec(at, options, { mode });
+  const protocol = protocolSpec(at, options, { mode, script: script && { script, side: "server" } });
+  if (script && (options.greeting !== undefined || options.closeAfterGreeting || mode !== "hello")) {
+    throw new AppError("E_OPTION", "the protocol's file says what the server sends", {
+      fix: "leave out --mode, --greeting and --close-after-greeting",
+    });
+  }
   if (protocol?.name === "mqtt" && (options.greeting !== undefined || options.closeAfterGreeting || mode === "echo")) {
     throw new AppError("E_OPTION", "an MQTT server neither greets nor echoes", {
       fix: "leave out --mode, --greeting and --close-after-greeting",

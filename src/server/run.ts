@@ -31,6 +31,8 @@ export interface ServeEvents {
    * A connection was accepted from this address. Emitted for the first 10 connections, all or none, depending on `log`.
    */
   connection: [peer: { readonly ip: string; readonly port: number }];
+  /** A handler of a protocol of your own threw for the first time. @param text with its stack */
+  handlerFailed: [text: string];
 }
 
 /** A running server. */
@@ -92,6 +94,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     this.#workers = new ServerWorkers(settings, listener, engine.name, identity, {
       ready: () => this.#isReady(),
       accepted: (peer) => this.emit("connection", peer),
+      handlerFailed: (text) => this.emit("handlerFailed", text),
       failed: (fault) => this.#fail(fault),
     });
     const fault = this.#workers.start();
@@ -159,6 +162,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     // Wait for stop(): it may have started after the last thread, and it records evidence before the threads end.
     await this.#stopping;
     this.#hasStopped = true;
+    this.#workers.end();
     this.#guard.close();
     closeFd(this.#listener.fd);
     if (this.#fault) throw this.#fault;
@@ -166,6 +170,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       startedAt: this.#startedAt.toISOString(),
       address: this.address,
       protocol: this.#settings.protocol?.name ?? "tcp",
+      script: this.#workers.script?.report(this.#workers.pool.memories),
       elapsedMs: performance.now() - this.#startMs,
       peakOpen: this.#workers.peakOpen,
       openAtStop: this.#openAtStop ?? 0,

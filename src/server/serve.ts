@@ -4,6 +4,7 @@ import { CORES } from "../engine/pool.js";
 import { stopOnAbort } from "../engine/run/stop-on-abort.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import { closeFd } from "../linux/syscalls/socket.js";
+import { loadScript } from "../protocols/scripted/file/load.js";
 import type { EngineReport } from "../results/engine.js";
 import type { ServeResult } from "../results/serve.js";
 import { chooseEngine, engineWords } from "../transport/choose-engine.js";
@@ -24,7 +25,8 @@ type Complete = (result: ServeResult) => ServeResult;
  * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_PORT_IN_USE, E_PERMISSION, E_PLATFORM or E_LISTEN
  */
 export async function serve(options: ServeOptions, complete?: Complete): Promise<ServeRun> {
-  const settings = resolveOptions(options);
+  const script = options.protocol === undefined ? undefined : await loadScript(options.protocol);
+  const settings = resolveOptions(options, script);
   const identity = settings.tls && prepareIdentity(settings.tls, settings.resumes, settings.at.host);
   const engine = engineFor(settings);
   trace("transport", () => engineWords(engine));

@@ -1,4 +1,5 @@
 // Shared declarations of the main thread and the server workers: the plan, the shared words and the messages.
+import type { ScriptPlan } from "../engine/script/run.js";
 import type { TlsSettings } from "../linux/openssl/settings.js";
 import type { ServerMode } from "../protocols/modes.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
@@ -14,6 +15,8 @@ export interface ServePlan {
   readonly closeAfterGreeting: boolean;
   /** Application protocol; undefined for plain TCP. */
   readonly protocol: ProtocolSpec | undefined;
+  /** Undefined unless the protocol is a script. */
+  readonly script: ScriptPlan | undefined;
   /** Timeout of the protocol handshake, from ESTABLISHED to ready. */
   readonly handshakeTimeoutMs: number;
   /** Undefined without TLS. */

@@ -1,6 +1,8 @@
 // A server's workers: one per core on one listening socket, and more as descriptor tables fill up.
 
 import { CORES, WorkerPool } from "../engine/pool.js";
+import { type ScriptRun, scriptRunOf } from "../engine/script/run.js";
+import { HandlerWatch } from "../engine/script/watch.js";
 import { sumCounter } from "../engine/worker-memory.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import { canRegisterFiles } from "../linux/uring/registered-files.js";
@@ -17,6 +19,8 @@ export interface WorkersEvents {
   ready(): void;
   /** A connection was accepted. Reported for the first 10 connections, for all or for none, depending on the `log` option. */
   accepted(peer: { readonly ip: string; readonly port: number }): void;
+  /** A handler of a script threw for the first time. @param text with its stack */
+  handlerFailed(text: string): void;
   /** A worker could not be started, or died and lost its connections. */
   failed(fault: AppError): void;
 }
@@ -24,6 +28,9 @@ export interface WorkersEvents {
 export class ServerWorkers {
   readonly nofileLimit = raiseNofileLimit().soft;
   readonly pool: WorkerPool<ServePlan, ServeMessage>;
+  /** Undefined unless the protocol is a script. */
+  readonly script: ScriptRun | undefined;
+  readonly #watch: HandlerWatch | undefined;
   readonly #settings: ServeSettings;
   readonly #listener: Listener;
   readonly #engine: EngineName;
@@ -51,13 +58,15 @@ export class ServerWorkers {
     this.#engine = engine;
     this.#identity = identity;
     this.#events = events;
+    this.script = scriptRunOf(settings.protocol, SERVER_METRICS.layout);
     this.pool = new WorkerPool({
       module: new URL("./worker.js", import.meta.url),
-      metrics: SERVER_METRICS,
+      metrics: this.script ?? SERVER_METRICS,
       kept: [listener.fd],
       onMessage: (message, worker) => this.#onMessage(message, worker),
       onFault: (fault, worker) => this.#onFault(fault, worker),
     });
+    this.#watch = this.script && new HandlerWatch(this.pool, this.script, events.handlerFailed);
   }
 
   /** Starts one worker per core. @returns the error if one could not be started */
@@ -68,6 +77,11 @@ export class ServerWorkers {
     } catch (error) {
       return error as AppError;
     }
+  }
+
+  /** Called when all threads have ended. */
+  end(): void {
+    this.#watch?.end();
   }
 
   /** Stops adding threads. */
@@ -125,6 +139,7 @@ export class ServerWorkers {
       greeting,
       closeAfterGreeting,
       protocol,
+      script: this.script?.plan,
       handshakeTimeoutMs,
       tls: this.#identity?.settings,
       maxConnections,

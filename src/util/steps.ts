@@ -20,6 +20,8 @@ export const STEPS = [
   "first-message",
   /** From MQTT's CONNECT to CONNACK, and to SUBACK if it subscribes. */
   "connack",
+  /** Of a protocol of your own, from established to ready(). */
+  "setup",
   "send",
   "receive",
   /** A later HTTP response with status 4xx or 5xx; the connection stays open. */

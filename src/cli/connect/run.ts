@@ -1,14 +1,12 @@
 // Runs `fourtuple connect`: starts the run, stops it on signals, and prints what a single connection reads, the
 // progress and summary of a load, or JSON events.
 
-import { startRun } from "../../client/connect.js";
+import { connect } from "../../client/connect.js";
 import { explained } from "../../diagnosis/explain.js";
-import { printResult } from "../../output/terminal/output.js";
+import { printNote, printResult } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
 import { connectSummary } from "../../output/text/connect-summary.js";
 import type { ConnectOptions } from "../../planning/connect-options.js";
-import { parseRunSpec } from "../../planning/parse-run-spec.js";
-import type { RunSpec } from "../../planning/run-spec.js";
 import type { ConnectResult } from "../../results/connect.js";
 import { clientProtocolOptionsOf, clientTlsOptionsOf, type ProtocolCommandOptions } from "../protocol-options.js";
 import { EXIT_CODES } from "../signals.js";
@@ -48,7 +46,7 @@ const INTERRUPTED = EXIT_CODES.SIGINT;
 
 /** @returns the exit code */
 export async function runConnect(to: readonly string[], options: ConnectCommandOptions): Promise<number> {
-  const run = await startRun(specOf(to, options));
+  const run = await connect(optionsOf(to, options));
   let stoppedBy: StopSignal | undefined;
   // Install signal handlers before printing anything: a reader of the first line may already send a signal.
   const ended = supervise(run, (signal) => {
@@ -58,6 +56,7 @@ export async function runConnect(to: readonly string[], options: ConnectCommandO
   const { isSingle } = run.spec;
   const events = options.json ? new EventPrinter(run) : undefined;
   if (isSingle && !events) printSingle(run);
+  run.on("handlerFailed", printNote);
   const endProgress = isSingle ? undefined : await showProgress(run, events !== undefined);
   const ran = await ended.finally(() => {
     events?.stop();
@@ -73,8 +72,8 @@ export async function runConnect(to: readonly string[], options: ConnectCommandO
   return exitCodeOf(result, stoppedBy);
 }
 
-function specOf(to: readonly string[], options: ConnectCommandOptions): RunSpec {
-  return parseRunSpec({
+function optionsOf(to: readonly string[], options: ConnectCommandOptions): ConnectOptions {
+  return {
     to,
     resolve: options.resolve,
     family: options[4] === options[6] ? undefined : options[4] ? 4 : 6,
@@ -98,7 +97,7 @@ function specOf(to: readonly string[], options: ConnectCommandOptions): RunSpec 
     oneTable: options.oneTable,
     engine: options.engine,
     authorized: options.authorized,
-  });
+  };
 }
 
 function exitCodeOf({ outcome, isTargetMet }: ConnectResult, stoppedBy: StopSignal | undefined): number {

@@ -55,6 +55,7 @@ export async function runServe(at: string, options: ServeCommandOptions): Promis
   const ended = supervise(run);
   ended.catch(() => undefined);
   const printer = options.json ? new JsonPrinter(run, options) : new TextPrinter(run, options, live);
+  run.on("handlerFailed", printNote);
   run.on("connection", (peer) => printer.connection(peer));
   let last = run.snapshot();
   // Unreferenced: the run keeps the process alive, not this timer.

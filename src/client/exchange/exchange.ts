@@ -2,20 +2,23 @@
 // passes answers on to be timed.
 
 import { type HeartbeatCarrier, Heartbeats } from "../../engine/heartbeats.js";
+import { scriptHostOf } from "../../engine/script/host.js";
 import { Outgoing } from "../../engine/sending/outgoing.js";
 import { type Sender, Unsent } from "../../engine/sending/unsent.js";
 import type { WorkerMemory } from "../../engine/worker-memory.js";
+import { ENOBUFS } from "../../linux/syscalls/errno.js";
 import { CODES } from "../../protocols/codes.js";
 import { grown } from "../../protocols/columns.js";
 import type { ClientConnections, ClientProtocol } from "../../protocols/contract.js";
 import { createClientProtocol } from "../../protocols/create.js";
+import type { Rows } from "../../protocols/scripted/file/rows.js";
 import type { Histogram } from "../../results/histogram/histogram.js";
 import { STEP } from "../../util/steps.js";
 import { Answers } from "../messages/answers.js";
 import { Rounds } from "../messages/rounds.js";
 import { MessageSchedule } from "../messages/schedule.js";
 import { type MessageCarrier, MessageSender } from "../messages/sender.js";
-import { COUNTER, HISTOGRAM } from "../metrics.js";
+import { CLIENT_METRICS, COUNTER, HISTOGRAM } from "../metrics.js";
 import { type ConnectPlan, SHARED } from "../worker-plan.js";
 
 /** Maximum plausible delivery latency; longer ones are not recorded. */
@@ -61,6 +64,7 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
   readonly alternates: boolean;
   private readonly schedule: MessageSchedule | undefined;
   private readonly deliveries: Histogram;
+  private readonly rows: Rows | undefined;
   /** 1 for a connection to be closed once its bytes are sent. Grows to the highest slot that had to wait for this. */
   private ending = new Uint8Array(0);
   /** Bytes sent by the protocol during the current call of due() or resume(), or a negative errno. */
@@ -86,7 +90,9 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     this.deliveries = memory.histograms[HISTOGRAM.deliveryUs]!;
     const shared = new Int32Array(plan.shared);
     const nextNumber = () => Atomics.add(shared, SHARED.numbered, 1) + 1;
-    this.protocol = create(this, { message, opening, slots, protocol, nextNumber });
+    const scriptHost = scriptHostOf(plan, memory, CLIENT_METRICS.layout, nextNumber);
+    this.rows = scriptHost?.rows;
+    this.protocol = create(this, { message, opening, slots, protocol, nextNumber, scriptHost });
     this.outgoing = new Outgoing(sender, this.protocol.constants, new Unsent(shared, SHARED.unsentChunks));
     this.alternates = this.protocol.isBusy !== undefined;
     const { heartbeatMs } = this.protocol;
@@ -155,6 +161,11 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     this.answers?.finish(graceMs);
   }
 
+  /** Releases what does not belong to a connection. */
+  dispose(): void {
+    this.rows?.close();
+  }
+
   due(slot: number): number {
     this.sentBytes = 0;
     this.protocol.due(slot);
@@ -184,7 +195,10 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
   }
 
   send(slot: number, bytes: Uint8Array, start: number, end: number): void {
-    this.count(this.outgoing.sendCopy(slot, bytes, start, end));
+    const sent = this.outgoing.sendCopy(slot, bytes, start, end);
+    this.count(sent);
+    // The rest is gone, so the peer would not understand what follows.
+    if (sent === -ENOBUFS) this.owner.refused(slot, ENOBUFS);
   }
 
   ready(slot: number): void {

@@ -46,6 +46,7 @@ export function makeResult(run: RunFacts, state: RunState): ConnectResult {
     thresholds: settings.thresholds,
     requested,
     protocol: settings.protocol?.name ?? "tcp",
+    script: run.script?.report(memories),
     ...sectionOf(CLIENT_METRICS, metrics, ""),
     greeted: settings.closesGreeted ? metrics.greeted : undefined,
     peakOpen: peakOf(run, state),

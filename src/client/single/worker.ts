@@ -1,4 +1,5 @@
 // Entry point of a single connection's worker thread.
+import { prepareScript } from "../../engine/script/host.js";
 import { runWorkers } from "../../engine/worker.js";
 import { BUDGET, ClientLoop } from "../loop.js";
 import type { ConnectMessage, ConnectPlan } from "../worker-plan.js";
@@ -7,4 +8,7 @@ import { SingleEvents } from "./events.js";
 // Like the client in the blog post on the 65,535 myth, read 512 bytes at a time and print a line for each read.
 const ARTICLE_BUDGET = { ...BUDGET, readBytes: 512 };
 
-await runWorkers<ConnectPlan, ConnectMessage>((worker) => new ClientLoop(worker, SingleEvents, ARTICLE_BUDGET).run());
+await runWorkers<ConnectPlan, ConnectMessage>(
+  (worker) => new ClientLoop(worker, SingleEvents, ARTICLE_BUDGET).run(),
+  prepareScript,
+);

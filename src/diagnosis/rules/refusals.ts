@@ -5,6 +5,7 @@ import type { FailureReport } from "../../results/fields.js";
 import { formatCount } from "../../util/units.js";
 import { type Known, local, peer } from "./protocols/known.js";
 import { mqttRefusal } from "./protocols/mqtt.js";
+import { scriptRefusal } from "./protocols/script.js";
 
 /** Explanations by failure name. */
 const KNOWN: Readonly<Record<string, Known>> = {
@@ -116,13 +117,13 @@ const ABORTS = "net.ipv4.tcp_abort_on_overflow";
 
 /** @returns undefined for a failure that is not a protocol's refusal */
 export function explainRefusedProtocol(
-  { evidence }: ConnectResult,
+  { evidence, script }: ConnectResult,
   { phase, errno, count }: FailureReport,
 ): Finding | undefined {
   if (errno === "ECONNRESET" && evidence.settings[ABORTS] === 1) return undefined;
   const known = Object.hasOwn(KNOWN, errno)
     ? KNOWN[errno]
-    : (mqttRefusal(phase, errno) ?? silence(phase, errno) ?? other(errno));
+    : (scriptRefusal(script, phase, errno) ?? mqttRefusal(phase, errno) ?? silence(phase, errno) ?? other(errno));
   return known && { ...known, evidence: [`${formatCount(count)} × ${errno} (${phase})`] };
 }
 

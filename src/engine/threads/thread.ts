@@ -97,6 +97,12 @@ export class WorkerThread {
     });
   }
 
+  /** Ends the thread wherever it is. @param fault passed to `onFault` */
+  terminate(fault: AppError): void {
+    this.events?.onFault(fault);
+    void this.worker.terminate();
+  }
+
   private onMessage(message: ThreadMessage): void {
     if (message.type === "barrier") this.shared.letPass();
     else if (message.type === "role") this.events?.onMessage(message.message);

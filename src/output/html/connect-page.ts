@@ -11,6 +11,7 @@ import { describeFactors, describeTimes, kernelMemory, latencyRows, NOT_MEASURAB
 import { messageLines, unansweredNote } from "../sentences/messages.js";
 import { responsesText } from "../sentences/protocols.js";
 import { describeEngine, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
+import { scriptLines } from "../sentences/script.js";
 import { drawLatency } from "./chart/latency.js";
 import { drawSeries } from "./chart/series.js";
 import { figure } from "./evidence.js";
@@ -135,7 +136,9 @@ ${facts([
   ["User memory", userBytes && `${userBytes} per connection`],
   ["Traffic", describeTraffic(traffic)],
   ["Responses", responsesText(result)],
-  ...messageLines(result).map(([label, text]) => [`${label[0]!.toUpperCase()}${label.slice(1)}`, text] as const),
+  ...[...messageLines(result), ...scriptLines(result)].map(
+    ([label, text]) => [`${label[0]!.toUpperCase()}${label.slice(1)}`, text] as const,
+  ),
 ])}
 ${kernelTable(evidence)}</section>`;
 }

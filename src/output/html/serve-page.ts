@@ -6,6 +6,7 @@ import type { ServeResult } from "../../results/serve.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { describeEngine, describeOverflows, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
+import { scriptLines } from "../sentences/script.js";
 import { html, type Markup } from "./markup.js";
 import { commandLines, facts, formatTime, page, tiles } from "./page.js";
 import { failureTable, kernelTable, why } from "./run-sections.js";
@@ -59,6 +60,7 @@ ${facts([
   ["Tables full", tableFull > 0 ? plural(tableFull, "time") : undefined],
   ["Memory", `${formatBytes(memory.residentBytes)} (RSS)`],
   ["Traffic", describeTraffic(result)],
+  ...scriptLines(result),
 ])}
 ${kernelTable(result.evidence)}</section>`;
 }

@@ -5,6 +5,7 @@ import type { LatencySummary } from "../../results/histogram/latency-summary.js"
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { HANDSHAKE_WORDS } from "./protocols.js";
 import { WORTH_MEASURING } from "./run.js";
+import { scriptRows } from "./script.js";
 
 /** Returns a text such as `setup 120 ms, opening 1.20 s, held 10.0 s, closing 80 ms`. */
 export function describeTimes({ setupMs, rampMs, holdMs, closeMs }: ConnectResult): string {
@@ -47,6 +48,7 @@ export const NOT_MEASURABLE = "other programs' memory use changed during the run
 export function latencyRows({
   latency,
   protocol = "tcp",
+  script,
 }: ConnectResult): { readonly name: string; readonly summary: LatencySummary }[] {
   const rows = [
     { name: "connect", summary: latency.connect },
@@ -55,6 +57,7 @@ export function latencyRows({
     { name: "first byte", summary: latency.firstByte },
     { name: "round trip", summary: latency.roundTrip },
     ...(latency.delivery ? [{ name: "delivery", summary: latency.delivery }] : []),
+    ...scriptRows({ script }),
   ];
   return rows.filter(({ summary }) => summary.count > 0);
 }

@@ -11,6 +11,7 @@ const COMPARED = {
   bytes: "the expected number of bytes",
   response: "complete responses",
   acknowledgement: "acknowledged by the broker",
+  handler: "reported by the protocol's handlers",
   delivery: "delivered to the connection that published them",
 } as const;
 

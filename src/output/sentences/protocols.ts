@@ -10,6 +10,7 @@ const READY_WORDS: Readonly<Record<Exclude<Protocol, "tcp">, string>> = {
   ws: "upgraded to WebSocket",
   http: "first request answered",
   mqtt: "accepted by CONNACK",
+  scripted: "reported by the protocol's handlers",
 };
 
 /** Name of the step between ESTABLISHED and ready. */
@@ -18,6 +19,7 @@ export const HANDSHAKE_WORDS: Readonly<Record<Protocol, string>> = {
   ws: "upgrade",
   http: "first response",
   mqtt: "CONNACK",
+  scripted: "setup",
 };
 
 /** Returns how many connections are ready; undefined for plain TCP without an opening, where all are. */

@@ -12,6 +12,7 @@ import { describeFactors, describeTimes, kernelMemory, latencyRows, NOT_MEASURAB
 import { isLowerBound, messageLines, unansweredNote } from "../sentences/messages.js";
 import { heartbeatLine, readyText, responsesText, tlsLine } from "../sentences/protocols.js";
 import { describeEngine, describeFailures, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
+import { scriptLines } from "../sentences/script.js";
 import { type Paint, plain } from "../terminal/paint.js";
 import { alignFigures, alignLabels } from "../terminal/table.js";
 import { failedAttempts, namesLine, outcomesLine } from "./destinations.js";
@@ -47,6 +48,7 @@ export function connectSummary(of: Explained<ConnectResult>, paint: Paint = plai
         ["traffic", describeTraffic(result.traffic)],
         ...messageLines(result),
         ["responses", responsesText(result)],
+        ...scriptLines(result),
         ["engine", describeEngine(result)],
         ["heartbeats", heartbeatLine(result)],
         ["threads", describeThreads(result)],

@@ -10,6 +10,7 @@ import { printable, printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { heartbeatLine, readyText, responsesText, tlsLine } from "../sentences/protocols.js";
 import { describeEngine, describeFailures, describeOverflows, describeTraffic, userMemory } from "../sentences/run.js";
+import { scriptLines } from "../sentences/script.js";
 import { type Paint, plain } from "../terminal/paint.js";
 import { alignLabels } from "../terminal/table.js";
 import { diagnosisLines } from "./diagnosis.js";
@@ -86,6 +87,7 @@ export function serveSummary(of: Explained<ServeResult>, printed: number | undef
         ["bytes", describeTraffic(result)],
         ["responses", responsesText(result)],
         [result.protocol === "http" ? "events" : "heartbeats", heartbeatLine(result)],
+        ...scriptLines(result),
         ["failures", failures.length === 0 ? "0" : describeFailures(failures)],
         ["backlog", describeBacklog(backlog)],
         ["memory", userBytes && `${userBytes} of user memory (RSS) per connection`],

@@ -38,6 +38,10 @@ const shape = {
   retain: flag.optional(),
   messageBytes: number.optional(),
   refuse: text.optional(),
+  protocol: text.optional(),
+  seed: number.optional(),
+  data: text.optional(),
+  dataOnce: flag.optional(),
 } satisfies Record<keyof ProtocolOptions, ZodType>;
 
 const {
@@ -63,4 +67,8 @@ export const serverProtocolShape = {
   eventIntervalMs: shape.eventIntervalMs,
   delayMs: shape.delayMs,
   refuse: shape.refuse,
+  protocol: shape.protocol,
+  seed: shape.seed,
+  data: shape.data,
+  dataOnce: shape.dataOnce,
 } satisfies Record<Exclude<keyof ProtocolOptions, ClientOnly>, ZodType>;

@@ -5,9 +5,10 @@ import { SCHEMES } from "./address.js";
 import { type HttpOptions, httpSpec } from "./http.js";
 import { type MqttOptions, mqttSpec } from "./mqtt.js";
 import { checkHeaders, checkMaxMessageBytes, checkTime, hostField, invalid, TOKEN } from "./option-checks.js";
+import { checkWithoutScript, type ScriptOptions, type ScriptSide, scriptedSpec } from "./scripted.js";
 import type { ProtocolName, ProtocolSpec, WebSocketSpec } from "./spec.js";
 
-export interface ProtocolOptions extends HttpOptions, MqttOptions {
+export interface ProtocolOptions extends HttpOptions, MqttOptions, ScriptOptions {
   /** WebSocket and HTTP clients: additional request fields, such as `"Authorization: Bearer x"`. */
   readonly headers?: readonly string[] | undefined;
   /** WebSocket: the subprotocol that a client requests or a server agrees to. */
@@ -36,7 +37,10 @@ export type ServerOnly = "status" | "eventIntervalMs" | "delayMs" | "refuse";
 
 /** Options that only some protocols have, with their command-line names and these protocols. */
 const OPTIONS: Readonly<
-  Record<Exclude<keyof ProtocolOptions, "handshakeTimeoutMs">, { flag: string; of: readonly ProtocolName[] }>
+  Record<
+    Exclude<keyof ProtocolOptions, "handshakeTimeoutMs" | keyof ScriptOptions>,
+    { flag: string; of: readonly ProtocolName[] }
+  >
 > = {
   headers: { flag: "--header", of: ["ws", "http"] },
   subprotocol: { flag: "--subprotocol", of: ["ws"] },
@@ -70,7 +74,13 @@ const OPTIONS: Readonly<
 };
 
 /** Names of the protocols in messages. */
-const WORDS: Readonly<Record<ProtocolName, string>> = { tcp: "plain TCP", ws: "WebSocket", http: "HTTP", mqtt: "MQTT" };
+const WORDS: Readonly<Record<ProtocolName, string>> = {
+  tcp: "plain TCP",
+  ws: "WebSocket",
+  http: "HTTP",
+  mqtt: "MQTT",
+  scripted: "a protocol of your own",
+};
 
 const MAX_MESSAGE_BYTES = 1024 * 1024;
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -79,24 +89,29 @@ export const HANDSHAKE_TIMEOUT_MS = 10_000;
  * Builds a protocol's spec from its options.
  *
  * @param address determines the protocol
- * @param side `hasOpening`: whether plain TCP connections wait for an answer before they are ready; `mode`: a server's
+ * @param side `hasOpening`: whether plain TCP connections wait for an answer before they are ready; `mode`: a server's;
+ *   `script`: the loaded file of a protocol of the author's own
  * @returns undefined for plain TCP
  * @throws {AppError} E_OPTION when an option is invalid or belongs to another protocol
  */
 export function protocolSpec(
   address: Address,
   options: ProtocolOptions,
-  { hasOpening = false, mode }: { hasOpening?: boolean; mode?: string } = {},
+  { hasOpening = false, mode, script }: { hasOpening?: boolean; mode?: string; script?: ScriptSide | undefined } = {},
 ): ProtocolSpec | undefined {
   const { protocol, isSecure } = SCHEMES[address.scheme];
   checkTime("handshake timeout", options.handshakeTimeoutMs);
-  if (options.handshakeTimeoutMs !== undefined && protocol === "tcp" && !isSecure && !hasOpening) {
+  if (options.handshakeTimeoutMs !== undefined && protocol === "tcp" && !isSecure && !hasOpening && !script) {
     throw invalid(
       "plain TCP has no handshake after connect()",
       "use --connect-timeout, or leave out --handshake-timeout",
     );
   }
   checkOwners(protocol, options);
+  if (script) {
+    return scriptedSpec(address, options, script, protocol === "ws" ? webSocketSpec(address, options) : undefined);
+  }
+  checkWithoutScript(options);
   if (protocol === "ws") return webSocketSpec(address, options);
   if (protocol === "mqtt") return mqttSpec(options);
   if (protocol === "http") return httpSpec(address, { ...options, mode }, options.maxMessageBytes ?? MAX_MESSAGE_BYTES);

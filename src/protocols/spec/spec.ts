@@ -79,7 +79,50 @@ export interface PublishSpec {
   readonly isStamped: boolean;
 }
 
-export type ProtocolSpec = WebSocketSpec | HttpSpec | MqttSpec;
+/** A counter or histogram that a script declares. */
+export interface MetricSpec {
+  readonly name: string;
+  readonly type: "counter" | "histogram";
+  readonly help?: string | undefined;
+}
+
+/** A protocol in a file of its own (protocols/scripted/), for one side. */
+export interface ScriptedSpec {
+  readonly name: "scripted";
+  /** Name that the author gave it. */
+  readonly title: string;
+  /** Absolute path of the file. */
+  readonly file: string;
+  /** SHA-256 of the file, in hexadecimal. */
+  readonly sha256: string;
+  /** What carries it over WebSocket; undefined for a byte stream. */
+  readonly webSocket?: WebSocketSpec | undefined;
+  /** Whether this side has a handler that leads to ready. */
+  readonly opens: boolean;
+  /** Clients: whether messages are due. */
+  readonly sends: boolean;
+  /** Clients: whether messages are answered. */
+  readonly isAnswered: boolean;
+  /** Clients: whether a connection's messages wait for each other's answers. */
+  readonly alternates: boolean;
+  /** Clients: names of the phases of a connection. */
+  readonly phases: readonly string[];
+  readonly metrics: readonly MetricSpec[];
+  readonly seed: number;
+  readonly data?: DataSpec | undefined;
+}
+
+/** Rows for the connections of a script. */
+export interface DataSpec {
+  /** Absolute path. */
+  readonly file: string;
+  /** Columns that it must have. */
+  readonly columns: readonly string[];
+  /** Whether a connection beyond the last row starts again at the first; otherwise it fails with NO_DATA. */
+  readonly wraps: boolean;
+}
+
+export type ProtocolSpec = WebSocketSpec | HttpSpec | MqttSpec | ScriptedSpec;
 
 /** Protocol on the connections. `tcp` means raw bytes and has no spec. */
 export type ProtocolName = ProtocolSpec["name"] | "tcp";

@@ -32,7 +32,7 @@ export interface WebSocketClientOptions {
 }
 
 export class WebSocketClient extends WebSocketSide implements ClientProtocol {
-  readonly slotBytes = 11;
+  readonly slotBytes: number = 11;
   readonly constants: readonly Uint8Array[];
   readonly isAnswered: boolean;
   private readonly client: ClientConnections;
@@ -89,7 +89,10 @@ export class WebSocketClient extends WebSocketSide implements ClientProtocol {
     return true;
   }
 
-  protected begin(_slot: number): void {}
+  protected begin(slot: number): void {
+    this.connections.ready(slot);
+  }
+
   protected frame(_slot: number): void {}
 
   protected content(slot: number, bytes: Uint8Array, start: number, end: number): boolean {

@@ -93,6 +93,11 @@ export abstract class FrameReader {
   /** Sends gathered output. Called before anything else is sent and at the end of each read. */
   protected abstract flush(slot: number): void;
 
+  /** Returns whether messages can be exchanged. */
+  protected isUpgraded(slot: number): boolean {
+    return (this.flags[slot]! & (READY | CLOSED)) === READY;
+  }
+
   /** Closes with `code`. Sends a Close frame unless a frame of ours is incomplete. */
   protected closeWith(slot: number, code: number): void {
     this.flags[slot]! |= CLOSED;
@@ -183,7 +188,8 @@ export abstract class FrameReader {
     if (!this.message(slot)) return this.fail(slot, CLOSE.notUtf8);
     this.flags[slot]! &= ~IN_MESSAGE;
     this.sizes[slot] = 0;
-    return true;
+    // A script may have closed the connection.
+    return this.isUpgraded(slot);
   }
 
   private control(slot: number, opcode: number, bytes: Uint8Array, start: number, end: number, key: number): boolean {

@@ -30,7 +30,7 @@ export interface WebSocketServerOptions {
 }
 
 export class WebSocketServer extends WebSocketSide {
-  readonly slotBytes = 15;
+  readonly slotBytes: number = 15;
   readonly constants: readonly Uint8Array[];
   private readonly spec: WebSocketSpec;
   private readonly isEcho: boolean;
@@ -91,6 +91,7 @@ export class WebSocketServer extends WebSocketSide {
   }
 
   protected begin(slot: number): void {
+    this.connections.ready(slot);
     if (!this.greets) return;
     this.connections.sendConstant(slot, GREETING);
     if (!this.closes) return;

@@ -1,7 +1,7 @@
 // Base class of both sides of a WebSocket: parses the head, hands frames to the reader, and pings as heartbeats.
 import { FAULT } from "../codes.js";
 import { grown } from "../columns.js";
-import { type Connections, LEAST_HEARTBEAT_GAP, type Protocol } from "../contract.js";
+import { type Connections, type Handshake, LEAST_HEARTBEAT_GAP, type Protocol } from "../contract.js";
 import { HEAD, Heads } from "../http-head.js";
 import { CLOSE } from "./frame.js";
 import { CLOSED, FrameReader, PARTIAL, PINGED, READY } from "./frame-reader.js";
@@ -13,7 +13,7 @@ export abstract class WebSocketSide extends FrameReader implements Protocol {
   abstract readonly slotBytes: number;
   abstract readonly constants: readonly Uint8Array[];
   readonly replies = "any";
-  readonly handshake = "upgrade";
+  readonly handshake: Handshake = "upgrade";
   readonly heartbeatMs: number;
   private readonly heads = new Heads(this.leftovers);
   /** Number of heartbeats since the unanswered ping. */
@@ -64,7 +64,7 @@ export abstract class WebSocketSide extends FrameReader implements Protocol {
   }
 
   closing(slot: number): void {
-    if ((this.flags[slot]! & (READY | CLOSED)) === READY) this.closeWith(slot, CLOSE.normal);
+    if (this.isUpgraded(slot)) this.closeWith(slot, CLOSE.normal);
   }
 
   closed(slot: number): void {
@@ -77,7 +77,7 @@ export abstract class WebSocketSide extends FrameReader implements Protocol {
    * @returns whether the connection is upgraded; if not, it has been refused
    */
   protected abstract upgrade(slot: number, bytes: Uint8Array, start: number, end: number): boolean;
-  /** The connection is ready. */
+  /** The connection is upgraded. Calls `ready`. */
   protected abstract begin(slot: number): void;
 
   protected override grow(slot: number): void {
@@ -97,8 +97,7 @@ export abstract class WebSocketSide extends FrameReader implements Protocol {
     if (at === HEAD.tooLong) this.connections.refused(slot, FAULT.HEAD_TOO_LONG);
     if (at < 0 || !this.upgrade(slot, heads.bytes, heads.start, heads.end)) return -1;
     this.flags[slot]! |= READY;
-    this.connections.ready(slot);
     this.begin(slot);
-    return (this.flags[slot]! & (READY | CLOSED)) === READY ? at : -1;
+    return this.isUpgraded(slot) ? at : -1;
   }
 }

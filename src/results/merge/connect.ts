@@ -1,13 +1,12 @@
 // Merges two parts of a client's run. mergeResults() (index.ts) documents which values are not exact.
-import { AppError } from "../../util/errors.js";
 import { STEPS } from "../../util/steps.js";
 import type { ConnectResult, DestinationReport, ResolvedName } from "../connect.js";
 import type { FailureReport } from "../fields.js";
-import type { LatencySummary } from "../histogram/latency-summary.js";
-import { histogramOf, summarizeLatency } from "../histogram/summarize.js";
 import type { MessageResult } from "../messages.js";
 import { mergeAccepting, mergeEvidence, mergeLocalPath, mergeLossPattern, mergeShortage } from "./evidence.js";
+import { mergeLatency } from "./latency.js";
 import { mergeThresholds, mergeVerdicts } from "./misses.js";
+import { mergeScript } from "./script.js";
 import { mergeSamples, mergeTimes } from "./timeline.js";
 import { add, addResponses, addTls, agreed, both, either, joined, merged, oneOf, union, weighted } from "./values.js";
 
@@ -66,6 +65,7 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
     thresholds,
     ...whole,
     protocol: agreed(a.protocol, b.protocol),
+    script: both(a.script, b.script, mergeScript),
     greeted: either(a.greeted, b.greeted, add),
     peakOpen: Math.max(a.peakOpen, b.peakOpen, ...samples.map(({ open }) => open)),
     openAtStop: sum("openAtStop"),
@@ -133,17 +133,6 @@ function readyOf(...parts: readonly ConnectResult[]): number {
   return parts.reduce((total, { ready, established }) => total + (ready ?? established), 0);
 }
 
-function mergeLatency(a: LatencySummary, b: LatencySummary): LatencySummary {
-  const [x, y] = [histogramOf(a), histogramOf(b)];
-  if (x === undefined || y === undefined) {
-    throw new AppError("E_OPTION", "a result without histograms cannot be merged: it is of an older version", {
-      fix: "run it again",
-    });
-  }
-  x.add(y);
-  return summarizeLatency(x);
-}
-
 /** Merges failures by kind, most frequent first; equally frequent ones are ordered by step and errno. */
 export function mergeFailures(a: readonly FailureReport[], b: readonly FailureReport[]): FailureReport[] {
   const keyOf = ({ phase, errno }: FailureReport) => `${STEPS.indexOf(phase)} ${errno}`;
@@ -198,7 +187,17 @@ function mergeNames(a: readonly ResolvedName[], b: readonly ResolvedName[]): Res
 
 /** Requested values are the larger of the two; `expected` is the less strict of the two. */
 function mergeMessages(a: MessageResult, b: MessageResult): MessageResult {
-  const strictness = ["none", "any", "response", "bytes", "until", "acknowledgement", "delivery", "echo"] as const;
+  const strictness = [
+    "none",
+    "any",
+    "response",
+    "bytes",
+    "until",
+    "acknowledgement",
+    "delivery",
+    "handler",
+    "echo",
+  ] as const;
   const sum = (
     field: "due" | "sent" | "answered" | "unanswered" | "inFlight" | "late" | "missed" | "blocked" | "unsolicitedBytes",
   ) => a[field] + b[field];

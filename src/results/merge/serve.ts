@@ -2,6 +2,7 @@
 import type { ServeResult } from "../serve.js";
 import { lowest, mergeFailures } from "./connect.js";
 import { mergeEvidence } from "./evidence.js";
+import { mergeScript } from "./script.js";
 import { add, addResponses, addTls, agreed, both, either, oneOf, weighted } from "./values.js";
 
 export function mergeServe(a: ServeResult, b: ServeResult): ServeResult {
@@ -14,6 +15,7 @@ export function mergeServe(a: ServeResult, b: ServeResult): ServeResult {
     address: oneOf(a.address, b.address),
     elapsedMs: endMs - startMs,
     protocol: agreed(a.protocol, b.protocol),
+    script: both(a.script, b.script, mergeScript),
     accepted: a.accepted + b.accepted,
     ready: both(a.ready, b.ready, add),
     peakOpen: a.peakOpen + b.peakOpen,

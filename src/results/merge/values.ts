@@ -16,7 +16,7 @@ export function either<T>(a: T | undefined, b: T | undefined, merge: (a: T, b: T
 }
 
 /** Merges optional values if a missing one means unknown: the result is then unknown too. */
-export function both<T>(a: T | undefined, b: T | undefined, merge: (a: T, b: T) => T): T | undefined {
+export function both<T>(a: T | undefined, b: T | undefined, merge: (a: T, b: T) => T | undefined): T | undefined {
   return a === undefined || b === undefined ? undefined : merge(a, b);
 }
 

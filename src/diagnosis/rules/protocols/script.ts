@@ -1,0 +1,53 @@
+// Refusals by a protocol of the user's own, and what ends its connections otherwise.
+import type { ScriptResult } from "../../../results/script.js";
+import { type Known, local, peer } from "./known.js";
+
+const KNOWN: Readonly<Record<string, Known>> = {
+  HANDLER_ERROR: local(
+    "handler",
+    "a handler of the protocol's file threw an error, which ended its connection",
+    "correct the handler; the first error, with its file and line, is under handler errors",
+  ),
+  FRAME_TOO_LONG: local(
+    "frame-size",
+    "a frame is longer than the protocol's file allows, or too many frames are incomplete at once",
+    "check the framing, or raise its maxBytes",
+  ),
+  BAD_LENGTH: local(
+    "frame-size",
+    "a frame's length is less than that of its header",
+    "check the framing: its position, byte order and includesHeader",
+  ),
+  NO_DATA: local("data", "the data file has no row for this connection", "add rows, or leave out --data-once"),
+};
+
+/** @returns undefined for a failure that is not of a script */
+export function scriptRefusal(script: ScriptResult | undefined, phase: string, errno: string): Known | undefined {
+  if (Object.hasOwn(KNOWN, errno)) return KNOWN[errno];
+  const code = /^REFUSED (\d+)$/.exec(errno)?.[1];
+  if (code !== undefined) {
+    const text = script?.refusals.find((refusal) => refusal.code === Number(code))?.text;
+    const meaning = text === undefined ? `code ${code}` : `code ${code} (${text})`;
+    return peer(
+      "refused",
+      `the protocol's file refused the connection with ${meaning}`,
+      "check what the peer sent, and its log",
+    );
+  }
+  if (phase !== "setup") return undefined;
+  if (errno === "ETIMEDOUT") {
+    return peer(
+      "peer-silent",
+      "the protocol's handlers did not report the connection as ready in time",
+      "check whether the server answers and whether a handler calls ready(), or wait longer (--handshake-timeout)",
+    );
+  }
+  if (errno === "FIN" || errno === "ECONNRESET") {
+    return peer(
+      "refused",
+      "the server closes connections before they are ready",
+      "check the server's log, and what opened() sends",
+    );
+  }
+  return undefined;
+}

@@ -1,0 +1,91 @@
+// A script's run in the main thread: what its workers share, and its part of the result.
+import { basename } from "node:path";
+import { Board } from "../../protocols/scripted/board.js";
+import { indexRows, type RowIndex } from "../../protocols/scripted/file/row-index.js";
+import { ERRORS, layoutOf, phasePlace, placesOf } from "../../protocols/scripted/metrics.js";
+import type { ProtocolSpec, ScriptedSpec } from "../../protocols/spec/spec.js";
+import { summarizeLatency } from "../../results/histogram/summarize.js";
+import type { ScriptResult } from "../../results/script.js";
+import { AppError } from "../../util/errors.js";
+import { formatCount } from "../../util/units.js";
+import { readHistogram } from "../metrics.js";
+import { type MemoryLayout, sumCounter, type WorkerMemory } from "../worker-memory.js";
+
+/** What all workers of a script share. */
+export interface ScriptPlan {
+  readonly board: SharedArrayBuffer;
+  /** Undefined without a data file. */
+  readonly rows: RowIndex | undefined;
+}
+
+export class ScriptRun {
+  readonly spec: ScriptedSpec;
+  readonly plan: ScriptPlan;
+  /** Layout of a worker's memory: the role's metrics, then the script's. */
+  readonly layout: MemoryLayout;
+  private readonly board = new Board();
+  private readonly roleLayout: MemoryLayout;
+
+  /**
+   * @param connections most connections at once, if it is known
+   * @throws {AppError} E_OPTION if the data file cannot be read or has too few rows
+   */
+  constructor(spec: ScriptedSpec, roleLayout: MemoryLayout, connections = 0) {
+    const { data } = spec;
+    const own = layoutOf(spec);
+    this.spec = spec;
+    this.roleLayout = roleLayout;
+    this.layout = {
+      counters: roleLayout.counters + own.counters,
+      histograms: roleLayout.histograms + own.histograms,
+    };
+    const rows = data && indexRows(data.file, data.columns);
+    if (rows && !data.wraps && rows.count < connections) {
+      throw new AppError(
+        "E_OPTION",
+        `${basename(data.file)} has ${formatCount(rows.count)} rows for ${formatCount(connections)} connections`,
+        { fix: "add rows, open fewer connections, or leave out --data-once" },
+      );
+    }
+    this.plan = { board: this.board.buffer, rows };
+  }
+
+  /** First error of a handler, with its stack; undefined if none has thrown. */
+  get error(): string | undefined {
+    return this.board.error;
+  }
+
+  /** Returns the script's part of a result. */
+  report(memories: readonly WorkerMemory[]): ScriptResult {
+    const { spec, roleLayout } = this;
+    const counter = (place: number) => sumCounter(memories, roleLayout.counters + place);
+    const durations = (place: number) => summarizeLatency(readHistogram(memories, roleLayout.histograms + place));
+    const placed = placesOf(spec);
+    const errors = counter(ERRORS);
+    return {
+      name: spec.title,
+      file: spec.file,
+      sha256: spec.sha256,
+      seed: spec.seed,
+      data: spec.data?.file,
+      phases: spec.phases.map((name, n) => ({ name, entered: counter(phasePlace(n)), duration: durations(n) })),
+      counters: placed
+        .filter(({ metric }) => metric.type === "counter")
+        .map(({ metric: { name, help }, place }) => ({ name, help, value: counter(place) })),
+      histograms: placed
+        .filter(({ metric }) => metric.type === "histogram")
+        .map(({ metric: { name, help }, place }) => ({ name, help, duration: durations(place) })),
+      refusals: this.board.refusals(),
+      errors: errors > 0 ? { count: errors, first: (this.error ?? "").split("\n") } : undefined,
+    };
+  }
+}
+
+/** Returns undefined for other protocols. @throws {AppError} E_OPTION, see ScriptRun */
+export function scriptRunOf(
+  protocol: ProtocolSpec | undefined,
+  layout: MemoryLayout,
+  connections?: number,
+): ScriptRun | undefined {
+  return protocol?.name === "scripted" ? new ScriptRun(protocol, layout, connections) : undefined;
+}

@@ -1,0 +1,72 @@
+// Watches the handlers of a script from the main thread: passes on the first error, and ends a worker whose handler does not
+// return. Counts its own ticks rather than time, so a process that was stopped is not mistaken for a handler that loops.
+import { basename } from "node:path";
+import { CALL, HANDLERS } from "../../protocols/scripted/host.js";
+import { AppError } from "../../util/errors.js";
+import { CONTROL, type WorkerMemory } from "../worker-memory.js";
+import type { ScriptRun } from "./run.js";
+
+const TICK_MS = 100;
+/** Ticks that a single call may last: about a second. */
+const MOST_TICKS = 10;
+
+interface Watched {
+  readonly memories: readonly WorkerMemory[];
+  /** Ends a worker's thread. */
+  terminate(worker: number, fault: AppError): void;
+}
+
+interface Seen {
+  count: number;
+  ticks: number;
+}
+
+export class HandlerWatch {
+  private readonly pool: Watched;
+  private readonly script: ScriptRun;
+  private readonly onError: (text: string) => void;
+  private readonly timer: NodeJS.Timeout;
+  private readonly seen: Seen[] = [];
+  private hasError = false;
+
+  /** @param onError takes the first error's text */
+  constructor(pool: Watched, script: ScriptRun, onError: (text: string) => void) {
+    this.pool = pool;
+    this.script = script;
+    this.onError = onError;
+    this.timer = setInterval(() => this.tick(), TICK_MS).unref();
+  }
+
+  /** Ends the watch. Passes on an error that was not seen yet. */
+  end(): void {
+    clearInterval(this.timer);
+    this.passOnError();
+  }
+
+  private tick(): void {
+    this.passOnError();
+    this.pool.memories.forEach(({ control }, worker) => {
+      const handler = Atomics.load(control, CONTROL.call + CALL.handler);
+      const count = Atomics.load(control, CONTROL.call + CALL.count);
+      this.seen[worker] ??= { count: 0, ticks: 0 };
+      const seen = this.seen[worker];
+      seen.ticks = handler !== 0 && seen.count === count ? seen.ticks + 1 : 0;
+      seen.count = count;
+      if (seen.ticks === MOST_TICKS) this.pool.terminate(worker, this.stuck(handler));
+    });
+  }
+
+  private passOnError(): void {
+    const { error } = this.script;
+    if (this.hasError || error === undefined) return;
+    this.hasError = true;
+    this.onError(error);
+  }
+
+  private stuck(handler: number): AppError {
+    const { file } = this.script.spec;
+    return new AppError("E_WORKER", `${HANDLERS[handler - 1]}() in ${basename(file)} has not returned for a second`, {
+      fix: "find the loop in it; handlers must return at once",
+    });
+  }
+}

@@ -1,0 +1,142 @@
+// Finds where each row of a data file begins, so that workers can read any row of a file that does not fit into memory. Takes
+// four bytes per row, which all threads share.
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { extname } from "node:path";
+import { AppError } from "../../../util/errors.js";
+import { quoted } from "../../../util/printable.js";
+import { parseCsvRow } from "./row-text.js";
+
+const CHUNK_BYTES = 1024 * 1024;
+/** Rows whose places are relative to the same base. */
+const ROWS_PER_BASE = 1024;
+/** Longest row in bytes. */
+export const LONGEST_ROW = 1024 * 1024;
+
+const [LF, CR, QUOTE] = [10, 13, 34] as const;
+
+export type RowFormat = "csv" | "jsonl";
+
+/** Places of rows, as plain data and shared memory. */
+export interface RowIndex {
+  readonly file: string;
+  readonly format: RowFormat;
+  /** Names of the columns of a CSV file; empty for JSON lines, whose rows have their own. */
+  readonly columns: readonly string[];
+  readonly count: number;
+  /** Size of the file when it was read. */
+  readonly bytes: number;
+  readonly bases: Float64Array;
+  readonly places: Uint32Array;
+}
+
+/**
+ * Reads a file once. A CSV file begins with the names of its columns; rows end with LF or CRLF outside quotes, and empty
+ * lines are skipped.
+ *
+ * @param wanted columns that it must have
+ * @throws {AppError} E_OPTION if it cannot be read, has no rows, or lacks a column
+ */
+export function indexRows(file: string, wanted: readonly string[]): RowIndex {
+  const format = formatOf(file);
+  const found = scan(file, format);
+  const columns = format === "csv" ? headerOf(file, found) : [];
+  const first = format === "csv" ? 1 : 0;
+  const missing = format === "csv" ? wanted.find((name) => !columns.includes(name)) : undefined;
+  if (missing !== undefined) {
+    throw invalid(file, `has no column ${quoted(missing)}; it has ${columns.join(", ")}`, "add it to the first line");
+  }
+  const count = found.places.length - first;
+  if (count < 1) throw invalid(file, "has no rows", "give one row or more");
+  return { file, format, columns, count, bytes: found.bytes, ...packed(found.places, first) };
+}
+
+/** Returns where row `row` (from 0 on) begins. */
+export function rowStart({ bases, places }: RowIndex, row: number): number {
+  return bases[Math.floor(row / ROWS_PER_BASE)]! + places[row]!;
+}
+
+interface Scanned {
+  readonly places: Float64Array;
+  readonly bytes: number;
+  /** The file's beginning. */
+  readonly head: Buffer;
+}
+
+function scan(file: string, format: RowFormat): Scanned {
+  const fd = open(file);
+  try {
+    const { size } = fstatSync(fd);
+    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    let head: Buffer | undefined;
+    let places = new Float64Array(1024);
+    let count = 0;
+    let isQuoted = false;
+    let isInRow = false;
+    let offset = 0;
+    for (;;) {
+      const length = readSync(fd, chunk, 0, CHUNK_BYTES, offset);
+      if (length === 0) break;
+      head ??= Buffer.from(chunk.subarray(0, length));
+      for (let at = offset === 0 ? bomLength(chunk) : 0; at < length; at++) {
+        const byte = chunk[at]!;
+        if (byte === LF && !isQuoted) isInRow = false;
+        else if (!isInRow && byte !== CR && byte !== LF) {
+          if (count === places.length) {
+            const larger = new Float64Array(2 * count);
+            larger.set(places);
+            places = larger;
+          }
+          places[count++] = offset + at;
+          isInRow = true;
+        }
+        if (byte === QUOTE && format === "csv") isQuoted = !isQuoted;
+      }
+      offset += length;
+    }
+    if (isQuoted) throw invalid(file, "has a quote that is not closed", "double the quotes within a field");
+    return { places: places.subarray(0, count), bytes: Math.max(size, offset), head: head ?? Buffer.alloc(0) };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function packed(all: Float64Array, first: number): Pick<RowIndex, "bases" | "places"> {
+  const count = all.length - first;
+  const bases = new Float64Array(new SharedArrayBuffer(8 * Math.ceil(count / ROWS_PER_BASE)));
+  const places = new Uint32Array(new SharedArrayBuffer(4 * count));
+  for (let row = 0; row < count; row++) {
+    if (row % ROWS_PER_BASE === 0) bases[row / ROWS_PER_BASE] = all[first + row]!;
+    places[row] = all[first + row]! - bases[Math.floor(row / ROWS_PER_BASE)]!;
+  }
+  return { bases, places };
+}
+
+function headerOf(file: string, { head, places }: Scanned): string[] {
+  if (places.length === 0) throw invalid(file, "is empty", "begin with a line of column names");
+  return parseCsvRow(head, places[0]!, head.length);
+}
+
+function formatOf(file: string): RowFormat {
+  const extension = extname(file).toLowerCase();
+  if (extension === ".csv") return "csv";
+  if (extension === ".jsonl" || extension === ".ndjson") return "jsonl";
+  throw invalid(file, "is of an unknown kind", "name it .csv or .jsonl");
+}
+
+function open(file: string): number {
+  try {
+    return openSync(file, "r");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw invalid(file, code === "ENOENT" ? "does not exist" : `cannot be read (${code})`, "check the path");
+  }
+}
+
+/** Length of a UTF-8 byte order mark. */
+function bomLength(bytes: Buffer): number {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+}
+
+function invalid(file: string, problem: string, fix: string): AppError {
+  return new AppError("E_OPTION", `the data file ${quoted(file)} ${problem}`, { fix });
+}

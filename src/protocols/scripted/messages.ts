@@ -1,0 +1,88 @@
+// WebSocket messages of scripts: joins those that arrive in parts, and frames those that are sent.
+import type { Connections } from "../contract.js";
+import { Leftovers } from "../leftovers.js";
+import { FIN, MASKED, OPCODE, writeHeader } from "../websocket/frame.js";
+import { StreamLink } from "./link.js";
+
+const NONE = new Uint8Array(0);
+/** Header with an 8-byte length, and the mask. */
+const LONGEST_HEADER = 14;
+const SCRATCH_BYTES = 16 * 1024;
+
+/** Takes whole messages. */
+interface MessageTaker {
+  received(slot: number, bytes: Uint8Array, start: number, end: number): void;
+}
+
+/** Most messages arrive in one part, which is passed on where it is. */
+export class MessageParts {
+  private readonly leftovers = new Leftovers();
+  /** The only part so far of the message that is being read. */
+  private bytes: Uint8Array = NONE;
+  private start = 0;
+  private end = 0;
+
+  add(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    if (this.bytes === NONE && this.leftovers.lengthOf(slot) === 0) {
+      this.bytes = bytes;
+      this.start = start;
+      this.end = end;
+      return;
+    }
+    this.keep(slot);
+    this.leftovers.keep(slot, bytes, start, end);
+  }
+
+  /** Copies the part that was added last, before its buffer is used again. @returns whether there was room */
+  keep(slot: number): boolean {
+    const { bytes, start, end } = this;
+    this.bytes = NONE;
+    return bytes === NONE || this.leftovers.keep(slot, bytes, start, end);
+  }
+
+  /** Passes on the message, which is complete. */
+  deliver(taker: MessageTaker, slot: number): void {
+    const { leftovers, bytes, start, end } = this;
+    this.bytes = NONE;
+    if (leftovers.lengthOf(slot) === 0) {
+      taker.received(slot, bytes, start, bytes === NONE ? start : end);
+      return;
+    }
+    const length = leftovers.join(slot, bytes, start, bytes === NONE ? start : end);
+    taker.received(slot, leftovers.joined, 0, length);
+  }
+
+  drop(slot: number): void {
+    this.bytes = NONE;
+    this.leftovers.drop(slot);
+  }
+}
+
+export class OutgoingMessages {
+  private readonly stream: StreamLink;
+  private readonly mask: Uint8Array | undefined;
+  private readonly scratch = Buffer.alloc(SCRATCH_BYTES);
+
+  /** @param mask four bytes, for a client */
+  constructor(connections: Connections, mask?: Uint8Array) {
+    this.stream = new StreamLink(connections);
+    this.mask = mask;
+  }
+
+  send(slot: number, bytes: Uint8Array, start: number, end: number, isText: boolean): void {
+    const length = end - start;
+    const frame = length + LONGEST_HEADER <= SCRATCH_BYTES ? this.scratch : Buffer.alloc(length + LONGEST_HEADER);
+    let at = writeHeader(frame, 0, FIN | (isText ? OPCODE.text : OPCODE.binary), length);
+    const { mask } = this;
+    if (mask) {
+      frame[1]! |= MASKED;
+      for (let n = 0; n < 4; n++) frame[at++] = mask[n]!;
+      for (let n = 0; n < length; n++) frame[at + n] = bytes[start + n]! ^ mask[n & 3]!;
+    } else frame.set(bytes.subarray(start, end), at);
+    this.stream.send(slot, frame, 0, at + length);
+  }
+
+  flush(slot: number): void {
+    this.stream.flush(slot);
+  }
+}

@@ -1,0 +1,51 @@
+// The phases that an author names: how many connections entered each, and how long they stayed.
+import { grown } from "../../columns.js";
+import type { ScriptHost } from "../host.js";
+import { phasePlace } from "../metrics.js";
+
+export class Phases {
+  /** Bytes per connection; 0 without phases. */
+  readonly slotBytes: number;
+  private readonly names: readonly string[];
+  private readonly host: ScriptHost;
+  private current: Uint8Array<ArrayBuffer>;
+  /** When the current phase began. */
+  private sinceMs: Float64Array<ArrayBuffer>;
+
+  constructor(names: readonly string[], host: ScriptHost, slots: number) {
+    const columns = names.length > 0 ? slots : 0;
+    this.slotBytes = names.length > 0 ? 9 : 0;
+    this.names = names;
+    this.host = host;
+    this.current = new Uint8Array(columns);
+    this.sinceMs = new Float64Array(columns);
+  }
+
+  grow(slot: number): void {
+    if (this.names.length === 0) return;
+    this.current = grown(this.current, slot);
+    this.sinceMs = grown(this.sinceMs, slot);
+  }
+
+  /** Enters the first phase. */
+  begin(slot: number): void {
+    if (this.names.length > 0) this.start(slot, 0, performance.now());
+  }
+
+  enter(slot: number, name: string): void {
+    const phase = this.names.indexOf(name);
+    if (phase < 0) {
+      const known = this.names.length > 0 ? `the phases are ${this.names.join(", ")}` : "no phases are declared";
+      throw new RangeError(`unknown phase: ${name} (${known})`);
+    }
+    const nowMs = performance.now();
+    this.host.histograms[this.current[slot]!]!.record((nowMs - this.sinceMs[slot]!) * 1000);
+    this.start(slot, phase, nowMs);
+  }
+
+  private start(slot: number, phase: number, nowMs: number): void {
+    this.current[slot] = phase;
+    this.sinceMs[slot] = nowMs;
+    this.host.counters[phasePlace(phase)]! += 1;
+  }
+}

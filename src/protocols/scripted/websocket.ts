@@ -1,0 +1,189 @@
+// Scripts over WebSocket: each message is a frame of the script, and what it sends leaves as messages. The upgrade, control
+// frames and pings are those of WebSocket runs.
+import { randomBytes } from "node:crypto";
+import type { ClientConnections, Connections, Handshake } from "../contract.js";
+import type { WebSocketSpec } from "../spec/spec.js";
+import { UTF8_ACCEPT } from "../utf8.js";
+import { WebSocketClient } from "../websocket/client.js";
+import { CLOSE } from "../websocket/frame.js";
+import { TEXT } from "../websocket/frame-reader.js";
+import { WebSocketServer } from "../websocket/server.js";
+import type { Link } from "./link.js";
+import { MessageParts, OutgoingMessages } from "./messages.js";
+import type { ScriptedSide } from "./side.js";
+
+/** Creates the side that runs the script, given what carries its messages. */
+type CreateSide = (link: Link) => ScriptedSide;
+
+export class ScriptedWebSocketClient extends WebSocketClient implements Link {
+  override readonly slotBytes: number;
+  override readonly handshake: Handshake;
+  override readonly heartbeatMs: number;
+  override readonly isAnswered: boolean;
+  readonly isBusy?: (slot: number) => boolean;
+  private readonly script: ScriptedSide;
+  private readonly parts = new MessageParts();
+  private readonly outgoing: OutgoingMessages;
+
+  constructor(connections: ClientConnections, spec: WebSocketSpec, slots: number, create: CreateSide) {
+    const mask = randomBytes(4);
+    super(connections, { spec, slots, mask });
+    this.outgoing = new OutgoingMessages(connections, mask);
+    this.script = create(this);
+    const { script } = this;
+    this.slotBytes = 11 + script.slotBytes;
+    this.handshake = script.handshake === "none" ? "upgrade" : script.handshake;
+    this.heartbeatMs = script.heartbeatMs || spec.pingIntervalMs;
+    this.isAnswered = script.isAnswered;
+    if (script.isBusy) this.isBusy = script.isBusy;
+  }
+
+  override received(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    super.received(slot, bytes, start, end);
+    this.parts.keep(slot);
+  }
+
+  override due(slot: number): void {
+    this.script.due(slot);
+  }
+
+  override beat(slot: number): void {
+    if (this.script.heartbeatMs > 0) this.script.beat(slot);
+    else super.beat(slot);
+  }
+
+  override closing(slot: number): void {
+    if (this.isUpgraded(slot)) this.script.closing(slot);
+    super.closing(slot);
+  }
+
+  override closed(slot: number): void {
+    this.parts.drop(slot);
+    this.script.closed(slot);
+    super.closed(slot);
+  }
+
+  send(slot: number, bytes: Uint8Array, start: number, end: number, isText: boolean): void {
+    this.outgoing.send(slot, bytes, start, end, isText);
+  }
+
+  override flush(slot: number): void {
+    this.outgoing.flush(slot);
+  }
+
+  ready(slot: number): void {
+    this.connections.ready(slot);
+  }
+
+  finish(slot: number): void {
+    this.closeWith(slot, CLOSE.normal);
+    this.connections.close(slot);
+  }
+
+  reject(slot: number, code: number): void {
+    this.closeWith(slot, CLOSE.normal);
+    this.connections.refused(slot, code);
+  }
+
+  protected override begin(slot: number): void {
+    this.script.opened(slot);
+  }
+
+  protected override content(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
+    this.parts.add(slot, bytes, start, end);
+    return super.content(slot, bytes, start, end);
+  }
+
+  protected override message(slot: number): boolean {
+    if (this.flags[slot]! & TEXT && this.utf8[slot] !== UTF8_ACCEPT) return false;
+    this.parts.deliver(this.script, slot);
+    return true;
+  }
+}
+
+export class ScriptedWebSocketServer extends WebSocketServer implements Link {
+  override readonly slotBytes: number;
+  override readonly handshake: Handshake;
+  override readonly heartbeatMs: number;
+  private readonly script: ScriptedSide;
+  private readonly parts = new MessageParts();
+  private readonly outgoing: OutgoingMessages;
+
+  constructor(connections: Connections, spec: WebSocketSpec, create: CreateSide) {
+    super(connections, { spec, mode: "discard", greeting: "", closeAfterGreeting: false });
+    this.outgoing = new OutgoingMessages(connections);
+    this.script = create(this);
+    const { script } = this;
+    this.slotBytes = 15 + script.slotBytes;
+    this.handshake = script.handshake === "none" ? "upgrade" : script.handshake;
+    this.heartbeatMs = script.heartbeatMs || spec.pingIntervalMs;
+  }
+
+  override received(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    super.received(slot, bytes, start, end);
+    this.parts.keep(slot);
+  }
+
+  override beat(slot: number): void {
+    if (this.script.heartbeatMs > 0) this.script.beat(slot);
+    else super.beat(slot);
+  }
+
+  override closing(slot: number): void {
+    if (this.isUpgraded(slot)) this.script.closing(slot);
+    super.closing(slot);
+  }
+
+  override closed(slot: number): void {
+    this.parts.drop(slot);
+    this.script.closed(slot);
+    super.closed(slot);
+  }
+
+  send(slot: number, bytes: Uint8Array, start: number, end: number, isText: boolean): void {
+    this.outgoing.send(slot, bytes, start, end, isText);
+  }
+
+  override flush(slot: number): void {
+    // What the script sends, and pongs.
+    this.outgoing.flush(slot);
+    super.flush(slot);
+  }
+
+  ready(slot: number): void {
+    this.connections.ready(slot);
+  }
+
+  finish(slot: number): void {
+    this.closeWith(slot, CLOSE.normal);
+    this.connections.close(slot);
+  }
+
+  reject(slot: number, code: number): void {
+    this.closeWith(slot, CLOSE.normal);
+    this.connections.refused(slot, code);
+  }
+
+  protected override begin(slot: number): void {
+    this.script.opened(slot);
+  }
+
+  protected override content(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
+    // This unmasks the content in its place.
+    const isText = super.content(slot, bytes, start, end);
+    this.parts.add(slot, bytes, start, end);
+    return isText;
+  }
+
+  /** A pong is written over bytes that have been read, which may be part of a message. */
+  protected override pong(slot: number, bytes: Uint8Array, start: number, end: number, key: number): void {
+    this.parts.keep(slot);
+    super.pong(slot, bytes, start, end, key);
+  }
+
+  protected override message(slot: number): boolean {
+    if (this.flags[slot]! & TEXT && this.utf8[slot] !== UTF8_ACCEPT) return false;
+    this.parts.deliver(this.script, slot);
+    return true;
+  }
+}

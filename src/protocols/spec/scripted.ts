@@ -1,0 +1,77 @@
+// The options of scripts, and the spec that is made from them and the loaded file.
+import { resolve } from "node:path";
+import { quoted } from "../../util/printable.js";
+import type { LoadedScript } from "../scripted/file/load.js";
+import { metricSpecs } from "../scripted/metrics.js";
+import type { Address } from "./address.js";
+import { invalid } from "./option-checks.js";
+import type { ScriptedSpec, WebSocketSpec } from "./spec.js";
+
+export interface ScriptOptions {
+  /** Speaks the protocol that this file defines with `fourtuple/protocol`; its code runs in this process. */
+  readonly protocol?: string | undefined;
+  /** With `protocol`: seed of the random numbers that its handlers get; default 1. */
+  readonly seed?: number | undefined;
+  /** With `protocol`: a CSV or JSON-lines file with a row for each connection. */
+  readonly data?: string | undefined;
+  /** With `data`: uses each row once; connections beyond the last row fail. By default, rows are used again. */
+  readonly dataOnce?: boolean | undefined;
+}
+
+/** A loaded script, and the side that a run takes. */
+export interface ScriptSide {
+  readonly script: LoadedScript;
+  readonly side: "client" | "server";
+}
+
+const LARGEST_SEED = 2 ** 32 - 1;
+
+/** @throws {AppError} E_OPTION for options that need a script */
+export function checkWithoutScript({ seed, data, dataOnce }: ScriptOptions): void {
+  const flag = data !== undefined ? "--data" : dataOnce ? "--data-once" : seed !== undefined ? "--seed" : undefined;
+  if (flag !== undefined)
+    throw invalid(`${flag} requires a protocol of your own`, `add --protocol FILE, or leave out ${flag}`);
+}
+
+/**
+ * @param webSocket spec of what carries it, if it is carried by WebSocket
+ * @throws {AppError} E_OPTION if the address, the side or an option does not fit
+ */
+export function scriptedSpec(
+  address: Address,
+  { protocol, seed = 1, data, dataOnce }: ScriptOptions,
+  { script: { definition, file, sha256 }, side }: ScriptSide,
+  webSocket: WebSocketSpec | undefined,
+): ScriptedSpec {
+  const { over = "bytes", client, metrics = {}, phases = [] } = definition;
+  const handlers = definition[side];
+  const name = quoted(protocol!);
+  if (!handlers) throw invalid(`${name} defines no ${side}`, `add ${side}: { … } to it`);
+  const schemes = over === "websocket" ? (["ws", "wss"] as const) : (["tcp", "tls"] as const);
+  if (!schemes.some((scheme) => scheme === address.scheme)) {
+    const what = over === "websocket" ? "speaks over WebSocket" : "speaks over a byte stream";
+    throw invalid(`${name} ${what}`, `give an address with ${schemes.map((scheme) => `${scheme}://`).join(" or ")}`);
+  }
+  if (!Number.isInteger(seed) || seed < 0 || seed > LARGEST_SEED) {
+    throw invalid(`invalid seed: ${seed}`, `give a whole number from 0 to ${LARGEST_SEED}`);
+  }
+  if (dataOnce && data === undefined) throw invalid("--data-once requires a data file", "add --data FILE");
+  if (data === undefined && definition.data !== undefined && definition.data.length > 0) {
+    throw invalid(`${name} needs a data file with ${definition.data.join(", ")}`, "add --data users.csv");
+  }
+  return {
+    name: "scripted",
+    title: definition.name,
+    file,
+    sha256,
+    webSocket,
+    opens: handlers.opened !== undefined,
+    sends: side === "client" && client?.due !== undefined,
+    isAnswered: client?.expectsAnswers ?? true,
+    alternates: client?.oneAtATime ?? false,
+    phases: side === "client" ? phases : [],
+    metrics: metricSpecs(metrics),
+    seed,
+    data: data === undefined ? undefined : { file: resolve(data), columns: definition.data ?? [], wraps: !dataOnce },
+  };
+}

@@ -1,0 +1,97 @@
+// Tests protocols of one's own over real sockets, on the command line: both sides in one file, TLS, data, and what goes wrong.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { ownAddress } from "../../support/address.js";
+import { ROOT } from "../../support/library.js";
+import { resultOf, runCli, startCli } from "../../support/process.js";
+
+const LINE = `${ROOT}test/support/scripts/line.mjs`;
+
+function fileWith(name: string, text: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "fourtuple-protocol-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+}
+
+/** Starts a server of the line protocol. */
+async function startLine(scheme = "tcp", env: Record<string, string> = {}) {
+  const server = startCli(["serve", `${scheme}://${ownAddress()}:0`, "--protocol", LINE, "--json"], { env });
+  const [, ip, port] = await server.prints(/"ip":"([^"]+)","port":(\d+)/);
+  return { server, at: `${scheme}://${ip}:${port}` };
+}
+
+const args = (at: string, ...more: string[]) => ["connect", at, "--protocol", LINE, "-r", "20", "--json", ...more];
+
+describe("both sides of a file", () => {
+  it.each(["tcp", "tls"])("speak over %s, with phases and metrics in both results", async (scheme) => {
+    const { server, at } = await startLine(scheme);
+    const { code, stdout } = await runCli(args(at, "-c", "20", "-T", "1s", ...(scheme === "tls" ? ["-k"] : [])));
+    const { script, messages, ready, latency } = resultOf(stdout);
+    expect({ code, ready }).toEqual({ code: 0, ready: 20 });
+    expect(messages.answered).toBeGreaterThanOrEqual(20);
+    expect(messages).toMatchObject({ expected: "handler", unanswered: 0, missed: 0 });
+    expect(latency.handshake.count).toBe(20);
+    expect(script).toMatchObject({ name: "line", file: LINE, seed: 1, refusals: [] });
+    expect(script.phases.map(({ name, entered }: { name: string; entered: number }) => [name, entered])).toEqual([
+      ["greeting", 20],
+      ["login", 20],
+      ["chat", 20],
+    ]);
+    expect(script.phases[1].duration.count).toBe(20);
+    expect(script.counters).toEqual([{ name: "pongs", help: "Pongs received.", value: messages.answered }]);
+    expect(script.histograms[0].duration).toMatchObject({ count: messages.answered, p50Us: 2000 });
+    expect(script.errors).toBeUndefined();
+    server.child.kill("SIGINT");
+    const served = resultOf((await server.exited()).stdout);
+    expect(served).toMatchObject({ protocol: "scripted", accepted: 20, ready: 20, failures: [] });
+    expect(served.script).toMatchObject({ name: "line", sha256: script.sha256 });
+  });
+});
+
+it("a refusal is counted by its code, and the summary tells its text", async () => {
+  const { at } = await startLine();
+  const users = fileWith("users.csv", 'name\r\nbad "one"\r\nanna\r\n');
+  const { code, stdout } = await runCli(
+    ["connect", at, "--protocol", LINE, "-c", "4", "-T", "100ms", "--data", users],
+    { env: { USERS: users } },
+  );
+  expect(code).toBe(1);
+  expect(stdout).toContain("2 REFUSED 535 (setup)");
+  expect(stdout).toContain("535 means bad user");
+});
+
+it("a handler that throws ends its connection, names file and line at once, and the run goes on", async () => {
+  const { at } = await startLine();
+  const { code, stdout, stderr } = await runCli(args(at, "-c", "5", "-T", "1s"), { env: { THROW_AT: "3" } });
+  const { lost, losses, openAtStop, script } = resultOf(stdout);
+  expect(code).toBe(1);
+  expect({ lost, losses, openAtStop }).toEqual({
+    lost: 1,
+    losses: [{ phase: "hold", errno: "HANDLER_ERROR", count: 1 }],
+    openAtStop: 4,
+  });
+  expect(script.errors).toMatchObject({ count: 1 });
+  expect(stderr).toMatch(/^due\(\) failed for connection 3: Error: no more pings\n {2}at .*line\.mjs:\d+:\d+/m);
+});
+
+it("a handler that loops is named, and the run ends", async () => {
+  const { at } = await startLine();
+  const { code, stderr } = await runCli(args(at, "-c", "5", "-T", "60s"), { env: { LOOP_AT: "2" } });
+  expect(code).toBe(1);
+  expect(stderr).toContain("due() in line.mjs has not returned for a second");
+});
+
+it("a file that cannot be used is said in one line with its fix, with exit code 2", async () => {
+  const { code, stderr } = await runCli(["connect", "127.0.0.1:9", "--protocol", "/nonexistent/chat.mjs"]);
+  expect(stderr).toMatch(/^Fatal error: .*there is no such file\n {2}fix: .*\n$/);
+  expect(code).toBe(2);
+});
+
+it("options that the file decides are refused", async () => {
+  const { code, stderr } = await runCli(["connect", "127.0.0.1:9", "--protocol", LINE, "-m", "ping"]);
+  expect(stderr).toContain("leave out -m");
+  expect(code).toBe(2);
+});

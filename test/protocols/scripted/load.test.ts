@@ -1,0 +1,108 @@
+// Tests how an author's file is loaded: what is wrong with one that cannot be used, in a line. Loads the built module, since
+// vitest would load the author's file in Node's place.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import module from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { parseRunSpec } from "../../../src/planning/parse-run-spec.js";
+import type * as Load from "../../../src/protocols/scripted/file/load.js";
+import { ROOT } from "../../support/library.js";
+
+const { loadScript } = (await import(`${ROOT}dist/protocols/scripted/file/load.js`)) as typeof Load;
+
+function fileWith(text: string, name = "chat.mjs"): string {
+  const folder = mkdtempSync(join(tmpdir(), "fourtuple-protocol-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+}
+
+const FAULTS: [string, string | undefined, string][] = [
+  ["a missing file", undefined, "there is no such file"],
+  ["a syntax error", "export default {\n  name: ;\n}", "syntax error: "],
+  ["an error while it loads", "\nthrow new Error('oh no');", "oh no (line 2)"],
+  ["no export", "export const x = 1;", "it has no default export"],
+  ["another export", "export default 7;", "the default export is not a protocol"],
+  ["an unknown field", 'export default { name: "x", clients: {} }', "unknown field: clients"],
+  ["no side", 'export default { name: "x" }', "neither a client nor a server"],
+  [
+    "an unknown column type",
+    'export default { name: "x", state: { a: "u64" }, client: {} }',
+    "state.a must be one of u8",
+  ],
+  ["a column with our name", 'export default { name: "x", state: { send: "u8" }, client: {} }', "choose another name"],
+  ["an async handler", 'export default { name: "x", client: { async due() {} } }', "client.due is async"],
+  [
+    "a handler of the other side",
+    'export default { name: "x", server: { due() {} } }',
+    "server has an unknown field: due",
+  ],
+  ["two kinds of framing", 'export default { name: "x", framing: { fixed: 1, delimiter: "x" }, client: {} }', "one of"],
+  [
+    "a delimiter without bytes",
+    'export default { name: "x", framing: { delimiter: "" }, client: {} }',
+    "1 to 16 bytes",
+  ],
+  ["a tick without its interval", 'export default { name: "x", client: { tick() {} } }', "tick needs tickMs"],
+  [
+    "an unknown metric",
+    'export default { name: "x", metrics: { a: "gauge" }, client: {} }',
+    '"counter" or "histogram"',
+  ],
+];
+
+it.each(FAULTS)("says what is wrong: %s", async (_, text, words) => {
+  const file = text === undefined ? "/nonexistent/chat.mjs" : fileWith(text);
+  const error = await loadScript(file).catch((reason) => reason);
+  expect(error).toMatchObject({ code: "E_OPTION" });
+  expect(error.message).toContain(words);
+  expect(error.message).not.toContain("\n");
+});
+
+it("does not run TypeScript where Node does not", async () => {
+  if ("typescript" in process.features && process.features.typescript) return;
+  const error = await loadScript(fileWith("export default {}", "chat.ts")).catch((reason) => reason);
+  expect(error.message).toContain("does not run TypeScript");
+  expect(error.fix).toContain("Node 22.18");
+});
+
+it("a file whose folder lacks the package says how to get it, or finds ours", async () => {
+  const file = fileWith(
+    'import { defineProtocol } from "fourtuple/protocol";\nexport default defineProtocol({ name: "x", client: {} });',
+  );
+  const found = await loadScript(file).catch((reason) => reason);
+  if ("registerHooks" in module) expect(found.definition.name).toBe("x");
+  else expect(found.fix).toContain("npm install fourtuple");
+});
+
+const ADDRESSES: [string, string, object, string][] = [
+  ["no client", "127.0.0.1:9", { server: {} }, "defines no client"],
+  ["WebSocket over a byte stream", "tcp://127.0.0.1:9", { over: "websocket", client: {} }, "speaks over WebSocket"],
+  ["a byte stream over WebSocket", "ws://127.0.0.1:9", { client: {} }, "speaks over a byte stream"],
+  ["missing data", "127.0.0.1:9", { data: ["name"], client: {} }, "needs a data file with name"],
+];
+
+it.each(ADDRESSES)("says what does not fit: %s", (_, to, definition, words) => {
+  const script = { definition: { name: "x", ...definition }, file: "/chat.mjs", sha256: "" };
+  expect(() => parseRunSpec({ to, protocol: "chat.mjs" }, script)).toThrow(words);
+});
+
+const OPTIONS: [string, object, string][] = [
+  ["a message", { message: "x" }, "not -m"],
+  ["an expectation", { expect: "any" }, "not --expect"],
+  ["a rate without due", { messageRatePerSec: 1 }, "requires a client with a handler due"],
+  ["rows used once without rows", { dataOnce: true }, "--data-once requires a data file"],
+  ["a seed out of range", { seed: -1 }, "invalid seed"],
+];
+
+it.each(OPTIONS)("refuses what the file decides: %s", (_, options, words) => {
+  const script = { definition: { name: "x", client: {} }, file: "/chat.mjs", sha256: "" };
+  expect(() => parseRunSpec({ to: "127.0.0.1:9", protocol: "chat.mjs", ...options }, script)).toThrow(words);
+});
+
+it("refuses its options without a file", () => {
+  for (const options of [{ seed: 3 }, { data: "users.csv" }, { dataOnce: true }]) {
+    expect(() => parseRunSpec({ to: "127.0.0.1:9", ...options })).toThrow("requires a protocol of your own");
+  }
+});

@@ -1,0 +1,52 @@
+// A line protocol with both sides: a greeting and a login, then pings that are answered. Users whose name begins with "bad"
+// are refused; messages from connection numbers that THROW_AT and LOOP_AT name fail.
+import { defineProtocol } from "fourtuple/protocol";
+
+const PING = Buffer.from("PING\r\n");
+
+export default defineProtocol({
+  name: "line",
+  framing: { delimiter: "\r\n", maxBytes: 100 },
+  state: { sent: "u32" },
+  metrics: { pongs: { type: "counter", help: "Pongs received." }, turns: "histogram" },
+  phases: ["greeting", "login", "chat"],
+  client: {
+    opened() {},
+    received(c, frame) {
+      if (frame.startsWith("220")) {
+        c.phase("login");
+        c.send(`LOGIN ${process.env.USERS === undefined ? `user${c.number}` : c.row.name}\r\n`);
+      } else if (frame.startsWith("OK")) {
+        c.phase("chat");
+        c.ready();
+      } else if (frame.startsWith("NO")) c.refused(535, frame.text(3));
+      else {
+        c.metrics.pongs.add();
+        c.metrics.turns.record(2);
+        c.answered();
+      }
+    },
+    due(c) {
+      c.sent += 1;
+      if (`${c.number}` === process.env.THROW_AT) throw new Error("no more pings");
+      if (`${c.number}` === process.env.LOOP_AT) for (;;);
+      c.send(PING);
+    },
+    closing(c) {
+      c.send("BYE\r\n");
+    },
+  },
+  server: {
+    opened(c) {
+      c.send("220 welcome\r\n");
+    },
+    received(c, frame) {
+      if (frame.equals("PING")) c.send("PONG\r\n");
+      else if (frame.startsWith("LOGIN bad")) c.send("NO bad user\r\n");
+      else if (frame.startsWith("LOGIN")) {
+        c.ready();
+        c.send("OK\r\n");
+      } else c.close();
+    },
+  },
+});
