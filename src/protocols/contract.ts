@@ -55,6 +55,11 @@ export interface Protocol {
 export interface ClientProtocol extends Protocol {
   /** Whether messages are answered. */
   readonly isAnswered: boolean;
+  /**
+   * Whether `due` may be called for several messages before the first of them is sent, so that they leave in one send.
+   * Requires messages that are neither answered nor acknowledged, and equally long on the same connection.
+   */
+  readonly gathers?: boolean;
   /** A ready connection's next message is due and should be sent. Not called while earlier bytes are unsent, or while `isBusy`. */
   due(slot: number): void;
   /** Whether the next message must wait, because an answer is outstanding. If missing, messages never wait. */

@@ -26,6 +26,7 @@ export class DiscardServer implements Protocol {
 
 export class DiscardClient extends TimedMessage {
   readonly isAnswered = false;
+  readonly gathers = true;
 
   protected match(slot: number, _bytes: Uint8Array, start: number, end: number): void {
     if (!this.hasSent(slot)) this.connections.unexpected(end - start);

@@ -15,7 +15,7 @@ import type { Rows } from "../../protocols/scripted/file/rows.js";
 import type { Histogram } from "../../results/histogram/histogram.js";
 import { STEP } from "../../util/steps.js";
 import { Answers } from "../messages/answers.js";
-import { Rounds } from "../messages/rounds.js";
+import { NONE, Rounds } from "../messages/rounds.js";
 import { MessageSchedule } from "../messages/schedule.js";
 import { type MessageCarrier, MessageSender } from "../messages/sender.js";
 import { CLIENT_METRICS, COUNTER, HISTOGRAM } from "../metrics.js";
@@ -62,6 +62,8 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
   private readonly answers: Answers | undefined;
   /** Whether a connection's next message may have to wait for an answer. */
   readonly alternates: boolean;
+  readonly gathers: boolean;
+  begunBytes = 0;
   private readonly schedule: MessageSchedule | undefined;
   private readonly deliveries: Histogram;
   private readonly rows: Rows | undefined;
@@ -95,6 +97,7 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     this.protocol = create(this, { message, opening, slots, protocol, nextNumber, scriptHost });
     this.outgoing = new Outgoing(sender, this.protocol.constants, new Unsent(shared, SHARED.unsentChunks));
     this.alternates = this.protocol.isBusy !== undefined;
+    this.gathers = this.protocol.gathers === true;
     const { heartbeatMs } = this.protocol;
     if (heartbeatMs > 0) this.heartbeats = new Heartbeats(this, heartbeatMs, performance.now());
     if (!message) return;
@@ -166,9 +169,20 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     this.rows?.close();
   }
 
-  due(slot: number): number {
+  due(slot: number, most: number): number {
+    const { protocol, outgoing } = this;
+    const rounds = this.rounds!;
     this.sentBytes = 0;
-    this.protocol.due(slot);
+    if (most > 1 && outgoing.hasRoom) outgoing.gather();
+    let begun = 0;
+    do {
+      protocol.due(slot);
+      if (rounds.next[slot] === NONE) break;
+      rounds.begin(slot);
+      begun++;
+      this.begunBytes = outgoing.gatheredBytes;
+    } while (begun < most && outgoing.canGather(this.begunBytes / begun));
+    this.count(outgoing.sendGathered(slot));
     return this.sentBytes;
   }
 
@@ -280,7 +294,7 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
   }
 
   isSending(slot: number): boolean {
-    return this.rounds?.isPartial(slot) ?? false;
+    return this.rounds !== undefined && this.rounds.partial(slot) > 0;
   }
 
   unexpected(bytes: number): void {

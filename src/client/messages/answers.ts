@@ -98,7 +98,8 @@ export class Answers {
   /** Returns the number of due messages that have not been sent completely. */
   private owed(slot: number): number {
     const { rounds, schedule } = this;
-    return schedule.lastRound(slot) - rounds.next[slot]! + 1 + (rounds.isPartial(slot) ? 1 : 0);
+    // Messages sent together may be ahead of the schedule's cursor.
+    return Math.max(0, schedule.lastRound(slot) - rounds.next[slot]! + 1) + rounds.partial(slot);
   }
 
   /**

@@ -5,10 +5,12 @@ import { grown } from "../../protocols/columns.js";
 /** No message has been due over this connection yet. Rounds count from 1. */
 export const NONE = 0;
 
-/** The last message has not been sent completely. */
-const PARTIAL = 1;
-/** At least one message has been answered. */
-const ANSWERED = 2;
+// Bits of `marks`: the number of messages that have not been sent completely, and whether any has been answered.
+const PARTIAL = 127;
+const ANSWERED = 128;
+
+/** Maximum number of messages begun at once. */
+export const MOST_BEGUN = PARTIAL;
 
 export class Rounds {
   /** Round of the next message to start. */
@@ -43,13 +45,13 @@ export class Rounds {
 
   begin(slot: number): void {
     this.next[slot]! += 1;
-    this.marks[slot]! |= PARTIAL;
+    this.marks[slot]! += 1;
     if (this.isAnswered) this.waiting[slot]! += 1;
   }
 
-  /** Marks the last message as completely sent. */
-  finish(slot: number): void {
-    this.marks[slot]! &= ~PARTIAL;
+  /** Marks the oldest `count` partial messages as completely sent. */
+  finish(slot: number, count: number): void {
+    this.marks[slot]! -= count;
   }
 
   /** Marks the oldest `count` messages as answered. @returns whether these are the first answers on this connection */
@@ -65,8 +67,9 @@ export class Rounds {
     this.waiting[slot]! -= count;
   }
 
-  isPartial(slot: number): boolean {
-    return (this.marks[slot]! & PARTIAL) !== 0;
+  /** Returns the number of messages begun and not completely sent: the last ones, and at most one if they are answered. */
+  partial(slot: number): number {
+    return this.marks[slot]! & PARTIAL;
   }
 
   /** Returns the number of messages started but not answered. */
@@ -77,7 +80,7 @@ export class Rounds {
   /** Returns the number of messages completely sent but not answered. */
   awaited(slot: number): number {
     const waiting = this.waiting[slot]!;
-    return waiting > 0 && this.isPartial(slot) ? waiting - 1 : waiting;
+    return waiting > 0 ? waiting - this.partial(slot) : 0;
   }
 
   /** Returns the round of the oldest unanswered message. */

@@ -61,6 +61,11 @@ export class MessageSchedule {
     return slot < this.slot ? this.round : this.round - 1;
   }
 
+  /** Returns the last round whose message to `slot` is due by `ms`, wherever the cursor is. */
+  lastRoundDue(slot: number, ms: number): number {
+    return Math.floor(this.placeAt(ms) - this.place(1, slot)) + 1;
+  }
+
   /** Allows the thread to sleep until this time. */
   promise(untilMs: number): void {
     this.promisedMs = untilMs;

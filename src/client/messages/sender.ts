@@ -3,7 +3,7 @@
 // message is sent however late it is, or counted as missed.
 import { CONTROL, type WorkerMemory } from "../../engine/worker-memory.js";
 import { COUNTER } from "../metrics.js";
-import { NONE, type Rounds } from "./rounds.js";
+import { MOST_BEGUN, NONE, type Rounds } from "./rounds.js";
 import type { MessageSchedule } from "./schedule.js";
 
 // Limits a turn, so that a rate too high to sustain still leaves time to read answers and to see the stop command.
@@ -22,8 +22,13 @@ const SLOTS_AHEAD = 64;
 
 /** Carrier of messages, implemented by the client's exchange. */
 export interface MessageCarrier {
-  /** Tells the protocol that a message is due. @returns number of bytes sent at once, or a negative errno */
-  due(slot: number): number;
+  /**
+   * Begins up to `most` messages that are due, and sends them together. @returns number of bytes sent at once, or a
+   * negative errno
+   */
+  due(slot: number, most: number): number;
+  /** Size of the messages that the last due() began, if it was more than one. */
+  readonly begunBytes: number;
   /** Continues sending pending bytes. @returns number of bytes sent */
   resume(slot: number): number;
   /** Returns whether bytes are waiting to be sent. */
@@ -32,6 +37,8 @@ export interface MessageCarrier {
   isBusy(slot: number): boolean;
   /** Whether the messages of a connection wait for each other's answers. */
   readonly alternates: boolean;
+  /** Whether messages that are due together may leave together. */
+  readonly gathers: boolean;
 }
 
 export class MessageSender {
@@ -73,7 +80,7 @@ export class MessageSender {
     let untilMs = pausedMs > 0 ? pausedMs : nowMs;
     let readMs = nowMs;
     for (let n = 1; n <= SLOTS_AT_ONCE && schedule.nextMs <= untilMs; n++) {
-      if (isOpen(schedule.slot)) this.turn(schedule.slot, readMs);
+      if (isOpen(schedule.slot)) this.turn(schedule.slot, readMs, untilMs);
       schedule.advance(end);
       if (n % SLOTS_PER_CLOCK_READING !== 0) continue;
       readMs = performance.now();
@@ -94,12 +101,20 @@ export class MessageSender {
     return Atomics.load(this.control, CONTROL.paused) === 1;
   }
 
-  /** Handles a slot whose message of this round is due. */
-  private turn(slot: number, nowMs: number): void {
-    if (this.rounds.next[slot] === NONE) this.rounds.next[slot] = this.schedule.round;
-    this.counters[COUNTER.dueMessages]! += 1;
-    if (this.carrier.isBlocked(slot)) this.counters[COUNTER.blockedMessages]! += 1;
-    else this.flush(slot, nowMs, this.schedule.round);
+  /** Handles a slot whose message of this round is due. @param untilMs messages due by then may be sent with it */
+  private turn(slot: number, nowMs: number, untilMs: number): void {
+    const { rounds, carrier, counters, schedule } = this;
+    const { round } = schedule;
+    if (rounds.next[slot] === NONE) rounds.next[slot] = round;
+    // Sent together with an earlier one.
+    if (rounds.next[slot]! > round) return;
+    counters[COUNTER.dueMessages]! += 1;
+    if (carrier.isBlocked(slot)) {
+      counters[COUNTER.blockedMessages]! += 1;
+      return;
+    }
+    this.flush(slot, nowMs, carrier.gathers ? Math.max(round, schedule.lastRoundDue(slot, untilMs)) : round);
+    counters[COUNTER.dueMessages]! += Math.max(0, rounds.next[slot]! - 1 - round);
   }
 
   /**
@@ -110,24 +125,32 @@ export class MessageSender {
     const { counters, carrier, rounds } = this;
     const isOver = counters[COUNTER.isPaused] === 1 && !carrier.alternates;
     let bytes = carrier.isBlocked(slot) ? carrier.resume(slot) : 0;
-    for (let messages = 0; !carrier.isBlocked(slot); messages++) {
-      if (rounds.isPartial(slot)) this.noteSent(slot, nowMs);
-      if (isOver || rounds.next[slot]! > lastRound || messages >= MESSAGES_AT_ONCE || bytes >= BYTES_AT_ONCE) return;
+    for (let left = MESSAGES_AT_ONCE; !carrier.isBlocked(slot); ) {
+      const begun = rounds.partial(slot);
+      if (begun > 0) this.noteSent(slot, nowMs, begun);
+      left -= begun;
+      const owed = lastRound - rounds.next[slot]! + 1;
+      if (isOver || owed <= 0 || left <= 0 || bytes >= BYTES_AT_ONCE) return;
       if (carrier.isBusy(slot)) return;
-      const sent = carrier.due(slot);
+      const sent = carrier.due(slot, carrier.gathers ? Math.min(owed, MOST_BEGUN) : 1);
       // The protocol may have closed the connection.
       if (rounds.next[slot] === NONE) return;
-      rounds.begin(slot);
-      if (sent === 0) counters[COUNTER.blockedMessages]! += 1;
+      const together = rounds.partial(slot);
+      if (sent === 0) counters[COUNTER.blockedMessages]! += together;
       bytes += Math.max(0, sent);
+      if (together <= 1 || sent <= 0 || !carrier.isBlocked(slot)) continue;
+      // Those that have been sent completely. The messages of a connection are equally long.
+      this.noteSent(slot, nowMs, Math.floor((together * sent) / carrier.begunBytes));
     }
   }
 
-  /** Counts the last message as completely sent. */
-  private noteSent(slot: number, nowMs: number): void {
-    this.rounds.finish(slot);
-    this.counters[COUNTER.sentMessages]! += 1;
-    this.noteDelay(nowMs - this.schedule.dueMs(this.rounds.next[slot]! - 1, slot));
+  /** Counts the oldest `count` partial messages as completely sent. */
+  private noteSent(slot: number, nowMs: number, count: number): void {
+    const { rounds, schedule } = this;
+    const oldest = rounds.next[slot]! - rounds.partial(slot);
+    rounds.finish(slot, count);
+    this.counters[COUNTER.sentMessages]! += count;
+    for (let n = 0; n < count; n++) this.noteDelay(nowMs - schedule.dueMs(oldest + n, slot));
   }
 
   private noteDelay(delayMs: number): void {
@@ -145,8 +168,10 @@ export class MessageSender {
     for (let slot = 0; slot < end; slot++) {
       if (!isOpen(slot)) continue;
       const before = slot < cursor ? round : round - 1;
-      const due = schedule.lastRound(slot) - before;
-      if (due > 0 && this.rounds.next[slot] === NONE) this.rounds.next[slot] = before + 1;
+      // Those sent together with earlier ones have been counted.
+      const due = schedule.lastRound(slot) - Math.max(before, this.rounds.next[slot]! - 1);
+      if (due <= 0) continue;
+      if (this.rounds.next[slot] === NONE) this.rounds.next[slot] = before + 1;
       counters[COUNTER.dueMessages]! += due;
     }
     counters[COUNTER.isPaused] = 1;

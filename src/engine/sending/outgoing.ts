@@ -5,8 +5,12 @@ import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { grown } from "../../protocols/columns.js";
 import type { Sender, Unsent } from "./unsent.js";
 
-/** Size of the buffer for data outside native memory. */
+/** Size of the buffer for data outside native memory, and for data gathered. Fits in a chunk of Unsent. */
 const COPIED_AT_ONCE = 16 * 1024;
+/** Bytes up to this number are copied one by one, which takes less time than creating a view of them. */
+const COPIED_SINGLY = 128;
+/** Value of `gathered` while bytes are sent at once. */
+const NOT_GATHERING = -1;
 
 export class Outgoing {
   private readonly sender: Sender;
@@ -19,6 +23,8 @@ export class Outgoing {
    */
   private positions = new Uint32Array(0);
   private copied: NativeBuffer | undefined;
+  /** Number of bytes in `copied` that are to be sent together. */
+  private gathered = NOT_GATHERING;
 
   /** @param constants see Protocol */
   constructor(sender: Sender, constants: readonly Uint8Array[], unsent: Unsent) {
@@ -42,10 +48,34 @@ export class Outgoing {
     return this.unsent.hasRoom;
   }
 
+  /** Gathers what is sent to `slot` until sendGathered(). Only for a slot without unsent bytes. */
+  gather(): void {
+    this.copied ??= new NativeBuffer(COPIED_AT_ONCE);
+    this.gathered = 0;
+  }
+
+  /** Number of bytes gathered; -1 if bytes are sent at once, also after they exceeded the buffer. */
+  get gatheredBytes(): number {
+    return this.gathered;
+  }
+
+  /** Whether `bytes` more can be gathered. */
+  canGather(bytes: number): boolean {
+    return this.gathered >= 0 && this.gathered + bytes <= COPIED_AT_ONCE;
+  }
+
+  /** Sends what was gathered for `slot`. @returns number of bytes sent, or a negative errno */
+  sendGathered(slot: number): number {
+    const end = this.gathered;
+    this.gathered = NOT_GATHERING;
+    return end > 0 ? this.send(slot, this.copied!, 0, end) : 0;
+  }
+
   /** Sends the constant at index `place`. @returns number of bytes sent, or a negative errno */
   sendConstant(slot: number, place: number): number {
     const start = place === 0 ? 0 : this.ends[place - 1]!;
     const end = this.ends[place]!;
+    if (this.gathered >= 0) return this.sendCopy(slot, this.constants.bytes, start, end);
     return this.isSending(slot) ? this.keep(slot, this.constants, start, end) : this.sendFrom(slot, start, end);
   }
 
@@ -64,11 +94,15 @@ export class Outgoing {
 
   /** Like send(), for bytes outside native memory. */
   sendCopy(slot: number, bytes: Uint8Array, start: number, end: number): number {
+    if (this.gathered >= 0) {
+      if (this.canGather(end - start)) return this.addGathered(bytes, start, end);
+      return this.sendAfterGathered(slot, bytes, start, end);
+    }
     this.copied ??= new NativeBuffer(COPIED_AT_ONCE);
     let taken = 0;
     for (let at = start; at < end; at += COPIED_AT_ONCE) {
       const length = Math.min(end - at, COPIED_AT_ONCE);
-      this.copied.bytes.set(bytes.subarray(at, at + length));
+      copyBytes(this.copied.bytes, 0, bytes, at, at + length);
       const sent = this.send(slot, this.copied, 0, length);
       if (sent < 0) return sent;
       taken += sent;
@@ -108,6 +142,20 @@ export class Outgoing {
     return sent;
   }
 
+  private addGathered(bytes: Uint8Array, start: number, end: number): number {
+    copyBytes(this.copied!.bytes, this.gathered, bytes, start, end);
+    this.gathered += end - start;
+    return 0;
+  }
+
+  /** Sends what was gathered, and then bytes that exceed the buffer. */
+  private sendAfterGathered(slot: number, bytes: Uint8Array, start: number, end: number): number {
+    const sent = this.sendGathered(slot);
+    if (sent < 0) return sent;
+    const rest = this.sendCopy(slot, bytes, start, end);
+    return rest < 0 ? rest : sent + rest;
+  }
+
   private keep(slot: number, source: NativeBuffer, start: number, end: number): number {
     return this.unsent.keep(slot, source, start, end) ? 0 : -ENOBUFS;
   }
@@ -118,4 +166,9 @@ export class Outgoing {
     while (this.ends[place]! <= position) place++;
     return this.ends[place]!;
   }
+}
+
+function copyBytes(target: Uint8Array, to: number, bytes: Uint8Array, start: number, end: number): void {
+  if (end - start > COPIED_SINGLY) target.set(bytes.subarray(start, end), to);
+  else for (let at = start; at < end; at++) target[to + at - start] = bytes[at]!;
 }

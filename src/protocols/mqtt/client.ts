@@ -56,6 +56,7 @@ export class MqttClient extends MqttSide implements ClientProtocol {
   ];
   readonly heartbeatMs: number;
   readonly isAnswered: boolean;
+  readonly gathers: boolean;
   private readonly client: ClientConnections;
   private readonly isVersion5Spoken: boolean;
   private readonly connectPacket: PatternPacket;
@@ -92,6 +93,7 @@ export class MqttClient extends MqttSide implements ClientProtocol {
     this.qos = spec.publish?.qos ?? 0;
     this.expected = message?.expected ?? "none";
     this.isAnswered = this.expected !== "none";
+    this.gathers = !this.isAnswered && this.qos === 0;
     this.nextNumber = nextNumber;
     this.own = { publisher, number: 0, sequence: 0, dueUs: 0 };
     this.mostMissed = Math.min(255, Math.max(1, Math.ceil(LEAST_WAIT_MS / (LEAST_HEARTBEAT_GAP * this.heartbeatMs))));

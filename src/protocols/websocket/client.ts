@@ -35,6 +35,7 @@ export class WebSocketClient extends WebSocketSide implements ClientProtocol {
   readonly slotBytes: number = 11;
   readonly constants: readonly Uint8Array[];
   readonly isAnswered: boolean;
+  readonly gathers: boolean;
   private readonly client: ClientConnections;
   private readonly spec: WebSocketSpec;
   private readonly key: string;
@@ -52,6 +53,7 @@ export class WebSocketClient extends WebSocketSide implements ClientProtocol {
     this.key = key ?? randomBytes(16).toString("base64");
     this.mask = mask ?? randomBytes(4);
     this.isAnswered = message !== undefined && message.expected !== "none";
+    this.gathers = !this.isAnswered;
     this.hasMessage = message !== undefined;
     if (message?.expected === "echo") this.echo = Buffer.from(message.bytes);
     this.constants = [
