@@ -3,7 +3,7 @@
 import type { Experiment, LabContext } from "./experiment.js";
 
 /** Total for all experiments with their default client loads. */
-const ALL_MS = 90_000;
+const ALL_MS = 115_000;
 const FEW = 2;
 
 export class Budget {

@@ -5,6 +5,7 @@ import { fourClients } from "./experiments/four-clients.js";
 import { halfOpen } from "./experiments/half-open.js";
 import { livingLoad } from "./experiments/message-load.js";
 import { past65535 } from "./experiments/past-65535.js";
+import { protocolCost } from "./experiments/protocol-cost.js";
 import { realLimits } from "./experiments/real-limits.js";
 import { sourcePorts } from "./experiments/source-ports.js";
 
@@ -16,4 +17,5 @@ export const EXPERIMENTS: readonly Experiment[] = [
   realLimits,
   livingLoad,
   halfOpen,
+  protocolCost,
 ];

@@ -1,4 +1,4 @@
-// Tests how a quick run divides its time: at most 90 seconds for the usual client loads.
+// Tests how a quick run divides its time: at most two minutes for the usual client loads.
 import { describe, expect, it, vi } from "vitest";
 import { Budget } from "../../src/lab/budget.js";
 import { EXPERIMENTS } from "../../src/lab/catalogue.js";
@@ -7,7 +7,7 @@ const USUAL = { connections: 70_000, messageRatePerSec: 4000 };
 const SECOND = 1000;
 
 describe("the budget of a quick run", () => {
-  it("is a minute and a half, whatever the experiments do", () => {
+  it("is two minutes, whatever the experiments do", () => {
     vi.useFakeTimers({ toFake: ["performance"] });
     try {
       const startMs = performance.now();
@@ -17,7 +17,7 @@ describe("the budget of a quick run", () => {
         expect(ms).toBeGreaterThan(4 * SECOND);
         vi.advanceTimersByTime(ms);
       }
-      expect(performance.now() - startMs).toBeLessThan(95 * SECOND);
+      expect(performance.now() - startMs).toBeLessThan(120 * SECOND);
     } finally {
       vi.useRealTimers();
     }

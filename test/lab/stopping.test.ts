@@ -47,11 +47,12 @@ function isForeign(pid: string): boolean {
 const isEmpty = (list: readonly unknown[]) => list.length === 0;
 
 describe.skipIf(!canMakeNamespaces())("the lab", () => {
-  it.each(["E1", "E2", "E3", "E4", "E5", "E6", "E7"])(
+  it.each(["E1", "E2", "E3", "E4", "E5", "E6", "E7", "E8"])(
     "ends soon after a Ctrl-C in %s, and summarizes what was done",
     async (id) => {
+      const command = id === "E8" ? "doctor" : "connect";
       const { lab, pids, running } = startLab(["--only", id, "--quick"]);
-      await until("its client", () => running(/main\.js connect/));
+      await until(`its ${command}`, () => running(new RegExp(`main\\.js ${command}`)));
       lab.child.kill("SIGINT");
       const { code, stdout, stderr } = await lab.exited(SOON_MS);
       expect([code, stderr]).toEqual([130, ""]);

@@ -14,7 +14,7 @@ type Heartbeats = NonNullable<ProtocolCost["heartbeats"]>;
 
 /** The default keep-alive of MQTT, and what proxies in front of WebSocket servers usually require. */
 const INTERVAL_SECONDS = 60;
-const MEASURE_MS = 1500;
+const MEASURE_MS = 1000;
 const MILLION = 1_000_000;
 const POLL_MS = 5;
 /** Much longer than the heartbeats take on a slow host. */

@@ -16,7 +16,7 @@ interface Size {
 }
 
 /** With TLS, few enough for a single thread, whose own memory would otherwise be counted. */
-const SECURE: Size = { first: 150, measured: 1000, resumed: 500, beating: { connections: 300, intervalMs: 50 } };
+const SECURE: Size = { first: 150, measured: 1000, resumed: 300, beating: { connections: 300, intervalMs: 50 } };
 /** The first connections need as many threads as the others. */
 const PLAIN: Size = { first: 5000, measured: 5000, resumed: 0, beating: { connections: 600, intervalMs: 100 } };
 

@@ -5,7 +5,7 @@ import type { LabCommandOptions } from "./run.js";
 
 const EXAMPLES = `
 Examples:
-  fourtuple lab --quick               all seven experiments in about a minute
+  fourtuple lab --quick               all eight experiments, in two minutes at most
   fourtuple lab --only E2 -c 1m       a million connections on one port
   fourtuple lab --report lab.html     also write an HTML page
   fourtuple lab --json > lab.json     keep all the evidence; fourtuple report lab.json draws it`;
@@ -19,7 +19,7 @@ export const addLab: AddCommand = (program, finish) => {
       "Creates two hosts (network namespaces joined by a veth pair), runs a server in one and clients in\nthe other, and tests the claims about ports and connections one by one. Cleans up at the end.",
     )
     .option("--only <ids>", "run only these experiments, such as E3 or E1,E2 (repeatable)", addIds)
-    .option("--quick", "use fewer connections: takes about a minute, 90 seconds at most")
+    .option("--quick", "use fewer connections: takes two minutes at most")
     .option(
       "-c, --connections <count>",
       "connections in E2 (default: 100k; with --quick 70k)",

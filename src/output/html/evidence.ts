@@ -6,6 +6,7 @@ import { drawCeiling } from "./chart/ceiling.js";
 import { drawFit } from "./chart/fit.js";
 import { drawLatency } from "./chart/latency.js";
 import { drawSeries } from "./chart/series.js";
+import { drawStack } from "./chart/stack.js";
 import { html, Markup } from "./markup.js";
 
 /** @param id unique on the page */
@@ -17,6 +18,8 @@ export function drawEvidence(evidence: Evidence, id: string): Markup {
       return figure(evidence.title, drawSeries(id, evidence));
     case "fit":
       return figure(evidence.title, drawFit(id, evidence));
+    case "stack":
+      return figure(evidence.title, drawStack(id, evidence));
     case "latency":
       return figure(evidence.title, drawLatency(id, evidence));
     case "ceiling":

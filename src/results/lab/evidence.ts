@@ -1,4 +1,4 @@
-// Evidence of an experiment: tables, lines, fits, latencies, ports in use and ceilings, as data for charts.
+// Evidence of an experiment: tables, lines, fits, bars, latencies, ports in use and ceilings, as data for charts.
 import { z } from "../../util/zod.js";
 import { count, port, type TypeOf } from "../fields.js";
 import { latency } from "../histogram/latency-summary.js";
@@ -47,6 +47,18 @@ const fit = z
 /** Points and a fitted straight line: y = intercept + slope × x. */
 export type FitEvidence = TypeOf<typeof fit>;
 
+const stack = z
+  .object({
+    kind: z.literal("stack"),
+    title: z.string(),
+    x: axis,
+    parts: z.array(z.string()).describe("names of the parts of each bar"),
+    rows: z.array(z.object({ name: z.string(), values: z.array(count).describe("size of each part") })),
+  })
+  .describe("bars made of parts");
+/** Bars made of parts. */
+export type StackEvidence = TypeOf<typeof stack>;
+
 const latencies = z.object({
   kind: z.literal("latency"),
   title: z.string(),
@@ -94,5 +106,5 @@ const ceiling = z
 /** What each limit allows, including the binding one. */
 export type CeilingEvidence = TypeOf<typeof ceiling>;
 
-export const labEvidence = z.discriminatedUnion("kind", [table, series, fit, latencies, ports, ceiling]);
+export const labEvidence = z.discriminatedUnion("kind", [table, series, fit, stack, latencies, ports, ceiling]);
 export type Evidence = TypeOf<typeof labEvidence>;

@@ -6,7 +6,7 @@ import { explained } from "../../../src/diagnosis/explain.js";
 import { rateOf } from "../../../src/lab/observe/timeline.js";
 import { formatWithUnit, logDomain, logTicks, scaleAxis, singular } from "../../../src/output/html/chart/scale.js";
 import { render as draw } from "../../../src/output/html/render.js";
-import type { CeilingEvidence } from "../../../src/results/lab/evidence.js";
+import type { CeilingEvidence, Evidence } from "../../../src/results/lab/evidence.js";
 import type { LabResult } from "../../../src/results/lab/lab.js";
 import { parseResult, type ResultKind, type Results } from "../../../src/results/parse.js";
 import { connectResult, serveResult } from "../../support/results.js";
@@ -144,6 +144,34 @@ describe("a report", () => {
     expect(unbound).toContain("<li>endless: unlimited</li>");
   });
 
+  it("stacks the parts of a bar, with its total and a description", () => {
+    const evidence: Evidence = {
+      kind: "stack",
+      title: "s",
+      x: { name: "memory", unit: "KiB" },
+      parts: ["kernel", "client"],
+      rows: [
+        { name: "TCP", values: [8, 0] },
+        { name: "TLS", values: [8, 24] },
+      ],
+    };
+    const text = render({ ...LAB, experiments: [{ ...LAB.experiments[0]!, evidence: [evidence] }] });
+    const [wide] = /<svg class="chart"[\s\S]*?<\/svg>/.exec(text)!;
+    const bars = [...wide.matchAll(/<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"/g)].map((each) =>
+      each.slice(1).map(Number),
+    );
+    const [tcp, tls, client] = bars as [number[], number[], number[]];
+    // A part of size 0 has no bar; parts are in proportion, and the second begins where the first ends.
+    expect(bars).toHaveLength(3);
+    expect(tcp[2]).toBeCloseTo(tls[2]!, 1);
+    expect(client[2]).toBeCloseTo(3 * tls[2]!, 0);
+    expect(client[0]).toBeCloseTo(tls[0]! + tls[2]!, 1);
+    expect(client[1]).toBe(tls[1]);
+    for (const shown of ["TCP", "8.00 KiB", "TLS", "32.0 KiB"]) expect(wide).toContain(`>${shown}</text>`);
+    expect(wide).toContain("TCP: kernel 8.00 KiB, client 0 B; TLS: kernel 8.00 KiB, client 24.0 KiB.");
+    expect(text).toContain('<i class="key box c2"></i>client');
+  });
+
   it("draws more points than a call can have arguments", () => {
     const samples = Array.from({ length: 200_000 }, (_, at) => ({
       elapsedMs: at,
@@ -168,6 +196,8 @@ describe("a report", () => {
     const evidence = [
       { kind: "series" as const, title: "s", x: axis, y: axis, lines: [] },
       { kind: "latency" as const, title: "l", rows: [] },
+      { kind: "stack" as const, title: "k", x: axis, parts: ["a"], rows: [{ name: "r", values: [] }] },
+      { kind: "stack" as const, title: "k", x: axis, parts: [], rows: [] },
       { kind: "ceiling" as const, title: "c", wanted: 0, limits: [], unnumbered: [] },
       { kind: "ports" as const, title: "p", fields: [] },
       { kind: "table" as const, title: "t", columns: ["a"], rows: [] },
