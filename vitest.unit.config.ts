@@ -5,9 +5,17 @@ import { dirname, join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 /** Imports, direct or through a helper, that show that a test needs more than src/. */
-const NEEDS_MORE = /["'](?:[./]*\/dist\/|node:child_process|node:worker_threads|node:net|node:dgram|playwright-core)/;
-/** These render thousands of pages. */
-const SLOW = ["test/output/html/extremes.test.ts"];
+const NEEDS_MORE =
+  /["'](?:[./]*\/dist\/|node:child_process|node:worker_threads|node:net|node:dgram|playwright-core)|\}dist\//;
+/** These render thousands of pages, fill millions of slots, or merge thousands of results. */
+const SLOW = [
+  "test/output/html/extremes.test.ts",
+  "test/output/html/report.test.ts",
+  "test/protocols/http/contract.test.ts",
+  "test/protocols/mqtt/contract.test.ts",
+  "test/protocols/websocket/contract.test.ts",
+  "test/results/merge/merge.test.ts",
+];
 
 export default defineConfig({
   test: {
