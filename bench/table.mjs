@@ -1,7 +1,7 @@
 // Formats the benchmark for a terminal: a line per round, the table of contenders, and the list of measures. Pure
 // functions of the figures.
 
-import { OURS } from "./contenders.mjs";
+import { C_URING, OURS } from "./contenders.mjs";
 import { formatFigure, formatPercent, formatRatio } from "./format.mjs";
 
 /** @typedef {import("./workloads.mjs").Workload} Workload */
@@ -29,8 +29,8 @@ export function formatRound(workload, outcome) {
 }
 
 /**
- * Formats the contenders side by side, then their ratios to the baseline, then the ratios of fourtuple to each of the
- * others.
+ * Formats the contenders side by side, then their ratios to the baseline and to C with io_uring, then the ratios of fourtuple
+ * to each of the others.
  *
  * @param {Workload} workload
  * @param {import("./contenders.mjs").Contender[]} contenders
@@ -49,9 +49,12 @@ export function formatTable(workload, contenders, summary) {
   const compared = comparedOf(workload);
   const ratio = (/** @type {string} */ key, /** @type {string} */ contender, /** @type {string} */ other) =>
     formatSpread(summary[contender]?.ratios[key]?.[other], formatRatio);
-  for (const [key, { label }] of compared) {
-    const cells = baseline === undefined ? [] : shown.map((contender) => ratio(key, contender, baseline));
-    if (cells.some((cell) => cell !== "")) rows.push([`${label.trim()} ÷ ${baseline}'s`, ...cells]);
+  const floors = shown.filter((name) => name === baseline || name.split("@")[0] === C_URING);
+  for (const floor of floors) {
+    for (const [key, { label }] of compared) {
+      const cells = shown.map((contender) => ratio(key, contender, floor));
+      if (cells.some((cell) => cell !== "")) rows.push([`${label.trim()} ÷ ${floor}'s`, ...cells]);
+    }
   }
   const others = shown.filter((contender) => summary[OURS]?.ratios[compared[0]?.[0] ?? ""]?.[contender]);
   const against = [

@@ -308,6 +308,17 @@ describe("figures of several rounds", async () => {
     expect(verdicts(false, ["c-epoll"])[0]).toBe("not decided: c-epoll was stopped early");
   });
 
+  it("are shown as ratios to the baseline and to C with io_uring", async () => {
+    const { formatTable } = await import(`${ROOT}bench/table.mjs`);
+    const three = [...contenders, { name: "c-uring" }];
+    const rounds = [round("c-epoll", 1, 10), round("fourtuple", 1, 30), round("c-uring", 1, 20)];
+    const compared = { rate: { ...workload.metrics.rate, isCompared: true } };
+    const shown = { ...workload, name: "W0", title: "a try", metrics: compared, baseline: "c-epoll" };
+    const text: string = formatTable(shown, three, summarize(shown, three, rounds));
+    expect(text).toMatch(/^rate ÷ c-epoll's +3\.00 +2\.00$/m);
+    expect(text).toMatch(/^rate ÷ c-uring's +0\.50 +1\.50$/m);
+  });
+
   it("meet no goal if rounds failed, because the successful ones may not be representative", () => {
     const easy = {
       ...workload,
