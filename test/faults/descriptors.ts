@@ -8,6 +8,7 @@ import { type Scenario, startAt } from "./scenario.js";
 export const DESCRIPTORS: readonly Scenario[] = [
   {
     name: "client's descriptors, one table per thread",
+    engine: "epoll",
     limit: "nofile",
     whose: "local",
     isPredictable: true,
@@ -22,6 +23,7 @@ export const DESCRIPTORS: readonly Scenario[] = [
   },
   {
     name: "client's descriptors, one table for all threads",
+    engine: "epoll",
     limit: "nofile",
     whose: "local",
     isPredictable: true,
@@ -48,6 +50,7 @@ export const DESCRIPTORS: readonly Scenario[] = [
   },
   {
     name: "a user's epoll watches",
+    engine: "epoll",
     limit: "epoll-watches",
     whose: "local",
     isPredictable: true,
@@ -59,8 +62,7 @@ export const DESCRIPTORS: readonly Scenario[] = [
       const server = startAt({ prefix: asUser(61_235) }, ["serve", `${ip}:0`, "--log", "none"]);
       const [, at] = await server.prints(/^listening on (.*)$/m);
       setSysctl("fs.epoll.max_user_watches", "40000");
-      // A client in io_uring has no watches.
-      return { at: at!, load: ["-c", "50k", "--engine", "epoll"], testbed: { prefix: asUser(61_234) } };
+      return { at: at!, load: ["-c", "50k"], testbed: { prefix: asUser(61_234) } };
     },
   },
   {

@@ -11,8 +11,8 @@ export const PEERS: readonly Scenario[] = [
     limit: "peer-maximum",
     whose: "peer",
     isPredictable: true,
-    async arrange() {
-      return { at: await serve("--max-connections", "700"), load: ["-c", "1500"] };
+    async arrange(engine) {
+      return { at: await serve("--max-connections", "700", "--engine", engine), load: ["-c", "1500"] };
     },
   },
   {
@@ -40,8 +40,9 @@ export const PEERS: readonly Scenario[] = [
     limit: "accept-queue",
     whose: "peer",
     isPredictable: true,
-    async arrange() {
-      const server = startCli(["serve", `${ownAddress()}:0`, "--log", "none", "--mode", "discard", "--backlog", "300"]);
+    async arrange(engine) {
+      const options = ["--log", "none", "--mode", "discard", "--backlog", "300", "--engine", engine];
+      const server = startCli(["serve", `${ownAddress()}:0`, ...options]);
       const [, at] = await server.prints(/^listening on (.*)$/m);
       server.child.kill("SIGSTOP");
       onTestFinished(() => {

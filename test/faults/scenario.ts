@@ -3,6 +3,7 @@
 
 import { execFileSync } from "node:child_process";
 import type { ConnectResult, Diagnosis, Prediction, Whose } from "../../src/index.js";
+import type { EngineChoice, EngineName } from "../../src/results/engine.js";
 import { numberOf } from "../../src/util/bound.js";
 import { CLI_FILE, type ProcessOptions, resultOf, start, type TestProcess } from "../support/process.js";
 
@@ -15,10 +16,12 @@ export interface Scenario {
   /** Id of the limit in the prediction, if it differs. */
   readonly predicts?: string;
   readonly whose: Whose;
+  /** Engine that has this limit; by default, both must meet it alike. */
+  readonly engine?: EngineName;
   /** Whether the ceiling is predictable; it must then be within 2 % of the number reached. */
   readonly isPredictable: boolean;
   /** Makes the limit the binding one. All changes are undone at the end of the test. */
-  arrange(): Promise<Arranged>;
+  arrange(engine: EngineChoice): Promise<Arranged>;
 }
 
 export interface Arranged {
@@ -42,6 +45,7 @@ export interface Testbed {
 
 export interface Row {
   readonly scenario: string;
+  readonly engine: EngineChoice;
   readonly predictedLimit: string;
   readonly predicted: number | undefined;
   readonly namedLimit: string;
@@ -55,8 +59,11 @@ const PREDICTION_MS = 90_000;
 const RUN_MS = 240_000;
 
 /** Runs the prediction and the load, and counts connections with `ss`. */
-export async function runScenario(scenario: Scenario): Promise<Row & { diagnosis: Diagnosis; prediction: Prediction }> {
-  const { at, load, run = [], measures, testbed = {} } = await scenario.arrange();
+export async function runScenario(
+  scenario: Scenario,
+  engine: EngineChoice,
+): Promise<Row & { diagnosis: Diagnosis; prediction: Prediction }> {
+  const { at, load, run = [], measures, testbed = {} } = await scenario.arrange(engine);
   const doctor = startAt(testbed, [
     "doctor",
     "--json",
@@ -65,14 +72,16 @@ export async function runScenario(scenario: Scenario): Promise<Row & { diagnosis
     "--target",
     at,
     ...load,
+    ...["--engine", engine],
     ...(measures ? [] : ["--no-measure"]),
   ]);
   const prediction = parse<Prediction>(doctor, await doctor.exited(PREDICTION_MS));
-  const client = startAt(testbed, ["connect", at, "--json", "-T", "1500ms", ...load, ...run]);
+  const client = startAt(testbed, ["connect", at, "--json", "-T", "1500ms", "--engine", engine, ...load, ...run]);
   const reached = await plateau(client, at, testbed);
   const { diagnosis } = parse<ConnectResult & { diagnosis: Diagnosis }>(client, await client.exited(RUN_MS));
   return {
     scenario: scenario.name,
+    engine,
     predictedLimit: prediction.binding?.id ?? "none",
     predicted: scenario.isPredictable ? numberOf(prediction.ceiling) : undefined,
     namedLimit: diagnosis.finding?.limit ?? diagnosis.suspects.map(({ limit }) => limit).join(" or "),
@@ -128,9 +137,19 @@ function parse<T>(ran: TestProcess, { stdout, stderr, code }: Awaited<ReturnType
 export function table(rows: readonly Row[]): string {
   const count = (value: number | undefined) => (value === undefined ? "-" : value.toLocaleString("en-US"));
   const cells = [
-    ["binding limit", "predicted limit", "ceiling", "limit named after the run", "whose", "reached", "off by"],
-    ...rows.map(({ scenario, predictedLimit, predicted, namedLimit, whose, reached }) => [
+    [
+      "binding limit",
+      "engine",
+      "predicted limit",
+      "ceiling",
+      "limit named after the run",
+      "whose",
+      "reached",
+      "off by",
+    ],
+    ...rows.map(({ scenario, engine, predictedLimit, predicted, namedLimit, whose, reached }) => [
       scenario,
+      engine,
       predicted === undefined ? "-" : predictedLimit,
       count(predicted),
       namedLimit,
