@@ -20,7 +20,7 @@ const GROUPS = [
   { name: "first", tags: /** @type {"$initial"[]} */ (["$initial"]), test: /dist\/util\//, priority: 3 },
   {
     name: "anywhere",
-    test: /dist\/(diagnosis|results\/(identifiers|histogram)|transport\/obstacle-words|util\/(bound|endpoint|share|steps|units)\.)/,
+    test: /dist\/(diagnosis|results\/(identifiers|histogram\/(?!latency-summary))|transport\/obstacle-words|util\/(bound|endpoint|share|steps|units)\.)/,
     minShareCount: 2,
     priority: 2,
   },

@@ -1,5 +1,5 @@
 // Tests that neither the start of a run nor a worker loads a schema, because schemas load a library.
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { ROOT } from "../support/library.js";
@@ -34,6 +34,17 @@ describe("no schema is loaded", () => {
     expect(schemasOf(module)).toEqual([]);
   });
 });
+
+it.each(["index", "run-main", "first", "anywhere", "linux", "connect", "serve"])(
+  "the %s part of the bundle is loaded without zod",
+  (name) => {
+    const folder = `${ROOT}dist/bundle/`;
+    const parts = readdirSync(folder).filter((file) => new RegExp(`^${name}(-[\\w-]{8})?\\.js$`).test(file));
+    expect(parts).not.toEqual([]);
+    const loaded = new Set(parts.flatMap((part) => [...loadedWith(folder + part)]));
+    expect([...loaded].filter((file) => /ZodType/.test(readFileSync(file, "utf8")))).toEqual([]);
+  },
+);
 
 it("except by code that reads a result", () => {
   expect(schemasOf("cli/report/run").length).toBeGreaterThan(2);
