@@ -10,6 +10,7 @@ import { addDemo } from "./demo/command.js";
 import { addDoctor } from "./doctor/command.js";
 import { addLab } from "./lab/command.js";
 import { addPorts } from "./ports/command.js";
+import { addProtocol } from "./protocol/command.js";
 import { addReport } from "./report/command.js";
 import { addServe } from "./serve/command.js";
 
@@ -31,6 +32,7 @@ const COMMANDS: readonly AddCommand[] = [
   addDoctor,
   addLab,
   addReport,
+  addProtocol,
   addDemo,
   addCompletion,
 ];

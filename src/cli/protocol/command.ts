@@ -1,0 +1,37 @@
+// `fourtuple protocol`: writes a start of a protocol of one's own, and tries one out.
+import { Argument } from "commander";
+import type { AddCommand } from "../add-command.js";
+import { countFor, durationFor } from "../parse.js";
+import type { ProtocolCheckOptions } from "./check.js";
+
+const EXAMPLES = `
+Examples:
+  fourtuple protocol new chat.mjs          write a commented start
+  fourtuple protocol check chat.mjs        try its sides against each other
+  fourtuple serve :7777 --protocol chat.mjs
+  fourtuple connect :7777 --protocol chat.mjs -c 10k`;
+
+export const addProtocol: AddCommand = (program, finish) => {
+  program
+    .command("protocol")
+    .usage("[options] <new|check> <file>")
+    .summary("write a protocol of your own, and try it out")
+    .description(
+      "new writes a commented start. check runs the client and server of a file against each other:\nin pieces of every size, closed in every state, and over real connections.",
+    )
+    .addArgument(new Argument("<new|check>", "what to do").choices(["new", "check"]))
+    .argument("<file>", "JavaScript (.mjs, .js) or TypeScript (.ts)")
+    .option("-c, --connections <count>", "check: real connections (default: 10k)", countFor("--connections"))
+    .option("-T, --duration <duration>", "check: hold them this long (default: 5s)", durationFor("--duration"))
+    .option("--data <file>", "check: rows for the connections, as CSV or JSON lines")
+    .addHelpText("after", EXAMPLES)
+    .action(async (task: "new" | "check", file: string, options: ProtocolCheckOptions) => {
+      if (task === "check") {
+        const { runProtocolCheck } = await import("./check.js");
+        finish(await runProtocolCheck(file, options));
+        return;
+      }
+      const { runProtocolNew } = await import("./new.js");
+      finish(runProtocolNew(file));
+    });
+};

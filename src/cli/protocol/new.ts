@@ -1,0 +1,29 @@
+// Runs `fourtuple protocol new`: writes a commented start of a protocol.
+import { existsSync } from "node:fs";
+import { basename, extname } from "node:path";
+import { print } from "../../output/terminal/output.js";
+import { AppError } from "../../util/errors.js";
+import { printable, quoted } from "../../util/printable.js";
+import { openOutput } from "../files/output.js";
+import { templateFor } from "./template.js";
+
+const EXTENSIONS = [".mjs", ".js", ".ts", ".mts"];
+
+/** @returns the exit code @throws {AppError} E_OPTION if the file exists or is not named as code */
+export function runProtocolNew(file: string): number {
+  const extension = extname(file);
+  if (!EXTENSIONS.includes(extension)) {
+    throw new AppError("E_OPTION", `${quoted(file)} is not named as code`, { fix: `name it ${EXTENSIONS.join(", ")}` });
+  }
+  if (existsSync(file)) {
+    throw new AppError("E_OPTION", `${quoted(file)} exists already`, { fix: "choose another name, or remove it" });
+  }
+  const output = openOutput(file, []);
+  try {
+    output.write(templateFor(basename(file, extension)));
+  } finally {
+    output.close();
+  }
+  print(printable(`${file}: a line protocol to change; try it with fourtuple protocol check ${file}`));
+  return 0;
+}

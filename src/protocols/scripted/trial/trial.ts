@@ -1,0 +1,173 @@
+// Tries a definition's two sides against each other: in whole pieces, byte by byte, cut at every place, and closed in every
+// state. Whatever the cut, the same must become of the connection.
+import { AppError } from "../../../util/errors.js";
+import type { ScriptedSpec } from "../../spec/spec.js";
+import type { ProtocolDefinition } from "../define.js";
+import type { Rows } from "../file/rows.js";
+import { type Outcome, Pair } from "./pair.js";
+
+/** Messages of each conversation. */
+const MESSAGES = 3;
+const MOST_CUTS = 2000;
+const TIMED_MS = 200;
+const WHOLE = (length: number) => length;
+
+export interface TrialCheck {
+  readonly name: string;
+  /** What is wrong; undefined if nothing is. */
+  readonly problem: string | undefined;
+}
+
+export interface TrialReport {
+  /** Bytes of state per connection. */
+  readonly slotBytes: { readonly client: number; readonly server: number };
+  /** Mean time of a handler's call, with its framing; undefined if too few were called. */
+  readonly usPerEvent: number | undefined;
+  readonly checks: readonly TrialCheck[];
+}
+
+/** @param specs of the two sides, which the definition must both have */
+export function tryOut(
+  definition: ProtocolDefinition,
+  specs: Readonly<Record<"client" | "server", ScriptedSpec>>,
+  rows?: Rows,
+): TrialReport {
+  const make = () => new Pair(definition, specs, rows);
+  const whole = converse(make(), WHOLE);
+  const checks: TrialCheck[] = [{ name: "in whole pieces", problem: whole.problem ?? unfinished(whole, specs.client) }];
+  if (checks[0]!.problem === undefined) {
+    checks.push({
+      name: "byte by byte",
+      problem: differs(
+        whole,
+        converse(make(), () => 1),
+      ),
+    });
+    checks.push({ name: "cut at every place", problem: cutEverywhere(make, whole) });
+    checks.push({ name: "closed in every state", problem: closedEverywhere(make, whole) });
+  }
+  const { client, server } = make();
+  return {
+    slotBytes: { client: client.side.slotBytes, server: server.side.slotBytes },
+    usPerEvent: checks[0]!.problem === undefined ? timeEvents(make()) : undefined,
+    checks,
+  };
+}
+
+interface Conversation {
+  readonly client: Outcome;
+  readonly server: Outcome;
+  /** Pieces that were delivered, and their sizes. */
+  readonly pieces: readonly number[];
+  readonly problem: string | undefined;
+}
+
+/** Opens a connection, sends some messages and closes it. */
+function converse(pair: Pair, cut: (length: number) => number): Conversation {
+  const pieces: number[] = [];
+  const noted = (length: number) => {
+    pieces.push(length);
+    return cut(length);
+  };
+  pair.open();
+  let isQuiet = pair.exchange(noted);
+  for (let n = 0; n < MESSAGES && isQuiet; n++) {
+    pair.due();
+    pair.tick();
+    isQuiet = pair.exchange(noted);
+  }
+  const [client, server] = [pair.client.outcome, pair.server.outcome];
+  pair.client.side.closing(0);
+  pair.exchange(noted);
+  pair.end();
+  const endless = isQuiet ? undefined : "the sides answer each other without end";
+  return { client, server, pieces, problem: pair.error ?? endless };
+}
+
+/** Returns what is missing after a whole conversation. */
+function unfinished({ client, server }: Conversation, spec: ScriptedSpec): string | undefined {
+  if (client.refusedWith !== undefined) return `the client refused the server with ${client.refusedWith}`;
+  if (server.refusedWith !== undefined) return `the server refused the client with ${server.refusedWith}`;
+  if (!client.isReady) return "the client was never ready: no handler called ready()";
+  if (!server.isReady) return "the server was never ready: no handler called ready()";
+  if (client.isClosed || server.isClosed) return undefined;
+  if (!spec.sends || !spec.isAnswered || client.answered >= 1) return undefined;
+  return "no message was answered: no handler called answered()";
+}
+
+function differs(expected: Conversation, found: Conversation): string | undefined {
+  if (found.problem !== undefined) return found.problem;
+  for (const side of ["client", "server"] as const) {
+    const [before, after] = [describe(expected[side]), describe(found[side])];
+    if (before !== after) return `the ${side} was ${after}, but ${before} in whole pieces`;
+  }
+  return undefined;
+}
+
+function describe({ isReady, isClosed, refusedWith, answered }: Outcome): string {
+  const state = refusedWith !== undefined ? `refused with ${refusedWith}` : isClosed ? "closed" : "open";
+  return `${state}, ${isReady ? "ready" : "not ready"}, ${answered} answered`;
+}
+
+/** Cuts each piece in two at each place. */
+function cutEverywhere(make: () => Pair, whole: Conversation): string | undefined {
+  let cuts = 0;
+  for (const [piece, length] of whole.pieces.entries()) {
+    for (let at = 1; at < length && cuts < MOST_CUTS; at++, cuts++) {
+      let n = 0;
+      const problem = differs(
+        whole,
+        converse(make(), (left) => (n++ === piece ? at : left)),
+      );
+      if (problem !== undefined) return `after ${at} bytes of piece ${piece + 1}: ${problem}`;
+    }
+  }
+  return undefined;
+}
+
+/** Ends a connection after each number of pieces, and uses its place for another one. */
+function closedEverywhere(make: () => Pair, whole: Conversation): string | undefined {
+  for (let pieces = 0; pieces <= whole.pieces.length; pieces++) {
+    const pair = make();
+    pair.open();
+    for (let n = 0; n < MESSAGES; n++) {
+      pair.exchange(WHOLE, pieces);
+      pair.due();
+    }
+    pair.end();
+    const problem = differs(whole, converse(pair, WHOLE));
+    if (problem !== undefined) return `another connection after one that ended after ${pieces} pieces: ${problem}`;
+  }
+  return undefined;
+}
+
+function timeEvents(pair: Pair): number | undefined {
+  const startMs = performance.now();
+  let elapsedMs = 0;
+  const before = pair.calls;
+  while (elapsedMs < TIMED_MS) {
+    pair.open();
+    pair.exchange(WHOLE);
+    for (let n = 0; n < 1000; n++) {
+      pair.due();
+      pair.tick();
+      pair.exchange(WHOLE);
+    }
+    pair.end();
+    elapsedMs = performance.now() - startMs;
+  }
+  const calls = pair.calls - before;
+  return calls < 1000 ? undefined : (1000 * elapsedMs) / calls;
+}
+
+/** @throws {AppError} E_OPTION unless a definition has both sides */
+export function assertBothSides({ client, server }: ProtocolDefinition, file: string): void {
+  if (client && server) return;
+  throw new AppError(
+    "E_OPTION",
+    `${file} has only a ${client ? "client" : "server"}, so there is nothing to try it against`,
+    {
+      fix: `add the other side, which may be small, or run it: fourtuple ${client ? "connect" : "serve"} --protocol ${file}`,
+    },
+  );
+}

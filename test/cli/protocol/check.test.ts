@@ -1,0 +1,41 @@
+// Tests `fourtuple protocol new` and `check` as a newcomer uses them.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { ROOT } from "../../support/library.js";
+import { runCli } from "../../support/process.js";
+
+/** Returns a folder in which our package is installed. */
+function ownFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "fourtuple-protocol-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, "node_modules"));
+  symlinkSync(ROOT, join(folder, "node_modules/fourtuple"));
+  return folder;
+}
+
+it("what new writes passes check, and is not overwritten", async () => {
+  const file = join(ownFolder(), "chat.mjs");
+  expect((await runCli(["protocol", "new", file])).code).toBe(0);
+  const { code, stdout } = await runCli(["protocol", "check", file, "-c", "200", "-T", "200ms"]);
+  expect(stdout).toMatch(/state +17 B per connection \(client\), 17 B \(server\)/);
+  for (const name of ["in whole pieces", "byte by byte", "cut at every place", "closed in every state"]) {
+    expect(stdout).toMatch(new RegExp(`${name} +ok\n`));
+  }
+  expect(stdout).toMatch(/200 connections +200 ready/);
+  expect(code).toBe(0);
+  const before = readFileSync(file, "utf8");
+  const again = await runCli(["protocol", "new", file]);
+  expect(again).toMatchObject({ code: 2 });
+  expect(again.stderr).toContain("exists already");
+  expect(readFileSync(file, "utf8")).toBe(before);
+});
+
+it("check fails for a protocol whose handler throws", async () => {
+  const file = `${ROOT}test/support/scripts/line.mjs`;
+  const options = { env: { THROW_AT: "1" } };
+  const { code, stdout } = await runCli(["protocol", "check", file, "-c", "20", "-T", "1200ms"], options);
+  expect(stdout).toMatch(/in whole pieces +FAILED: due\(\) failed for connection 1: Error: no more pings/);
+  expect(code).toBe(1);
+});
