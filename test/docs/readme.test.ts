@@ -1,5 +1,8 @@
 // Tests that the two READMEs have the same content and that no page has a dead link.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { ROOT } from "../support/library.js";
 import { commandsIn, deadLinks, linksIn, pages, readPage } from "../support/markdown.js";
 
 const english = readPage("README.md");
@@ -20,6 +23,14 @@ describe("README.md and README.zh-CN.md", () => {
 
 it.each(pages())("%s has no dead link", (page) => {
   expect(deadLinks(page)).toEqual([]);
+});
+
+it("CONTRIBUTING.md names only files that exist", () => {
+  const paths = [...readPage("CONTRIBUTING.md").matchAll(/`((?:src|test|docs|\.ci)\/[\w./-]+)`/g)].map(
+    ([, path]) => path!,
+  );
+  expect(paths.length).toBeGreaterThan(20);
+  expect(paths.filter((path) => !existsSync(join(ROOT, path)) && path !== "docs/api/")).toEqual([]);
 });
 
 describe("code blocks are compared", () => {
