@@ -16,7 +16,7 @@ it("is the requested one at both ends", () => {
   expect(enginesFor("epoll", 1_000_000, host())).toMatchObject({ client: "epoll", server: "epoll" });
 });
 
-it("is epoll where the rings of so many connections cannot be locked, with the reason", () => {
+it("is epoll if the rings for that many connections cannot be locked, with the reason", () => {
   expect(enginesFor("auto", 1_000_000, host(65_536))).toMatchObject({
     ...{ client: "epoll", obstacle: { kind: "memlock", memlockBytes: 65_536 } },
   });

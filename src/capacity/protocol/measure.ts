@@ -19,7 +19,7 @@ export interface Measured {
 }
 
 /**
- * Opens some thousand connections, and closes them again.
+ * Opens a few thousand connections, and closes them again.
  *
  * @throws {AppError} E_SYSTEM if they could not be opened and held; the codes of connect() and serve()
  */

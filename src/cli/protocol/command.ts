@@ -1,4 +1,4 @@
-// `fourtuple protocol`: writes a start of a protocol of one's own, and tries one out.
+// `fourtuple protocol`: writes a skeleton of a user's own protocol, and tries one out.
 import { Argument } from "commander";
 import type { AddCommand } from "../add-command.js";
 import { countFor, durationFor } from "../parse.js";
@@ -6,7 +6,7 @@ import type { ProtocolCheckOptions } from "./check.js";
 
 const EXAMPLES = `
 Examples:
-  fourtuple protocol new chat.mjs          write a commented start
+  fourtuple protocol new chat.mjs          write a commented skeleton
   fourtuple protocol check chat.mjs        try its sides against each other
   fourtuple serve :7777 --protocol chat.mjs
   fourtuple connect :7777 --protocol chat.mjs -c 10k`;
@@ -17,7 +17,7 @@ export const addProtocol: AddCommand = (program, finish) => {
     .usage("[options] <new|check> <file>")
     .summary("write a protocol of your own, and try it out")
     .description(
-      "new writes a commented start. check runs the client and server of a file against each other:\nin pieces of every size, closed in every state, and over real connections.",
+      "new writes a commented skeleton. check runs the client and server of a file against each other:\nin pieces of every size, closed in every state, and over real connections.",
     )
     .addArgument(new Argument("<new|check>", "what to do").choices(["new", "check"]))
     .argument("<file>", "JavaScript (.mjs, .js) or TypeScript (.ts)")

@@ -18,12 +18,12 @@ const OPTIONS = () => [
 const EXAMPLES = {
   connect: `
 Examples:
-  fourtuple protocol new chat.mjs                                  write a start
+  fourtuple protocol new chat.mjs                                  write a skeleton
   fourtuple connect :7777 --protocol chat.mjs -c 10k -r 0.5        a message every 2 s on each connection
   fourtuple connect tls://chat.example.org:7777 --protocol chat.mjs -c 1k --data users.csv`,
   serve: `
 Examples:
-  fourtuple protocol new chat.mjs                  write a start
+  fourtuple protocol new chat.mjs                  write a skeleton
   fourtuple serve :7777 --protocol chat.mjs`,
 } as const;
 

@@ -69,7 +69,7 @@ function costOf(name: string, cost: Prediction["cost"], protocol: ProtocolCost):
 
 const PREDICTION = `TLS takes more memory in user space than the connection takes in the kernel, and at least ${TLS_FACTOR} times the CPU to open it; WebSocket and MQTT need less than half of TLS's CPU`;
 const SETUP =
-  "for each protocol, some thousand connections over loopback in the client's host, with each side in a process of its own; heartbeats are WebSocket pings, MQTT's PINGREQ, or else messages of 4 bytes and their echoes";
+  "for each protocol, a few thousand connections over loopback in the client's host, with each side in a process of its own; heartbeats are WebSocket pings, MQTT's PINGREQ, or else messages of 4 bytes and their echoes";
 
 function unmeasured(reason: string): Outcome {
   return {

@@ -51,7 +51,7 @@ describe("both sides of a file", () => {
   });
 });
 
-it("a refusal is counted by its code, and the summary tells its text", async () => {
+it("a refusal is counted by its code, and the summary shows its text", async () => {
   const { at } = await startLine();
   const users = fileWith("users.csv", 'name\r\nbad "one"\r\nanna\r\n');
   const { code, stdout } = await runCli(
@@ -63,7 +63,7 @@ it("a refusal is counted by its code, and the summary tells its text", async () 
   expect(stdout).toContain("535 means bad user");
 });
 
-it("a handler that throws ends its connection, names file and line at once, and the run goes on", async () => {
+it("a handler that throws ends its connection; its file and line are reported at once, and the run continues", async () => {
   const { at } = await startLine();
   const { code, stdout, stderr } = await runCli(args(at, "-c", "5", "-T", "1s"), { env: { THROW_AT: "3" } });
   const { lost, losses, openAtStop, script } = resultOf(stdout);
@@ -84,13 +84,13 @@ it("a handler that loops is named, and the run ends", async () => {
   expect(stderr).toContain("due() in line.mjs has not returned for a second");
 });
 
-it("a file that cannot be used is said in one line with its fix, with exit code 2", async () => {
+it("an unusable file is reported on one line with a fix, exit code 2", async () => {
   const { code, stderr } = await runCli(["connect", "127.0.0.1:9", "--protocol", "/nonexistent/chat.mjs"]);
   expect(stderr).toMatch(/^Fatal error: .*there is no such file\n {2}fix: .*\n$/);
   expect(code).toBe(2);
 });
 
-it("options that the file decides are refused", async () => {
+it("options determined by the file are rejected", async () => {
   const { code, stderr } = await runCli(["connect", "127.0.0.1:9", "--protocol", LINE, "-m", "ping"]);
   expect(stderr).toContain("leave out -m");
   expect(code).toBe(2);

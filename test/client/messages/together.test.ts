@@ -68,7 +68,7 @@ function setUp(create: Create) {
 it.each([
   ["constants", asConstants],
   ["copies", asCopies],
-] as const)("leave in one send per connection, as %s", (_, create) => {
+] as const)("messages due together leave in one send per connection, as %s", (_, create) => {
   const { calls, taken, memory, sendDue } = setUp(create);
   sendDue();
   calls.length = 0;
@@ -95,7 +95,7 @@ const step = fc.oneof(
 it.each([
   ["constants", asConstants],
   ["copies", asCopies],
-] as const)("are each counted as sent and due once, however the peers stall, as %s", (_, create) => {
+] as const)("messages due together are each counted once, however the peers stall, as %s", (_, create) => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
       const { room, taken, memory, exchange, sendDue } = setUp(create);
@@ -130,7 +130,7 @@ it.each([
   );
 });
 
-it("are sent one by one when no memory is left for what a peer does not read", () => {
+it("messages are sent one by one when no memory is left for unread data", () => {
   const { calls, shared, sendDue } = setUp(asCopies);
   sendDue();
   calls.length = 0;

@@ -1,4 +1,4 @@
-// Tests that a hopeless ramp ends: after some thousand failures, or after a time-out without an answer.
+// Tests that a hopeless ramp ends: after a few thousand failures, or after a timeout without an answer.
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { GiveUp, type RampCounts } from "../../../src/client/ramp/give-up.js";

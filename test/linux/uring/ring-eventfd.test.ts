@@ -51,7 +51,7 @@ function isReadable(fd: number): boolean {
 }
 
 describe.skipIf(!hasUring)("a ring with an eventfd", () => {
-  it("signals its work, also where others share the eventfd, until that is ended", () => {
+  it("signals its work until unregistered, even if others share the eventfd", () => {
     const signal = eventfd();
     const units = [pollingRing(), pollingRing()] as const;
     for (const { ring } of units) expect(registerEventfd(ring, signal)).toBe(0);
@@ -82,7 +82,7 @@ describe.skipIf(!hasUring)("a ring with an eventfd", () => {
     expect(waiting.slotAt(0)).toBe(5);
   });
 
-  it("cannot have one that is not open", () => {
+  it("rejects a closed descriptor", () => {
     expect(registerEventfd(openRing(), 0x7fffffff)).toBe(-EBADF);
     // Without one, there is nothing to end.
     unregisterEventfd(openRing());

@@ -44,7 +44,7 @@ const KINDS: [string, Framing, Buffer, string[]][] = [
 ];
 
 describe.each(KINDS)("framing by %s", (_, framing, stream, frames) => {
-  it("finds the same frames, cut anywhere", () => {
+  it("finds the same frames, however the stream is split", () => {
     for (let size = 1; size <= stream.length; size++) expect(framesOf(framing, stream, [size]).frames).toEqual(frames);
     const cuts = fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 5 });
     fc.assert(
@@ -61,7 +61,7 @@ const TOO_LONG: [string, Framing, string][] = [
   ["a function that finds no end", { end: () => -1, maxBytes: 5 }, "12345"],
 ];
 
-it.each(TOO_LONG)("%s ends the connection, cut anywhere", (_, framing, stream) => {
+it.each(TOO_LONG)("%s ends the connection, however the stream is split", (_, framing, stream) => {
   for (const size of [1, 2, 100]) {
     expect(framesOf(framing, Buffer.from(stream), [size])).toEqual({ frames: [], refusedWith: FAULT.FRAME_TOO_LONG });
   }
@@ -73,13 +73,13 @@ it("a length below that of its header ends the connection", () => {
   expect(framesOf(framing, Buffer.from("\x00\x01"), [1]).refusedWith).toBe(FAULT.BAD_LENGTH);
 });
 
-it("a framing function that returns nonsense is an error of its author's", () => {
+it("a framing function that returns an invalid position is reported as the author's error", () => {
   for (const found of [0, -7, 1.5, 1000, Number.NaN]) {
     expect(framesOf({ end: () => found }, Buffer.from("x"), [1]).refusedWith).toBe(FAULT.HANDLER_ERROR);
   }
 });
 
-it("a million random frames are cut where they end", () => {
+it("a million random frames are found", () => {
   // Few sizes and one buffer, so that this takes a moment only.
   const sizes = Array.from({ length: 1000 }, (_, n) => (n * 7919) % 50);
   const stream = Buffer.concat(sizes.map((size) => Buffer.concat([Buffer.from([0, size]), Buffer.alloc(size, "x")])));

@@ -96,7 +96,7 @@ const OPTIONS: [string, object, string][] = [
   ["a seed out of range", { seed: -1 }, "invalid seed"],
 ];
 
-it.each(OPTIONS)("refuses what the file decides: %s", (_, options, words) => {
+it.each(OPTIONS)("rejects options determined by the file: %s", (_, options, words) => {
   const script = { definition: { name: "x", client: {} }, file: "/chat.mjs", sha256: "" };
   expect(() => parseRunSpec({ to: "127.0.0.1:9", protocol: "chat.mjs", ...options }, script)).toThrow(words);
 });

@@ -53,7 +53,7 @@ function open(definition: AnyDefinition, options: SideOptions = {}, connections 
   return { ...made, connections: host, said: host.said[0]!, receive };
 }
 
-it("a connection without an opened is ready at once, and one with it when it says so", () => {
+it("a connection is ready at once without an opened handler, and otherwise when the handler says so", () => {
   expect(open(defineProtocol({ name: "x", client: {} })).said.isReady).toBe(true);
   const { said, receive } = open(line);
   expect(said).toMatchObject({ sent: "HELLO\r\n", isReady: false });

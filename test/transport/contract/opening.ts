@@ -111,7 +111,7 @@ export function describeOpening(transportCase: TransportCase): void {
       expect([transport.open(), transport.end]).toEqual([first, end]);
     });
 
-    it("that are vacated are kept for the connection that follows, and then dealt again", async () => {
+    it("that are vacated are kept for the next connection, and then reused", async () => {
       const { list, listener } = target(4);
       const { transport, told, turnUntil } = clientUnderTest(transportCase, list);
       const slot = transport.open();
@@ -140,7 +140,7 @@ export function describeOpening(transportCase: TransportCase): void {
       expect([transport.open(), transport.end]).toEqual([slot, end]);
     });
 
-    it("are kept also where the connection is reset, and where the peer has ended it", async () => {
+    it("are kept even if the connection is reset, or its peer has ended it", async () => {
       const { list, listener } = target(2);
       const { transport, told, turnUntil } = clientUnderTest(transportCase, list);
       const slot = transport.open();

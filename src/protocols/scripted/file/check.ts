@@ -22,7 +22,7 @@ type Fail = (problem: string) => AppError;
 export function checkDefinition(found: unknown, file: string): ProtocolDefinition {
   const fail: Fail = (problem) =>
     new AppError("E_OPTION", `${quoted(file)}: ${problem}`, {
-      fix: "see docs/own-protocol.md, or write a start with fourtuple protocol new",
+      fix: "see docs/own-protocol.md, or create one with fourtuple protocol new",
     });
   if (!isObject(found)) throw fail("the default export is not a protocol: export default defineProtocol({ … })");
   checkFields(found, FIELDS, "the definition", fail);

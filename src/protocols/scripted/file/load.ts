@@ -73,7 +73,7 @@ function readScript(name: string, file: string): Buffer {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const problem = code === "ENOENT" ? "there is no such file" : `it cannot be read (${code})`;
-    throw cannotLoad(name, problem, "check the path, or write a start with fourtuple protocol new", error);
+    throw cannotLoad(name, problem, "check the path, or create one with fourtuple protocol new", error);
   }
 }
 
