@@ -1,4 +1,4 @@
-// Runs `fourtuple protocol new`: writes a commented start of a protocol.
+// Runs `fourtuple protocol new`: writes a commented skeleton of a protocol.
 import { existsSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { print } from "../../output/terminal/output.js";

@@ -1,4 +1,4 @@
-// Tests declared framing: the same frames however a stream is cut, and an end to those that are too long.
+// Tests declared framing: the same frames however a stream is split, and the end of connections with oversized ones.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FAULT } from "../../../src/protocols/codes.js";

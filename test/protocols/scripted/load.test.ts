@@ -1,5 +1,5 @@
-// Tests how an author's file is loaded: what is wrong with one that cannot be used, in a line. Loads the built module, since
-// vitest would load the author's file in Node's place.
+// Tests how an author's file is loaded: an unusable one is explained on one line. Loads the built module, because
+// vitest would load the author's file instead of Node.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import module from "node:module";
 import { tmpdir } from "node:os";

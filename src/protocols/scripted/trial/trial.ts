@@ -136,7 +136,7 @@ function closedEverywhere(make: () => Pair, whole: Conversation): string | undef
     }
     pair.end();
     const problem = differs(whole, converse(pair, WHOLE));
-    if (problem !== undefined) return `another connection after one that ended after ${pieces} pieces: ${problem}`;
+    if (problem !== undefined) return `reused slot of a connection closed after ${pieces} pieces: ${problem}`;
   }
   return undefined;
 }
