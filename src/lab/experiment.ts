@@ -6,7 +6,7 @@ import type { Testbed } from "./testbed/testbed.js";
 
 export interface LabContext {
   readonly testbed: Testbed;
-  /** Run everything in a minute, with smaller client loads but the same claims. */
+  /** Run everything in about a minute and a half, with smaller client loads but the same claims. */
   readonly isQuick: boolean;
   /** Connections in experiments with a client load. */
   readonly connections: number;

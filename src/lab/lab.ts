@@ -19,7 +19,7 @@ export interface LabOptions {
   /** IDs of the experiments to run; default all. */
   readonly only?: readonly string[] | undefined;
   /**
-   * Run in about a minute on two cores, 90 seconds at most. By default, the complete experiments take a few minutes.
+   * Run in about a minute and a half on two cores, two minutes at most. By default, the complete experiments take a few minutes.
    */
   readonly quick?: boolean | undefined;
   /** Connections in experiments with a client load, above 65,535; default 100,000, or 70,000 for a quick run. */

@@ -16,7 +16,7 @@ export function runProtocolNew(file: string): number {
     throw new AppError("E_OPTION", `${quoted(file)} is not named as code`, { fix: `name it ${EXTENSIONS.join(", ")}` });
   }
   if (existsSync(file)) {
-    throw new AppError("E_OPTION", `${quoted(file)} exists already`, { fix: "choose another name, or remove it" });
+    throw new AppError("E_OPTION", `${quoted(file)} already exists`, { fix: "choose another name, or remove it" });
   }
   const output = openOutput(file, []);
   try {

@@ -8,8 +8,8 @@ export function templateFor(name: string): string {
 //   fourtuple serve :7777 --protocol FILE             run the server
 //   fourtuple connect :7777 --protocol FILE -c 10k    run 10,000 clients, one message per second each (-r)
 //
-// Handlers are called for one connection after another and must return at once. All that differs between connections is in
-// the columns of \`state\`; variables outside of them are shared by the connections of a thread.
+// Handlers are called for one connection after another and must return at once. What differs between connections belongs in
+// the columns of \`state\`; other variables are shared by all connections of a thread.
 import { defineProtocol } from "fourtuple/protocol";
 
 const PING = Buffer.from("PING\\r\\n");

@@ -28,7 +28,7 @@ it("what new writes passes check, and is not overwritten", async () => {
   const before = readFileSync(file, "utf8");
   const again = await runCli(["protocol", "new", file]);
   expect(again).toMatchObject({ code: 2 });
-  expect(again.stderr).toContain("exists already");
+  expect(again.stderr).toContain("already exists");
   expect(readFileSync(file, "utf8")).toBe(before);
 });
 
