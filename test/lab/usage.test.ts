@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { runCli } from "../support/process.js";
+import { hasUring } from "../support/ring.js";
 
 describe("too few or too many connections", () => {
   it.each(["1", "65535"])("are rejected: -c %s", async (count) => {
@@ -53,4 +54,26 @@ describe.skipIf(!canMakeNamespaces())("E4 with fewer open files than it tests", 
     expect([code, E4.verdict]).toEqual([0, "skipped"]);
     expect(E4.reason).toMatch(/^over loopback, only the open-file limit can be tested: it is 512 here; fix: /);
   });
+});
+
+describe("--engine", () => {
+  it("is rejected if it is unknown", async () => {
+    const { code, stderr } = await runCli(["lab", "--engine", "kqueue"]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/Allowed choices are auto, epoll, uring/)]);
+  });
+
+  it.skipIf(!canMakeNamespaces() || !hasUring)(
+    "holds for all programs, and is named",
+    { timeout: 60_000 },
+    async () => {
+      enterNamespace();
+      const line = ["lab", "--loopback", "--quick", "--only", "E1", "--engine", "uring", "--json"];
+      const { code, stdout } = await runCli(line, { deadlineMs: 50_000 });
+      const { engine, experiments } = JSON.parse(stdout);
+      expect([code, engine, experiments[0].verdict]).toEqual([0, "uring", "confirmed"]);
+      const started = experiments[0].commands.filter((command: string) => /fourtuple (serve|connect)/.test(command));
+      expect(started).toHaveLength(2);
+      for (const command of started) expect(command).toContain(" --engine uring ");
+    },
+  );
 });
