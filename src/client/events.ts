@@ -62,6 +62,11 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     this.shakesHands = this.exchange.protocol.handshake !== "none";
   }
 
+  /** Called before each turn. */
+  beginTurn(): void {
+    // Only a single connection is read no faster than its texts are taken.
+  }
+
   awake(nowMs: number): void {
     this.nowMs = nowMs;
     this.inFlight.turn(nowMs);

@@ -100,6 +100,7 @@ export class ClientLoop {
     this.reportResolved(wanted);
     events.inFlight.waitsFor = this.waitedFor(wanted);
     events.inFlight.isBehind = this.begun < wanted;
+    events.beginTurn();
     transport.turn(mayOpenMore ? 0 : this.waitMs());
     this.counters[COUNTER.skippedTuples] = this.tuples.skipped;
     if (this.counters[COUNTER.inFlight]! > 0) this.expire();

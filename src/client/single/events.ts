@@ -20,8 +20,8 @@ export class SingleEvents extends ClientEvents {
     this.triesLeft = worker.plan.tries - 1;
   }
 
-  override awake(nowMs: number): void {
-    super.awake(nowMs);
+  // Not later: the turn consumes wake-ups, and one that came after this look would be lost.
+  override beginTurn(): void {
     this.transport.isHeld = this.isAhead;
   }
 

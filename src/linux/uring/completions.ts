@@ -72,6 +72,25 @@ export abstract class Completions {
     Atomics.store(this.queue, this.cqHeadWord, this.cqHead);
   }
 
+  /**
+   * Copies all available completions and consumes them, so that the queue has room for those of the next submission.
+   * @param to room for a full queue; see CQE for the words of each
+   * @returns number of completions copied
+   */
+  takeAll(to: Int32Array): number {
+    const { queue, cqesWord, cqMask, cqHead, ready } = this;
+    for (let i = 0; i < ready; i++) {
+      const from = cqesWord + ((cqHead + i) & cqMask) * CQE.words;
+      const at = i * CQE.words;
+      to[at] = queue[from]!;
+      to[at + 1] = queue[from + 1]!;
+      to[at + 2] = queue[from + 2]!;
+      to[at + 3] = queue[from + 3]!;
+    }
+    this.advance(ready);
+    return ready;
+  }
+
   /** Number of completions lost because the kernel ran out of memory. */
   get dropped(): number {
     return this.queue[this.cqOverflowWord] ?? 0;

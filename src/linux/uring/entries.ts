@@ -80,6 +80,19 @@ export function writeSockaddr(ring: Ring, words: Int32Array): void {
   for (let i = 0; i < words.length; i++) ring.sockaddrs[at + i] = words[i]!;
 }
 
+/** recv() of up to `length` bytes to `address`. @param flags MSG_… */
+export function pushReceiveAt(
+  ring: Ring,
+  file: number,
+  address: number,
+  length: number,
+  flags: number,
+  slot: number,
+  tag: number,
+): void {
+  ring.push(OP.recv | IN_FILES, file, 0, address, length, flags, slot, tag);
+}
+
 /** recv() into one of the ring's provided buffers. @param priority RECV bits @param flags MSG_… */
 export function pushReceive(
   ring: Ring,

@@ -24,7 +24,6 @@ export class ProvidedBuffers {
   private readonly ring: Ring;
   private readonly mask: number;
   private readonly mappings = new NativeMemory();
-  private readonly firstId: number;
   private words = new Int32Array(NOTHING);
   private halves = new Uint16Array(NOTHING);
   private tail = 0;
@@ -33,19 +32,17 @@ export class ProvidedBuffers {
    * Registers a group of buffers.
    *
    * @param group ID used by receives
-   * @param firstId ID of the first buffer, used by completions
    * @returns a negative errno when memory is short or the kernel is too old
    */
-  static register(ring: Ring, count: number, size: number, group: number, firstId = 0): ProvidedBuffers | number {
-    const buffers = new ProvidedBuffers(ring, count, size, group, firstId);
+  static register(ring: Ring, count: number, size: number, group: number): ProvidedBuffers | number {
+    const buffers = new ProvidedBuffers(ring, count, size, group);
     const failed = buffers.map(count);
     if (failed === 0) return buffers;
     buffers.release();
     return failed;
   }
 
-  private constructor(ring: Ring, count: number, size: number, group: number, firstId: number) {
-    this.firstId = firstId;
+  private constructor(ring: Ring, count: number, size: number, group: number) {
     this.ring = ring;
     this.mask = count - 1;
     this.size = size;
@@ -67,14 +64,14 @@ export class ProvidedBuffers {
     this.words = new Int32Array(mapping.buffer, 0, listBytes / 4);
     this.halves = new Uint16Array(mapping.buffer, 0, listBytes / 2);
     this.memory = new NativeBuffer(count * this.size, mapping.address + listBytes);
-    for (let n = 0; n < count; n++) this.giveBack(this.firstId + n);
+    for (let n = 0; n < count; n++) this.giveBack(n);
     this.publish();
     return 0;
   }
 
   /** Returns the offset of buffer `id` in `memory`. */
   offsetOf(id: number): number {
-    return (id - this.firstId) * this.size;
+    return id * this.size;
   }
 
   /** Returns buffer `id` to the kernel, effective after the next publish(). */

@@ -1,13 +1,15 @@
 // Receives data from connections. An idle connection is polled, which uses the least kernel memory; an active one is
 // received from, into buffers provided by its ring.
 import { EPOLLIN, EPOLLRDHUP, MSG_PEEK } from "../../linux/syscalls/constants.js";
-import { ECANCELED, ECONNRESET, ENOBUFS } from "../../linux/syscalls/errno.js";
+import { EAGAIN, ECANCELED, ECONNRESET, ENOBUFS } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { bufferOf, CQE_FLAG, RECV, SQE_FLAG } from "../../linux/uring/abi.js";
 import { pushCancel, pushDiscard, pushPoll, pushReceive } from "../../linux/uring/entries.js";
-import type { ProvidedBuffers } from "../../linux/uring/provided-buffers.js";
+import type { TurnBudget } from "../contract.js";
 import { SLOT } from "../slot-state.js";
-import { FIRST_LARGE, LARGE_GROUP, type RingSet, type RingUnit, SMALL_GROUP } from "./ring-set.js";
+import { type BulkEvents, BulkReads } from "./bulk-reads.js";
+import { BUFFER_GROUP, type RingSet, type RingUnit } from "./ring-set.js";
+import { BUFFERS } from "./ring-size.js";
 import {
   HEARD,
   HEARD_SHIFT,
@@ -28,6 +30,12 @@ const PERIOD_MS = 1000;
 /** Periods are numbered from 1 to this. */
 const PERIODS = 7;
 
+/**
+ * Maximum number of connections per turn that receive again after they found no buffer. All at once would find none
+ * again, and their failures would overflow the completion queue, turn after turn.
+ */
+const STARVED_AT_ONCE = BUFFERS / 2;
+
 /** Events reported to the owner of the connections. */
 export interface ReceiveEvents {
   /** @returns number of bytes consumed */
@@ -38,7 +46,7 @@ export interface ReceiveEvents {
   ended(slot: number, errno: number): void;
 }
 
-export class Receives {
+export class Receives implements BulkEvents {
   /** See Transport. */
   isHeld = false;
   peeks = false;
@@ -48,15 +56,19 @@ export class Receives {
   private readonly rings: RingSet;
   private readonly events: ReceiveEvents;
   private readonly readsUnsent: boolean;
+  private readonly bulk: BulkReads;
   /** Connections whose next receive is deferred until DATA is wanted again. */
   private held: number[] = [];
-  /** Data per slot that arrived after DATA was suspended or after the connection was blocked. */
+  /** Connections whose data found no buffer. */
+  private starved: number[] = [];
+  /** Data per slot that cannot be reported yet: DATA was suspended, or the connection is blocked. */
   private readonly early = new Map<number, NativeBuffer>();
 
   /** @param readsUnsent whether incoming data is reported while output is still pending */
-  constructor(slots: Slots, rings: RingSet, events: ReceiveEvents, readsUnsent: boolean) {
+  constructor(slots: Slots, rings: RingSet, budget: TurnBudget, events: ReceiveEvents, readsUnsent: boolean) {
     this.slots = slots;
     this.rings = rings;
+    this.bulk = new BulkReads(slots, rings, budget, this);
     this.events = events;
     this.readsUnsent = readsUnsent;
   }
@@ -65,10 +77,10 @@ export class Receives {
    * Waits for data on an ESTABLISHED connection, unless a request is already in flight. @param isThere data may be
    * available
    */
-  arm(slot: number, isThere: boolean, group = SMALL_GROUP): void {
+  arm(slot: number, isThere: boolean): void {
     const { slots, peeks } = this;
     const bits = slots.get(slot);
-    if ((bits & (RECEIVING | POLLING)) !== 0 || this.isBlocked(bits)) return;
+    if (!this.mayReceive(bits)) return;
     if (this.isHeld) {
       this.held.push(slot);
       return;
@@ -83,7 +95,12 @@ export class Receives {
     }
     slots.set(slot, peeks ? bits | RECEIVING | PEEKING : bits | RECEIVING);
     const tag = tagOf(TAG.receive, slots.life(slot));
-    pushReceive(unit.ring, file, isThere ? 0 : RECV.pollFirst, group, peeks ? MSG_PEEK : 0, slot, tag);
+    pushReceive(unit.ring, file, isThere ? 0 : RECV.pollFirst, BUFFER_GROUP, peeks ? MSG_PEEK : 0, slot, tag);
+  }
+
+  /** Whether a connection can be received from, and is not already. @param bits of its slot */
+  mayReceive(bits: number): boolean {
+    return (bits & STATE_MASK) >= SLOT.opened && (bits & (RECEIVING | POLLING)) === 0 && !this.isBlocked(bits);
   }
 
   /** Sets the time at which the data reported next arrived. */
@@ -111,12 +128,14 @@ export class Receives {
 
   /** Whether the next turn has events to report without waiting. */
   get hasMore(): boolean {
-    return this.held.length > 0 && !this.isHeld;
+    return this.starved.length > 0 || (!this.isHeld && (this.held.length > 0 || this.bulk.hasMore));
   }
 
-  /** Resumes connections that were held. */
+  /** Resumes connections that were held, that found no buffer, or that have more data than fits into one. */
   resume(): void {
-    if (!this.hasMore) return;
+    if (this.starved.length > 0) this.feed();
+    if (this.bulk.hasMore) this.bulk.read();
+    if (this.held.length === 0 || this.isHeld) return;
     const { held } = this;
     this.held = [];
     for (const slot of held) {
@@ -141,28 +160,55 @@ export class Receives {
     const bits = this.slots.remove(slot, RECEIVING);
     if ((flags & CQE_FLAG.buffer) !== 0) {
       const id = bufferOf(flags);
-      const buffers = buffersOf(unit, id);
-      const offset = buffers.offsetOf(id);
-      if (result > 0) this.take(slot, bits, buffers, offset, result);
+      const { buffers } = unit;
+      if (result > 0) this.take(slot, bits, buffers.memory, buffers.offsetOf(id), result, result === buffers.size);
       buffers.giveBack(id);
       if (result > 0) return;
     }
-    if (result === -ECANCELED || result === -ENOBUFS) this.arm(slot, result === -ENOBUFS);
+    if (result === -ENOBUFS) this.starved.push(slot);
+    else this.stopped(slot, bits, result);
+  }
+
+  bulkRead(slot: number, isPeeked: boolean, bytes: NativeBuffer, offset: number, result: number): void {
+    const bits = this.slots.get(slot) | (isPeeked ? PEEKING : 0);
+    if (result > 0) this.take(slot, bits, bytes, offset, result, result === this.bulk.readBytes);
+    else this.stopped(slot, bits, result);
+  }
+
+  /** Handles a receive that brought no data. */
+  private stopped(slot: number, bits: number, result: number): void {
+    if (result === -ECANCELED || result === -EAGAIN) this.arm(slot, false);
     else if (result < 0) this.events.ended(slot, -result);
     else this.events.ended(slot, (bits & WAS_RESET) !== 0 ? ECONNRESET : 0);
   }
 
-  private take(slot: number, bits: number, buffers: ProvidedBuffers, offset: number, length: number): void {
+  private feed(): void {
+    for (const slot of this.starved.splice(0, STARVED_AT_ONCE)) {
+      if (this.slots.state(slot) >= SLOT.opened) this.arm(slot, true);
+    }
+  }
+
+  /** @param hasMore there may be more data */
+  private take(
+    slot: number,
+    bits: number,
+    bytes: NativeBuffer,
+    offset: number,
+    length: number,
+    hasMore: boolean,
+  ): void {
     if (!this.isHeld && !this.isBlocked(bits)) {
-      this.deliver(slot, bits, buffers.memory, offset, length, length === buffers.size);
+      this.deliver(slot, bits, bytes, offset, length, hasMore);
       return;
     }
     // Peeked data stays in the receive queue.
-    if ((bits & PEEKING) === 0) {
-      this.early.set(slot, NativeBuffer.from(buffers.memory.bytes.subarray(offset, offset + length)));
-    }
+    if ((bits & PEEKING) === 0) this.keep(slot, bytes, offset, length);
     this.slots.remove(slot, PEEKING);
     if (this.isHeld) this.held.push(slot);
+  }
+
+  private keep(slot: number, { bytes }: NativeBuffer, offset: number, length: number): void {
+    this.early.set(slot, NativeBuffer.from(bytes.subarray(offset, offset + length)));
   }
 
   private tellEarly(slot: number): boolean {
@@ -173,25 +219,25 @@ export class Receives {
     return true;
   }
 
-  /** @param isFull the buffer is full, so there may be more data */
   private deliver(
     slot: number,
     bits: number,
     bytes: NativeBuffer,
     offset: number,
     length: number,
-    isFull: boolean,
+    hasMore: boolean,
   ): void {
     const { slots, events } = this;
     if ((bits & STATE_MASK) === SLOT.resting) slots.set(slot, this.heard(bits));
     const used = events.received(slot, bytes, offset, length);
     if (slots.state(slot) === SLOT.free) return;
     if ((bits & PEEKING) !== 0) this.takeUsed(slot, bytes.address, used);
+    // The receive was in flight when peeking began.
+    else if (used < length) this.keep(slot, bytes, offset + used, length - used);
     events.delivered(slot);
     if (slots.state(slot) === SLOT.free) return;
-    const isFlood = isFull && this.rings.largeBuffers(this.rings.unitOf(slot)) !== undefined;
-    const isThere = isFull || (bits & WAS_RESET) !== 0 || ((bits & PEEKING) !== 0 && used < length);
-    this.arm(slot, isThere, isFlood ? LARGE_GROUP : SMALL_GROUP);
+    if (hasMore && !this.isBlocked(slots.get(slot))) this.bulk.add(slot);
+    else this.arm(slot, (bits & WAS_RESET) !== 0 || ((bits & PEEKING) !== 0 && used < length));
   }
 
   /** Consumes the peeked data that was used. The rest stays in the receive queue. */
@@ -220,8 +266,4 @@ export class Receives {
     const tag = tagOf(TAG.receive, this.slots.life(slot));
     pushCancel(unit.ring, slot, tag, SQE_FLAG.skipSuccess, slot, TAG.ignored);
   }
-}
-
-export function buffersOf(unit: RingUnit, id: number): ProvidedBuffers {
-  return id < FIRST_LARGE ? unit.small : unit.large!;
 }

@@ -14,34 +14,29 @@ import { AppError } from "../../util/errors.js";
 import { BUFFERS, COMPLETIONS, ENTRIES } from "./ring-size.js";
 import { kindOf, TAG } from "./tags.js";
 
-const BUFFER_BYTES = 256;
-/** Number of buffers used for bulk data. */
-const LARGE_BUFFERS = 32;
+/** Size of the rings' buffers. */
+export const BUFFER_BYTES = 256;
 /**
  * Maximum number of attempts to make room by submitting entries. The kernel consumes all of them unless memory is
  * short.
  */
 const ATTEMPTS = 8;
 const NO_SLOT = -1;
-
-export const SMALL_GROUP = 0;
-export const LARGE_GROUP = 1;
-/** ID of the first large buffer. All IDs below it are small buffers. */
-export const FIRST_LARGE = BUFFERS;
+/** ID of a ring's only group of buffers. */
+export const BUFFER_GROUP = 0;
 
 /** A ring with its files and buffers. */
 export interface RingUnit {
   readonly ring: Ring;
   /** Slot of the ring's first file. */
   readonly firstSlot: number;
-  readonly small: ProvidedBuffers;
-  large: ProvidedBuffers | undefined;
+  readonly buffers: ProvidedBuffers;
   /** Number of files in use, if the kernel chooses their indices. */
   used: number;
 }
 
 /** A ring that is not yet one of the worker's. */
-type SpareRing = Pick<RingUnit, "ring" | "small">;
+type SpareRing = Pick<RingUnit, "ring" | "buffers">;
 
 export class RingSet {
   readonly units: RingUnit[] = [];
@@ -52,12 +47,10 @@ export class RingSet {
   private readonly spare: SpareRing[] = [];
   private waiting: RingUnit | undefined;
   private readonly wakeFd: number;
-  private readonly readBytes: number;
 
-  constructor(filesEach: number, wakeFd: number, readBytes: number) {
+  constructor(filesEach: number, wakeFd: number) {
     this.filesEach = filesEach;
     this.wakeFd = wakeFd;
-    this.readBytes = readBytes;
   }
 
   /** Ring that the worker waits in. */
@@ -73,12 +66,12 @@ export class RingSet {
   add(): number {
     const opened = this.spare.pop() ?? this.open();
     if (typeof opened === "number") return opened;
-    const { ring, small } = opened;
-    const unit = { ring, firstSlot: this.capacity, small, large: undefined, used: 0 };
+    const { ring, buffers } = opened;
+    const unit = { ring, firstSlot: this.capacity, buffers, used: 0 };
     const unwatched = this.waitIn(unit);
     if (unwatched < 0) {
       ring.close();
-      small.release();
+      buffers.release();
       return unwatched;
     }
     this.units.push(unit);
@@ -105,10 +98,10 @@ export class RingSet {
     const ring = Ring.open({ entries: ENTRIES, completions: COMPLETIONS });
     if (typeof ring === "number") return ring;
     const failed = registerFiles(ring, this.filesEach);
-    const small = failed || ProvidedBuffers.register(ring, BUFFERS, BUFFER_BYTES, SMALL_GROUP);
-    if (typeof small !== "number") return { ring, small };
+    const buffers = failed || ProvidedBuffers.register(ring, BUFFERS, BUFFER_BYTES, BUFFER_GROUP);
+    if (typeof buffers !== "number") return { ring, buffers };
     ring.close();
-    return small;
+    return buffers;
   }
 
   /** Makes the worker wait in `unit`. @returns 0, or a negative errno and it waits where it did before */
@@ -154,7 +147,9 @@ export class RingSet {
   /**
    * @param least number of completions to wait for @throws {AppError} E_SYSTEM when the kernel accepts no more entries
    */
-  enterOne({ ring }: RingUnit, least: number, waitMs: number): void {
+  enterOne(unit: RingUnit, least: number, waitMs: number): void {
+    const { ring } = unit;
+    unit.buffers.publish();
     const failed = ring.enter(least, waitMs);
     // Unsubmitted entries stay queued. A memory shortage may pass; a permanent failure shows once the ring is full.
     if (failed < 0 && ring.room === 0) throw enterFailed(failed);
@@ -174,6 +169,7 @@ export class RingSet {
     const { ring } = unit;
     if (ring.room >= count) return;
     let failed = 0;
+    unit.buffers.publish();
     for (let n = 0; n < ATTEMPTS && ring.room < count; n++) failed = n === 0 ? ring.submit() : ring.enter(0, 0);
     if (ring.room >= count) return;
     throw enterFailed(failed);
@@ -183,15 +179,22 @@ export class RingSet {
    * Submits pending entries. The kernel must answer the last one synchronously.
    * @returns result of that entry, or -ECANCELED if there is none
    */
-  answerOf({ ring }: RingUnit, slot: number, kind: number): number {
+  answerOf(unit: RingUnit, slot: number, kind: number): number {
+    const { ring } = unit;
     const before = ring.ready;
-    const failed = ring.submit();
+    const failed = this.submit(unit);
     for (let i = before; i < ring.ready; i++) {
       if (ring.slotAt(i) !== slot || kindOf(ring.tagAt(i)) !== kind) continue;
       ring.retag(i, TAG.ignored);
       return ring.resultAt(i);
     }
     return failed || -ECANCELED;
+  }
+
+  /** Submits pending entries without running work. @returns 0 or a negative errno */
+  submit(unit: RingUnit): number {
+    unit.buffers.publish();
+    return unit.ring.submit();
   }
 
   /** Whether any ring has completions that overflowed into kernel memory. */
@@ -202,21 +205,11 @@ export class RingSet {
     return false;
   }
 
-  /** Returns the buffers for bulk data, allocating them on first use. @returns undefined when memory is short */
-  largeBuffers(unit: RingUnit): ProvidedBuffers | undefined {
-    if (unit.large) return unit.large;
-    const buffers = ProvidedBuffers.register(unit.ring, LARGE_BUFFERS, this.readBytes, LARGE_GROUP, FIRST_LARGE);
-    if (typeof buffers === "number") return undefined;
-    unit.large = buffers;
-    return buffers;
-  }
-
   /** Closes all rings. The kernel cancels their requests asynchronously. */
   close(): void {
-    for (const { large } of this.units) large?.release();
-    for (const { ring, small } of [...this.units, ...this.spare]) {
+    for (const { ring, buffers } of [...this.units, ...this.spare]) {
       ring.close();
-      small.release();
+      buffers.release();
     }
   }
 }

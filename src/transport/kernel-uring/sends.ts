@@ -81,8 +81,10 @@ export class Sends {
   /** Checks the outcome of submitted sends. Must be called after all rings have been entered. */
   settle(): void {
     const { batch, slots, buffers, rings } = this;
-    if (batch.length === 0 || rings.hasOverflow) return;
+    if (batch.length === 0) return;
     for (const unit of rings.units) this.findShort(unit);
+    // Outcomes may be among the completions that wait for room.
+    if (rings.hasOverflow) return;
     this.batch = [];
     this.isClosing = false;
     for (const number of batch) {
@@ -185,7 +187,7 @@ export class Sends {
   /** Submits queued sends and checks their outcome. */
   private flush(): void {
     for (const unit of this.rings.units) {
-      if (unit.ring.pending > 0) unit.ring.submit();
+      if (unit.ring.pending > 0) this.rings.submit(unit);
     }
     this.settle();
   }

@@ -25,12 +25,14 @@ export const TAG = {
   rest: 10,
   /** A send whose caller waits for the result. */
   sendNow: 11,
+  /** A read of the current turn; the number is its place among them. */
+  readNow: 12,
   /** The worker's wake-up descriptor is readable: another thread has written to it, or another ring has work. */
-  wakeUp: 12,
-  install: 13,
+  wakeUp: 13,
+  install: 14,
   /** A single accept. The slot field holds the index of the peer's address. */
-  accept: 14,
-  acceptMany: 15,
+  accept: 15,
+  acceptMany: 16,
 } as const;
 
 const LIFE_SHIFT = 8;

@@ -2,15 +2,16 @@
 // as submission queue entries; one call per turn submits them and returns completions of earlier ones.
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { closeFd, endsOf } from "../../linux/syscalls/socket.js";
-import { bufferOf, CQE_FLAG } from "../../linux/uring/abi.js";
+import { bufferOf, CQE, CQE_FLAG } from "../../linux/uring/abi.js";
 import { pushInstall } from "../../linux/uring/entries.js";
 import { STEP } from "../../util/steps.js";
 import type { ConnectionAddresses, Transport, TransportHandler, TurnBudget } from "../contract.js";
 import { SLOT } from "../slot-state.js";
 import { endConnection, endRing } from "./endings.js";
 import { sendRest } from "./last-sends.js";
-import { buffersOf, Receives } from "./receives.js";
+import { Receives } from "./receives.js";
 import { RingSet, type RingUnit } from "./ring-set.js";
+import { COMPLETIONS } from "./ring-size.js";
 import { Sends } from "./sends.js";
 import { CONNECTING, QUEUED, RETAINED, Slots } from "./slots.js";
 import { kindOf, lifeOf, numberOf, TAG } from "./tags.js";
@@ -35,6 +36,8 @@ export abstract class UringTransport implements Transport {
   private readonly sends: Sends;
   private readonly handler: TransportHandler;
   private readonly sendBytes: number;
+  /** Completions being handled. */
+  private readonly taken = new Int32Array(COMPLETIONS * CQE.words);
   private isEnding = false;
   private isClosed = false;
 
@@ -42,8 +45,8 @@ export abstract class UringTransport implements Transport {
     this.handler = handler;
     this.sendBytes = budget.sendBytes;
     this.slots = new Slots(slots, dealsSlots);
-    this.rings = new RingSet(filesEach, wakeFd, budget.readBytes);
-    this.receives = new Receives(this.slots, this.rings, this, readsUnsent);
+    this.rings = new RingSet(filesEach, wakeFd);
+    this.receives = new Receives(this.slots, this.rings, budget, this, readsUnsent);
     this.sends = new Sends(this.slots, this.rings, this);
   }
 
@@ -193,38 +196,35 @@ export abstract class UringTransport implements Transport {
   }
 
   private drain(unit: RingUnit): void {
-    const { ring } = unit;
-    const { slots, rings, receives, sends } = this;
+    const { slots, rings, receives, sends, taken } = this;
     // Handlers may enter the ring and add completions. Those wait for the next turn.
-    const count = ring.ready;
-    for (let i = 0; i < count; i++) {
-      const slot = ring.slotAt(i);
-      const tag = ring.tagAt(i);
+    const end = unit.ring.takeAll(taken) * CQE.words;
+    for (let at = 0; at < end && !this.isClosed; at += CQE.words) {
+      const slot = taken[at]!;
+      const tag = taken[at + CQE.userData + 1]!;
       const kind = kindOf(tag);
-      const result = ring.resultAt(i);
+      const result = taken[at + CQE.result]!;
+      const flags = taken[at + CQE.flags]!;
       if (kind <= TAG.writable) {
         if (kind === TAG.ignored) continue;
         const isOld = slots.life(slot) !== lifeOf(tag) || slots.state(slot) === SLOT.free;
-        if (isOld) this.dropLate(unit, slot, kind, ring.flagsAt(i));
-        else if (kind === TAG.receive) receives.receiveEnded(unit, slot, result, ring.flagsAt(i));
+        if (isOld) this.dropLate(unit, slot, kind, flags);
+        else if (kind === TAG.receive) receives.receiveEnded(unit, slot, result, flags);
         else if (kind === TAG.poll) receives.pollEnded(slot, result);
         else if (kind === TAG.writable) sends.writable(slot);
         else this.complete(unit, slot, tag, result, 0);
       } else if (kind === TAG.rest) sends.restEnded(slot, numberOf(tag), result);
       else if (kind === TAG.wakeUp) rings.wokenUp(unit, result);
       else if (kind === TAG.install) closeFd(result);
-      else if (kind !== TAG.send && kind !== TAG.sendNow) this.complete(unit, slot, tag, result, ring.flagsAt(i));
+      else if (kind !== TAG.send && kind !== TAG.sendNow && kind !== TAG.readNow)
+        this.complete(unit, slot, tag, result, flags);
     }
-    ring.advance(count);
-    unit.small.publish();
-    unit.large?.publish();
   }
 
   /** Handles a late completion for a connection that has ended. */
   private dropLate(unit: RingUnit, slot: number, kind: number, flags: number): void {
     if ((flags & CQE_FLAG.buffer) !== 0) {
-      const id = bufferOf(flags);
-      buffersOf(unit, id).giveBack(id);
+      unit.buffers.giveBack(bufferOf(flags));
     }
     // An attempt to connect ends with one of these.
     if (kind === TAG.bind || kind === TAG.connect || kind === TAG.verify) this.slots.remove(slot, CONNECTING);

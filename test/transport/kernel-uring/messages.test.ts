@@ -25,13 +25,13 @@ const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 
-async function serving(count: number) {
+async function serving(count: number, areIdle = true) {
   const ip = ownAddress();
   const listener = listenRaw(ip, 0, { backlog: 4096 });
   for (const name of [SO_SNDBUF, SO_RCVBUF]) setOption(listener, SOL_SOCKET, name, 4096);
   const { port } = localAddress(listener);
   const server = serverUnderTest(CASE, listener, { tableSize: 4096 });
-  server.told.onAccepted = (slot) => server.transport.rest(slot);
+  if (areIdle) server.told.onAccepted = (slot) => server.transport.rest(slot);
   const peers = Array.from({ length: count }, () => connectRaw(ip, port));
   await server.turnUntil("all of them", () => server.told.count("accepted") === count);
   return { ...server, peers, ip, port };
@@ -107,6 +107,28 @@ describe.skipIf(!hasUring)("messages", () => {
       reader.read();
       return reader.text === `${sent}more`;
     });
+  });
+
+  it("received before peeking began are reported again when their peer reads", async () => {
+    const { transport, told, turnUntil, peers } = await serving(1, false);
+    // The receive in flight consumes its data.
+    transport.peeks = true;
+    const filler = bytesOf("x".repeat(1_000_000));
+    let sent = 0;
+    told.onReceived = (slot, bytes, offset, length) => {
+      if (sent === 0) sent = transport.send(slot, filler, 0, filler.bytes.length);
+      return transport.send(slot, bytes, offset, length);
+    };
+    expect(sendRaw(peers[0]!, "hello")).toBe(5);
+    await turnUntil("the event", () => told.count("received") > 0);
+    expect(sent).toBeLessThan(filler.bytes.length);
+    expect(told.text(0)).toBe("");
+    const reader = new Reader(peers[0]!);
+    await turnUntil("the echo", () => {
+      reader.read();
+      return reader.text.endsWith("hello");
+    });
+    expect([told.text(0), reader.text.length]).toEqual(["hello", sent + 5]);
   });
 
   it.each([false, true])("not yet sent are sent before the close, unless it is a reset: %s", async (resets) => {
