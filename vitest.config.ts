@@ -25,7 +25,7 @@ const BY_ENGINE = [
   "test/server/{flood,serve,unread}.test.ts",
   "test/diagnosis/{local-refusals,real-runs}.test.ts",
   "test/engine/threads.test.ts",
-  "test/protocols/websocket/peers.test.ts",
+  "test/protocols/{websocket/peers,http/pool}.test.ts",
   "test/transport/tls/{handshakes,peers}.test.ts",
 ];
 

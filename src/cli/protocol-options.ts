@@ -22,6 +22,8 @@ export interface ProtocolCommandOptions extends MqttCommandOptions, ScriptComman
   readonly body?: string | Uint8Array;
   readonly closeAfterResponse?: boolean;
   readonly responseTimeout?: number;
+  /** False with --no-reopen. */
+  readonly reopen?: boolean;
   readonly status?: number;
   readonly eventInterval?: number;
   readonly delay?: number;
@@ -153,7 +155,8 @@ export function addProtocolOptions(command: Command, role: Role, examples: strin
 export function clientProtocolOptionsOf(options: ProtocolCommandOptions): Omit<ProtocolOptions, ServerOnly> {
   const { header: headers, method, closeAfterResponse, responseTimeout: responseTimeoutMs } = options;
   const ofMqtt = mqttClientOptionsOf(options);
-  return { ...sharedOptionsOf(options), headers, method, closeAfterResponse, responseTimeoutMs, ...ofMqtt };
+  const reopen = options.reopen === false ? false : undefined;
+  return { ...sharedOptionsOf(options), headers, method, closeAfterResponse, responseTimeoutMs, reopen, ...ofMqtt };
 }
 
 /** Converts protocol options to the library server's options. */

@@ -2,9 +2,10 @@
 // Handlers neither throw nor allocate.
 
 import type { RoleWorker } from "../engine/worker.js";
-import { ETIMEDOUT } from "../linux/syscalls/errno.js";
+import { ECONNRESET, EPIPE, ETIMEDOUT } from "../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
-import { AS_ASKED, type Handshake } from "../protocols/contract.js";
+import { isHttpStatus } from "../protocols/codes.js";
+import { AS_ASKED, type Handshake, REPLACEABLE } from "../protocols/contract.js";
 import type { ClientHandler, ClientTransport, Transport } from "../transport/contract.js";
 import { SLOT } from "../transport/slot-state.js";
 import { STEP } from "../util/steps.js";
@@ -12,13 +13,14 @@ import { DestinationCounts } from "./evidence/destination-counts.js";
 import { LossStats } from "./evidence/loss-stats.js";
 import { type ConnectionOwner, Exchange } from "./exchange/exchange.js";
 import { ProxySender } from "./exchange/proxy-sender.js";
+import { Reopenings, type ReopeningsOwner } from "./exchange/reopenings.js";
 import { COUNTER, HISTOGRAM } from "./metrics.js";
 import { InFlight } from "./ramp/in-flight.js";
 import { TlsHandshakes } from "./tls/handshakes.js";
 import type { TupleCursor } from "./tuple-cursor.js";
 import type { ConnectMessage, ConnectPlan } from "./worker-plan.js";
 
-export class ClientEvents implements ClientHandler, ConnectionOwner {
+export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsOwner {
   /** Time at which the last wait ended; used as the time of every event it returned. */
   nowMs = 0;
   /** Highest slot that may be resting. */
@@ -26,7 +28,11 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
   readonly inFlight: InFlight;
   readonly ages: LossStats;
   readonly isOpen = (slot: number): boolean => this.transport.state(slot) === SLOT.resting;
+  /** Whether messages can be due in `slot`: its connection is ready, or is opened again for them. */
+  readonly isInUse = (slot: number): boolean => this.isOpen(slot) || this.reopenings?.isKept(slot) === true;
   exchange!: Exchange;
+  /** Undefined if a connection that its peer closes is lost. */
+  readonly reopenings: Reopenings | undefined;
   /** Undefined without TLS. */
   readonly tls: TlsHandshakes | undefined;
   /** True if the protocol has a handshake; a connection is then in flight until it is ready. */
@@ -52,6 +58,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     this.destinationCounts = plan.destinationCounts && new DestinationCounts(plan.destinationCounts);
     const tlsTimes = memory.histograms[HISTOGRAM.tlsUs]!;
     this.tls = plan.tls && new TlsHandshakes(this, this.counters, tlsTimes, slots);
+    if (plan.reopens) this.reopenings = new Reopenings(this, this.counters, plan.reopenIntervalMs);
     this.proxy = plan.proxyProtocol && new ProxySender(plan.proxyProtocol);
   }
 
@@ -74,9 +81,12 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
 
   /** Handles a connection that TCP reports as ESTABLISHED. @param below transport that sends unencrypted bytes */
   established(slot: number, below: Transport): void {
-    this.counters[COUNTER.established]! += 1;
     this.inFlight.established(slot, this.nowMs);
-    this.destinationCounts?.established(this.tuples.destinationOf(slot));
+    if (this.isReopening(slot)) this.reopenings!.established(slot);
+    else {
+      this.counters[COUNTER.established]! += 1;
+      this.destinationCounts?.established(this.tuples.destinationOf(slot));
+    }
     if (this.proxy) this.sendProxyHeader(slot, this.proxy, below);
   }
 
@@ -88,7 +98,10 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     if (this.shakesHands) this.inFlight.beginHandshake(slot, nowMs);
     this.ages.established(slot, nowMs);
     this.inFlight.greeting++;
-    this.exchange.opened(slot);
+    if (this.isReopening(slot)) {
+      this.reopenings!.opened(slot);
+      this.exchange.reopened(slot);
+    } else this.exchange.opened(slot);
   }
 
   received(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
@@ -105,15 +118,18 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     this.exchange.sent(slot);
   }
 
-  closed(slot: number): void {
-    const code = this.exchange.peerClosed(slot);
+  closed(slot: number, isUnannounced = false): void {
+    const code = this.exchange.peerClosed(slot, isUnannounced);
     if (code === AS_ASKED) this.forget(slot);
+    else if (code < 0) this.vacate(slot, code, false);
     else this.lose(slot, code);
   }
 
   failed(slot: number, step: number, errno: number, isOwnAnswer: boolean): void {
     if (this.transport.state(slot) !== SLOT.opening) {
-      this.lose(slot, errno);
+      const code = errno === ECONNRESET || errno === EPIPE ? this.exchange.peerReset(slot) : 0;
+      if (code < 0) this.vacate(slot, code, false);
+      else this.lose(slot, errno);
       return;
     }
     if (isOwnAnswer) this.worker.memory.countAtOnce(errno);
@@ -123,11 +139,21 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
 
   /** The protocol handshake is complete. The connection is now open unless it has to wait for a greeting. */
   ready(slot: number): void {
-    this.counters[COUNTER.ready]! += 1;
+    if (!this.isReopening(slot)) this.counters[COUNTER.ready]! += 1;
     if (this.shakesHands) {
       this.inFlight.endHandshake(slot, this.nowMs);
-      this.resolve(slot);
-    } else if (!this.inFlight.greetings.areAwaited) this.resolve(slot);
+      this.settle(slot);
+    } else if (!this.inFlight.greetings.areAwaited) this.settle(slot);
+  }
+
+  reopen(slot: number): boolean {
+    if (!this.transport.reopen(slot)) return false;
+    this.inFlight.startedMs[slot] = performance.now();
+    return true;
+  }
+
+  closeAnnounced(slot: number): void {
+    this.vacate(slot, REPLACEABLE.announced, this.plan.reset);
   }
 
   /** The peer refused the connection, or sent something that makes us refuse it. */
@@ -153,12 +179,19 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     this.drop(slot);
   }
 
+  /** Takes the connection out of flight: messages can be sent over it from now on. */
+  settle(slot: number): void {
+    this.resolve(slot);
+    this.exchange.started(slot);
+  }
+
   /** Takes the connection out of flight: it is now open. */
-  resolve(slot: number): void {
+  private resolve(slot: number): void {
     this.transport.rest(slot);
     this.inFlight.greeting--;
     if (slot > this.highestOpen) this.highestOpen = slot;
-    this.counters[COUNTER.inFlight]! -= 1;
+    if (this.isReopening(slot)) this.reopenings!.ready(slot);
+    else this.counters[COUNTER.inFlight]! -= 1;
   }
 
   /** Fails a connection attempt that has exceeded its timeout. */
@@ -176,7 +209,24 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     this.destinationCounts?.failed(this.tuples.destinationOf(slot), step, errno);
     this.counters[COUNTER.failed]! += 1;
     this.worker.memory.countFailure(step, errno);
-    this.counters[COUNTER.inFlight]! -= 1;
+    if (!this.isReopening(slot)) {
+      this.counters[COUNTER.inFlight]! -= 1;
+      return;
+    }
+    this.reopenings!.failed(slot);
+    this.exchange.ended(slot, false);
+  }
+
+  private isReopening(slot: number): boolean {
+    return this.reopenings?.isReopening(slot) === true;
+  }
+
+  /** Closes a connection that is opened again for its next message. @param cause one of REPLACEABLE */
+  private vacate(slot: number, cause: number, resets: boolean): void {
+    this.counters[COUNTER.open]! -= 1;
+    this.transport.vacate(slot, resets);
+    this.reopenings!.closed(slot, cause);
+    this.exchange.vacated(slot);
   }
 
   private firstByte(slot: number): void {
@@ -186,7 +236,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     this.counters[COUNTER.greeted]! += 1;
     if (this.transport.state(slot) === SLOT.opened) {
       inFlight.greetings.came(nowMs);
-      this.resolve(slot);
+      this.settle(slot);
     } else if (!this.exchange.messages) {
       const waitedMs = this.ages.heldMs(slot, nowMs);
       inFlight.greetings.cameUnawaited(waitedMs, sinceMs - waitedMs);
@@ -203,6 +253,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
       return;
     }
     if (this.transport.state(slot) === SLOT.opened) this.resolve(slot);
+    this.reopenings?.ended(slot);
     this.counters[COUNTER.open]! -= 1;
     this.counters[COUNTER.lost]! += 1;
     this.worker.memory.countFailure(STEP.hold, errno);
@@ -214,13 +265,17 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
   private failHandshake(slot: number, errno: number): void {
     const { counters } = this;
     const step = STEP[this.exchange.protocol.handshake as Exclude<Handshake, "none">];
+    // A response, though it refuses.
+    if (step === STEP.request && isHttpStatus(errno)) this.inFlight.endHandshake(slot, this.nowMs);
     this.destinationCounts?.failed(this.tuples.destinationOf(slot), step, errno);
     this.inFlight.greeting--;
-    counters[COUNTER.inFlight]! -= 1;
+    if (this.isReopening(slot)) this.reopenings!.failed(slot);
+    else counters[COUNTER.inFlight]! -= 1;
     counters[COUNTER.open]! -= 1;
     counters[COUNTER.failed]! += 1;
     this.worker.memory.countFailure(step, errno);
-    this.exchange.ended(slot, true);
+    // Only the first message of a connection can be outstanding, and its failure is that of the message.
+    this.exchange.ended(slot, false);
   }
 
   private drop(slot: number): void {
@@ -230,6 +285,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
 
   /** Updates the counters for an open connection that this side closes. */
   private forget(slot: number): void {
+    this.reopenings?.ended(slot);
     this.exchange.ended(slot, true);
     this.counters[COUNTER.open]! -= 1;
   }

@@ -96,16 +96,16 @@ export class ClientLoop {
   private turn(): void {
     const { events, transport } = this;
     const wanted = Atomics.load(this.worker.memory.control, CONTROL.target);
-    const mayOpenMore = this.follow(wanted);
+    const mayOpenMore = this.follow(wanted) || this.reopen();
     this.reportResolved(wanted);
     events.inFlight.waitsFor = this.waitedFor(wanted);
     events.inFlight.isBehind = this.begun < wanted;
     events.beginTurn();
     transport.turn(mayOpenMore ? 0 : this.waitMs());
     this.counters[COUNTER.skippedTuples] = this.tuples.skipped;
-    if (this.counters[COUNTER.inFlight]! > 0) this.expire();
+    if (this.areInFlight) this.expire();
     const { messages, heartbeats } = events.exchange;
-    messages?.sendDue(performance.now(), transport.end, events.isOpen);
+    messages?.sendDue(performance.now(), transport.end, events.isInUse);
     heartbeats?.sendDue(performance.now(), transport.end);
   }
 
@@ -128,7 +128,22 @@ export class ClientLoop {
   }
 
   private mayOpen(wanted: number): boolean {
-    return this.begun < wanted && this.counters[COUNTER.inFlight]! < this.window;
+    return this.begun < wanted && this.room > 0;
+  }
+
+  /** Returns how many more connections may be opened at once. */
+  private get room(): number {
+    return this.window - this.counters[COUNTER.inFlight]! - this.counters[COUNTER.reopening]!;
+  }
+
+  private get areInFlight(): boolean {
+    return this.counters[COUNTER.inFlight]! > 0 || this.counters[COUNTER.reopening]! > 0;
+  }
+
+  /** Opens connections again that their peers have closed. @returns whether more work can be done right away */
+  private reopen(): boolean {
+    const { reopenings } = this.events;
+    return reopenings?.turn(Math.min(this.room, OPEN_AT_ONCE)) === true;
   }
 
   private openOne(): void {
@@ -181,7 +196,7 @@ export class ClientLoop {
       else if (state === SLOT.opened && events.shakesHands) {
         if (events.ages.heldMs(slot, now) >= plan.handshakeTimeoutMs) events.timeOut(slot);
       } else if (state === SLOT.opened && events.inFlight.greetings.gaveUp(events.ages.heldMs(slot, now)))
-        events.resolve(slot);
+        events.settle(slot);
     }
     this.checkCursor = end < transport.end ? end : -1;
   }
@@ -206,12 +221,14 @@ export class ClientLoop {
   /** Returns how long the loop may sleep: until the next timeout scan, message or heartbeat, or forever. */
   private waitMs(): number {
     if (this.checkCursor >= 0) return 0;
-    const untilCheck =
-      this.counters[COUNTER.inFlight]! > 0 ? this.nextCheckMs - performance.now() : Number.POSITIVE_INFINITY;
+    const nowMs = performance.now();
+    const untilCheck = this.areInFlight ? this.nextCheckMs - nowMs : Number.POSITIVE_INFINITY;
+    const { reopenings } = this.events;
     const { messages, heartbeats } = this.events.exchange;
-    const untilMessage = messages?.nextDueInMs(this.events.isOpen) ?? Number.POSITIVE_INFINITY;
-    const untilBeat = heartbeats?.nextInMs(performance.now(), this.transport.end) ?? Number.POSITIVE_INFINITY;
-    return Math.max(0, Math.min(untilCheck, untilMessage, untilBeat));
+    const untilMessage = messages?.nextDueInMs(this.events.isInUse) ?? Number.POSITIVE_INFINITY;
+    const untilBeat = heartbeats?.nextInMs(nowMs, this.transport.end) ?? Number.POSITIVE_INFINITY;
+    const untilReopening = reopenings?.nextInMs(nowMs, this.room > 0) ?? Number.POSITIVE_INFINITY;
+    return Math.max(0, Math.min(untilCheck, untilMessage, untilBeat, untilReopening));
   }
 
   private reportResolved(wanted: number): void {

@@ -25,6 +25,23 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   open: { type: "gauge", help: "Open connections.", shown: ["openAtStop"] },
   lost: { type: "counter", help: "Connections ended by the peer or the network while open.", shown: ["lost"] },
   retired: { type: "counter", help: "Connections closed because a stage ramps down.", shown: "moment" },
+  reopenedAnnounced: {
+    type: "counter",
+    help: "Connections opened again because the server had announced that it closes them (Connection: close).",
+    shown: ["reopened.announced"],
+  },
+  reopenedIdle: {
+    type: "counter",
+    help: "Connections opened again because the server had closed them while they were idle.",
+    shown: ["reopened.idle"],
+  },
+  unreopened: { type: "counter", help: "Connections that could not be opened again.", shown: ["reopened.failed"] },
+  toReopen: {
+    type: "gauge",
+    help: "Connections closed by the server that are opened again for their next message.",
+    shown: "moment",
+  },
+  reopening: { type: "gauge", help: "Connections being opened again.", shown: "internal" },
   skippedTuples: { type: "counter", help: "4-tuples skipped because they were in use.", shown: ["plan.tuplesSkipped"] },
   greeted: { type: "counter", help: "Connections that received their first bytes.", shown: ["greeted"] },
   ungreeted: {
@@ -163,6 +180,11 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   unansweredOfLost: {
     type: "counter",
     help: "Unanswered messages on lost connections.",
+    shown: "internal",
+  },
+  remainingMessages: {
+    type: "gauge",
+    help: "Messages of a limited number that may still be sent or answered, over the connections that exist.",
     shown: "internal",
   },
   isPaused: { type: "gauge", help: "1 once the worker sends no more messages (CONTROL.paused).", shown: "internal" },

@@ -48,6 +48,7 @@ const shape = {
   sourcePorts: sourcePorts.optional(),
   message: content.optional(),
   messageRatePerSec: number.optional(),
+  requests: number.optional(),
   expect: option(
     `one of ${EXPECTATIONS.map((name) => `"${name}"`).join(", ")}, or { until: "\\n" } or { bytes: 7 }`,
     isExpectation,

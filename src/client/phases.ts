@@ -30,6 +30,8 @@ const GUARD_MS = 250;
  * accepted.
  */
 const EARLY_SAMPLE_MS = 1000;
+/** Interval at which a run with a number of messages checks whether all of them are answered. */
+const DONE_MS = 10;
 
 export class RunPhases {
   phase: ConnectSnapshot["stage"] = "ramp";
@@ -69,6 +71,7 @@ export class RunPhases {
   async run(rampOver: () => void): Promise<ConnectResult> {
     const timers = [setInterval(() => this.#guard(), GUARD_MS)];
     if (this.#settings.isPaced) timers.push(setInterval(() => this.#pace(), PACE_MS));
+    if (this.#settings.message?.total !== undefined) timers.push(setInterval(() => this.#endIfDone(), DONE_MS));
     try {
       await this.#ramp();
       rampOver();
@@ -109,7 +112,8 @@ export class RunPhases {
     if (this.phase === "ramp" && !this.#areAllReady()) return true;
     if (this.phase !== "ramp" && this.phase !== "hold") return false;
     const isOver = this.holdUntilMs !== undefined && performance.now() >= this.holdUntilMs;
-    return !isOver && this.#settings.durationMs !== Number.POSITIVE_INFINITY;
+    const isDone = this.#isDone();
+    return !isOver && (isDone === undefined ? this.#settings.durationMs !== Number.POSITIVE_INFINITY : !isDone);
   }
 
   /** A caller that sees all connections ready may call stop() just before the ramp ends. */
@@ -174,7 +178,8 @@ export class RunPhases {
       this.#enter("drain");
       const { protocol } = this.#settings;
       const isScripted = protocol?.name === "scripted";
-      const alternates = isScripted ? protocol.alternates : protocol?.name === "http" || protocol?.name === "mqtt";
+      const waits = isScripted ? protocol.alternates : protocol?.name === "http" || protocol?.name === "mqtt";
+      const alternates = waits || message.intervalMs === undefined;
       await drainMessages(this.workers.pool, message, this.#state.wasInterrupted, alternates);
       this.workers.share(SHARED.answerGraceMs, answerGraceMs(this.latencies.read().roundTrip));
     }
@@ -238,8 +243,19 @@ export class RunPhases {
     this.#rampEnded();
   }
 
+  /** Whether a connection is open, or will be opened again for its next message. */
   #isAnythingOpen(): boolean {
-    return this.workers.sum(COUNTER.open) > 0;
+    return this.workers.sum(COUNTER.open) + this.workers.sum(COUNTER.toReopen) > 0;
+  }
+
+  /** Returns whether all messages of a limited number are answered; undefined without a limit. */
+  #isDone(): boolean | undefined {
+    if (this.#settings.message?.total === undefined) return undefined;
+    return this.workers.sum(COUNTER.remainingMessages) === 0;
+  }
+
+  #endIfDone(): void {
+    if (this.phase === "hold" && this.#isDone()) this.#stopping.abort();
   }
 
   #fail(fault: AppError): void {

@@ -14,6 +14,8 @@ export interface ConnectSettings {
   readonly isPaced: boolean;
   /** True if the schedule can also go down, so that the number open at the end may differ from the number requested. */
   readonly isStaged: boolean;
+  /** Time between the starts of two connections; 0 without a rate. */
+  readonly connectIntervalMs: number;
   readonly concurrency: number;
   readonly connectTimeoutMs: number;
   readonly handshakeTimeoutMs: number;
@@ -28,6 +30,8 @@ export interface ConnectSettings {
   readonly closesGreeted: boolean;
   /** HTTP: whether each connection is closed after its first response. */
   readonly closesAnswered: boolean;
+  /** HTTP: whether connections that the server closes are opened again for their next request. */
+  readonly reopens: boolean;
   readonly oneTable: boolean;
   /** True for a single connection: it reports the text it receives, and the run ends when the peer closes it. */
   readonly isSingle: boolean;
@@ -41,13 +45,15 @@ export function settingsOf(spec: RunSpec): ConnectSettings {
     schedule,
     isPaced: schedule.endMs > 0,
     isStaged: stages !== undefined,
+    connectIntervalMs: connectRatePerSec === undefined ? 0 : 1000 / connectRatePerSec,
     concurrency: spec.concurrency,
     connectTimeoutMs: spec.connectTimeoutMs,
     handshakeTimeoutMs: spec.handshakeTimeoutMs,
     durationMs: durationMs === "forever" ? Number.POSITIVE_INFINITY : durationMs,
     message: message && {
       bytes: decode(message.base64),
-      intervalMs: 1000 / message.ratePerSec,
+      intervalMs: message.ratePerSec === undefined ? undefined : 1000 / message.ratePerSec,
+      total: spec.requests,
       ...answerOf(message),
     },
     opening: opening && {
@@ -63,6 +69,7 @@ export function settingsOf(spec: RunSpec): ConnectSettings {
     reset: spec.close === "rst",
     closesGreeted: spec.closeAfterGreeting,
     closesAnswered: spec.protocol?.name === "http" && spec.protocol.closesAnswered,
+    reopens: spec.reopens,
     oneTable: spec.oneTable,
     isSingle: spec.isSingle,
   };

@@ -8,9 +8,12 @@ import type { Opening } from "../protocols/timed-message.js";
 import type { EngineName } from "../results/engine.js";
 import type { TlsPlan } from "./tls/plan.js";
 
-/** Message sent over every connection at a fixed interval, and the expected answer. */
+/** Message sent over every connection, and the expected answer. */
 export interface MessagePlan extends TimedMessageOptions {
-  readonly intervalMs: number;
+  /** Interval of a connection's messages; undefined if each follows the answer to the previous one. */
+  readonly intervalMs: number | undefined;
+  /** Number of messages over all connections; undefined for no limit. */
+  readonly total: number | undefined;
 }
 
 /** Exchange before a connection is ready for messages, and the expected answer to its first message. */
@@ -24,6 +27,13 @@ export interface ConnectPlan {
   readonly fallsBack: boolean;
   /** Maximum number of connections this worker opens. */
   readonly share: number;
+  /** Number of connections of the run, and of those opened by workers before this one. They share the messages. */
+  readonly connections: number;
+  readonly earlier: number;
+  /** True if connections that the server closes are opened again for their next message. */
+  readonly reopens: boolean;
+  /** Minimum time between two such connections in this worker; 0 for none. */
+  readonly reopenIntervalMs: number;
   /** True if tuples may be reused because the run closes connections and opens others. */
   readonly reusesTuples: boolean;
   /** Maximum number of in-flight connections in this worker. */

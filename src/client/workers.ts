@@ -18,7 +18,7 @@ import { allocateCounts } from "./evidence/destination-counts.js";
 import { CLIENT_METRICS, COUNTER } from "./metrics.js";
 import type { RampCounts } from "./ramp/give-up.js";
 import { Pacer } from "./ramp/pacer.js";
-import { layOutThreads, shareOf, type ThreadLayout } from "./ramp/thread-layout.js";
+import { earlierOf, layOutThreads, shareOf, type ThreadLayout } from "./ramp/thread-layout.js";
 import type { ConnectSettings } from "./settings.js";
 import { ACKNOWLEDGED_EVERY } from "./single/flow-control.js";
 import { planTls, type TlsPlan } from "./tls/plan.js";
@@ -168,7 +168,11 @@ export class ClientWorkers {
       engine: this.#engine.name,
       fallsBack: this.#engine.requested === "auto",
       share: shareOf(this.#layout, worker),
-      reusesTuples: settings.isStaged || settings.closesGreeted || settings.closesAnswered,
+      connections: settings.connections,
+      earlier: earlierOf(this.#layout, worker),
+      reopens: settings.reopens,
+      reopenIntervalMs: settings.connectIntervalMs * this.#layout.active,
+      reusesTuples: settings.isStaged || settings.closesGreeted || settings.closesAnswered || settings.reopens,
       window: Math.max(1, Math.floor(settings.concurrency / this.#layout.active)),
       connectTimeoutMs: settings.connectTimeoutMs,
       handshakeTimeoutMs: settings.handshakeTimeoutMs,

@@ -15,6 +15,12 @@ export interface MessageOptions {
   readonly message?: string | Uint8Array | undefined;
   /** Messages per second on each connection, fractions allowed; default 1. */
   readonly messageRatePerSec?: number | undefined;
+  /**
+   * Number of messages or HTTP requests over all connections, each of which sends its equal share. The run ends when they are
+   * answered, or after `durationMs`, which is then unlimited by default. Without `messageRatePerSec`, each connection sends
+   * its next one as soon as the previous is answered.
+   */
+  readonly requests?: number | undefined;
   /** What answers a message; default `echo`. A run with unanswered messages misses its target. */
   readonly expect?: ExpectOption | undefined;
   /**
@@ -59,7 +65,7 @@ export function parseMessages(options: MessageOptions & Pick<MqttOptions, "publi
   }
   const answer = parseExpect(expect ?? (hasMessage ? "echo" : "none"));
   return {
-    message: hasMessage ? { base64: toBase64(message), ratePerSec: messageRatePerSec ?? 1, ...answer } : undefined,
+    message: hasMessage ? { base64: toBase64(message), ratePerSec: rateOf(options), ...answer } : undefined,
     opening:
       firstMessage !== undefined || awaitGreeting
         ? { awaitsGreeting: awaitGreeting, base64: firstMessage && toBase64(firstMessage), ...answer }
@@ -69,7 +75,7 @@ export function parseMessages(options: MessageOptions & Pick<MqttOptions, "publi
 
 /** Returns what MQTT clients publish: the given payload, or one with a time stamp. @throws {AppError} E_OPTION */
 export function parsePublication(options: MessageOptions & MqttOptions, spec: MqttSpec): MessageSpec | undefined {
-  const { message, messageRatePerSec = 1, expect } = options;
+  const { message, expect } = options;
   if (!spec.publish) return undefined;
   if (expect !== undefined && expect !== "none") {
     throw invalid(
@@ -78,7 +84,40 @@ export function parsePublication(options: MessageOptions & MqttOptions, spec: Mq
     );
   }
   const payload = message ?? stampedPayload(options.messageBytes);
-  return { base64: toBase64(payload), ratePerSec: messageRatePerSec, expect: expect ?? answerOf(spec) };
+  return { base64: toBase64(payload), ratePerSec: rateOf(options), expect: expect ?? answerOf(spec) };
+}
+
+/** Returns the rate of a connection's messages; undefined if they follow each other's answers. */
+function rateOf({ messageRatePerSec, requests }: MessageOptions): number | undefined {
+  return messageRatePerSec ?? (requests === undefined ? 1 : undefined);
+}
+
+/**
+ * Checks the number of messages.
+ *
+ * @param message what connections send, if anything
+ * @throws {AppError} E_OPTION
+ */
+export function checkRequests(
+  { requests, stages = [] }: RequestOptions,
+  connections: number,
+  message: MessageSpec | undefined,
+  isHttp: boolean,
+): void {
+  if (requests === undefined) return;
+  if (message === undefined) throw invalid("a number of messages requires a message", "add -m ping, or leave out -n");
+  if (stages.length > 0) {
+    throw invalid("a number of messages cannot be combined with stages", "leave out -n, or use -c instead of --stage");
+  }
+  if (isHttp && requests < connections) {
+    throw invalid(
+      `${requests} requests are too few for ${connections} connections`,
+      "each connection sends at least one: lower -c, or raise -n",
+    );
+  }
+  if (message.ratePerSec === undefined && message.expect === "none") {
+    throw invalid("messages without answers need a rate", "add a rate, such as -r 10");
+  }
 }
 
 /** Finds an option that only applies to a plain byte stream. @returns its name on the command line */
@@ -110,7 +149,7 @@ export function parseScripted(spec: ScriptedSpec, options: MessageOptions): Mess
     throw invalid("a message rate requires a client with a handler due", "add due(c) { … }, or leave out -r");
   }
   if (!spec.sends) return undefined;
-  return { base64: "", ratePerSec: messageRatePerSec ?? 1, expect: spec.isAnswered ? "handler" : "none" };
+  return { base64: "", ratePerSec: rateOf(options), expect: spec.isAnswered ? "handler" : "none" };
 }
 
 /** Options of an HTTP run that affect its requests. */
@@ -120,24 +159,24 @@ interface RequestOptions extends MessageOptions {
 }
 
 /**
- * Returns the requests after the first; undefined without a rate.
+ * Returns the requests of a run; undefined if each connection sends only one.
  *
  * @throws {AppError} E_OPTION for an option that does not apply to HTTP
  */
 export function parseRequests(spec: HttpSpec, options: RequestOptions): MessageSpec | undefined {
-  const { message, expect, messageRatePerSec, maxMessageBytes, stages = [] } = options;
+  const { message, expect, messageRatePerSec, requests, maxMessageBytes, stages = [] } = options;
   if (message !== undefined) throw invalid("a request has a body rather than a message", "set the body with --body");
   const other = findStreamOption(options) ?? (expect === undefined ? undefined : "--expect");
   if (other !== undefined) throw invalid("the answer to a request is its response", `leave out ${other}`);
   if (maxMessageBytes !== undefined)
     throw invalid("the size of responses is not limited", "leave out --max-message-size");
-  if (spec.closesAnswered && (messageRatePerSec !== undefined || stages.length > 0)) {
+  if (spec.closesAnswered && (messageRatePerSec !== undefined || requests !== undefined || stages.length > 0)) {
     throw invalid(
       "connections that close after their response are not held",
-      "leave out the rate (-r) and the stages, or --close-after-response",
+      "leave out the rate (-r), the number of requests (-n) and the stages, or --close-after-response",
     );
   }
-  if (messageRatePerSec === undefined) return undefined;
+  if (messageRatePerSec === undefined && requests === undefined) return undefined;
   return { base64: toBase64(makeRequest(spec)), ratePerSec: messageRatePerSec, expect: "any" };
 }
 

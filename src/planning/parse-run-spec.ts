@@ -17,6 +17,7 @@ import { closeModeFor } from "./close-mode.js";
 import type { ConnectOptions, SourceOption, SourcePortOption } from "./connect-options.js";
 import {
   awaitsPeer,
+  checkRequests,
   findStreamOption,
   parseMessages,
   parsePublication,
@@ -50,10 +51,14 @@ export function parseRunSpec(options: ConnectOptions, script?: LoadedScript): Ru
   const destinations = parseDestinations(options.to);
   const { message, opening } = script || speaksHttp(options.to) ? NO_MESSAGES : parseMessages(options);
   const spoken = parseProtocol(options, script, opening);
+  const { requests } = options;
   const ownMessage = parseMessage(options, spoken.protocol);
   // Scheduled requests and publications are a load, even on one connection.
-  const isSingle = stages.length === 0 && connections === 1 && ownMessage === undefined;
-  const { durationMs = isSingle ? Number.POSITIVE_INFINITY : HOLD_MS } = options;
+  const isSingle = stages.length === 0 && connections === 1 && ownMessage === undefined && requests === undefined;
+  const { durationMs = isSingle || requests !== undefined ? Number.POSITIVE_INFINITY : HOLD_MS } = options;
+  const sent = ownMessage ?? message;
+  const isHttp = spoken.protocol?.name === "http";
+  checkRequests(options, connections, sent, isHttp);
   return {
     destinations,
     ...spoken,
@@ -69,7 +74,9 @@ export function parseRunSpec(options: ConnectOptions, script?: LoadedScript): Ru
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
     durationMs: durationMs === Number.POSITIVE_INFINITY ? "forever" : durationMs,
-    message: ownMessage ?? message,
+    message: sent,
+    requests,
+    reopens: isHttp && sent !== undefined && options.reopen !== false,
     opening,
     proxyProtocol: options.proxyProtocol,
     thresholds: {
@@ -206,6 +213,7 @@ function checkLoad(options: ConnectOptions): void {
   checkPositive("concurrency", options.concurrency, true);
   checkPositive("connect timeout", options.connectTimeoutMs);
   checkPositive("message rate", options.messageRatePerSec);
+  checkPositive("number of messages", options.requests, true);
   checkPositive("a 99th percentile", options.maxP99Ms);
   checkPositive("a rate", options.minRatePerSec);
   for (const stage of stages) {

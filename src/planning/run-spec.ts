@@ -56,8 +56,8 @@ export interface AnswerSpec {
 /** Message sent on every connection, its rate, and what counts as an answer. */
 export interface MessageSpec extends AnswerSpec {
   readonly base64: string;
-  /** Rate per connection. */
-  readonly ratePerSec: number;
+  /** Rate per connection; undefined if each message follows the answer to the previous one. */
+  readonly ratePerSec?: number | undefined;
 }
 
 /** What happens once on every connection, before it is ready for messages. */
@@ -82,6 +82,10 @@ export interface RunSpec extends TupleSpec {
   /** Time to hold the connections after the ramp. */
   readonly durationMs: number | "forever";
   readonly message?: MessageSpec | undefined;
+  /** Number of messages over all connections, after which the run ends; default: no limit. */
+  readonly requests?: number | undefined;
+  /** HTTP with requests at a rate or a number of them: whether connections that the server closes are opened again. */
+  readonly reopens: boolean;
   readonly opening?: OpeningSpec | undefined;
   /** Protocol on the connections; default: plain TCP. */
   readonly protocol?: ProtocolSpec | undefined;

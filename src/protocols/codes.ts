@@ -84,6 +84,11 @@ export const FAULT = Object.fromEntries(FAULTS.map((name, place) => [name, CODES
   number
 >;
 
+/** Returns whether a code is the status of an HTTP response. */
+export function isHttpStatus(code: number): boolean {
+  return code >= CODES.http && code < CODES.webSocket;
+}
+
 /** Formats a code as `HTTP 503`, `CLOSE 1008`, `CONNACK NOT_AUTHORIZED`, `REFUSED 535` or `BAD_UTF8`. */
 export function codeName(code: number): string {
   const number = code % FIRST_CODE;

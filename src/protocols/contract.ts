@@ -24,6 +24,12 @@ export const LEAST_HEARTBEAT_GAP = 3 / 4;
 /** Returned by `peerClosed` if the connection is not lost. */
 export const AS_ASKED = -1;
 
+/**
+ * Returned by `peerClosed` and `peerReset` if the connection is not lost but may be replaced by another: the peer announced
+ * its close, or closed it while it was idle. A message outstanding on an idle connection was not read, and is sent again.
+ */
+export const REPLACEABLE = { announced: -2, idle: -3 } as const;
+
 /** One side of a protocol, for all of a worker's connections. Slots are small integers that are reused. */
 export interface Protocol {
   /** Bytes of state per slot, in typed arrays that grow with the highest slot; 0 if there is none. */
@@ -60,6 +66,8 @@ export interface ClientProtocol extends Protocol {
    * Requires messages that are neither answered nor acknowledged, and equally long on the same connection.
    */
   readonly gathers?: boolean;
+  /** Whether a connection becomes ready by the answer to its first message, which is due at once. */
+  readonly beginsWithMessage?: boolean;
   /** A ready connection's next message is due and should be sent. Not called while earlier bytes are unsent, or while `isBusy`. */
   due(slot: number): void;
   /** Whether the next message must wait, because an answer is outstanding. If missing, messages never wait. */
@@ -67,9 +75,13 @@ export interface ClientProtocol extends Protocol {
   /**
    * The peer has sent FIN; `closed` follows. If missing, the loss is counted as a FIN.
    *
-   * @returns the code by which the loss is counted: 0 for FIN, one of codes.ts, or AS_ASKED if it is no loss
+   * @param isUnannounced TLS only: it came without close_notify, so data may be missing
+   * @returns the code by which the loss is counted: 0 for FIN, one of codes.ts; or, if it is no loss, AS_ASKED or one of
+   *   REPLACEABLE
    */
-  peerClosed?(slot: number): number;
+  peerClosed?(slot: number, isUnannounced?: boolean): number;
+  /** The peer has reset the connection; `closed` follows. @returns 0 if it is lost, or one of REPLACEABLE */
+  peerReset?(slot: number): number;
 }
 
 /** Operations on connections that the host offers to a protocol. */
@@ -105,6 +117,8 @@ export interface ClientConnections extends Connections {
   answered(slot: number, count: number): void;
   /** Reports that the oldest `count` messages will never be answered. */
   missed(slot: number, count: number): void;
+  /** Reports that the peer will close the connection, which can then be replaced. */
+  closes(slot: number): void;
   /** Reports that the peer refused one message with a code from codes.ts; the connection goes on. */
   declined(slot: number, code: number): void;
   /** Due time of the message that `due` is being called for, in microseconds since the epoch. */

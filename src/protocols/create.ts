@@ -34,6 +34,8 @@ export function createServerProtocol(connections: Connections, options: ServerPr
 export interface ClientProtocolOptions extends plain.ClientProtocolOptions {
   /** Returns the number of the next connection, from 1 on, unique within a run. */
   readonly nextNumber: () => number;
+  /** HTTP: whether the host replaces connections that the server closes. */
+  readonly reopens: boolean;
   /** undefined for plain TCP. */
   readonly protocol?: ProtocolSpec | undefined;
   /** For scripts. */
@@ -41,9 +43,11 @@ export interface ClientProtocolOptions extends plain.ClientProtocolOptions {
 }
 
 export function createClientProtocol(connections: ClientConnections, options: ClientProtocolOptions): ClientProtocol {
-  const { protocol, message, slots, nextNumber } = options;
+  const { protocol, message, slots, nextNumber, reopens } = options;
   if (protocol === undefined) return plain.createClientProtocol(connections, options);
-  if (protocol.name === "http") return new HttpClient(connections, protocol, slots);
+  if (protocol.name === "http") {
+    return new HttpClient(connections, protocol, slots, { hasMessages: message !== undefined, reopens });
+  }
   if (protocol.name === "scripted") return createScriptedClient(connections, protocol, options.scriptHost!, slots);
   if (protocol.name === "mqtt") {
     const publisher = randomBytes(4).readUInt32BE();

@@ -58,7 +58,7 @@ const miss = z.object({
   kind: z
     .enum(MISS_KINDS)
     .describe(
-      "established: requested connections that never became ESTABLISHED, or with stages, those short of the peak; unready: ESTABLISHED but never ready in the protocol; lost: ended by the peer or the network while open; half-open: ESTABLISHED at this end only, because the server's accept queue overflowed; unaccepted: in the server's accept queue, not accepted by its program; ungreeted: not greeted by a server that greeted others, or although they were to close after their greeting; unsent: messages that were due but never sent; unanswered: messages that were sent but not answered; undelivered: published messages that a subscriber never received, although later ones arrived; errors: HTTP responses with status 4xx or 5xx over ready connections; failures, rate, latency: a threshold was exceeded, with the number of connections failed or lost, connections per second, or milliseconds at the 99th percentile",
+      "established: requested connections that never became ESTABLISHED, or with stages, those short of the peak; unready: ESTABLISHED but never ready in the protocol; lost: ended by the peer or the network while open; unreopened: closed by the server and not opened again, because that failed; half-open: ESTABLISHED at this end only, because the server's accept queue overflowed; unaccepted: in the server's accept queue, not accepted by its program; ungreeted: not greeted by a server that greeted others, or although they were to close after their greeting; unsent: messages that were due but never sent; unanswered: messages that were sent but not answered; undelivered: published messages that a subscriber never received, although later ones arrived; errors: HTTP responses with status 4xx or 5xx over ready connections; failures, rate, latency: a threshold was exceeded, with the number of connections failed or lost, connections per second, or milliseconds at the 99th percentile",
     ),
   count,
   of: count.describe("total that the count is part of; for a threshold, its value"),
@@ -142,7 +142,7 @@ export const connectSchema = z
     ready: count
       .optional()
       .describe(
-        "number of connections set up in the protocol, for example upgraded, with a first HTTP response that is not an error, or accepted and subscribed in MQTT; in plain TCP, same as established; missing in results from older versions",
+        "number of connections set up in the protocol, for example upgraded, with a first HTTP response that is not an error (in a pool, with any response), or accepted and subscribed in MQTT; in plain TCP, same as established; missing in results from older versions",
       ),
     greeted: count.optional().describe("connections that received their first bytes; only with --close-after-greeting"),
     peakOpen: count,
@@ -151,6 +151,16 @@ export const connectSchema = z
     failures,
     lost: count.describe("number of connections ended by the peer or the network while open"),
     losses: failures,
+    reopened: z
+      .object({
+        announced: count.describe("closed by the server after it had announced it, as with Connection: close"),
+        idle: count.describe("closed by the server while idle, also where the next request met the close"),
+        failed: count.describe("closed by the server and not opened again, because that failed"),
+      })
+      .optional()
+      .describe(
+        "connections of an HTTP pool that the server closed and that were opened again for their next request, in addition to `established`; missing if a close is a loss",
+      ),
     setupMs: milliseconds.describe("time from the start to the first connect(), spent starting threads"),
     rampMs: milliseconds.describe("time from the first connect() until the last connection was ready or had failed"),
     rampShares: rampShares.optional(),
@@ -173,7 +183,7 @@ export const connectSchema = z
       handshake: latency
         .optional()
         .describe(
-          "from ESTABLISHED, or the end of the TLS handshake, to ready in the protocol; missing if the protocol has no handshake",
+          "from ESTABLISHED, or the end of the TLS handshake, to ready in the protocol, or to an HTTP response that refuses; missing if the protocol has no handshake",
         ),
       firstByte: latency,
       roundTrip: latency.describe(

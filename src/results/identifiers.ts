@@ -6,6 +6,7 @@ export const MISS_KINDS = [
   "established",
   "unready",
   "lost",
+  "unreopened",
   "half-open",
   "unaccepted",
   "ungreeted",

@@ -10,8 +10,15 @@ export const messages = z
         "what counted as an answer: the same bytes, any bytes, nothing, bytes up to a delimiter, a number of bytes, an HTTP response, in MQTT the broker's acknowledgement or the message's own delivery, or what the handlers of a protocol of your own report",
       ),
     bytes: count,
-    ratePerSec: perSecond.describe("requested rate per connection"),
-    due: count.describe("messages that became due while their connection was open"),
+    requested: count.optional().describe("number of messages requested over all connections; missing without a limit"),
+    ratePerSec: perSecond
+      .optional()
+      .describe(
+        "requested rate per connection; missing in a closed loop, in which a connection sends its next message as soon as the previous one is answered, so that round trips are measured from the sending and omit the delays of messages behind a slow answer",
+      ),
+    due: count.describe(
+      "messages that became due while their connection was open; with a number of messages, all of them",
+    ),
     sent: count,
     answered: count,
     unanswered: count.describe(

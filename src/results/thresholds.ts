@@ -38,7 +38,7 @@ export function toleratesFailures(
 /** Returns the misses without connections that were allowed to fail or be lost. */
 export function withoutTolerated(misses: readonly Miss[], { requested, established, failed }: Measured): Miss[] {
   return misses
-    .filter(({ kind }) => kind !== "lost" && kind !== "unready")
+    .filter(({ kind }) => kind !== "lost" && kind !== "unready" && kind !== "unreopened")
     .map((miss) =>
       miss.kind === "established" ? { ...miss, count: Math.max(0, requested - established - failed) } : miss,
     );

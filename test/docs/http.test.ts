@@ -23,7 +23,7 @@ it.runIf(canRun)("works as described", async () => {
   const shell = (line: string) =>
     start("bash", ["-c", `cd ${folder}; fourtuple() { exec ${process.execPath} ${CLI_FILE} "$@"; }; ${line}`]);
   const [pool, push] = blocksOf("sh").map((block) => block.trim().split("\n")) as [string[], string[]];
-  const [certificate, serve, idle, requests, churn] = pool;
+  const [certificate, serve, idle, requests, churn, number] = pool;
   expect((await shell(certificate!).exited()).code).toBe(0);
   writeFileSync(join(folder, "nginx.conf"), blocksOf("nginx")[0]!.replace("error_log stderr", "error_log error.log"));
   start("nginx", ["-p", folder, "-c", join(folder, "nginx.conf")]);
@@ -34,6 +34,7 @@ it.runIf(canRun)("works as described", async () => {
     [idle!, "500"],
     [requests!, "100"],
     [churn!, "2,000"],
+    [number!, "100"],
   ] as const) {
     const { code, stdout } = await shell(line).exited(60_000);
     expect(stdout).toMatch(/^target met: /);

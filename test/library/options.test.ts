@@ -236,6 +236,8 @@ describe("every valid option is passed on unchanged", () => {
     sourcePorts: { first: 1024, last: 2000 },
     message: new Uint8Array([1]),
     messageRatePerSec: 0.033,
+    requests: 14,
+    reopen: false,
     expect: "any",
     firstMessage: "hello",
     awaitGreeting: true,

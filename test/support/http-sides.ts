@@ -1,5 +1,5 @@
 // Both sides of HTTP/1.1 without sockets: how each reacts to a stream of bytes.
-import { HttpClient } from "../../src/protocols/http/client.js";
+import { HttpClient, type HttpUse } from "../../src/protocols/http/client.js";
 import { HttpServer, type HttpServerOptions } from "../../src/protocols/http/server.js";
 import type { HttpSpec } from "../../src/protocols/spec/spec.js";
 import { SPEC } from "./http.js";
@@ -40,9 +40,10 @@ export function receive(
   spec: Partial<HttpSpec> = {},
   messages = 0,
   sizes: readonly number[] = [2 ** 20],
+  use?: HttpUse,
 ) {
   const host = new ProtocolHost();
-  const client = new HttpClient(host, { ...SPEC, ...spec }, 1);
+  const client = new HttpClient(host, { ...SPEC, ...spec }, 1, use);
   host.constants = client.constants;
   host.opened(SLOT);
   client.opened(SLOT);

@@ -6,6 +6,8 @@ export interface Said {
   sent: string;
   isReady: boolean;
   isClosed: boolean;
+  /** Whether the protocol expects the peer to close the connection. */
+  isLast: boolean;
   refusedWith: number | undefined;
   answered: number;
   /** Messages that will not be answered. */
@@ -48,6 +50,7 @@ export class ProtocolHost implements ClientConnections {
         sent: "",
         isReady: false,
         isClosed: false,
+        isLast: false,
         refusedWith: undefined,
         answered: 0,
         missed: 0,
@@ -107,6 +110,10 @@ export class ProtocolHost implements ClientConnections {
   missed(slot: number, count: number): void {
     this.waiting[slot]! -= count;
     if (this.keeps) this.said[slot]!.missed += count;
+  }
+
+  closes(slot: number): void {
+    this.said[slot]!.isLast = true;
   }
 
   declined(_slot: number, code: number): void {

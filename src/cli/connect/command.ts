@@ -60,6 +60,11 @@ export const addConnect: AddCommand = (program, finish) => {
       "messages per second on each connection (default: 1)",
       rateFor("--message-rate"),
     )
+    .option(
+      "-n, --requests <count>",
+      "messages or HTTP requests over all connections; then end",
+      countFor("--requests"),
+    )
     .addOption(
       new Option("--expect <answer>", "what counts as an answer: echo, any or none (default: echo)").choices([
         "echo",

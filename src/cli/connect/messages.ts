@@ -12,6 +12,7 @@ export interface MessageCommandOptions {
   readonly messageFile?: string;
   readonly messageSize?: number;
   readonly messageRate?: number;
+  readonly requests?: number;
   readonly expect?: "echo" | "any" | "none";
   readonly expectUntil?: string;
   readonly expectBytes?: number;
@@ -30,6 +31,7 @@ export function messageOptionsOf(options: MessageCommandOptions): MessageOptions
   return {
     message: contentOf(options),
     messageRatePerSec: options.messageRate,
+    requests: options.requests,
     expect: expectationOf(options),
     firstMessage: firstMessage === undefined ? undefined : unescapeText(firstMessage, "--first-message"),
     awaitGreeting: options.awaitGreeting,

@@ -38,7 +38,9 @@ function startShowing(run: ConnectRun, live: Live | undefined): NodeJS.Timeout {
     () => {
       const snapshot = run.snapshot();
       const ratePerSec = meter.take(snapshot.elapsedMs, snapshot.established);
-      const progress = { snapshot, ratePerSec, isShortLived: run.spec.closeAfterGreeting };
+      const { closeAfterGreeting: isShortLived, protocol } = run.spec;
+      const messageNoun = protocol?.name === "http" ? ("requests" as const) : ("messages" as const);
+      const progress = { snapshot, ratePerSec, isShortLived, messageNoun };
       if (live) return live.show(connectPanel(progress, paint));
       const state = whatChanges(snapshot);
       if (state === last && snapshot.elapsedMs - lastMs < QUIET_MS) return;

@@ -19,6 +19,7 @@ export function httpTopic(header: () => Option, handshakeTimeout: () => Option):
             header(),
             body("request body, or the file to read it from"),
             new Option("--close-after-response", "close each connection after its first response"),
+            new Option("--no-reopen", "count a connection that the server closes as lost, instead of opening it again"),
             duration("--response-timeout", "count a connection as lost if a response takes longer (default: no limit)"),
           ]
         : [
@@ -37,6 +38,7 @@ export function httpTopic(header: () => Option, handshakeTimeout: () => Option):
 Examples:
   fourtuple connect http://:8080/ -c 10k                          one request each, then hold the connections
   fourtuple connect https://host/api -c 100 -r 50 -T 30s          50 requests/s on each of 100 connections
+  fourtuple connect https://host/api -c 100 -n 50k                50,000 requests, each after the previous answer
   fourtuple connect http://host/api -c 10 -r 1 --body @order.json -H 'Content-Type: application/json'
   fourtuple connect http://host/ -c 10k --close-after-response    a new connection for every request`,
       serve: `

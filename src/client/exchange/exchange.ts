@@ -13,13 +13,16 @@ import type { ClientConnections, ClientProtocol } from "../../protocols/contract
 import { createClientProtocol } from "../../protocols/create.js";
 import type { Rows } from "../../protocols/scripted/file/rows.js";
 import type { Histogram } from "../../results/histogram/histogram.js";
+import { exactShare } from "../../util/share.js";
 import { STEP } from "../../util/steps.js";
 import { Answers } from "../messages/answers.js";
+import { ClosedLoop } from "../messages/closed-loop.js";
 import { NONE, Rounds } from "../messages/rounds.js";
 import { MessageSchedule } from "../messages/schedule.js";
 import { type MessageCarrier, MessageSender } from "../messages/sender.js";
 import { CLIENT_METRICS, COUNTER, HISTOGRAM } from "../metrics.js";
 import { type ConnectPlan, SHARED } from "../worker-plan.js";
+import type { Reopenings } from "./reopenings.js";
 
 /** Maximum plausible delivery latency; longer ones are not recorded. */
 const MAX_DELIVERY_US = 24 * 3600 * 1e6;
@@ -32,6 +35,8 @@ export interface ConnectionOwner {
   close(slot: number): void;
   /** The peer refused or was refused; the owner closes the connection and counts the code (protocols/codes.ts). */
   refused(slot: number, code: number): void;
+  /** Opens connections again that their peers have closed; undefined if such connections are lost. */
+  readonly reopenings?: Reopenings | undefined;
   /** Bytes `start` to `end` of `bytes` are content. */
   shown(slot: number, bytes: Uint8Array, start: number, end: number): void;
   /** Returns whether the connection in `slot` is ready. */
@@ -65,6 +70,11 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
   readonly gathers: boolean;
   begunBytes = 0;
   private readonly schedule: MessageSchedule | undefined;
+  /** Whether messages follow each other's answers rather than a schedule. */
+  private readonly isClosedLoop: boolean;
+  private readonly plan: ConnectPlan;
+  /** Number of connections opened so far, without those opened again. */
+  private opens = 0;
   private readonly deliveries: Histogram;
   private readonly rows: Rows | undefined;
   /** 1 for a connection to be closed once its bytes are sent. Grows to the highest slot that had to wait for this. */
@@ -84,8 +94,9 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     owner: ConnectionOwner,
     create = createClientProtocol,
   ) {
-    const { message, opening, protocol } = plan;
+    const { message, opening, protocol, reopens } = plan;
     this.owner = owner;
+    this.plan = plan;
     this.memory = memory;
     this.counters = memory.counters;
     this.resets = plan.reset;
@@ -94,24 +105,40 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     const nextNumber = () => Atomics.add(shared, SHARED.numbered, 1) + 1;
     const scriptHost = scriptHostOf(plan, memory, CLIENT_METRICS.layout, nextNumber);
     this.rows = scriptHost?.rows;
-    this.protocol = create(this, { message, opening, slots, protocol, nextNumber, scriptHost });
+    this.protocol = create(this, { message, opening, slots, protocol, nextNumber, reopens, scriptHost });
     this.outgoing = new Outgoing(sender, this.protocol.constants, new Unsent(shared, SHARED.unsentChunks));
-    this.alternates = this.protocol.isBusy !== undefined;
+    this.isClosedLoop = message !== undefined && message.intervalMs === undefined;
+    this.alternates = this.isClosedLoop || this.protocol.isBusy !== undefined;
     this.gathers = this.protocol.gathers === true;
     const { heartbeatMs } = this.protocol;
     if (heartbeatMs > 0) this.heartbeats = new Heartbeats(this, heartbeatMs, performance.now());
     if (!message) return;
-    const schedule = new MessageSchedule(performance.now(), message.intervalMs, plan.share);
+    const nowMs = performance.now();
+    const { intervalMs } = message;
+    const schedule =
+      intervalMs === undefined ? new ClosedLoop(nowMs) : new MessageSchedule(nowMs, intervalMs, plan.share);
     this.schedule = schedule;
-    this.rounds = new Rounds(slots, this.protocol.isAnswered);
+    this.rounds = new Rounds(slots, this.protocol.isAnswered, message.total !== undefined);
     this.answers = new Answers(this.rounds, schedule, message, memory);
     this.messages = new MessageSender(this, this.rounds, schedule, memory);
   }
 
   /** A new connection occupies `slot`. */
   opened(slot: number): void {
-    this.rounds?.open(slot);
+    this.messages?.opened(slot, this.nextShare());
     this.protocol.opened(slot);
+    if (this.protocol.beginsWithMessage) this.messages!.sendFirst(slot);
+  }
+
+  /** The connection in `slot` has been opened again. */
+  reopened(slot: number): void {
+    this.protocol.opened(slot);
+    this.messages!.reopened(slot);
+  }
+
+  /** The connection in `slot` can be used for messages. */
+  started(slot: number): void {
+    this.messages?.ready(slot);
   }
 
   /** Handles received bytes `start` to `end` of `bytes`. */
@@ -121,8 +148,20 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
   }
 
   /** The peer has sent FIN. @returns the code under which the loss is counted, or AS_ASKED if it is no loss */
-  peerClosed(slot: number): number {
-    return this.protocol.peerClosed?.(slot) ?? 0;
+  peerClosed(slot: number, isUnannounced: boolean): number {
+    return this.protocol.peerClosed?.(slot, isUnannounced) ?? 0;
+  }
+
+  /** The peer has reset the connection. @returns 0 if it is lost, or one of REPLACEABLE */
+  peerReset(slot: number): number {
+    return this.protocol.peerReset?.(slot) ?? 0;
+  }
+
+  /** The connection in `slot` has ended, and will be opened again for its next message. */
+  vacated(slot: number): void {
+    this.protocol.closed(slot);
+    this.outgoing.drop(slot);
+    this.messages!.vacated(slot);
   }
 
   /** The connection accepts bytes again. */
@@ -186,6 +225,10 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     return this.sentBytes;
   }
 
+  repeat(slot: number): void {
+    this.protocol.due(slot);
+  }
+
   beat(slot: number): void {
     if (this.owner.isOpen(slot) && !this.isBlocked(slot)) this.protocol.beat(slot);
   }
@@ -197,7 +240,14 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
   }
 
   isBusy(slot: number): boolean {
-    return this.alternates && this.protocol.isBusy!(slot);
+    if (!this.alternates) return false;
+    const { reopenings } = this.owner;
+    if (reopenings?.isClosed(slot)) {
+      reopenings.want(slot);
+      return true;
+    }
+    if (this.isClosedLoop && this.rounds!.unanswered(slot) > 0) return true;
+    return this.protocol.isBusy?.(slot) === true;
   }
 
   isBlocked(slot: number): boolean {
@@ -267,6 +317,10 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     this.answers?.missed(slot, count);
   }
 
+  closes(slot: number): void {
+    this.owner.reopenings?.announced(slot);
+  }
+
   declined(_slot: number, code: number): void {
     this.memory.countFailure(STEP.receive, code);
   }
@@ -303,6 +357,12 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
 
   mismatched(bytes: number): void {
     this.counters[COUNTER.wrongBytes]! += bytes;
+  }
+
+  /** Returns the number of messages of the next connection; 0 without a limit. */
+  private nextShare(): number {
+    const { message, connections, earlier } = this.plan;
+    return message?.total === undefined ? 0 : exactShare(message.total, connections, earlier + this.opens++);
   }
 
   /**

@@ -31,9 +31,15 @@ export class Answers {
     const nowMs = performance.now();
     let round = rounds.oldest(slot);
     for (let n = 0; n < count; n++) {
-      this.roundTrip.record((nowMs - schedule.dueMs(round++, slot)) * 1000);
+      this.roundTrip.record((nowMs - rounds.dueMs(schedule, round++, slot)) * 1000);
+    }
+    // The server may answer a request, such as one that is too long, before it has all of it.
+    if (rounds.partial(slot) > 0 && count === rounds.unanswered(slot)) {
+      rounds.finish(slot, 1);
+      counters[COUNTER.sentMessages]! += 1;
     }
     counters[COUNTER.answeredMessages]! += count;
+    if (rounds.isLimited) counters[COUNTER.remainingMessages]! -= count;
     if (rounds.answer(slot, count)) counters[COUNTER.answeringConnections]! += 1;
   }
 
@@ -44,6 +50,7 @@ export class Answers {
     counters[COUNTER.unansweredMessages]! += count;
     // Not waited for at the end.
     counters[COUNTER.abandonedMessages]! += count;
+    if (rounds.isLimited) counters[COUNTER.remainingMessages]! -= count;
     rounds.drop(slot, count);
   }
 
@@ -54,6 +61,7 @@ export class Answers {
    */
   ended(slot: number, isOurs: boolean): void {
     const { counters, rounds } = this;
+    if (rounds.isLimited) counters[COUNTER.remainingMessages]! -= rounds.startable(slot) + rounds.outstanding(slot);
     if (rounds.next[slot] !== NONE) {
       const sent = rounds.awaited(slot);
       const unsent = this.owed(slot);
@@ -85,7 +93,7 @@ export class Answers {
       const unsent = this.owed(slot);
       const oldest = rounds.oldest(slot);
       let young = 0;
-      while (young < sent && nowMs - schedule.dueMs(oldest + sent - 1 - young, slot) < graceMs) young++;
+      while (young < sent && nowMs - rounds.dueMs(schedule, oldest + sent - 1 - young, slot) < graceMs) young++;
       counters[COUNTER.missedMessages]! += unsent;
       counters[COUNTER.unansweredMessages]! += sent - young;
       counters[COUNTER.inFlightMessages]! += young;
@@ -98,8 +106,8 @@ export class Answers {
   /** Returns the number of due messages that have not been sent completely. */
   private owed(slot: number): number {
     const { rounds, schedule } = this;
-    // Messages sent together may be ahead of the schedule's cursor.
-    return Math.max(0, schedule.lastRound(slot) - rounds.next[slot]! + 1) + rounds.partial(slot);
+    const owed = schedule.owed(slot, rounds.next[slot]!);
+    return (rounds.isLimited ? Math.min(owed, rounds.startable(slot)) : owed) + rounds.partial(slot);
   }
 
   /**
@@ -107,9 +115,14 @@ export class Answers {
    * @param unsent number of later messages that were due but not sent
    */
   private noteUnanswered(slot: number, sent: number, unsent: number): void {
-    const { schedule, ages, plan } = this;
-    if (plan.expected === "none") return;
-    if (sent > 0) ages.note(schedule.dueMs(this.rounds.oldest(slot), slot), plan.intervalMs, sent);
-    if (unsent > 0) ages.note(schedule.dueMs(schedule.lastRound(slot) - unsent + 1, slot), plan.intervalMs, unsent);
+    const { schedule, ages, plan, rounds } = this;
+    const { expected, intervalMs = 0 } = plan;
+    if (expected === "none") return;
+    if (sent > 0) ages.note(rounds.dueMs(schedule, rounds.oldest(slot), slot), intervalMs, sent);
+    if (unsent === 0) return;
+    const next = rounds.next[slot]!;
+    const partial = rounds.partial(slot);
+    const dueMs = partial > 0 ? rounds.dueMs(schedule, next - partial, slot) : schedule.dueMs(next, slot);
+    ages.note(dueMs, intervalMs, unsent);
   }
 }

@@ -14,11 +14,16 @@ export function reportMessages({
 }: RunFacts): MessageResult | undefined {
   if (message === undefined) return undefined;
   const counted = sectionOf(CLIENT_METRICS, readMetrics(CLIENT_METRICS, memories), "messages");
+  const { total } = message;
   return {
     expected: protocol?.name === "http" ? "response" : message.expected,
     bytes: message.bytes.length,
-    ratePerSec: 1000 / message.intervalMs,
+    ratePerSec: message.intervalMs === undefined ? undefined : 1000 / message.intervalMs,
     ...counted,
+    requested: total,
+    // Also those of connections that ended early, or never opened.
+    due: total ?? counted.due,
+    missed: total === undefined ? counted.missed : total - counted.sent,
     youngestUnansweredUs: counted.youngestUnansweredUs || undefined,
   };
 }

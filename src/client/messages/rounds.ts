@@ -1,6 +1,7 @@
 // Tracks for each connection which messages have been started, sent and answered. A message is identified by its round
 // of the schedule; each connection has one message per round. Takes 13 bytes per slot.
 import { grown } from "../../protocols/columns.js";
+import type { MessageSchedule } from "./schedule.js";
 
 /** No message has been due over this connection yet. Rounds count from 1. */
 export const NONE = 0;
@@ -18,14 +19,25 @@ export class Rounds {
   /** Number of messages started but not answered; always 0 if answers are not expected. */
   private waiting: Uint32Array<ArrayBuffer>;
   private marks: Uint8Array<ArrayBuffer>;
-  private readonly isAnswered: boolean;
+  readonly isAnswered: boolean;
+  /** Whether the number of messages of each connection is limited. */
+  readonly isLimited: boolean;
+  /** Number of messages that may still be started; empty without a limit. */
+  private left = new Uint32Array(0);
+  /**
+   * Time at which each connection's first message was sent outside the schedule; 0 once it has been answered, and empty
+   * if there is no such message.
+   */
+  private firstMs = new Float64Array(0);
 
   /**
    * @param slots initial number of slots; grows as needed
    * @param isAnswered whether messages are answered
+   * @param isLimited whether a connection only has the messages that limit() allows
    */
-  constructor(slots: number, isAnswered: boolean) {
+  constructor(slots: number, isAnswered: boolean, isLimited = false) {
     this.isAnswered = isAnswered;
+    this.isLimited = isLimited;
     this.next = new Float64Array(slots);
     this.waiting = new Uint32Array(slots);
     this.marks = new Uint8Array(slots);
@@ -41,12 +53,56 @@ export class Rounds {
     this.next[slot] = NONE;
     this.waiting[slot] = 0;
     this.marks[slot] = 0;
+    if (slot < this.left.length) this.left[slot] = 0;
+    if (slot < this.firstMs.length) this.firstMs[slot] = 0;
+  }
+
+  /** Sets the number of messages that the connection may start. */
+  limit(slot: number, count: number): void {
+    if (slot >= this.left.length) this.left = grown(this.left, slot);
+    this.left[slot] = count;
+  }
+
+  /** Returns the number of messages that may still be started; only with a limit. */
+  startable(slot: number): number {
+    return this.left[slot]!;
+  }
+
+  /** Returns the last round in which the connection may have a message. */
+  lastAllowed(slot: number): number {
+    return this.isLimited ? this.next[slot]! + this.left[slot]! - 1 : Number.POSITIVE_INFINITY;
+  }
+
+  /** The next message of the connection is its first, due at `nowMs` and outside the schedule. */
+  setFirst(slot: number, nowMs: number): void {
+    if (slot >= this.firstMs.length) this.firstMs = grown(this.firstMs, slot);
+    this.firstMs[slot] = nowMs;
+  }
+
+  /** Returns whether the outstanding message is the connection's first, sent outside the schedule. */
+  isFirst(slot: number): boolean {
+    return slot < this.firstMs.length && this.firstMs[slot]! > 0;
+  }
+
+  /** Returns when the message of `round` was due. */
+  dueMs(schedule: MessageSchedule, round: number, slot: number): number {
+    return this.isFirst(slot) ? this.firstMs[slot]! : schedule.dueMs(round, slot);
   }
 
   begin(slot: number): void {
+    if (this.isLimited) this.left[slot]! -= 1;
     this.next[slot]! += 1;
     this.marks[slot]! += 1;
     if (this.isAnswered) this.waiting[slot]! += 1;
+  }
+
+  /** The last messages, of which only a part has been sent, will be begun again. */
+  undo(slot: number): void {
+    const partial = this.partial(slot);
+    this.next[slot]! -= partial;
+    this.marks[slot]! -= partial;
+    if (this.isAnswered) this.waiting[slot]! -= partial;
+    if (this.isLimited) this.left[slot]! += partial;
   }
 
   /** Marks the oldest `count` partial messages as completely sent. */
@@ -59,6 +115,7 @@ export class Rounds {
     const marks = this.marks[slot]!;
     this.waiting[slot]! -= count;
     this.marks[slot] = marks | ANSWERED;
+    if (slot < this.firstMs.length) this.firstMs[slot] = 0;
     return (marks & ANSWERED) === 0;
   }
 
@@ -75,6 +132,11 @@ export class Rounds {
   /** Returns the number of messages started but not answered. */
   unanswered(slot: number): number {
     return this.waiting[slot]!;
+  }
+
+  /** Returns the number of messages started but neither answered nor, if none are answered, sent. */
+  outstanding(slot: number): number {
+    return this.isAnswered ? this.waiting[slot]! : this.partial(slot);
   }
 
   /** Returns the number of messages completely sent but not answered. */

@@ -6,6 +6,8 @@
 const STANDSTILL_MS = 250;
 
 export class MessageSchedule {
+  /** Whether messages are due at times that do not depend on answers. */
+  readonly isTimed: boolean = true;
   /** Cursor: round (counted from 1) and slot of the next message. */
   round = 1;
   slot = 0;
@@ -64,6 +66,17 @@ export class MessageSchedule {
   /** Returns the last round whose message to `slot` is due by `ms`, wherever the cursor is. */
   lastRoundDue(slot: number, ms: number): number {
     return Math.floor(this.placeAt(ms) - this.place(1, slot)) + 1;
+  }
+
+  /** Returns the number of rounds that have reached `slot` since round `next`, inclusive. */
+  owed(slot: number, next: number): number {
+    // Messages sent together may be ahead of the cursor.
+    return Math.max(0, this.lastRound(slot) - next + 1);
+  }
+
+  /** Called before a message of `slot` is begun. */
+  begin(_slot: number): void {
+    // Its due time is known.
   }
 
   /** Allows the thread to sleep until this time. */

@@ -1,6 +1,7 @@
 // Sends a message over every open connection at a fixed interval. The schedule is open-loop: due times are computed in
 // advance and latency is measured from them, so a stalled server cannot hide its stall (no coordinated omission). A due
-// message is sent however late it is, or counted as missed.
+// message is sent however late it is, or counted as missed. Without a rate (closed-loop.ts), a connection's next message
+// follows its previous answer.
 import { CONTROL, type WorkerMemory } from "../../engine/worker-memory.js";
 import { COUNTER } from "../metrics.js";
 import { MOST_BEGUN, NONE, type Rounds } from "./rounds.js";
@@ -29,11 +30,13 @@ export interface MessageCarrier {
   due(slot: number, most: number): number;
   /** Size of the messages that the last due() began, if it was more than one. */
   readonly begunBytes: number;
+  /** Sends the outstanding message again, over another connection. */
+  repeat(slot: number): void;
   /** Continues sending pending bytes. @returns number of bytes sent */
   resume(slot: number): number;
   /** Returns whether bytes are waiting to be sent. */
   isBlocked(slot: number): boolean;
-  /** Returns whether the next message has to wait for an answer. */
+  /** Returns whether the next message, which is due, has to wait: for an answer, or for a connection. */
   isBusy(slot: number): boolean;
   /** Whether the messages of a connection wait for each other's answers. */
   readonly alternates: boolean;
@@ -70,6 +73,54 @@ export class MessageSender {
     return Math.max(0, dueMs - performance.now());
   }
 
+  /** A new connection occupies `slot`. @param most number of its messages; only with a limit */
+  opened(slot: number, most: number): void {
+    const { rounds, counters } = this;
+    rounds.open(slot);
+    if (!rounds.isLimited) return;
+    rounds.limit(slot, most);
+    counters[COUNTER.remainingMessages]! += most;
+  }
+
+  /** Sends the first message of a connection that it makes ready. */
+  sendFirst(slot: number): void {
+    const { rounds, schedule } = this;
+    const nowMs = performance.now();
+    this.counters[COUNTER.dueMessages]! += 1;
+    schedule.begin(slot);
+    if (schedule.isTimed) rounds.setFirst(slot, nowMs);
+    rounds.next[slot] = schedule.isTimed ? schedule.lastRound(slot) + 1 : 1;
+    this.carrier.due(slot, 1);
+    this.flush(slot, nowMs);
+  }
+
+  /** The connection in `slot` is ready for messages. */
+  ready(slot: number): void {
+    const { rounds, schedule } = this;
+    // Rounds that passed before are not due.
+    if (rounds.isFirst(slot)) rounds.next[slot] = schedule.lastRound(slot) + 1;
+    if (schedule.isTimed) return;
+    if (rounds.next[slot] === NONE) rounds.next[slot] = 1;
+    this.flush(slot, performance.now());
+  }
+
+  /** The connection in `slot` has ended, and will be opened again once one of its messages is due. */
+  vacated(slot: number): void {
+    const { rounds, schedule, counters } = this;
+    const partial = rounds.partial(slot);
+    rounds.undo(slot);
+    if (!schedule.isTimed) counters[COUNTER.dueMessages]! -= partial;
+    // Asked whether it is busy, the carrier opens the connection.
+    if (rounds.unanswered(slot) > 0) this.carrier.isBusy(slot);
+    else this.resume(slot);
+  }
+
+  /** A connection has been opened again. Sends the message that its predecessor left unanswered, or the next one. */
+  reopened(slot: number): void {
+    if (this.rounds.unanswered(slot) > 0) this.carrier.repeat(slot);
+    else this.flush(slot, performance.now());
+  }
+
   /** Sends all due messages of open slots. A round covers all slots below `end`. */
   sendDue(nowMs: number, end: number, isOpen: (slot: number) => boolean): void {
     if (this.counters[COUNTER.isPaused] === 1) return;
@@ -93,7 +144,7 @@ export class MessageSender {
   resume(slot: number): boolean {
     const next = this.rounds.next[slot]!;
     if (next === NONE) return false;
-    if (this.carrier.isBlocked(slot) || next <= this.schedule.lastRound(slot)) this.flush(slot, performance.now());
+    if (this.carrier.isBlocked(slot) || next <= this.lastRound(slot)) this.flush(slot, performance.now());
     return true;
   }
 
@@ -106,24 +157,31 @@ export class MessageSender {
     const { rounds, carrier, counters, schedule } = this;
     const { round } = schedule;
     if (rounds.next[slot] === NONE) rounds.next[slot] = round;
-    // Sent together with an earlier one.
-    if (rounds.next[slot]! > round) return;
+    const lastAllowed = rounds.lastAllowed(slot);
+    // Sent together with an earlier one, or more than the connection may send.
+    if (rounds.next[slot]! > round || round > lastAllowed) return;
     counters[COUNTER.dueMessages]! += 1;
     if (carrier.isBlocked(slot)) {
       counters[COUNTER.blockedMessages]! += 1;
       return;
     }
-    this.flush(slot, nowMs, carrier.gathers ? Math.max(round, schedule.lastRoundDue(slot, untilMs)) : round);
+    const lastRound = carrier.gathers ? Math.max(round, schedule.lastRoundDue(slot, untilMs)) : round;
+    this.flush(slot, nowMs, Math.min(lastRound, lastAllowed));
     counters[COUNTER.dueMessages]! += Math.max(0, rounds.next[slot]! - 1 - round);
+  }
+
+  /** Returns the last round in which a message of `slot` is due. */
+  private lastRound(slot: number): number {
+    return Math.min(this.schedule.lastRound(slot), this.rounds.lastAllowed(slot));
   }
 
   /**
    * Sends due messages up to `lastRound` while the peer takes them. After the pause, only completes a message already
    * started, unless messages wait for each other's answers: those that were due before the pause are still sent.
    */
-  private flush(slot: number, nowMs: number, lastRound = this.schedule.lastRound(slot)): void {
-    const { counters, carrier, rounds } = this;
-    const isOver = counters[COUNTER.isPaused] === 1 && !carrier.alternates;
+  private flush(slot: number, nowMs: number, lastRound = this.lastRound(slot)): void {
+    const { counters, carrier, rounds, schedule } = this;
+    const isOver = counters[COUNTER.isPaused] === 1 && !(carrier.alternates && schedule.isTimed);
     let bytes = carrier.isBlocked(slot) ? carrier.resume(slot) : 0;
     for (let left = MESSAGES_AT_ONCE; !carrier.isBlocked(slot); ) {
       const begun = rounds.partial(slot);
@@ -132,6 +190,10 @@ export class MessageSender {
       const owed = lastRound - rounds.next[slot]! + 1;
       if (isOver || owed <= 0 || left <= 0 || bytes >= BYTES_AT_ONCE) return;
       if (carrier.isBusy(slot)) return;
+      if (!schedule.isTimed) {
+        schedule.begin(slot);
+        counters[COUNTER.dueMessages]! += 1;
+      }
       const sent = carrier.due(slot, carrier.gathers ? Math.min(owed, MOST_BEGUN) : 1);
       // The protocol may have closed the connection.
       if (rounds.next[slot] === NONE) return;
@@ -146,11 +208,12 @@ export class MessageSender {
 
   /** Counts the oldest `count` partial messages as completely sent. */
   private noteSent(slot: number, nowMs: number, count: number): void {
-    const { rounds, schedule } = this;
+    const { rounds, schedule, counters } = this;
     const oldest = rounds.next[slot]! - rounds.partial(slot);
     rounds.finish(slot, count);
-    this.counters[COUNTER.sentMessages]! += count;
-    for (let n = 0; n < count; n++) this.noteDelay(nowMs - schedule.dueMs(oldest + n, slot));
+    counters[COUNTER.sentMessages]! += count;
+    if (rounds.isLimited && !rounds.isAnswered) counters[COUNTER.remainingMessages]! -= count;
+    for (let n = 0; n < count; n++) this.noteDelay(nowMs - rounds.dueMs(schedule, oldest + n, slot));
   }
 
   private noteDelay(delayMs: number): void {
@@ -162,17 +225,17 @@ export class MessageSender {
 
   /** Stops sending. Messages that the cursor has not reached still count as due. */
   private pause(end: number, isOpen: (slot: number) => boolean): void {
-    const { schedule, counters, pausedMs } = this;
+    const { schedule, counters, pausedMs, rounds } = this;
     const { round, slot: cursor } = schedule;
     schedule.passOver(pausedMs);
-    for (let slot = 0; slot < end; slot++) {
+    for (let slot = 0; slot < end && schedule.isTimed; slot++) {
       if (!isOpen(slot)) continue;
       const before = slot < cursor ? round : round - 1;
       // Those sent together with earlier ones have been counted.
-      const due = schedule.lastRound(slot) - Math.max(before, this.rounds.next[slot]! - 1);
-      if (due <= 0) continue;
-      if (this.rounds.next[slot] === NONE) this.rounds.next[slot] = before + 1;
-      counters[COUNTER.dueMessages]! += due;
+      const counted = Math.max(before, rounds.next[slot]! - 1);
+      if (schedule.lastRound(slot) <= counted) continue;
+      if (rounds.next[slot] === NONE) rounds.next[slot] = before + 1;
+      counters[COUNTER.dueMessages]! += Math.max(0, this.lastRound(slot) - counted);
     }
     counters[COUNTER.isPaused] = 1;
   }

@@ -62,6 +62,13 @@ export function shareOf(layout: ThreadLayout, index: number): number {
   return exactShare(layout.connections, layout.workers, index);
 }
 
+/** Returns the number of connections of the workers before `index`. */
+export function earlierOf(layout: ThreadLayout, index: number): number {
+  let earlier = 0;
+  for (let i = 0; i < index; i++) earlier += shareOf(layout, i);
+  return earlier;
+}
+
 /**
  * Returns the target of worker `index` when the run wants `wanted` connections. Workers fill in waves. Within a wave
  * the connections are distributed evenly, and lower indices get the remainder.
@@ -70,8 +77,6 @@ export function targetOf(layout: ThreadLayout, index: number, wanted: number): n
   const wave = Math.floor(index / layout.active);
   const first = wave * layout.active;
   const members = Math.min(layout.active, layout.workers - first);
-  let before = 0;
-  for (let i = 0; i < first; i++) before += shareOf(layout, i);
-  const inWave = Math.max(0, wanted - before);
+  const inWave = Math.max(0, wanted - earlierOf(layout, first));
   return Math.min(shareOf(layout, index), exactShare(inWave, members, index - first));
 }

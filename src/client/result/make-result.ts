@@ -52,6 +52,7 @@ export function makeResult(run: RunFacts, state: RunState): ConnectResult {
     peakOpen: peakOf(run, state),
     failures,
     losses,
+    reopened: settings.reopens ? sectionOf(CLIENT_METRICS, metrics, "reopened") : undefined,
     setupMs: state.setupMs,
     rampMs: state.rampMs,
     rampShares: state.rampShares,

@@ -59,6 +59,7 @@ function findMisses(run: RunFacts, state: RunState): Miss[] {
   return [
     ...misses,
     { kind: "lost", count: sum(COUNTER.lost), of: established },
+    { kind: "unreopened", count: sum(COUNTER.unreopened), of: established },
     {
       kind: "half-open",
       count: countHalfOpen({ kernel, evidence: { ...evidence, peer, accepting } }),

@@ -21,6 +21,7 @@ const PHRASES: Readonly<Record<MissKind, (count: number, of: number) => string>>
   established: (count) => `${formatCount(count)} not established`,
   unready: (count) => `${formatCount(count)} established but not ready`,
   lost: (count) => `${formatCount(count)} lost during hold`,
+  unreopened: (count) => `${formatCount(count)} closed by the server and not opened again`,
   "half-open": (count) => `${formatCount(count)} established at this end only`,
   unaccepted: (count) => `${formatCount(count)} not accepted by the server`,
   ungreeted: (count) => `${formatCount(count)} not greeted`,

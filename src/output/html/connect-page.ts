@@ -8,8 +8,8 @@ import type { Explained } from "../../results/diagnosis.js";
 import { printableData } from "../../util/printable.js";
 import { formatCount, formatDuration, plural } from "../../util/units.js";
 import { describeFactors, describeTimes, kernelMemory, latencyRows, NOT_MEASURABLE } from "../sentences/connect.js";
-import { messageLines, unansweredNote } from "../sentences/messages.js";
-import { responsesText } from "../sentences/protocols.js";
+import { errorNote, messageLines, unansweredNote } from "../sentences/messages.js";
+import { reopenedText, responsesText } from "../sentences/protocols.js";
 import { describeEngine, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
 import { scriptLines } from "../sentences/script.js";
 import { drawLatency } from "./chart/latency.js";
@@ -116,10 +116,10 @@ function latency(result: ConnectResult): Markup | undefined {
   const rows = latencyRows(result);
   if (rows.length === 0) return undefined;
   const title = "Distribution by percentiles";
-  const note = unansweredNote(result);
+  const notes = [unansweredNote(result), errorNote(result)].filter((note) => note !== undefined);
   return html`<section aria-labelledby="latency"><h2 id="latency">Latency</h2>
 ${figure(title, drawLatency("latency-chart", { kind: "latency", title, rows }))}
-${note === undefined ? undefined : html`<p class="muted">${note}</p>`}</section>`;
+${notes.map((note) => html`<p class="muted">${note}</p>`)}</section>`;
 }
 
 function figures(result: ConnectResult): Markup {
@@ -135,6 +135,7 @@ ${facts([
   ["Time", describeTimes(result)],
   ["User memory", userBytes && `${userBytes} per connection`],
   ["Traffic", describeTraffic(traffic)],
+  ["Reopened", reopenedText(result)],
   ["Responses", responsesText(result)],
   ...[...messageLines(result), ...scriptLines(result)].map(
     ([label, text]) => [`${label[0]!.toUpperCase()}${label.slice(1)}`, text] as const,

@@ -20,22 +20,33 @@ export function messageLines(result: ConnectResult): [string, string | undefined
   return [...sentLines(result), [result.protocol === "mqtt" ? "deliveries" : "pushed", deliveryText(result)]];
 }
 
-function sentLines({ messages, traffic }: ConnectResult): [string, string | undefined][] {
+function sentLines({ messages, traffic, responses, rampMs, holdMs }: ConnectResult): [string, string | undefined][] {
   if (messages === undefined) return olderLines(traffic);
   const { due, sent, missed, late, longestDelayMs, movedMs } = messages;
   const delay = late > 0 ? ` (longest ${formatDuration(longestDelayMs)})` : "";
-  const counts = [`${formatCount(due)} due`, `${formatCount(sent)} sent`, ...answers(messages)];
+  const counts = [`${formatCount(due)} due`, `${formatCount(sent)} sent`, ...answers(messages, responses)];
+  const noun = messages.expected === "response" ? "requests" : "messages";
   return [
-    [
-      messages.expected === "response" ? "requests" : "messages",
-      [...counts, `${formatCount(late)} late${delay}`, `${formatCount(missed)} missed`].join(", "),
-    ],
+    [noun, [...counts, `${formatCount(late)} late${delay}`, `${formatCount(missed)} missed`].join(", ")],
     ["answers", describeAnswers(messages)],
+    ...closedLoopLines(messages, noun, rampMs + holdMs),
     [
       "schedule",
       movedMs > 0
         ? `shifted by ${formatDuration(movedMs)}: this process was not running; messages due then are late`
         : undefined,
+    ],
+  ];
+}
+
+/** Describes a run in which messages followed each other's answers. */
+function closedLoopLines({ ratePerSec, answered }: MessageResult, noun: string, ms: number): [string, string][] {
+  if (ratePerSec !== undefined) return [];
+  return [
+    ["throughput", ms > 0 ? `${formatCount(Math.round((answered / ms) * 1000))} ${noun}/s` : "-"],
+    [
+      "closed loop",
+      `each of the ${noun} followed the previous answer; timed from its sending, which omits what a rate (-r) would show`,
     ],
   ];
 }
@@ -57,15 +68,31 @@ export function unansweredNote({ messages }: ConnectResult): string | undefined 
     : undefined;
 }
 
+/** Returns a caveat on the latencies of HTTP responses; undefined if none of them was an error. */
+export function errorNote({ messages, responses, failures }: ConnectResult): string | undefined {
+  if (responses === undefined) return undefined;
+  const refused = failures.filter(({ phase, errno }) => phase === "request" && errno.startsWith("HTTP "));
+  const count = messages
+    ? responses["4xx"] + responses["5xx"]
+    : refused.reduce((sum, failure) => sum + failure.count, 0);
+  if (count === 0) return undefined;
+  return `${messages ? "round trip" : "first response"}: includes ${plural(count, "refusal")} (status 4xx or 5xx)`;
+}
+
 /** Returns whether a round trip of `us` microseconds is a lower bound. */
 export function isLowerBound({ messages }: ConnectResult, us: number): boolean {
   return messages?.youngestUnansweredUs !== undefined && us >= messages.youngestUnansweredUs;
 }
 
-function answers({ expected, answered, unanswered, inFlight }: MessageResult): string[] {
+function answers(
+  { expected, answered, unanswered, inFlight }: MessageResult,
+  responses: ConnectResult["responses"],
+): string[] {
   if (expected === "none") return [];
+  const good =
+    responses === undefined || responses["2xx"] >= answered ? "" : ` (${formatCount(responses["2xx"])} × 2xx)`;
   return [
-    `${formatCount(answered)} answered`,
+    `${formatCount(answered)} answered${good}`,
     ...(unanswered > 0 ? [`${formatCount(unanswered)} unanswered`] : []),
     ...(inFlight > 0 ? [`${formatCount(inFlight)} still in flight`] : []),
   ];

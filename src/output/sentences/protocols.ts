@@ -46,6 +46,26 @@ export function heartbeatLine({
   ].join("; ");
 }
 
+/** Returns how often the server closed connections of a pool, which were opened again; undefined if it closed none. */
+export function reopenedText({
+  reopened,
+  established,
+  messages,
+}: Pick<ConnectResult, "reopened" | "established" | "messages">): string | undefined {
+  if (reopened === undefined) return undefined;
+  const { announced, idle, failed } = reopened;
+  const count = announced + idle;
+  if (count + failed === 0) return undefined;
+  const causes = [
+    ...(announced > 0 ? [`${formatCount(announced)} after an announced close (Connection: close)`] : []),
+    ...(idle > 0 ? [`${formatCount(idle)} closed while idle`] : []),
+    ...(failed > 0 ? [`${formatCount(failed)} could not be opened again`] : []),
+  ];
+  const each = Math.round((messages?.answered ?? 0) / (established + count));
+  const mean = count > 0 ? `; ${plural(each, "request")} per connection on average` : "";
+  return `${formatCount(count)}: ${causes.join(", ")}${mean}`;
+}
+
 /** Returns undefined without TLS. */
 export function tlsLine({ tls }: Pick<ConnectResult, "tls">): string | undefined {
   if (!tls) return undefined;

@@ -12,6 +12,8 @@ export interface Progress {
   readonly ratePerSec: number;
   /** Connections are closed once greeted: few are open at once, so progress is the number opened so far. */
   readonly isShortLived: boolean;
+  /** What the messages are called; default `messages`. */
+  readonly messageNoun?: "messages" | "requests";
 }
 
 /** Returns three lines: a bar, current figures and times. */
@@ -25,7 +27,8 @@ export function connectPanel(progress: Progress, paint: Paint = plain): string {
     ...ramp(snapshot, ratePerSec),
     failed > 0 ? paint("bad", `failed ${formatCount(failed)}`) : "failed 0",
     lost > 0 ? paint("bad", `lost ${formatCount(lost)}`) : undefined,
-    messages(snapshot),
+    reopened(snapshot),
+    messages(progress),
   ];
   return [
     `${bar}  ${paint("bold", formatCount(reached))} of ${formatCount(requested)} ${word}`,
@@ -48,7 +51,8 @@ export function connectLine(progress: Progress): string {
     ...ramp(snapshot, ratePerSec),
     `failed ${formatCount(failed)}`,
     lost > 0 ? `lost ${formatCount(lost)}` : undefined,
-    messages(snapshot),
+    reopened(snapshot),
+    messages(progress),
     left(snapshot, ratePerSec),
   ]);
 }
@@ -66,9 +70,15 @@ function describeStage({ stage }: ConnectSnapshot): string {
   return { ramp: "opening", hold: "holding", drain: "waiting for answers", close: "closing", closed: "closed" }[stage];
 }
 
-function messages({ sentMessages, answeredMessages }: ConnectSnapshot): string | undefined {
+function reopened({ reopenedAnnounced, reopenedIdle }: ConnectSnapshot): string | undefined {
+  const count = reopenedAnnounced + reopenedIdle;
+  return count > 0 ? `reopened ${formatCount(count)}` : undefined;
+}
+
+function messages({ snapshot, messageNoun = "messages" }: Progress): string | undefined {
+  const { sentMessages, answeredMessages } = snapshot;
   if (sentMessages === 0) return undefined;
-  return `messages ${formatCount(sentMessages)} sent, ${formatCount(answeredMessages)} answered`;
+  return `${messageNoun} ${formatCount(sentMessages)} sent, ${formatCount(answeredMessages)} answered`;
 }
 
 function left(

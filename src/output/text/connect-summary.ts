@@ -9,8 +9,8 @@ import type { LatencySummary } from "../../results/histogram/latency-summary.js"
 import { printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { describeFactors, describeTimes, kernelMemory, latencyRows, NOT_MEASURABLE } from "../sentences/connect.js";
-import { isLowerBound, messageLines, unansweredNote } from "../sentences/messages.js";
-import { heartbeatLine, readyText, responsesText, tlsLine } from "../sentences/protocols.js";
+import { errorNote, isLowerBound, messageLines, unansweredNote } from "../sentences/messages.js";
+import { heartbeatLine, readyText, reopenedText, responsesText, tlsLine } from "../sentences/protocols.js";
 import { describeEngine, describeFailures, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
 import { scriptLines } from "../sentences/script.js";
 import { type Paint, plain } from "../terminal/paint.js";
@@ -38,6 +38,7 @@ export function connectSummary(of: Explained<ConnectResult>, paint: Paint = plai
         ["failed", failuresText(result.failed, result.failures)],
         ["by destination", outcomesLine(result.byDestination)],
         ["lost during hold", failuresText(result.lost, result.losses)],
+        ["reopened", reopenedText(result)],
         ["time", describeTimes(result)],
         ["rate", `${formatCount(result.ratePerSec)} connections/s`],
         ["held back by", describeHeldBack(result)],
@@ -161,8 +162,8 @@ function latencyTable(result: ConnectResult, paint: Paint): string[] {
     name,
     ...percentiles(summary, (us) => summary === result.latency.roundTrip && isLowerBound(result, us)),
   ]);
-  const note = unansweredNote(result);
-  return ["", ...alignFigures([header, ...cells], "  ", paint.columns), ...(note === undefined ? [] : [`  ${note}`])];
+  const notes = [unansweredNote(result), errorNote(result)].filter((note) => note !== undefined);
+  return ["", ...alignFigures([header, ...cells], "  ", paint.columns), ...notes.map((note) => `  ${note}`)];
 }
 
 function percentiles(

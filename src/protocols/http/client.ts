@@ -1,10 +1,11 @@
 // An HTTP/1.1 client. It sends a request as soon as a connection is open; the response makes the connection ready.
-// After that it sends one request for each message that is due, without pipelining.
+// After that it sends one request for each message that is due, without pipelining. The first request is a message, too,
+// if there are others.
 //
 // Most responses of a server have the same head, so a head is compared with the last one before it is parsed.
 import { CODES, FAULT } from "../codes.js";
 import { grown } from "../columns.js";
-import { AS_ASKED, type ClientConnections, type ClientProtocol } from "../contract.js";
+import { AS_ASKED, type ClientConnections, type ClientProtocol, REPLACEABLE } from "../contract.js";
 import type { HttpSpec } from "../spec/spec.js";
 import { makeRequest, parseResponse, type ResponseHead } from "./response.js";
 import { HttpSide, OVER, STATE } from "./side.js";
@@ -24,6 +25,16 @@ const BEGINNING = Buffer.from("HTTP/1.");
 /** First byte of a TLS record: alert, handshake. */
 const [ALERT, HANDSHAKE] = [21, 22];
 
+/** How the connections are used. */
+export interface HttpUse {
+  /** Whether messages are due. */
+  readonly hasMessages: boolean;
+  /** Whether the host replaces connections that the server closes. An error is then an answer, also the first. */
+  readonly reopens: boolean;
+}
+
+const HELD: HttpUse = { hasMessages: false, reopens: false };
+
 export class HttpClient extends HttpSide implements ClientProtocol {
   readonly slotBytes = 12;
   readonly constants: readonly Uint8Array[];
@@ -32,6 +43,8 @@ export class HttpClient extends HttpSide implements ClientProtocol {
   private readonly client: ClientConnections;
   private readonly spec: HttpSpec;
   private readonly isOfHead: boolean;
+  readonly beginsWithMessage: boolean;
+  private readonly reopens: boolean;
   /** Heartbeats since the request, or since the last bytes of the response. */
   private waits: Uint8Array<ArrayBuffer>;
   /** The last response head, raw and parsed. */
@@ -39,10 +52,12 @@ export class HttpClient extends HttpSide implements ClientProtocol {
   private last: ResponseHead | undefined;
 
   /** @param slots minimum number of slots that will be used */
-  constructor(connections: ClientConnections, spec: HttpSpec, slots: number) {
+  constructor(connections: ClientConnections, spec: HttpSpec, slots: number, use = HELD) {
     super(connections, slots);
     this.client = connections;
     this.spec = spec;
+    this.beginsWithMessage = use.hasMessages;
+    this.reopens = use.reopens;
     this.isOfHead = spec.method === "HEAD";
     this.heartbeatMs = spec.responseTimeoutMs / BEATS;
     this.waits = new Uint8Array(slots);
@@ -51,8 +66,9 @@ export class HttpClient extends HttpSide implements ClientProtocol {
 
   override opened(slot: number): void {
     super.opened(slot);
-    this.flags[slot] = AWAITED;
     this.waits[slot] = 0;
+    if (this.beginsWithMessage) return;
+    this.flags[slot] = AWAITED;
     this.connections.sendConstant(slot, REQUEST);
   }
 
@@ -63,7 +79,7 @@ export class HttpClient extends HttpSide implements ClientProtocol {
   }
 
   isBusy(slot: number): boolean {
-    return (this.flags[slot]! & AWAITED) !== 0;
+    return (this.flags[slot]! & (AWAITED | LAST)) !== 0;
   }
 
   override received(slot: number, bytes: Uint8Array, start: number, end: number): void {
@@ -78,13 +94,21 @@ export class HttpClient extends HttpSide implements ClientProtocol {
     if (this.waits[slot]! > BEATS) this.refuse(slot, FAULT.NO_RESPONSE);
   }
 
-  peerClosed(slot: number): number {
+  peerClosed(slot: number, isUnannounced = false): number {
     if (this.states[slot] === STATE.untilClose) {
+      if (isUnannounced) return FAULT.CUT_SHORT;
       if (this.flags[slot]! & DUE) this.client.answered(slot, 1);
-      return this.spec.closesAnswered ? AS_ASKED : FAULT.CONNECTION_CLOSE;
+      if (this.spec.closesAnswered) return AS_ASKED;
+      return this.reopens ? REPLACEABLE.announced : FAULT.CONNECTION_CLOSE;
     }
-    const hasBegun = this.states[slot] !== STATE.head || this.leftovers.lengthOf(slot) > 0;
-    return hasBegun ? FAULT.CUT_SHORT : 0;
+    return this.hasBegun(slot) ? FAULT.CUT_SHORT : this.peerReset(slot);
+  }
+
+  /** A server that closes an idle connection answers a request that meets the close by a reset. */
+  peerReset(slot: number): number {
+    const flags = this.flags[slot]!;
+    if (!this.reopens || (flags & READY) === 0 || this.hasBegun(slot)) return 0;
+    return (flags & (LAST | AWAITED)) === LAST ? REPLACEABLE.announced : REPLACEABLE.idle;
   }
 
   protected override grow(slot: number): void {
@@ -137,7 +161,17 @@ export class HttpClient extends HttpSide implements ClientProtocol {
     if (this.spec.closesAnswered) {
       this.flags[slot]! |= OVER;
       this.connections.close(slot);
-    } else if (flags & LAST) this.refuse(slot, FAULT.CONNECTION_CLOSE);
+    } else if (flags & LAST) this.endLast(slot);
+  }
+
+  /** The server closes the connection next. */
+  private endLast(slot: number): void {
+    if (!this.reopens) {
+      this.refuse(slot, FAULT.CONNECTION_CLOSE);
+      return;
+    }
+    this.flags[slot]! |= OVER | LAST;
+    this.client.closes(slot);
   }
 
   /** Handles the head of a response. */
@@ -146,22 +180,42 @@ export class HttpClient extends HttpSide implements ClientProtocol {
     const flags = this.flags[slot]!;
     const isFirst = (flags & READY) === 0;
     // The server gives up, as with 408 or 413: no request is outstanding, or not all of it has been sent.
-    if ((flags & AWAITED) === 0 || (flags & DUE && this.client.isSending(slot))) {
+    const isEarly = (flags & DUE) !== 0 && this.client.isSending(slot);
+    if ((flags & AWAITED) === 0) {
+      if (this.reopens && status === 408) this.endLast(slot);
+      else this.refuse(slot, CODES.http + status);
+      return;
+    }
+    if (isEarly && !isFirst && !this.reopens) {
       this.refuse(slot, CODES.http + status);
       return;
     }
-    this.connections.responded(slot, status, head.retryAfterSec);
-    if (status < 200 && status !== 101) return;
-    if (status === 101 || (isFirst && (status >= 400 || (head.leadsToHttps && !this.spec.isSecure)))) {
+    if (status < 200 && status !== 101) {
+      this.connections.responded(slot, status, head.retryAfterSec);
+      return;
+    }
+    if (this.refuses(isFirst, head)) {
+      this.connections.responded(slot, status, head.retryAfterSec);
       this.refuse(slot, CODES.http + status);
       return;
     }
-    if (head.closes) this.flags[slot] = flags | LAST;
+    if (head.closes || isEarly) this.flags[slot] = flags | LAST;
     if (isFirst) {
       this.flags[slot]! |= READY;
       this.connections.ready(slot);
     }
+    this.connections.responded(slot, status, head.retryAfterSec);
     this.follow(slot, head.body, head.length);
+  }
+
+  private refuses(isFirst: boolean, { status, leadsToHttps }: ResponseHead): boolean {
+    if (status === 101) return true;
+    return isFirst && ((status >= 400 && !this.reopens) || (leadsToHttps && !this.spec.isSecure));
+  }
+
+  /** Whether a part of a response has arrived. */
+  private hasBegun(slot: number): boolean {
+    return this.states[slot] !== STATE.head || this.leftovers.lengthOf(slot) > 0;
   }
 
   private refuse(slot: number, code: number): void {

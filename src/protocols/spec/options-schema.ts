@@ -18,6 +18,7 @@ const shape = {
   status: number.optional(),
   eventIntervalMs: number.optional(),
   delayMs: number.optional(),
+  reopen: flag.optional(),
   mqttVersion: oneOf(MQTT_VERSIONS).optional(),
   clientId: text.optional(),
   username: text.optional(),

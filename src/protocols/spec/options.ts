@@ -32,6 +32,7 @@ export type ClientOnly =
   | "method"
   | "closeAfterResponse"
   | "responseTimeoutMs"
+  | "reopen"
   | Exclude<keyof MqttOptions, ServerOnly>;
 export type ServerOnly = "status" | "eventIntervalMs" | "delayMs" | "refuse";
 
@@ -51,6 +52,7 @@ const OPTIONS: Readonly<
   body: { flag: "--body", of: ["http"] },
   closeAfterResponse: { flag: "--close-after-response", of: ["http"] },
   responseTimeoutMs: { flag: "--response-timeout", of: ["http"] },
+  reopen: { flag: "--no-reopen", of: ["http"] },
   status: { flag: "--status", of: ["http"] },
   eventIntervalMs: { flag: "--event-interval", of: ["http"] },
   delayMs: { flag: "--delay", of: ["http"] },

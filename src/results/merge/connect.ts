@@ -71,6 +71,11 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
     openAtStop: sum("openAtStop"),
     failures: mergeFailures(a.failures, b.failures),
     losses: mergeFailures(a.losses, b.losses),
+    reopened: either(a.reopened, b.reopened, (x, y) => ({
+      announced: x.announced + y.announced,
+      idle: x.idle + y.idle,
+      failed: x.failed + y.failed,
+    })),
     rampShares: both(a.rampShares, b.rampShares, (x, y) => {
       const share = (name: keyof typeof x) => weighted(x[name], a.threads, y[name], b.threads);
       return {
@@ -204,7 +209,8 @@ function mergeMessages(a: MessageResult, b: MessageResult): MessageResult {
   return {
     expected: strictness[Math.min(strictness.indexOf(a.expected), strictness.indexOf(b.expected))]!,
     bytes: Math.max(a.bytes, b.bytes),
-    ratePerSec: Math.max(a.ratePerSec, b.ratePerSec),
+    requested: both(a.requested, b.requested, add),
+    ratePerSec: both(a.ratePerSec, b.ratePerSec, Math.max),
     due: sum("due"),
     sent: sum("sent"),
     answered: sum("answered"),

@@ -21,3 +21,10 @@ it("counts short-lived connections as they are opened, because few are open at o
   expect(connectLine(progress)).toContain("opened 10,000 of 20,000   rate 5,000/s");
   expect(connectPanel(progress)).toMatch(/^█{15}░{15} {2}10,000 of 20,000 opened$/m);
 });
+
+it("says what a pool sends, and how often its connections were opened again", () => {
+  const sent = { sentMessages: 2000, answeredMessages: 1990, reopenedAnnounced: 30, reopenedIdle: 4 };
+  const progress = { snapshot: snapshot(sent), ratePerSec: 0, isShortLived: false, messageNoun: "requests" as const };
+  expect(connectLine(progress)).toContain("reopened 34   requests 2,000 sent, 1,990 answered");
+  expect(connectPanel(progress)).toContain("reopened 34   requests 2,000 sent, 1,990 answered");
+});

@@ -30,3 +30,37 @@ it.each([
     /^not measurable: other programs' memory use changed during the run \(-?[\d.]+ \w+ ± /,
   );
 });
+
+const MESSAGES = {
+  ...{
+    expected: "response" as const,
+    bytes: 50,
+    due: 50_000,
+    sent: 50_000,
+    answered: 50_000,
+    unanswered: 0,
+    inFlight: 0,
+    late: 0,
+  },
+  ...{ longestDelayMs: 0, missed: 0, blocked: 0, movedMs: 0, unsolicitedBytes: 0, wrongBytes: 0, requested: 50_000 },
+} as const;
+const RESPONSES = { "1xx": 0, "2xx": 49_990, "3xx": 0, "4xx": 10, "5xx": 0, statuses: [], retryAfterMs: 0 };
+
+it("a pool's connections are opened again for causes, and its requests are added up", () => {
+  const pool = { protocol: "http", requested: 10, established: 10, ready: 10, isTargetMet: true } as const;
+  const times = { rampMs: 100, holdMs: 4900, reopened: { announced: 38, idle: 2, failed: 1 } };
+  const result = connectResult({ ...pool, ...times, messages: MESSAGES, responses: RESPONSES });
+  const text = connectSummary(explained(result));
+  expect(text).toMatch(
+    /^ *reopened +40: 38 after an announced close \(Connection: close\), 2 closed while idle, 1 could not be opened again; 1,000 requests per connection on average$/m,
+  );
+  expect(text).toMatch(/^ *requests +50,000 due, 50,000 sent, 50,000 answered \(49,990 × 2xx\), 0 late, 0 missed$/m);
+  expect(text).toMatch(/^ *throughput +10,000 requests\/s$/m);
+  expect(text).toMatch(/^ *closed loop +each of the requests followed the previous answer;/m);
+  const rated = connectResult({
+    ...pool,
+    messages: { ...MESSAGES, ratePerSec: 5 },
+    reopened: { announced: 0, idle: 0, failed: 0 },
+  });
+  expect(connectSummary(explained(rated))).not.toMatch(/reopened|closed loop|throughput/);
+});

@@ -1,7 +1,7 @@
 // Tests how an HTTP client handles responses.
 import { describe, expect, it } from "vitest";
 import { codeName } from "../../../src/protocols/codes.js";
-import { AS_ASKED } from "../../../src/protocols/contract.js";
+import { AS_ASKED, REPLACEABLE } from "../../../src/protocols/contract.js";
 import { makeRequest } from "../../../src/protocols/http/response.js";
 import { chunks, message, response, SPEC } from "../../support/http.js";
 import { CHUNKED, feed, receive, SLOT } from "../../support/http-sides.js";
@@ -65,6 +65,61 @@ describe("a client", () => {
     for (const cut of ["HTTP", "HTTP/1.1 200 OK\r\n", response("body").slice(0, -1)]) {
       expect(codeName(endAfter(cut))).toBe("CUT_SHORT");
     }
+  });
+
+  it("does not take a FIN without close_notify as the end of a body", () => {
+    for (const use of [undefined, { hasMessages: true, reopens: true }]) {
+      const { client } = receive(message("HTTP/1.1 200 OK", {}, "some"), {}, use ? 1 : 0, undefined, use);
+      expect(codeName(client.peerClosed(SLOT, true))).toBe("CUT_SHORT");
+    }
+  });
+
+  describe("in a pool", () => {
+    const pooled = (stream: string, messages = 1) =>
+      receive(stream, {}, messages, undefined, { hasMessages: true, reopens: true });
+
+    it("sends no request but those that are due", () => {
+      expect(pooled("", 0).said.sent).toBe("");
+      expect(pooled("", 1).said.sent).toMatch(/^GET \/ HTTP\/1\.1\r\n/);
+    });
+
+    it("takes an error as an answer, also the first", () => {
+      const { said, client } = pooled(response("busy", {}, "503 Service Unavailable"));
+      expect(said).toMatchObject({ isReady: true, answered: 1, refusedWith: undefined, statuses: [503] });
+      expect(client.isBusy(SLOT)).toBe(false);
+    });
+
+    it("sends nothing more after an announced close, and expects its end", () => {
+      const { said, client } = pooled(response("body", { Connection: "close" }));
+      expect(said).toMatchObject({ answered: 1, isLast: true, isClosed: false, refusedWith: undefined });
+      expect(client.isBusy(SLOT)).toBe(true);
+      expect(client.peerClosed(SLOT)).toBe(REPLACEABLE.announced);
+      expect(client.peerReset(SLOT)).toBe(REPLACEABLE.announced);
+    });
+
+    it("takes 408 without a request as an announced close", () => {
+      const { said } = pooled(response("") + response("", { Connection: "close" }, "408 Request Timeout"));
+      expect(said).toMatchObject({ answered: 1, isLast: true, refusedWith: undefined });
+    });
+
+    it("has its body ended by the connection", () => {
+      const { said, client } = pooled(message("HTTP/1.0 200 OK", {}, "some"));
+      expect(said.answered).toBe(0);
+      expect(client.peerClosed(SLOT)).toBe(REPLACEABLE.announced);
+      expect(said.answered).toBe(1);
+    });
+
+    it("replaces a connection that ends between responses, but not one without any, or in the middle of one", () => {
+      expect(pooled(response("")).client.peerClosed(SLOT)).toBe(REPLACEABLE.idle);
+      expect(pooled("").client.peerClosed(SLOT)).toBe(0);
+      expect(pooled("").client.peerReset(SLOT)).toBe(0);
+      const { client, host } = pooled(response(""));
+      host.begin(client, SLOT);
+      host.finish(SLOT);
+      expect([client.peerClosed(SLOT), client.peerReset(SLOT)]).toEqual([REPLACEABLE.idle, REPLACEABLE.idle]);
+      feed(client, host, "HTTP", [1]);
+      expect([codeName(client.peerClosed(SLOT)), client.peerReset(SLOT)]).toEqual(["CUT_SHORT", 0]);
+    });
   });
 
   it("closes after the response on request", () => {

@@ -59,7 +59,7 @@ describe("Node's server", () => {
     expect(result).toMatchObject({ outcome: "met", protocol: "http", ready: 20, failures: [], losses: [] });
     const { messages, responses, latency } = result;
     expect(messages).toMatchObject({ expected: "response", unanswered: 0, missed: 0 });
-    expect(responses).toMatchObject({ "2xx": 20 + messages!.answered, "4xx": 0, "5xx": 0, statuses: [] });
+    expect(responses).toMatchObject({ "2xx": messages!.answered, "4xx": 0, "5xx": 0, statuses: [] });
     expect(latency.handshake!.count).toBe(20);
     expect(latency.roundTrip.count).toBe(messages!.due);
     expect([...bodies]).toEqual(["PUT /path?a=b Bearer x grüße"]);
@@ -147,7 +147,8 @@ describe.runIf(hasProgram("nginx"))("nginx", () => {
 
   it("closes connections after a number of requests, which the diagnosis reports", async () => {
     const { at } = await startNginx("keepalive_requests 5; location / { return 200 hello; }");
-    const result = await run({ to: `http://${at}`, connections: 10, messageRatePerSec: 50, durationMs: 5000 });
+    const options = { connections: 10, messageRatePerSec: 50, durationMs: 5000, reopen: false };
+    const result = await run({ to: `http://${at}`, ...options });
     expect(result).toMatchObject({
       outcome: "missed",
       lost: 10,

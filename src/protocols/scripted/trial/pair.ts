@@ -94,6 +94,7 @@ class End implements ClientConnections {
   beaten(): void {}
   alive(): void {}
   ponged(): void {}
+  closes(): void {}
   declined(): void {}
   dueUs(): number {
     return 0;

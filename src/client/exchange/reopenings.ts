@@ -1,0 +1,169 @@
+// The connections of a pool that their server has closed. Each keeps its slot, and is opened again once one of its
+// messages is due, so a server that closes all of its connections is not asked for more of them than there is to send.
+import { grown } from "../../protocols/columns.js";
+import { REPLACEABLE } from "../../protocols/contract.js";
+import { SlotQueue } from "../../transport/slot-queue.js";
+import { COUNTER } from "../metrics.js";
+
+// States of a slot.
+const CONNECTED = 0;
+/** The peer has said that it closes the connection. */
+const CLOSING = 1;
+const CLOSED = 2;
+/** Closed, and a message is due. */
+const WANTED = 3;
+const OPENING = 4;
+/** Opened again, and not ready yet. */
+const OPENED = 5;
+
+/** A peer that has announced its close and does not close within this time is closed from this side. */
+const CLOSING_MS = 50;
+/** Wait after an attempt for which there was no room. */
+const RETRY_MS = 1;
+
+/** Opens and closes the connections. */
+export interface ReopeningsOwner {
+  /** Opens a connection in `slot`. @returns false if there is no room for now */
+  reopen(slot: number): boolean;
+  /** Closes the connection in `slot`, which its peer did not close although it had announced it. */
+  closeAnnounced(slot: number): void;
+}
+
+export class Reopenings {
+  private readonly owner: ReopeningsOwner;
+  private readonly counters: Float64Array;
+  private readonly intervalMs: number;
+  private states = new Uint8Array(0);
+  /** 1 for slots whose connection was closed while it was idle. */
+  private idle = new Uint8Array(0);
+  private closingUntilMs = new Float64Array(0);
+  private readonly wanted = new SlotQueue();
+  private readonly closing = new SlotQueue();
+  private nextMs = 0;
+
+  /** @param intervalMs minimum time between two attempts; 0 for none */
+  constructor(owner: ReopeningsOwner, counters: Float64Array, intervalMs: number) {
+    this.owner = owner;
+    this.counters = counters;
+    this.intervalMs = intervalMs;
+  }
+
+  /** Whether the slot has no connection that messages can be sent over. */
+  isClosed(slot: number): boolean {
+    const state = this.stateOf(slot);
+    return state >= CLOSED && state <= OPENING;
+  }
+
+  /** Whether the slot's connection is being opened again, and not ready yet. */
+  isReopening(slot: number): boolean {
+    return this.stateOf(slot) >= OPENING;
+  }
+
+  /** Whether the slot has a connection, or will have one again. */
+  isKept(slot: number): boolean {
+    return this.stateOf(slot) !== CONNECTED;
+  }
+
+  /** The peer will close the connection in `slot`. */
+  announced(slot: number): void {
+    this.set(slot, CLOSING);
+    this.closingUntilMs[slot] = performance.now() + CLOSING_MS;
+    this.closing.push(slot);
+  }
+
+  /** The connection in `slot` has been closed. @param cause one of REPLACEABLE */
+  closed(slot: number, cause: number): void {
+    this.set(slot, CLOSED);
+    this.idle[slot] = cause === REPLACEABLE.idle ? 1 : 0;
+    this.counters[COUNTER.toReopen]! += 1;
+  }
+
+  /** A message of `slot` is due. */
+  want(slot: number): void {
+    if (this.states[slot] !== CLOSED) return;
+    this.states[slot] = WANTED;
+    this.wanted.push(slot);
+  }
+
+  /** The connection is ESTABLISHED. */
+  established(slot: number): void {
+    this.counters[this.idle[slot] === 1 ? COUNTER.reopenedIdle : COUNTER.reopenedAnnounced]! += 1;
+  }
+
+  /** The connection can be used. */
+  opened(slot: number): void {
+    this.states[slot] = OPENED;
+    this.counters[COUNTER.toReopen]! -= 1;
+  }
+
+  /** The connection is ready. */
+  ready(slot: number): void {
+    this.states[slot] = CONNECTED;
+    this.counters[COUNTER.reopening]! -= 1;
+  }
+
+  /** The connection could not be opened again, or ended before it was ready. */
+  failed(slot: number): void {
+    if (this.states[slot] === OPENING) this.counters[COUNTER.toReopen]! -= 1;
+    this.counters[COUNTER.reopening]! -= 1;
+    this.counters[COUNTER.unreopened]! += 1;
+    this.states[slot] = CONNECTED;
+  }
+
+  /** The connection in `slot` has ended, and will not be opened again. */
+  ended(slot: number): void {
+    if (this.isKept(slot)) this.states[slot] = CONNECTED;
+  }
+
+  /** Opens connections. @param room how many may be opened at once @returns whether more work can be done right away */
+  turn(room: number): boolean {
+    const { wanted, counters } = this;
+    const nowMs = performance.now();
+    this.closeOverdue(nowMs);
+    for (let left = Math.min(room, wanted.length); left > 0; left--) {
+      if (nowMs < this.nextMs) return false;
+      const slot = wanted.shift();
+      if (this.states[slot] !== WANTED) continue;
+      if (!this.owner.reopen(slot)) {
+        wanted.push(slot);
+        this.nextMs = nowMs + RETRY_MS;
+        return false;
+      }
+      this.states[slot] = OPENING;
+      counters[COUNTER.reopening]! += 1;
+      if (this.intervalMs > 0) this.nextMs = Math.max(nowMs, this.nextMs) + this.intervalMs;
+    }
+    return wanted.length > 0 && room > 0;
+  }
+
+  /** Returns the time until turn() has something to do without an event. @param hasRoom as for turn() */
+  nextInMs(nowMs: number, hasRoom: boolean): number {
+    const untilClose = this.closing.length > 0 ? this.closingUntilMs[this.closing.first]! : Number.POSITIVE_INFINITY;
+    const untilOpen = this.wanted.length > 0 && hasRoom ? this.nextMs : Number.POSITIVE_INFINITY;
+    return Math.max(0, Math.min(untilClose, untilOpen) - nowMs);
+  }
+
+  private closeOverdue(nowMs: number): void {
+    const { closing } = this;
+    while (closing.length > 0) {
+      const slot = closing.first;
+      const isClosing = this.states[slot] === CLOSING;
+      if (isClosing && nowMs < this.closingUntilMs[slot]!) return;
+      closing.shift();
+      if (isClosing) this.owner.closeAnnounced(slot);
+    }
+  }
+
+  private stateOf(slot: number): number {
+    return slot < this.states.length ? this.states[slot]! : CONNECTED;
+  }
+
+  private set(slot: number, state: number): void {
+    if (slot >= this.states.length) {
+      this.states = grown(this.states, slot);
+      this.idle = grown(this.idle, slot);
+      this.closingUntilMs = grown(this.closingUntilMs, slot);
+    }
+    this.states[slot] = state;
+  }
+}
