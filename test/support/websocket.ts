@@ -1,4 +1,5 @@
 // WebSocket bytes created independently of the code under test: frames, requests and responses as in the RFC.
+import { createHash } from "node:crypto";
 import type { WebSocketSpec } from "../../src/protocols/spec/spec.js";
 
 export const SPEC: WebSocketSpec = {
@@ -33,6 +34,13 @@ export function agreement(
   line = "HTTP/1.1 101 Switching Protocols",
 ): string {
   return head(line, { Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Accept": ACCEPT, ...fields });
+}
+
+/** Returns the response that accepts the given request. */
+export function agreementTo(request: string): string {
+  const [, key] = /^Sec-WebSocket-Key: (.*)\r$/im.exec(request)!;
+  const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+  return agreement({ "Sec-WebSocket-Accept": accept });
 }
 
 function head(line: string, fields: Record<string, string | undefined>): string {

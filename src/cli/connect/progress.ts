@@ -6,7 +6,7 @@ import { type Live, openLive } from "../../output/terminal/live.js";
 import { printNote } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
 import { RateMeter } from "../../output/terminal/rate-meter.js";
-import { connectLine, connectPanel } from "../../output/text/connect-progress.js";
+import { connectLine, connectPanel, type Phases } from "../../output/text/connect-progress.js";
 import { planNote } from "../../output/text/connect-summary.js";
 
 const LIVE_MS = 200;
@@ -32,15 +32,16 @@ export async function showProgress(run: ConnectRun, isSilent: boolean): Promise<
 function startShowing(run: ConnectRun, live: Live | undefined): NodeJS.Timeout {
   const meter = new RateMeter();
   const paint = paintFor(process.stderr);
+  const phases = phasesOf(run);
   let last = "";
   let lastMs = 0;
   return setInterval(
     () => {
       const snapshot = run.snapshot();
-      const ratePerSec = meter.take(snapshot.elapsedMs, snapshot.established);
+      const ratePerSec = meter.take(snapshot.elapsedMs, snapshot.ready);
       const { closeAfterGreeting: isShortLived, protocol } = run.spec;
       const messageNoun = protocol?.name === "http" ? ("requests" as const) : ("messages" as const);
-      const progress = { snapshot, ratePerSec, isShortLived, messageNoun };
+      const progress = { snapshot, ratePerSec, isShortLived, messageNoun, phases };
       if (live) return live.show(connectPanel(progress, paint));
       const state = whatChanges(snapshot);
       if (state === last && snapshot.elapsedMs - lastMs < QUIET_MS) return;
@@ -52,7 +53,13 @@ function startShowing(run: ConnectRun, live: Live | undefined): NodeJS.Timeout {
   );
 }
 
+function phasesOf(run: ConnectRun): Phases | undefined {
+  const { protocol, tls, opening } = run.spec;
+  if (protocol === undefined && tls === undefined && opening === undefined) return undefined;
+  return { isSecure: tls !== undefined, protocol: protocol?.name, latency: () => run.latency() };
+}
+
 function whatChanges(snapshot: ConnectSnapshot): string {
-  const { stage, established, open, failed, lost, inFlight, sentMessages, answeredMessages } = snapshot;
-  return [stage, established, open, failed, lost, inFlight, sentMessages, answeredMessages].join();
+  const { stage, established, ready, open, failed, lost, inFlight, sentMessages, answeredMessages } = snapshot;
+  return [stage, established, ready, open, failed, lost, inFlight, sentMessages, answeredMessages].join();
 }

@@ -12,7 +12,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   "HTTP 400": peer(
     "refused",
     "the server rejects the upgrade request as malformed",
-    "check the server's log; a proxy that drops the Upgrade and Connection headers causes this",
+    "give the address with wss:// if the port is for TLS (nginx then answers 400); otherwise check the server's log: a proxy that drops the Upgrade and Connection headers causes this",
   ),
   "HTTP 401": local("credentials", "the server requires credentials", "add them: -H 'Authorization: Bearer …'"),
   "HTTP 403": peer(
@@ -93,7 +93,26 @@ const KNOWN: Readonly<Record<string, Known>> = {
     "the server closed the connection without giving a reason",
     "check its log and its idle timeout",
   ),
-  "CLOSE 1008": peer("policy", "the server's policy forbids it: credentials, rate or quota", "check its log"),
+  "CLOSE 1002": peer(
+    "refused",
+    "the server reports a violation of the WebSocket protocol",
+    "check the server's log, and whether a device in between modifies the traffic",
+  ),
+  "CLOSE 1003": local(
+    "refused",
+    "the server does not accept this type of message",
+    "send the other type: with --binary, or without",
+  ),
+  "CLOSE 1007": local(
+    "refused",
+    "the server rejects the content of a message",
+    "send what it expects (-m), as text or with --binary",
+  ),
+  "CLOSE 1008": peer(
+    "policy",
+    "the server's policy forbids it: credentials, Origin, rate or quota",
+    "send what it expects (-H 'Authorization: …', -H 'Origin: https://…'), less (-r) or more slowly (--connect-rate), or raise the limit on the server; its log has the reason",
+  ),
   "CLOSE 1009": peer(
     "message-size",
     "a message is longer than the server accepts",
@@ -109,6 +128,11 @@ const KNOWN: Readonly<Record<string, Known>> = {
     "peer-maximum",
     "the server is not accepting any more connections for now",
     "connect more slowly (--connect-rate), or add servers",
+  ),
+  "CLOSE 1014": peer(
+    "backend",
+    "a gateway closed the connection because the server behind it failed",
+    "check that server, and the gateway's log",
   ),
 };
 

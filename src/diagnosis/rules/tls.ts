@@ -27,7 +27,7 @@ const NO_COMMON = local(
 const NOT_TLS = local(
   "address",
   "the server does not speak TLS: this is a plain-text port",
-  "check the port and the scheme: leave out tls://, or use ws:// or http:// instead of wss:// or https://",
+  "check the port and the scheme: leave out tls://, or use ws://, http:// or mqtt:// instead of wss://, https:// or mqtts://",
 );
 const CLIENT_CERTIFICATE = local(
   "credentials",

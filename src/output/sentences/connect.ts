@@ -49,7 +49,10 @@ export function latencyRows({
   latency,
   protocol = "tcp",
   script,
-}: ConnectResult): { readonly name: string; readonly summary: LatencySummary }[] {
+}: Pick<ConnectResult, "latency" | "protocol" | "script">): {
+  readonly name: string;
+  readonly summary: LatencySummary;
+}[] {
   const rows = [
     { name: "connect", summary: latency.connect },
     ...(latency.tls ? [{ name: "TLS handshake", summary: latency.tls }] : []),

@@ -1,30 +1,42 @@
 // Formats a client's progress as text: a panel for a terminal, otherwise a line.
 
 import type { ConnectSnapshot } from "../../client/snapshot.js";
+import type { ConnectResult } from "../../results/connect.js";
 import { formatCount, formatDuration, formatEstimate } from "../../util/units.js";
+import { latencyRows } from "../sentences/connect.js";
 import { type Paint, plain } from "../terminal/paint.js";
 
 const BAR = 30;
 
 export interface Progress {
   readonly snapshot: ConnectSnapshot;
-  /** Connections established per second. */
+  /** Connections that became ready per second. */
   readonly ratePerSec: number;
   /** Connections are closed once greeted: few are open at once, so progress is the number opened so far. */
   readonly isShortLived: boolean;
   /** What the messages are called; default `messages`. */
   readonly messageNoun?: "messages" | "requests";
+  /** Phases between ESTABLISHED and ready; undefined for plain TCP, whose connections are ready when ESTABLISHED. */
+  readonly phases?: Phases | undefined;
 }
 
-/** Returns three lines: a bar, current figures and times. */
+export interface Phases {
+  readonly isSecure: boolean;
+  readonly protocol: ConnectResult["protocol"];
+  /** Returns the latencies so far. */
+  latency(): ConnectResult["latency"];
+}
+
+/** Returns a bar, current figures and times, and with a protocol the latency of each phase. */
 export function connectPanel(progress: Progress, paint: Paint = plain): string {
-  const { snapshot, ratePerSec } = progress;
+  const { snapshot, ratePerSec, phases } = progress;
   const { requested, failed, lost } = snapshot;
   const [reached, word] = reachedBy(progress);
   const filled = Math.min(BAR, Math.floor((reached / requested) * BAR));
   const bar = paint("accent", "█".repeat(filled)) + paint("dim", "░".repeat(BAR - filled));
   const figures = [
     ...ramp(snapshot, ratePerSec),
+    ...reachedPhases(progress),
     failed > 0 ? paint("bad", `failed ${formatCount(failed)}`) : "failed 0",
     lost > 0 ? paint("bad", `lost ${formatCount(lost)}`) : undefined,
     reopened(snapshot),
@@ -37,6 +49,7 @@ export function connectPanel(progress: Progress, paint: Paint = plain): string {
       "dim",
       join([describeStage(snapshot), `elapsed ${formatDuration(snapshot.elapsedMs)}`, left(snapshot, ratePerSec)]),
     ),
+    ...latencies(phases).map((line) => paint("dim", line)),
   ].join("\n");
 }
 
@@ -49,6 +62,7 @@ export function connectLine(progress: Progress): string {
     `${describeStage(snapshot)} ${Math.round(snapshot.elapsedMs / 1000)} s`,
     `${word} ${formatCount(reached)} of ${formatCount(requested)}`,
     ...ramp(snapshot, ratePerSec),
+    ...reachedPhases(progress),
     `failed ${formatCount(failed)}`,
     lost > 0 ? `lost ${formatCount(lost)}` : undefined,
     reopened(snapshot),
@@ -66,6 +80,23 @@ function ramp({ stage, inFlight }: ConnectSnapshot, ratePerSec: number): string[
   return stage === "ramp" ? [`rate ${formatCount(ratePerSec)}/s`, `in flight ${formatCount(inFlight)}`] : [];
 }
 
+/** Returns how many connections have reached each phase, until all that are ESTABLISHED are ready. */
+function reachedPhases({ snapshot, phases }: Progress): string[] {
+  const { stage, established, secured, ready } = snapshot;
+  if (phases === undefined || (stage !== "ramp" && ready === established)) return [];
+  return [
+    `ESTABLISHED ${formatCount(established)}`,
+    ...(phases.isSecure ? [`TLS ${formatCount(secured)}`] : []),
+    `ready ${formatCount(ready)}`,
+  ];
+}
+
+function latencies(phases: Phases | undefined): string[] {
+  const rows = phases ? latencyRows({ latency: phases.latency(), protocol: phases.protocol }) : [];
+  if (rows.length === 0) return [];
+  return [join(["p99", ...rows.map(({ name, summary }) => `${name} ${formatDuration(summary.p99Us / 1000)}`)])];
+}
+
 function describeStage({ stage }: ConnectSnapshot): string {
   return { ramp: "opening", hold: "holding", drain: "waiting for answers", close: "closing", closed: "closed" }[stage];
 }
@@ -81,14 +112,11 @@ function messages({ snapshot, messageNoun = "messages" }: Progress): string | un
   return `${messageNoun} ${formatCount(sentMessages)} sent, ${formatCount(answeredMessages)} answered`;
 }
 
-function left(
-  { stage, requested, established, failed, leftMs }: ConnectSnapshot,
-  ratePerSec: number,
-): string | undefined {
+function left({ stage, requested, ready, failed, leftMs }: ConnectSnapshot, ratePerSec: number): string | undefined {
   if (stage === "drain") return "up to 1 s";
   if (stage === "close" || stage === "closed") return undefined;
   if (stage === "hold") return leftMs === undefined ? "until Ctrl-C" : `${formatDuration(leftMs)} left`;
-  const missing = requested - established - failed;
+  const missing = requested - ready - failed;
   return ratePerSec > 0 && missing > 0 ? `ETA ${formatEstimate((missing / ratePerSec) * 1000)}` : undefined;
 }
 

@@ -1,12 +1,12 @@
 // Tests a client's progress as text.
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { ConnectSnapshot } from "../../../src/client/snapshot.js";
 import { connectLine, connectPanel } from "../../../src/output/text/connect-progress.js";
 
 const snapshot = (some: Partial<ConnectSnapshot>): ConnectSnapshot =>
   ({
     ...{ stage: "ramp", elapsedMs: 2000, requested: 20_000, wanted: 20_000, established: 0, open: 0, inFlight: 0 },
-    ...{ failed: 0, lost: 0, sentMessages: 0, answeredMessages: 0, leftMs: undefined },
+    ...{ secured: 0, ready: 0, failed: 0, lost: 0, sentMessages: 0, answeredMessages: 0, leftMs: undefined },
     ...some,
   }) as ConnectSnapshot;
 
@@ -27,4 +27,35 @@ it("says what a pool sends, and how often its connections were opened again", ()
   const progress = { snapshot: snapshot(sent), ratePerSec: 0, isShortLived: false, messageNoun: "requests" as const };
   expect(connectLine(progress)).toContain("reopened 34   requests 2,000 sent, 1,990 answered");
   expect(connectPanel(progress)).toContain("reopened 34   requests 2,000 sent, 1,990 answered");
+});
+
+describe("of a protocol", () => {
+  const summary = (count: number, p99Us: number) => ({
+    ...{ count, minUs: 1, meanUs: 1, p50Us: 1, p90Us: 1, p99Us, p999Us: p99Us, maxUs: p99Us },
+  });
+  const latency = {
+    connect: summary(9, 1500),
+    tls: summary(9, 40_000),
+    handshake: summary(9, 3000),
+    firstByte: summary(0, 0),
+    roundTrip: summary(0, 0),
+  };
+  const phases = (isSecure: boolean) => ({ isSecure, protocol: "ws" as const, latency: () => latency });
+  const counts = { established: 5000, secured: 4000, ready: 3000, open: 3000 };
+  const progressOf = (some: Partial<ConnectSnapshot>, isSecure = true) => ({
+    ...{ snapshot: snapshot({ ...counts, ...some }), ratePerSec: 1, isShortLived: false, phases: phases(isSecure) },
+  });
+
+  it("counts the connections in each phase, and shows each phase's latency", () => {
+    const panel = connectPanel(progressOf({}));
+    expect(panel).toMatch(/^█{4}░{26} {2}3,000 of 20,000 open$/m);
+    expect(panel).toContain("   ESTABLISHED 5,000   TLS 4,000   ready 3,000   failed 0");
+    expect(panel.split("\n").at(-1)).toBe("p99   connect 1.50 ms   TLS handshake 40 ms   upgrade 3 ms");
+    expect(connectLine(progressOf({}, false))).toContain("   ESTABLISHED 5,000   ready 3,000   failed 0");
+  });
+
+  it("counts them during the hold only while some are not ready", () => {
+    expect(connectPanel(progressOf({ stage: "hold" }))).toContain("ready 3,000");
+    expect(connectPanel(progressOf({ stage: "hold", ready: 5000 }))).not.toContain("ready");
+  });
 });

@@ -32,7 +32,7 @@ const REASONS: Readonly<Record<string, Known>> = {
   NOT_AUTHORIZED: local("credentials", "the broker does not authorize this client", CREDENTIALS),
   SERVER_UNAVAILABLE: peer(
     "peer-maximum",
-    "the broker is unavailable: it is at its connection limit, still starting, or out of resources",
+    "the broker is unavailable: it is at its connection limit, still starting, or out of resources; MQTT 3.1.1 has no other code for exceeded quotas and rates",
     "raise its connection limit (mosquitto: max_connections; EMQX: max_connections; and its ulimit -n), or add brokers",
   ),
   SERVER_BUSY: peer("peer-maximum", "the broker is busy", "connect more slowly (--connect-rate), or add brokers"),
@@ -161,7 +161,7 @@ function silence(errno: string): Known | undefined {
     return peer(
       "refused",
       "the broker accepts connections and closes them before CONNACK",
-      "check the port and the scheme, and the broker's log: it may have reached its connection limit (mosquitto: max_connections), or refuse the version (--mqtt-version)",
+      "check the port and the scheme (a TLS port, such as 8883, needs mqtts://), and the broker's log: it may have reached its connection limit (mosquitto: max_connections), or refuse the version (--mqtt-version)",
     );
   }
   return undefined;
