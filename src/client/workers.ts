@@ -104,7 +104,7 @@ export class ClientWorkers {
       metrics: this.script ?? CLIENT_METRICS,
       sharesTable: tables === "one",
       onMessage: (message, worker) => this.#onMessage(message, worker),
-      onFault: (fault) => this.#fail(fault),
+      onFault: (fault) => this.#fail(this.script?.explain(fault) ?? fault),
     });
     this.#watch = this.script && new HandlerWatch(this.pool, this.script, events.handlerFailed);
     this.pacer = new Pacer(this.pool, settings, this.#layout, (worker, target) => this.#start(worker, target));

@@ -64,7 +64,7 @@ export class ServerWorkers {
       metrics: this.script ?? SERVER_METRICS,
       kept: [listener.fd],
       onMessage: (message, worker) => this.#onMessage(message, worker),
-      onFault: (fault, worker) => this.#onFault(fault, worker),
+      onFault: (fault, worker) => this.#onFault(this.script?.explain(fault) ?? fault, worker),
     });
     this.#watch = this.script && new HandlerWatch(this.pool, this.script, events.handlerFailed);
   }

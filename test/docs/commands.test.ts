@@ -1,6 +1,6 @@
 // Tests that every command in the docs runs verbatim, or states beside it why it is not run.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -41,6 +41,8 @@ describe.skipIf(!canMakeNamespaces())("the commands of a page run verbatim", () 
       const folder = mkdtempSync(join(tmpdir(), "fourtuple-docs-"));
       onTestFinished(() => rmSync(folder, { recursive: true }));
       symlinkSync(`${ROOT}dist/cli/main.js`, join(folder, "fourtuple"));
+      mkdirSync(join(folder, "node_modules"));
+      symlinkSync(ROOT, join(folder, "node_modules/fourtuple"));
       const env = { ...process.env, PATH: `${folder}:${process.env.PATH}`, HOME: folder };
       // Servers that the examples connect to.
       const servers = [startCli(["serve", ":7777", "--mode", "echo"]), startCli(["serve", ":7779"])];

@@ -55,6 +55,16 @@ export class ScriptRun {
     return this.board.error;
   }
 
+  /** Returns the error to report for a thread that has ended: its memory is used up by the script, not by the host. */
+  explain(fault: AppError): AppError {
+    const code = fault.cause instanceof Error && "code" in fault.cause ? fault.cause.code : undefined;
+    if (code !== "ERR_WORKER_OUT_OF_MEMORY") return fault;
+    return new AppError("E_WORKER", `${basename(this.spec.file)} has used up the memory of its thread`, {
+      fix: "keep less in variables: what differs between connections belongs into state",
+      cause: fault.cause,
+    });
+  }
+
   /** Returns the script's part of a result. */
   report(memories: readonly WorkerMemory[]): ScriptResult {
     const { spec, roleLayout } = this;

@@ -6,6 +6,8 @@ export interface Link {
   send(slot: number, bytes: Uint8Array, start: number, end: number, isText: boolean): void;
   /** Called at the end of each event. */
   flush(slot: number): void;
+  /** Forgets what has not been flushed, because the connection has ended. */
+  discard(): void;
   ready(slot: number): void;
   /** Closes once everything is sent. */
   finish(slot: number): void;
@@ -47,6 +49,10 @@ export class StreamLink implements Link {
     if (length === 0) return;
     this.length = 0;
     this.connections.send(slot, this.gathered, 0, length);
+  }
+
+  discard(): void {
+    this.length = 0;
   }
 
   ready(slot: number): void {

@@ -85,4 +85,8 @@ export class OutgoingMessages {
   flush(slot: number): void {
     this.stream.flush(slot);
   }
+
+  discard(): void {
+    this.stream.discard();
+  }
 }

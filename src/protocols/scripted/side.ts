@@ -13,6 +13,7 @@ import { type FrameTaker, IncomingFrames } from "./frames/incoming.js";
 import { HANDLER, type ScriptHost } from "./host.js";
 import type { Link } from "./link.js";
 import { ERRORS, metricObjects } from "./metrics.js";
+import { Sending } from "./sending.js";
 import { StateColumns } from "./state/columns.js";
 import { type AnyConnection, connectionOf, type Operations } from "./state/connection.js";
 import { Phases } from "./state/phases.js";
@@ -27,7 +28,6 @@ const ENDED = 8;
 const OVER = CLOSING | REFUSED | ENDED;
 
 const MAX_CODE = 65_535;
-const TEXT_BYTES = 16 * 1024;
 
 export interface SideOptions {
   readonly definition: ProtocolDefinition;
@@ -59,7 +59,7 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
   private readonly numbers: RandomNumbers;
   private readonly view = new FrameView();
   private readonly calls: HandlerCalls;
-  private readonly text = Buffer.alloc(TEXT_BYTES);
+  private readonly sending: Sending;
   private flags: Uint8Array<ArrayBuffer>;
   private connectionNumbers: Uint32Array<ArrayBuffer>;
   /** Code of the refusal that the current event ends with. */
@@ -72,6 +72,7 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
     this.spec = spec;
     this.host = host;
     this.link = link;
+    this.sending = new Sending(link);
     this.client = client;
     this.handshake = handlers.opened ? "setup" : "none";
     this.heartbeatMs = handlers.tick ? tickMs : 0;
@@ -135,6 +136,7 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
 
   closed(slot: number): void {
     this.flags[slot] = ENDED;
+    this.link.discard();
     this.incoming?.drop(slot);
   }
 
@@ -164,30 +166,26 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
   }
 
   send(slot: number, content: string | Uint8Array, start?: number, end?: number): void {
-    if (this.flags[slot]! & OVER) throw new Error("send() after close() or refused()");
-    if (typeof content === "string") this.sendText(slot, content);
-    else if (content instanceof Uint8Array) {
-      const [from, to] = [start ?? 0, end ?? content.length];
-      if (!(from >= 0 && from <= to && to <= content.length)) {
-        throw new RangeError(`send(): bytes ${from} to ${to} of ${content.length} do not exist`);
-      }
-      this.link.send(slot, content, from, to, false);
-    } else throw new TypeError("send() takes a string or a Uint8Array");
+    if (this.flags[slot]! & (CLOSING | REFUSED)) throw new Error("send() after close() or refused()");
+    // The connection broke during this event, which is not the author's mistake.
+    if (this.flags[slot]! & ENDED) return;
+    this.sending.send(slot, content, start, end);
   }
 
   ready(slot: number): void {
     if (this.flags[slot]! & READY) throw new Error("ready() was called twice for a connection");
-    if (this.flags[slot]! & OVER) throw new Error("ready() after close() or refused()");
+    if (this.flags[slot]! & (CLOSING | REFUSED)) throw new Error("ready() after close() or refused()");
+    if (this.flags[slot]! & ENDED) return;
     this.flags[slot]! |= READY;
     this.link.ready(slot);
   }
 
   answered(slot: number, count: number): void {
-    this.clientFor("answered()", slot, count).answered(slot, count);
+    if ((this.flags[slot]! & ENDED) === 0) this.clientFor("answered()", slot, count).answered(slot, count);
   }
 
   missed(slot: number, count: number): void {
-    this.clientFor("missed()", slot, count).missed(slot, count);
+    if ((this.flags[slot]! & ENDED) === 0) this.clientFor("missed()", slot, count).missed(slot, count);
   }
 
   phase(slot: number, name: string): void {
@@ -258,13 +256,6 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
     this.flags[slot] = flags | ENDED;
     if (flags & REFUSED) this.link.reject(slot, this.code);
     else this.link.finish(slot);
-  }
-
-  private sendText(slot: number, content: string): void {
-    // A character has at most three bytes in UTF-8 for each of its UTF-16 units.
-    const isShort = content.length * 3 <= TEXT_BYTES;
-    const bytes = isShort ? this.text : Buffer.from(content);
-    this.link.send(slot, bytes, 0, isShort ? this.text.write(content) : bytes.length, true);
   }
 
   private clientFor(operation: string, slot: number, count: number): ClientConnections {

@@ -71,6 +71,10 @@ export class ScriptedWebSocketClient extends WebSocketClient implements Link {
     this.outgoing.flush(slot);
   }
 
+  discard(): void {
+    this.outgoing.discard();
+  }
+
   ready(slot: number): void {
     this.connections.ready(slot);
   }
@@ -148,6 +152,10 @@ export class ScriptedWebSocketServer extends WebSocketServer implements Link {
     // What the script sends, and pongs.
     this.outgoing.flush(slot);
     super.flush(slot);
+  }
+
+  discard(): void {
+    this.outgoing.discard();
   }
 
   ready(slot: number): void {

@@ -84,6 +84,20 @@ it("a handler that loops is named, and the run ends", async () => {
   expect(stderr).toContain("due() in line.mjs has not returned for a second");
 });
 
+it("a handler that uses up its thread's memory is blamed for it", async () => {
+  const { at } = await startLine();
+  const { code, stderr } = await runCli(args(at, "-c", "5", "-T", "60s"), { env: { LEAK_AT: "2" } });
+  expect(stderr).toMatch(/line\.mjs has used up the memory of its thread|has not returned for a second/);
+  expect(code).toBe(1);
+});
+
+it("a connection that is sent more than can be kept ends, and the others go on", async () => {
+  const { at } = await startLine();
+  const { stdout } = await runCli(args(at, "-c", "5", "-T", "1s"), { env: { FLOOD_AT: "3" } });
+  const { lost, openAtStop, script } = resultOf(stdout);
+  expect({ lost, openAtStop, errors: script.errors }).toEqual({ lost: 1, openAtStop: 4, errors: undefined });
+});
+
 it("an unusable file is reported on one line with a fix, exit code 2", async () => {
   const { code, stderr } = await runCli(["connect", "127.0.0.1:9", "--protocol", "/nonexistent/chat.mjs"]);
   expect(stderr).toMatch(/^Fatal error: .*there is no such file\n {2}fix: .*\n$/);

@@ -121,6 +121,27 @@ it("what a handler sends leaves in one call, before the connection is closed", (
   expect(sends).toEqual(["ab", "closed"]);
 });
 
+it("a connection that breaks while a handler sends is not its author's mistake", () => {
+  const connections = new ProtocolHost();
+  const definition = defineProtocol({
+    name: "x",
+    client: {
+      due(c) {
+        c.send(new Uint8Array(100_000));
+        c.send("more");
+        if (c.waiting > 0) c.answered();
+      },
+    },
+  });
+  const { side, host } = sideOf(connections, definition);
+  connections.send = (slot) => side.closed(slot);
+  connections.opened(0);
+  side.opened(0);
+  side.due(0);
+  expect(host.board.error).toBeUndefined();
+  expect(connections.said[0]).toMatchObject({ refusedWith: undefined, isClosed: false });
+});
+
 describe("misuse ends the connection with a counted failure that says what was wrong:", () => {
   const cases: [
     string,

@@ -1,7 +1,9 @@
 // A line protocol with both sides: a greeting and a login, then pings that are answered. Users whose name begins with "bad"
-// are refused; messages from connection numbers that THROW_AT and LOOP_AT name fail.
+// are refused; messages of the connections whose numbers THROW_AT, LOOP_AT, LEAK_AT and FLOOD_AT give fail.
 import { defineProtocol } from "fourtuple/protocol";
 
+/** @type {string[]} */
+const leaked = [];
 const PING = Buffer.from("PING\r\n");
 
 export default defineProtocol({
@@ -30,6 +32,8 @@ export default defineProtocol({
       c.sent += 1;
       if (`${c.number}` === process.env.THROW_AT) throw new Error("no more pings");
       if (`${c.number}` === process.env.LOOP_AT) for (;;);
+      if (`${c.number}` === process.env.LEAK_AT) for (;;) leaked.push(`${Math.random()}`.repeat(10));
+      if (`${c.number}` === process.env.FLOOD_AT) c.send(Buffer.alloc(100_000_000, "x"));
       c.send(PING);
     },
     closing(c) {

@@ -120,6 +120,7 @@ class MessageLink implements Link {
   }
 
   flush(): void {}
+  discard(): void {}
 
   ready(slot: number): void {
     this.connections.ready(slot);

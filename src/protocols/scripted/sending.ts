@@ -1,0 +1,32 @@
+// Sends what a handler gives to send(): a text, encoded without allocating, or part of a buffer.
+import type { Link } from "./link.js";
+
+const TEXT_BYTES = 16 * 1024;
+
+export class Sending {
+  private readonly link: Link;
+  private readonly text = Buffer.alloc(TEXT_BYTES);
+
+  constructor(link: Link) {
+    this.link = link;
+  }
+
+  /** @throws {TypeError | RangeError} for anything else than a text or bytes that exist */
+  send(slot: number, content: string | Uint8Array, start?: number, end?: number): void {
+    if (typeof content === "string") this.sendText(slot, content);
+    else if (content instanceof Uint8Array) {
+      const [from, to] = [start ?? 0, end ?? content.length];
+      if (!(from >= 0 && from <= to && to <= content.length)) {
+        throw new RangeError(`send(): bytes ${from} to ${to} of ${content.length} do not exist`);
+      }
+      this.link.send(slot, content, from, to, false);
+    } else throw new TypeError("send() takes a string or a Uint8Array");
+  }
+
+  private sendText(slot: number, content: string): void {
+    // A character has at most three bytes in UTF-8 for each of its UTF-16 units.
+    const isShort = content.length * 3 <= TEXT_BYTES;
+    const bytes = isShort ? this.text : Buffer.from(content);
+    this.link.send(slot, bytes, 0, isShort ? this.text.write(content) : bytes.length, true);
+  }
+}
