@@ -73,8 +73,7 @@ export function engineWords({ name, requested, obstacle }: EngineReport): string
 
 /**
  * Many connections are opened faster with io_uring, and with less CPU, while a run of ten thousand or so gains nothing.
- * Servers stay with epoll: an accept pending in several rings gives all connections to the first one, so a single
- * thread would serve them.
+ * Servers stay with epoll, because they do not know how many connections will come.
  */
 function prefersUring({ role, connections }: EngineNeeds): boolean {
   return role === "client" && connections >= WORTHWHILE;

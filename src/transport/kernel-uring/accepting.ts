@@ -1,29 +1,24 @@
-// Accepts connections into rings without losing any. A multishot accept is cheapest, but it continues after the ring's
-// file table is full, taking connections off the queue and dropping them. The last entries of a table are therefore
-// filled by single accepts, never more than there are free entries. Single accepts also return the peer's address.
+// Accepts connections into rings without losing any. Each accept takes one connection, and there are never more of them
+// than free entries in the file tables. A multishot accept would cost no entry per connection, but it goes on after the
+// table is full, dropping what it takes off the queue; and it would always be woken first, so that a single thread would
+// accept everything. Accepts that are armed anew queue up behind those of other threads, which shares the connections
+// out.
 import { EAGAIN, ECANCELED, ECONNABORTED, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { describeSockaddr, SOCKADDR_SIZE } from "../../linux/syscalls/sockaddr.js";
-import { CQE_FLAG, SQE_FLAG } from "../../linux/uring/abi.js";
-import { pushAccept, pushAcceptWithPeer, pushCancel } from "../../linux/uring/entries.js";
+import { SQE_FLAG } from "../../linux/uring/abi.js";
+import { pushAcceptWithPeer, pushCancel } from "../../linux/uring/entries.js";
 import type { RingSet, RingUnit } from "./ring-set.js";
-import { COMPLETIONS } from "./ring-size.js";
 import { TAG } from "./tags.js";
 
 /** Size of a sockaddr followed by its length. */
 const PEER_BYTES = SOCKADDR_SIZE + 4;
-/**
- * Free files required for a multishot accept. One enter can bring a full queue of completions, and a turn enters up to
- * twice.
- */
-const MULTISHOT_ROOM = 2 * COMPLETIONS;
 /** A ring is reused when at least 1/WORTH of its file table is free. */
 const WORTH = 4;
-const NO_PLACE = -1;
 
 /** Events of accepts. */
 export interface AcceptEvents {
-  /** A connection was accepted into `slot`. @param place index of its peer's address; -1 if unknown */
+  /** A connection was accepted into `slot`. @param place index of its peer's address */
   arrived(slot: number, place: number): void;
   acceptFailed(errno: number, isFull: boolean): void;
 }
@@ -38,9 +33,6 @@ export class Accepting {
   private readonly places: number[];
   private readonly units: (RingUnit | undefined)[];
   private readonly peers: NativeBuffer;
-  /** Ring with the multishot accept. */
-  private many: RingUnit | undefined;
-  private isEndingMany = false;
 
   /** @param most maximum number of accepts per turn */
   constructor(rings: RingSet, listener: number, most: number, events: AcceptEvents) {
@@ -52,21 +44,24 @@ export class Accepting {
     this.peers = new NativeBuffer(most * PEER_BYTES);
   }
 
-  /** Submits accepts. @param namesPeers whether peer addresses are needed */
-  begin(namesPeers: boolean): void {
-    const unit = this.ringWithRoom();
-    if (!unit) return;
-    if (!namesPeers && this.roomOf(unit) > MULTISHOT_ROOM) {
-      if (this.many === undefined) this.acceptMany(unit);
-      return;
+  /** Submits accepts. */
+  begin(): void {
+    while (this.places.length > 0) {
+      const unit = this.ringWithRoom();
+      if (!unit) return;
+      this.rings.reserve(unit, 1);
+      const place = this.places.pop()!;
+      this.units[place] = unit;
+      unit.accepting++;
+      const at = place * PEER_BYTES;
+      this.peers.bytes.writeUInt32LE(SOCKADDR_SIZE, at + SOCKADDR_SIZE);
+      const address = this.peers.address + at;
+      pushAcceptWithPeer(unit.ring, this.listener, address, address + SOCKADDR_SIZE, place, TAG.accept);
     }
-    this.endMany();
-    if (this.many === undefined) this.acceptSingly();
   }
 
   /** Stops accepting. Connections that have already been accepted are still reported. */
   end(): void {
-    this.endMany();
     for (let place = 0; place < this.units.length; place++) {
       const unit = this.units[place];
       if (!unit) continue;
@@ -75,19 +70,16 @@ export class Accepting {
     }
   }
 
-  /** Handles the completion of an accept. @param tag TAG.accept or TAG.acceptMany */
-  completed(unit: RingUnit, place: number, tag: number, result: number, flags: number): void {
-    if (tag === TAG.accept) this.units[place] = undefined;
-    else if ((flags & CQE_FLAG.more) === 0) {
-      this.many = undefined;
-      this.isEndingMany = false;
-    }
+  /** Handles the completion of an accept. */
+  completed(unit: RingUnit, place: number, result: number): void {
+    this.units[place] = undefined;
+    unit.accepting--;
     if (result >= 0) {
       unit.used++;
-      this.events.arrived(unit.firstSlot + result, tag === TAG.accept ? place : NO_PLACE);
+      this.events.arrived(unit.firstSlot + result, place);
       return;
     }
-    if (tag === TAG.accept) this.places.push(place);
+    this.places.push(place);
     this.failed(-result);
   }
 
@@ -98,7 +90,7 @@ export class Accepting {
 
   /** Releases `place` once its address has been read. */
   giveBack(place: number): void {
-    if (place !== NO_PLACE) this.places.push(place);
+    this.places.push(place);
   }
 
   private failed(errno: number): void {
@@ -109,10 +101,8 @@ export class Accepting {
   }
 
   /** Returns the number of files used by neither a connection nor an accept in flight. */
-  private roomOf(unit: RingUnit): number {
-    let room = this.rings.filesEach - unit.used;
-    for (const other of this.units) if (other === unit) room--;
-    return room;
+  private roomOf({ used, accepting }: RingUnit): number {
+    return this.rings.filesEach - used - accepting;
   }
 
   /** Returns the ring to accept into: the one that the worker waits in, unless it is full. */
@@ -137,33 +127,5 @@ export class Accepting {
     // A nearly full ring is better than none.
     if (!best) this.fullErrno = -failed;
     return best;
-  }
-
-  private acceptMany(unit: RingUnit): void {
-    this.rings.reserve(unit, 1);
-    this.many = unit;
-    pushAccept(unit.ring, this.listener, true, NO_PLACE, TAG.acceptMany);
-  }
-
-  private endMany(): void {
-    const unit = this.many;
-    if (!unit || this.isEndingMany) return;
-    this.isEndingMany = true;
-    this.rings.reserve(unit, 1);
-    pushCancel(unit.ring, NO_PLACE, TAG.acceptMany, SQE_FLAG.skipSuccess, NO_PLACE, TAG.ignored);
-  }
-
-  private acceptSingly(): void {
-    while (this.places.length > 0) {
-      const unit = this.ringWithRoom();
-      if (!unit) return;
-      this.rings.reserve(unit, 1);
-      const place = this.places.pop()!;
-      this.units[place] = unit;
-      const at = place * PEER_BYTES;
-      this.peers.bytes.writeUInt32LE(SOCKADDR_SIZE, at + SOCKADDR_SIZE);
-      const address = this.peers.address + at;
-      pushAcceptWithPeer(unit.ring, this.listener, address, address + SOCKADDR_SIZE, place, TAG.accept);
-    }
   }
 }

@@ -33,6 +33,8 @@ export interface RingUnit {
   readonly buffers: ProvidedBuffers;
   /** Number of files in use, if the kernel chooses their indices. */
   used: number;
+  /** Number of accepts in flight, each of which takes a file. */
+  accepting: number;
 }
 
 /** A ring that is not yet one of the worker's. */
@@ -67,7 +69,7 @@ export class RingSet {
     const opened = this.spare.pop() ?? this.open();
     if (typeof opened === "number") return opened;
     const { ring, buffers } = opened;
-    const unit = { ring, firstSlot: this.capacity, buffers, used: 0 };
+    const unit = { ring, firstSlot: this.capacity, buffers, used: 0, accepting: 0 };
     const unwatched = this.waitIn(unit);
     if (unwatched < 0) {
       ring.close();

@@ -1,7 +1,6 @@
 // Server transport over io_uring. The kernel chooses the file index of each accepted connection, which determines its
 // slot.
 import { closeFd } from "../../linux/syscalls/socket.js";
-import { formatIp } from "../../util/address.js";
 import type { ServerHandler, ServerTransport, ServerTransportOptions } from "../contract.js";
 import { SLOT } from "../slot-state.js";
 import { type AcceptEvents, Accepting } from "./accepting.js";
@@ -11,24 +10,16 @@ import { UringTransport } from "./transport.js";
 
 // Retry interval when resources are exhausted: other processes may free some.
 const RETRY_MS = 100;
-const NO_PLACE = -1;
-const UNKNOWN = { ip: "?", port: 0 };
 
 export class UringServer extends UringTransport implements ServerTransport, AcceptEvents {
   accepts = true;
   namesPeers = false;
   private readonly server: ServerHandler;
   private readonly accepting: Accepting;
-  private readonly acceptsAtOnce: number;
   private readonly listener: number;
   private ownsListener: boolean;
-  /** Accepted slots that have not been reported yet, each followed by the index of its peer's address. */
-  private arrivals: number[] = [];
-  private nextArrival = 0;
-  private acceptedInTurn = 0;
-  /** Connection whose accepted() event is being handled. */
-  private slot = 0;
-  private place = NO_PLACE;
+  /** Index of the peer's address while an accepted() event is being handled. */
+  private place = 0;
   private retryAtMs = 0;
 
   constructor({ handler, budget, wakeFd, slots, tableSize, listener, ownsListener }: ServerTransportOptions) {
@@ -38,7 +29,6 @@ export class UringServer extends UringTransport implements ServerTransport, Acce
     this.server = handler;
     this.listener = listener;
     this.ownsListener = ownsListener;
-    this.acceptsAtOnce = budget.accepts;
     this.accepting = new Accepting(this.rings, listener, budget.accepts, this);
   }
 
@@ -48,17 +38,13 @@ export class UringServer extends UringTransport implements ServerTransport, Acce
   }
 
   acceptedPeer(): { readonly ip: string; readonly port: number } {
-    if (this.place !== NO_PLACE) return this.accepting.peerAt(this.place);
-    const ends = this.addresses(this.slot);
-    if (typeof ends === "number" || !ends.remote) return UNKNOWN;
-    return { ip: formatIp(ends.remote.ip), port: ends.remote.port };
+    return this.accepting.peerAt(this.place);
   }
 
   override turn(waitMs: number): void {
     const isFull = this.retryAtMs > 0 && performance.now() < this.retryAtMs;
     if (!this.accepts) this.accepting.end();
-    else if (!isFull) this.accepting.begin(this.namesPeers);
-    this.acceptedInTurn = 0;
+    else if (!isFull) this.accepting.begin();
     super.turn(isFull && this.accepts ? Math.min(waitMs, RETRY_MS) : waitMs);
   }
 
@@ -69,9 +55,11 @@ export class UringServer extends UringTransport implements ServerTransport, Acce
   }
 
   arrived(slot: number, place: number): void {
-    this.slots.occupy(slot, SLOT.free);
-    if (this.acceptedInTurn < this.acceptsAtOnce && this.nextArrival === this.arrivals.length) this.tell(slot, place);
-    else this.arrivals.push(slot, place);
+    this.slots.occupy(slot, SLOT.opened);
+    this.place = place;
+    this.server.accepted(slot);
+    this.accepting.giveBack(place);
+    if (this.slots.state(slot) !== SLOT.free) this.receives.arm(slot, false);
   }
 
   acceptFailed(errno: number, isFull: boolean): void {
@@ -83,11 +71,10 @@ export class UringServer extends UringTransport implements ServerTransport, Acce
   }
 
   protected override get hasMore(): boolean {
-    return this.arrivals.length > 0 || this.accepting.fullErrno !== 0;
+    return this.accepting.fullErrno !== 0;
   }
 
   protected override finishTurn(): void {
-    if (this.arrivals.length > 0) this.tellArrivals();
     const { fullErrno } = this.accepting;
     if (fullErrno === 0) return;
     this.accepting.fullErrno = 0;
@@ -101,28 +88,7 @@ export class UringServer extends UringTransport implements ServerTransport, Acce
     this.retryAtMs = 0;
   }
 
-  protected override complete(unit: RingUnit, slot: number, tag: number, result: number, flags: number): void {
-    this.accepting.completed(unit, slot, tag, result, flags);
-  }
-
-  private tellArrivals(): void {
-    const { arrivals } = this;
-    while (this.nextArrival < arrivals.length && this.acceptedInTurn < this.acceptsAtOnce) {
-      this.nextArrival += 2;
-      this.tell(arrivals[this.nextArrival - 2]!, arrivals[this.nextArrival - 1]!);
-    }
-    if (this.nextArrival < arrivals.length) return;
-    this.arrivals = [];
-    this.nextArrival = 0;
-  }
-
-  private tell(slot: number, place: number): void {
-    this.acceptedInTurn++;
-    this.slots.set(slot, SLOT.opened);
-    this.slot = slot;
-    this.place = place;
-    this.server.accepted(slot);
-    this.accepting.giveBack(place);
-    if (this.slots.state(slot) !== SLOT.free) this.receives.arm(slot, false);
+  protected override complete(unit: RingUnit, place: number, _tag: number, result: number): void {
+    this.accepting.completed(unit, place, result);
   }
 }

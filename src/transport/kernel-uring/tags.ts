@@ -30,9 +30,8 @@ export const TAG = {
   /** The worker's wake-up descriptor is readable: another thread has written to it, or another ring has work. */
   wakeUp: 13,
   install: 14,
-  /** A single accept. The slot field holds the index of the peer's address. */
+  /** An accept. The slot field holds the index of the peer's address. */
   accept: 15,
-  acceptMany: 16,
 } as const;
 
 const LIFE_SHIFT = 8;

@@ -12,6 +12,7 @@ import { ownAddress } from "../../support/address.js";
 import { connectRaw, listenRaw } from "../../support/raw-sockets.js";
 import { hasUring } from "../../support/ring.js";
 import { BUDGET, bytesOf, drain, serverUnderTest, type TransportCase } from "../../support/transport.js";
+import { until } from "../../support/until.js";
 
 const calls = libc as { syscall: (...args: number[]) => number };
 const real = calls.syscall;
@@ -27,10 +28,7 @@ const CASE: TransportCase = {
   },
   needsDescriptors: false,
 };
-/**
- * More than two turns of a multishot accept can deliver: it is used at first, and replaced by single accepts near the
- * end.
- */
+/** More than the completion queue holds. */
 const PLACES = 2 * COMPLETIONS + 200;
 const WAITING = 50;
 const BACKLOG = 4096;
@@ -98,5 +96,27 @@ describe.skipIf(!hasUring)("a burst of connections", () => {
     const slots = told.events.filter((event) => event.startsWith("accepted"));
     expect(new Set(slots).size).toBe(peers.length);
     expect(transport.end).toBeGreaterThan(300);
+  });
+
+  it("is shared out to all transports that accept from the same socket", async () => {
+    const ip = ownAddress();
+    const listener = listenRaw(ip, 0, { backlog: BACKLOG });
+    const { port } = localAddress(listener);
+    const servers = [1, 2].map(() => serverUnderTest(CASE, listener, { budget: { ...BUDGET, accepts: 8 } }));
+    const counts = () => servers.map(({ told }) => told.count("accepted"));
+    const total = () => counts().reduce((sum, count) => sum + count, 0);
+    for (let round = 1; round <= 20; round++) {
+      for (const { transport } of servers) transport.turn(0);
+      for (let n = 0; n < 10; n++) connectRaw(ip, port);
+      await until(
+        "all of the round",
+        () => {
+          for (const { transport } of servers) transport.turn(0);
+          return counts();
+        },
+        () => total() === round * 10,
+      );
+    }
+    expect(Math.min(...counts())).toBeGreaterThan(50);
   });
 });
