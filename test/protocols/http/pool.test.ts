@@ -1,5 +1,5 @@
-// Tests pools of connections: requests over connections that their server closes, a number of requests, and the sums of what became
-// of them. The servers count.
+// Tests pools of connections: requests over connections that their server closes, a limited number of requests, and
+// whether the outcomes add up. The servers count.
 import { readFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
@@ -66,24 +66,27 @@ describe("a connection that the server closes", () => {
     expect(counts.connections).toBe(25);
   });
 
-  it.each(["FIN", "RST"] as const)("by %s as the next request arrives has that request sent again", async (how) => {
-    const heldMs = 200;
-    let unread = 0;
-    const { counts, to } = await startServer((socket, request) => {
-      if (request === 1) socket.write(KEPT);
-      else {
-        unread++;
-        setTimeout(() => (how === "FIN" ? socket.end() : socket.resetAndDestroy()), heldMs);
-      }
-    });
-    const result = await run({ to, connections: 4, requests: 12 });
-    expect(result).toMatchObject({ outcome: "met", failed: 0, lost: 0, losses: [] });
-    expect(result.reopened).toEqual({ announced: 0, idle: 8, failed: 0 });
-    expect(result.messages).toMatchObject({ sent: 12, answered: 12, unanswered: 0 });
-    expect([counts.connections, counts.requests - unread]).toEqual([12, 12]);
-    // The latency includes the first attempt.
-    expect(result.latency.roundTrip.p90Us).toBeGreaterThanOrEqual(heldMs * 1000);
-  });
+  it.each(["FIN", "RST"] as const)(
+    "by %s as the next request arrives is replaced, and the request is sent again",
+    async (how) => {
+      const heldMs = 200;
+      let unread = 0;
+      const { counts, to } = await startServer((socket, request) => {
+        if (request === 1) socket.write(KEPT);
+        else {
+          unread++;
+          setTimeout(() => (how === "FIN" ? socket.end() : socket.resetAndDestroy()), heldMs);
+        }
+      });
+      const result = await run({ to, connections: 4, requests: 12 });
+      expect(result).toMatchObject({ outcome: "met", failed: 0, lost: 0, losses: [] });
+      expect(result.reopened).toEqual({ announced: 0, idle: 8, failed: 0 });
+      expect(result.messages).toMatchObject({ sent: 12, answered: 12, unanswered: 0 });
+      expect([counts.connections, counts.requests - unread]).toEqual([12, 12]);
+      // The latency includes the first attempt.
+      expect(result.latency.roundTrip.p90Us).toBeGreaterThanOrEqual(heldMs * 1000);
+    },
+  );
 
   it("in the middle of a response is lost", async () => {
     const { counts, to } = await startServer((socket, request) => {
@@ -111,7 +114,7 @@ describe("a connection that the server closes", () => {
     expect(result.holdMs).toBeLessThan(50_000);
   });
 
-  it("before any response, time after time, is opened once more and no further", async () => {
+  it("repeatedly before any response is opened once more, and then not again", async () => {
     const asking: Socket[] = [];
     const { counts, to } = await startServer((socket) => {
       if (counts.requests > 3) socket.end();
@@ -125,7 +128,7 @@ describe("a connection that the server closes", () => {
     expect(counts.connections).toBe(6);
   });
 
-  it("only in its words is closed from this side, and the next request waits no longer than that", async () => {
+  it("only in its announcement is closed from this side, and the next request waits no longer than that", async () => {
     const { counts, to } = await startServer((socket) => {
       socket.write("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
     });
@@ -153,7 +156,7 @@ describe("the number of requests", () => {
   it.each([
     ["answered after 20 ms", 20],
     ["never answered", undefined],
-  ])("that the time cuts short adds up with the server's: %s", async (_, delayMs) => {
+  ])("that a time limit cuts short agrees with the server's count: %s", async (_, delayMs) => {
     const { counts, to } = await startServer((socket, request) => {
       if (request < 5 || delayMs !== undefined) setTimeout(() => socket.write(KEPT), delayMs ?? 1);
     });
