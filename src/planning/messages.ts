@@ -146,7 +146,7 @@ export function parseScripted(spec: ScriptedSpec, options: MessageOptions): Mess
     throw invalid(`the protocol's file says what is sent and what answers it, not ${other}`, `leave out ${other}`);
   }
   if (!spec.sends && messageRatePerSec !== undefined) {
-    throw invalid("a message rate requires a client with a handler due", "add due(c) { … }, or leave out -r");
+    throw invalid("a message rate requires a client with a due() handler", "add due(c) { … }, or leave out -r");
   }
   if (!spec.sends) return undefined;
   return { base64: "", ratePerSec: rateOf(options), expect: spec.isAnswered ? "handler" : "none" };

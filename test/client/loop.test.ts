@@ -1,4 +1,4 @@
-// Tests that a run neither busy-waits nor closes gracefully where it should reset.
+// Tests that a run does not busy-wait, and that it closes with RST where it should.
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { Epoll } from "../../src/linux/syscalls/epoll.js";

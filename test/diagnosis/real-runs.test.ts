@@ -27,7 +27,7 @@ const limitsOf = ({ finding, suspects }: Diagnosis) => (finding ? [finding.limit
 
 describe("a server that closes", () => {
   // A client or server that is delayed notices or closes that much later. Times are therefore long in comparison, and
-  // connections are opened over a while, so that some are older than others.
+  // connections are opened over some time, so that their ages differ.
   it("connections after three seconds has a timeout, not a connection limit", async () => {
     const host = ownAddress();
     const { port } = await startForeignServerProcess({ host, idleMs: 3000 });

@@ -91,7 +91,7 @@ it.each(ADDRESSES)("says what does not fit: %s", (_, to, definition, words) => {
 const OPTIONS: [string, object, string][] = [
   ["a message", { message: "x" }, "not -m"],
   ["an expectation", { expect: "any" }, "not --expect"],
-  ["a rate without due", { messageRatePerSec: 1 }, "requires a client with a handler due"],
+  ["a rate without due", { messageRatePerSec: 1 }, "requires a client with a due() handler"],
   ["rows used once without rows", { dataOnce: true }, "--data-once requires a data file"],
   ["a seed out of range", { seed: -1 }, "invalid seed"],
 ];
