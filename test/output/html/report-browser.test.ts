@@ -42,9 +42,9 @@ describe.skipIf(!CHROMIUM)("the report in Chromium", () => {
     const { page, complaints } = await open("lab-report", await renderReport(LAB), scheme);
     const evidence = LAB.experiments.flatMap((experiment) => experiment.evidence);
     const count = (...kinds: string[]) => evidence.filter(({ kind }) => kinds.includes(kind)).length;
-    expect(new Set(evidence.map(({ kind }) => kind)).size).toBe(6);
+    expect(new Set(evidence.map(({ kind }) => kind)).size).toBe(7);
     const charts = await describeCharts(page);
-    expect(charts).toHaveLength(count("series", "fit", "latency", "ceiling"));
+    expect(charts).toHaveLength(count("series", "fit", "stack", "latency", "ceiling"));
     for (const chart of charts) expect(chart).toMatchObject(DRAWN);
     expect(await page.locator("svg.port-map[role=img]").count()).toBe(count("ports"));
     expect(await page.locator("figure.table table").count()).toBe(count("table"));
