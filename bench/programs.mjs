@@ -20,6 +20,17 @@ const COMMANDS = {
   ],
   node: (role) => [process.execPath, pathOf(`contenders/node/${role}.mjs`)],
   bun: (role) => [findBun(), pathOf(`contenders/bun/${role}.mjs`)],
+  "c-openssl": (role) => [
+    build(`contenders/c-openssl/${role}.c`, `openssl-${role}`, (source, target) => [
+      "cc",
+      ["-O2", "-o", target, source, "-lssl", "-lcrypto"],
+    ]),
+  ],
+  ws: (role) => [process.execPath, pathOf(`contenders/ws/${role}.mjs`)],
+  wrk: (role) => [process.execPath, pathOf(`contenders/wrk/${role}.mjs`)],
+  nginx: (role) => [process.execPath, pathOf(`contenders/nginx/${role}.mjs`)],
+  mosquitto: (role) => [process.execPath, pathOf(`contenders/mosquitto/${role}.mjs`)],
+  mqttjs: (role) => [process.execPath, pathOf(`contenders/mqttjs/${role}.mjs`)],
   noop: (role) => ["sh", pathOf(`contenders/noop/${role}.sh`)],
   fourtuple: (role) => [process.execPath, pathOf(`contenders/fourtuple/${role}.mjs`)],
   "fourtuple-epoll": (role) => ["env", "ENGINE=epoll", ...commandOf("fourtuple", role)],
@@ -73,13 +84,21 @@ export function commandOf(contender, role) {
 
 /** Bun's platform package contains its binary, so it needs no install script and does not become a dependency. */
 function findBun() {
-  if (!existsSync(pathOf(BUN))) {
-    mkdirSync(pathOf("build"), { recursive: true });
-    // Without a network, fail at once instead of after a minute.
-    const options = ["--no-save", "--ignore-scripts", "--fetch-retries=0", "--prefix", pathOf("build")];
-    execFileSync("npm", ["install", ...options, "bun"], { timeout: BUILD_MS, stdio: "pipe" });
-  }
+  if (!existsSync(pathOf(BUN))) install("bun", "mqtt");
   return pathOf(BUN);
+}
+
+/** Installs a package into bench/build, unless it is there. @param {string} name @throws if it cannot be installed */
+export function installed(name) {
+  if (!existsSync(pathOf(`build/node_modules/${name}`))) install("mqtt", "bun");
+}
+
+/** @param {string[]} names all packages, since npm removes those that it is not told of */
+function install(...names) {
+  mkdirSync(pathOf("build"), { recursive: true });
+  // Without a network, fail at once instead of after a minute.
+  const options = ["--no-save", "--ignore-scripts", "--fetch-retries=0", "--prefix", pathOf("build")];
+  execFileSync("npm", ["install", ...options, ...names], { timeout: BUILD_MS, stdio: "pipe" });
 }
 
 /**

@@ -17,6 +17,7 @@ const LARGE = { portsPerSource: ALL_PORTS, rounds: 1, idleMs: 5000, deadlineMs: 
 
 /** @type {Record<string, Scale>} */
 export const SCALES = {
+  100: { ...SMALL, name: "100", connections: 100 },
   "1k": { ...SMALL, name: "1k", connections: 1000 },
   "5k": { ...SMALL, name: "5k", connections: 5000 },
   "10k": { ...SMALL, name: "10k", connections: 10_000 },

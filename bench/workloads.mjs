@@ -1,4 +1,4 @@
-// Workloads W1 to W8 as data: contenders, metrics and the targets of fourtuple.
+// Workloads W1 to W12 as data: contenders, metrics and the targets of fourtuple.
 import { CHURN } from "./churn.mjs";
 import {
   BASELINE,
@@ -16,6 +16,7 @@ import {
 import { MESSAGES } from "./messages.mjs";
 import { RAMP_METRICS } from "./metrics.mjs";
 import { SOCKET_TABLE } from "./ports.mjs";
+import { HTTP, MQTT, TLS, WEBSOCKETS } from "./protocols.mjs";
 import { runRamp } from "./round.mjs";
 import { DENSE, SCALES } from "./scales.mjs";
 import { START_UP } from "./startup.mjs";
@@ -183,6 +184,10 @@ const LIST = [
   CHURN,
   SOCKET_TABLE,
   START_UP,
+  WEBSOCKETS,
+  TLS,
+  HTTP,
+  MQTT,
 ];
 
 export const WORKLOADS = Object.fromEntries(LIST.map((workload) => [workload.name, workload]));

@@ -6,7 +6,7 @@
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { connect } from "fourtuple";
-import { engine } from "./engine.mjs";
+import { engine, scheme } from "./engine.mjs";
 
 const FIRST_PORT = 1024;
 const POLL_MS = 20;
@@ -32,13 +32,15 @@ await new Promise((resolve) => lines.once("line", resolve));
 
 const startMs = performance.now();
 const run = await connect({
-  to: `127.0.0.1:${port}`,
+  to: `${scheme}127.0.0.1:${port}`,
   connections,
   ...ports,
   concurrency: window,
   durationMs: Number.POSITIVE_INFINITY,
   close: "rst",
   engine,
+  // A server without a certificate makes one that signs itself.
+  ...(/^(tls|wss)/.test(scheme) && { insecure: true }),
 });
 for await (const { stage, established, failed } of run.snapshots(POLL_MS)) {
   const seconds = (performance.now() - startMs) / 1000;
