@@ -13,6 +13,16 @@ it("is split by a shell into the original words", () => {
   expect(commandLine(["connect", "[::1]:7777", "-c", "10k"])).toBe("fourtuple connect '[::1]:7777' -c 10k");
 });
 
+it.each([
+  [["--password", "s3cret", "-c", "2"], "--password '***' -c 2"],
+  [["--password=s3cret"], "'--password=***'"],
+  [["-H", "Authorization: Bearer s3cret"], "-H 'Authorization: ***'"],
+  [["-Hcookie: s3cret", "--header=Proxy-Authorization:s3cret"], "'-Hcookie: ***' '--header=Proxy-Authorization: ***'"],
+  [["-H", "X-Trace: 1", "--username", "ann"], "-H 'X-Trace: 1' --username ann"],
+])("masks secrets: %j", (words, expected) => {
+  expect(commandLine(["connect", ...words])).toBe(`fourtuple connect ${expected}`);
+});
+
 it("is included in the output of connect --json", async () => {
   const server = await startServer();
   const to = `${server.address.ip}:${server.address.port}`;
