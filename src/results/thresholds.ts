@@ -35,6 +35,11 @@ export function toleratesFailures(
   return maxFailed !== undefined && failed + lost <= maxFailed;
 }
 
+/** Returns the number of error responses allowed among `responses`: the same share as of the requested connections. */
+export function allowedErrors({ maxFailed = 0 }: Thresholds, responses: number, requested: number): number {
+  return requested === 0 ? 0 : Math.floor((responses * maxFailed) / requested);
+}
+
 /** Returns the misses without connections that were allowed to fail or be lost. */
 export function withoutTolerated(misses: readonly Miss[], { requested, established, failed }: Measured): Miss[] {
   return misses

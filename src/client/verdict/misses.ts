@@ -2,7 +2,7 @@
 import { readMetrics, sectionOf } from "../../engine/metrics.js";
 import { sumCounter } from "../../engine/worker-memory.js";
 import type { ConnectResult, Miss } from "../../results/connect.js";
-import { thresholdMisses, toleratesFailures, withoutTolerated } from "../../results/thresholds.js";
+import { allowedErrors, thresholdMisses, toleratesFailures, withoutTolerated } from "../../results/thresholds.js";
 import { reportFailures } from "../evidence/failures.js";
 import { countHalfOpen } from "../evidence/half-open.js";
 import { messageMisses } from "../messages/report.js";
@@ -20,17 +20,18 @@ export function allMisses(run: RunFacts, state: RunState, measured: Parameters<t
   return [
     ...(isTolerant ? withoutTolerated(found, measured) : found),
     ...messageMisses(run, isTolerant),
-    responseMiss(run),
+    responseMiss(run, measured.requested),
     ...thresholdMisses(thresholds, measured),
   ];
 }
 
-/** Counts error responses over connections that were ready. */
-function responseMiss({ pool: { memories } }: RunFacts): Miss {
+/** Counts error responses over connections that were ready, unless the share allowed to fail covers them. */
+function responseMiss({ pool: { memories }, settings }: RunFacts, requested: number): Miss {
   const sum = (counter: number) => sumCounter(memories, counter);
   const errors = reportFailures(memories).statuses.reduce((total, { count }) => total + count, 0);
   const final = [COUNTER.responses2xx, COUNTER.responses3xx, COUNTER.responses4xx, COUNTER.responses5xx];
-  return { kind: "errors", count: errors, of: final.reduce((total, counter) => total + sum(counter), 0) };
+  const of = final.reduce((total, counter) => total + sum(counter), 0);
+  return { kind: "errors", count: errors > allowedErrors(settings.thresholds, of, requested) ? errors : 0, of };
 }
 
 /** Returns all possible misses; those with a count of 0 are not misses. */

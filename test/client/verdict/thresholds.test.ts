@@ -5,7 +5,12 @@ import { allowedFailures } from "../../../src/planning/parse-run-spec.js";
 import type { Miss } from "../../../src/results/connect.js";
 import { Histogram } from "../../../src/results/histogram/histogram.js";
 import { summarizeLatency } from "../../../src/results/histogram/summarize.js";
-import { thresholdMisses, toleratesFailures, withoutTolerated } from "../../../src/results/thresholds.js";
+import {
+  allowedErrors,
+  thresholdMisses,
+  toleratesFailures,
+  withoutTolerated,
+} from "../../../src/results/thresholds.js";
 
 describe("allowed failures", () => {
   it.each<[number | string | undefined, number | undefined]>([
@@ -33,6 +38,22 @@ describe("allowed failures", () => {
     "%j is rejected",
     (given) => {
       expect(() => allowedFailures(given, 2000)).toThrow(expect.objectContaining({ code: "E_OPTION" }));
+    },
+  );
+});
+
+describe("allowed error responses", () => {
+  it.each([
+    [undefined, 1000, 50, 0],
+    [0, 1000, 50, 0],
+    [1, 1000, 50, 20],
+    [1, 49, 50, 0],
+    [50, 1000, 50, 1000],
+    [1, 1000, 0, 0],
+  ])(
+    "with %j of the connections allowed to fail, of %i responses and %i connections: %i",
+    (maxFailed, responses, requested, allowed) => {
+      expect(allowedErrors({ maxFailed }, responses, requested)).toBe(allowed);
     },
   );
 });
