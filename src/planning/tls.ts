@@ -1,5 +1,6 @@
 // TLS options for either role, and the settings made from them. Checks everything that can be checked without reading
 // files.
+import { isIP } from "node:net";
 import { TLS_VERSIONS, type TlsSettings, type TlsVersion } from "../linux/openssl/settings.js";
 import { type Address, SCHEMES } from "../protocols/spec/address.js";
 import { AppError } from "../util/errors.js";
@@ -72,6 +73,10 @@ export function clientTls(address: Address, options: ClientTlsOptions): TlsSpec 
       `invalid server name: ${quoted(serverName)}`,
       "give a name from the certificate, such as example.org",
     );
+  }
+  // Only an address can consist of digits and dots, or contain a colon.
+  if (serverName !== undefined && /^[\d.]+$|:/.test(serverName) && isIP(serverName) === 0) {
+    throw invalid(`invalid IP address as the server name: ${quoted(serverName)}`, "give a name, or a valid address");
   }
   return {
     ...settings,

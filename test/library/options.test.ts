@@ -78,6 +78,12 @@ const REFUSED: readonly (readonly [string, Call, unknown, RegExp])[] = [
     /^connect\(\) has no option "connectTimeout"$/,
   ],
   ["connect: an empty server name", connect, { to: `tls://${TO}`, serverName: "" }, /invalid server name: ""/],
+  [
+    "connect: no IP address",
+    connect,
+    { to: `tls://${TO}`, serverName: "999.1.1.1" },
+    /invalid IP address as the server/,
+  ],
   ["connect: a misspelt option name", connect, { to: TO, conections: 5 }, /^connect\(\) has no option "conections"$/],
   ["serve: nothing", serve, undefined, /^serve\(\) takes an options object/],
   ["serve: no address", serve, {}, /^serve\(\): at takes a string, not undefined$/],

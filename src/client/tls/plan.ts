@@ -1,10 +1,13 @@
 // The TLS plan that a client hands to its workers: the settings, and the server name for each destination.
+import { isIP } from "node:net";
 import { clientContext, freeContext } from "../../linux/openssl/context.js";
 import type { TlsPeer } from "../../linux/openssl/session.js";
 import type { TlsSettings } from "../../linux/openssl/settings.js";
 import type { Targets } from "../../planning/targets.js";
 import type { TlsSpec } from "../../planning/tls.js";
-import { formatIp, isIpv6 } from "../../util/address.js";
+import { formatIp } from "../../util/address.js";
+import { AppError } from "../../util/errors.js";
+import { quoted } from "../../util/printable.js";
 
 /** A client's TLS settings, as plain data for its workers. */
 export interface TlsPlan {
@@ -23,13 +26,25 @@ export interface TlsPlan {
 export function planTls({ resumes, serverName, ...settings }: TlsSpec, targets: Targets): TlsPlan {
   freeContext(clientContext(settings));
   const hosts = serverName === undefined ? hostsOf(targets) : [serverName];
+  if (serverName === undefined) assertOneNameEach(targets);
   const isSame = hosts.every((host) => host === hosts[0]);
-  const peers = (isSame ? hosts.slice(0, 1) : hosts).map((host) => ({ host, isIp: isIp(host) }));
+  const peers = (isSame ? hosts.slice(0, 1) : hosts).map((host) => ({ host, isIp: isIP(host) !== 0 }));
   return { settings, resumes, peers };
 }
 
-function isIp(host: string): boolean {
-  return isIpv6(host) || /^\d+(\.\d+){3}$/.test(host);
+/** Destinations are addresses, so several names of one address would all be asked for under the first name. */
+function assertOneNameEach({ names }: Targets): void {
+  const known = new Map<string, string>();
+  for (const { name, used } of names) {
+    for (const ip of used) {
+      const other = known.get(ip) ?? name;
+      known.set(ip, other);
+      if (other === name) continue;
+      throw new AppError("E_OPTION", `${quoted(other)} and ${quoted(name)} have the same address, ${ip}`, {
+        fix: "give one of these names, or set the name for TLS with --servername",
+      });
+    }
+  }
 }
 
 /** Returns the host name or IP address that was given for each destination. */

@@ -1,6 +1,7 @@
 // Certificates: loads a context's identity from files or memory, generates a self-signed certificate for a server
 // without one, and computes fingerprints.
 
+import { readFileSync } from "node:fs";
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
 import { NativeBuffer } from "../syscalls/libc.js";
@@ -19,6 +20,8 @@ const DAY_SEC = 86_400;
 const EARLIER_SEC = 3600;
 const SHA256_BYTES = 32;
 const LONGEST_PEM = 16_384;
+/** An empty C string. */
+const NO_PASSPHRASE = new NativeBuffer(1);
 
 /**
  * Generates a self-signed certificate (ECDSA, P-256, valid for 30 days) and its key.
@@ -81,12 +84,19 @@ export function useIdentity(context: number, { cert, key, identity }: TlsSetting
 
 function useFiles(context: number, cert: string, key: string): void {
   const ssl = openssl();
+  // Without a passphrase of our own, OpenSSL would ask for that of an encrypted key on the terminal.
+  ssl.SSL_CTX_set_default_passwd_cb_userdata(context, NO_PASSPHRASE.address);
   if (ssl.SSL_CTX_use_certificate_chain_file(context, cert) !== 1) {
     throw new AppError("E_OPTION", `--cert: no certificate could be read from ${quoted(cert)}`, {
       fix: "give a readable PEM file with the certificate, followed by its intermediate certificates",
     });
   }
   if (ssl.SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) === 1) return;
+  if (isEncrypted(key)) {
+    throw new AppError("E_OPTION", `--key: the key in ${quoted(key)} is encrypted`, {
+      fix: `decrypt it into another file: openssl pkey -in ${quoted(key)} -out key.pem`,
+    });
+  }
   throw new AppError(
     "E_OPTION",
     `--key: ${quoted(key)} does not contain the key of the certificate in ${quoted(cert)}`,
@@ -94,6 +104,14 @@ function useFiles(context: number, cert: string, key: string): void {
       fix: "give the certificate's private key in PEM, without a passphrase",
     },
   );
+}
+
+function isEncrypted(file: string): boolean {
+  try {
+    return /^(-----BEGIN ENCRYPTED |Proc-Type: 4,ENCRYPTED)/m.test(readFileSync(file, "latin1"));
+  } catch {
+    return false;
+  }
 }
 
 function useMemory(context: number, { certificate, key }: PemIdentity): void {

@@ -51,6 +51,8 @@ const PROTOTYPES = {
   SSL_peek: "int SSL_peek(uintptr_t ssl, uintptr_t buffer, int length)",
   SSL_read: "int SSL_read(uintptr_t ssl, uintptr_t buffer, int length)",
   SSL_session_reused: "int SSL_session_reused(uintptr_t ssl)",
+  SSL_CTX_set_default_passwd_cb_userdata:
+    "void SSL_CTX_set_default_passwd_cb_userdata(uintptr_t context, uintptr_t data)",
   SSL_set1_host: "int SSL_set1_host(uintptr_t ssl, const char *name)",
   SSL_set_accept_state: "void SSL_set_accept_state(uintptr_t ssl)",
   SSL_set_bio: "void SSL_set_bio(uintptr_t ssl, uintptr_t in, uintptr_t out)",

@@ -2,7 +2,7 @@
 // Ciphertext that the transport does not accept is queued here. Until it is sent, no more application data is
 // encrypted; only OpenSSL's own messages are added.
 import type { TlsSessions } from "../../linux/openssl/session.js";
-import { EPROTO } from "../../linux/syscalls/errno.js";
+import { ENOBUFS, EPROTO } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import type { Transport } from "../contract.js";
 import { type TlsSlots, UNSENT } from "./slots.js";
@@ -64,6 +64,7 @@ export class Ciphertext {
       if (sent < 0) return this.giveUp(sent);
       if (sent === length) continue;
       if (slots.keepUnsent(slot, output, sent, length - sent) > MOST_UNSENT) return this.giveUp(-EPROTO);
+      if (slots.isFull) return this.giveUp(-ENOBUFS);
     }
   }
 

@@ -1,6 +1,6 @@
 // Events of the transport below TLS: performs handshakes, then decrypts ciphertext and passes it to the role.
 import { TLS_AGAIN, TLS_END, TlsSessions } from "../../linux/openssl/session.js";
-import { ENOMEM, EPROTO } from "../../linux/syscalls/errno.js";
+import { ENOBUFS, ENOMEM, EPROTO } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { STEP } from "../../util/steps.js";
 import type { Transport, TransportHandler } from "../contract.js";
@@ -59,7 +59,7 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
     if (slots.has(slot, HANDSHAKING)) {
       // Data that follows a deferred handshake is deferred with it.
       const isNext = !slots.has(slot, KEPT) && this.handshakes.mayBegin;
-      if (!isNext && slots.keep(slot, bytes, offset, length) < MOST_KEPT) {
+      if (!isNext && slots.keep(slot, bytes, offset, length) < MOST_KEPT && !slots.isFull) {
         this.handshakes.push(slot);
         return length;
       }
@@ -74,6 +74,7 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
     if (this.mustHold(slot)) {
       slots.set(slot, HELD);
       if (!shows) slots.keep(slot, bytes, offset, length);
+      if (slots.isFull) this.fail(slot, ENOBUFS);
       return shows ? 0 : length;
     }
     sessions.feed(bytes.address + offset, length);
@@ -161,7 +162,7 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
     const errno = this.ciphertext.flush(slot);
     if (result !== 0) {
       if (result !== TLS_AGAIN) this.fail(slot, failure);
-      else if (errno === -EPROTO) this.fail(slot, EPROTO);
+      else if (isOverrun(errno)) this.fail(slot, -errno);
       return false;
     }
     slots.clear(slot, HANDSHAKING);
@@ -202,7 +203,7 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
     const { failure } = this.sessions;
     const errno = this.ciphertext.flush(slot);
     if (result === TLS_AGAIN) {
-      if (errno === -EPROTO) this.fail(slot, EPROTO);
+      if (isOverrun(errno)) this.fail(slot, -errno);
       else this.decrypted(slot, connection);
       return;
     }
@@ -235,4 +236,9 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
     if (connection !== 0) this.sessions.free(connection);
     slots.end(slot);
   }
+}
+
+/** Whether flush() failed because more ciphertext is pending than is kept. An error from below is reported from there. */
+function isOverrun(errno: number): boolean {
+  return errno === -EPROTO || errno === -ENOBUFS;
 }

@@ -20,6 +20,9 @@ export const OFFERED = 64;
 /** The slot is in use. */
 export const LIVE = 128;
 
+/** Maximum pending data of a worker's connections together. Peers control how much of it there is. */
+export const MOST_WAITING = 64 * 1024 * 1024;
+
 /** Pending data of one connection. */
 interface Waiting {
   readonly buffer: NativeBuffer;
@@ -33,6 +36,13 @@ export class TlsSlots {
   /** Buffers of connections with KEPT or UNSENT, by slot. */
   private readonly kept = new Map<number, NativeBuffer>();
   private readonly unsent = new Map<number, Waiting>();
+  /** Size of all these buffers. */
+  waitingBytes = 0;
+
+  /** Whether the connections together have too much pending data to keep more. */
+  get isFull(): boolean {
+    return this.waitingBytes > MOST_WAITING;
+  }
 
   /** Initializes a new slot. */
   begin(slot: number, flags: number): void {
@@ -57,8 +67,8 @@ export class TlsSlots {
   /** Clears all state of `slot`. */
   end(slot: number): void {
     const flags = this.flags[slot]!;
-    if (flags & KEPT) this.kept.delete(slot);
-    if (flags & UNSENT) this.unsent.delete(slot);
+    if (flags & KEPT) this.takeKept(slot);
+    if (flags & UNSENT) this.sentAll(slot);
     this.flags[slot] = 0;
     this.connections[slot] = 0;
   }
@@ -68,6 +78,7 @@ export class TlsSlots {
     const before = this.kept.get(slot);
     this.kept.set(slot, joined(before?.bytes, bytes.bytes.subarray(offset, offset + length)));
     this.set(slot, KEPT);
+    this.waitingBytes += length;
     return (before?.bytes.length ?? 0) + length;
   }
 
@@ -76,6 +87,7 @@ export class TlsSlots {
     const kept = this.kept.get(slot);
     this.kept.delete(slot);
     this.clear(slot, KEPT);
+    this.waitingBytes -= kept?.bytes.length ?? 0;
     return kept;
   }
 
@@ -85,6 +97,7 @@ export class TlsSlots {
     const buffer = joined(before?.buffer.bytes.subarray(before.start), bytes.bytes.subarray(offset, offset + length));
     this.unsent.set(slot, { buffer, start: 0 });
     this.set(slot, UNSENT);
+    this.waitingBytes += buffer.bytes.length - (before?.buffer.bytes.length ?? 0);
     return buffer.bytes.length;
   }
 
@@ -93,6 +106,7 @@ export class TlsSlots {
   }
 
   sentAll(slot: number): void {
+    this.waitingBytes -= this.unsent.get(slot)?.buffer.bytes.length ?? 0;
     this.unsent.delete(slot);
     this.clear(slot, UNSENT);
   }

@@ -106,6 +106,8 @@ export abstract class TlsTransport<Below extends Transport> extends TlsIncoming<
     this.below?.dispose();
     if (this.isDisposed) return;
     this.isDisposed = true;
+    // Those left by a run that was aborted. The kernel closes their sockets, but nobody else frees this memory.
+    for (let slot = 0; slot < this.slots.flags.length; slot++) this.free(slot);
     this.sessions.dispose();
     this.endContext();
   }

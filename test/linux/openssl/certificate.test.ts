@@ -1,5 +1,5 @@
 // Tests certificates that OpenSSL creates and reads in this process, compared with the output of the openssl program.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -72,6 +72,18 @@ describe("a context", () => {
     const [one, other] = [selfSignedIdentity(["DNS:one"]), selfSignedIdentity(["DNS:other"])];
     const path = folder({ "cert.pem": one.certificate, "key.pem": other.key });
     expect(refuses({ cert: join(path, "cert.pem"), key: join(path, "key.pem") })).toMatch(/^E_OPTION: --key: /);
+  });
+
+  it.each([
+    ["PKCS 8", ["pkey", "-aes256"]],
+    ["the traditional format", ["ec", "-aes256"]],
+  ])("is rejected with an encrypted key in %s, without asking for its passphrase", (_, command) => {
+    const { certificate, key } = selfSignedIdentity(["DNS:one"]);
+    const path = folder({ "cert.pem": certificate, "plain.pem": key });
+    const files = ["-in", join(path, "plain.pem"), "-out", join(path, "key.pem"), "-passout", "pass:secret"];
+    expect(spawnSync("openssl", [...command, ...files]).status).toBe(0);
+    const refused = refuses({ cert: join(path, "cert.pem"), key: join(path, "key.pem") });
+    expect(refused).toMatch(/^E_OPTION: --key: the key in .* is encrypted/);
   });
 
   it("accepts TLS 1.2 and 1.3 ciphers by name, and no unknown ones", () => {
