@@ -57,6 +57,7 @@ const TOPICS: Readonly<Record<string, Topic>> = {
     examples: {
       connect: `
 Texts may contain \\n, \\r, \\t, \\0, \\\\ and \\xHH.
+In messages over plain TCP and TLS, %i is the connection's number, and %%i is "%i".
 
 Examples:
   fourtuple connect :6379 -c 1k -m 'PING\\r\\n' --expect-until '\\n' -r 10             redis

@@ -11,7 +11,10 @@ import { AppError } from "../util/errors.js";
 import type { AnswerSpec, MessageSpec, OpeningSpec } from "./run-spec.js";
 
 export interface MessageOptions {
-  /** Sent on every connection at `messageRatePerSec`. */
+  /**
+   * Sent on every connection at `messageRatePerSec`. Over plain TCP and TLS, `%i` in this and in `firstMessage` is the connection's
+   * number, and `%%i` is the text `%i`.
+   */
   readonly message?: string | Uint8Array | undefined;
   /** Messages per second on each connection, fractions allowed; default 1. */
   readonly messageRatePerSec?: number | undefined;

@@ -4,7 +4,7 @@ import { findBorders } from "./answer-end.js";
 import { BannerServer } from "./banner.js";
 import { grown } from "./columns.js";
 import type { ClientConnections, Replies } from "./contract.js";
-import { type Opening, TimedMessage } from "./timed-message.js";
+import { FIRST_MESSAGE, MESSAGE, type Opening, TimedMessage } from "./timed-message.js";
 
 /** One complete echo arrived that no message was waiting for. */
 const SURPLUS = 2;
@@ -25,12 +25,14 @@ export class EchoServer extends BannerServer {
 export class EchoClient extends TimedMessage {
   override readonly slotBytes = 9;
   readonly isAnswered = true;
-  private readonly message: Buffer;
+  /** The message of the connection that is being handled, and its length. */
+  private message: Buffer;
+  private size: number;
   /**
    * KMP failure function: for each number of matched bytes, the length of the longest proper suffix that is also a
    * prefix.
    */
-  private readonly borders: Int32Array;
+  private borders: Int32Array;
   /** Number of bytes of the next answer received so far. */
   private matched: Uint32Array<ArrayBuffer>;
   /** Bytes since the last answer that belong to none: unexpected if an answer follows, mismatched otherwise. */
@@ -38,8 +40,9 @@ export class EchoClient extends TimedMessage {
 
   constructor(connections: ClientConnections, message: Uint8Array, slots: number, opening?: Opening) {
     super(connections, message, slots, opening);
-    this.message = Buffer.from(message.buffer, message.byteOffset, message.length);
-    this.borders = findBorders(message);
+    this.message = Buffer.from(this.constants[MESSAGE]!);
+    this.size = this.message.length;
+    this.borders = findBorders(this.message);
     this.matched = new Uint32Array(slots);
     this.strays = new Uint32Array(slots);
   }
@@ -64,21 +67,29 @@ export class EchoClient extends TimedMessage {
   }
 
   protected match(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    const numbered = this.write(slot, MESSAGE);
+    if (numbered) {
+      this.message = numbered.bytes;
+      this.size = numbered.length;
+      this.borders = findBorders(numbered.bytes.subarray(0, numbered.length));
+    }
     const answered = this.compare(slot, bytes, start, end);
     if (answered > 0) this.connections.answered(slot, answered);
   }
 
   /** Compares the answer to the first message with it. A different answer keeps the connection from becoming ready. */
   protected override findOpeningEnd(slot: number, bytes: Uint8Array, start: number, end: number): number {
-    const { firstMessage } = this.opening;
-    if (this.isAwaitingGreeting(slot) || !firstMessage) return end;
+    if (this.isAwaitingGreeting(slot) || !this.opening.firstMessage) return end;
+    const numbered = this.write(slot, FIRST_MESSAGE);
+    const firstMessage = numbered ? numbered.bytes : this.constants[FIRST_MESSAGE]!;
+    const size = numbered ? numbered.length : firstMessage.length;
     let matched = this.matched[slot]!;
     let at = start;
-    while (at < end && matched < firstMessage.length && bytes[at] === firstMessage[matched]) {
+    while (at < end && matched < size && bytes[at] === firstMessage[matched]) {
       at++;
       matched++;
     }
-    const isWhole = matched === firstMessage.length;
+    const isWhole = matched === size;
     this.matched[slot] = isWhole ? 0 : matched;
     if (isWhole) return at;
     if (at < end) this.connections.mismatched(end - at);
@@ -95,12 +106,11 @@ export class EchoClient extends TimedMessage {
 
   /** @returns number of messages, oldest first, whose answers are completed by these bytes */
   private compare(slot: number, bytes: Uint8Array, start: number, end: number): number {
-    const { connections, message, borders } = this;
+    const { connections, message, borders, size } = this;
     if (this.marks[slot]! & DISTRUSTED) {
       connections.mismatched(end - start);
       return 0;
     }
-    const size = message.length;
     if (size === 0) {
       connections.unexpected(end - start);
       return 0;
@@ -152,7 +162,7 @@ export class EchoClient extends TimedMessage {
 
   /** Handles a surplus echo. @returns whether echoes on this connection can no longer be trusted */
   private surplus(slot: number): boolean {
-    this.connections.unexpected(this.message.length);
+    this.connections.unexpected(this.size);
     // A greeting may equal the message.
     if (!this.hasSent(slot)) return false;
     const marks = this.marks[slot]!;

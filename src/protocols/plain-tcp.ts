@@ -6,7 +6,7 @@ import { DiscardClient, DiscardServer } from "./discard.js";
 import { EchoClient, EchoServer } from "./echo.js";
 import { FramedAnswerClient } from "./framed-answers.js";
 import type { Expectation, ServerMode } from "./modes.js";
-import { AnyAnswerClient, NO_OPENING, type Opening } from "./timed-message.js";
+import { AnyAnswerClient, NO_OPENING, type Opening, type TimedMessage } from "./timed-message.js";
 
 export interface ServerProtocolOptions {
   readonly mode: ServerMode;
@@ -48,12 +48,23 @@ export interface ClientProtocolOptions {
   readonly opening?: (Opening & Omit<TimedMessageOptions, "bytes">) | undefined;
   /** Minimum number of slots that will be used. */
   readonly slots: number;
+  /** Returns the number of the next connection, unique within a run. */
+  readonly nextNumber?: (() => number) | undefined;
 }
 
 export function createClientProtocol(connections: ClientConnections, options: ClientProtocolOptions): ClientProtocol {
-  const { message, opening, slots } = options;
+  const { message, opening, nextNumber } = options;
   const timed = message ?? (opening && { bytes: NOTHING, ...opening });
   if (timed === undefined) return new BannerClient(connections);
+  const client = createTimed(connections, timed, options);
+  return nextNumber ? client.numberBy(nextNumber) : client;
+}
+
+function createTimed(
+  connections: ClientConnections,
+  timed: TimedMessageOptions,
+  { opening, slots }: ClientProtocolOptions,
+): TimedMessage {
   const { bytes, expected, delimiter, answerBytes } = timed;
   if (expected === "echo") return new EchoClient(connections, bytes, slots, opening);
   if (expected === "any") return new AnyAnswerClient(connections, bytes, slots, opening);

@@ -1,9 +1,11 @@
 // Timed message: a client sends the same bytes whenever a message is due. Subclasses define what counts as an answer;
 // AnyAnswerClient accepts any bytes.
 //
-// A connection may start with an opening: it waits for the server's greeting, sends a first message once, or both.
+// A connection may start with an opening: it waits for the server's greeting, sends a first message once, or both. Both
+// messages may contain the connection's number.
 import { grown } from "./columns.js";
 import type { ClientConnections, ClientProtocol, Handshake, Replies } from "./contract.js";
+import { NumberedMessage, splitMessage } from "./numbered-message.js";
 
 /** Exchange on a new connection, before it is ready for messages. */
 export interface Opening {
@@ -24,7 +26,7 @@ const AWAITS_GREETING = 64;
 const AWAITS_ANSWER = 128;
 
 /** Indexes of the constants. */
-const [MESSAGE, FIRST_MESSAGE] = [0, 1] as const;
+export const [MESSAGE, FIRST_MESSAGE] = [0, 1] as const;
 
 export abstract class TimedMessage implements ClientProtocol {
   readonly slotBytes: number = 1;
@@ -36,6 +38,11 @@ export abstract class TimedMessage implements ClientProtocol {
   protected readonly connections: ClientConnections;
   protected readonly opening: Opening;
   protected marks: Uint8Array<ArrayBuffer>;
+  /** Messages by index of their constant; undefined for those without a number. */
+  private readonly numbered: readonly (NumberedMessage | undefined)[];
+  /** Number of each connection; undefined if no message contains it. */
+  private numbers: Uint32Array<ArrayBuffer> | undefined;
+  private nextNumber = () => 1;
 
   /** @param slots minimum number of slots that will be used */
   constructor(connections: ClientConnections, message: Uint8Array, slots: number, opening = NO_OPENING) {
@@ -43,19 +50,32 @@ export abstract class TimedMessage implements ClientProtocol {
     this.connections = connections;
     this.opening = opening;
     this.handshake = firstMessage && awaitsAnswer ? "first-message" : awaitsGreeting ? "greeting" : "none";
-    this.constants = firstMessage ? [message, firstMessage] : [message];
+    const split = (firstMessage ? [message, firstMessage] : [message]).map(splitMessage);
+    this.constants = split.map((pieces) => Uint8Array.from(Buffer.concat(pieces)));
+    this.numbered = split.map((pieces) => (pieces.length > 1 ? new NumberedMessage(pieces) : undefined));
+    if (this.numbered.some((each) => each !== undefined)) this.numbers = new Uint32Array(slots);
     this.marks = new Uint8Array(slots);
+  }
+
+  /** @param nextNumber returns the number of the next connection, unique within the run */
+  numberBy(nextNumber: () => number): this {
+    this.nextNumber = nextNumber;
+    return this;
   }
 
   opened(slot: number): void {
     if (slot >= this.marks.length) this.marks = grown(this.marks, slot);
     this.marks[slot] = this.opening.awaitsGreeting ? AWAITS_GREETING : 0;
+    if (this.numbers) {
+      if (slot >= this.numbers.length) this.numbers = grown(this.numbers, slot);
+      this.numbers[slot] = this.nextNumber();
+    }
     if (!this.opening.awaitsGreeting) this.begin(slot);
   }
 
   due(slot: number): void {
     this.marks[slot]! |= SENT;
-    this.connections.sendConstant(slot, MESSAGE);
+    this.sendMessage(slot, MESSAGE);
   }
 
   received(slot: number, bytes: Uint8Array, start: number, end: number): void {
@@ -93,6 +113,19 @@ export abstract class TimedMessage implements ClientProtocol {
     return unanswered > 0 && connections.isSending(slot) ? unanswered - 1 : unanswered;
   }
 
+  /** Writes the message of a connection, if it contains the number. @returns undefined if it does not */
+  protected write(slot: number, place: typeof MESSAGE | typeof FIRST_MESSAGE): NumberedMessage | undefined {
+    const numbered = this.numbered[place];
+    numbered?.write(this.numbers![slot]!);
+    return numbered;
+  }
+
+  private sendMessage(slot: number, place: typeof MESSAGE | typeof FIRST_MESSAGE): void {
+    const numbered = this.write(slot, place);
+    if (numbered) this.connections.send(slot, numbered.bytes, 0, numbered.length);
+    else this.connections.sendConstant(slot, place);
+  }
+
   private isOpening(slot: number): boolean {
     return (this.marks[slot]! & (AWAITS_GREETING | AWAITS_ANSWER)) !== 0;
   }
@@ -100,7 +133,7 @@ export abstract class TimedMessage implements ClientProtocol {
   private begin(slot: number): void {
     const { firstMessage, awaitsAnswer } = this.opening;
     if (firstMessage && awaitsAnswer) this.marks[slot]! |= AWAITS_ANSWER;
-    if (firstMessage) this.connections.sendConstant(slot, FIRST_MESSAGE);
+    if (firstMessage) this.sendMessage(slot, FIRST_MESSAGE);
     if (!this.isOpening(slot)) this.connections.ready(slot);
   }
 

@@ -4,7 +4,7 @@ import { LONGEST_HEADER, writeHeaderBefore, writeUint16 } from "./packet.js";
 
 const NUMBER = "%i";
 /** Maximum number of digits of a 32-bit number. */
-const MOST_DIGITS = 10;
+export const MOST_DIGITS = 10;
 
 export class Pattern {
   /** Maximum length in bytes. */
@@ -36,7 +36,8 @@ export class Pattern {
   }
 }
 
-function writeDigits(bytes: Uint8Array, at: number, number: number): number {
+/** Writes a whole number below 2^32. @returns where it ends */
+export function writeDigits(bytes: Uint8Array, at: number, number: number): number {
   let end = at + 1;
   for (let limit = 10; number >= limit; limit *= 10) end++;
   for (let rest = number, place = end; place > at; rest = Math.floor(rest / 10)) bytes[--place] = 48 + (rest % 10);

@@ -48,6 +48,21 @@ describe.runIf(hasProgram("redis-server"))("redis with a password", () => {
   });
 });
 
+it("messages carry each connection's own number, whichever thread opened it", async () => {
+  const texts = new Set<string>();
+  const server = await startForeignServer((socket) => {
+    socket.on("data", (data) => {
+      for (const line of data.toString().trim().split("\n")) texts.add(line);
+      socket.write(data);
+    });
+  });
+  const { code, result } = await connect(server.at, "--first-message", "I am %i\\n", "-m", "%i of %%i\\n");
+  expect(result).toMatchObject({ outcome: "met", ready: 20, messages: { wrongBytes: 0, unsolicitedBytes: 0 } });
+  const numbers = Array.from({ length: 20 }, (_, n) => n + 1);
+  expect(texts).toEqual(new Set(numbers.flatMap((n) => [`I am ${n}`, `${n} of %i`])));
+  expect(code).toBe(0);
+});
+
 it("SMTP's greeting precedes the first command and is not its answer", async () => {
   const orders: string[] = [];
   const server = await startForeignServer((socket) => {
