@@ -44,7 +44,11 @@ describe("a server", () => {
     peer.socket.pause();
     const many = Buffer.from(request().repeat(1000));
     peer.socket.write(many);
-    await until("it is closed", () => server.snapshot().open === 0);
+    await until(
+      "it is accepted and closed",
+      () => server.snapshot(),
+      ({ accepted, open }) => accepted === 1 && open === 0,
+    );
     const { failures } = await within("the end", server.stop());
     expect(failures.map(({ errno }) => errno)).toContain("ENOBUFS");
   });
