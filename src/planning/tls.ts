@@ -1,8 +1,8 @@
 // TLS options for either role, and the settings made from them. Checks everything that can be checked without reading
 // files.
-import { isIP } from "node:net";
 import { TLS_VERSIONS, type TlsSettings, type TlsVersion } from "../linux/openssl/settings.js";
 import { type Address, SCHEMES } from "../protocols/spec/address.js";
+import { isIp } from "../util/address.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 
@@ -75,7 +75,7 @@ export function clientTls(address: Address, options: ClientTlsOptions): TlsSpec 
     );
   }
   // Only an address can consist of digits and dots, or contain a colon.
-  if (serverName !== undefined && /^[\d.]+$|:/.test(serverName) && isIP(serverName) === 0) {
+  if (serverName !== undefined && /^[\d.]+$|:/.test(serverName) && !isIp(serverName)) {
     throw invalid(`invalid IP address as the server name: ${quoted(serverName)}`, "give a name, or a valid address");
   }
   return {

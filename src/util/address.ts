@@ -33,6 +33,11 @@ export function isIpv6(text: string): boolean {
   return ipaddr.IPv6.isValid(splitZone(text).bare);
 }
 
+/** Returns whether a text is an IPv4 address in four decimal parts, or an IPv6 address. */
+export function isIp(text: string): boolean {
+  return ipaddr.IPv4.isValidFourPartDecimal(text) || isIpv6(text);
+}
+
 /** Splits `fe80::1%eth0` into address and zone. An empty zone stays part of the address and makes it invalid. */
 export function splitZone(text: string): { readonly bare: string; readonly zone?: string } {
   const [, bare, zone] = /^([^%]*)%(.+)$/.exec(text) ?? [];

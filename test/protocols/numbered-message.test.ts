@@ -1,8 +1,8 @@
 // Tests messages that contain the connection's number.
 import { describe, expect, it } from "vitest";
 import type { Expectation } from "../../src/protocols/modes.js";
-import { NumberedMessage, splitMessage } from "../../src/protocols/numbered-message.js";
 import { createClientProtocol } from "../../src/protocols/plain-tcp.js";
+import { NumberedMessage, splitMessage } from "../../src/protocols/timed-message.js";
 import { ProtocolHost } from "../support/protocol-host.js";
 import { encode } from "./contract.js";
 

@@ -1,11 +1,10 @@
 // The TLS plan that a client hands to its workers: the settings, and the server name for each destination.
-import { isIP } from "node:net";
 import { clientContext, freeContext } from "../../linux/openssl/context.js";
 import type { TlsPeer } from "../../linux/openssl/session.js";
 import type { TlsSettings } from "../../linux/openssl/settings.js";
 import type { Targets } from "../../planning/targets.js";
 import type { TlsSpec } from "../../planning/tls.js";
-import { formatIp } from "../../util/address.js";
+import { formatIp, isIp } from "../../util/address.js";
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
 
@@ -28,7 +27,7 @@ export function planTls({ resumes, serverName, ...settings }: TlsSpec, targets: 
   const hosts = serverName === undefined ? hostsOf(targets) : [serverName];
   if (serverName === undefined) assertOneNameEach(targets);
   const isSame = hosts.every((host) => host === hosts[0]);
-  const peers = (isSame ? hosts.slice(0, 1) : hosts).map((host) => ({ host, isIp: isIP(host) !== 0 }));
+  const peers = (isSame ? hosts.slice(0, 1) : hosts).map((host) => ({ host, isIp: isIp(host) }));
   return { settings, resumes, peers };
 }
 
