@@ -94,6 +94,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
       stage: phase,
       requested: this.#settings.connections,
       wanted: workers.pacer.wantedAt(now),
+      requestedMessages: this.#settings.message?.total,
       leftMs: holdUntilMs === undefined ? undefined : Math.max(0, holdUntilMs - now),
     };
   }

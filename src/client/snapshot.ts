@@ -8,6 +8,8 @@ export interface ConnectSnapshot extends ClientMetrics {
   readonly stage: "ramp" | "hold" | "drain" | "close" | "closed";
   readonly requested: number;
   readonly wanted: number;
+  /** Number of messages after which the run ends; undefined without a limit. */
+  readonly requestedMessages: number | undefined;
   /** Time until the end of the hold; undefined if unknown. */
   readonly leftMs: number | undefined;
 }

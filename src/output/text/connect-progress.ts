@@ -112,10 +112,18 @@ function messages({ snapshot, messageNoun = "messages" }: Progress): string | un
   return `${messageNoun} ${formatCount(sentMessages)} sent, ${formatCount(answeredMessages)} answered`;
 }
 
-function left({ stage, requested, ready, failed, leftMs }: ConnectSnapshot, ratePerSec: number): string | undefined {
+function left(
+  { stage, requested, ready, failed, leftMs, requestedMessages, answeredMessages }: ConnectSnapshot,
+  ratePerSec: number,
+): string | undefined {
   if (stage === "drain") return "up to 1 s";
   if (stage === "close" || stage === "closed") return undefined;
-  if (stage === "hold") return leftMs === undefined ? "until Ctrl-C" : `${formatDuration(leftMs)} left`;
+  if (stage === "hold") {
+    if (leftMs !== undefined) return `${formatDuration(leftMs)} left`;
+    return requestedMessages === undefined
+      ? "until Ctrl-C"
+      : `${formatCount(requestedMessages - answeredMessages)} to go`;
+  }
   const missing = requested - ready - failed;
   return ratePerSec > 0 && missing > 0 ? `ETA ${formatEstimate((missing / ratePerSec) * 1000)}` : undefined;
 }
