@@ -44,6 +44,7 @@ describe("a run's metrics", () => {
     ["over TLS", { at: "tls://127.0.0.1:0" }, { insecure: true, durationMs: 50 }],
     ["that closes what was greeted", {}, { closeAfterGreeting: true }],
     ["over HTTP", { at: "http://127.0.0.1:0" }, { durationMs: 50 }],
+    ["over HTTP, opened again", { at: "http://127.0.0.1:0", closeAfterGreeting: true }, { requests: 60 }],
   ];
   const seen = new Set<string>();
 

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, it, vi } from "vitest";
 import { LossStats } from "../../../src/client/evidence/loss-stats.js";
-import { COUNTER } from "../../../src/client/metrics.js";
+import { CLIENT_METRICS, COUNTER } from "../../../src/client/metrics.js";
 
 const NAMES = [
   "shortestHeldMs",
@@ -18,7 +18,7 @@ const NOW = 10_000;
 
 /** Returns the counters for connections established at these times, some of them lost after the given times. */
 function measure(connections: readonly { readonly at: number; readonly lostAfter?: number | undefined }[]) {
-  const counters = new Float64Array(64);
+  const counters = new Float64Array(CLIENT_METRICS.layout.counters);
   const ages = new LossStats(counters, connections.length);
   for (const [slot, { at }] of connections.entries()) ages.established(slot, at);
   connections.forEach(({ at, lostAfter }, slot) => {
