@@ -102,7 +102,9 @@ describe.skipIf(!hasUring)("a burst of connections", () => {
     const ip = ownAddress();
     const listener = listenRaw(ip, 0, { backlog: BACKLOG });
     const { port } = localAddress(listener);
-    const servers = [1, 2].map(() => serverUnderTest(CASE, listener, { budget: { ...BUDGET, accepts: 8 } }));
+    const servers = [1, 2].map(() =>
+      serverUnderTest(CASE, listener, { tableSize: BACKLOG, budget: { ...BUDGET, accepts: 8 } }),
+    );
     const counts = () => servers.map(({ told }) => told.count("accepted"));
     const total = () => counts().reduce((sum, count) => sum + count, 0);
     for (let round = 1; round <= 20; round++) {
