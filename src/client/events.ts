@@ -119,6 +119,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
   }
 
   closed(slot: number, isUnannounced = false): void {
+    if (isUnannounced) this.counters[COUNTER.unannounced]! += 1;
     const code = this.exchange.peerClosed(slot, isUnannounced);
     if (code === AS_ASKED) this.forget(slot);
     else if (code < 0) this.vacate(slot, code, false);

@@ -11,6 +11,11 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   established: { type: "counter", help: "Connections ESTABLISHED.", shown: ["established"] },
   secured: { type: "counter", help: "TLS handshakes completed.", shown: ["tls.secured"] },
   resumed: { type: "counter", help: "TLS handshakes that resumed a session.", shown: ["tls.resumed"] },
+  unannounced: {
+    type: "counter",
+    help: "TLS connections that the peer ended without close_notify.",
+    shown: ["tls.unannounced"],
+  },
   ready: {
     type: "counter",
     help: "Connections ready for the protocol; with plain TCP, those ESTABLISHED.",

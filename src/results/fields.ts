@@ -73,5 +73,10 @@ export const tls = z
   .object({
     secured: count.describe("number of completed handshakes"),
     resumed: count.describe("number of handshakes that resumed an earlier session"),
+    unannounced: count
+      .optional()
+      .describe(
+        "number of connections that the peer ended without close_notify; clients only, missing in older results",
+      ),
   })
   .describe("missing without TLS");

@@ -27,6 +27,8 @@ it.each([
   ["HTTP 502", "backend", "peer"],
   ["HTTP 503", "peer-maximum", "peer"],
   ["HTTP 418", "refused", "local"],
+  ["HTTP 200", "address", "local"],
+  ["HTTP 308", "address", "local"],
   ["HTTP 599", "refused", "peer"],
   ["CLOSE 1002", "refused", "peer"],
   ["CLOSE 1003", "refused", "local"],

@@ -201,6 +201,20 @@ function openingSilence(phase: "greeting" | "first-message", errno: string): Kno
 function other(errno: string): Known | undefined {
   const [, kind, code] = /^(HTTP|CLOSE) (\d+)$/.exec(errno) ?? [];
   if (kind === undefined) return undefined;
+  if (kind === "HTTP" && code === "200") {
+    return local(
+      "address",
+      "the server answered with a page: there is no WebSocket endpoint at this path",
+      "check the path in the address",
+    );
+  }
+  if (kind === "HTTP" && code!.startsWith("3")) {
+    return local(
+      "address",
+      `the server redirects the upgrade (status ${code}); redirects are not followed`,
+      "give the address that it redirects to (Location in the response: curl -i), with wss:// for https://",
+    );
+  }
   const isOurs = kind === "HTTP" && code!.startsWith("4");
   const meaning =
     kind === "HTTP"

@@ -69,9 +69,10 @@ export function reopenedText({
 /** Returns undefined without TLS. */
 export function tlsLine({ tls }: Pick<ConnectResult, "tls">): string | undefined {
   if (!tls) return undefined;
-  const { secured, resumed } = tls;
+  const { secured, resumed, unannounced = 0 } = tls;
   const kinds = resumed > 0 ? `: ${formatCount(secured - resumed)} full, ${formatCount(resumed)} resumed` : "";
-  return `${plural(secured, "handshake")}${kinds}`;
+  const ends = unannounced > 0 ? `; ${formatCount(unannounced)} ended by the peer without close_notify` : "";
+  return `${plural(secured, "handshake")}${kinds}${ends}`;
 }
 
 /** Returns the HTTP responses by class of status; undefined without HTTP. */

@@ -91,8 +91,12 @@ export function addResponses(a: Responses, b: Responses): Responses {
   };
 }
 
-type Tls = { readonly secured: number; readonly resumed: number };
+type Tls = { readonly secured: number; readonly resumed: number; readonly unannounced?: number | undefined };
 
 export function addTls(a: Tls, b: Tls): Tls {
-  return { secured: a.secured + b.secured, resumed: a.resumed + b.resumed };
+  return {
+    secured: a.secured + b.secured,
+    resumed: a.resumed + b.resumed,
+    unannounced: either(a.unannounced, b.unannounced, (x, y) => x + y),
+  };
 }

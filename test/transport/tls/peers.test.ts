@@ -1,8 +1,11 @@
 // Tests both of our sides with foreign peers: openssl's client and server, and nginx and haproxy in front of our
 // server. Assertions also use what the foreign side saw.
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createServer } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { explainRun } from "../../../src/index.js";
 import { endpoint, ownAddress, ownPort } from "../../support/address.js";
@@ -55,6 +58,20 @@ describe("our client", () => {
     expect(result).toMatchObject({ outcome: "met", losses: [], tls: { secured: 1 } });
     expect(result.traffic.receivedBytes).toBe(result.traffic.sentBytes);
     expect(result.messages!.answered).toBeGreaterThanOrEqual(2);
+  });
+
+  it("counts connections that the server ends without close_notify", async () => {
+    const server = createServer({ cert: readFileSync(files.cert), key: readFileSync(files.key) }, (socket) => {
+      socket.on("error", () => undefined);
+      socket.destroy();
+    });
+    onTestFinished(() => void server.close());
+    server.listen(0, ip);
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const to = { to: `tls://${ip}:${port}`, ca: authority.ca, connections: 5 };
+    const result = await within("the end", (await startClient({ ...to, durationMs: 5000 })).done);
+    expect(result).toMatchObject({ lost: 5, losses: [{ errno: "FIN" }], tls: { secured: 5, unannounced: 5 } });
   });
 
   it("finds the others in the accept queue of a server that serves one at a time", async () => {
