@@ -31,6 +31,30 @@ export function establishedAt({ ip, port }: { readonly ip: string; readonly port
   return countInTable(ip, port, ESTABLISHED);
 }
 
+/** Returns the addresses of clients' ends of connections to a server; `state` as in ss(8). */
+export async function clientEndsInSs(ip: string, port: number, state = "established"): Promise<Set<string>> {
+  const rows = await socketsInSs(`dst ${ip} and dport = :${port}`, state);
+  // As in establishedInSs().
+  return new Set(rows.map((row) => row.trim().split(/\s+/).slice(2, 4).join(" ")));
+}
+
+/** Waits until this many clients' ends are ESTABLISHED. */
+export function untilClientEnds(ip: string, port: number, count: number): Promise<number> {
+  const read = async () => (await clientEndsInSs(ip, port)).size;
+  return until(`${count} in the kernel's table`, read, (size) => size === count);
+}
+
+/** Waits until no client's end is ESTABLISHED or in a handshake. */
+export async function untilNoClientEnds(ip: string, port: number): Promise<void> {
+  for (const state of ["syn-sent", "established"]) {
+    await until(
+      `none ${state}`,
+      () => clientEndsInSs(ip, port, state),
+      (ends) => ends.size === 0,
+    );
+  }
+}
+
 /** Counts sockets listening at exactly this address in /proc/net/tcp. */
 export function listeningAt({ ip, port }: { readonly ip: string; readonly port: number }): number {
   return countInTable(ip, port, "0A");
