@@ -253,7 +253,7 @@ describe("npm run bench", () => {
 
   it.each([
     [[], "no workload given"],
-    [["W9"], 'unknown workload: "W9"'],
+    [["W99"], 'unknown workload: "W99"'],
     [["constructor"], 'unknown workload: "constructor"'],
     [["W1", "--rounds", "0"], "require a number of 1 or more"],
     [["W1", "--nonsense"], "nonsense"],

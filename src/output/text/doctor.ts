@@ -188,6 +188,7 @@ function describeRate({ rate }: Prediction): string[] {
       `${formatRate(requestedPerSec)} connections/s can be sustained: a port bound by number can reuse a TIME_WAIT 4-tuple`,
     ];
   }
+  if (tuples === 0) return ["no connections/s: no 4-tuple is available to this destination"];
   const reckoned = `${formatCount(tuples)} 4-tuples ÷ ${formatRate(keptSeconds)} s of TIME_WAIT if this side closes first`;
   const sustained = `${formatRate(sustainedPerSec)} connections/s sustained (${reckoned})`;
   if (lastsSeconds === undefined) return [sustained];
