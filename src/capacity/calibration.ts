@@ -214,10 +214,11 @@ async function reaches(run: ConnectRun, connections: number, signal: AbortSignal
 function findObstacle(): string | undefined {
   if (readMeminfo().Slab === undefined) return "the kernel's memory use cannot be read";
   const descriptors = raiseNofileLimit().soft - countOpenDescriptors();
-  if (descriptors < 2 * SECOND + FIRST) return "the open-file limit is too low to measure";
+  if (descriptors < 2 * SECOND + FIRST) return "the open-file limit is too low for the measurement";
   // Tracked connections stay in the table for a while after they end.
   const conntrack = readConntrack();
-  if (conntrack && conntrack.max - conntrack.count < 4 * SECOND) return "conntrack's table is too small to measure";
+  if (conntrack && conntrack.max - conntrack.count < 4 * SECOND)
+    return "conntrack's table is too small for the measurement";
   return roomAboveFloor(readMemoryRoom()) < LEAST_ROOM_BYTES ? "too little memory is left to measure" : undefined;
 }
 

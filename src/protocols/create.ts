@@ -32,7 +32,7 @@ export function createServerProtocol(connections: Connections, options: ServerPr
 }
 
 export interface ClientProtocolOptions extends plain.ClientProtocolOptions {
-  /** Returns the number of the next connection, from 1 on, unique within a run. */
+  /** Returns the number of the next connection, starting at 1 and unique within a run. */
   readonly nextNumber: () => number;
   /** HTTP: whether the host replaces connections that the server closes. */
   readonly reopens: boolean;

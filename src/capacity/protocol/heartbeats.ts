@@ -1,4 +1,4 @@
-// Measures what a protocol's own heartbeats cost: CPU time at each side, and bytes on the wire.
+// Measures what a protocol's own heartbeats cost: CPU time on each side, and bytes on the wire.
 import { setTimeout as delay } from "node:timers/promises";
 import type { ConnectRun } from "../../client/run.js";
 import { TCP_ESTABLISHED } from "../../linux/syscalls/constants.js";

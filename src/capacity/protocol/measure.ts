@@ -1,4 +1,4 @@
-// Measures what a connection costs with a protocol, over loopback: memory and CPU at each side, TLS handshakes, and
+// Measures what a connection costs with a protocol, over loopback: memory and CPU on each side, TLS handshakes, and
 // heartbeats.
 import { readMemoryUse } from "../../engine/memory-use.js";
 import { readCgroupMemory } from "../../linux/proc/cgroup.js";

@@ -7,7 +7,7 @@ import type { ProtocolCheckOptions } from "./check.js";
 const EXAMPLES = `
 Examples:
   fourtuple protocol new chat.mjs          write a commented skeleton
-  fourtuple protocol check chat.mjs        try its sides against each other
+  fourtuple protocol check chat.mjs        run its two sides against each other
   fourtuple serve :7777 --protocol chat.mjs
   fourtuple connect :7777 --protocol chat.mjs -c 10k`;
 

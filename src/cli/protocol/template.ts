@@ -29,7 +29,7 @@ export default defineProtocol({
 
   client: {
     opened(c) {
-      // c.number counts the connections from 1 on. With --data users.csv, c.row has the connection's row.
+      // c.number is the connection's number, starting at 1. With --data users.csv, c.row has the connection's row.
       c.send(\`HELLO user-\${c.number}\\r\\n\`);
     },
 

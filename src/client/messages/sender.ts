@@ -201,7 +201,7 @@ export class MessageSender {
       if (sent === 0) counters[COUNTER.blockedMessages]! += together;
       bytes += Math.max(0, sent);
       if (together <= 1 || sent <= 0 || !carrier.isBlocked(slot)) continue;
-      // Those that have been sent completely. The messages of a connection are equally long.
+      // Note the messages that have been sent completely. All messages of a connection have the same length.
       this.noteSent(slot, nowMs, Math.floor((together * sent) / carrier.begunBytes));
     }
   }

@@ -34,7 +34,7 @@ function responseMiss({ pool: { memories }, settings }: RunFacts, requested: num
   return { kind: "errors", count: errors > allowedErrors(settings.thresholds, of, requested) ? errors : 0, of };
 }
 
-/** Returns all possible misses; those with a count of 0 are not misses. */
+/** Returns an entry for every kind of miss; a count of 0 means that it did not occur. */
 function findMisses(run: RunFacts, state: RunState): Miss[] {
   const { connections: requested, isStaged, isSingle, closesGreeted } = run.settings;
   const sum = (counter: number) => sumCounter(run.pool.memories, counter);

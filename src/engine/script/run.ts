@@ -60,7 +60,7 @@ export class ScriptRun {
     const code = fault.cause instanceof Error && "code" in fault.cause ? fault.cause.code : undefined;
     if (code !== "ERR_WORKER_OUT_OF_MEMORY") return fault;
     return new AppError("E_WORKER", `${basename(this.spec.file)} has used up the memory of its thread`, {
-      fix: "keep less in variables: what differs between connections belongs into state",
+      fix: "keep less in variables: what differs between connections belongs in state",
       cause: fault.cause,
     });
   }

@@ -4,7 +4,7 @@ import { HANDLERS } from "./host.js";
 
 const MAX_FRAMES = 8;
 
-/** @param handler its number, from 1 on */
+/** @param handler its number, starting at 1 */
 export function describeError({ file }: ScriptedSpec, handler: number, connection: number, error: unknown): string {
   const name = HANDLERS[handler - 1]!;
   const intro = `${name}() failed for connection ${connection}`;

@@ -13,7 +13,7 @@ export interface ScriptHost {
   readonly board: Board;
   /** Undefined without a data file. */
   readonly rows: Rows | undefined;
-  /** Returns the number of the next connection, from 1 on, unique within a run. */
+  /** Returns the number of the next connection, starting at 1 and unique within a run. */
   readonly nextNumber: () => number;
 }
 

@@ -41,7 +41,7 @@ it("measures memory, handshakes, heartbeats and messages", async () => {
 it("says why nothing was measured, and predicts with built-in figures", async () => {
   const { stdout } = await runCli(["doctor", "-c", "1k", "--protocol", "tls"], { nofile: 1000 });
   expect(stdout).toMatch(
-    / user 18\.1 KiB for the client, 14\.1 KiB for the server; built-in figures: the open-file limit is too low to measure\)$/m,
+    / user 18\.1 KiB for the client, 14\.1 KiB for the server; built-in figures: the open-file limit is too low for the measurement\)$/m,
   );
 });
 

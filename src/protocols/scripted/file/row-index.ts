@@ -50,7 +50,7 @@ export function indexRows(file: string, wanted: readonly string[]): RowIndex {
   return { file, format, columns, count, bytes: found.bytes, ...packed(found.places, first) };
 }
 
-/** Returns where row `row` (from 0 on) begins. */
+/** Returns where row `row` (starting at 0) begins. */
 export function rowStart({ bases, places }: RowIndex, row: number): number {
   return bases[Math.floor(row / ROWS_PER_BASE)]! + places[row]!;
 }

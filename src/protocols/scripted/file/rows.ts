@@ -20,7 +20,7 @@ export class Rows {
     this.fd = openSync(index.file, "r");
   }
 
-  /** Returns the row for connection `number` (from 1 on); undefined beyond the last row unless rows are used again. */
+  /** Returns the row for connection `number` (starting at 1); undefined beyond the last row unless rows are used again. */
   of(number: number): Row | undefined {
     if (number === this.lastNumber) return this.last;
     const { count } = this.index;
