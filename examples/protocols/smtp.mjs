@@ -26,8 +26,8 @@ export default defineProtocol({
         c.send("EHLO client.example.org\r\n");
       } else if (c.step === 1) {
         c.step = 2;
-        c.phase("idle");
         c.ready();
+        c.phase("idle");
       } else if (c.waiting > 0) c.answered();
     },
 

@@ -25,9 +25,9 @@ export default defineProtocol({
         if (!frame.text().endsWith(`\n\nmessage ${c.got}`)) c.refused(2, "not the message that was sent");
         else if (c.waiting > 0) c.answered();
       } else if (frame.startsWith("CONNECTED\n", from)) {
-        c.phase("connected");
         c.send(`SUBSCRIBE\nid:0\ndestination:/queue/${c.number}\nack:auto\n\n${NUL}`);
         c.ready();
+        c.phase("connected");
       } else if (frame.startsWith("ERROR\n", from)) c.refused(1, /^message:(.*)$/m.exec(frame.text())?.[1] ?? "ERROR");
     },
 

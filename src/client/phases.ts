@@ -187,6 +187,8 @@ export class RunPhases {
     const { firstByte } = this.latencies.read();
     this.workers.share(SHARED.longestFirstByteMs, Math.ceil(firstByte.max / 1000));
     await this.workers.pool.stop();
+    // A thread that did not end by itself was ended by now.
+    if (this.#fault) throw this.#fault;
     this.#enter("closed");
     this.#state.closeMs = performance.now() - startMs;
     this.#state.samples.mark(this.#sample());

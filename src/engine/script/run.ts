@@ -55,13 +55,20 @@ export class ScriptRun {
     return this.board.error;
   }
 
-  /** Returns the error to report for a thread that has ended: its memory is used up by the script, not by the host. */
+  /** Returns the error to report for a thread that has ended, which may be the script's doing and not ours. */
   explain(fault: AppError): AppError {
-    const code = fault.cause instanceof Error && "code" in fault.cause ? fault.cause.code : undefined;
-    if (code !== "ERR_WORKER_OUT_OF_MEMORY") return fault;
+    const { cause } = fault;
+    if (fault.code !== "E_WORKER" || !(cause instanceof Error)) return fault;
+    if (cause.stack?.includes(this.spec.file)) {
+      return new AppError("E_WORKER", `${basename(this.spec.file)} failed outside of its handlers: ${cause.message}`, {
+        fix: "correct the file; timers and promises cannot use a connection",
+        cause,
+      });
+    }
+    if (!("code" in cause) || cause.code !== "ERR_WORKER_OUT_OF_MEMORY") return fault;
     return new AppError("E_WORKER", `${basename(this.spec.file)} has used up the memory of its thread`, {
       fix: "keep less in variables: what differs between connections belongs in state",
-      cause: fault.cause,
+      cause,
     });
   }
 

@@ -39,6 +39,11 @@ export class HandlerCalls {
     return thrown;
   }
 
+  /** Whether a handler is running. */
+  get isRunning(): boolean {
+    return this.words[CALL.handler] !== 0;
+  }
+
   begin(handler: number): void {
     const { words } = this;
     words[CALL.handler] = handler;

@@ -3,6 +3,7 @@
 import type { Histogram } from "../../results/histogram/histogram.js";
 import type { MetricSpec, ScriptedSpec } from "../spec/spec.js";
 import type { CounterMetric, HistogramMetric, MetricDeclaration } from "./define.js";
+import { refusingUnknown } from "./unknown-names.js";
 
 /** Phases and metrics of a script. */
 export type Measured = Pick<ScriptedSpec, "phases" | "metrics">;
@@ -48,7 +49,10 @@ export function metricObjects(
     name,
     type === "counter" ? new Counter(name, counters, place) : new Durations(name, histograms[place]!),
   ]);
-  return Object.freeze(Object.fromEntries(objects));
+  const names = measured.metrics.map(({ name }) => name).join(", ");
+  const known = names === "" ? "no metrics are declared" : `the metrics are ${names}`;
+  const unknown = refusingUnknown((name) => `unknown metric: ${name} (${known})`);
+  return Object.freeze(Object.setPrototypeOf(Object.fromEntries(objects), unknown));
 }
 
 class Counter implements CounterMetric {

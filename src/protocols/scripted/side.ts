@@ -99,7 +99,7 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
     this.numbers.reset(slot);
     this.phases.begin(slot);
     if (this.calls.handlers.opened) this.call(HANDLER.opened, slot);
-    else this.ready(slot);
+    else this.becomeReady(slot);
     this.settle(slot);
   }
 
@@ -135,6 +135,8 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
   }
 
   closed(slot: number): void {
+    // A phase that a failed setup was in is not counted as one that was left.
+    if (this.flags[slot]! & READY) this.phases.end(slot);
     this.flags[slot] = ENDED;
     this.link.discard();
     this.incoming?.drop(slot);
@@ -166,6 +168,7 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
   }
 
   send(slot: number, content: string | Uint8Array, start?: number, end?: number): void {
+    this.assertRunning("send()");
     if (this.flags[slot]! & (CLOSING | REFUSED)) throw new Error("send() after close() or refused()");
     // The connection broke during this event, which is not the author's mistake.
     if (this.flags[slot]! & ENDED) return;
@@ -173,11 +176,11 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
   }
 
   ready(slot: number): void {
+    this.assertRunning("ready()");
     if (this.flags[slot]! & READY) throw new Error("ready() was called twice for a connection");
     if (this.flags[slot]! & (CLOSING | REFUSED)) throw new Error("ready() after close() or refused()");
     if (this.flags[slot]! & ENDED) return;
-    this.flags[slot]! |= READY;
-    this.link.ready(slot);
+    this.becomeReady(slot);
   }
 
   answered(slot: number, count: number): void {
@@ -189,10 +192,12 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
   }
 
   phase(slot: number, name: string): void {
+    this.assertRunning("phase()");
     this.phases.enter(slot, name);
   }
 
   refused(slot: number, code: number, text: string): void {
+    this.assertRunning("refused()");
     if (!Number.isInteger(code) || code < 0 || code > MAX_CODE) {
       throw new RangeError(`refused(${code}): give a code from 0 to ${MAX_CODE}`);
     }
@@ -201,6 +206,7 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
   }
 
   close(slot: number): void {
+    this.assertRunning("close()");
     this.flags[slot]! |= CLOSING;
   }
 
@@ -214,6 +220,17 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
 
   framingFailed(slot: number, error: unknown): void {
     this.threw(HANDLER.framing, slot, error);
+  }
+
+  private becomeReady(slot: number): void {
+    this.flags[slot]! |= READY;
+    this.phases.end(slot);
+    this.link.ready(slot);
+  }
+
+  /** Later, as in a timer, `c` may stand for any connection. */
+  private assertRunning(operation: string): void {
+    if (!this.calls.isRunning) throw new Error(`${operation} outside of a handler, where c is no connection`);
   }
 
   private grow(slot: number): void {
@@ -260,6 +277,7 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
 
   private clientFor(operation: string, slot: number, count: number): ClientConnections {
     const { client } = this;
+    this.assertRunning(operation);
     if (!client) throw new Error(`${operation} is for clients`);
     const unanswered = client.unanswered(slot);
     // A message that has not been sent completely cannot have been answered.

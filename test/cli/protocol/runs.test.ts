@@ -84,6 +84,13 @@ it("a handler that loops is named, and the run ends", async () => {
   expect(stderr).toContain("due() in line.mjs has not returned for a second");
 });
 
+it("a handler that loops when the run is about to end fails the run too", async () => {
+  const { at } = await startLine();
+  const { code, stderr } = await runCli(args(at, "-c", "5", "-T", "200ms"), { env: { LOOP_AT: "2" } });
+  expect(code).toBe(1);
+  expect(stderr).toContain("due() in line.mjs has not returned for a second");
+});
+
 it("a handler that uses up its thread's memory is blamed for it", async () => {
   const { at } = await startLine();
   const { code, stderr } = await runCli(args(at, "-c", "5", "-T", "60s"), { env: { LEAK_AT: "2" } });

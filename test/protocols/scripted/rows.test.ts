@@ -23,7 +23,11 @@ function rowsOf(name: string, content: string | Buffer, { wraps = true, columns 
   const index = indexRows(file, columns);
   const rows = new Rows(index, wraps);
   onTestFinished(() => rows.close());
-  return { rows, count: index.count, all: () => Array.from({ length: index.count }, (_, n) => rows.of(n + 1)) };
+  return {
+    rows,
+    count: index.count,
+    all: () => Array.from({ length: index.count }, (_, n) => ({ ...rows.of(n + 1) })),
+  };
 }
 
 const CSV: [string, string, Record<string, string>[]][] = [
@@ -80,6 +84,12 @@ it("uses rows again, or once", () => {
   expect([1, 3].map((number) => rowsOf("x.csv", text, { wraps: false }).rows.of(number)?.a)).toEqual(["1", undefined]);
 });
 
+it("a column that the row lacks is an error, not undefined", () => {
+  const { rows } = rowsOf("x.csv", "name,password\nanna,secret\n");
+  expect(() => rows.of(1)!.nmae).toThrow("unknown column: nmae (the row has name, password)");
+  expect("nmae" in rows.of(1)!).toBe(false);
+});
+
 it("a connection without a row fails with NO_DATA", () => {
   const host = new ProtocolHost();
   const definition = defineProtocol({ name: "x", data: ["a"], server: { opened: (c) => c.send(c.row.a) } });
@@ -123,6 +133,6 @@ it("takes four bytes per row, however long the rows are", () => {
   const rows = new Rows(index, true);
   onTestFinished(() => rows.close());
   for (const row of [0, 1, 1023, 1024, 99_999, count - 1]) {
-    expect(rows.of(row + 1)).toEqual({ name: `user-${row}`, password: `a long password, of user ${row}` });
+    expect({ ...rows.of(row + 1) }).toEqual({ name: `user-${row}`, password: `a long password, of user ${row}` });
   }
 });

@@ -162,6 +162,11 @@ describe("misuse ends the connection with a counted failure that says what was w
     ["a code out of range", (c) => c.refused(-1), "refused(-1)"],
     ["sending something else", (c) => c.send(7 as unknown as string), "takes a string or a Uint8Array"],
     ["a row without a data file", (c) => c.row, "--data"],
+    [
+      "an unknown metric",
+      (c) => (c.metrics as unknown as { m: { add(): void } }).m.add(),
+      "unknown metric: m (the metrics are n)",
+    ],
     ["a negative count", (c) => c.metrics.n.add(-1), "metrics.n.add(-1)"],
   ];
   const anything = defineProtocol({
@@ -224,9 +229,55 @@ it("phases count connections and measure how long they stay", () => {
     client: { due: (c) => c.phase("chat") },
   });
   const { side, host } = open(definition, {}, 3);
+  // Without an opened handler, connections are ready at once, which ends the first phase.
+  side.due(1);
   side.due(1);
   expect([...host.counters]).toEqual([0, 3, 1]);
-  expect(host.histograms.map(({ count }) => count)).toEqual([1, 0]);
+  expect(host.histograms.map(({ count }) => count)).toEqual([3, 0]);
+  side.closed(1);
+  side.closed(2);
+  expect(host.histograms.map(({ count }) => count)).toEqual([3, 1]);
+});
+
+it("the first phase begins by itself, ready() ends the current one, and a failed setup leaves none", () => {
+  const definition = defineProtocol({
+    name: "x",
+    phases: ["greeting", "auth"],
+    client: {
+      opened: (c) => c.phase("greeting"),
+      received(c, frame) {
+        if (frame.equals("auth")) c.phase("auth");
+        else c.ready();
+      },
+    },
+  });
+  const { side, host, receive } = open(definition, {}, 2);
+  receive("auth");
+  receive("auth", 1);
+  expect(host.histograms.map(({ count }) => count)).toEqual([2, 0]);
+  receive("ready");
+  side.closed(0);
+  side.closed(1);
+  expect([...host.counters]).toEqual([0, 2, 2]);
+  expect(host.histograms.map(({ count }) => count)).toEqual([2, 1]);
+});
+
+it("c cannot be used once its handler has returned", () => {
+  const kept: { send(text: string): void; close(): void }[] = [];
+  const definition = defineProtocol({ name: "x", server: { received: (c) => void kept.push(c) } });
+  const { said, receive } = open(definition, { isServer: true });
+  receive("x");
+  expect(() => kept[0]!.send("late")).toThrow("send() outside of a handler");
+  expect(() => kept[0]!.close()).toThrow("close() outside of a handler");
+  receive("x");
+  expect(said).toMatchObject({ sent: "", isClosed: false });
+});
+
+it("the trace of a misuse begins in the author's file", () => {
+  const definition = defineProtocol({ name: "x", client: { due: (c) => c.answered() } });
+  const { side, host } = open(definition, { file: fileURLToPath(import.meta.url) });
+  side.due(0);
+  expect(host.board.error).toMatch(/^due\(\) failed .*\n {2}at .*side\.test\.ts:\d+:\d+/);
 });
 
 it("a client whose messages wait for each other says so", () => {

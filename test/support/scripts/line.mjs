@@ -19,8 +19,8 @@ export default defineProtocol({
         c.phase("login");
         c.send(`LOGIN ${process.env.USERS === undefined ? `user${c.number}` : c.row.name}\r\n`);
       } else if (frame.startsWith("OK")) {
-        c.phase("chat");
         c.ready();
+        c.phase("chat");
       } else if (frame.startsWith("NO")) c.refused(535, frame.text(3));
       else {
         c.metrics.pongs.add();

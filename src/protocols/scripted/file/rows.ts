@@ -1,9 +1,12 @@
 // Reads single rows of a data file in a worker, by an index that the main thread has made.
 import { closeSync, openSync, readSync } from "node:fs";
+import { refusingUnknown } from "../unknown-names.js";
 import { LONGEST_ROW, type RowIndex, rowStart } from "./row-index.js";
 import { parseCsvRow, parseJsonRow } from "./row-text.js";
 
 type Row = Readonly<Record<string, string>>;
+
+const UNKNOWN = refusingUnknown((name, row) => `unknown column: ${name} (the row has ${Object.keys(row).join(", ")})`);
 
 export class Rows {
   private readonly index: RowIndex;
@@ -20,7 +23,10 @@ export class Rows {
     this.fd = openSync(index.file, "r");
   }
 
-  /** Returns the row for connection `number` (starting at 1); undefined beyond the last row unless rows are used again. */
+  /**
+   * Returns the row for connection `number` (starting at 1); undefined beyond the last row unless rows are used again.
+   * Reading a column that the row lacks throws.
+   */
   of(number: number): Row | undefined {
     if (number === this.lastNumber) return this.last;
     const { count } = this.index;
@@ -46,7 +52,7 @@ export class Rows {
     if (readSync(this.fd, buffer, 0, length, start) < length) {
       throw new RangeError(`row ${row + 1} of the data file is cut short: the file has changed during the run`);
     }
-    return index.format === "csv" ? this.csvRow(length) : this.jsonRow(length, row);
+    return Object.setPrototypeOf(index.format === "csv" ? this.csvRow(length) : this.jsonRow(length, row), UNKNOWN);
   }
 
   private csvRow(length: number): Row {

@@ -1,6 +1,7 @@
 // The connection as handlers see it: one object per worker, which the side points at the connection of the current event.
 
 import type { ClientOperations, ConnectionBase } from "../define.js";
+import { LOOKED_UP, refusingUnknown } from "../unknown-names.js";
 import type { Cursor, StateColumns } from "./columns.js";
 
 /** Operations that a side implements for the connection of the current event. */
@@ -24,8 +25,7 @@ export type AnyConnection = Cursor & ConnectionBase<unknown, string> & ClientOpe
 /** Names that columns cannot have. */
 export const RESERVED_NAMES = [
   ..."slot number seed isReady metrics row random send ready refused close waiting answered missed phase".split(" "),
-  // The language looks these up itself.
-  ..."constructor then toJSON".split(" "),
+  ...LOOKED_UP,
 ];
 
 /** Returns the object for handlers. Reading or writing a property that does not exist throws and says what there is. */
@@ -83,20 +83,8 @@ export function connectionOf(
 
 /** Returns a class whose prototype is asked for properties that its subclasses lack. */
 function missingProperties(state: readonly string[]): unknown {
-  const unknown = (name: string | symbol) => {
-    const known = state.length > 0 ? `the state has ${state.join(", ")}` : "no state is declared";
-    return new TypeError(`unknown column: ${String(name)} (${known})`);
-  };
+  const known = state.length > 0 ? `the state has ${state.join(", ")}` : "no state is declared";
   function Base() {}
-  Base.prototype = new Proxy(Object.create(null), {
-    get(_, name) {
-      // Node asks for symbols when it prints an object.
-      if (typeof name === "symbol" || name === "constructor" || name === "then" || name === "toJSON") return undefined;
-      throw unknown(name);
-    },
-    set(_, name) {
-      throw unknown(name);
-    },
-  });
+  Base.prototype = refusingUnknown((name) => `unknown column: ${name} (${known})`);
   return Base;
 }

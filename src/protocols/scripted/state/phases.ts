@@ -3,6 +3,9 @@ import { grown } from "../../columns.js";
 import type { ScriptHost } from "../host.js";
 import { phasePlace } from "../metrics.js";
 
+/** Between ready() and the next phase. */
+const NO_PHASE = 255;
+
 export class Phases {
   /** Bytes per connection; 0 without phases. */
   readonly slotBytes: number;
@@ -32,15 +35,29 @@ export class Phases {
     if (this.names.length > 0) this.start(slot, 0, performance.now());
   }
 
+  /** Ends the current phase and enters another; does nothing if the connection is in it. */
   enter(slot: number, name: string): void {
     const phase = this.names.indexOf(name);
     if (phase < 0) {
       const known = this.names.length > 0 ? `the phases are ${this.names.join(", ")}` : "no phases are declared";
       throw new RangeError(`unknown phase: ${name} (${known})`);
     }
+    if (phase === this.current[slot]) return;
     const nowMs = performance.now();
-    this.host.histograms[this.current[slot]!]!.record((nowMs - this.sinceMs[slot]!) * 1000);
+    this.leave(slot, nowMs);
     this.start(slot, phase, nowMs);
+  }
+
+  /** Ends the current phase, if there is one. */
+  end(slot: number): void {
+    if (this.names.length > 0) this.leave(slot, performance.now());
+  }
+
+  private leave(slot: number, nowMs: number): void {
+    const phase = this.current[slot]!;
+    if (phase === NO_PHASE) return;
+    this.host.histograms[phase]!.record((nowMs - this.sinceMs[slot]!) * 1000);
+    this.current[slot] = NO_PHASE;
   }
 
   private start(slot: number, phase: number, nowMs: number): void {
