@@ -14,7 +14,7 @@ export const script = z
     data: z.string().optional().describe("data file; missing without one"),
     phases: z
       .array(z.object({ name: z.string(), entered: count, duration: latency }))
-      .describe("phases in their order; the duration is that of connections that went on to another phase"),
+      .describe("phases in their order; the duration is that of connections that have left it"),
     counters: z.array(z.object({ name: z.string(), help, value: count })),
     histograms: z.array(z.object({ name: z.string(), help, duration: latency })),
     refusals: z

@@ -16,7 +16,10 @@ export function scriptLines({ script }: Scripted): [string, string | undefined][
   return [
     ["protocol", `${name} (${basename(file)}, SHA-256 ${sha256.slice(0, 12)}…), seed ${seed}${rows}`],
     ["phases", phases.length > 0 ? phases.map(describePhase).join(", ") : undefined],
-    ...counters.map((counter): [string, string] => [counter.name, formatCount(counter.value)]),
+    // The sides share their metrics, and most belong to one side.
+    ...counters
+      .filter(({ value }) => value > 0)
+      .map((counter): [string, string] => [counter.name, formatCount(counter.value)]),
     [
       "refusals",
       refusals.length > 0 ? refusals.map(({ code, text }) => `${code} means ${text}`).join("; ") : undefined,

@@ -118,7 +118,10 @@ export interface ClientOperations<P extends string> {
   answered(count?: number): void;
   /** Reports that the oldest `count` (default 1) messages will never be answered. */
   missed(count?: number): void;
-  /** Enters one of your phases. The time spent in the previous one is recorded. */
+  /**
+   * Enters one of your phases, unless the connection is in it, and ends the current one. The first begins by itself when
+   * the connection opens; ready() ends the current one, and so does the end of a connection that is ready.
+   */
   phase(name: P): void;
 }
 

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { scriptLines } from "../../../src/output/sentences/script.js";
 import { ownAddress } from "../../support/address.js";
 import { ROOT } from "../../support/library.js";
 import { resultOf, runCli, startCli } from "../../support/process.js";
@@ -49,6 +50,17 @@ describe("both sides of a file", () => {
     expect(served).toMatchObject({ protocol: "scripted", accepted: 20, ready: 20, failures: [] });
     expect(served.script).toMatchObject({ name: "line", sha256: script.sha256 });
   });
+});
+
+it("the summary leaves out counters that this side has not touched", () => {
+  const counters = [
+    { name: "joined", value: 3 },
+    { name: "busy", value: 0 },
+  ];
+  const script = { name: "x", file: "/x.mjs", sha256: "", seed: 1, phases: [], counters, histograms: [], refusals: [] };
+  const labels = scriptLines({ script }).map(([label]) => label);
+  expect(labels).toContain("joined");
+  expect(labels).not.toContain("busy");
 });
 
 it("a refusal is counted by its code, and the summary shows its text", async () => {

@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { parseRunSpec } from "../../../src/planning/parse-run-spec.js";
 import type * as Load from "../../../src/protocols/scripted/file/load.js";
+import { parseAddress } from "../../../src/protocols/spec/address.js";
+import { scriptedSpec } from "../../../src/protocols/spec/scripted.js";
 import { ROOT } from "../../support/library.js";
 
 const { loadScript } = (await import(`${ROOT}dist/protocols/scripted/file/load.js`)) as typeof Load;
@@ -20,7 +22,7 @@ function fileWith(text: string, name = "chat.mjs"): string {
 
 const FAULTS: [string, string | undefined, string][] = [
   ["a missing file", undefined, "there is no such file"],
-  ["a syntax error", "export default {\n  name: ;\n}", "syntax error: "],
+  ["a syntax error", "export default {\n  name: ;\n}", "syntax error: Unexpected token ';' (line 2, column 9)"],
   ["an error while it loads", "\nthrow new Error('oh no');", "oh no (line 2)"],
   ["no export", "export const x = 1;", "it has no default export"],
   ["another export", "export default 7;", "the default export is not a protocol"],
@@ -86,6 +88,15 @@ const ADDRESSES: [string, string, object, string][] = [
 it.each(ADDRESSES)("says what does not fit: %s", (_, to, definition, words) => {
   const script = { definition: { name: "x", ...definition }, file: "/chat.mjs", sha256: "" };
   expect(() => parseRunSpec({ to, protocol: "chat.mjs" }, script)).toThrow(words);
+});
+
+it("a server does not need the data, which mostly its clients use", () => {
+  const definition = { name: "x", data: ["name"], client: {}, server: {} };
+  const script = { definition, file: "/chat.mjs", sha256: "" };
+  const address = parseAddress("tcp://127.0.0.1:9");
+  const options = { protocol: "chat.mjs" };
+  expect(scriptedSpec(address, options, { script, side: "server" }, undefined).data).toBeUndefined();
+  expect(() => scriptedSpec(address, options, { script, side: "client" }, undefined)).toThrow("needs a data file");
 });
 
 const OPTIONS: [string, object, string][] = [

@@ -1,4 +1,5 @@
 // Loads an author's file: in the main thread to check it, and in each worker to run it.
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import module, { createRequire } from "node:module";
@@ -13,6 +14,9 @@ const EXTENSIONS = [".mjs", ".js", ".ts", ".mts"];
 const PUBLIC_NAME = "fourtuple/protocol";
 /** Stands in for the package where the author's folder does not have it. */
 const STAND_IN = "data:text/javascript,export const defineProtocol = (definition) => definition;";
+
+/** Time that Node may take to check a file's syntax. */
+const CHECK_MS = 10_000;
 
 /** Definitions loaded in this thread, by absolute path. */
 const loaded = new Map<string, ProtocolDefinition>();
@@ -102,14 +106,22 @@ function failedToLoad(name: string, file: string, error: unknown): AppError {
     const fix = `run npm install fourtuple in the folder of ${basename(file)}, or use Node 22.15 or newer`;
     return cannotLoad(name, `it imports ${PUBLIC_NAME}, which is not installed there`, fix, error);
   }
-  // A syntax error's stack begins with its place.
-  const place = stack
+  const problem = message.split("\n")[0]!;
+  if (error instanceof SyntaxError) {
+    return cannotLoad(name, `syntax error: ${problem}${placeOf(file, problem)}`, "correct the file", error);
+  }
+  const line = stack
     .split("\n")
-    .find((line) => line.includes(file))
+    .find((frame) => frame.includes(file))
     ?.match(/:(\d+)(?::\d+)?\)?$/)?.[1];
-  const where = place === undefined ? "" : ` (line ${place})`;
-  const kind = error instanceof SyntaxError ? "syntax error: " : "";
-  return cannotLoad(name, `${kind}${message.split("\n")[0]}${where}`, "correct the file", error);
+  return cannotLoad(name, `${problem}${line === undefined ? "" : ` (line ${line})`}`, "correct the file", error);
+}
+
+/** Returns where a syntax error is, which only Node's own check prints; "" if it is in a file that this one imports. */
+function placeOf(file: string, problem: string): string {
+  const { stderr } = spawnSync(process.execPath, ["--check", file], { encoding: "utf8", timeout: CHECK_MS });
+  const found = /:(\d+)\n.*\n( *)\^/.exec(stderr);
+  return found && stderr.includes(problem) ? ` (line ${found[1]}, column ${found[2]!.length + 1})` : "";
 }
 
 function cannotLoad(name: string, problem: string, fix: string, cause?: unknown): AppError {
