@@ -1,5 +1,7 @@
 // Tests an experiment that does not finish: its report, and that it leaves nothing behind.
+
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { lastResult } from "../../src/client/event-stream.js";
@@ -105,7 +107,11 @@ describe("an experiment", () => {
     try {
       return await during();
     } finally {
+      // Once it has waited for a child, the parent's CPU time contains the child's. That must not happen during the next
+      // measurement.
+      const ended = others.map((other) => once(other, "exit"));
       for (const other of others) other.kill("SIGKILL");
+      await Promise.all(ended);
     }
   }
   const forSeconds = (seconds: number, outcome: Outcome) =>
