@@ -19,7 +19,7 @@ const GATHERED_BYTES = 16 * 1024;
 
 /** Gathers what a handler sends into one call. */
 export class StreamLink implements Link {
-  private readonly connections: Connections;
+  protected readonly connections: Connections;
   private readonly gathered = Buffer.alloc(GATHERED_BYTES);
   private length = 0;
 

@@ -3,13 +3,13 @@
 
 import { Histogram } from "../../../results/histogram/histogram.js";
 import { codeName } from "../../codes.js";
-import type { ClientConnections, Connections } from "../../contract.js";
+import type { ClientConnections } from "../../contract.js";
 import type { ScriptedSpec } from "../../spec/spec.js";
 import { Board } from "../board.js";
 import type { ProtocolDefinition } from "../define.js";
 import type { Rows } from "../file/rows.js";
 import { CALL, type ScriptHost } from "../host.js";
-import { type Link, StreamLink } from "../link.js";
+import { StreamLink } from "../link.js";
 import { layoutOf } from "../metrics.js";
 import { ScriptedSide } from "../side.js";
 
@@ -108,30 +108,9 @@ class End implements ClientConnections {
 }
 
 /** Passes on messages as they are, for protocols over WebSocket. */
-class MessageLink implements Link {
-  private readonly connections: Connections;
-
-  constructor(connections: Connections) {
-    this.connections = connections;
-  }
-
-  send(slot: number, bytes: Uint8Array, start: number, end: number): void {
+class MessageLink extends StreamLink {
+  override send(slot: number, bytes: Uint8Array, start: number, end: number): void {
     this.connections.send(slot, bytes, start, end);
-  }
-
-  flush(): void {}
-  discard(): void {}
-
-  ready(slot: number): void {
-    this.connections.ready(slot);
-  }
-
-  finish(slot: number): void {
-    this.connections.close(slot);
-  }
-
-  reject(slot: number, code: number): void {
-    this.connections.refused(slot, code);
   }
 }
 
