@@ -5,11 +5,11 @@ import { outcomeOf } from "../client/verdict/verdict.js";
 import type { ConnectResult } from "../results/connect.js";
 import type { Finding, Suspect } from "../results/diagnosis.js";
 import type { FailureReport } from "../results/fields.js";
-import { formatBytes, formatCount } from "../util/units.js";
+import { formatBytes } from "../util/units.js";
 import { explainClientOnly, explainUnaccepted } from "./rules/accept-queue.js";
 import { explainErrno } from "./rules/errnos.js";
 import { explainUngreeted } from "./rules/greeting.js";
-import { explainLocalErrors } from "./rules/local-errors.js";
+import { explainLocalErrors, seen } from "./rules/local-errors.js";
 import { explainLocal, isUnusual } from "./rules/local-refusals.js";
 import { describeMemoryStop, explainFileStop } from "./rules/memory-stop.js";
 import { explainMessages } from "./rules/messages.js";
@@ -80,12 +80,13 @@ function mainFailure({ failures, losses, responses }: ConnectResult): FailureRep
   return [...failures, ...losses, ...(responses?.statuses ?? [])].sort((a, b) => b.count - a.count)[0];
 }
 
-function unexplained({ phase, errno, count }: FailureReport): Finding {
+function unexplained(failure: FailureReport): Finding {
+  const { phase, errno } = failure;
   return {
     limit: "unexplained",
     whose: "local",
     meaning: `${errno} in ${phase}: not covered by any rule`,
     fix: `see errno ${errno} of ${phase === "hold" ? "recv" : phase}(2)`,
-    evidence: [`${formatCount(count)} × ${errno} (${phase})`],
+    evidence: [seen(failure)],
   };
 }

@@ -136,7 +136,8 @@ function queueState({ evidence: { accepting, peer } }: ConnectResult): string {
   return waitingInQueue(waiting);
 }
 
-function waitingInQueue(count: number): string {
+/** Returns a clause such as `3 connections wait in its accept queue`. */
+export function waitingInQueue(count: number): string {
   return `${plural(count, "connection")} ${count === 1 ? "waits" : "wait"} in its accept queue`;
 }
 

@@ -2,13 +2,18 @@
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
-import { formatCount } from "../../util/units.js";
+import { seen } from "./local-errors.js";
 import { type Known, local, peer } from "./protocols/known.js";
 import { mqttRefusal } from "./protocols/mqtt.js";
 import { scriptRefusal } from "./protocols/script.js";
 
 /** Explanations by failure name. */
 const KNOWN: Readonly<Record<string, Known>> = {
+  "HTTP 200": local(
+    "address",
+    "the server answered with a page: there is no WebSocket endpoint at this path",
+    "check the path in the address",
+  ),
   "HTTP 400": peer(
     "refused",
     "the server rejects the upgrade request as malformed",
@@ -142,13 +147,14 @@ const ABORTS = "net.ipv4.tcp_abort_on_overflow";
 /** @returns undefined for a failure that is not a protocol's refusal */
 export function explainRefusedProtocol(
   { evidence, script }: ConnectResult,
-  { phase, errno, count }: FailureReport,
+  failure: FailureReport,
 ): Finding | undefined {
+  const { phase, errno } = failure;
   if (errno === "ECONNRESET" && evidence.settings[ABORTS] === 1) return undefined;
   const known = Object.hasOwn(KNOWN, errno)
     ? KNOWN[errno]
     : (scriptRefusal(script, phase, errno) ?? mqttRefusal(phase, errno) ?? silence(phase, errno) ?? other(errno));
-  return known && { ...known, evidence: [`${formatCount(count)} × ${errno} (${phase})`] };
+  return known && { ...known, evidence: [seen(failure)] };
 }
 
 /** Explains a handshake that was not completed over an accepted TCP connection. */
@@ -201,13 +207,6 @@ function openingSilence(phase: "greeting" | "first-message", errno: string): Kno
 function other(errno: string): Known | undefined {
   const [, kind, code] = /^(HTTP|CLOSE) (\d+)$/.exec(errno) ?? [];
   if (kind === undefined) return undefined;
-  if (kind === "HTTP" && code === "200") {
-    return local(
-      "address",
-      "the server answered with a page: there is no WebSocket endpoint at this path",
-      "check the path in the address",
-    );
-  }
   if (kind === "HTTP" && code!.startsWith("3")) {
     return local(
       "address",

@@ -2,12 +2,8 @@
 // fix.
 import type { Finding } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
-import { formatCount } from "../../util/units.js";
-
-type Known = Pick<Finding, "limit" | "whose" | "meaning" | "fix">;
-
-const peer = (limit: string, meaning: string, fix: string): Known => ({ limit, whose: "peer", meaning, fix });
-const local = (limit: string, meaning: string, fix: string): Known => ({ limit, whose: "local", meaning, fix });
+import { seen } from "./local-errors.js";
+import { type Known, local, peer } from "./protocols/known.js";
 
 const UNKNOWN_CA = local(
   "certificate",
@@ -109,9 +105,10 @@ const SILENT: Readonly<Record<string, Known>> = {
 };
 
 /** @returns undefined for a failure unrelated to TLS */
-export function explainTls({ phase, errno, count }: FailureReport): Finding | undefined {
+export function explainTls(failure: FailureReport): Finding | undefined {
+  const { phase, errno } = failure;
   const known = Object.hasOwn(KNOWN, errno) && phase !== "upgrade" ? KNOWN[errno] : ofHandshake(phase, errno);
-  return known && { ...known, evidence: [`${formatCount(count)} × ${errno} (${phase})`] };
+  return known && { ...known, evidence: [seen(failure)] };
 }
 
 function ofHandshake(phase: string, errno: string): Known | undefined {

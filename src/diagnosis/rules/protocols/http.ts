@@ -3,11 +3,8 @@ import type { ConnectResult } from "../../../results/connect.js";
 import type { Finding } from "../../../results/diagnosis.js";
 import type { FailureReport } from "../../../results/fields.js";
 import { formatCount, formatDuration, plural } from "../../../util/units.js";
-
-type Known = Pick<Finding, "limit" | "whose" | "meaning" | "fix">;
-
-const peer = (limit: string, meaning: string, fix: string): Known => ({ limit, whose: "peer", meaning, fix });
-const local = (limit: string, meaning: string, fix: string): Known => ({ limit, whose: "local", meaning, fix });
+import { seen } from "../local-errors.js";
+import { type Known, local, peer } from "./known.js";
 
 const TO_HTTPS = local("address", "the server redirects to https://", "give the address with https://");
 
@@ -115,8 +112,7 @@ const KEPT = "nginx: keepalive_requests; Apache: MaxKeepAliveRequests; Node: ser
 export function explainHttp(result: ConnectResult, failure: FailureReport): Finding | undefined {
   if (result.protocol !== "http") return undefined;
   const known = findKnown(result, failure);
-  const { phase, errno, count } = failure;
-  return known && { ...known, evidence: [`${formatCount(count)} × ${errno} (${phase})`, ...facts(result, errno)] };
+  return known && { ...known, evidence: [seen(failure), ...facts(result, failure.errno)] };
 }
 
 function findKnown(result: ConnectResult, { phase, errno, count }: FailureReport): Known | undefined {

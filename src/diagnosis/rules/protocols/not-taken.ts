@@ -4,7 +4,9 @@ import type { ConnectResult } from "../../../results/connect.js";
 import type { Finding } from "../../../results/diagnosis.js";
 import type { FailureReport } from "../../../results/fields.js";
 import { describeProcess } from "../../../socket-table/listeners/peer-process.js";
-import { formatCount, plural } from "../../../util/units.js";
+import { formatCount } from "../../../util/units.js";
+import { waitingInQueue } from "../accept-queue.js";
+import { seen } from "../local-errors.js";
 import { outOfDescriptors } from "../peer-closed.js";
 
 /** Steps between ESTABLISHED and ready. */
@@ -27,10 +29,10 @@ function leftInQueue({ evidence }: ConnectResult, failure: FailureReport): Findi
   return {
     limit: "accept-queue",
     whose: "peer",
-    meaning: `${server} does not accept them: ${plural(waiting, "connection")} ${waiting === 1 ? "waits" : "wait"} in its accept queue, ESTABLISHED by its kernel`,
+    meaning: `${server} does not accept them: ${waitingInQueue(waiting)}, ESTABLISHED by its kernel`,
     fix: "check whether it serves one connection at a time, is at its connection limit, or is too slow: add workers, or connect more slowly (--connect-rate)",
     evidence: [
-      `${formatCount(failure.count)} × ${failure.errno} (${failure.phase})`,
+      seen(failure),
       ...listeners.map(
         ({ port, acceptQueue }) => `accept queue of port ${port}: ${formatCount(acceptQueue.used)} waiting`,
       ),
