@@ -23,7 +23,10 @@ import { SCALES } from "./scales.mjs";
  * @property {() => Programs & Record<string, any>} make builds what it needs; throws with the reason if it cannot
  */
 
-/** @typedef {Omit<Candidate, "make"> & Programs & { scale?: import("./scales.mjs").Scale } & Record<string, any>} Contender */
+/**
+ * @typedef {Omit<Candidate, "make"> & Programs & { scale?: import("./scales.mjs").Scale } & Record<string, any>}
+ *   Contender
+ */
 
 /** Contender that all others are compared with. */
 export const BASELINE = "c-epoll";

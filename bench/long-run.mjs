@@ -1,7 +1,7 @@
 // Long runs, whose memory must stay flat: `hold` opens connections and holds them for minutes; `soak` opens, greets and
-// resets them for minutes. Samples the memory of both processes and the kernel's slabs meanwhile.
-// Usage: node bench/long-run.mjs hold|soak [--connections N] [--minutes N] [--engine auto|epoll|uring]
-// The exit code is 0 if all connections were opened, none was lost and memory stayed flat, 1 if not, 2 for invalid usage.
+// resets them for minutes. Samples the memory of both processes and the kernel's slabs meanwhile. Usage: node
+// bench/long-run.mjs hold|soak [--connections N] [--minutes N] [--engine auto|epoll|uring] The exit code is 0 if all
+// connections were opened, none was lost and memory stayed flat, 1 if not, 2 for invalid usage.
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Child, endChildrenBySignal } from "./child.mjs";

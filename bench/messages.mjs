@@ -153,7 +153,8 @@ function shorter({ ratePerSec, warmUpMs, measuredMs }) {
  *
  * @param {{ server: import("./child.mjs").Child, client: import("./child.mjs").Child }} pair
  * @param {Run} run
- * @returns {Promise<Figures & { cpuSeconds: { server: number, client: number }, socketsInUse: number, outsideSeconds: number, foreignCpuSeconds: number }>}
+ * @returns {Promise<Figures & { cpuSeconds: { server: number, client: number }, socketsInUse: number, outsideSeconds:
+ *   number, foreignCpuSeconds: number }>}
  */
 async function runTrial({ server, client }, { ratePerSec, warmUpMs, measuredMs }) {
   client.write(`${ratePerSec} ${warmUpMs} ${measuredMs}\n`);

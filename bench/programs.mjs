@@ -88,7 +88,11 @@ function findBun() {
   return pathOf(BUN);
 }
 
-/** Installs a package into bench/build, unless it is there. @param {string} name @throws if it cannot be installed */
+/**
+ * Installs a package into bench/build, unless it is there.
+ * @param {string} name
+ * @throws if it cannot be installed
+ */
 export function installed(name) {
   if (!existsSync(pathOf(`build/node_modules/${name}`))) install("mqtt", "bun");
 }

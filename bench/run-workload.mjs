@@ -18,7 +18,8 @@ const FOREIGN_SOCKETS = 1000;
 
 /**
  * @param {import("./workloads.mjs").Workload} workload
- * @param {{ rounds?: number | undefined, atMost?: number | undefined, only?: string[] | undefined, into: string, isInside: boolean }} options
+ * @param {{ rounds?: number | undefined, atMost?: number | undefined, only?: string[] | undefined, into: string,
+ *   isInside: boolean }} options
  * @returns {Promise<number>} the exit code
  */
 export async function runWorkload(workload, options) {

@@ -125,7 +125,11 @@ async function drawPanel(id, { title, unit, isLog }, lines) {
         // A log axis cannot show zero.
         isLog ? "" : baseline(area, up.at(0)),
         ...lines.flatMap(({ colour, points }) => {
-          /** @param {Point} point @param {number} value @returns {readonly [number, number]} */
+          /**
+           * @param {Point} point
+           * @param {number} value
+           * @returns {readonly [number, number]}
+           */
           const place = ({ connections }, value) => [across.at(connections), up.at(value)];
           const medians = points.map((point) => place(point, point.median));
           return [

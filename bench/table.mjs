@@ -29,8 +29,8 @@ export function formatRound(workload, outcome) {
 }
 
 /**
- * Formats the contenders side by side, then their ratios to the baseline and to C with io_uring, then the ratios of fourtuple
- * to each of the others.
+ * Formats the contenders side by side, then their ratios to the baseline and to C with io_uring, then the ratios of
+ * fourtuple to each of the others.
  *
  * @param {Workload} workload
  * @param {import("./contenders.mjs").Contender[]} contenders

@@ -8,8 +8,8 @@ import { commandOf } from "./programs.mjs";
 /**
  * @param {string[]} command
  * @param {number} deadlineMs time after which it is killed
- * @returns {Promise<{ seconds: number, userSeconds: number, systemSeconds: number, peakBytes: number, output: string }>}
- *   resources used by it and its children, and its standard output
+ * @returns {Promise<{ seconds: number, userSeconds: number, systemSeconds: number, peakBytes: number, output: string
+ *   }>} resources used by it and its children, and its standard output
  * @throws if its exit code is not 0
  */
 export async function runWhole(command, deadlineMs) {

@@ -35,7 +35,10 @@ const GROUPS = [
 /** Makes modules find their files relative to their original location rather than the bundle's. */
 const ownPlace = {
   name: "own-place",
-  /** @param {string} code @param {string} id */
+  /**
+   * @param {string} code
+   * @param {string} id
+   */
   transform(code, id) {
     if (!id.startsWith(DIST) || !code.includes("import.meta.url")) return null;
     const own = `new URL(${JSON.stringify(relative(BUNDLE, id))}, import.meta.url).href`;

@@ -1,8 +1,9 @@
-// A game at 20 ticks per second: clients send their inputs, the server sends each client the state of its player with every
-// tick. Packets have a binary header, little endian: u16 length of all, u8 type, u8 zero, u32 sequence; then the fields.
+// A game at 20 ticks per second: clients send their inputs, the server sends each client the state of its player with
+// every tick. Packets have a binary header, little endian: u16 length of all, u8 type, u8 zero, u32 sequence; then the
+// fields.
 //
-//   fourtuple serve :7777 --protocol examples/protocols/game.mjs
-//   fourtuple connect :7777 --protocol examples/protocols/game.mjs -c 1k -r 20
+//   fourtuple serve :7777 --protocol examples/protocols/game.mjs fourtuple connect :7777 --protocol
+//   examples/protocols/game.mjs -c 1k -r 20
 import { defineProtocol } from "fourtuple/protocol";
 
 const HEADER_BYTES = 8;

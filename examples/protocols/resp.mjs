@@ -1,5 +1,5 @@
-// RESP, the protocol of redis (https://redis.io/docs/latest/develop/reference/protocol-spec/): a client that sends PING, SET and
-// GET in turn and checks each answer, and a server that is large enough to try it against.
+// RESP, the protocol of redis (https://redis.io/docs/latest/develop/reference/protocol-spec/): a client that sends
+// PING, SET and GET in turn and checks each answer, and a server that is large enough to try it against.
 //
 //   fourtuple connect :6379 --protocol examples/protocols/resp.mjs -c 1k -r 10
 import { defineProtocol } from "fourtuple/protocol";
@@ -90,13 +90,20 @@ function endOfReply(bytes, start, end) {
   return at;
 }
 
-/** @param {Uint8Array} bytes @param {number} start @param {number} end */
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} start
+ * @param {number} end
+ */
 function endOfLine(bytes, start, end) {
   for (let at = start; at + 1 < end; at++) if (bytes[at] === CR && bytes[at + 1] === LF) return at + 2;
   return -1;
 }
 
-/** @param {Uint8Array} bytes @param {number} start */
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} start
+ */
 function numberAt(bytes, start) {
   let number = 0;
   let at = start;

@@ -1,5 +1,5 @@
-// SMTP (RFC 5321) up to where mail would be sent: greeting, EHLO, then NOOP whenever a message is due, and QUIT. The phases tell
-// how long a server takes to greet and to answer EHLO; refusals are counted by reply code, such as 421.
+// SMTP (RFC 5321) up to where mail would be sent: greeting, EHLO, then NOOP whenever a message is due, and QUIT. The
+// phases tell how long a server takes to greet and to answer EHLO; refusals are counted by reply code, such as 421.
 //
 //   fourtuple connect mail.example.org:25 --protocol examples/protocols/smtp.mjs -c 100 -r 0.1
 import { defineProtocol } from "fourtuple/protocol";

@@ -1,5 +1,5 @@
-// STOMP 1.2 (https://stomp.github.io/stomp-specification-1.2.html) over TCP: the client connects and subscribes to a queue of its
-// own, sends messages to it, and times each until the broker delivers it.
+// STOMP 1.2 (https://stomp.github.io/stomp-specification-1.2.html) over TCP: the client connects and subscribes to a
+// queue of its own, sends messages to it, and times each until the broker delivers it.
 //
 //   fourtuple connect broker:61613 --protocol examples/protocols/stomp.mjs -c 100 -r 5
 import { defineProtocol } from "fourtuple/protocol";

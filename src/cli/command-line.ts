@@ -10,7 +10,10 @@ export function commandLine(words: readonly string[] = process.argv.slice(2)): s
   return ["fourtuple", ...words.map((word, index) => quote(masked(word, words[index - 1])))].join(" ");
 }
 
-/** Returns a word without the password or the secret header in it. @param before the word before it */
+/**
+ * Returns a word without the password or the secret header in it.
+ * @param before the word before it
+ */
 function masked(word: string, before: string | undefined): string {
   if (before === "--password") return MASK;
   if (word.startsWith("--password=")) return `--password=${MASK}`;

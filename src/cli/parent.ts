@@ -2,7 +2,10 @@
 // which the kernel closes however the program ends.
 import { PARENT_PIPE } from "../util/subprocess.js";
 
-/** Calls `listener` when the parent has exited, even by SIGKILL. @returns a function that removes the listener */
+/**
+ * Calls `listener` when the parent has exited, even by SIGKILL.
+ * @returns a function that removes the listener
+ */
 export function onParentGone(listener: () => void): () => void {
   if (process.env[PARENT_PIPE] === undefined) return () => undefined;
   const { stdin } = process;

@@ -33,12 +33,18 @@ export async function connect(options: ConnectOptions, complete?: Complete): Pro
   return startRun(await specOf(options), options.signal, complete);
 }
 
-/** Does what parseRunSpec() does, and loads the file of a protocol of your own. @throws {AppError} the same codes */
+/**
+ * Does what parseRunSpec() does, and loads the file of a protocol of your own.
+ * @throws {AppError} the same codes
+ */
 async function specOf(options: ConnectOptions): Promise<RunSpec> {
   return parseRunSpec(options, options.protocol === undefined ? undefined : await loadScript(options.protocol));
 }
 
-/** Does what connect() does, but takes a spec. @throws {AppError} the same codes as connect() */
+/**
+ * Does what connect() does, but takes a spec.
+ * @throws {AppError} the same codes as connect()
+ */
 export async function startRun(spec: RunSpec, signal?: AbortSignal, complete?: Complete): Promise<ConnectRun> {
   const engine = engineFor(spec);
   const tables = await findTables(spec, engine);

@@ -79,7 +79,10 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
     this.inFlight.turn(nowMs);
   }
 
-  /** Handles a connection that TCP reports as ESTABLISHED. @param below transport that sends unencrypted bytes */
+  /**
+   * Handles a connection that TCP reports as ESTABLISHED.
+   * @param below transport that sends unencrypted bytes
+   */
   established(slot: number, below: Transport): void {
     this.inFlight.established(slot, this.nowMs);
     if (this.isReopening(slot)) this.reopenings!.established(slot);
@@ -222,7 +225,10 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
     return this.reopenings?.isReopening(slot) === true;
   }
 
-  /** Closes a connection that is opened again for its next message. @param cause one of REPLACEABLE */
+  /**
+   * Closes a connection that is opened again for its next message.
+   * @param cause one of REPLACEABLE
+   */
   private vacate(slot: number, cause: number, resets: boolean): void {
     this.counters[COUNTER.open]! -= 1;
     this.transport.vacate(slot, resets);
@@ -245,8 +251,8 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
   }
 
   /**
-   * Handles an open connection that the peer or the network has ended. @param errno 0 for a FIN from the peer, or the
-   * protocol's code for ending it
+   * Handles an open connection that the peer or the network has ended.
+   * @param errno 0 for a FIN from the peer, or the protocol's code for ending it
    */
   private lose(slot: number, errno: number): void {
     if (this.shakesHands && this.transport.state(slot) === SLOT.opened) {
@@ -262,7 +268,10 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
     this.exchange.ended(slot, false);
   }
 
-  /** Handles an ESTABLISHED connection that failed to become ready. @param errno see lose() */
+  /**
+   * Handles an ESTABLISHED connection that failed to become ready.
+   * @param errno see lose()
+   */
   private failHandshake(slot: number, errno: number): void {
     const { counters } = this;
     const step = STEP[this.exchange.protocol.handshake as Exclude<Handshake, "none">];

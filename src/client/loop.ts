@@ -114,7 +114,10 @@ export class ClientLoop {
     return this.counters[COUNTER.started]! - this.counters[COUNTER.retired]!;
   }
 
-  /** Opens or closes a batch of connections to approach `wanted`. @returns whether more work can be done right away */
+  /**
+   * Opens or closes a batch of connections to approach `wanted`.
+   * @returns whether more work can be done right away
+   */
   private follow(wanted: number): boolean {
     if (wanted === TARGET_AS_IT_IS) return false;
     // Failed and lost connections cannot be closed, so the number of open ones limits how far the count can go down.
@@ -140,7 +143,10 @@ export class ClientLoop {
     return this.counters[COUNTER.inFlight]! > 0 || this.counters[COUNTER.reopening]! > 0;
   }
 
-  /** Opens connections again that their peers have closed. @returns whether more work can be done right away */
+  /**
+   * Opens connections again that their peers have closed.
+   * @returns whether more work can be done right away
+   */
   private reopen(): boolean {
     const { reopenings } = this.events;
     return reopenings?.turn(Math.min(this.room, OPEN_AT_ONCE)) === true;

@@ -67,7 +67,10 @@ export class RunPhases {
     this.latencies = new Latencies(this.workers);
   }
 
-  /** Runs all phases. @param rampOver called when the ramp ends, for whatever reason */
+  /**
+   * Runs all phases.
+   * @param rampOver called when the ramp ends, for whatever reason
+   */
   async run(rampOver: () => void): Promise<ConnectResult> {
     const timers = [setInterval(() => this.#guard(), GUARD_MS)];
     if (this.#settings.isPaced) timers.push(setInterval(() => this.#pace(), PACE_MS));

@@ -21,7 +21,10 @@ export interface ConnectEvents {
   opened: [local: { readonly ip: string; readonly port: number }];
   /** Text was received. Emitted for a single connection only. */
   received: [text: string];
-  /** A handler of a protocol of your own threw for the first time. @param text with its stack */
+  /**
+   * A handler of a protocol of your own threw for the first time.
+   * @param text with its stack
+   */
   handlerFailed: [text: string];
 }
 

@@ -55,7 +55,10 @@ export interface WorkersEvents {
   opened(local: { readonly ip: string; readonly port: number }): void;
   /** Text was received. Called for a single connection only. */
   received(text: string): void;
-  /** A handler of a script threw for the first time. @param text with its stack */
+  /**
+   * A handler of a script threw for the first time.
+   * @param text with its stack
+   */
   handlerFailed(text: string): void;
   /** Everything requested so far has settled, or a worker has started. The pacer may request more. */
   moved(): void;

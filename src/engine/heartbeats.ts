@@ -35,7 +35,10 @@ export class Heartbeats {
     this.startMs = startMs;
   }
 
-  /** Returns the milliseconds until the next batch of heartbeats. @param end highest slot plus one */
+  /**
+   * Returns the milliseconds until the next batch of heartbeats.
+   * @param end highest slot plus one
+   */
   nextInMs(nowMs: number, end: number): number {
     // Every other place has a slot in the lower half, which is always in use.
     const cursor = this.slotAt(this.cursor) < end ? this.cursor : this.cursor + 1;

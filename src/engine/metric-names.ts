@@ -21,7 +21,10 @@ const UNITS = {
 
 const SUFFIX = /(Ms|Us|Bytes)$/;
 
-/** Returns a metric's Prometheus metadata. @param name as declared */
+/**
+ * Returns a metric's Prometheus metadata.
+ * @param name as declared
+ */
 export function familyOf(prefix: string, name: string, { type, help }: MetricDefinition): MetricFamily {
   const suffix = SUFFIX.exec(name)?.[1] as keyof typeof UNITS | undefined;
   const { unit, divisor } = suffix ? UNITS[suffix] : { unit: undefined, divisor: 1 };

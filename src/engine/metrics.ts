@@ -95,14 +95,20 @@ export function readMetrics<D extends MetricDefinitions>(
   ) as MetricValues<D>;
 }
 
-/** Returns the current histogram over all workers. @param place index of one of the role's histograms */
+/**
+ * Returns the current histogram over all workers.
+ * @param place index of one of the role's histograms
+ */
 export function readHistogram(memories: readonly WorkerMemory[], place: number): Histogram {
   const sum = new Histogram();
   for (const { histograms } of memories) sum.add(histograms[place]!);
   return sum;
 }
 
-/** Returns the metric fields of a section of the result. @param section such as `traffic`, or "" for the top level */
+/**
+ * Returns the metric fields of a section of the result.
+ * @param section such as `traffic`, or "" for the top level
+ */
 export function sectionOf<D extends MetricDefinitions, Section extends string>(
   { definitions }: Metrics<D>,
   values: MetricValues<D>,

@@ -82,14 +82,18 @@ export class WorkerMemory {
     );
   }
 
-  /** Counts a failure. @param errno positive, or a code with which a protocol refused (protocols/codes.ts) */
+  /**
+   * Counts a failure.
+   * @param errno positive, or a code with which a protocol refused (protocols/codes.ts)
+   */
   countFailure(phase: number, errno: number): void {
     if (errno >= FIRST_CODE) this.countRefusal(phase * KEY_STEP + errno);
     else this.failureCounts[phase * ERRNO_LIMIT + (errno < ERRNO_LIMIT ? errno : 0)]! += 1;
   }
 
   /**
-   * Counts an error returned by connect() itself, which comes from this host, not the network. @param errno positive
+   * Counts an error returned by connect() itself, which comes from this host, not the network.
+   * @param errno positive
    */
   countAtOnce(errno: number): void {
     this.atOnceCounts[errno < ERRNO_LIMIT ? errno : 0]! += 1;

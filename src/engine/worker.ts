@@ -70,7 +70,10 @@ export class RoleWorker<Plan, Message> {
     return this.borrowed.get(fd) ?? fd;
   }
 
-  /** Creates the error to throw when the transport cannot be opened. @param error a negative errno */
+  /**
+   * Creates the error to throw when the transport cannot be opened.
+   * @param error a negative errno
+   */
   cannotBegin(error: number): AppError {
     return cannotBegin(this.index, error);
   }

@@ -40,7 +40,10 @@ export interface Experiment {
   run(context: LabContext): Promise<Outcome>;
 }
 
-/** Waits during an experiment. @throws {Error} AbortError as soon as the lab is stopped */
+/**
+ * Waits during an experiment.
+ * @throws {Error} AbortError as soon as the lab is stopped
+ */
 export async function pause({ signal }: Pick<LabContext, "signal">, ms: number): Promise<void> {
   await timeout(ms, undefined, { signal });
 }

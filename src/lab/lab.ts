@@ -19,7 +19,8 @@ export interface LabOptions {
   /** IDs of the experiments to run; default all. */
   readonly only?: readonly string[] | undefined;
   /**
-   * Run in about a minute and a half on two cores, two minutes at most. By default, the complete experiments take a few minutes.
+   * Run in about a minute and a half on two cores, two minutes at most. By default, the complete experiments take a few
+   * minutes.
    */
   readonly quick?: boolean | undefined;
   /** Connections in experiments with a client load, above 65,535; default 100,000, or 70,000 for a quick run. */
@@ -138,8 +139,8 @@ export interface LabSettings {
 }
 
 /**
- * Resolves the options without side effects. @throws {AppError} E_OPTION for an unknown experiment or an invalid size
- * of the client load
+ * Resolves the options without side effects.
+ * @throws {AppError} E_OPTION for an unknown experiment or an invalid size of the client load
  */
 export function resolveLab(options: LabOptions): LabSettings {
   const experiments = choose(options.only);

@@ -11,7 +11,8 @@ import type { ClientTlsOptions } from "./tls.js";
 export interface ConnectOptions extends MessageOptions, Omit<ProtocolOptions, ServerOnly>, ClientTlsOptions {
   /**
    * Destinations: `host:port`, `[::1]:7777`, `host:7777-7786`, `:7777` for 127.0.0.1; `tls://host:port`,
-   * `ws://host:port/path` for WebSocket, `wss://` for both, `mqtt://host`, `mqtts://host`. All destinations must use the same protocol.
+   * `ws://host:port/path` for WebSocket, `wss://` for both, `mqtt://host`, `mqtts://host`. All destinations must use
+   * the same protocol.
    */
   readonly to: string | readonly string[];
   /**

@@ -148,7 +148,10 @@ function assertFamily(ip: IpAddress, { sources }: TupleSpec): void {
   });
 }
 
-/** Returns the source addresses for a destination. @param destinations total number of destinations */
+/**
+ * Returns the source addresses for a destination.
+ * @param destinations total number of destinations
+ */
 function sourcesFor(
   ip: IpAddress,
   { sourcePorts, isSingle, connections }: TupleSpec,

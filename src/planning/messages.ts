@@ -12,35 +12,35 @@ import type { AnswerSpec, MessageSpec, OpeningSpec } from "./run-spec.js";
 
 export interface MessageOptions {
   /**
-   * Sent on every connection at `messageRatePerSec`. Over plain TCP and TLS, `%i` in this and in `firstMessage` is the connection's
-   * number, and `%%i` is the text `%i`.
+   * Sent on every connection at `messageRatePerSec`. Over plain TCP and TLS, `%i` in this and in `firstMessage` is the
+   * connection's number, and `%%i` is the text `%i`.
    */
   readonly message?: string | Uint8Array | undefined;
   /** Messages per second on each connection, fractions allowed; default 1. */
   readonly messageRatePerSec?: number | undefined;
   /**
-   * Number of messages or HTTP requests over all connections, each of which sends its equal share. The run ends when they are
-   * answered, or after `durationMs`, which is then unlimited by default. Without `messageRatePerSec`, each connection sends
-   * its next one as soon as the previous is answered.
+   * Number of messages or HTTP requests over all connections, each of which sends its equal share. The run ends when
+   * they are answered, or after `durationMs`, which is then unlimited by default. Without `messageRatePerSec`, each
+   * connection sends its next one as soon as the previous is answered.
    */
   readonly requests?: number | undefined;
   /** What answers a message; default `echo`. A run with unanswered messages misses its target. */
   readonly expect?: ExpectOption | undefined;
   /**
-   * Plain TCP and TLS: sent once on every connection before it is ready. If `expect` is given, or a `message`, the connection is ready
-   * once this has been answered in the same way.
+   * Plain TCP and TLS: sent once on every connection before it is ready. If `expect` is given, or a `message`, the
+   * connection is ready once this has been answered in the same way.
    */
   readonly firstMessage?: string | Uint8Array | undefined;
   /**
-   * Plain TCP and TLS: wait for the server's greeting before sending anything. It ends with the first bytes read or, with
-   * `expect: { until }`, like an answer. Default false.
+   * Plain TCP and TLS: wait for the server's greeting before sending anything. It ends with the first bytes read or,
+   * with `expect: { until }`, like an answer. Default false.
    */
   readonly awaitGreeting?: boolean | undefined;
 }
 
 /**
- * What counts as an answer: the same bytes (`echo`), any bytes, nothing (`none`), everything up to and including a delimiter, or a number
- * of bytes.
+ * What counts as an answer: the same bytes (`echo`), any bytes, nothing (`none`), everything up to and including a
+ * delimiter, or a number of bytes.
  */
 export type ExpectOption =
   | (typeof EXPECTATIONS)[number]
@@ -76,7 +76,10 @@ export function parseMessages(options: MessageOptions & Pick<MqttOptions, "publi
   };
 }
 
-/** Returns what MQTT clients publish: the given payload, or one with a time stamp. @throws {AppError} E_OPTION */
+/**
+ * Returns what MQTT clients publish: the given payload, or one with a time stamp.
+ * @throws {AppError} E_OPTION
+ */
 export function parsePublication(options: MessageOptions & MqttOptions, spec: MqttSpec): MessageSpec | undefined {
   const { message, expect } = options;
   if (!spec.publish) return undefined;
@@ -123,7 +126,10 @@ export function checkRequests(
   }
 }
 
-/** Finds an option that only applies to a plain byte stream. @returns its name on the command line */
+/**
+ * Finds an option that only applies to a plain byte stream.
+ * @returns its name on the command line
+ */
 export function findStreamOption({ expect, firstMessage, awaitGreeting }: MessageOptions): string | undefined {
   if (firstMessage !== undefined) return "--first-message";
   if (awaitGreeting) return "--await-greeting";
@@ -131,7 +137,10 @@ export function findStreamOption({ expect, firstMessage, awaitGreeting }: Messag
   return "until" in expect ? "--expect-until" : "--expect-bytes";
 }
 
-/** Whether the first destination has the scheme http or https. @throws {AppError} E_ADDRESS */
+/**
+ * Whether the first destination has the scheme http or https.
+ * @throws {AppError} E_ADDRESS
+ */
 export function speaksHttp(to: string | readonly string[]): boolean {
   const { scheme } = parseAddress(typeof to === "string" ? to : to[0]!);
   return SCHEMES[scheme].protocol === "http";

@@ -119,7 +119,10 @@ function isLoad({ connections = 1, stages = [] }: ConnectOptions): boolean {
   return connections > 1 || stages.length > 0;
 }
 
-/** Parses the protocol and TLS options. @throws {AppError} E_ADDRESS, E_OPTION */
+/**
+ * Parses the protocol and TLS options.
+ * @throws {AppError} E_ADDRESS, E_OPTION
+ */
 function parseProtocol(
   options: ConnectOptions,
   script: LoadedScript | undefined,
@@ -176,7 +179,10 @@ export function parseSourcePorts(ports: SourcePortOption | undefined): PortRange
   return parsePorts(typeof ports === "string" ? ports : `${ports.first}-${ports.last}`);
 }
 
-/** Parses a count such as 10 or 1k, or a percentage of all connections such as 1%. @throws {AppError} E_OPTION */
+/**
+ * Parses a count such as 10 or 1k, or a percentage of all connections such as 1%.
+ * @throws {AppError} E_OPTION
+ */
 export function allowedFailures(given: number | string | undefined, requested: number): number | undefined {
   if (given === undefined) return undefined;
   const percent = Number(/^\s*(\d+(?:\.\d+)?)\s*%\s*$/.exec(String(given))?.[1] ?? Number.NaN);

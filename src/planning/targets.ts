@@ -16,8 +16,7 @@ export interface Targets extends Pick<PlannedTuples, "plan" | "names" | "tries" 
  * Reads the host and makes the plan. Connects to no peer.
  *
  * @throws {AppError} E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE when an address is unusable; E_NOT_AUTHORIZED when
- *   many connections
- * would go to another host
+ *   many connections would go to another host
  */
 export async function findTargets(spec: RunSpec): Promise<Targets> {
   const host = await readHost(spec);

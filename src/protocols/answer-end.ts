@@ -1,5 +1,5 @@
-// Finds where each answer in a stream ends: after a delimiter, as in line protocols, or after a fixed number of bytes. The state of a
-// partial answer is kept by slot, so a stream can be cut anywhere.
+// Finds where each answer in a stream ends: after a delimiter, as in line protocols, or after a fixed number of bytes.
+// The state of a partial answer is kept by slot, so a stream can be cut anywhere.
 import { grown } from "./columns.js";
 
 export interface AnswerEnd {
@@ -22,7 +22,10 @@ export class DelimitedEnd implements AnswerEnd {
   /** Number of bytes of the delimiter that have matched. */
   private matched: Uint8Array<ArrayBuffer>;
 
-  /** @param delimiter 1 to MAX_DELIMITER_BYTES bytes @param slots expected number of slots */
+  /**
+   * @param delimiter 1 to MAX_DELIMITER_BYTES bytes
+   * @param slots expected number of slots
+   */
   constructor(delimiter: Uint8Array, slots: number) {
     this.delimiter = delimiter;
     this.borders = findBorders(delimiter);
@@ -58,7 +61,10 @@ export class SizedEnd implements AnswerEnd {
   /** Number of bytes of the current answer that have been received. */
   private filled: Uint32Array<ArrayBuffer>;
 
-  /** @param size below 2^32 @param slots expected number of slots */
+  /**
+   * @param size below 2^32
+   * @param slots expected number of slots
+   */
   constructor(size: number, slots: number) {
     this.size = size;
     this.filled = new Uint32Array(slots);

@@ -1,5 +1,6 @@
-// Codes for protocol-level refusals: HTTP statuses, WebSocket close codes, MQTT reason codes and our own faults, in the same
-// number space as errnos. Each code identifies its kind, so all failures are counted, merged and named the same way.
+// Codes for protocol-level refusals: HTTP statuses, WebSocket close codes, MQTT reason codes and our own faults, in the
+// same number space as errnos. Each code identifies its kind, so all failures are counted, merged and named the same
+// way.
 import { reasonName } from "./mqtt/reasons.js";
 
 /** Errnos are smaller. */

@@ -25,8 +25,9 @@ export const LEAST_HEARTBEAT_GAP = 3 / 4;
 export const AS_ASKED = -1;
 
 /**
- * Returned by `peerClosed` and `peerReset` if the connection is not lost but may be replaced by another: the peer announced
- * its close, or closed it while it was idle. A message outstanding on an idle connection was not read, and is sent again.
+ * Returned by `peerClosed` and `peerReset` if the connection is not lost but may be replaced by another: the peer
+ * announced its close, or closed it while it was idle. A message outstanding on an idle connection was not read, and is
+ * sent again.
  */
 export const REPLACEABLE = { announced: -2, idle: -3 } as const;
 
@@ -68,7 +69,10 @@ export interface ClientProtocol extends Protocol {
   readonly gathers?: boolean;
   /** Whether a connection becomes ready by the answer to its first message, which is due at once. */
   readonly beginsWithMessage?: boolean;
-  /** A ready connection's next message is due and should be sent. Not called while earlier bytes are unsent, or while `isBusy`. */
+  /**
+   * A ready connection's next message is due and should be sent. Not called while earlier bytes are unsent, or while
+   * `isBusy`.
+   */
   due(slot: number): void;
   /** Whether the next message must wait, because an answer is outstanding. If missing, messages never wait. */
   isBusy?(slot: number): boolean;
@@ -76,11 +80,14 @@ export interface ClientProtocol extends Protocol {
    * The peer has sent FIN; `closed` follows. If missing, the loss is counted as a FIN.
    *
    * @param isUnannounced TLS only: it came without close_notify, so data may be missing
-   * @returns the code by which the loss is counted: 0 for FIN, one of codes.ts; or, if it is no loss, AS_ASKED or one of
-   *   REPLACEABLE
+   * @returns the code by which the loss is counted: 0 for FIN, one of codes.ts; or, if it is no loss, AS_ASKED or one
+   *   of REPLACEABLE
    */
   peerClosed?(slot: number, isUnannounced?: boolean): number;
-  /** The peer has reset the connection; `closed` follows. @returns 0 if it is lost, or one of REPLACEABLE */
+  /**
+   * The peer has reset the connection; `closed` follows.
+   * @returns 0 if it is lost, or one of REPLACEABLE
+   */
   peerReset?(slot: number): number;
 }
 
@@ -101,7 +108,10 @@ export interface Connections {
   refused(slot: number, code: number): void;
   /** Closes the connection gracefully once all its bytes are sent. Only `closed` is reported afterwards. */
   close(slot: number): void;
-  /** Counts an HTTP response. @param retryAfterSec the wait that it asks for in seconds, 0 for none */
+  /**
+   * Counts an HTTP response.
+   * @param retryAfterSec the wait that it asks for in seconds, 0 for none
+   */
   responded(slot: number, status: number, retryAfterSec: number): void;
   /** Records that a heartbeat was sent. */
   beaten(slot: number): void;
@@ -131,7 +141,10 @@ export interface ClientConnections extends Connections {
   isSending(slot: number): boolean;
   /** Passes on content for display by single connections. Not needed for plain TCP, where all bytes are content. */
   shown(slot: number, bytes: Uint8Array, start: number, end: number): void;
-  /** Counts a published message that arrived, from any publisher. @param dueUs its due time, as in dueUs(); NaN if unknown */
+  /**
+   * Counts a published message that arrived, from any publisher.
+   * @param dueUs its due time, as in dueUs(); NaN if unknown
+   */
   delivered(dueUs: number): void;
   /** Counts published messages missing from a publisher's sequence. */
   undelivered(count: number): void;

@@ -160,7 +160,10 @@ export class EchoClient extends TimedMessage {
     return answered;
   }
 
-  /** Handles a surplus echo. @returns whether echoes on this connection can no longer be trusted */
+  /**
+   * Handles a surplus echo.
+   * @returns whether echoes on this connection can no longer be trusted
+   */
   private surplus(slot: number): boolean {
     this.connections.unexpected(this.size);
     // A greeting may equal the message.

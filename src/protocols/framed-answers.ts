@@ -1,4 +1,5 @@
-// A client whose answers end where it can tell: after a delimiter or a number of bytes. What they contain does not matter.
+// A client whose answers end where it can tell: after a delimiter or a number of bytes. What they contain does not
+// matter.
 import type { AnswerEnd } from "./answer-end.js";
 import type { ClientConnections } from "./contract.js";
 import { type Opening, TimedMessage } from "./timed-message.js";

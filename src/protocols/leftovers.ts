@@ -20,7 +20,10 @@ export class Leftovers {
   /** Size of all buffers. */
   private bytes = 0;
 
-  /** Appends bytes `start` to `end` to the buffer of `slot`. @returns whether there was room */
+  /**
+   * Appends bytes `start` to `end` to the buffer of `slot`.
+   * @returns whether there was room
+   */
   keep(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
     const before = this.kept.get(slot);
     if (before === undefined) return this.begin(slot, bytes, start, end);

@@ -116,7 +116,10 @@ export abstract class TimedMessage implements ClientProtocol {
     return unanswered > 0 && connections.isSending(slot) ? unanswered - 1 : unanswered;
   }
 
-  /** Writes the message of a connection, if it contains the number. @returns undefined if it does not */
+  /**
+   * Writes the message of a connection, if it contains the number.
+   * @returns undefined if it does not
+   */
   protected write(slot: number, place: typeof MESSAGE | typeof FIRST_MESSAGE): NumberedMessage | undefined {
     const numbered = this.numbered[place];
     numbered?.write(this.numbers![slot]!);

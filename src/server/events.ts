@@ -50,12 +50,18 @@ export class ServerEvents implements ServerHandler, TlsEvents {
     return this.exchange.sendsAtRest;
   }
 
-  /** Called before all connections are closed. @param resets whether they are closed with RST */
+  /**
+   * Called before all connections are closed.
+   * @param resets whether they are closed with RST
+   */
   finish(resets: boolean): void {
     this.exchange.finish(resets);
   }
 
-  /** Called at the start of a turn. @param isPaused whether memory or open files are short */
+  /**
+   * Called at the start of a turn.
+   * @param isPaused whether memory or open files are short
+   */
   beginTurn(isPaused: boolean): void {
     this.exchange.beginTurn(isPaused);
     this.transport.namesPeers = this.shared[SHARED.logged]! < this.plan.logged;

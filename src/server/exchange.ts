@@ -83,7 +83,10 @@ export class Exchange implements Connections, HeartbeatCarrier {
     this.outgoing = new Outgoing(transport, this.protocol.constants, this.unsent);
   }
 
-  /** Called at the start of a turn. @param isPaused whether memory or open files are short */
+  /**
+   * Called at the start of a turn.
+   * @param isPaused whether memory or open files are short
+   */
   beginTurn(isPaused: boolean): void {
     this.isPaused = isPaused;
     this.checkRoom();
@@ -117,7 +120,10 @@ export class Exchange implements Connections, HeartbeatCarrier {
     this.rest(slot);
   }
 
-  /** Passes received bytes to the protocol. @returns number of bytes used */
+  /**
+   * Passes received bytes to the protocol.
+   * @returns number of bytes used
+   */
   receive(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     this.received = bytes;
     if (this.transport.peeks) return this.echoUnkept(slot, bytes, offset, length);
@@ -145,7 +151,10 @@ export class Exchange implements Connections, HeartbeatCarrier {
     this.checkRoom();
   }
 
-  /** Called before all connections are closed. @param resets whether they are closed with RST */
+  /**
+   * Called before all connections are closed.
+   * @param resets whether they are closed with RST
+   */
   finish(resets: boolean): void {
     const { protocol, transport, outgoing } = this;
     for (let slot = 0; slot < transport.end; slot++) {
@@ -184,7 +193,10 @@ export class Exchange implements Connections, HeartbeatCarrier {
     this.end(slot);
   }
 
-  /** Counts a failure if the peer ended the connection during its handshake. @param errno 0 for a FIN */
+  /**
+   * Counts a failure if the peer ended the connection during its handshake.
+   * @param errno 0 for a FIN
+   */
   lost(slot: number, errno: number): boolean {
     if (!this.pending?.has(slot)) return false;
     this.memory.countFailure(this.pending.step, errno);
@@ -237,8 +249,8 @@ export class Exchange implements Connections, HeartbeatCarrier {
   }
 
   /**
-   * Echoes as much as the peer takes, and leaves the rest unread in the kernel until the peer reads. @returns number of
-   * bytes echoed
+   * Echoes as much as the peer takes, and leaves the rest unread in the kernel until the peer reads.
+   * @returns number of bytes echoed
    */
   private echoUnkept(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     this.echoedBytes = 0;

@@ -30,7 +30,10 @@ export class MemoryGuard {
   #watchedSum = -1;
   #quietChecks = 0;
 
-  /** Checks regularly until close(). @param pause called for each change */
+  /**
+   * Checks regularly until close().
+   * @param pause called for each change
+   */
   constructor(read: () => Activity, pause: (isPaused: boolean) => void) {
     this.#read = read;
     this.#pause = pause;

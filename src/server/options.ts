@@ -72,7 +72,10 @@ export const LONGEST_BACKLOG = 2 ** 31 - 1;
 /** Effectively no limit, but still a 32-bit integer. */
 export const UNLIMITED = 2 ** 31 - 1;
 
-/** @param script the loaded file of `protocol` @throws {AppError} E_ADDRESS, or E_OPTION for an invalid option */
+/**
+ * @param script the loaded file of `protocol`
+ * @throws {AppError} E_ADDRESS, or E_OPTION for an invalid option
+ */
 export function resolveOptions(options: ServeOptions, script?: LoadedScript): ServeSettings {
   const mode = options.mode ?? "hello";
   if (!SERVER_MODES.includes(mode)) {

@@ -31,7 +31,10 @@ export interface ServeEvents {
    * A connection was accepted from this address. Emitted for the first 10 connections, all or none, depending on `log`.
    */
   connection: [peer: { readonly ip: string; readonly port: number }];
-  /** A handler of a protocol of your own threw for the first time. @param text with its stack */
+  /**
+   * A handler of a protocol of your own threw for the first time.
+   * @param text with its stack
+   */
   handlerFailed: [text: string];
 }
 

@@ -17,9 +17,15 @@ import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 export interface WorkersEvents {
   /** All initial threads accept connections. */
   ready(): void;
-  /** A connection was accepted. Reported for the first 10 connections, for all or for none, depending on the `log` option. */
+  /**
+   * A connection was accepted. Reported for the first 10 connections, for all or for none, depending on the `log`
+   * option.
+   */
   accepted(peer: { readonly ip: string; readonly port: number }): void;
-  /** A handler of a script threw for the first time. @param text with its stack */
+  /**
+   * A handler of a script threw for the first time.
+   * @param text with its stack
+   */
   handlerFailed(text: string): void;
   /** A worker could not be started, or died and lost its connections. */
   failed(fault: AppError): void;
@@ -69,7 +75,10 @@ export class ServerWorkers {
     this.#watch = this.script && new HandlerWatch(this.pool, this.script, events.handlerFailed);
   }
 
-  /** Starts one worker per core. @returns the error if one could not be started */
+  /**
+   * Starts one worker per core.
+   * @returns the error if one could not be started
+   */
   start(): AppError | undefined {
     try {
       for (let core = 0; core < CORES; core++) this.#startOne();

@@ -60,8 +60,8 @@ export interface Transport {
    * caller keeps the remainder and must not send on this connection until sent() is called.
    *
    * @returns number of leading bytes accepted, or a negative errno. After an error the connection is unusable: either
-   *   an event follows or
-   * the role closes it. A transport that detects an error later reports failed(slot, STEP.send, errno).
+   *   an event follows or the role closes it. A transport that detects an error later reports failed(slot, STEP.send,
+   *   errno).
    */
   send(slot: number, bytes: NativeBuffer, offset: number, length: number): number;
 
@@ -120,8 +120,8 @@ export interface ConnectionAddresses {
  */
 export interface TransportHandler {
   /**
-   * Called once per turn when the wait ends. All events of the turn occurred before then. @param nowMs
-   * performance.now()
+   * Called once per turn when the wait ends. All events of the turn occurred before then.
+   * @param nowMs performance.now()
    */
   awake(nowMs: number): void;
 
@@ -168,9 +168,8 @@ export interface ClientTransport extends Transport {
    * one.
    *
    * @returns the slot, in state OPENING, or NO_ROOM (slot-state.ts) if connections being opened occupy all resources;
-   *   retry when one of
-   * them becomes idle or ends. If no connection is being opened, running out of resources is reported as a failure
-   * instead
+   *   retry when one of them becomes idle or ends. If no connection is being opened, running out of resources is
+   *   reported as a failure instead
    */
   open(): number;
 
@@ -232,8 +231,7 @@ export interface ServerHandler extends TransportHandler {
    * accept() failed.
    *
    * @param isFull whether resources (descriptors, memory) are exhausted. The connection then stays in the accept queue,
-   *   and the transport
-   * retries. Otherwise the error belongs to a connection that has been removed from the queue
+   *   and the transport retries. Otherwise the error belongs to a connection that has been removed from the queue
    */
   acceptFailed(errno: number, isFull: boolean): void;
 }

@@ -28,7 +28,10 @@ export function limitOf(id: string): Limit {
   return LIMITS.find((limit) => limit.id === id)!;
 }
 
-/** Returns a change of a sysctl. @param from, to values in the kernel's format */
+/**
+ * Returns a change of a sysctl.
+ * @param from, to values in the kernel's format
+ */
 export function sysctl({ limit }: Case, name: string, from: string, to: string, why: string): Change {
   return {
     limitId: limit.id,
@@ -45,7 +48,10 @@ export function sysctl({ limit }: Case, name: string, from: string, to: string, 
   };
 }
 
-/** Returns a change to RLIMIT_NOFILE. @param from, to descriptor counts */
+/**
+ * Returns a change to RLIMIT_NOFILE.
+ * @param from, to descriptor counts
+ */
 export function rlimit(found: Case, name: string, from: number, to: number): Change {
   const { limit } = found;
   return {
@@ -85,8 +91,8 @@ export function memlockLimit(found: Case): Change {
 }
 
 /**
- * Returns advice for a limit that cannot be changed on a running host. @param more values that replace the limit's own
- * texts
+ * Returns advice for a limit that cannot be changed on a running host.
+ * @param more values that replace the limit's own texts
  */
 export function advise(found: Case, more: Partial<Change> = {}): Change {
   const { limit, row } = found;

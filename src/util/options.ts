@@ -8,7 +8,10 @@ import { AppError } from "./errors.js";
 import { quoted } from "./printable.js";
 import { z } from "./zod.js";
 
-/** Creates the schema of an option. @param takes describes valid values in an error message */
+/**
+ * Creates the schema of an option.
+ * @param takes describes valid values in an error message
+ */
 export function option<T>(takes: string, check: (value: unknown) => boolean) {
   return z.custom<T>(check, { error: ({ input }) => `takes ${takes}, not ${describe(input)}` });
 }

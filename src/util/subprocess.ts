@@ -80,7 +80,10 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
   #hasClosed = false;
   #neverStarted = false;
 
-  /** Starts the process. @param command program and arguments */
+  /**
+   * Starts the process.
+   * @param command program and arguments
+   */
   constructor(command: readonly string[], options: SubprocessOptions = {}) {
     super();
     const { name = command[0]!, cwd, stopsWithUs = false, detached = false, startLimitMs = 0 } = options;

@@ -1,5 +1,5 @@
-// Tests how a run tells of refusals: real servers that refuse in each protocol's words, and what the result, the summary
-// and the page say: failures by phase and code, whose limit it is, and what to do.
+// Tests how a run tells of refusals: real servers that refuse in each protocol's words, and what the result, the
+// summary and the page say: failures by phase and code, whose limit it is, and what to do.
 import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";

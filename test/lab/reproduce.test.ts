@@ -17,7 +17,10 @@ import { CLI_FILE, runCli, start } from "../support/process.js";
 const SHELL = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c"];
 const HOME = "mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns";
 
-/** Types lines into a shell that has our program on its PATH. @returns the standard output */
+/**
+ * Types lines into a shell that has our program on its PATH.
+ * @returns the standard output
+ */
 async function type(lines: readonly string[]): Promise<string> {
   const bin = mkdtempSync(join(tmpdir(), "fourtuple-by-hand-"));
   onTestFinished(() => rmSync(bin, { recursive: true }));

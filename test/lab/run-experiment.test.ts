@@ -107,8 +107,8 @@ describe("an experiment", () => {
     try {
       return await during();
     } finally {
-      // Once it has waited for a child, the parent's CPU time contains the child's. That must not happen during the next
-      // measurement.
+      // Once it has waited for a child, the parent's CPU time contains the child's. That must not happen during the
+      // next measurement.
       const ended = others.map((other) => once(other, "exit"));
       for (const other of others) other.kill("SIGKILL");
       await Promise.all(ended);

@@ -80,7 +80,8 @@ function copyCheckout() {
 
 /**
  * Runs the test without a mutant, and retries once in case a busy machine delayed it: a test that fails anyway detects
- * nothing. @returns the test that fails
+ * nothing.
+ * @returns the test that fails
  */
 function failsAnyway({ test, only }) {
   const key = `${test} ${only}`;

@@ -7,7 +7,10 @@ import { encode } from "./contract.js";
 
 const SLOT = 3;
 
-/** Feeds `text` in pieces of the given sizes. @returns the head and the rest of its last piece, or the error */
+/**
+ * Feeds `text` in pieces of the given sizes.
+ * @returns the head and the rest of its last piece, or the error
+ */
 function read(text: string, sizes: readonly number[], heads = new Heads(new Leftovers())): string | number {
   const bytes = encode(text);
   for (let at = 0, n = 0; at < bytes.length; n++) {

@@ -29,7 +29,10 @@ export function canMakeMemoryGroups(): boolean {
   return canMake(memoryRoot(), "memory cgroup");
 }
 
-/** Creates a memory cgroup. @returns its folder */
+/**
+ * Creates a memory cgroup.
+ * @returns its folder
+ */
 export function makeMemoryGroup(limitBytes: number): string {
   const folder = make(memoryRoot());
   writeFileSync(`${folder}/${isV2() ? "memory.max" : "memory.limit_in_bytes"}`, String(limitBytes));
@@ -48,7 +51,10 @@ function canMake(root: string, what: string): boolean {
   }
 }
 
-/** Creates a group until the test ends. @param release lets its processes continue */
+/**
+ * Creates a group until the test ends.
+ * @param release lets its processes continue
+ */
 function make(root: string, release: () => void = () => undefined): string {
   const folder = `${root}/fourtuple-test-${process.pid}`;
   mkdirSync(folder);

@@ -15,7 +15,10 @@ export function valueAt(result: object, path: string): unknown {
   return path.split(".").reduce<unknown>((at, field) => (at as Record<string, unknown> | undefined)?.[field], result);
 }
 
-/** Defines the tests of a role's declarations. @param kind kind of result that contains them */
+/**
+ * Defines the tests of a role's declarations.
+ * @param kind kind of result that contains them
+ */
 export function testDeclarations(metrics: Metrics<MetricDefinitions>, kind: "connect" | "serve"): void {
   const definitions = Object.entries(metrics.definitions);
   const schema = JSON.parse(readFileSync(`docs/schema/${kind}-result.json`, "utf8")) as JsonSchema;

@@ -25,7 +25,10 @@ export function packet(of: Packet, version: 4 | 5 = 5): string {
   return mqtt.generate(of, { protocolVersion: version }).toString("latin1");
 }
 
-/** Parses all packets in these bytes. @throws {Error} if they are invalid */
+/**
+ * Parses all packets in these bytes.
+ * @throws {Error} if they are invalid
+ */
 export function packetsIn(bytes: string, version: 4 | 5 = 5): Packet[] {
   const parser = mqtt.parser({ protocolVersion: version });
   const found: Packet[] = [];

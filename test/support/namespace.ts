@@ -19,7 +19,8 @@ export function canMakeNamespaces(): boolean {
 }
 
 /**
- * Creates a namespace with loopback up; it is removed at the end of the test. @returns its name, for `ip netns exec`
+ * Creates a namespace with loopback up; it is removed at the end of the test.
+ * @returns its name, for `ip netns exec`
  */
 export function makeNamespace(): string {
   const name = `fourtuple-test-${process.pid}-${++last}`;

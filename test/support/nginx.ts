@@ -17,7 +17,11 @@ export interface Nginx {
   requests(): string[];
 }
 
-/** @param server lines of the server block @param http lines of the http block @param listen options of listen */
+/**
+ * @param server lines of the server block
+ * @param http lines of the http block
+ * @param listen options of listen
+ */
 export async function startNginx(server: string, http = "", listen = ""): Promise<Nginx> {
   const [ip, port] = [ownAddress(), ownPort()];
   const folder = mkdtempSync(join(tmpdir(), "fourtuple-nginx-"));

@@ -28,7 +28,10 @@ export interface RawListener {
   readonly sharesPort?: boolean;
 }
 
-/** Opens a listening socket. @returns its descriptor */
+/**
+ * Opens a listening socket.
+ * @returns its descriptor
+ */
 export function listenRaw(
   ip: string,
   port: number,
@@ -44,7 +47,10 @@ export function listenRaw(
   return fd;
 }
 
-/** Accepts everything in the accept queue. @returns descriptors */
+/**
+ * Accepts everything in the accept queue.
+ * @returns descriptors
+ */
 export function acceptAll(listener: number): number[] {
   const fds: number[] = [];
   for (;;) {
@@ -57,8 +63,8 @@ export function acceptAll(listener: number): number[] {
 }
 
 /**
- * Opens a client's socket; over loopback it is connected on return. @returns its descriptor, or a negative errno of
- * connect()
+ * Opens a client's socket; over loopback it is connected on return.
+ * @returns its descriptor, or a negative errno of connect()
  */
 export function connectRaw(to: string, port: number, from?: { readonly ip: string; readonly port?: number }): number {
   const address = parseIp(to);
@@ -96,7 +102,10 @@ export function close(fd: number): void {
   if (opened.delete(fd)) closeFd(fd);
 }
 
-/** Leaves the closing of a socket to the caller. @returns its descriptor */
+/**
+ * Leaves the closing of a socket to the caller.
+ * @returns its descriptor
+ */
 export function release(fd: number): number {
   opened.delete(fd);
   return fd;

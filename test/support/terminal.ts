@@ -12,7 +12,10 @@ export function hasTerminal(): boolean {
   return hasProgram("python3");
 }
 
-/** Runs the command line with both outputs on a terminal with this many columns. @returns its output, line by line */
+/**
+ * Runs the command line with both outputs on a terminal with this many columns.
+ * @returns its output, line by line
+ */
 export async function runInTerminal(columns: number, args: readonly string[]): Promise<string[]> {
   const { stdout } = await startInTerminal(columns, args).exited();
   return linesOf(stdout);

@@ -43,12 +43,16 @@ export interface Peers {
   readonly slack: number;
   accept(listener: number): number[];
   dial(to: string, port: number): number;
-  /** Sends as much of `text` as is accepted. @returns number of bytes sent */
+  /**
+   * Sends as much of `text` as is accepted.
+   * @returns number of bytes sent
+   */
   send(fd: number, text: string): number;
   /** Reads everything available. `end` is a negative errno, 0 for FIN, or undefined while the connection is open. */
   drain(fd: number): { text: string; end: number | undefined };
   /**
-   * Does what peers do unasked, such as their part of a handshake. @param listeners sockets with connections to accept
+   * Does what peers do unasked, such as their part of a handshake.
+   * @param listeners sockets with connections to accept
    */
   pump(listeners: readonly number[]): void;
   /** Returns whether all handshakes are complete. */
@@ -273,7 +277,10 @@ export async function endOf(fd: number, peers = plainPeers): Promise<number> {
   return end!;
 }
 
-/** Sends as much of `text` as the kernel accepts on a raw socket. @returns number of bytes sent */
+/**
+ * Sends as much of `text` as the kernel accepts on a raw socket.
+ * @returns number of bytes sent
+ */
 export function sendRaw(fd: number, text: string): number {
   const sent = sendBytes(fd, bytesOf(text), 0, text.length);
   return Math.max(0, sent);

@@ -48,7 +48,10 @@ function head(line: string, fields: Record<string, string | undefined>): string 
   return [line, ...lines, "", ""].join("\r\n");
 }
 
-/** Returns a frame, one character per byte. @param mask four bytes, for frames of a client */
+/**
+ * Returns a frame, one character per byte.
+ * @param mask four bytes, for frames of a client
+ */
 export function frame(
   opcode: number,
   content: string,

@@ -1,4 +1,5 @@
-// Tests a client's transport whose rings cannot all be locked: epoll takes over if that is allowed, and no ring is left.
+// Tests a client's transport whose rings cannot all be locked: epoll takes over if that is allowed, and no ring is
+// left.
 import { afterEach, describe, expect, it } from "vitest";
 import { ENOMEM } from "../../src/linux/syscalls/errno.js";
 import { lastErrno, libc } from "../../src/linux/syscalls/libc.js";

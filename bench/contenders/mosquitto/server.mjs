@@ -27,7 +27,10 @@ while (!(await watch())) await delay(20);
 console.log("listening");
 for await (const _ of createInterface(process.stdin)) console.log(JSON.stringify(count));
 
-/** Subscribes to the broker's own count. @returns {Promise<boolean>} whether it listens */
+/**
+ * Subscribes to the broker's own count.
+ * @returns {Promise<boolean>} whether it listens
+ */
 function watch() {
   return new Promise((resolve) => {
     const socket = connect({ host: "127.0.0.1", port });

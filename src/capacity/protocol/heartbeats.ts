@@ -20,7 +20,10 @@ const POLL_MS = 5;
 /** Much longer than the heartbeats take on a slow host. */
 const LIMIT_MS = 30_000;
 
-/** @returns undefined for a protocol without heartbeats @throws {AppError} E_SYSTEM if they are not answered */
+/**
+ * @returns undefined for a protocol without heartbeats
+ * @throws {AppError} E_SYSTEM if they are not answered
+ */
 export async function measureHeartbeats(trial: Trial, server: ServerProcess): Promise<ProtocolCost["heartbeats"]> {
   const heartbeat = heartbeatOf(trial.scheme);
   if (heartbeat === undefined) return undefined;

@@ -1,5 +1,5 @@
-// A load of one protocol over loopback, whose client runs in this process and whose server in another, so that what each
-// side uses can be told apart.
+// A load of one protocol over loopback, whose client runs in this process and whose server in another, so that what
+// each side uses can be told apart.
 import { startRun } from "../../client/connect.js";
 import type { ConnectRun } from "../../client/run.js";
 import { readMemoryUse } from "../../engine/memory-use.js";

@@ -82,7 +82,10 @@ async function gatherEvidence(wanted: number, engine: string, children: Subproce
   };
 }
 
-/** Starts the server on the first free port. @returns the port */
+/**
+ * Starts the server on the first free port.
+ * @returns the port
+ */
 async function startServer(engine: string, children: Subprocess[], [wanted, ...others] = PORTS): Promise<number> {
   const server = startCommand("serve", `127.0.0.1:${wanted}`, "--log", "none", "--engine", engine, "--json");
   children[0] = server;

@@ -1,4 +1,5 @@
-// `fourtuple doctor`: predicts how many connections this host can hold, names the limit and how to raise it, and explains finished runs.
+// `fourtuple doctor`: predicts how many connections this host can hold, names the limit and how to raise it, and
+// explains finished runs.
 
 import { Option } from "commander";
 import { PROGRAMS, SCHEME_NAMES } from "../../results/identifiers.js";

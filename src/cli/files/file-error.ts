@@ -34,7 +34,10 @@ export function notWritable(file: string, cause: unknown): AppError {
   return notUsable(file, cause, "written", "E_SYSTEM");
 }
 
-/** Runs `write`. @throws {AppError} E_SYSTEM from notWritable() if it fails */
+/**
+ * Runs `write`.
+ * @throws {AppError} E_SYSTEM from notWritable() if it fails
+ */
 export function writing(file: string, write: () => void): void {
   try {
     write();

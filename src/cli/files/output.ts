@@ -24,7 +24,10 @@ import { StreamOutput } from "./stream-output.js";
 export interface Output {
   /** True if the output is standard output, where messages of this program would mix with it. */
   readonly isStandard: boolean;
-  /** Writes the complete text. @throws {AppError} E_SYSTEM if that fails; an existing file is then unchanged */
+  /**
+   * Writes the complete text.
+   * @throws {AppError} E_SYSTEM if that fails; an existing file is then unchanged
+   */
   write(text: string): void;
   /** Discards the output without writing. */
   close(): void;

@@ -9,7 +9,10 @@ import { templateFor } from "./template.js";
 
 const EXTENSIONS = [".mjs", ".js", ".ts", ".mts"];
 
-/** @returns the exit code @throws {AppError} E_OPTION if the file exists or is not named as code */
+/**
+ * @returns the exit code
+ * @throws {AppError} E_OPTION if the file exists or is not named as code
+ */
 export function runProtocolNew(file: string): number {
   const extension = extname(file);
   if (!EXTENSIONS.includes(extension)) {

@@ -9,7 +9,10 @@ import type { Topic } from "./topic.js";
 const body = (words: string) => new Option("--body <text|@file>", words).argParser(readBody);
 const duration = (flag: string, words: string) => new Option(`${flag} <duration>`, words).argParser(durationFor(flag));
 
-/** @param header `--header` of a client @param handshakeTimeout `--handshake-timeout` */
+/**
+ * @param header `--header` of a client
+ * @param handshakeTimeout `--handshake-timeout`
+ */
 export function httpTopic(header: () => Option, handshakeTimeout: () => Option): Topic {
   return {
     options: (role) => [

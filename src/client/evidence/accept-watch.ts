@@ -27,7 +27,10 @@ export class AcceptWatch {
     this.#targets = targets;
   }
 
-  /** Takes a sample during the hold, for conclude() to compare with. @returns whether any connection is waiting */
+  /**
+   * Takes a sample during the hold, for conclude() to compare with.
+   * @returns whether any connection is waiting
+   */
   async sample(): Promise<boolean> {
     this.#last = await this.#read(false);
     return this.#last !== undefined && isWaiting(this.#last);

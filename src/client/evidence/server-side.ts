@@ -54,7 +54,10 @@ export class ServerSide {
     return this.#inspected ?? this.inspect();
   }
 
-  /** Cancels pending readings. @returns a promise that resolves once all their files are closed */
+  /**
+   * Cancels pending readings.
+   * @returns a promise that resolves once all their files are closed
+   */
   async end(): Promise<void> {
     this.#ending.abort();
     await Promise.all([this.#queuesBefore, this.#inspected]);

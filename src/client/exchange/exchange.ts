@@ -147,12 +147,18 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     if (this.alternates) this.messages?.resume(slot);
   }
 
-  /** The peer has sent FIN. @returns the code under which the loss is counted, or AS_ASKED if it is no loss */
+  /**
+   * The peer has sent FIN.
+   * @returns the code under which the loss is counted, or AS_ASKED if it is no loss
+   */
   peerClosed(slot: number, isUnannounced: boolean): number {
     return this.protocol.peerClosed?.(slot, isUnannounced) ?? 0;
   }
 
-  /** The peer has reset the connection. @returns 0 if it is lost, or one of REPLACEABLE */
+  /**
+   * The peer has reset the connection.
+   * @returns 0 if it is lost, or one of REPLACEABLE
+   */
   peerReset(slot: number): number {
     return this.protocol.peerReset?.(slot) ?? 0;
   }
@@ -171,8 +177,8 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
   }
 
   /**
-   * The connection in `slot` has ended. @param isOurs whether this side closed it, in which case the peer owes no
-   * answers
+   * The connection in `slot` has ended.
+   * @param isOurs whether this side closed it, in which case the peer owes no answers
    */
   ended(slot: number, isOurs: boolean): void {
     this.protocol.closed(slot);

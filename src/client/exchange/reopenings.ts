@@ -23,7 +23,10 @@ const RETRY_MS = 1;
 
 /** Opens and closes the connections. */
 export interface ReopeningsOwner {
-  /** Opens a connection in `slot`. @returns false if there is no room for now */
+  /**
+   * Opens a connection in `slot`.
+   * @returns false if there is no room for now
+   */
   reopen(slot: number): boolean;
   /** Closes the connection in `slot`, which its peer did not close although it had announced it. */
   closeAnnounced(slot: number): void;
@@ -71,7 +74,10 @@ export class Reopenings {
     this.closing.push(slot);
   }
 
-  /** The connection in `slot` has been closed. @param cause one of REPLACEABLE */
+  /**
+   * The connection in `slot` has been closed.
+   * @param cause one of REPLACEABLE
+   */
   closed(slot: number, cause: number): void {
     this.set(slot, CLOSED);
     this.idle[slot] = cause === REPLACEABLE.idle ? 1 : 0;
@@ -115,7 +121,11 @@ export class Reopenings {
     if (this.isKept(slot)) this.states[slot] = CONNECTED;
   }
 
-  /** Opens connections. @param room how many may be opened at once @returns whether more work can be done right away */
+  /**
+   * Opens connections.
+   * @param room how many may be opened at once
+   * @returns whether more work can be done right away
+   */
   turn(room: number): boolean {
     const { wanted, counters } = this;
     const nowMs = performance.now();
@@ -136,7 +146,10 @@ export class Reopenings {
     return wanted.length > 0 && room > 0;
   }
 
-  /** Returns the time until turn() has something to do without an event. @param hasRoom as for turn() */
+  /**
+   * Returns the time until turn() has something to do without an event.
+   * @param hasRoom as for turn()
+   */
   nextInMs(nowMs: number, hasRoom: boolean): number {
     const untilClose = this.closing.length > 0 ? this.closingUntilMs[this.closing.first]! : Number.POSITIVE_INFINITY;
     const untilOpen = this.wanted.length > 0 && hasRoom ? this.nextMs : Number.POSITIVE_INFINITY;

@@ -28,7 +28,10 @@ export function reportMessages({
   };
 }
 
-/** Misses among messages sent and received. @param toleratesLosses whether to tolerate the unanswered messages of lost connections */
+/**
+ * Misses among messages sent and received.
+ * @param toleratesLosses whether to tolerate the unanswered messages of lost connections
+ */
 export function messageMisses(run: RunFacts, toleratesLosses: boolean): Miss[] {
   const messages = reportMessages(run);
   const sum = (counter: number) => sumCounter(run.pool.memories, counter);

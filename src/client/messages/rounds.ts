@@ -110,7 +110,10 @@ export class Rounds {
     this.marks[slot]! -= count;
   }
 
-  /** Marks the oldest `count` messages as answered. @returns whether these are the first answers on this connection */
+  /**
+   * Marks the oldest `count` messages as answered.
+   * @returns whether these are the first answers on this connection
+   */
   answer(slot: number, count: number): boolean {
     const marks = this.marks[slot]!;
     this.waiting[slot]! -= count;

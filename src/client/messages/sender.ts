@@ -1,7 +1,7 @@
 // Sends a message over every open connection at a fixed interval. The schedule is open-loop: due times are computed in
 // advance and latency is measured from them, so a stalled server cannot hide its stall (no coordinated omission). A due
-// message is sent however late it is, or counted as missed. Without a rate (closed-loop.ts), a connection's next message
-// follows its previous answer.
+// message is sent however late it is, or counted as missed. Without a rate (closed-loop.ts), a connection's next
+// message follows its previous answer.
 import { CONTROL, type WorkerMemory } from "../../engine/worker-memory.js";
 import { COUNTER } from "../metrics.js";
 import { MOST_BEGUN, NONE, type Rounds } from "./rounds.js";
@@ -24,15 +24,18 @@ const SLOTS_AHEAD = 64;
 /** Carrier of messages, implemented by the client's exchange. */
 export interface MessageCarrier {
   /**
-   * Begins up to `most` messages that are due, and sends them together. @returns number of bytes sent at once, or a
-   * negative errno
+   * Begins up to `most` messages that are due, and sends them together.
+   * @returns number of bytes sent at once, or a negative errno
    */
   due(slot: number, most: number): number;
   /** Size of the messages that the last due() began, if it was more than one. */
   readonly begunBytes: number;
   /** Sends the outstanding message again, over another connection. */
   repeat(slot: number): void;
-  /** Continues sending pending bytes. @returns number of bytes sent */
+  /**
+   * Continues sending pending bytes.
+   * @returns number of bytes sent
+   */
   resume(slot: number): number;
   /** Returns whether bytes are waiting to be sent. */
   isBlocked(slot: number): boolean;
@@ -73,7 +76,10 @@ export class MessageSender {
     return Math.max(0, dueMs - performance.now());
   }
 
-  /** A new connection occupies `slot`. @param most number of its messages; only with a limit */
+  /**
+   * A new connection occupies `slot`.
+   * @param most number of its messages; only with a limit
+   */
   opened(slot: number, most: number): void {
     const { rounds, counters } = this;
     rounds.open(slot);
@@ -140,7 +146,10 @@ export class MessageSender {
     if (pausedMs > 0 && (schedule.nextMs > pausedMs || nowMs - pausedMs > GRACE_MS)) this.pause(end, isOpen);
   }
 
-  /** Continues with the backlog of a connection that accepts bytes again. @returns whether it has had any message */
+  /**
+   * Continues with the backlog of a connection that accepts bytes again.
+   * @returns whether it has had any message
+   */
   resume(slot: number): boolean {
     const next = this.rounds.next[slot]!;
     if (next === NONE) return false;
@@ -152,7 +161,10 @@ export class MessageSender {
     return Atomics.load(this.control, CONTROL.paused) === 1;
   }
 
-  /** Handles a slot whose message of this round is due. @param untilMs messages due by then may be sent with it */
+  /**
+   * Handles a slot whose message of this round is due.
+   * @param untilMs messages due by then may be sent with it
+   */
   private turn(slot: number, nowMs: number, untilMs: number): void {
     const { rounds, carrier, counters, schedule } = this;
     const { round } = schedule;

@@ -37,7 +37,10 @@ export class GiveUp {
     this.#timeoutsEnough = Math.min(TIMEOUTS_ENOUGH.most, Math.max(TIMEOUTS_ENOUGH.least, settings.concurrency));
   }
 
-  /** Called regularly during the ramp. @returns the reason to end it, or undefined to continue */
+  /**
+   * Called regularly during the ramp.
+   * @returns the reason to end it, or undefined to continue
+   */
   check(nowMs: number, { ready, failed, timedOut }: RampCounts): GiveUpReason | undefined {
     const answered = ready + failed - timedOut;
     this.#silentMs += Math.min(nowMs - (this.#checkedMs ?? nowMs), MAX_STEP_MS);

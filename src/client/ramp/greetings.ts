@@ -58,7 +58,10 @@ export class Greetings {
     this.lastMs = nowMs;
   }
 
-  /** Handles a first byte that was not awaited. @param waitedMs time since ESTABLISHED */
+  /**
+   * Handles a first byte that was not awaited.
+   * @param waitedMs time since ESTABLISHED
+   */
   cameUnawaited(waitedMs: number, handshakeMs: number): void {
     const roundTripMs = this.isOnePeer ? Math.min(this.fastestMs, handshakeMs) : handshakeMs;
     if (waitedMs > PROMPT_MS + 2 * roundTripMs) return;

@@ -67,7 +67,11 @@ export class InFlight {
     this.startedMs[slot] = 0;
   }
 
-  /** The first byte has arrived. @param isTimed whether it counts as a greeting @returns milliseconds since the start */
+  /**
+   * The first byte has arrived.
+   * @param isTimed whether it counts as a greeting
+   * @returns milliseconds since the start
+   */
   firstByte(slot: number, nowMs: number, isTimed: boolean): number {
     const sinceMs = nowMs - this.startedMs[slot]!;
     this.startedMs[slot] = 0;

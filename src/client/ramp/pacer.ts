@@ -58,7 +58,10 @@ export class Pacer {
     return this.#readyMs === undefined ? 0 : this.#settings.schedule.wantedAt(nowMs - this.#readyMs);
   }
 
-  /** Distributes the number of connections wanted now among the workers. @returns whether the ramp has ended */
+  /**
+   * Distributes the number of connections wanted now among the workers.
+   * @returns whether the ramp has ended
+   */
   pace(): boolean {
     const { schedule, isPaced } = this.#settings;
     if (isPaced) this.#skipStandstill();

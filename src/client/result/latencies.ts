@@ -45,7 +45,10 @@ export function summarizeLatencies(histograms: ConnectHistograms): ConnectResult
   };
 }
 
-/** Sums the histograms of all workers. @param before histograms to subtract: those read at the last reset */
+/**
+ * Sums the histograms of all workers.
+ * @param before histograms to subtract: those read at the last reset
+ */
 function readHistograms(memories: readonly WorkerMemory[], before?: ConnectHistograms): ConnectHistograms {
   const read = (place: number, earlier?: Histogram) => {
     const histogram = readHistogram(memories, place);

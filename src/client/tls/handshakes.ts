@@ -41,8 +41,8 @@ export class TlsHandshakes implements ClientTlsEvents {
   }
 
   /**
-   * Returns the TLS configuration for the worker's transport. @param destinationOf maps a slot to its destination
-   * number
+   * Returns the TLS configuration for the worker's transport.
+   * @param destinationOf maps a slot to its destination number
    */
   open({ settings, resumes, peers }: TlsPlan, destinationOf: (slot: number) => number): ClientTls {
     const peerOf = peers.length > 1 ? destinationOf : () => 0;

@@ -7,7 +7,10 @@ import { describeProcess } from "../../socket-table/listeners/peer-process.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { MAXIMA } from "./accept-queue.js";
 
-/** Explains missing greetings when nothing failed at this end. @returns undefined if no greeting is missing */
+/**
+ * Explains missing greetings when nothing failed at this end.
+ * @returns undefined if no greeting is missing
+ */
 export function explainUngreeted(result: ConnectResult): Finding | Suspect[] | undefined {
   const { misses = [], evidence } = result;
   const miss = misses.find(({ kind }) => kind === "ungreeted");

@@ -44,8 +44,8 @@ export function explainNeighbours(result: ConnectResult, failure: FailureReport)
 }
 
 /**
- * Suspects the table of a server or router on another host. @returns undefined if too few addresses are used to fill
- * one
+ * Suspects the table of a server or router on another host.
+ * @returns undefined if too few addresses are used to fill one
  */
 export function suspectNeighbours({ plan, established }: ConnectResult, facts: readonly string[]): Suspect | undefined {
   if (plan.sourceAddresses < MANY_SOURCES || established === 0) return undefined;

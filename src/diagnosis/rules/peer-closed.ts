@@ -1,5 +1,5 @@
-// Explains connections ended by the peer: a reset from a full queue, exit, a timeout, its own connection limit or its descriptor
-// limit. Whether the oldest or the newest were closed is an important clue.
+// Explains connections ended by the peer: a reset from a full queue, exit, a timeout, its own connection limit or its
+// descriptor limit. Whether the oldest or the newest were closed is an important clue.
 
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding, Suspect } from "../../results/diagnosis.js";

@@ -14,12 +14,18 @@ export interface ScriptedPlan {
   readonly script: ScriptPlan | undefined;
 }
 
-/** Loads the author's file into this thread, before a worker begins. @throws {AppError} E_OPTION */
+/**
+ * Loads the author's file into this thread, before a worker begins.
+ * @throws {AppError} E_OPTION
+ */
 export async function prepareScript({ protocol }: ScriptedPlan): Promise<void> {
   if (protocol?.name === "scripted") await loadScript(protocol.file);
 }
 
-/** @param roleLayout layout of the role's own metrics, which come first in memory @returns undefined for other protocols */
+/**
+ * @param roleLayout layout of the role's own metrics, which come first in memory
+ * @returns undefined for other protocols
+ */
 export function scriptHostOf(
   { protocol, script }: ScriptedPlan,
   memory: WorkerMemory,

@@ -98,7 +98,10 @@ export class ScriptRun {
   }
 }
 
-/** Returns undefined for other protocols. @throws {AppError} E_OPTION, see ScriptRun */
+/**
+ * Returns undefined for other protocols.
+ * @throws {AppError} E_OPTION, see ScriptRun
+ */
 export function scriptRunOf(
   protocol: ProtocolSpec | undefined,
   layout: MemoryLayout,

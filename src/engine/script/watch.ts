@@ -1,5 +1,6 @@
-// Watches the handlers of a script from the main thread: passes on the first error, and ends a worker whose handler does not
-// return. Counts its own ticks rather than time, so a process that was stopped is not mistaken for a handler that loops.
+// Watches the handlers of a script from the main thread: passes on the first error, and ends a worker whose handler
+// does not return. Counts its own ticks rather than time, so a process that was stopped is not mistaken for a handler
+// that loops.
 import { basename } from "node:path";
 import { CALL, HANDLERS } from "../../protocols/scripted/host.js";
 import { AppError } from "../../util/errors.js";

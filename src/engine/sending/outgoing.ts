@@ -64,14 +64,20 @@ export class Outgoing {
     return this.gathered >= 0 && this.gathered + bytes <= COPIED_AT_ONCE;
   }
 
-  /** Sends what was gathered for `slot`. @returns number of bytes sent, or a negative errno */
+  /**
+   * Sends what was gathered for `slot`.
+   * @returns number of bytes sent, or a negative errno
+   */
   sendGathered(slot: number): number {
     const end = this.gathered;
     this.gathered = NOT_GATHERING;
     return end > 0 ? this.send(slot, this.copied!, 0, end) : 0;
   }
 
-  /** Sends the constant at index `place`. @returns number of bytes sent, or a negative errno */
+  /**
+   * Sends the constant at index `place`.
+   * @returns number of bytes sent, or a negative errno
+   */
   sendConstant(slot: number, place: number): number {
     const start = place === 0 ? 0 : this.ends[place - 1]!;
     const end = this.ends[place]!;
@@ -110,7 +116,10 @@ export class Outgoing {
     return taken;
   }
 
-  /** Continues to send unsent bytes of `slot`. @returns number of bytes sent, or a negative errno */
+  /**
+   * Continues to send unsent bytes of `slot`.
+   * @returns number of bytes sent, or a negative errno
+   */
   resume(slot: number): number {
     let taken = 0;
     const position = slot < this.positions.length ? this.positions[slot]! - 1 : -1;

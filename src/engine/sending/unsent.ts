@@ -36,7 +36,10 @@ export class Unsent {
   /** Chunk of each slot. */
   private chunks = new Int32Array(0);
 
-  /** @param shared words shared by all threads @param word index of the one that counts the chunks in use */
+  /**
+   * @param shared words shared by all threads
+   * @param word index of the one that counts the chunks in use
+   */
   constructor(shared: Int32Array, word: number) {
     this.shared = shared;
     this.word = word;
@@ -69,7 +72,10 @@ export class Unsent {
     return true;
   }
 
-  /** Sends unsent bytes of `slot`. @returns number of bytes sent, or a negative errno */
+  /**
+   * Sends unsent bytes of `slot`.
+   * @returns number of bytes sent, or a negative errno
+   */
   send(slot: number, sender: Sender): number {
     const chunk = this.chunks[slot]!;
     const start = this.starts[chunk]!;
@@ -105,7 +111,10 @@ export class Unsent {
     return region;
   }
 
-  /** Allocates a chunk for `slot`. @returns whether one was available */
+  /**
+   * Allocates a chunk for `slot`.
+   * @returns whether one was available
+   */
   private take(slot: number): boolean {
     if (this.freeCount === 0 || Atomics.load(this.shared, this.word) >= CHUNKS + TAKEN_TOGETHER) return false;
     if (slot >= this.chunks.length) {

@@ -87,7 +87,10 @@ export class WorkerThread {
     return !this.shared.isTableShared;
   }
 
-  /** Runs a worker. @returns a promise that resolves when the worker has ended */
+  /**
+   * Runs a worker.
+   * @returns a promise that resolves when the worker has ended
+   */
   run<Plan>(start: WorkerStart<Plan>, events: WorkerEvents): Promise<void> {
     this.events = events;
     this.worker.ref();
@@ -97,7 +100,10 @@ export class WorkerThread {
     });
   }
 
-  /** Ends the thread wherever it is. @param fault passed to `onFault` */
+  /**
+   * Ends the thread wherever it is.
+   * @param fault passed to `onFault`
+   */
   terminate(fault: AppError): void {
     this.events?.onFault(fault);
     void this.worker.terminate();

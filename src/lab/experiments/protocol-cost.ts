@@ -1,5 +1,5 @@
-// E8: what a connection costs with each protocol. `doctor --protocol` measures memory, the CPU to open a connection, and
-// the CPU of a heartbeat, in the client's host.
+// E8: what a connection costs with each protocol. `doctor --protocol` measures memory, the CPU to open a connection,
+// and the CPU of a heartbeat, in the client's host.
 import type { Evidence } from "../../results/lab/evidence.js";
 import type { Prediction, ProtocolCost } from "../../results/prediction.js";
 import { formatBytes, formatDuration } from "../../util/units.js";

@@ -54,7 +54,10 @@ export class ClientLoad {
       await delay(FREEZE_POLL_MS);
   }
 
-  /** Ends the client load, even a frozen one, and reads its result. @throws {AppError} E_SYSTEM if there is none */
+  /**
+   * Ends the client load, even a frozen one, and reads its result.
+   * @throws {AppError} E_SYSTEM if there is none
+   */
   async end(): Promise<ClientLoadResult> {
     if (!this.process.hasEnded) {
       this.process.kill("SIGINT");
@@ -67,7 +70,8 @@ export class ClientLoad {
 }
 
 /**
- * Returns the JSON result of a program once it has ended. @throws {AppError} E_SYSTEM or E_PERMISSION if there is none
+ * Returns the JSON result of a program once it has ended.
+ * @throws {AppError} E_SYSTEM or E_PERMISSION if there is none
  */
 export async function jsonOf<T>(process: Subprocess, command: string): Promise<T> {
   const result = lastResult((await process.result).stdout);
@@ -113,7 +117,10 @@ export async function gather(
   return clientLoad;
 }
 
-/** Starts `serve` in the server's host and waits until it listens. @param args arguments after the address */
+/**
+ * Starts `serve` in the server's host and waits until it listens.
+ * @param args arguments after the address
+ */
 export async function startServer(
   { testbed }: Pick<LabContext, "testbed">,
   at: string,

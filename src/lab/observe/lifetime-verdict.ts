@@ -42,7 +42,10 @@ function isNarrow({ stayedMs, goneMs }: Seen, least: number, most: number): bool
   return goneMs !== undefined && stayedMs >= least / COARSE && goneMs <= most * COARSE;
 }
 
-/** Returns when the kernel's timers end the sockets, such as `59.8-60.1 s`; `none` without a timer, `-` if none was observed. */
+/**
+ * Returns when the kernel's timers end the sockets, such as `59.8-60.1 s`; `none` without a timer, `-` if none was
+ * observed.
+ */
 export function formatTimer({ timerMs, hasNoTimer, lifetime }: Seen): string {
   if (lifetime.countsDown && timerMs !== undefined) return formatRange(timerMs);
   return hasNoTimer ? "none" : "-";

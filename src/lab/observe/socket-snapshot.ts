@@ -1,4 +1,5 @@
-// Snapshot of a port's sockets, taken inside a host by in-host-socket-table.ts: counts, some 4-tuples, and ports in use.
+// Snapshot of a port's sockets, taken inside a host by in-host-socket-table.ts: counts, some 4-tuples, and ports in
+// use.
 import { fileURLToPath } from "node:url";
 import type { TcpState } from "../../results/sockets/socket-table.js";
 import type { FourTuple } from "../../util/endpoint.js";

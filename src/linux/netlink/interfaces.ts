@@ -17,7 +17,10 @@ export function readInterfaces(): Interfaces | undefined {
   }
 }
 
-/** Returns an interface address, with a zone if it is link-local. @param name of the interface */
+/**
+ * Returns an interface address, with a zone if it is link-local.
+ * @param name of the interface
+ */
 export function addressOf({ address, scopeid }: NetworkInterfaceInfo, name: string): IpAddress {
   const ip = parseIp(address);
   return scopeid ? { ...ip, zone: name } : ip;

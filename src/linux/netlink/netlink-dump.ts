@@ -34,7 +34,8 @@ export interface NetlinkQuestion {
 }
 
 /**
- * Encodes a struct nlmsghdr and a protocol-specific struct. @param flags NLM_F_REQUEST, plus NLM_F_DUMP for all entries
+ * Encodes a struct nlmsghdr and a protocol-specific struct.
+ * @param flags NLM_F_REQUEST, plus NLM_F_DUMP for all entries
  */
 export function encodeRequest(type: number, flags: number, struct: Uint8Array): Buffer {
   const request = Buffer.alloc(HEADER + struct.length);

@@ -41,7 +41,10 @@ const ALERTS: Record<number, string> = {
   120: "NO_APPLICATION_PROTOCOL",
 };
 
-/** Names used by OpenSSL and Node. @see x509_vfy.h */
+/**
+ * Names used by OpenSSL and Node.
+ * @see x509_vfy.h
+ */
 const CERTIFICATE_ERRORS: Record<number, string> = {
   2: "UNABLE_TO_GET_ISSUER_CERT",
   7: "CERT_SIGNATURE_FAILURE",
@@ -63,7 +66,10 @@ const CERTIFICATE_ERRORS: Record<number, string> = {
   79: "INVALID_CA",
 };
 
-/** Names used by OpenSSL. @see sslerr.h */
+/**
+ * Names used by OpenSSL.
+ * @see sslerr.h
+ */
 const REASONS: Record<number, string> = {
   101: "NO_SUITABLE_KEY_SHARE",
   118: "NO_SUITABLE_SIGNATURE_ALGORITHM",

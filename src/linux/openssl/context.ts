@@ -60,7 +60,10 @@ export function clientContext(settings: TlsSettings): number {
   });
 }
 
-/** Creates a server's context, which needs an identity. @throws as clientContext() */
+/**
+ * Creates a server's context, which needs an identity.
+ * @throws as clientContext()
+ */
 export function serverContext(settings: TlsSettings): number {
   const ssl = openssl();
   const context = ssl.SSL_CTX_new(ssl.TLS_server_method());

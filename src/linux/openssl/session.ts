@@ -43,7 +43,10 @@ export class TlsSessions {
     this.output = BIO_new(BIO_s_mem());
   }
 
-  /** Creates a client's SSL object; returns 0 when out of memory. @param session to resume, or 0 */
+  /**
+   * Creates a client's SSL object; returns 0 when out of memory.
+   * @param session to resume, or 0
+   */
   connect({ host, isIp }: TlsPeer, session: number): number {
     const { ssl } = this;
     const made = this.make();
@@ -100,7 +103,10 @@ export class TlsSessions {
     return Math.max(0, this.ssl.BIO_read(this.output, buffer.address, buffer.bytes.length));
   }
 
-  /** Continues the handshake. @returns 0 when it has completed, TLS_AGAIN or TLS_FAILED */
+  /**
+   * Continues the handshake.
+   * @returns 0 when it has completed, TLS_AGAIN or TLS_FAILED
+   */
   handshake(connection: number): number {
     const result = this.ssl.SSL_do_handshake(connection);
     return result === 1 ? 0 : this.explain(connection, result);

@@ -51,7 +51,10 @@ export function readCgroupMemory(
   );
 }
 
-/** Returns whether a process's cgroup or an ancestor is frozen. @param membership its /proc/PID/cgroup */
+/**
+ * Returns whether a process's cgroup or an ancestor is frozen.
+ * @param membership its /proc/PID/cgroup
+ */
 export function isGroupFrozen(membership: string, root = ROOT): boolean {
   return groupFolders("freezer", root, membership).some(({ path, isV2 }) =>
     isV2

@@ -20,7 +20,10 @@ export interface RingFiles {
   readonly nameless: number;
 }
 
-/** @param file /proc/PID/fdinfo/FD of a ring @param visit called with the inode of each registered socket */
+/**
+ * @param file /proc/PID/fdinfo/FD of a ring
+ * @param visit called with the inode of each registered socket
+ */
 export async function forEachRingSocket(file: string, visit: (inode: number) => void): Promise<RingFiles> {
   for (let attempt = 1; ; attempt++) {
     const files = await readOnce(file, visit);

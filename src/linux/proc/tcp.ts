@@ -99,7 +99,10 @@ export class ProcTcpDump {
     return true;
   }
 
-  /** Copies the address, which /proc prints as 32-bit numbers in host byte order. @returns the port */
+  /**
+   * Copies the address, which /proc prints as 32-bit numbers in host byte order.
+   * @returns the port
+   */
   private endpoint(field: number): number {
     for (let word = field / 4, digits = 0; digits < this.addressDigits; digits += 8) this.words[word++] = this.hex(8);
     this.at++;

@@ -4,7 +4,10 @@ import { libc, NativeBuffer } from "./libc.js";
 /** IF_NAMESIZE in net/if.h, including the terminating NUL. */
 const NAME_BYTES = 16;
 
-/** @param zone a name or a number @returns index, or 0 if it is neither an interface's name nor a number */
+/**
+ * @param zone a name or a number
+ * @returns index, or 0 if it is neither an interface's name nor a number
+ */
 export function interfaceIndex(zone: string): number {
   const bytes = Buffer.from(`${zone}\0`);
   const index = bytes.length > NAME_BYTES ? 0 : libc.if_nametoindex(NativeBuffer.from(bytes).address);

@@ -27,8 +27,7 @@ export function listNetNamespaces(): string[] {
  *
  * @param file namespace file: a bind mount such as /run/netns/NAME, or /proc/PID/ns/net
  * @returns 0, or a negative errno: -ENOENT if the file does not exist, -EACCES or -EPERM without privileges, -EINVAL if
- *   the file is not a
- * network namespace
+ *   the file is not a network namespace
  */
 export function enterNetNamespace(file: string): number {
   let fd: number;

@@ -120,7 +120,10 @@ export function acceptedPeer(): { ip: string; port: number } {
   return describeSockaddr(peer.bytes);
 }
 
-/** Returns the number of bytes received into `buffer`; 0 at end of file. @param flags MSG_… of recv(2) */
+/**
+ * Returns the number of bytes received into `buffer`; 0 at end of file.
+ * @param flags MSG_… of recv(2)
+ */
 export function receive(fd: number, buffer: NativeBuffer, length = buffer.bytes.length, flags = 0): number {
   return check(libc.recv(fd, buffer.address, length, flags));
 }

@@ -87,7 +87,10 @@ export const CQE_FLAG = {
   more: 2, // a multishot request continues
 } as const;
 
-/** Returns the ID of a completion's provided buffer. @param flags of the completion */
+/**
+ * Returns the ID of a completion's provided buffer.
+ * @param flags of the completion
+ */
 export function bufferOf(flags: number): number {
   return flags >>> 16;
 }

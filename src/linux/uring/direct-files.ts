@@ -6,7 +6,10 @@ import type { Ring } from "./ring.js";
 
 const argument = new NativeBuffer(RSRC_REGISTER.bytes);
 
-/** Reserves space for `count` files. @returns 0 or a negative errno; -EMFILE if RLIMIT_NOFILE is lower */
+/**
+ * Reserves space for `count` files.
+ * @returns 0 or a negative errno; -EMFILE if RLIMIT_NOFILE is lower
+ */
 export function registerFiles(ring: Ring, count: number): number {
   argument.bytes.fill(0);
   argument.bytes.writeUInt32LE(count, RSRC_REGISTER.count);

@@ -23,7 +23,10 @@ export function pushSocket(ring: Ring, file: number, family: number, how: number
   ring.words[at + SQE.fileIndex] = file + 1;
 }
 
-/** bind() to the address in the entry's element of `sockaddrs`. @param bytes size of the sockaddr */
+/**
+ * bind() to the address in the entry's element of `sockaddrs`.
+ * @param bytes size of the sockaddr
+ */
 export function pushBind(ring: Ring, file: number, bytes: number, how: number, slot: number, tag: number): void {
   const address = ring.sockaddrAddress(ring.sockaddrWord);
   ring.push(OP.bind | IN_FILES | (how << FLAGS_SHIFT), file, bytes, address, 0, 0, slot, tag);
@@ -80,7 +83,10 @@ export function writeSockaddr(ring: Ring, words: Int32Array): void {
   for (let i = 0; i < words.length; i++) ring.sockaddrs[at + i] = words[i]!;
 }
 
-/** recv() of up to `length` bytes to `address`. @param flags MSG_… */
+/**
+ * recv() of up to `length` bytes to `address`.
+ * @param flags MSG_…
+ */
 export function pushReceiveAt(
   ring: Ring,
   file: number,
@@ -93,7 +99,11 @@ export function pushReceiveAt(
   ring.push(OP.recv | IN_FILES, file, 0, address, length, flags, slot, tag);
 }
 
-/** recv() into one of the ring's provided buffers. @param priority RECV bits @param flags MSG_… */
+/**
+ * recv() into one of the ring's provided buffers.
+ * @param priority RECV bits
+ * @param flags MSG_…
+ */
 export function pushReceive(
   ring: Ring,
   file: number,
@@ -109,8 +119,8 @@ export function pushReceive(
 }
 
 /**
- * send() of `length` bytes at `address`, which must not change before completion. @param flags MSG_… besides
- * MSG_NOSIGNAL
+ * send() of `length` bytes at `address`, which must not change before completion.
+ * @param flags MSG_… besides MSG_NOSIGNAL
  */
 export function pushSend(
   ring: Ring,

@@ -19,12 +19,18 @@ export interface Mapping {
 export class NativeMemory {
   private readonly mappings: Mapping[] = [];
 
-  /** Maps a region of a ring at `offset`. @returns a negative errno on failure */
+  /**
+   * Maps a region of a ring at `offset`.
+   * @returns a negative errno on failure
+   */
   mapRing(ring: number, length: number, offset: number): Mapping | number {
     return this.map(length, MAP_SHARED_POPULATE, ring, offset);
   }
 
-  /** Allocates zeroed, page-aligned memory. @returns a negative errno when memory is short */
+  /**
+   * Allocates zeroed, page-aligned memory.
+   * @returns a negative errno when memory is short
+   */
   allocate(length: number): Mapping | number {
     return this.map(length, MAP_PRIVATE_ANONYMOUS, NO_FD, 0);
   }

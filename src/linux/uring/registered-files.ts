@@ -58,14 +58,20 @@ export class RegisteredFiles {
     this.capacity = capacity;
   }
 
-  /** Reserves space for the files. @returns 0 or a negative errno */
+  /**
+   * Reserves space for the files.
+   * @returns 0 or a negative errno
+   */
   private register(): number {
     const empty = NativeBuffer.from(new Uint8Array(new Int32Array(this.capacity).fill(-1).buffer));
     const { register } = SYS_IO_URING;
     return libc.syscall(register, this.ring, REGISTER.files, empty.address, this.capacity, 0, 0) < 0 ? -lastErrno() : 0;
   }
 
-  /** Maps the ring's queues. @returns 0 or a negative errno */
+  /**
+   * Maps the ring's queues.
+   * @returns 0 or a negative errno
+   */
   private mapQueues(params: Buffer): number {
     const sqEntries = params.readUInt32LE(PARAMS.sqEntries);
     const cqEntries = params.readUInt32LE(PARAMS.cqEntries);
@@ -137,7 +143,10 @@ export class RegisteredFiles {
     return this.updateFiles(index, noFiles.address, 1);
   }
 
-  /** Closes a few hundred entries starting at `first`. @returns index to continue with, `filled` when all are closed */
+  /**
+   * Closes a few hundred entries starting at `first`.
+   * @returns index to continue with, `filled` when all are closed
+   */
   removeSome(first: number): number {
     const count = Math.min(REMOVED_AT_ONCE, this.filled - first);
     if (count > 0) this.updateFiles(first, noFiles.address, count);

@@ -20,7 +20,10 @@ export interface RingMemory {
   readonly sockaddrBase: number;
 }
 
-/** Maps a new ring. `memory` owns the mappings. @returns a negative errno when memory is short */
+/**
+ * Maps a new ring. `memory` owns the mappings.
+ * @returns a negative errno when memory is short
+ */
 export function mapRing({ fd, params }: NewRing, memory: NativeMemory): RingMemory | number {
   const sqEntries = params.readUInt32LE(PARAMS.sqEntries);
   const sqArray = params.readUInt32LE(PARAMS.sqArray);

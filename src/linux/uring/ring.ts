@@ -34,8 +34,7 @@ export class Ring extends Completions {
 
   /**
    * @returns a negative errno: -EPERM if io_uring is forbidden, -ENOSYS if the kernel lacks it or is too old, -ENOMEM
-   *   if RLIMIT_MEMLOCK or
-   * memory is exhausted, -EMFILE if no descriptor is left
+   *   if RLIMIT_MEMLOCK or memory is exhausted, -EMFILE if no descriptor is left
    */
   static open(options: RingOptions): Ring | number {
     const made = setUpRing(options);

@@ -10,8 +10,8 @@ const SMALL = { entries: 4, completions: 8 };
 /** Why io_uring cannot be used. */
 export type UringObstacle =
   /**
-   * io_uring_setup(), or another call on the new ring, failed: EPERM from a seccomp filter or kernel.io_uring_disabled, ENOSYS on old kernels, ENOMEM
-   * from RLIMIT_MEMLOCK.
+   * io_uring_setup(), or another call on the new ring, failed: EPERM from a seccomp filter or kernel.io_uring_disabled,
+   * ENOSYS on old kernels, ENOMEM from RLIMIT_MEMLOCK.
    */
   | { readonly kind: "setup"; readonly errno: number }
   /** The kernel lacks operations, named as in OP. */

@@ -19,7 +19,10 @@ export function describeThreads(result: ConnectResult | ServeResult): string {
   return `${formatCount(threads)}, ${whose} table of ${formatBound(nofileLimit)} descriptors`;
 }
 
-/** Returns `io_uring`, or a text such as `epoll: io_uring is disabled (…)`, with the fix; undefined for a result of an older version. */
+/**
+ * Returns `io_uring`, or a text such as `epoll: io_uring is disabled (…)`, with the fix; undefined for a result of an
+ * older version.
+ */
 export function describeEngine({ engine }: ConnectResult | ServeResult): string | undefined {
   if (engine === undefined) return undefined;
   if (engine.name === "uring") return "io_uring";

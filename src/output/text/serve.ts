@@ -42,7 +42,10 @@ export function backlogNote(requested: number, inForce: number): string | undefi
   ].join("\n");
 }
 
-/** Returns one line of current figures. @param ratePerSec accepted connections per second */
+/**
+ * Returns one line of current figures.
+ * @param ratePerSec accepted connections per second
+ */
 export function serveProgress(snapshot: ServeSnapshot, ratePerSec: number, paint: Paint = plain): string {
   const parts = [
     `open ${paint("bold", formatCount(snapshot.open))}`,

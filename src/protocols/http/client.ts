@@ -1,6 +1,6 @@
 // An HTTP/1.1 client. It sends a request as soon as a connection is open; the response makes the connection ready.
-// After that it sends one request for each message that is due, without pipelining. The first request is a message, too,
-// if there are others.
+// After that it sends one request for each message that is due, without pipelining. The first request is a message,
+// too, if there are others.
 //
 // Most responses of a server have the same head, so a head is compared with the last one before it is parsed.
 import { CODES, FAULT } from "../codes.js";
@@ -224,7 +224,10 @@ export class HttpClient extends HttpSide implements ClientProtocol {
   }
 }
 
-/** Checks bytes `start` to `end`, which begin at index `from` of a response. @returns the fault, if any */
+/**
+ * Checks bytes `start` to `end`, which begin at index `from` of a response.
+ * @returns the fault, if any
+ */
 function findFault(bytes: Uint8Array, start: number, end: number, from: number): number | undefined {
   for (let at = start; at < end; at++) {
     const byte = bytes[at]!;

@@ -41,7 +41,10 @@ export function contentLength(fields: Fields): number | undefined {
   return isSound ? length : Number.NaN;
 }
 
-/** Whether the sender keeps the connection open after this message. @param minor minor version: 0 for HTTP/1.0 */
+/**
+ * Whether the sender keeps the connection open after this message.
+ * @param minor minor version: 0 for HTTP/1.0
+ */
 export function isKept(fields: Fields, minor: number): boolean {
   const options = fields.get("connection");
   if (hasToken(options, "close")) return false;

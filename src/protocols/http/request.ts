@@ -24,7 +24,10 @@ const LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP\/(\d)\.(\d)\r\n/;
 
 const NO_TOKEN = Buffer.from('"(),/:;<=>?@[\\]{}');
 
-/** @param head including the empty line @param maxBytes maximum length of a body */
+/**
+ * @param head including the empty line
+ * @param maxBytes maximum length of a body
+ */
 export function parseRequest(head: string, maxBytes: number): RequestHead {
   const [, method, target, major, minor] = LINE.exec(head) ?? [];
   if (target === undefined) return refusal(400);
@@ -93,7 +96,10 @@ const REASONS: Readonly<Record<number, string>> = {
   505: "HTTP Version Not Supported",
 };
 
-/** Returns the head of a response. @param fields such as `Content-Length: 5`; undefined ones are omitted */
+/**
+ * Returns the head of a response.
+ * @param fields such as `Content-Length: 5`; undefined ones are omitted
+ */
 export function makeHead(status: number, ...fields: (string | undefined)[]): string {
   const lines = [`HTTP/1.1 ${status} ${REASONS[status] ?? ""}`, ...fields.filter((field) => field !== undefined)];
   return `${lines.join("\r\n")}\r\n\r\n`;

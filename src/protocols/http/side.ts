@@ -1,5 +1,5 @@
-// Reads HTTP/1.1 messages for both sides: a head, then a body, over and over. Bodies are counted and not stored; only an incomplete head
-// is buffered.
+// Reads HTTP/1.1 messages for both sides: a head, then a body, over and over. Bodies are counted and not stored; only
+// an incomplete head is buffered.
 // @see RFC 9112, 6 and 7
 import { grown } from "../columns.js";
 import type { Connections, Protocol } from "../contract.js";
@@ -89,7 +89,10 @@ export abstract class HttpSide implements Protocol {
   protected abstract headTooLong(slot: number): void;
   /** The framing of a body is invalid. */
   protected abstract badBody(slot: number): void;
-  /** Bytes `start` to `end` are part of a body. @param isContent false for the framing of chunks */
+  /**
+   * Bytes `start` to `end` are part of a body.
+   * @param isContent false for the framing of chunks
+   */
   protected abstract body(slot: number, bytes: Uint8Array, start: number, end: number, isContent: boolean): void;
   /** A message is complete. */
   protected abstract ended(slot: number): void;
@@ -147,7 +150,10 @@ export abstract class HttpSide implements Protocol {
     return start + length;
   }
 
-  /** Reads sizes of chunks, line ends and the trailer, until content follows or the body ends. @returns where the rest begins */
+  /**
+   * Reads sizes of chunks, line ends and the trailer, until content follows or the body ends.
+   * @returns where the rest begins
+   */
   private readFraming(slot: number, bytes: Uint8Array, start: number, end: number): number {
     let state = this.states[slot]!;
     let at = start;

@@ -256,7 +256,10 @@ export class MqttClient extends MqttSide implements ClientProtocol {
     return true;
   }
 
-  /** Applies the limits in the broker's properties. @returns whether they allow the client's messages */
+  /**
+   * Applies the limits in the broker's properties.
+   * @returns whether they allow the client's messages
+   */
   private agree(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
     const window = numberProperty(bytes, start, end, PROPERTY.receiveMaximum);
     if (window > 0) this.window = Math.min(this.window, window);

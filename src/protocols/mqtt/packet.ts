@@ -82,7 +82,10 @@ export function sizeOfLength(length: number): number {
   return length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x20_0000 ? 3 : 4;
 }
 
-/** Writes a fixed header right before `body`. @returns where it begins */
+/**
+ * Writes a fixed header right before `body`.
+ * @returns where it begins
+ */
 export function writeHeaderBefore(bytes: Uint8Array, body: number, first: number, length: number): number {
   const start = body - 1 - sizeOfLength(length);
   bytes[start] = first;

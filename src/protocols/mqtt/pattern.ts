@@ -16,7 +16,10 @@ export class Pattern {
     this.longest = this.pieces.reduce((sum, { length }) => sum + length + MOST_DIGITS, 0);
   }
 
-  /** Writes the text of connection `number`. @returns where it ends */
+  /**
+   * Writes the text of connection `number`.
+   * @returns where it ends
+   */
   write(bytes: Uint8Array, at: number, number: number): number {
     const { pieces } = this;
     let next = at;
@@ -36,7 +39,10 @@ export class Pattern {
   }
 }
 
-/** Writes a whole number below 2^32. @returns where it ends */
+/**
+ * Writes a whole number below 2^32.
+ * @returns where it ends
+ */
 export function writeDigits(bytes: Uint8Array, at: number, number: number): number {
   let end = at + 1;
   for (let limit = 10; number >= limit; limit *= 10) end++;

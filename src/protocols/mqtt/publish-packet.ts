@@ -35,7 +35,10 @@ export class PublishPacket {
     this.view = new DataView(this.bytes.buffer);
   }
 
-  /** Writes the packet of a message. @param identifier packet identifier, which is ignored for QoS 0 */
+  /**
+   * Writes the packet of a message.
+   * @param identifier packet identifier, which is ignored for QoS 0
+   */
   write(stamp: Stamp, identifier: number): void {
     const { bytes, payload } = this;
     let at = this.topic.writeString(bytes, LONGEST_HEADER, stamp.number);

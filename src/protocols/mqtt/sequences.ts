@@ -16,7 +16,10 @@ export class Sequences {
   private table = new Uint32Array(1024 * WORDS);
   private count = 0;
 
-  /** Records a message that connection `receiver` got. @returns number of messages lost before it, NEW or REPEATED */
+  /**
+   * Records a message that connection `receiver` got.
+   * @returns number of messages lost before it, NEW or REPEATED
+   */
   note(receiver: number, publisher: number, number: number, sequence: number): number {
     let at = this.find(receiver, publisher, number);
     const { table } = this;

@@ -143,7 +143,10 @@ export class MqttServer extends MqttSide {
     return true;
   }
 
-  /** Answers SUBSCRIBE or UNSUBSCRIBE, accepting all filters. @returns whether the packet is valid */
+  /**
+   * Answers SUBSCRIBE or UNSUBSCRIBE, accepting all filters.
+   * @returns whether the packet is valid
+   */
   private subscribe(slot: number, type: number, bytes: Uint8Array, start: number, end: number): boolean {
     const isVersion5 = this.isVersion5(slot);
     const grants = type === PACKET.subscribe;

@@ -93,7 +93,10 @@ export abstract class MqttSide implements Protocol {
 
   /** Whether the peer may send a packet of this type now. */
   protected abstract isExpected(type: number, flags: number): boolean;
-  /** A packet other than PUBLISH has arrived. Bytes `start` to `end` are its body. @returns whether it is valid */
+  /**
+   * A packet other than PUBLISH has arrived. Bytes `start` to `end` are its body.
+   * @returns whether it is valid
+   */
   protected abstract packet(slot: number, type: number, bytes: Uint8Array, start: number, end: number): boolean;
   /** A PUBLISH begins. Bytes `start` to `end` are the first `peeked` bytes of its payload, or all of a shorter one. */
   protected abstract publish(slot: number, isRetained: boolean, bytes: Uint8Array, start: number, end: number): void;
@@ -122,7 +125,10 @@ export abstract class MqttSide implements Protocol {
     this.gathered.set(bytes, at);
   }
 
-  /** Reserves `length` bytes in `answers` for an answer. @returns where they begin */
+  /**
+   * Reserves `length` bytes in `answers` for an answer.
+   * @returns where they begin
+   */
   protected room(slot: number, length: number): number {
     if (this.gatheredTo + length > GATHERED) this.flush(slot);
     this.gatheredTo += length;
@@ -216,7 +222,10 @@ export abstract class MqttSide implements Protocol {
     return WAIT;
   }
 
-  /** Reads the packet at `at`, or the head of a PUBLISH. @returns where it ends, or WAIT or ENDED */
+  /**
+   * Reads the packet at `at`, or the head of a PUBLISH.
+   * @returns where it ends, or WAIT or ENDED
+   */
   private packetAt(slot: number, bytes: Uint8Array, at: number, end: number): number {
     const first = bytes[at]!;
     const type = first >> 4;

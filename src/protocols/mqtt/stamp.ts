@@ -26,7 +26,11 @@ export function writeStamp(view: DataView, at: number, stamp: Stamp): void {
 
 const floats = new DataView(new ArrayBuffer(8));
 
-/** Reads the stamp at `at` into `stamp`. @param end end of the bytes available @returns whether there is one */
+/**
+ * Reads the stamp at `at` into `stamp`.
+ * @param end end of the bytes available
+ * @returns whether there is one
+ */
 export function readStamp(stamp: Stamp, bytes: Uint8Array, at: number, end: number): boolean {
   if (end - at < STAMP_SIZE || uint32At(bytes, at) !== MAGIC) return false;
   stamp.publisher = uint32At(bytes, at + 4);

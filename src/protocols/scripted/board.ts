@@ -1,5 +1,5 @@
-// Texts that scripted handlers leave for the main thread: the stack of the first error, and what refusal codes mean. All
-// workers of a run share one board. The first writer of an entry wins, and an entry never changes again.
+// Texts that scripted handlers leave for the main thread: the stack of the first error, and what refusal codes mean.
+// All workers of a run share one board. The first writer of an entry wins, and an entry never changes again.
 
 const ERROR_BYTES = 4096;
 const REFUSALS = 64;

@@ -18,7 +18,10 @@ export class HandlerCalls {
     this.words = words;
   }
 
-  /** Calls a handler for the connection in `slot`. @returns what it threw; undefined if nothing */
+  /**
+   * Calls a handler for the connection in `slot`.
+   * @returns what it threw; undefined if nothing
+   */
   call(handler: number, slot: number): unknown {
     const { handlers, connection } = this;
     connection.slot = slot;

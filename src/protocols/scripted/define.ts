@@ -1,5 +1,5 @@
-// The public contract of a protocol of your own: `import { defineProtocol } from "fourtuple/protocol"`. This file has no
-// imports, so that an author's file can load it on its own.
+// The public contract of a protocol of your own: `import { defineProtocol } from "fourtuple/protocol"`. This file has
+// no imports, so that an author's file can load it on its own.
 
 /** Type of a state column, by kind and bits. Values wrap as in typed arrays. */
 export type ColumnType = "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "f32" | "f64";
@@ -12,8 +12,8 @@ export type Framing =
   /** Up to a delimiter of 1 to 16 bytes, such as `"\r\n"`, which is not part of the frame that `received` sees. */
   | { readonly delimiter: string | Uint8Array; readonly maxBytes?: number }
   /**
-   * A length of `bytes` bytes (1, 2, 3 or 4; big endian unless `endian` is `"little"`) at `at` (default 0) says how many
-   * bytes follow it or, with `includesHeader`, how many bytes the whole frame has. The frame includes its header.
+   * A length of `bytes` bytes (1, 2, 3 or 4; big endian unless `endian` is `"little"`) at `at` (default 0) says how
+   * many bytes follow it or, with `includesHeader`, how many bytes the whole frame has. The frame includes its header.
    */
   | {
       readonly length: {
@@ -33,8 +33,9 @@ export type Framing =
   | { readonly end: (bytes: Uint8Array, start: number, end: number) => number; readonly maxBytes?: number };
 
 /**
- * A received frame, or without framing, whatever one read returned. There is one object for all frames: it is valid until
- * the handler returns. Positions count from the start of the frame; numbers are big endian unless the name ends with `le`.
+ * A received frame, or without framing, whatever one read returned. There is one object for all frames: it is valid
+ * until the handler returns. Positions count from the start of the frame; numbers are big endian unless the name ends
+ * with `le`.
  */
 export interface Frame {
   /** Buffer that contains the frame, from `start` to `end` (exclusive). Copy what you keep. */
@@ -86,15 +87,16 @@ export interface ConnectionBase<M, D extends string> {
   /** Your counters and histograms. */
   readonly metrics: M;
   /**
-   * This connection's row of the data file (`--data users.csv`), by column: row 1 for connection 1, and the first row again
-   * after the last one. Each access reads the row from the file, so take what you need once.
+   * This connection's row of the data file (`--data users.csv`), by column: row 1 for connection 1, and the first row
+   * again after the last one. Each access reads the row from the file, so take what you need once.
    */
   readonly row: { readonly [Column in D]: string };
   /** Returns the next of this connection's random numbers, 0 or more and below 1. The same seed repeats them. */
   random(): number;
   /**
-   * Sends a text in UTF-8, or bytes `start` to `end` (exclusive). They are copied, so the buffer can be reused. All that a
-   * handler sends leaves together. Over WebSocket, a text is sent as a text message, and bytes as a binary message.
+   * Sends a text in UTF-8, or bytes `start` to `end` (exclusive). They are copied, so the buffer can be reused. All
+   * that a handler sends leaves together. Over WebSocket, a text is sent as a text message, and bytes as a binary
+   * message.
    */
   send(content: string | Uint8Array, start?: number, end?: number): void;
   /** Marks the connection as set up. Call it once, in `opened` or later; without an `opened`, it is called for you. */
@@ -119,8 +121,8 @@ export interface ClientOperations<P extends string> {
   /** Reports that the oldest `count` (default 1) messages will never be answered. */
   missed(count?: number): void;
   /**
-   * Enters one of your phases, unless the connection is in it, and ends the current one. The first begins by itself when
-   * the connection opens; ready() ends the current one, and so does the end of a connection that is ready.
+   * Enters one of your phases, unless the connection is in it, and ends the current one. The first begins by itself
+   * when the connection opens; ready() ends the current one, and so does the end of a connection that is ready.
    */
   phase(name: P): void;
 }
@@ -148,7 +150,10 @@ export type ClientConnection<
  * promise, no waiting. One that throws ends its connection as a failure; one that runs for a second ends the run.
  */
 export interface Handlers<C> {
-  /** The connection is established: with TLS after its handshake, over WebSocket after the upgrade. Must lead to ready(). */
+  /**
+   * The connection is established: with TLS after its handshake, over WebSocket after the upgrade. Must lead to
+   * ready().
+   */
   opened?(c: C): void;
   /** A frame has arrived. */
   received?(c: C, frame: Frame): void;

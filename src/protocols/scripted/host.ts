@@ -1,4 +1,5 @@
-// What a scripted side needs from its worker besides connections: memory that the main thread reads, and the run's inputs.
+// What a scripted side needs from its worker besides connections: memory that the main thread reads, and the run's
+// inputs.
 import type { Histogram } from "../../results/histogram/histogram.js";
 import type { Board } from "./board.js";
 import type { Rows } from "./file/rows.js";

@@ -33,7 +33,10 @@ export class MessageParts {
     this.leftovers.keep(slot, bytes, start, end);
   }
 
-  /** Copies the part that was added last, before its buffer is used again. @returns whether there was room */
+  /**
+   * Copies the part that was added last, before its buffer is used again.
+   * @returns whether there was room
+   */
   keep(slot: number): boolean {
     const { bytes, start, end } = this;
     this.bytes = NONE;

@@ -1,5 +1,5 @@
-// A definition's phases and metrics, and their places in a worker's memory. The main thread and the workers derive the same
-// places from the same spec.
+// A definition's phases and metrics, and their places in a worker's memory. The main thread and the workers derive the
+// same places from the same spec.
 import type { Histogram } from "../../results/histogram/histogram.js";
 import type { MetricSpec, ScriptedSpec } from "../spec/spec.js";
 import type { CounterMetric, HistogramMetric, MetricDeclaration } from "./define.js";

@@ -1,5 +1,5 @@
-// A prototype for objects that authors use: reading or writing a name that the object lacks throws and says what there is.
-// Names that it has are found first, so they cost no more than usual.
+// A prototype for objects that authors use: reading or writing a name that the object lacks throws and says what there
+// is. Names that it has are found first, so they cost no more than usual.
 
 /** Names that the language looks up itself; so does Node, with symbols, when it prints an object. */
 export const LOOKED_UP = ["constructor", "then", "toJSON"];

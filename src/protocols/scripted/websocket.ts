@@ -1,5 +1,5 @@
-// Scripts over WebSocket: each message is a frame of the script, and what it sends leaves as messages. The upgrade, control
-// frames and pings are those of WebSocket runs.
+// Scripts over WebSocket: each message is a frame of the script, and what it sends leaves as messages. The upgrade,
+// control frames and pings are those of WebSocket runs.
 import { randomBytes } from "node:crypto";
 import type { ClientConnections, Connections, Handshake } from "../contract.js";
 import type { WebSocketSpec } from "../spec/spec.js";

@@ -15,8 +15,8 @@ export interface HttpOptions {
   /** Clients: how long a response may take or stall before its connection counts as lost; default no limit. */
   readonly responseTimeoutMs?: number | undefined;
   /**
-   * Clients: whether a connection that the server closes between two responses is opened again for its next request, if there
-   * is a rate or a number of requests; default true. If not, it is lost.
+   * Clients: whether a connection that the server closes between two responses is opened again for its next request, if
+   * there is a rate or a number of requests; default true. If not, it is lost.
    */
   readonly reopen?: boolean | undefined;
   /** Servers: status of each response; default 200, or 204 in mode discard. */

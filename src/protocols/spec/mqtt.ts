@@ -55,7 +55,10 @@ const KEEP_ALIVE_MS = 60_000;
 const LARGEST_16 = 65_535;
 const LARGEST_PAYLOAD = 16 * 1024 * 1024;
 
-/** @param options `message`: the payload, if it is given @throws {AppError} E_OPTION when an option makes no sense */
+/**
+ * @param options `message`: the payload, if it is given
+ * @throws {AppError} E_OPTION when an option makes no sense
+ */
 export function mqttSpec(options: MqttOptions & { readonly message?: unknown }): MqttSpec {
   const { mqttVersion = "5", username, password, qos = 0, subscribe = [], keepSession = false } = options;
   if (!MQTT_VERSIONS.includes(mqttVersion)) {
@@ -91,7 +94,10 @@ export function mqttSpec(options: MqttOptions & { readonly message?: unknown }):
   };
 }
 
-/** Returns a payload with room for a stamp, for use when no message is given. @throws {AppError} E_OPTION */
+/**
+ * Returns a payload with room for a stamp, for use when no message is given.
+ * @throws {AppError} E_OPTION
+ */
 export function stampedPayload(size = STAMP_SIZE): Uint8Array {
   if (!Number.isInteger(size) || size < STAMP_SIZE || size > LARGEST_PAYLOAD) {
     throw invalid(

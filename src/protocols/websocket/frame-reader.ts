@@ -69,7 +69,12 @@ export abstract class FrameReader {
     this.leftovers.drop(slot);
   }
 
-  /** A data frame begins. @param first byte of its header @param at start of the header @param key mask as a number */
+  /**
+   * A data frame begins.
+   * @param first byte of its header
+   * @param at start of the header
+   * @param key mask as a number
+   */
   protected abstract frame(
     slot: number,
     bytes: Uint8Array,
@@ -78,9 +83,15 @@ export abstract class FrameReader {
     length: number,
     key: number,
   ): void;
-  /** Handles message content. @returns whether it is valid UTF-8, or is not text */
+  /**
+   * Handles message content.
+   * @returns whether it is valid UTF-8, or is not text
+   */
   protected abstract content(slot: number, bytes: Uint8Array, start: number, end: number): boolean;
-  /** Handles the end of a message. @returns whether it was valid UTF-8, or was not text */
+  /**
+   * Handles the end of a message.
+   * @returns whether it was valid UTF-8, or was not text
+   */
   protected abstract message(slot: number): boolean;
   /** Answers the peer's ping, whose content is still masked. */
   protected abstract pong(slot: number, bytes: Uint8Array, start: number, end: number, key: number): void;
@@ -111,7 +122,10 @@ export abstract class FrameReader {
     this.utf8 = grown(this.utf8, slot);
   }
 
-  /** Reads frames. @returns whether the connection is still open */
+  /**
+   * Reads frames.
+   * @returns whether the connection is still open
+   */
   protected frames(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
     let at = start;
     while (at < end) {
@@ -146,7 +160,10 @@ export abstract class FrameReader {
     return true;
   }
 
-  /** Buffers the beginning of a part that must be complete. @returns whether there is room */
+  /**
+   * Buffers the beginning of a part that must be complete.
+   * @returns whether there is room
+   */
   private keep(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
     if (!this.leftovers.keep(slot, bytes, start, end)) return false;
     this.flags[slot]! |= PARTIAL;
@@ -174,7 +191,10 @@ export abstract class FrameReader {
     this.frame(slot, bytes, at, first, length, key);
   }
 
-  /** Handles content of the current frame. @returns whether the connection is still open */
+  /**
+   * Handles content of the current frame.
+   * @returns whether the connection is still open
+   */
   private take(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
     const isText = this.content(slot, bytes, start, end);
     this.sizes[slot]! += end - start;

@@ -43,7 +43,10 @@ export function uint32At(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
 }
 
-/** Writes the header of an unmasked frame. @returns end of the header */
+/**
+ * Writes the header of an unmasked frame.
+ * @returns end of the header
+ */
 export function writeHeader(bytes: Uint8Array, at: number, first: number, length: number): number {
   bytes[at] = first;
   if (length < IN_16_BITS) {

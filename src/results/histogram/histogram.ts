@@ -56,12 +56,18 @@ export class Histogram {
     return this.counts.reduce((sum, times, bucket) => (times === 0 ? sum : sum + times * middleOf(bucket)), 0) / count;
   }
 
-  /** Returns the value that `percent` of all values do not exceed. @param percent above 0, up to 100 */
+  /**
+   * Returns the value that `percent` of all values do not exceed.
+   * @param percent above 0, up to 100
+   */
   percentile(percent: number): number {
     return this.percentiles([percent])[0]!;
   }
 
-  /** Returns several percentiles in a single pass. @param percents in ascending order */
+  /**
+   * Returns several percentiles in a single pass.
+   * @param percents in ascending order
+   */
   percentiles(percents: readonly number[]): number[] {
     const { count } = this;
     if (count === 0) return percents.map(() => 0);

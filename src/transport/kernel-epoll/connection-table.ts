@@ -99,7 +99,10 @@ export class ConnectionTable {
     return this.receiveSome(slot, buffer, buffer.bytes.length, MSG_PEEK);
   }
 
-  /** Discards `length` bytes that are in the receive queue. @returns number of bytes, or a negative errno */
+  /**
+   * Discards `length` bytes that are in the receive queue.
+   * @returns number of bytes, or a negative errno
+   */
   discard(slot: number, buffer: NativeBuffer, length: number): number {
     return this.receiveSome(slot, buffer, length, MSG_TRUNC);
   }
@@ -187,7 +190,10 @@ export class ConnectionTable {
     this.parked.close(place);
   }
 
-  /** Temporarily fills parkingFds with the slots of connections that can be parked. @returns number of slots */
+  /**
+   * Temporarily fills parkingFds with the slots of connections that can be parked.
+   * @returns number of slots
+   */
   private collectParkable(): number {
     const { parkable, stateMask, tableSize } = this.options;
     const wanted = Math.min(PARKED_AT_ONCE, LARGEST_FILE_TABLE, tableSize);

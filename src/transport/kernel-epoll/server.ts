@@ -161,7 +161,10 @@ export class EpollServer extends EpollTransport implements ServerTransport {
     return true;
   }
 
-  /** Starts or stops watching the listening socket. @returns 0 or a negative errno */
+  /**
+   * Starts or stops watching the listening socket.
+   * @returns 0 or a negative errno
+   */
   private listen(joins: boolean): number {
     if (joins === this.isListening) return 0;
     // EPOLLEXCLUSIVE: a new connection wakes one worker rather than all.

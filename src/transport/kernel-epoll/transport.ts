@@ -63,7 +63,10 @@ export abstract class EpollTransport implements Transport {
     this.buffer = new NativeBuffer(budget.readBytes);
   }
 
-  /** Starts watching the wake-up descriptor. @returns 0, or a negative errno if this transport is unusable */
+  /**
+   * Starts watching the wake-up descriptor.
+   * @returns 0, or a negative errno if this transport is unusable
+   */
   begin(): number {
     return this.epoll.fd < 0 ? this.epoll.fd : this.epoll.add(this.wakeFd, EPOLLIN, WAKE_UP);
   }
@@ -168,7 +171,10 @@ export abstract class EpollTransport implements Transport {
     this.handler.received(slot, this.buffer, 0, length);
   }
 
-  /** Reports that more can be sent. @returns whether the connection is open and has no pending output */
+  /**
+   * Reports that more can be sent.
+   * @returns whether the connection is open and has no pending output
+   */
   protected unblock(slot: number, bits: number): boolean {
     const { table } = this;
     table.setState(slot, table.state(slot) & ~bits);
@@ -177,7 +183,10 @@ export abstract class EpollTransport implements Transport {
     return state !== SLOT.free && (state & UNSENT) === 0;
   }
 
-  /** Handles the end of an ESTABLISHED connection by the peer or the network. @param errno 0 for the peer's FIN */
+  /**
+   * Handles the end of an ESTABLISHED connection by the peer or the network.
+   * @param errno 0 for the peer's FIN
+   */
   protected ended(slot: number, errno: number): void {
     if (errno === 0) this.handler.closed(slot);
     else this.handler.failed(slot, STEP.hold, errno, false);

@@ -1,8 +1,8 @@
 // Accepts connections into rings without losing any. Each accept takes one connection, and there are never more of them
 // than free entries in the file tables. A multishot accept would cost no entry per connection, but it goes on after the
-// table is full, dropping what it takes off the queue; and it would always be woken first, so that a single thread would
-// accept everything. Accepts that are armed anew queue up behind those of other threads, which shares the connections
-// out.
+// table is full, dropping what it takes off the queue; and it would always be woken first, so that a single thread
+// would accept everything. Accepts that are armed anew queue up behind those of other threads, which shares the
+// connections out.
 import { EAGAIN, ECANCELED, ECONNABORTED, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { describeSockaddr, SOCKADDR_SIZE } from "../../linux/syscalls/sockaddr.js";
@@ -18,7 +18,10 @@ const WORTH = 4;
 
 /** Events of accepts. */
 export interface AcceptEvents {
-  /** A connection was accepted into `slot`. @param place index of its peer's address */
+  /**
+   * A connection was accepted into `slot`.
+   * @param place index of its peer's address
+   */
   arrived(slot: number, place: number): void;
   acceptFailed(errno: number, isFull: boolean): void;
 }

@@ -7,7 +7,10 @@ import { kindOf, numberOf, TAG } from "./tags.js";
 const REST_MS = 250;
 const REST_POLL_MS = 10;
 
-/** Flushes data accepted by send() before all connections are closed. A peer that does not read delays this by REST_MS at most. */
+/**
+ * Flushes data accepted by send() before all connections are closed. A peer that does not read delays this by REST_MS
+ * at most.
+ */
 export function sendRest(rings: RingSet, sends: Sends, isAborted: () => boolean): void {
   const untilMs = performance.now() + REST_MS;
   do {

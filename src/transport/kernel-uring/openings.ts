@@ -1,5 +1,5 @@
-// Opens connections by submitting socket, options, bind and connect together. Only bind and the connects are linked: the
-// kernel issues the other entries in order anyway, and a link takes a slower path.
+// Opens connections by submitting socket, options, bind and connect together. Only bind and the connects are linked:
+// the kernel issues the other entries in order anyway, and a link takes a slower path.
 import { readLocalPortRange } from "../../linux/proc/local-ports.js";
 import {
   AF_INET,
@@ -48,13 +48,19 @@ export class Openings {
     return this.numbers[slot]!;
   }
 
-  /** Opens a connection with the next tuple. @returns whether there is one */
+  /**
+   * Opens a connection with the next tuple.
+   * @returns whether there is one
+   */
   open(slot: number): boolean {
     if (slot < this.passed.length) this.passed[slot] = 0;
     return this.push(slot, 0);
   }
 
-  /** Skips this connection's tuple, which is in use, and tries the next. @returns whether there is one */
+  /**
+   * Skips this connection's tuple, which is in use, and tries the next.
+   * @returns whether there is one
+   */
   passOver(slot: number): boolean {
     if (slot >= this.passed.length) {
       const passed = new Uint32Array(Math.max(slot + 1, this.numbers.length));

@@ -74,8 +74,8 @@ export class Receives implements BulkEvents {
   }
 
   /**
-   * Waits for data on an ESTABLISHED connection, unless a request is already in flight. @param isThere data may be
-   * available
+   * Waits for data on an ESTABLISHED connection, unless a request is already in flight.
+   * @param isThere data may be available
    */
   arm(slot: number, isThere: boolean): void {
     const { slots, peeks } = this;
@@ -98,7 +98,10 @@ export class Receives implements BulkEvents {
     pushReceive(unit.ring, file, isThere ? 0 : RECV.pollFirst, BUFFER_GROUP, peeks ? MSG_PEEK : 0, slot, tag);
   }
 
-  /** Whether a connection can be received from, and is not already. @param bits of its slot */
+  /**
+   * Whether a connection can be received from, and is not already.
+   * @param bits of its slot
+   */
   mayReceive(bits: number): boolean {
     return (bits & STATE_MASK) >= SLOT.opened && (bits & (RECEIVING | POLLING)) === 0 && !this.isBlocked(bits);
   }

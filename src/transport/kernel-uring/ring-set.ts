@@ -64,7 +64,10 @@ export class RingSet {
     return this.units[Math.floor(slot / this.filesEach)]!;
   }
 
-  /** Adds a ring and makes it the one to wait in. @returns 0 or a negative errno */
+  /**
+   * Adds a ring and makes it the one to wait in.
+   * @returns 0 or a negative errno
+   */
   add(): number {
     const opened = this.spare.pop() ?? this.open();
     if (typeof opened === "number") return opened;
@@ -106,7 +109,10 @@ export class RingSet {
     return buffers;
   }
 
-  /** Makes the worker wait in `unit`. @returns 0, or a negative errno and it waits where it did before */
+  /**
+   * Makes the worker wait in `unit`.
+   * @returns 0, or a negative errno and it waits where it did before
+   */
   waitIn(unit: RingUnit): number {
     const before = this.waiting;
     const failed = before ? registerEventfd(before.ring, this.wakeFd) : 0;
@@ -147,7 +153,8 @@ export class RingSet {
   }
 
   /**
-   * @param least number of completions to wait for @throws {AppError} E_SYSTEM when the kernel accepts no more entries
+   * @param least number of completions to wait for
+   * @throws {AppError} E_SYSTEM when the kernel accepts no more entries
    */
   enterOne(unit: RingUnit, least: number, waitMs: number): void {
     const { ring } = unit;
@@ -165,7 +172,8 @@ export class RingSet {
   }
 
   /**
-   * Makes room for `count` entries to be pushed as one chain. @throws {AppError} E_SYSTEM when the kernel accepts none
+   * Makes room for `count` entries to be pushed as one chain.
+   * @throws {AppError} E_SYSTEM when the kernel accepts none
    */
   reserve(unit: RingUnit, count: number): void {
     const { ring } = unit;
@@ -193,7 +201,10 @@ export class RingSet {
     return failed || -ECANCELED;
   }
 
-  /** Submits pending entries without running work. @returns 0 or a negative errno */
+  /**
+   * Submits pending entries without running work.
+   * @returns 0 or a negative errno
+   */
   submit(unit: RingUnit): number {
     unit.buffers.publish();
     return unit.ring.submit();

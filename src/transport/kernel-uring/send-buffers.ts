@@ -28,7 +28,10 @@ export class SendBuffers {
     return 0;
   }
 
-  /** Copies `length` bytes, at most SEND_BYTES. @returns number of the buffer, or -1 if none is free */
+  /**
+   * Copies `length` bytes, at most SEND_BYTES.
+   * @returns number of the buffer, or -1 if none is free
+   */
   fill(slot: number, from: Buffer, offset: number, length: number): number {
     if (this.freeCount === 0) return NONE;
     const number = this.free[--this.freeCount]!;
@@ -44,7 +47,10 @@ export class SendBuffers {
     return this.base + number * SEND_BYTES + this.starts[number]!;
   }
 
-  /** Records that the kernel accepted `count` bytes. @returns number of bytes left */
+  /**
+   * Records that the kernel accepted `count` bytes.
+   * @returns number of bytes left
+   */
   took(number: number, count: number): number {
     this.starts[number]! += count;
     this.left[number]! -= count;

@@ -37,7 +37,10 @@ export class Sends {
   /** Connections that continue in the next turn, and those whose sends have failed. */
   private clamped: number[] = [];
   private failed: { readonly slot: number; readonly life: number; readonly errno: number }[] = [];
-  /** A connection is to be closed once its queued send has left. A successful send posts no completion, so nothing would end a wait. */
+  /**
+   * A connection is to be closed once its queued send has left. A successful send posts no completion, so nothing would
+   * end a wait.
+   */
   private isClosing = false;
   /** Buffers of RETAINED connections, by slot. */
   private readonly retained = new Map<number, number>();
@@ -63,7 +66,10 @@ export class Sends {
     return this.batch.length > 0 || this.retained.size > 0;
   }
 
-  /** @param limit the connection's share @returns bytes accepted or a negative errno, as Transport.send() */
+  /**
+   * @param limit the connection's share
+   * @returns bytes accepted or a negative errno, as Transport.send()
+   */
   send(slot: number, bytes: NativeBuffer, offset: number, length: number, limit: number): number {
     const { slots } = this;
     const bits = slots.get(slot);
@@ -138,7 +144,10 @@ export class Sends {
     else if (result !== -ECANCELED) this.fail(slot, -result);
   }
 
-  /** Closes a connection once everything passed to send() has left. @param bits its slot's bits */
+  /**
+   * Closes a connection once everything passed to send() has left.
+   * @param bits its slot's bits
+   */
   closeSent(slot: number, bits: number): void {
     this.slots.set(slot, (bits & ~STATE_MASK) | CLOSES_SENT);
     this.isClosing ||= (bits & QUEUED) !== 0;

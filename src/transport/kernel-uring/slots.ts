@@ -20,7 +20,10 @@ export const CLAMPED = 1 << 8;
 export const UNSENT = WAITING | RETAINED | CLAMPED;
 /** The slot cannot be reused while one of these is in flight. */
 const UNDER_WAY = CONNECTING | QUEUED | RETAINED;
-/** Data has arrived twice in a short time while idle. More may follow soon, which justifies the memory of a pending receive. */
+/**
+ * Data has arrived twice in a short time while idle. More may follow soon, which justifies the memory of a pending
+ * receive.
+ */
 export const SPEAKING = 1 << 9;
 /** The connection was reset right after becoming ESTABLISHED. Received data is read before the reset is reported. */
 export const WAS_RESET = 1 << 10;
@@ -50,8 +53,8 @@ export class Slots {
   private kept = new Uint8Array(0);
 
   /**
-   * @param slots initial number; grows on demand @param deals whether take() allocates slots; if not, the kernel
-   *   chooses them
+   * @param slots initial number; grows on demand
+   * @param deals whether take() allocates slots; if not, the kernel chooses them
    */
   constructor(slots: number, deals: boolean) {
     this.deals = deals;
@@ -141,7 +144,10 @@ export class Slots {
     this.kept[slot] = 1;
   }
 
-  /** Takes a kept slot. @returns false while requests of its last connection are in flight */
+  /**
+   * Takes a kept slot.
+   * @returns false while requests of its last connection are in flight
+   */
   takeKept(slot: number): boolean {
     if ((this.bits[slot]! & (STATE_MASK | UNDER_WAY)) !== 0) return false;
     this.kept[slot] = 0;

@@ -142,7 +142,10 @@ export abstract class UringTransport implements Transport {
     return this.handler.received(slot, bytes, offset, length);
   }
 
-  /** Handles the end of an ESTABLISHED connection by the peer or the network. @param errno 0 for the peer's FIN */
+  /**
+   * Handles the end of an ESTABLISHED connection by the peer or the network.
+   * @param errno 0 for the peer's FIN
+   */
   ended(slot: number, errno: number): void {
     if (errno === 0) this.handler.closed(slot);
     else this.handler.failed(slot, STEP.hold, errno, false);
@@ -170,7 +173,10 @@ export abstract class UringTransport implements Transport {
 
   /** DATA has been reported. */
   abstract delivered(slot: number): void;
-  /** Handles completion of a role-specific entry. @param tag of the completion */
+  /**
+   * Handles completion of a role-specific entry.
+   * @param tag of the completion
+   */
   protected abstract complete(unit: RingUnit, slot: number, tag: number, result: number, flags: number): void;
   /** Whether the next turn has events to report without waiting. */
   protected abstract get hasMore(): boolean;

@@ -34,8 +34,8 @@ export class Ciphertext {
   }
 
   /**
-   * Encrypts and sends until the transport below accepts no more. @returns bytes of plaintext accepted, or a negative
-   * errno
+   * Encrypts and sends until the transport below accepts no more.
+   * @returns bytes of plaintext accepted, or a negative errno
    */
   encrypt(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     const { slots, sessions } = this;
@@ -54,7 +54,10 @@ export class Ciphertext {
     return sent;
   }
 
-  /** Sends the output of the last OpenSSL call. @returns 0, or a negative errno */
+  /**
+   * Sends the output of the last OpenSSL call.
+   * @returns 0, or a negative errno
+   */
   flush(slot: number): number {
     const { output, slots } = this;
     for (;;) {
@@ -68,7 +71,10 @@ export class Ciphertext {
     }
   }
 
-  /** Continues to send queued ciphertext. @returns whether all of it has been sent */
+  /**
+   * Continues to send queued ciphertext.
+   * @returns whether all of it has been sent
+   */
   resume(slot: number): boolean {
     const waiting = this.slots.unsentOf(slot);
     const { length } = waiting.buffer.bytes;

@@ -104,11 +104,17 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
     this.free(slot);
   }
 
-  /** Creates the SSL object. @returns its address, or 0 when out of memory */
+  /**
+   * Creates the SSL object.
+   * @returns its address, or 0 when out of memory
+   */
   protected abstract create(slot: number): number;
   /** The handshake has completed, and the role can use the connection. */
   protected abstract secured(slot: number, connection: number): void;
-  /** Passes data to the role. @returns number of bytes consumed */
+  /**
+   * Passes data to the role.
+   * @returns number of bytes consumed
+   */
   protected abstract deliver(slot: number, bytes: NativeBuffer, length: number): number;
   /** All data received so far has been decrypted. */
   protected abstract decrypted(slot: number, connection: number): void;
@@ -121,7 +127,10 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
     else this.handshakes.push(slot);
   }
 
-  /** Ends a connection after a TLS error. @param code errno, or one of linux/openssl/codes.ts */
+  /**
+   * Ends a connection after a TLS error.
+   * @param code errno, or one of linux/openssl/codes.ts
+   */
   protected fail(slot: number, code: number): void {
     this.handler.failed(slot, this.slots.has(slot, HANDSHAKING) ? STEP.tls : STEP.hold, code, false);
     if (!this.slots.has(slot, LIVE)) return;
@@ -171,7 +180,10 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
     return slots.has(slot, LIVE);
   }
 
-  /** Decrypts and delivers data. @returns bytes of ciphertext left unused because the role accepts no more for now */
+  /**
+   * Decrypts and delivers data.
+   * @returns bytes of ciphertext left unused because the role accepts no more for now
+   */
   private decrypt(slot: number): number {
     const { slots, sessions, plain } = this;
     const connection = slots.connections[slot]!;

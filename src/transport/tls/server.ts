@@ -90,7 +90,10 @@ export class TlsServer extends TlsTransport<ServerTransport> implements ServerTr
     // A server has no session to wait for.
   }
 
-  /** Ends timed-out handshakes. @returns milliseconds until the next timeout */
+  /**
+   * Ends timed-out handshakes.
+   * @returns milliseconds until the next timeout
+   */
   private endLate(): number {
     const { waiting, slots } = this;
     for (let n = 0; n < ENDED_AT_ONCE && waiting.length > 0; n++) {

@@ -73,7 +73,10 @@ export class TlsSlots {
     this.connections[slot] = 0;
   }
 
-  /** Appends a copy of ciphertext to what is already kept. @returns number of bytes kept */
+  /**
+   * Appends a copy of ciphertext to what is already kept.
+   * @returns number of bytes kept
+   */
   keep(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     const before = this.kept.get(slot);
     this.kept.set(slot, joined(before?.bytes, bytes.bytes.subarray(offset, offset + length)));
@@ -91,7 +94,10 @@ export class TlsSlots {
     return kept;
   }
 
-  /** Appends a copy of what the transport below did not accept. @returns number of bytes pending */
+  /**
+   * Appends a copy of what the transport below did not accept.
+   * @returns number of bytes pending
+   */
   keepUnsent(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     const before = this.unsent.get(slot);
     const buffer = joined(before?.buffer.bytes.subarray(before.start), bytes.bytes.subarray(offset, offset + length));

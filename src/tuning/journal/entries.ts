@@ -49,7 +49,10 @@ const markSchema = z.object({
   value: z.string().optional(),
 });
 
-/** Parses a line. @returns undefined for a torn line, or the reason why this program cannot have written it */
+/**
+ * Parses a line.
+ * @returns undefined for a torn line, or the reason why this program cannot have written it
+ */
 export function parseLine(line: string): output<typeof entrySchema> | output<typeof markSchema> | string | undefined {
   let record: unknown;
   try {

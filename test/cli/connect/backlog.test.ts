@@ -7,7 +7,10 @@ import { setSysctlIn } from "../../support/sysctl.js";
 
 const skip = !canMakeNamespaces();
 
-/** Starts a server in a namespace whose somaxconn is 200,000. @returns the server and the queue length that ss shows */
+/**
+ * Starts a server in a namespace whose somaxconn is 200,000.
+ * @returns the server and the queue length that ss shows
+ */
 async function serveWith(backlog: number) {
   const namespace = makeNamespace();
   setSysctlIn(namespace, "net.core.somaxconn", "200000");

@@ -1,5 +1,6 @@
-// Tests what `--engine auto` does where io_uring is unavailable or cannot lock enough memory: the run uses epoll, and its
-// summary says why and how to have io_uring. Nothing listens, so a run of many connections ends after its first attempts.
+// Tests what `--engine auto` does where io_uring is unavailable or cannot lock enough memory: the run uses epoll, and
+// its summary says why and how to have io_uring. Nothing listens, so a run of many connections ends after its first
+// attempts.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -71,8 +72,8 @@ describe.skipIf(!canMakeNamespaces() || !hasUring)("as root", () => {
 
   it("locked memory used up by other programs of the user", async ({ skip }) => {
     const [uid, most] = [61_237, 1000];
-    // Leaves room for the small ring that checks for io_uring, but not for those of a run. The kernel returns the memory
-    // of a closed ring a moment later.
+    // Leaves room for the small ring that checks for io_uring, but not for those of a run. The kernel returns the
+    // memory of a closed ring a moment later.
     const script = `const { Ring } = await import(${JSON.stringify(`${ROOT}dist/linux/uring/ring.js`)});
       const rings = [];
       while (rings.length < ${most} && rings.at(-1) !== -12) rings.push(Ring.open({ entries: 256, completions: 512 }));

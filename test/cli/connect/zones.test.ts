@@ -7,7 +7,10 @@ import { resultOf, runCli, startCli } from "../../support/process.js";
 
 const ip = (...args: string[]) => execFileSync("ip", args, { encoding: "utf8" });
 
-/** Creates interfaces `one` and `br-two` on separate links, both with fe80::7. @returns the index of `br-two` */
+/**
+ * Creates interfaces `one` and `br-two` on separate links, both with fe80::7.
+ * @returns the index of `br-two`
+ */
 function enterTwoLinks(): number {
   enterNamespace();
   for (const name of ["one", "br-two"]) {

@@ -1,4 +1,5 @@
-// Tests protocols of one's own over real sockets, on the command line: both sides in one file, TLS, data, and what goes wrong.
+// Tests protocols of one's own over real sockets, on the command line: both sides in one file, TLS, data, and what goes
+// wrong.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

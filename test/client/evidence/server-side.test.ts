@@ -1,4 +1,5 @@
-// Tests the inspection of a server on this host, which reads the descriptors of all processes: it must not outlive the run.
+// Tests the inspection of a server on this host, which reads the descriptors of all processes: it must not outlive the
+// run.
 import { closeSync, openSync } from "node:fs";
 import { expect, it, onTestFinished } from "vitest";
 import { ServerSide } from "../../../src/client/evidence/server-side.js";

@@ -3,7 +3,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MessageSchedule } from "../../../src/client/messages/schedule.js";
 
-/** Advances the cursor up to `untilMs`. @returns the round, slot and due time of each message */
+/**
+ * Advances the cursor up to `untilMs`.
+ * @returns the round, slot and due time of each message
+ */
 function walk(schedule: MessageSchedule, untilMs: number, end = 0): [number, number, number][] {
   const messages: [number, number, number][] = [];
   while (schedule.nextMs <= untilMs) {

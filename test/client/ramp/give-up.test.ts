@@ -13,7 +13,10 @@ import { within } from "../../support/until.js";
 const NOTHING: RampCounts = { ready: 0, failed: 0, timedOut: 0 };
 const TIMED_OUT: RampCounts = { ready: 0, failed: 100, timedOut: 100 };
 
-/** Checks every 50 ms from `fromMs` until `toMs`. @returns the first reason and its time */
+/**
+ * Checks every 50 ms from `fromMs` until `toMs`.
+ * @returns the first reason and its time
+ */
 function lookFor(giveUp: GiveUp, counts: RampCounts, fromMs: number, toMs: number): [string, number] | undefined {
   for (let ms = fromMs; ms <= toMs; ms += 50) {
     const reason = giveUp.check(ms, counts);

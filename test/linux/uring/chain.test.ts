@@ -58,7 +58,10 @@ function pushOpening(ring: Ring, slot: number, from: [string, number], to: [stri
   entries.pushReceive(ring, slot, RECV.pollFirst, GROUP, 0, slot, TAG.receive);
 }
 
-/** Opens a connection in slot 0. @returns the descriptor of its other end */
+/**
+ * Opens a connection in slot 0.
+ * @returns the descriptor of its other end
+ */
 async function connected(ring: Ring): Promise<number> {
   const ip = ownAddress();
   const port = ownPort();

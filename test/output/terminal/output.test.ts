@@ -38,8 +38,8 @@ const UNPRINTABLE = /[^\P{C}\n]|[\p{Zl}\p{Zp}]/u;
 const LAB = JSON.parse(readFileSync(new URL("../fixtures/lab.json", import.meta.url), "utf8"));
 
 describe("only one module writes output", () => {
-  // `ports --list` builds its rows from ASCII bytes; in-host-socket-table.ts is a child that answers its parent; main.ts
-  // reports that nothing could be loaded.
+  // `ports --list` builds its rows from ASCII bytes; in-host-socket-table.ts is a child that answers its parent;
+  // main.ts reports that nothing could be loaded.
   const DOORS = [
     "output/terminal/output.ts",
     "cli/main.ts",

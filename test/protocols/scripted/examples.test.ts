@@ -1,5 +1,5 @@
-// Tests the example protocols: both sides against each other in memory, and their clients with foreign servers: redis, npm's
-// smtp-server, engine.io and stompit.
+// Tests the example protocols: both sides against each other in memory, and their clients with foreign servers: redis,
+// npm's smtp-server, engine.io and stompit.
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { ConnectOptions } from "../../../src/index.js";
 import type * as Load from "../../../src/protocols/scripted/file/load.js";

@@ -1,5 +1,5 @@
-// A server that npm's packages implement: SMTP by smtp-server, Engine.IO by engine.io, STOMP by stompit's frame streams. Prints a
-// line once it listens.
+// A server that npm's packages implement: SMTP by smtp-server, Engine.IO by engine.io, STOMP by stompit's frame
+// streams. Prints a line once it listens.
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";

@@ -37,7 +37,10 @@ async function serving(count: number, areIdle = true) {
   return { ...server, peers, ip, port };
 }
 
-/** Sends lines over the first connection until the transport accepts no more. @returns the number of bytes accepted */
+/**
+ * Sends lines over the first connection until the transport accepts no more.
+ * @returns the number of bytes accepted
+ */
 function sendUntilFull(transport: ServerTransport): number {
   const line = "x".repeat(500);
   let sent = 0;

@@ -24,7 +24,10 @@ afterAll(() => {
   stranger.remove();
 });
 
-/** Connects our client to our server. @returns both results */
+/**
+ * Connects our client to our server.
+ * @returns both results
+ */
 async function meet(server: Partial<ServeOptions>, client: Partial<ConnectOptions>) {
   const serving = await startServer({ at: `tls://${ip}:0`, ...server });
   const to = `tls://${ip}:${serving.address.port}`;

@@ -35,7 +35,10 @@ export function drawChart(names: ChartNames, draw: (width: number, isNarrow: boo
   );
 }
 
-/** Draws only the version for wide pages. @returns an `<svg>` element */
+/**
+ * Draws only the version for wide pages.
+ * @returns an `<svg>` element
+ */
 export function drawWide(names: ChartNames, drawing: Drawing): string {
   return drawOne(names, "chart", CHART_WIDTH, drawing);
 }

@@ -141,7 +141,10 @@ function ownerNotes({ unreadable, isHiding }: Pressure, paint: Paint): string[] 
   return note === undefined ? [] : ["", paint("dim", `  ${note}`)];
 }
 
-/** Paints rows above the mark red. @param lines starts with an empty line and the heading */
+/**
+ * Paints rows above the mark red.
+ * @param lines starts with an empty line and the heading
+ */
 function marked(lines: readonly string[], rows: readonly { readonly isMarked: boolean }[], paint: Paint): string[] {
   return lines.map((line, index) => (rows[index - 2]?.isMarked ? paint("bad", line) : line));
 }

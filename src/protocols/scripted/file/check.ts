@@ -18,7 +18,10 @@ const LARGEST_FRAME = 8 * 1024 * 1024;
 type Fields = Readonly<Record<string, unknown>>;
 type Fail = (problem: string) => AppError;
 
-/** @param file named in messages @throws {AppError} E_OPTION */
+/**
+ * @param file named in messages
+ * @throws {AppError} E_OPTION
+ */
 export function checkDefinition(found: unknown, file: string): ProtocolDefinition {
   const fail: Fail = (problem) =>
     new AppError("E_OPTION", `${quoted(file)}: ${problem}`, {

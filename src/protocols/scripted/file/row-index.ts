@@ -1,5 +1,5 @@
-// Finds where each row of a data file begins, so that workers can read any row of a file that does not fit into memory. Takes
-// four bytes per row, which all threads share.
+// Finds where each row of a data file begins, so that workers can read any row of a file that does not fit into memory.
+// Takes four bytes per row, which all threads share.
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { extname } from "node:path";
 import { AppError } from "../../../util/errors.js";
@@ -30,8 +30,8 @@ export interface RowIndex {
 }
 
 /**
- * Reads a file once. A CSV file begins with the names of its columns; rows end with LF or CRLF outside quotes, and empty
- * lines are skipped.
+ * Reads a file once. A CSV file begins with the names of its columns; rows end with LF or CRLF outside quotes, and
+ * empty lines are skipped.
  *
  * @param wanted columns that it must have
  * @throws {AppError} E_OPTION if it cannot be read, has no rows, or lacks a column

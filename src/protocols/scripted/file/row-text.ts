@@ -24,7 +24,10 @@ export function parseCsvRow(bytes: Buffer, start: number, end: number): string[]
   }
 }
 
-/** @returns the fields as texts; other values than texts as JSON @throws {SyntaxError} if it is not a JSON object */
+/**
+ * @returns the fields as texts; other values than texts as JSON
+ * @throws {SyntaxError} if it is not a JSON object
+ */
 export function parseJsonRow(text: string): Record<string, string> {
   const row: unknown = JSON.parse(text);
   if (typeof row !== "object" || row === null || Array.isArray(row)) throw new SyntaxError("not a JSON object");

@@ -1,4 +1,5 @@
-// Cuts what arrives into frames. An incomplete frame is kept until the rest arrives, and is not copied again with each byte.
+// Cuts what arrives into frames. An incomplete frame is kept until the rest arrives, and is not copied again with each
+// byte.
 import { FAULT } from "../../codes.js";
 import { Leftovers } from "../../leftovers.js";
 import { BAD_LENGTH, type FrameEnds, INCOMPLETE } from "./framing.js";

@@ -1,4 +1,5 @@
-// The connection as handlers see it: one object per worker, which the side points at the connection of the current event.
+// The connection as handlers see it: one object per worker, which the side points at the connection of the current
+// event.
 
 import type { ClientOperations, ConnectionBase } from "../define.js";
 import { LOOKED_UP, refusingUnknown } from "../unknown-names.js";

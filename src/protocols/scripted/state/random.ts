@@ -1,4 +1,5 @@
-// Repeatable random numbers, a sequence for each connection: mulberry32, seeded from the run's seed and the connection's number.
+// Repeatable random numbers, a sequence for each connection: mulberry32, seeded from the run's seed and the
+// connection's number.
 import { grown } from "../../columns.js";
 
 export class RandomNumbers {

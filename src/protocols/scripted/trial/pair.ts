@@ -1,5 +1,5 @@
-// Both sides of a definition, connected in memory: what one sends, the other receives in pieces of a chosen size. Shows how a
-// protocol behaves without sockets, threads or time.
+// Both sides of a definition, connected in memory: what one sends, the other receives in pieces of a chosen size. Shows
+// how a protocol behaves without sockets, threads or time.
 
 import { Histogram } from "../../../results/histogram/histogram.js";
 import { codeName } from "../../codes.js";

@@ -1,5 +1,5 @@
-// Tries a definition's two sides against each other: in whole pieces, byte by byte, cut at every place, and closed in every
-// state. Whatever the cut, the same must become of the connection.
+// Tries a definition's two sides against each other: in whole pieces, byte by byte, cut at every place, and closed in
+// every state. Whatever the cut, the same must become of the connection.
 import { AppError } from "../../../util/errors.js";
 import type { ScriptedSpec } from "../../spec/spec.js";
 import type { ProtocolDefinition } from "../define.js";
