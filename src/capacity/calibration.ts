@@ -1,5 +1,5 @@
-// Measures the cost of a connection on this host with a few thousand of them over loopback, as plain TCP or with a
-// protocol. Falls back to built-in figures.
+// Measures what a connection costs on this host by opening a few thousand over loopback, with plain TCP or a protocol.
+// Falls back to built-in figures.
 
 import { setTimeout as delay } from "node:timers/promises";
 import { connect } from "../client/connect.js";
@@ -20,7 +20,7 @@ import { measureProtocol } from "./protocol/measure.js";
 
 export interface Calibration {
   readonly cost: ConnectionCost;
-  /** Why nothing was measured; undefined after a measurement. */
+  /** Why no measurement was made; undefined after a measurement. */
   readonly obstacle: string | undefined;
 }
 
@@ -36,29 +36,39 @@ export const COMMITTED_COST: ConnectionCost = {
   isMeasured: false,
 };
 
-/** Connections of the first plateau, which absorbs one-time costs: threads, tables and compiled code. */
+/**
+ * Number of connections in the first plateau, which absorbs one-time costs such as threads, tables and compiled code.
+ */
 const FIRST = 1000;
 const SECOND = 5000;
 const RAMP_MS = 300;
 const LEAST_ROOM_BYTES = 128 * 1024 ** 2;
-/** A socket alone takes more. Less was measured if other programs freed memory meanwhile. */
+/**
+ * A bare socket takes more than this. A lower reading means that other programs freed memory during the measurement.
+ */
 const LEAST_KERNEL_BYTES = 2000;
 const POLL_MS = 5;
 const DEADLINE_MS = 10_000;
 const STOPPED = "the measurement was interrupted";
 
-/** High enough to keep both ends busy, because a message that wakes a sleeping program costs more than one of many. */
+/**
+ * High enough to keep both ends busy: waking a sleeping program for a single message costs more than handling one of
+ * many.
+ */
 const MESSAGES = { connections: 500, ratePerSec: 20, forMs: 400, least: 500 } as const;
 
 /** What to measure. */
 export interface CalibrationOptions {
   /** I/O engines to measure. */
   readonly engines: Engines;
-  /** Measures each side by itself, with this scheme. The default is plain TCP, both sides together. */
+  /**
+   * Scheme of a protocol, each side of which is measured separately. The default is plain TCP, with both sides measured
+   * together.
+   */
   readonly scheme?: Scheme | undefined;
-  /** Size of messages to exchange as well; undefined for none. */
+  /** Size in bytes of the messages to exchange; undefined to exchange none. */
   readonly messageBytes?: number | undefined;
-  /** Ends the measurement at once. */
+  /** Aborts the measurement. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -126,7 +136,7 @@ export function uncalibrated(obstacle: string | undefined, scheme?: Scheme): Cal
   return { cost: { ...COMMITTED_COST, ...(scheme && costOf(builtInCost(scheme))) }, obstacle };
 }
 
-/** Returns a protocol's cost by side, with its averages and sums. */
+/** Returns the cost of a protocol's connections for each side, with averages and sums. */
 function costOf(
   protocol: ProtocolCost,
 ): Pick<ConnectionCost, "userBytesPerEnd" | "cpuSecondsPerConnection" | "protocol"> {
@@ -156,7 +166,7 @@ async function measure(run: ConnectRun, signal: AbortSignal | undefined): Promis
         chargedBefore === undefined || chargedAfter === undefined
           ? COMMITTED_COST.chargedBytesPerEnd
           : Math.round(perEnd(chargedAfter - chargedBefore)) || COMMITTED_COST.chargedBytesPerEnd,
-      // With this few connections, the cost of starting and compiling hides their user memory.
+      // With so few connections, start-up and compilation use enough memory to mask what the connections use.
       userBytesPerEnd: COMMITTED_COST.userBytesPerEnd,
       cpuSecondsPerConnection: cpuSeconds / added,
       cpuSecondsPerMessage: COMMITTED_COST.cpuSecondsPerMessage,
@@ -215,7 +225,7 @@ function findObstacle(): string | undefined {
   if (readMeminfo().Slab === undefined) return "the kernel's memory use cannot be read";
   const descriptors = raiseNofileLimit().soft - countOpenDescriptors();
   if (descriptors < 2 * SECOND + FIRST) return "the open-file limit is too low for the measurement";
-  // Tracked connections stay in the table for a while after they end.
+  // conntrack keeps entries for a while after their connections end.
   const conntrack = readConntrack();
   if (conntrack && conntrack.max - conntrack.count < 4 * SECOND)
     return "conntrack's table is too small for the measurement";

@@ -1,4 +1,4 @@
-// I/O engine that fourtuple will use for each end of a load, chosen as a run chooses it.
+// Chooses the I/O engine for each end of a load, by the same rules as a run.
 import { CORES } from "../engine/pool.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import type { EngineChoice, EngineName, EngineObstacle } from "../results/engine.js";
@@ -7,7 +7,7 @@ import { chooseEngine, type UringFacts } from "../transport/choose-engine.js";
 export interface Engines {
   readonly client: EngineName;
   readonly server: EngineName;
-  /** Why an end uses epoll although io_uring is preferred. */
+  /** Reason for falling back from io_uring to epoll. */
   readonly obstacle: EngineObstacle | undefined;
 }
 
@@ -17,7 +17,7 @@ export interface Engines {
  */
 export function enginesFor(requested: EngineChoice, connections: number, facts?: UringFacts): Engines {
   const shape = { requested, threads: CORES, tableSize: raiseNofileLimit().soft };
-  // For an explicit request, the limit on its rings is reported like any other.
+  // If io_uring was requested explicitly, report the limit on its rings like any other.
   const counted = requested === "uring" ? 1 : connections;
   const client = chooseEngine({ ...shape, role: "client", connections: counted }, facts);
   const server = chooseEngine({ ...shape, role: "server", connections: Number.POSITIVE_INFINITY }, facts);

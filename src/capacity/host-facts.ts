@@ -1,5 +1,5 @@
-// Facts about the host: all readings that limits are derived from, taken at the same time. Unreadable values are
-// undefined. What-if questions modify only these facts.
+// Facts about the host: every reading that limits are derived from, taken together. Unreadable values are undefined.
+// What-if questions change only these facts.
 
 import { availableParallelism } from "node:os";
 import { readCgroupRoom, readHostRoom } from "../engine/memory-floor.js";
@@ -30,7 +30,7 @@ import { numberOf } from "../util/bound.js";
 import type { PortRange } from "../util/endpoint.js";
 import { findTracking } from "./tracking-probe.js";
 
-/** Flags for values that could not be read, where undefined means that there is none. */
+/** Marks values that could not be read, for fields where undefined means that there is no limit. */
 export interface Hidden {
   readonly cgroupMemory: boolean;
   readonly cgroupPids: boolean;
@@ -99,7 +99,7 @@ export interface HostFacts {
   readonly conntrack: ConntrackUse | undefined;
   /** True if netfilter tracks connections here; undefined if unknown. */
   readonly isTracked: boolean | undefined;
-  /** True if that was tested on the destination's port rather than another one. */
+  /** True if the test used the destination's port rather than another one. */
   readonly isTrackingOfPort: boolean;
   /** Whether connections to this host may be redirected to another address or port. */
   readonly translation: Translation;

@@ -31,7 +31,7 @@ export interface Limit {
   readonly privilege: Privilege;
   /** Common misconception about it. */
   readonly pitfall: string;
-  /** Returns its current value; undefined if it cannot be read, Infinity if there is no limit. */
+  /** Returns the current value; undefined if unreadable, Infinity if unlimited. */
   read(facts: HostFacts, load: Load): number | undefined;
   /** Describes the value where a number alone is not enough. */
   describe?(facts: HostFacts, load: Load): string | undefined;
@@ -40,13 +40,15 @@ export interface Limit {
    * unknown. Omitted for limits that do not cap the number of held connections.
    */
   allows?(facts: HostFacts, load: Load): number | undefined;
-  /** Returns the value that this load needs, in the unit of the limit; undefined if no value would help or matter. */
+  /**
+   * Returns the value that this load needs, in the limit's unit; undefined if no value would help or make a difference.
+   */
   needs(facts: HostFacts, load: Load): number | undefined;
   /**
-   * Returns whether a higher value would help this load although its connections can be held. Limits without `allows`
+   * Returns whether a higher value would help this load even though all its connections fit. Limits without `allows`
    * compare their value with `needs` instead.
    */
   isLow?(facts: HostFacts, load: Load): boolean;
-  /** Sysctl that `needs` applies to, if it can be written. */
+  /** Writable sysctl that `needs` applies to, if any. */
   readonly sysctl?: string;
 }

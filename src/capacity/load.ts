@@ -1,4 +1,4 @@
-// Load on the host: the number of connections, their ends on this host, their destinations and their messages.
+// Load on the host: how many connections, which ends are on this host, where they go and what they send.
 
 import type { CheckedSources } from "../planning/sources.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
@@ -17,19 +17,18 @@ export interface Load {
   readonly role: Role;
   /** 4-tuples available to a client; undefined for a server. */
   readonly plan: TuplePlan | undefined;
-  /** True if no source addresses were given; over loopback, more are then always available. */
+  /** True if no source addresses were given. Over loopback, more can then always be used. */
   readonly hasAddressesAtWill: boolean;
   /**
-   * Number of 4-tuples unavailable to new connections, because sockets hold them, or have bound or listen on the port.
+   * Number of 4-tuples unavailable to new connections because a socket holds them, is bound to the port or listens on
+   * it.
    */
   readonly portsInUse: number;
-  /** Number of these in TIME_WAIT, and the time until the last one ends. */
+  /** Number of those in TIME_WAIT, and the time until the last one expires. */
   readonly timeWaits: { readonly tuples: number; readonly lastMs: number };
-  /**
-   * Number of 4-tuples whose port is used by other sockets, where it is unknown whether that makes them unavailable.
-   */
+  /** Number of 4-tuples whose port other sockets use and which may or may not be available. */
   readonly portsDoubtful: number;
-  /** Given source addresses that this host cannot use; not part of the plan. */
+  /** Requested source addresses that this host cannot use; not part of the plan. */
   readonly badSources: Pick<CheckedSources, "bad" | "badCount">;
   /** Destinations without a route; not part of the plan. */
   readonly unreachable: readonly BadSource[];
@@ -94,7 +93,7 @@ function userBytes({ cost: { userBytesPerEnd, isUserMemoryGiven, protocol } }: L
   return isUserMemoryGiven || protocol === undefined ? userBytesPerEnd : protocol.userBytes[side];
 }
 
-/** Adds up a cost over the ends on this host. */
+/** Sums a cost over the ends on this host. */
 function sumHere({ role }: Pick<Load, "role">, of: (side: Side) => number): number {
   return role === "both" ? of("client") + of("server") : of(role);
 }

@@ -1,5 +1,4 @@
-// Counts the addresses of a plan that share a link, because each end resolves those of the other by ARP or neighbour
-// discovery.
+// Counts the addresses of a plan that share a link: each end resolves the other's by ARP or neighbour discovery.
 
 import { type HostAddress, readHostAddresses, readNetDevices, routeTo } from "../linux/netlink/rtnetlink.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
@@ -13,7 +12,7 @@ export interface OnLink {
   readonly destinations: number;
 }
 
-/** Maximum number of destinations to look up. If all of these are on-link, the rest are assumed to be as well. */
+/** Maximum number of destinations to look up. If all of them are on-link, so are the rest, presumably. */
 const LOOKED_UP = 4096;
 
 /** Returns zeros if netlink is unavailable. */

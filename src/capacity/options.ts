@@ -37,19 +37,19 @@ export interface CapacityOptions extends WhatIf {
   readonly sources?: SourceOption | undefined;
   readonly sourcePorts?: SourcePortOption | undefined;
   /**
-   * Connections opened and closed per second from this host. Predicts the sustainable rate, and how long this rate can
-   * last.
+   * Connections opened and closed per second from this host. Adds the sustainable rate to the prediction, and how long
+   * this rate can be kept up.
    */
   readonly connectRatePerSec?: number | undefined;
   /** Messages per second on each connection; default 0. */
   readonly messageRatePerSec?: number | undefined;
   /** Size of a message in bytes; default 64. */
   readonly messageBytes?: number | undefined;
-  /** Program that the prediction is about: `ordinary` (the default) or `fourtuple`. */
+  /** Program to predict for: `ordinary` (the default) or `fourtuple`. */
   readonly program?: Program | undefined;
   /**
-   * Scheme of the addresses, such as `wss`: measures and predicts connections with this protocol, and its heartbeats.
-   * The default is plain TCP.
+   * Address scheme, such as `wss`, of the protocol to measure and predict for, heartbeats included. The default is
+   * plain TCP.
    */
   readonly protocol?: Scheme | undefined;
   /** I/O engine of fourtuple; default `auto`. */
@@ -57,14 +57,15 @@ export interface CapacityOptions extends WhatIf {
   /** User-space memory of an ordinary program per connection; by default almost none. */
   readonly memoryPerConnectionBytes?: number | undefined;
   /**
-   * Measure the cost of a connection with a few thousand over loopback; default true. Otherwise use built-in figures.
+   * Whether to measure the cost of a connection by opening a few thousand over loopback; default true. If false,
+   * built-in figures are used.
    */
   readonly measure?: boolean | undefined;
   /** Aborting this signal ends the measurement; built-in figures are then used. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Requested load without its cost, with the 4-tuples of each program. */
+/** Requested load before its cost is known, with the 4-tuples available to each program. */
 export interface Question extends Omit<Load, "cost" | "program" | "engines" | keyof Tuples> {
   readonly tuples: Readonly<Record<Program, Tuples>>;
   /** Network interface towards the destination; undefined for loopback. */
@@ -73,7 +74,7 @@ export interface Question extends Omit<Load, "cost" | "program" | "engines" | ke
   readonly port: number | undefined;
 }
 
-/** 4-tuples available to a program. A program that lets the kernel choose has fewer. */
+/** 4-tuples available to a program. Letting the kernel choose the port leaves fewer. */
 type Tuples = Pick<Load, "plan" | "hasAddressesAtWill" | "portsInUse" | "portsDoubtful" | "timeWaits" | "onLink">;
 
 const CONNECTIONS = 1_000_000;
@@ -136,10 +137,7 @@ export async function resolveQuestion(options: CapacityOptions): Promise<Questio
   };
 }
 
-/**
- * Returns the part of a plan that an ordinary program uses: the kernel's choice of address and ports, unless they were
- * given.
- */
+/** Returns the part of a plan that an ordinary program uses: address and ports are the kernel's choice unless given. */
 function ordinaryPlan(plan: TuplePlan, { sources, sourcePorts }: CapacityOptions, ports: PortReadings): TuplePlan {
   if (sources !== undefined && sourcePorts !== undefined) return plan;
   const oneSource = () =>
@@ -154,7 +152,7 @@ function ordinaryPlan(plan: TuplePlan, { sources, sourcePorts }: CapacityOptions
 }
 
 async function tuplesOf(plan: TuplePlan | undefined, hasAddressesAtWill: boolean): Promise<Tuples> {
-  // If more addresses are always available, the ones in use do not matter.
+  // With an unlimited supply of addresses, those already in use do not matter.
   const inUse = plan && !hasAddressesAtWill ? await countTuplesInUse(plan) : NONE_IN_USE;
   const { tuples, doubtful, timeWaits } = inUse;
   return {
@@ -189,7 +187,7 @@ function assertSense(options: CapacityOptions): void {
   }
 }
 
-/** Returns whether connect() can take as many of loopback's 16 million source addresses as it needs. */
+/** Returns whether connect() is free to use all 16 million source addresses of loopback. */
 function isAtWill(targets: PlannedTuples | undefined): boolean {
   const groups = targets?.plan.groups ?? [];
   return groups.length > 0 && groups.every(({ sources }) => isLoopbackV4(sources[0]!.first));

@@ -1,5 +1,5 @@
-// Tests whether a source port already used by a socket is available to another connection. The socket table does not
-// show how a port was bound, so this asks the kernel. Sends nothing beyond this host and establishes no connection.
+// Tests whether a source port that a socket already uses is available to another connection. The socket table does not
+// show how a port was bound, so the test tries it. It sends nothing beyond this host and establishes no connection.
 
 import { EADDRINUSE, EADDRNOTAVAIL, errnoName } from "../linux/syscalls/errno.js";
 import { SocketAddress } from "../linux/syscalls/sockaddr.js";
@@ -22,8 +22,8 @@ export class PortTrial {
   private closed = bindSomewhere();
 
   /**
-   * Tests whether connect() may choose this port of ip_local_port_range for a free 4-tuple. It never chooses a port
-   * that a socket has bound by number or listens on, regardless of the address.
+   * Tests whether connect() may choose this port of ip_local_port_range for a free 4-tuple. connect() never chooses a
+   * port that a socket has bound by number or listens on, at any address.
    *
    * @returns undefined if it cannot be tested, because kernels before 6.3 lack IP_LOCAL_PORT_RANGE
    */
@@ -47,7 +47,8 @@ export class PortTrial {
   }
 
   /**
-   * Tests whether the port can be bound by number next to the sockets that use it; undefined if it cannot be tested.
+   * Tests whether the port can be bound by number alongside the sockets that use it; undefined if that cannot be
+   * tested.
    */
   isBindable(ip: IpAddress, port: number): boolean | undefined {
     const fd = openTcp(ip.family);

@@ -1,4 +1,4 @@
-// Predicts the maximum number of connections on this host, the limit that caps it, and the limits next to it.
+// Predicts the maximum number of connections on this host, the limit that caps it, and the limits that come next.
 
 import { loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
 import type { HostLoad } from "../results/fields.js";
@@ -25,7 +25,7 @@ import { imagine, isWhatIf } from "./what-if.js";
 export interface Examined {
   readonly facts: HostFacts;
   readonly load: Load;
-  /** Load of the other program; undefined if it differs only in the program. */
+  /** Load as the other kind of program would cause it; undefined if nothing else differs. */
   readonly beside?: Load | undefined;
   readonly obstacle: string | undefined;
   /** CPU use of other processes during the measurement; undefined if nothing was measured. */
@@ -33,7 +33,7 @@ export interface Examined {
 }
 
 /**
- * Predicts how many connections this host can hold, and what prevents more.
+ * Predicts how many connections this host can hold and which limit stops it from holding more.
  *
  * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE for an invalid option; E_PERMISSION or
  *   E_PLATFORM if io_uring was requested but is unavailable
@@ -140,7 +140,7 @@ function answer(facts: HostFacts, load: Load) {
   return { limits, binding, behind, ceiling, isTargetMet: ceiling >= load.connections };
 }
 
-/** Returns a note if other load may have affected the measured cost. */
+/** Returns a note if other processes may have distorted the measurement. */
 function loadNotes({ cost }: Load, hostLoad: HostLoad | undefined): string[] {
   const busy = describeHostLoad(hostLoad);
   if (busy === undefined || !cost.isMeasured) return [];
@@ -194,7 +194,7 @@ function notesOn(facts: HostFacts, load: Load, binding: LimitRow | undefined): s
 }
 
 function clientsFor(facts: HostFacts, load: Load): Prediction["clients"] {
-  // A client host can have any number of addresses, so the other limits decide.
+  // A client host can be given any number of addresses, so the other limits decide.
   const asClient: Load = { ...load, role: "client", peer: undefined };
   const held = LIMITS.map((limit) => limit.allows?.(facts, asClient) ?? Number.POSITIVE_INFINITY);
   return {
@@ -207,7 +207,7 @@ function toRow(limit: Limit, facts: HostFacts, load: Load): LimitRow {
   const { id, name, unit, scope, caps, side } = limit;
   const now = limit.read(facts, load);
   const needs = limit.needs(facts, load);
-  // Limits of the other end do not apply to this host.
+  // Limits on the other end do not apply to this host.
   const isElsewhere =
     (side === "server" && load.role === "client" && !load.peer) || (side === "client" && load.role === "server");
   const allows = limit.allows && (isElsewhere ? Number.POSITIVE_INFINITY : limit.allows(facts, load));

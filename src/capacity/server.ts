@@ -1,4 +1,4 @@
-// Inspects a server on this host: every process that accepts its connections, and how many more each can take.
+// Inspects a server on this host: finds every process that accepts its connections, and how many more each can take.
 
 import { forEachSocketDescriptor } from "../linux/proc/descriptors.js";
 import { readParent, readProcessFacts } from "../linux/proc/process-facts.js";
@@ -14,7 +14,7 @@ export interface Server extends LocalPeer {
   /** Number of connections held, including those in its accept queues. */
   readonly held: number;
   /**
-   * Processes that accept connections, without a master whose children have the listeners. Empty if none is visible.
+   * Processes that accept connections, excluding a master whose children share its listeners. Empty if none is visible.
    */
   readonly workers: readonly Worker[];
   /** Accept queues of its LISTEN sockets. */
@@ -22,12 +22,12 @@ export interface Server extends LocalPeer {
 }
 
 export interface Worker extends ProcessFacts {
-  /** True if it has opened a connection for each one accepted, so that a client takes two descriptors. */
+  /** True if it has opened one connection per accepted one, so that each client takes two descriptors. */
   readonly isProxy: boolean;
 }
 
 export interface AcceptQueue {
-  /** Number of connections that still fit; undefined if the length of the queue cannot be read. */
+  /** Number of connections that still fit; undefined if the queue's length cannot be read. */
   readonly room: number | undefined;
   /** True if every process that accepts from it is stopped. */
   readonly isStopped: boolean;
@@ -61,7 +61,7 @@ export async function inspectServer(local: EndQuery): Promise<Server> {
   };
 }
 
-/** Finds the processes that hold each of these sockets, without parents of other holders. */
+/** Finds the processes that hold each of these sockets, excluding parents of other holders. */
 async function findHolders(inodes: ReadonlySet<number>): Promise<Map<number, number[]>> {
   const found = new Map<number, Set<number>>();
   await forEachSocketDescriptor((inode, pid) => {

@@ -15,18 +15,15 @@ export interface Tracking {
 
 /** Loopback address that services rarely listen on explicitly. */
 const LISTENER = parseIp("127.83.71.59");
-/**
- * Number of simultaneous connections. Other connections come and go, but an increase by this many at once is due to
- * ours.
- */
+/** Number of simultaneous connections. Other programs' connections come and go, but a jump by this many is ours. */
 const PROBES = 4;
 const ATTEMPTS = 3;
 
 /**
  * Opens connections over loopback to its own listener and checks whether they are tracked.
  *
- * @param port the destination's port, because rules often depend on it; another one is used if a service listens on it
- *   at all addresses. Omit it if the port may be redirected, because the connections would reach another program.
+ * @param port the destination's port, because rules often depend on it. Another port is used if a service listens on
+ *   this one at all addresses. Omit it if the port may be redirected: the connections would reach another program.
  */
 export function findTracking(port: number | undefined): Tracking {
   if (readConntrack() === undefined) return { isTracked: isConntrackHidden() ? undefined : false, isOfPort: true };
@@ -51,7 +48,7 @@ function tryAt(ip: IpAddress, port: number): boolean | undefined {
 function raisesCount(address: SocketAddress): boolean {
   const before = readConntrack()?.count ?? 0;
   const clients = Array.from({ length: PROBES }, () => openTcp(4));
-  // These do not complete at once, but their SYNs have been sent.
+  // These connect() calls are still in progress, but their SYNs have been sent.
   for (const client of clients) connectTo(client, address);
   const deltas = (readConntrack()?.count ?? 0) - before;
   for (const client of clients) if (client >= 0) closeFd(client);

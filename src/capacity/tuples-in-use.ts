@@ -1,5 +1,5 @@
-// Counts the 4-tuples of a plan that are in use before the run: those of sockets to the same destinations, and those
-// whose port is blocked by other sockets, such as listeners.
+// Counts the 4-tuples of a plan that are already in use before the run: those of sockets connected to the same
+// destinations, and those whose port is blocked by other sockets, such as listeners.
 
 import { addressOf, readInterfaces } from "../linux/netlink/interfaces.js";
 import { readLocalPortRange, readReservedPorts } from "../linux/proc/local-ports.js";
@@ -17,11 +17,9 @@ import { PortTrial } from "./port-trial.js";
 export interface TuplesInUse {
   /** Number of 4-tuples in the plan unavailable to new connections. */
   readonly tuples: number;
-  /**
-   * Number of 4-tuples whose port is used by other sockets, where it is unknown whether that makes them unavailable.
-   */
+  /** Number of 4-tuples whose port other sockets use and which may or may not be available. */
   readonly doubtful: number;
-  /** Number of `tuples` held by a TIME_WAIT, and the time until the last one ends. */
+  /** Number of `tuples` held by TIME_WAIT sockets, and the time until the last one expires. */
   readonly timeWaits: { readonly tuples: number; readonly lastMs: number };
 }
 
@@ -29,9 +27,7 @@ export const NONE_IN_USE: TuplesInUse = { tuples: 0, doubtful: 0, timeWaits: { t
 
 const PORTS = 65_536;
 const START_MS = 1000;
-/**
- * Maximum number of ports to test. A test takes about 10 µs, so plans with many addresses are not tested completely.
- */
+/** Maximum number of ports to test. At about 10 µs a test, plans with many addresses are tested only in part. */
 const MOST_TRIALS = 200_000;
 
 /** @returns NONE_IN_USE if the kernel chooses from a range that cannot be read */
@@ -54,7 +50,7 @@ export async function countTuplesInUse(plan: TuplePlan): Promise<TuplesInUse> {
     const { length: destinations } = group.destinations;
     for (let port = range.first; port <= range.last; port++) {
       if (seen[port] === 0 || passedOver.has(port)) continue;
-      // Like the connector: ports in the kernel's range are chosen by connect() rather than bound by number.
+      // As in the connector, connect() chooses ports in the kernel's range; others are bound by number.
       const isShared = ephemeral !== undefined && isWithin(port, ephemeral);
       let barred = 0;
       let untried = 0;
@@ -68,7 +64,7 @@ export async function countTuplesInUse(plan: TuplePlan): Promise<TuplesInUse> {
       const kept = Math.min(held.byPort[port]!, free * destinations);
       tuples += barred * destinations + kept;
       timeWaits += Math.min(held.timeWaitsByPort[port]!, kept);
-      // Held tuples are in use regardless of other sockets on the port.
+      // A tuple that a socket holds is in use whatever other sockets are on the port.
       doubtful += Math.max(0, Math.min(untried, free) * destinations - kept);
     }
   }
@@ -87,8 +83,8 @@ export function deviceOf({ groups }: TuplePlan): string | undefined {
 }
 
 /**
- * Returns 1 for each port of the range that any socket uses, by port. The count of kernel-chosen ports already excludes
- * listeners.
+ * Returns an array indexed by port, with 1 for each port of the range that any socket uses. The count of kernel-chosen
+ * ports already excludes listeners.
  */
 async function readSeen(range: PortRange, isExplicit: boolean): Promise<Uint8Array> {
   const seen = new Uint8Array(PORTS);
@@ -96,7 +92,7 @@ async function readSeen(range: PortRange, isExplicit: boolean): Promise<Uint8Arr
   await forEachSocket({ states, local: { ports: [range] } }, ({ localPort }) => {
     seen[localPort] = 1;
   });
-  // connect() never chooses a reserved port, even as the only allowed one.
+  // connect() never chooses a reserved port, even if it is the only one allowed.
   if (isExplicit) for (const { first, last } of readReservedPorts() ?? []) seen.fill(1, first, last + 1);
   else {
     await forEachSocket({ states: 1 << TCP_LISTEN, local: { ports: [range] } }, ({ localPort }) => {
@@ -110,11 +106,11 @@ async function readSeen(range: PortRange, isExplicit: boolean): Promise<Uint8Arr
 interface Held {
   readonly byPort: Uint32Array;
   readonly timeWaitsByPort: Uint32Array;
-  /** Time until the last TIME_WAIT ends. */
+  /** Time until the last TIME_WAIT socket expires. */
   readonly lastMs: number;
 }
 
-/** Counts by source port the sockets from the group's sources to its destinations that keep their 4-tuple. */
+/** Counts, by source port, the sockets from the group's sources to its destinations whose 4-tuple cannot be reused. */
 async function countHeld(group: TupleGroup, range: PortRange, ephemeral: PortRange | undefined): Promise<Held> {
   const byPort = new Uint32Array(PORTS);
   const timeWaitsByPort = new Uint32Array(PORTS);
@@ -144,10 +140,10 @@ async function countHeld(group: TupleGroup, range: PortRange, ephemeral: PortRan
 }
 
 /**
- * Returns a function that tells whether a new connection can reuse the 4-tuple of a TIME_WAIT (tcp_twsk_unique). That
- * requires timestamps. A port bound by number is reused at once; a port chosen by connect() depends on tcp_tw_reuse and
- * is reused tcp_tw_reuse_delay after the close. 4-tuples that become reusable within a second count, because a run
- * takes that long to start.
+ * Returns a function that tells whether a new connection can reuse the 4-tuple of a TIME_WAIT socket (tcp_twsk_unique).
+ * Reuse requires timestamps. A port bound by number is reused at once; a port chosen by connect() depends on
+ * tcp_tw_reuse and is reused tcp_tw_reuse_delay after the close. 4-tuples that become reusable within a second count,
+ * because a run takes that long to start.
  */
 function timeWaitReuse(): (socket: SocketView, isBound: boolean) => boolean {
   const [reuse] = readSysctlNumbers("net.ipv4.tcp_tw_reuse") ?? [];

@@ -2,11 +2,11 @@
 import { floorOf } from "../engine/memory-floor.js";
 import type { HostFacts } from "./host-facts.js";
 
-/** Hypothetical hardware; each value replaces the real one. */
+/** Hypothetical hardware. Each value given replaces the real one. */
 export interface WhatIf {
   readonly memoryBytes?: number | undefined;
   readonly cores?: number | undefined;
-  /** Soft and hard RLIMIT_NOFILE of a process. */
+  /** RLIMIT_NOFILE of a process, both soft and hard. */
   readonly nofile?: number | undefined;
 }
 
@@ -15,7 +15,7 @@ export interface WhatIf {
  * are scaled; all others are assumed to be unchanged.
  */
 export function imagine(facts: HostFacts, { memoryBytes, cores, nofile }: WhatIf): HostFacts {
-  // If the real memory size is unknown, the scaled values are unknown as well.
+  // If the real memory size is unknown, so are the scaled values.
   const scaling = memoryBytes === undefined ? 1 : facts.memoryBytes && memoryBytes / facts.memoryBytes;
   const scale = (value: number | undefined) =>
     value === undefined || scaling === undefined ? undefined : Math.floor(value * scaling);
@@ -44,7 +44,7 @@ export function imagine(facts: HostFacts, { memoryBytes, cores, nofile }: WhatIf
   };
 }
 
-/** Returns whether any hypothetical hardware is given. */
+/** Returns whether any hypothetical value is given. */
 export function isWhatIf({ memoryBytes, cores, nofile }: WhatIf): boolean {
   return memoryBytes !== undefined || cores !== undefined || nofile !== undefined;
 }

@@ -57,8 +57,8 @@ export const nrOpen: Limit = {
   pitfall: "RLIMIT_NOFILE cannot be raised above this value, not even by root: a higher value is refused",
   sysctl: "fs.nr_open",
   read: ({ nrOpen: value }) => value,
-  // It caps RLIMIT_NOFILE, which is the limit in effect. It does not matter if that is sufficient or there are many
-  // tables.
+  // fs.nr_open only caps RLIMIT_NOFILE, which is the limit in effect. The cap is irrelevant if RLIMIT_NOFILE suffices
+  // or if every thread has its own table.
   allows: (facts, load) => {
     if (facts.nrOpen === undefined) return undefined;
     return (nofile.allows!(facts, load) ?? 0) >= load.connections ? Number.POSITIVE_INFINITY : facts.nrOpen;
@@ -84,7 +84,8 @@ export const fileMax: Limit = {
     max === undefined || max === Number.POSITIVE_INFINITY
       ? undefined
       : `${formatLimit(max)}, ${formatCount(fileReserve(max))} kept free`,
-  // CAP_SYS_ADMIN may exceed it, but then every other program on the host fails, so it counts regardless.
+  // A process with CAP_SYS_ADMIN may exceed fs.file-max, but every other program on the host then fails to open files,
+  // so apply the limit regardless.
   allows: ({ fileMax: max, filesOpen }, load) =>
     max === undefined || filesOpen === undefined
       ? undefined
@@ -148,7 +149,7 @@ export const cgroupPids: Limit = {
   privilege: "administrator",
 };
 
-/** Limits the number of threads, which matters only if each thread has its own descriptor table. */
+/** Limit on the number of threads. It matters only if each thread has its own descriptor table. */
 function threads(id: string, name: string, scope: Limit["scope"], read: Limit["read"]): Limit {
   const needed = (facts: HostFacts, load: Load) => {
     const { canPark, canUnshare } = tablesFor(facts, load);
@@ -177,7 +178,7 @@ function threads(id: string, name: string, scope: Limit["scope"], read: Limit["r
   };
 }
 
-/** Returns what a program may use in addition to one descriptor table. An ordinary program uses nothing else. */
+/** Returns the ways around a single descriptor table that a program can use. An ordinary program has none. */
 function tablesFor({ canPark, canUnshare }: HostFacts, load: Load): { canPark: boolean; canUnshare: boolean } {
   if (load.program !== "fourtuple") return { canPark: false, canUnshare: false };
   return { canPark: canPark || isInRings(load), canUnshare };
@@ -192,14 +193,14 @@ function ownTables(facts: HostFacts, load: Load): number {
   return mostConnections(hard, openDescriptors, canUnshare, cores);
 }
 
-/** Returns the number of ends of a connection that take epoll watches of this user. */
+/** Returns how many ends of a connection count against this user's epoll watches. */
 function watchedEnds(uid: number, load: Load): number {
   const serverUid = load.peer?.listeners[0]?.uid;
   const ends = serverUid !== undefined && serverUid !== uid ? 1 : endsHere(load);
   return Math.max(0, ends - endsInRings(load));
 }
 
-/** Returns whether io_uring holds all ends of this load. */
+/** Returns whether io_uring holds every end of this load's connections. */
 function isInRings(load: Load): boolean {
   return endsInRings(load) === endsHere(load);
 }

@@ -1,4 +1,4 @@
-// Limit on locked memory, which the rings of the uring engine count against. Nothing else in fourtuple locks memory.
+// Limit on locked memory. The uring engine's rings count against it. Nothing else in fourtuple locks memory.
 import { lockedBytes } from "../../transport/choose-engine.js";
 import { LARGEST_RING } from "../../transport/kernel-uring/ring-size.js";
 import { formatBytes } from "../../util/units.js";
@@ -33,7 +33,8 @@ export const memlock: Limit = {
     return rings < facts.cores ? 0 : rings * each.tableSize;
   },
   needs: (facts, load) => {
-    // If epoll was chosen for lack of locked memory: what `auto` requires, which leaves half to other programs.
+    // If `auto` chose epoll for lack of locked memory, report what it requires, which leaves half of the limit to other
+    // programs.
     const ends = isOutOfMemlock(load) ? 2 : endsInRings(load);
     if (ends === 0) return undefined;
     return ends * lockedBytes({ ...ringOf(facts), threads: facts.cores, connections: load.connections });

@@ -1,5 +1,5 @@
-// Limit of the neighbour table. A host needs an entry for each on-link address that it sends to: a server needs one for
-// each source address of its clients, and a client one for each destination.
+// Limit on the neighbour table. A host needs one entry per on-link address that it sends to: a server one per client
+// source address, a client one per destination.
 
 import type { NeighbourTable } from "../../linux/netlink/rtnetlink.js";
 import { portCount } from "../../planning/tuple-plan.js";
@@ -46,9 +46,7 @@ function limitOf(family: Family, id: string): Limit {
   };
 }
 
-/**
- * Returns a note on the assumption made about the server's host if this limit is the binding one; undefined otherwise.
- */
+/** If this limit is the binding one, returns a note on what is assumed about the server's host; otherwise undefined. */
 export function neighbourNote(
   { neighbourTables }: HostFacts,
   load: Load,
@@ -70,7 +68,7 @@ function entriesFor(family: Family, load: Load): number {
 function usedSources(family: Family, { plan, connections, onLink }: Load): number {
   if (!plan) return 0;
   const destinations = plan.groups.reduce((sum, group) => sum + group.destinations.length, 0);
-  // Sources take turns if the kernel chooses the ports; otherwise one source is used up before the next.
+  // If the kernel chooses the ports, source addresses rotate; otherwise each is exhausted before the next.
   const each = destinations * (plan.ports.chosenBy === "kernel" ? 1 : portCount(plan.ports));
   return Math.min(onLink[family].sources, Math.ceil(connections / Math.max(1, each)));
 }

@@ -41,7 +41,7 @@ export const peerNofile: Limit = {
     const rooms = peer.workers.map((worker) => roomOf(worker, facts));
     const together = rooms.length === 0 ? undefined : sumOf(rooms);
     if (together === undefined || rooms.length === 1 || together < connections) return together;
-    // It is not known which process the kernel wakes for a connection, so one may be full while others are not.
+    // The kernel may wake any of the processes for a connection, so one can fill up while others have room.
     return Math.min(...(rooms as number[])) >= connections ? together : undefined;
   },
   needs: (_, { peer, connections }) => {
@@ -106,8 +106,8 @@ export function isWithoutListener({ peer }: Load): boolean {
 }
 
 /**
- * Returns the number of clients for the server if it turns out to be a proxy; undefined if that question is already
- * settled.
+ * Returns how many clients the server can take if it turns out to be a proxy; undefined if it is already known whether
+ * it is one.
  */
 export function roomAsProxy(facts: HostFacts, load: Load): number | undefined {
   const { peer, role, program } = load;
@@ -127,7 +127,7 @@ function roomOf(worker: Worker, { canPark, canUnshare }: HostFacts): number | un
   return Math.floor(Math.max(0, numberOf(nofileLimit) - openDescriptors) / (worker.isProxy ? 2 : 1));
 }
 
-/** Returns undefined if any value is undefined. */
+/** Returns the sum; undefined if any value is undefined. */
 function sumOf(values: readonly (number | undefined)[]): number | undefined {
   return values.reduce((sum, value) => (sum === undefined || value === undefined ? undefined : sum + value), 0);
 }

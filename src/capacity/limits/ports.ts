@@ -1,4 +1,4 @@
-// Limits on source ports: the 4-tuples with explicit ports, and the range from which the kernel chooses.
+// Limits on source ports: 4-tuples with explicitly bound ports, and the kernel's ephemeral range.
 
 import { countPortsWithin } from "../../linux/proc/local-ports.js";
 import { describeBadSources, describeUnreachable } from "../../planning/source-text.js";
@@ -128,7 +128,7 @@ export const unprivilegedPortStart: Limit = {
   needs: () => undefined,
 };
 
-/** Describes what the plan lacks now, starting with a semicolon: missing source addresses and 4-tuples in TIME_WAIT. */
+/** Describes what the plan currently lacks, starting with a semicolon: source addresses, and 4-tuples in TIME_WAIT. */
 function shortageNote({ badSources: { bad, badCount }, timeWaits: { tuples, lastMs } }: Load): string {
   const missing = badCount === 0 ? "" : `; ${describeBadSources(bad, badCount)}`;
   return tuples === 0
@@ -146,7 +146,7 @@ function kernelPorts(facts: HostFacts): number | undefined {
 function choicesOf(facts: HostFacts, ports: number, load: Load) {
   return {
     allows: connectionsWith(ports, load),
-    /** As if no port were reserved. */
+    /** Computed as if no port were reserved. */
     allowsWithReserved: connectionsWith(ports + (reservedIn(facts) ?? 0), load),
   };
 }
@@ -163,7 +163,7 @@ export function clientAddressesFor(connections: number): number {
   return Math.ceil(connections / sizeOf(ALL_PORTS));
 }
 
-// If no destination is reachable, the route is the limit rather than the ports.
+// If no destination is reachable, the missing route is the limit, not the ports.
 function isKernelChosen({ plan }: Load): boolean {
   return plan?.ports.chosenBy === "kernel" && plan.groups.length > 0;
 }

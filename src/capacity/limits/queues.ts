@@ -42,7 +42,7 @@ export const somaxconn: Limit = rateLimit({
   source: "Linux admin-guide/sysctl/net.rst, somaxconn; man 2 listen",
   pitfall: "listen() silently caps its backlog at this value, and only when called: restart the server after a change",
   read: ({ somaxconn: value }) => value,
-  // The actual length of the queue is already sufficient.
+  // The queue is already long enough.
   needs: (_, { burst, peer }) => {
     const lengths = peer?.listeners.map(({ acceptQueue: { limit } }) => limit ?? 0) ?? [];
     return lengths.length > 0 && Math.min(...lengths) >= burst ? undefined : burst;
@@ -96,7 +96,7 @@ export const netdevBacklog: Limit = {
     source: "Linux admin-guide/sysctl/net.rst, netdev_max_backlog",
     pitfall: "loopback and veth use it too; drops show only in the second column of /proc/net/softnet_stat",
     read: ({ netdevBacklog: value }) => value,
-    // The required value depends on how the cores share the work, so only drops during a run are conclusive.
+    // How much is needed depends on how the cores share the work, so only drops during a run are conclusive.
     needs: () => undefined,
   }),
   scope: "host",

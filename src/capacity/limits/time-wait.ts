@@ -61,7 +61,7 @@ export function connectRateOf(facts: HostFacts, load: Load): ConnectRate | undef
       keptSeconds = Math.max(keptSeconds, seconds);
     }
   }
-  // 4-tuples held by other connections are unavailable; those in TIME_WAIT become available.
+  // 4-tuples held by open connections stay unavailable; those in TIME_WAIT become available again.
   const held = Math.max(0, portsInUse - timeWaits.tuples);
   const share = tuples === 0 ? 0 : Math.max(0, tuples - held) / tuples;
   const free = Math.max(0, tuples - portsInUse);

@@ -1,14 +1,14 @@
-// Built-in costs of a connection by scheme, for hosts on which nothing can be measured.
+// Built-in cost of a connection by scheme, for hosts where it cannot be measured.
 import { SCHEMES, type Scheme } from "../../protocols/spec/address.js";
 import type { ProtocolCost } from "../../results/prediction.js";
 
 type Sides = ProtocolCost["userBytes"];
 
 const TCP: Sides = { client: 52, server: 6 };
-/** OpenSSL's state, measured with OpenSSL 3.0 and TLS 1.3. */
+/** OpenSSL's state per connection, measured with OpenSSL 3.0 and TLS 1.3. */
 const TLS: Sides = { client: 18_500, server: 14_400 };
 
-/** Memory of a connection in our programs: what docs/protocols/ says, and engine/slot-bytes.ts lists. */
+/** Memory per connection in fourtuple, as documented in docs/protocols/ and listed in engine/slot-bytes.ts. */
 export const USER_BYTES: Readonly<Record<Scheme, Sides>> = {
   tcp: TCP,
   tls: sum(TCP, TLS),

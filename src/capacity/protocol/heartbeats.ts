@@ -1,4 +1,4 @@
-// Measures what a protocol's own heartbeats cost: CPU time on each side, and bytes on the wire.
+// Measures the cost of a protocol's heartbeats: CPU time on each side, and bytes on the wire.
 import { setTimeout as delay } from "node:timers/promises";
 import type { ConnectRun } from "../../client/run.js";
 import { TCP_ESTABLISHED } from "../../linux/syscalls/constants.js";
@@ -12,12 +12,12 @@ import { eachSide, readSides, type Sides, type Trial, withConnections } from "./
 
 type Heartbeats = NonNullable<ProtocolCost["heartbeats"]>;
 
-/** The default keep-alive of MQTT, and what proxies in front of WebSocket servers usually require. */
+/** MQTT's default keep-alive, and the interval that proxies in front of WebSocket servers usually require. */
 const INTERVAL_SECONDS = 60;
 const MEASURE_MS = 1000;
 const MILLION = 1_000_000;
 const POLL_MS = 5;
-/** Much longer than the heartbeats take on a slow host. */
+/** Far longer than the heartbeats take even on a slow host. */
 const LIMIT_MS = 30_000;
 
 /**
@@ -27,7 +27,8 @@ const LIMIT_MS = 30_000;
 export async function measureHeartbeats(trial: Trial, server: ServerProcess): Promise<ProtocolCost["heartbeats"]> {
   const heartbeat = heartbeatOf(trial.scheme);
   if (heartbeat === undefined) return undefined;
-  // Frequent enough to keep both ends busy, because waking a sleeping program costs more than one heartbeat of many.
+  // Frequent enough to keep both ends busy: waking a sleeping program for a single heartbeat costs more than handling
+  // one of many.
   const { connections, intervalMs } = sizeOf(trial.scheme).beating;
   const measure = async (run: ConnectRun) => {
     const wire = { bytes: await readWireBytes(server.port), beats: run.snapshot().answeredHeartbeats };
@@ -66,8 +67,8 @@ async function untilAnswered(run: ConnectRun, beats: number, signal: AbortSignal
 }
 
 /**
- * Returns the bytes that the connections of a server have exchanged in both directions so far, as Ethernet frames.
- * Unlike an interface's counters, these include no other program's.
+ * Returns the bytes exchanged so far over a server's connections in both directions, as Ethernet frames. Unlike
+ * interface counters, they exclude other programs' traffic.
  *
  * @returns undefined if the kernel does not report them
  */

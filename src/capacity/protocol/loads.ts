@@ -1,4 +1,4 @@
-// What each scheme's connections do while they are measured: the options of both sides, and the sizes of the loads.
+// Loads for measuring each scheme: the options for both sides, and the number of connections.
 import type { ConnectOptions } from "../../planning/connect-options.js";
 import type { RunSpec } from "../../planning/run-spec.js";
 import { SCHEMES, type Scheme } from "../../protocols/spec/address.js";
@@ -6,25 +6,27 @@ import type { EngineName } from "../../results/engine.js";
 import type { ServeOptions } from "../../server/options.js";
 
 interface Size {
-  /** Connections before those measured, for one-time costs: threads, and compiled code. */
+  /** Connections opened before the measured ones, to absorb one-time costs such as threads and compiled code. */
   readonly first: number;
   readonly measured: number;
   /** Connections that resume a session. */
   readonly resumed: number;
-  /** Connections that send heartbeats, and how often. */
+  /** Number of connections that send heartbeats, and the interval. */
   readonly beating: { readonly connections: number; readonly intervalMs: number };
 }
 
-/** With TLS, few enough for a single thread, whose own memory would otherwise be counted. */
+/** With TLS, few enough for a single thread: another thread's own memory would be counted. */
 const SECURE: Size = { first: 150, measured: 1000, resumed: 300, beating: { connections: 300, intervalMs: 50 } };
-/** The first connections need as many threads as the others. */
+/** The first connections must start as many threads as the measured ones need. */
 const PLAIN: Size = { first: 5000, measured: 5000, resumed: 0, beating: { connections: 600, intervalMs: 100 } };
 
 export function sizeOf(scheme: Scheme): Size {
   return SCHEMES[scheme].isSecure ? SECURE : PLAIN;
 }
 
-/** Options of a client for a scheme. A few TLS handshakes at a time keep both ends busy, and none waits for long. */
+/**
+ * Client options for a scheme. A few concurrent TLS handshakes keep both ends busy without any of them waiting long.
+ */
 export function clientOptions(scheme: Scheme, port: number, engine: EngineName): ConnectOptions {
   const secure = SCHEMES[scheme].isSecure ? { insecure: true, concurrency: 64 } : {};
   return {
@@ -33,12 +35,12 @@ export function clientOptions(scheme: Scheme, port: number, engine: EngineName):
     close: "rst",
     engine,
     ...secure,
-    // Heartbeats are measured by themselves.
+    // Heartbeats are measured separately.
     ...(SCHEMES[scheme].protocol === "mqtt" && { keepAliveMs: 0 }),
   };
 }
 
-/** Options of a client that sends messages of `bytes`, all of which are answered. */
+/** Options of a client that sends messages of `bytes` bytes, each of which is answered. */
 export function messageOptions(scheme: Scheme, bytes: number): Partial<ConnectOptions> {
   const message = new Uint8Array(bytes);
   switch (SCHEMES[scheme].protocol) {
@@ -53,14 +55,13 @@ export function messageOptions(scheme: Scheme, bytes: number): Partial<ConnectOp
   }
 }
 
-/** Mode of a server that greets nobody, and answers messages. */
+/** Server mode that sends no greeting and answers messages. */
 export function serverMode(scheme: Scheme): ServeOptions["mode"] {
   return SCHEMES[scheme].protocol === "mqtt" ? undefined : "echo";
 }
 
 /**
- * Returns the name of a protocol's own heartbeat, and the spec of a run that sends it; undefined for a protocol without
- * heartbeats.
+ * Returns the name of a protocol's heartbeat, and the spec of a run that sends it; undefined if the protocol has none.
  */
 export function heartbeatOf(
   scheme: Scheme,
@@ -72,7 +73,7 @@ export function heartbeatOf(
     send(spec, intervalMs) {
       if (spec.protocol?.name === "ws") return { ...spec, protocol: { ...spec.protocol, pingIntervalMs: intervalMs } };
       if (spec.protocol?.name !== "mqtt") return spec;
-      // CONNECT has whole seconds only: a server takes less than one for none, and just answers.
+      // CONNECT's keep-alive is in whole seconds. The server reads less than one as none, and only answers pings.
       return { ...spec, protocol: { ...spec.protocol, keepAliveSec: intervalMs / 1000 } };
     },
   };

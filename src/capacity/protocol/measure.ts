@@ -1,4 +1,4 @@
-// Measures what a connection costs with a protocol, over loopback: memory and CPU on each side, TLS handshakes, and
+// Measures the cost of a protocol's connections over loopback: memory and CPU time on each side, TLS handshakes and
 // heartbeats.
 import { readMemoryUse } from "../../engine/memory-use.js";
 import { readCgroupMemory } from "../../linux/proc/cgroup.js";
@@ -11,15 +11,15 @@ import type { ServerProcess } from "./server-process.js";
 import { eachSide, readSides, type Sides, type Trial, withConnections, withServer } from "./trial.js";
 
 export interface Measured {
-  /** 0 if the memory of other programs hides it. */
+  /** 0 if memory use by other programs masks it. */
   readonly kernelBytesPerEnd: number;
-  /** 0 without a memory cgroup too. */
+  /** Also 0 without a memory cgroup. */
   readonly chargedBytesPerEnd: number;
   readonly protocol: ProtocolCost;
 }
 
 /**
- * Opens a few thousand connections, and closes them again.
+ * Opens a few thousand connections and closes them again.
  *
  * @throws {AppError} E_SYSTEM if they could not be opened and held; the codes of connect() and serve()
  */
@@ -38,7 +38,7 @@ export async function measureProtocol(trial: Trial): Promise<Measured> {
     chargedBytesPerEnd,
     protocol: {
       scheme,
-      // The few connections here hide it without TLS: compiling code takes more memory.
+      // Without TLS, so few connections use less memory than compiling the code, which masks them.
       userBytes: isSecure ? userBytes : USER_BYTES[scheme],
       cpuSecondsPerConnection,
       ...(isSecure && { handshakesPerSec: { full, ...(resumed && { resumed: perSecond(resumed) }) } }),
@@ -58,7 +58,7 @@ async function measureOpening(trial: Trial, server: ServerProcess) {
     ...readSides(server),
   }));
   const perEnd = (from = 0, to = 0) => Math.max(0, Math.round((to - from) / measured / 2));
-  // The first connections have left behind the memory of as many.
+  // Of the measured connections, as many as the warm-up had reuse memory that it has freed.
   const userBytes = (from: number, to: number) => Math.max(0, Math.round((to - from) / (measured - first)));
   return {
     kernelBytesPerEnd: perEnd(kernel.bytes, after.kernel.bytes),
@@ -68,14 +68,14 @@ async function measureOpening(trial: Trial, server: ServerProcess) {
   };
 }
 
-/** Returns the CPU time of a connection that resumes a session. */
+/** Returns the CPU time for opening a connection that resumes a TLS session. */
 async function measureResumed(trial: Trial, server: ServerProcess): Promise<Sides | undefined> {
   const { first, resumed } = sizeOf(trial.scheme);
   await withConnections(trial, server, { connections: first, tlsResume: true }, () => undefined);
   const before = readSides(server).cpuSeconds;
   const options = { connections: resumed, tlsResume: true };
   return withConnections(trial, server, options, (run) => {
-    // The few handshakes before the first ticket arrives are full ones.
+    // Handshakes begun before the first ticket arrives are full ones.
     if (run.snapshot().resumed < resumed / 2) return undefined;
     return eachSide(before, readSides(server).cpuSeconds, (from, to) => (to - from) / resumed);
   });

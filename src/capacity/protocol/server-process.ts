@@ -1,4 +1,4 @@
-// A server in a process of its own, so that the CPU and memory of both sides can be told apart.
+// Runs a server in a separate process, so that CPU time and memory can be measured for each side.
 import { readCpuSeconds } from "../../linux/proc/process-facts.js";
 import { readResidentBytes } from "../../linux/proc/procfs.js";
 import { NODE_START_MS, ownProgram, Subprocess } from "../../util/subprocess.js";
@@ -13,7 +13,7 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   /**
-   * Starts `fourtuple serve` at a free port of 127.0.0.1 and waits until it listens.
+   * Starts `fourtuple serve` on a free port of 127.0.0.1 and waits until it listens.
    *
    * @param args options of `serve`
    * @throws {AppError} E_SYSTEM, E_PERMISSION or E_PLATFORM if it cannot be started

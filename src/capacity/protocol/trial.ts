@@ -1,5 +1,5 @@
-// A load of one protocol over loopback, whose client runs in this process and whose server in another, so that what
-// each side uses can be told apart.
+// Puts a load of one protocol on loopback. The client runs in this process and the server in another, so that each
+// side's resource use can be measured.
 import { startRun } from "../../client/connect.js";
 import type { ConnectRun } from "../../client/run.js";
 import { readMemoryUse } from "../../engine/memory-use.js";
@@ -39,8 +39,8 @@ export async function withServer<T>(
 /**
  * Runs a load while `measure` runs.
  *
- * @param adapt changes the spec that the options make
- * @throws {AppError} E_SYSTEM unless all connections are open
+ * @param adapt changes the spec built from the options
+ * @throws {AppError} E_SYSTEM if not all connections could be opened
  */
 export async function withConnections<T>(
   { scheme, engines, signal }: Trial,
@@ -63,7 +63,7 @@ export async function withConnections<T>(
   }
 }
 
-/** Reads what both sides have used so far. */
+/** Reads the resources that each side has used so far. */
 export function readSides(server: ServerProcess): { readonly userBytes: Sides; readonly cpuSeconds: Sides } {
   const { user, system } = process.cpuUsage();
   return {
