@@ -1,5 +1,5 @@
 // Reconstructs this process's command line, quoting words as a shell requires. Secrets are masked, because results and
-// reports are passed on.
+// reports get shared.
 
 const MASK = "***";
 /** Headers whose value is a secret. */
@@ -11,8 +11,8 @@ export function commandLine(words: readonly string[] = process.argv.slice(2)): s
 }
 
 /**
- * Returns a word without the password or the secret header in it.
- * @param before the word before it
+ * Returns a word with any password or secret header masked.
+ * @param before the preceding word
  */
 function masked(word: string, before: string | undefined): string {
   if (before === "--password") return MASK;

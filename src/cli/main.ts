@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Entry point of the program. Has no static imports, so that it can report an error if there are too few descriptors to
-// load the modules.
+// Entry point of the program. It has no static imports, so that it can still report an error when there are too few
+// descriptors to load modules.
 
 try {
   const { runMain } = await import("./run-main.js");

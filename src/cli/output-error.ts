@@ -1,4 +1,4 @@
-// Error for output that cannot be written. The entry point loads this file, so it imports little.
+// Error for output that cannot be written. It imports little because the entry point loads it.
 import { AppError } from "../util/errors.js";
 
 /** Returns the error for a failed write to standard output, such as a full disk or a failing device. */

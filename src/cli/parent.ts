@@ -1,5 +1,5 @@
-// Detects the exit of the program that started this one, such as the demo or the lab. Standard input is a pipe from it,
-// which the kernel closes however the program ends.
+// Detects the exit of the program that started this one, such as the demo or the lab. Standard input is a pipe from
+// that program, and the kernel closes it however the program ends.
 import { PARENT_PIPE } from "../util/subprocess.js";
 
 /**

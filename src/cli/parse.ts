@@ -24,7 +24,7 @@ export const durationFor =
   (text: string): number =>
     parseDuration(text, option);
 
-/** Parses a duration, or `forever` for one without a limit. */
+/** Parses a duration, or `forever` for no limit. */
 export const holdFor =
   (option: string) =>
   (text: string): number =>
@@ -35,7 +35,7 @@ export const sizeFor =
   (text: string): number =>
     parseSize(text, option);
 
-/** Parses a percentage such as `80` or `80%` as a share, 0.8. */
+/** Parses a percentage such as `80` or `80%` into a fraction, here 0.8. */
 export const parsePercent =
   (option: string) =>
   (text: string): number => {
@@ -48,7 +48,7 @@ export const parsePercent =
     return Number(percent) / 100;
   };
 
-/** Parses a stage such as `30s:100k` and appends it to those before. */
+/** Parses a stage such as `30s:100k` and appends it to the preceding ones. */
 export function addStage(text: string, before: readonly Stage[] = []): Stage[] {
   const match = /^([^:]+):([^:]+)$/.exec(text);
   if (!match) {
@@ -60,7 +60,7 @@ export function addStage(text: string, before: readonly Stage[] = []): Stage[] {
   return [...before, { durationMs: parseDuration(duration, "--stage"), target: parseCount(count, "--stage", 0) }];
 }
 
-/** Parses addresses, lists, ranges and CIDR blocks, and appends them to those before. */
+/** Parses addresses, lists, ranges and CIDR blocks, and appends them to the preceding ones. */
 export function addSources(text: string, before: readonly AddressRange[] = []): AddressRange[] {
   return [...before, ...parseAddressRanges(text)];
 }

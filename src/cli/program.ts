@@ -55,7 +55,7 @@ export async function runProgram(args: readonly string[], version: string): Prom
     .usage("<command> [options]")
     .version(version)
     .exitOverride()
-    // The descriptions already name choices and defaults, in fewer words.
+    // The descriptions already give choices and defaults, more briefly than commander would.
     .configureHelp({
       helpWidth: Math.min(HELP_WIDTH, columnsOf(process.stdout) ?? HELP_WIDTH),
       optionDescription: ({ description }) => description,
@@ -82,7 +82,7 @@ export async function runProgram(args: readonly string[], version: string): Prom
   return exitCode;
 }
 
-/** Puts commander's message on one line and makes it safe to print. A suggestion stays on a line of its own. */
+/** Puts commander's message on one line and makes it safe to print. A suggestion keeps a separate line. */
 function mistake(text: string): string {
   const [, said = "", hint = ""] = /^(?:error: )?([\s\S]*?)(\n\(Did you mean [^\n]*\))?$/.exec(text.trimEnd()) ?? [];
   return `Fatal error: ${shortened(printable(said), LONGEST_MISTAKE)}${hint}\n`;

@@ -1,5 +1,5 @@
-// Protocol-specific options of `connect` and `serve`. A command's main help omits them to fit on one screen; `fourtuple
-// connect --help ws` shows those of WebSocket.
+// Protocol-specific options of `connect` and `serve`. The main help omits them to fit on one screen; `fourtuple connect
+// --help ws`, for example, shows those for WebSocket.
 import { type Command, Help, Option } from "commander";
 import { TLS_VERSIONS, type TlsVersion } from "../linux/openssl/settings.js";
 import type { ClientTlsOptions, TlsOptions } from "../planning/tls.js";
@@ -131,7 +131,7 @@ Examples:
   protocol: scriptTopic,
 };
 
-/** Adds the options of all protocols to a command, and their topics to its help. Each topic has its own examples. */
+/** Adds the options of all protocols to a command, and their topics with examples to its help. */
 export function addProtocolOptions(command: Command, role: Role, examples: string): void {
   const topic = requestedTopic(role);
   const config = command.configureHelp();
@@ -207,7 +207,7 @@ function addHeader(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
 
-/** Returns the topic named after --help on this process's command line, if the role has options for it. */
+/** Returns the topic that follows --help on this process's command line, if the role has options for it. */
 function requestedTopic(role: Role): Topic | undefined {
   const at = process.argv.findIndex((word) => word === "--help" || word === "-h");
   const word = at < 0 ? undefined : process.argv[at + 1];

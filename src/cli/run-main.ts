@@ -15,7 +15,7 @@ const args = process.argv.slice(2);
 /** Runs the whole program. By the time it returns, any error has been printed and the exit code is set. */
 export async function runMain(): Promise<void> {
   process.stdout.on("error", onOutputError);
-  // There is nowhere left to report it.
+  // There is nowhere left to report a failure of standard error.
   process.stderr.on("error", () => undefined);
   startTrace(printNote);
   if (args.length === 1 && (args[0] === "--version" || args[0] === "-V")) print(readVersion());
@@ -32,7 +32,7 @@ async function run(): Promise<void> {
 }
 
 async function report(thrown: unknown): Promise<void> {
-  // First, before loading anything else: there may be no descriptor left to load it with.
+  // Print the error before loading anything else: no descriptor may be left for loading.
   const error = hostFault(thrown) ?? thrown;
   if (isAppError(error)) return reportAppError(error);
   const { CommanderError } = await import("commander");
@@ -69,7 +69,7 @@ function onOutputError(error: NodeJS.ErrnoException): void {
   // A reader that has gone away (`| head`) is not an error; the writer notices and stops.
   if (error.code === "EPIPE" || isOfEvent(error)) return;
   const failed = outputFailed(error);
-  // A run with threads handles this event itself, to end them first (supervise.ts).
+  // A run with threads handles this error itself, in order to end the threads first (supervise.ts).
   if (process.listenerCount("uncaughtException") > 0) throw failed;
   void report(failed)
     .then(() => rescueResult(error.code))

@@ -17,7 +17,7 @@ const SIGHUP_BIT = 1n;
 
 process.on("SIGUSR1", () => undefined);
 closeDebugger();
-// A debugger requested before this line opens shortly afterwards.
+// If the signal arrived before this line, the debugger opens shortly afterwards.
 setImmediate(closeDebugger);
 const ignoresHangUp = wasHangUpIgnored();
 if (ignoresHangUp) process.on("SIGHUP", () => undefined);
@@ -42,7 +42,7 @@ export function onStopSignals(stop: (signal: StopSignal) => void, again: (signal
   const listen = (signal: StopSignal): void => {
     if (request === "none") {
       request = "under way";
-      // Handle signals that arrived while this process was suspended first; they belong to the same request.
+      // First handle the signals that arrived while this process was suspended: they belong to the same request.
       setTimeout(() => setImmediate(end), ONE_REQUEST_MS).unref();
       stop(signal);
     } else if (request === "over") again(signal);
@@ -66,8 +66,8 @@ function closeDebugger(): void {
 
 /**
  * Returns whether SIGHUP was ignored when this process started, as under nohup. Node resets all signals to their
- * defaults before our code runs, so /proc/self/status no longer shows it. Uses the launcher's record, or else what bash
- * and the parent process reveal.
+ * defaults before our code runs, so /proc/self/status no longer shows it. Uses what the launcher recorded, or else what
+ * bash and the parent process reveal.
  */
 function wasHangUpIgnored(): boolean {
   const { FOURTUPLE_SIGIGN: told, _: started } = process.env;

@@ -5,7 +5,7 @@ import type { Argument, Command, Option } from "commander";
 export type Values = readonly string[] | "files" | "free";
 
 export interface CompletedOption {
-  /** For example `-c` and `--connections`, or one of the two. */
+  /** Its names, such as `-c` and `--connections`, or just one of them. */
   readonly flags: readonly string[];
   readonly about: string;
   /** Undefined if the option takes no value. */
@@ -21,7 +21,7 @@ export interface CompletedCommand {
   readonly argument: Values;
 }
 
-/** Returns the commands of a program, without hidden options. */
+/** Returns a program's commands, leaving out hidden options. */
 export function describeCommands(program: Command): CompletedCommand[] {
   return program.commands.map((command) => ({
     name: command.name(),

@@ -21,7 +21,7 @@ export interface MessageCommandOptions {
   readonly publish?: string;
 }
 
-/** Content of a message that has only a size. */
+/** Content of a message for which only a size was given. */
 const FILLER = "0123456789abcdefghijklmnopqrstuvwxyz";
 const MAX_MESSAGE_BYTES = 1024 ** 3;
 
@@ -43,7 +43,7 @@ function contentOf({ message, messageFile, messageSize, publish }: MessageComman
     throw invalid("two messages are given", "leave out --message or --message-file");
   }
   const isGiven = message !== undefined || messageFile !== undefined;
-  // What MQTT publishes then is a stamp of this size.
+  // MQTT then publishes a timestamp padded to this size.
   if (!isGiven && (messageSize === undefined || publish !== undefined)) return undefined;
   const content =
     messageFile !== undefined ? readMessage(messageFile) : Buffer.from(unescapeText(message ?? FILLER, "--message"));

@@ -41,7 +41,7 @@ export interface ConnectCommandOptions extends ProtocolCommandOptions, MessageCo
   readonly json?: boolean;
 }
 
-/** Exit code of an interrupted run; the one shells report for Ctrl-C. */
+/** Exit code of an interrupted run: what shells report for Ctrl-C. */
 const INTERRUPTED = EXIT_CODES.SIGINT;
 
 /** @returns the exit code */
@@ -66,7 +66,8 @@ export async function runConnect(to: readonly string[], options: ConnectCommandO
   if (events) events.result(result);
   else if (isSingle) printSingleEnd(result, stoppedBy !== undefined);
   else printResult(connectSummary(result, paintFor(process.stdout)));
-  // The server ends a single connection. Stopping it from here is an interruption, whatever its duration.
+  // A single connection is meant to be ended by its server, so stopping it from here is an interruption whatever its
+  // duration.
   if (isSingle && stoppedBy) return EXIT_CODES[stoppedBy];
   if (isSingle && (result.ready ?? result.established) === 0) throw noConnection(result);
   return exitCodeOf(result, stoppedBy);

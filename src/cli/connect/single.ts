@@ -1,5 +1,5 @@
-// Prints a single connection like the client in the blog post on the 65,535 myth: its local address, then what it reads
-// until its server or a signal ends it.
+// Prints a single connection like the client in the blog post on the 65,535 myth: its local address, then whatever it
+// reads until the server or a signal ends it.
 
 import type { ConnectRun } from "../../client/run.js";
 import { missPhrases } from "../../client/verdict/verdict.js";
@@ -34,9 +34,7 @@ export function printSingle(run: ConnectRun): void {
   run.done.then(noteUnprinted, noteUnprinted);
 }
 
-/**
- * Prints the reason for the end if the connection was stopped or missed a target. A single connection has no summary.
- */
+/** Prints why the connection ended if it was stopped or missed a target, because a single connection has no summary. */
 export function printSingleEnd(result: Explained<ConnectResult>, isStopped: boolean): void {
   const missed =
     result.outcome === "missed" && (result.ready ?? result.established) > 0 ? missPhrases(result.misses) : [];

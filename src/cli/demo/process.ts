@@ -6,7 +6,7 @@ import { NODE_START_MS, Subprocess } from "../../util/subprocess.js";
 
 /** Time from a stop request to SIGKILL. Closing a million connections takes a while. */
 const GRACE_MS = 60_000;
-/** The same for a child that has printed nothing yet, and so has nothing to close. */
+/** Shorter time for a child that has printed nothing yet and so has nothing to close. */
 const SILENT_GRACE_MS = 5000;
 
 /** Starts `fourtuple` with the given arguments. */

@@ -28,7 +28,7 @@ const EXAMPLES = 3;
 const LINE_MS = 1000;
 /** Ports to try in order; 0 lets the kernel choose. Low ports are rarely in use as source ports of other programs. */
 const PORTS = [7777, 7778, 7779, 0];
-/** The client holds until it is stopped or this process exits. */
+/** The client holds its connections until it is stopped or this process exits. */
 const HOLD = "forever";
 
 /** Number of open connections in the client's last snapshot. */
@@ -100,7 +100,7 @@ async function startServer(engine: string, children: Subprocess[], [wanted, ...o
   }
 }
 
-/** Waits until the client has opened all it can, and shows its progress. */
+/** Shows the client's progress until it has opened all the connections it can. */
 async function allOpen(client: Subprocess): Promise<void> {
   const live = await openLive(process.stdout);
   const show = progressPrinter(live);

@@ -15,14 +15,14 @@ Examples:
   fourtuple doctor -c 10m --role server --memory 128GiB --cores 32 --nofile 1048576
   fourtuple doctor -c 1m --fix                             what to change; then --apply, or --undo`;
 
-/** Options that --fix does not take: hypothetical hardware cannot be fixed, and a run's result comes with its own fix. */
+/** Options that --fix rejects: hypothetical hardware cannot be tuned, and a run's result names its own fix. */
 const NOT_FIXED = ["explain", "all", "memory", "cores", "nofile"];
-/** Options that --explain does not take: the result already says what the run asked for. */
+/** Options that --explain rejects: the result already records what was requested. */
 const NOT_EXPLAINED = [
   ...["connections", "role", "target", "sourceIp", "sourcePort", "connectRate", "messageRate", "messageSize"],
   ...["memory", "cores", "nofile", "memoryPerConnection", "for", "protocol", "engine", "measure", "all"],
 ];
-/** Options that --undo does not take: it reverts recorded changes, whatever the target is now. */
+/** Options that --undo rejects: it reverts the recorded changes whatever the target is now. */
 const NOT_UNDONE = [
   ...NOT_FIXED,
   ...[

@@ -35,7 +35,7 @@ export async function runFix(options: FixOptions, capacity: CapacityOptions): Pr
   const { readUdpPorts } = await import("../../linux/proc/udp-ports.js");
   const plan = planChanges(await examine(capacity), KERNEL_SETTINGS.read, readUdpPorts());
   if (options.apply) {
-    // A user who interrupts the measuring does not expect settings to change.
+    // A user who interrupts the measurement does not expect settings to change.
     if (capacity.signal?.aborted) throw new AppError("E_SYSTEM", "interrupted while measuring: nothing was changed");
     return apply(plan, options);
   }
@@ -83,7 +83,7 @@ async function undo(options: FixOptions): Promise<number> {
   );
 }
 
-/** Returns whether a file is known to be missing. One that cannot be examined is assumed to exist. */
+/** Returns whether a file is known to be missing. A file that stat() cannot examine is assumed to exist. */
 function isMissing(file: string): boolean {
   try {
     return lstatSync(file, { throwIfNoEntry: false }) === undefined;

@@ -37,7 +37,9 @@ async function act(options: DoctorCommandOptions, capacity: CapacityOptions): Pr
   return isFixRequested(options) ? runFix(options, capacity) : predict(options, capacity);
 }
 
-/** Aborts measuring on a signal. The prediction then uses built-in costs, and the exit code is that of the signal. */
+/**
+ * Aborts the measurement on a signal. The prediction then uses built-in costs, and the exit code is that of the signal.
+ */
 async function untilStopped(work: (signal: AbortSignal) => Promise<number>): Promise<number> {
   const stopping = new AbortController();
   let exitCode: number | undefined;

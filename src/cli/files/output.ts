@@ -20,13 +20,13 @@ import { notWritable, writing } from "./file-error.js";
 import { NEW_FILE_FLAGS, NEW_FILE_MODE, replaceFile, temporaryIn } from "./replace-file.js";
 import { StreamOutput } from "./stream-output.js";
 
-/** An output file that was checked before the work to fill it. */
+/** An output file, checked before the work that produces its content. */
 export interface Output {
-  /** True if the output is standard output, where messages of this program would mix with it. */
+  /** True if the output goes to standard output, where this program's messages would mix with it. */
   readonly isStandard: boolean;
   /**
    * Writes the complete text.
-   * @throws {AppError} E_SYSTEM if that fails; an existing file is then unchanged
+   * @throws {AppError} E_SYSTEM if writing fails; an existing file is then left unchanged
    */
   write(text: string): void;
   /** Discards the output without writing. */
@@ -90,7 +90,7 @@ function followLinks(path: string): string {
 }
 
 function refuseInput(file: string, present: BigIntStats, input: string): void {
-  // Standard input may also be a file: `report - -o run.json < run.json`.
+  // Standard input may be a redirected file: `report - -o run.json < run.json`.
   const read = input === "-" ? fstatSync(0, { bigint: true }) : statOf(input);
   if (read === undefined || read.dev !== present.dev || read.ino !== present.ino) return;
   throw new AppError("E_OPTION", `${quoted(file)} is the result that is being read`, {
@@ -100,7 +100,7 @@ function refuseInput(file: string, present: BigIntStats, input: string): void {
 
 function newFile(file: string, target: string): Output {
   const directory = dirname(target);
-  // A new file needs write access to the directory. Test this by creating and removing one.
+  // A new file needs write access to the directory. Test this by creating and removing a file.
   const probe = temporaryIn(directory);
   closeSync(openSync(probe, NEW_FILE_FLAGS, NEW_FILE_MODE));
   unlinkSync(probe);
@@ -108,7 +108,7 @@ function newFile(file: string, target: string): Output {
 }
 
 function oldFile(file: string, target: string, present: BigIntStats): Output {
-  // Respect a write-protected file, although its directory would allow replacing it.
+  // Respect write protection on a file even though its directory would allow replacing it.
   accessSync(target, constants.W_OK);
   return { isStandard: false, write: (text) => writing(file, () => replaceFile(target, text, present)), close() {} };
 }

@@ -49,7 +49,7 @@ export function replaceFile(target: string, text: string, present: BigIntStats |
   syncDirectory(directory);
 }
 
-/** Writes a new file that ends up complete on disk or not at all. */
+/** Writes a new file so that it ends up on disk completely or not at all. */
 function writeNew(file: string, text: string, mode: number, like?: BigIntStats): void {
   const fd = openSync(file, NEW_FILE_FLAGS, mode);
   try {
@@ -98,7 +98,7 @@ function writeAll(fd: number, bytes: Buffer, from?: number): void {
 }
 
 /**
- * Saves a result that could not be written to its destination.
+ * Saves a result elsewhere if its destination could not be written.
  *
  * @param name start of the file name; a unique suffix is added
  * @returns path of the file; undefined if no directory accepts it
@@ -134,6 +134,6 @@ function syncDirectory(directory: string): void {
       closeSync(fd);
     }
   } catch {
-    // The file is complete either way; only its directory entry reaches the disk later.
+    // Ignore failures: the file itself is on disk, and its directory entry will follow.
   }
 }

@@ -28,7 +28,7 @@ export interface LabCommandOptions {
 /** @returns the exit code */
 export async function runLabCommand(command: LabCommandOptions): Promise<number> {
   const { json, report, totalMessageRate, ...options } = command;
-  // Reject invalid options before touching any file.
+  // Reject invalid options before creating any file.
   resolveLab({ ...options, totalMessageRatePerSec: totalMessageRate });
   // Open the page first: an unwritable file should be reported before the minutes that the experiments take.
   const page = report === undefined ? undefined : openOutput(report);
@@ -69,7 +69,7 @@ export async function runLabCommand(command: LabCommandOptions): Promise<number>
       if (!json && !page.isStandard) print(`\nreport: ${printable(report!)}`);
     }
     if (stoppedBy && result.stoppedIn) throw new Interrupted(stoppedBy);
-    // The other verdicts do not contradict a claim.
+    // Only this verdict contradicts a claim.
     return result.experiments.some(({ verdict }) => verdict === "refuted" || verdict === "failed") ? 1 : 0;
   } finally {
     live?.end();

@@ -15,7 +15,7 @@ Examples:
   fourtuple ports --pid 4711 -ltnp             listeners in a container, with their processes`;
 
 const TOP = 10;
-/** More than any host has addresses. */
+/** Larger than the number of addresses on any host. */
 const MOST_ROWS = 100_000;
 
 export const addPorts: AddCommand = (program, finish) => {

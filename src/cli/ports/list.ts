@@ -39,7 +39,7 @@ export async function listSockets(
 }
 
 /**
- * Tests for netlink with a query that matches no state, because rows are printed before a reading reports its source.
+ * Tests for netlink with a query that matches no state: rows are printed before a read reports which source it used.
  */
 async function hasNetlink(): Promise<boolean> {
   const { forEachSocket } = await import("../../socket-table/table.js");
@@ -63,7 +63,7 @@ async function ownerTexts() {
   const { unreadable, isHiding, ringHolders } = owners;
   return {
     textOf,
-    /** Processes with an io_uring are listed only if an owner is missing, because their rings may hold the socket. */
+    /** If an owner is missing, also list processes with an io_uring, whose rings may hold the socket. */
     formatMissing: () => formatOwnersNote({ unreadable, isHiding, ringHolders: isMissing ? ringHolders : [] }),
   };
 }
@@ -76,7 +76,7 @@ class Output {
 
   write(piece: Buffer): void {
     const columns = columnsOf(process.stdout);
-    // A piece consists of whole rows. On a terminal, they are wrapped like other lines.
+    // A chunk consists of whole rows. On a terminal they wrap like any other line.
     this.writeAll(columns === undefined ? piece : Buffer.from(fitText(piece.toString(), columns)));
   }
 

@@ -6,7 +6,7 @@ import type { PortsCommandOptions } from "./options.js";
 import { toFilter } from "./query.js";
 import { describeTarget, type PortTarget } from "./target.js";
 
-/** Maximum number of listeners to read; more than a host has. */
+/** Maximum number of listeners to read; higher than any host has. */
 const ALL = 100_000;
 
 /** Returns the listeners as text or JSON, and their number. */
@@ -17,7 +17,7 @@ export async function readListeners(
   const { socketTable } = await import("../../socket-table/summary.js");
   const { listenerTable, ownersNote } = await import("../../output/text/ports/tables.js");
   const { overflows } = await import("../../output/text/ports/summary.js");
-  // --state does not apply to the connections that a listener has accepted.
+  // --state selects listeners, not the connections that they have accepted.
   const table = await socketTable({ ...toFilter(target, options), states: undefined, top: ALL });
   await formatReadNote(table);
   const { listeners } = table;

@@ -7,12 +7,12 @@ import { AppError } from "../../util/errors.js";
 export interface NamespaceOptions {
   /** Name from `ip netns`, or a path. */
   readonly netns?: string;
-  /** Process ID whose namespace to enter. */
+  /** ID of the process whose namespace to enter. */
   readonly pid?: number;
 }
 
 /**
- * Moves this process into the requested namespace. Later threads, programs and sockets are in it as well.
+ * Moves this process into the requested namespace. Threads, programs and sockets created later inherit it.
  *
  * @throws {AppError} E_OPTION if there is no such namespace or process; E_PERMISSION if the user may not enter it
  */

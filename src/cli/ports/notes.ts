@@ -1,17 +1,17 @@
-// Notes of `fourtuple ports` on standard error, explaining why figures may be incomplete.
+// Notes that `fourtuple ports` prints on standard error about figures that may be incomplete.
 
 import { printNote } from "../../output/terminal/output.js";
 import type { SocketTable } from "../../results/sockets/socket-table.js";
 
 const said = new Set<string>();
 
-/** Notes that a reading fell back to /proc, or that the kernel marked it as inconsistent. */
+/** Reports that a read fell back to /proc, or that the kernel marked the dump as inconsistent. */
 export async function formatReadNote(read: Pick<SocketTable, "fallbackErrno" | "wasInterrupted">): Promise<void> {
   const { readNote } = await import("../../output/text/ports/summary.js");
   printOnce(readNote(read));
 }
 
-/** Notes that owners may be missing from rows. */
+/** Reports that rows may lack an owner. */
 export async function formatOwnersNote(owners: {
   unreadable: number;
   isHiding: boolean;

@@ -4,7 +4,7 @@ import type { PortsCommandOptions } from "./options.js";
 import { type FilterOptions, toFilter } from "./query.js";
 import { describeTarget, type PortTarget } from "./target.js";
 
-/** Returns the socket filter for use in a sentence. */
+/** Describes the socket filter for use in a sentence. */
 export function conditions(options: FilterOptions): Conditions {
   return toFilter(undefined, options);
 }

@@ -18,7 +18,7 @@ interface Options {
 
 interface Answer {
   readonly text: string;
-  /** Number of sockets covered, plus connections whose source was translated by NAT. */
+  /** Number of sockets covered, plus the connections whose source NAT translated. */
   readonly sockets: number;
   /** True if a destination is above --fail-above. */
   readonly isAbove: boolean;
@@ -35,7 +35,7 @@ export function checkPressureOptions({ pressure, metrics, failAbove }: Options):
 export async function readPressure(filter: SummaryOptions, options: Options): Promise<Answer> {
   const { top } = options;
   const { pressure } = await import("../../socket-table/ports/pressure.js");
-  // Read one row more than is shown, to include the highest row among those that metrics sum up.
+  // Read one more row than is shown, to include the highest of the rows that the metrics aggregate.
   const rows = options.metrics ? top + 1 : top;
   const result = await pressure({ ...filter, top: rows, process: options.process });
   await formatReadNote(result);

@@ -14,7 +14,9 @@ export interface FilterOptions {
   readonly memory?: boolean;
 }
 
-/** @throws {AppError} E_ADDRESS unless it is an address, list, range or CIDR block */
+/**
+ * @throws {AppError} E_ADDRESS if the text is not an address, list, range or CIDR block
+ */
 export function checkPeer(text: string): string {
   parseAddressBlocks(text);
   return text;

@@ -1,5 +1,5 @@
-// Reads the table once for `fourtuple ports` and formats it: pressure, listeners, JSON, both sides of a port, or a
-// summary of the host.
+// Reads the socket table once for `fourtuple ports` and formats one of its views: pressure, listeners, JSON, both sides
+// of a port, or a summary of the host.
 import { paintFor } from "../../output/terminal/paint.js";
 import type { PortExtras } from "../../output/text/ports/summary.js";
 import type { SocketFilter } from "../../socket-table/summary.js";
@@ -12,10 +12,10 @@ import { readPressure } from "./pressure.js";
 import { toFilter, toQuery } from "./query.js";
 import type { PortTarget } from "./target.js";
 
-/** Maximum number of endpoints to sum up; more than a host has addresses. */
+/** Maximum number of endpoints to aggregate; larger than the number of addresses on any host. */
 const ALL = 100_000;
 
-/** Text of a reading, and the number of sockets it covers. */
+/** Formatted view, and the number of sockets that it covers. */
 interface Reading {
   readonly text: string;
   readonly sockets: number;
@@ -66,7 +66,7 @@ export async function readAsText(
 /** Matches sockets whose peer is the endpoint, and one of --peer's addresses if given. */
 function clientsOf({ ip, port }: PortTarget, { peer }: PortsCommandOptions): SocketFilter {
   if (ip === undefined || peer === undefined) return { remotePort: port, remoteIp: ip ?? peer };
-  // Both conditions must hold for the same address: the endpoint is the remote end and one of the peers.
+  // Both conditions must hold for the same address, which is the remote end and one of the peers.
   return { ip, port, remotePort: port, remoteIp: peer };
 }
 

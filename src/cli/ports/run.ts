@@ -19,7 +19,7 @@ export async function runPorts(at: string | undefined, options: PortsCommandOpti
     });
   }
   checkPressureOptions(options);
-  // Enter the namespace before looking up names. The resolver keeps its own configuration either way.
+  // Enter the namespace before resolving names. The resolver's configuration stays that of this process either way.
   enterNamespace(options);
   const target = at === undefined ? undefined : await parseTarget(at);
   if (options.peer !== undefined) await checkZones(options.peer);
@@ -32,7 +32,7 @@ export async function runPorts(at: string | undefined, options: PortsCommandOpti
       header: options.header,
     });
     const code = exitCodeFor(listed, target, options);
-    // A program may read the rows, so this message goes to standard error.
+    // A program may be reading the rows on standard output, so this message goes to standard error.
     if (code !== 0) printNote(await nothingFor(target, options));
     return code;
   }

@@ -29,7 +29,7 @@ const GROUPS: Readonly<Record<string, readonly TcpState[]>> = {
 };
 const EVERY_NAME = [...TCP_STATE_NAMES, ...Object.keys(ALIASES), ...Object.keys(GROUPS)];
 
-/** Parses a list such as `established,time-wait` and appends it to the states before. */
+/** Parses a list such as `established,time-wait` and appends it to the preceding states. */
 export function addStates(text: string, before: readonly TcpState[] = []): TcpState[] {
   return [...new Set([...before, ...text.split(",").flatMap(parseState)])];
 }
@@ -65,7 +65,7 @@ function without(...names: readonly TcpState[]): readonly TcpState[] {
   return TCP_STATE_NAMES.filter((state) => !names.includes(state));
 }
 
-/** Returns the state for an alias, and a group's name in lower case as in ss. */
+/** Resolves an alias to its state, and puts group names in lower case as in ss. */
 function shown(name: string): string {
   return name in GROUPS ? name.toLowerCase() : (ALIASES[name] ?? name);
 }

@@ -9,9 +9,9 @@ import { EXIT_CODES, onStopSignals } from "../signals.js";
 const EVERY_MS = 1000;
 
 /**
- * Shows the text from `read` repeatedly: in place on a terminal, consecutively in a pipe.
+ * Shows the text from `read` repeatedly: in place on a terminal, one after another in a pipe.
  *
- * @param isForPrograms print each text on lines of its own even on a terminal
+ * @param isForPrograms print the texts one after another even on a terminal
  * @returns the exit code
  */
 export async function watch(
@@ -50,7 +50,9 @@ export async function watch(
   return exitCode;
 }
 
-/** Limits the text to the height of the terminal. More would scroll the previous output out of reach of the cursor. */
+/**
+ * Limits the text to the height of the terminal. A longer text would scroll earlier output out of the cursor's reach.
+ */
 function trim(text: string): string {
   const rows = (process.stdout.rows ?? 24) - 1;
   return text.split("\n").slice(0, rows).join("\n");

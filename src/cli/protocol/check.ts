@@ -1,4 +1,5 @@
-// Runs `fourtuple protocol check`: the two sides of a file against each other, in memory and over real connections.
+// Runs `fourtuple protocol check`: runs both sides of a protocol file against each other, in memory and over real
+// connections.
 import { resolve } from "node:path";
 import { connect } from "../../client/connect.js";
 import { print } from "../../output/terminal/output.js";
@@ -38,7 +39,7 @@ export async function runProtocolCheck(file: string, options: ProtocolCheckOptio
   const specs = { client: specOf("client"), server: specOf("server") };
   const rows = data === undefined ? undefined : new Rows(indexRows(resolve(data), definition.data ?? []), true);
   say(`${definition.name} (${file}): client and server over ${scheme === "ws" ? "WebSocket" : "a byte stream"}`, "");
-  // First, because a thread whose handler loops can be ended, unlike this one.
+  // Check in a thread first: a handler that loops forever can be killed there, but not in this thread.
   const load = await runLoad(file, scheme, { connections, duration, data });
   const { slotBytes, usPerEvent, checks } = tryOut(definition, specs, rows);
   rows?.close();
@@ -58,7 +59,7 @@ interface Checked {
   readonly facts?: string;
 }
 
-/** Runs both sides over real connections, on loopback. */
+/** Runs both sides over real connections on loopback. */
 async function runLoad(
   file: string,
   scheme: string,
@@ -101,7 +102,7 @@ function row(label: string, text: string): string {
   return `  ${label.padEnd(22)} ${text}`;
 }
 
-/** An error's stack has lines of its own. */
+/** An error's stack spans several lines. */
 function say(...texts: readonly string[]): void {
   for (const text of texts) print(text.split("\n").map(printable).join("\n    "));
 }

@@ -1,4 +1,4 @@
-// `fourtuple protocol`: writes a skeleton of a user's own protocol, and tries one out.
+// `fourtuple protocol`: creates a skeleton for a user-defined protocol, and checks one.
 import { Argument } from "commander";
 import type { AddCommand } from "../add-command.js";
 import { countFor, durationFor } from "../parse.js";

@@ -11,7 +11,7 @@ const EXTENSIONS = [".mjs", ".js", ".ts", ".mts"];
 
 /**
  * @returns the exit code
- * @throws {AppError} E_OPTION if the file exists or is not named as code
+ * @throws {AppError} E_OPTION if the file exists or its extension is not that of a module
  */
 export function runProtocolNew(file: string): number {
   const extension = extname(file);

@@ -1,6 +1,8 @@
-// The start that `fourtuple protocol new` writes.
+// Skeleton of a protocol, as written by `fourtuple protocol new`.
 
-/** @param name of the protocol */
+/**
+ * @param name the protocol's name
+ */
 export function templateFor(name: string): string {
   return `// A line protocol: the client says HELLO, then sends PING whenever a message is due; the server answers.
 //

@@ -1,4 +1,4 @@
-// Reads a run's result from --json output: a single object, or the last event of a stream.
+// Reads a run's result from --json output, either a single object or the last event of a stream.
 
 import { readFileSync } from "node:fs";
 import { parseResult, type ResultKind, type Results } from "../../results/parse.js";

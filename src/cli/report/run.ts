@@ -15,7 +15,7 @@ import { readResult } from "./result-file.js";
 export async function runReport(file: string, output = pageBeside(file)): Promise<number> {
   const read = readResult(file, ["connect", "serve", "lab"]);
   const result = read.kind === "lab" ? read : explained(read);
-  // Load the renderer, which is large, only after the file has been read.
+  // Load the large renderer only once the file has been read.
   const { render } = await import("../../output/html/render.js");
   if (output === "-") {
     printFile(render(result));

@@ -129,7 +129,7 @@ class TextPrinter {
   }
 
   connection(peer: Peer): void {
-    // The summary counts these, together with the connections that the threads did not report.
+    // The summary counts these together with the connections that the threads did not report.
     if (isOutputBehind()) return;
     this.#print(clientLine(peer));
     this.#printed++;

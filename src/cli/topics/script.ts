@@ -1,4 +1,4 @@
-// Options of protocols of your own on the command line: `fourtuple connect --help protocol`.
+// Options for user-defined protocols on the command line: `fourtuple connect --help protocol`.
 import { Option } from "commander";
 import type { ScriptOptions } from "../../protocols/spec/scripted.js";
 import { AppError } from "../../util/errors.js";

@@ -1,4 +1,4 @@
-// A help topic: the part of a command's help about one protocol, shown by `fourtuple connect --help ws` for example.
+// A help topic: the part of a command's help that covers one protocol, such as `fourtuple connect --help ws`.
 import type { Option } from "commander";
 
 export type Role = "connect" | "serve";
