@@ -23,7 +23,7 @@ type Complete = (result: ConnectResult) => ConnectResult;
 /**
  * Opens TCP connections, holds them, and reports the result.
  *
- * @param complete adds the diagnosis to the result; modules on this level cannot compute it
+ * @param complete adds the diagnosis to the result; modules at this level cannot compute it
  * @returns the running client: await `run.done` for the result, call `run.stop()` to end it, or iterate with `for await
  *   (const snapshot of run)`
  * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE, E_NO_SOURCE, E_NOT_AUTHORIZED, E_PERMISSION or
@@ -34,7 +34,7 @@ export async function connect(options: ConnectOptions, complete?: Complete): Pro
 }
 
 /**
- * Does what parseRunSpec() does, and loads the file of a protocol of your own.
+ * Like parseRunSpec(), but also loads the module of a user-defined protocol.
  * @throws {AppError} the same codes
  */
 async function specOf(options: ConnectOptions): Promise<RunSpec> {
@@ -42,7 +42,7 @@ async function specOf(options: ConnectOptions): Promise<RunSpec> {
 }
 
 /**
- * Does what connect() does, but takes a spec.
+ * Like connect(), but takes a spec.
  * @throws {AppError} the same codes as connect()
  */
 export async function startRun(spec: RunSpec, signal?: AbortSignal, complete?: Complete): Promise<ConnectRun> {
@@ -64,12 +64,11 @@ function engineFor({ engine: requested, connections, oneTable }: RunSpec): Engin
 
 async function findTables({ connections, oneTable }: RunSpec, engine: EngineReport): Promise<TablesAllowed> {
   if (oneTable) return "one";
-  // Connections held in rings take no descriptors.
+  // Connections held in io_uring take no descriptors.
   if (engine.name === "uring") return "unbounded";
-  // Connections can be parked in registered file tables, so a thread's descriptor table does not limit how many it
-  // holds.
+  // Connections can be parked in registered file tables, so the descriptor table does not limit a thread.
   if (canRegisterFiles()) return "unbounded";
-  // A run that fits into one table skips the check, which costs a thread.
+  // The check starts a thread, so skip it for a run that fits into one table.
   const isSmall = connections * 2 < raiseNofileLimit().soft - countOpenDescriptors();
   return isSmall || (await canUnshareTables()) ? "private" : "one";
 }

@@ -8,11 +8,11 @@ import type { ConnectSnapshot } from "./snapshot.js";
 
 export type ConnectEvent =
   | { readonly event: "started"; readonly pid: number; readonly spec: RunSpec }
-  /** At most five per second, and only after a change. */
+  /** Emitted at most five times per second, and only after a change. */
   | ({ readonly event: "snapshot" } & ConnectSnapshot)
-  /** Single connection only: it is ESTABLISHED, with this local address. */
+  /** Emitted for a single connection only, once it is ESTABLISHED; has its local address. */
   | { readonly event: "opened"; readonly ip: string; readonly port: number }
-  /** Single connection only: text that it received. */
+  /** Emitted for a single connection only: text that it received. */
   | { readonly event: "received"; readonly text: string }
   /** Number of bytes received but not printed because the reader of the output was too slow. */
   | { readonly event: "notPrinted"; readonly bytes: number }

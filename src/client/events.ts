@@ -23,15 +23,15 @@ import type { ConnectMessage, ConnectPlan } from "./worker-plan.js";
 export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsOwner {
   /** Time at which the last wait ended; used as the time of every event it returned. */
   nowMs = 0;
-  /** Highest slot that may be resting. */
+  /** Highest slot that may hold a resting connection. */
   highestOpen = -1;
   readonly inFlight: InFlight;
   readonly ages: LossStats;
   readonly isOpen = (slot: number): boolean => this.transport.state(slot) === SLOT.resting;
-  /** Whether messages can be due in `slot`: its connection is ready, or is opened again for them. */
+  /** Whether messages can be due in `slot`, because its connection is ready or will be reopened for them. */
   readonly isInUse = (slot: number): boolean => this.isOpen(slot) || this.reopenings?.isKept(slot) === true;
   exchange!: Exchange;
-  /** Undefined if a connection that its peer closes is lost. */
+  /** Undefined if connections that the peer closes are not reopened but count as lost. */
   readonly reopenings: Reopenings | undefined;
   /** Undefined without TLS. */
   readonly tls: TlsHandshakes | undefined;
@@ -71,7 +71,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
 
   /** Called before each turn. */
   beginTurn(): void {
-    // Only a single connection is read no faster than its texts are taken.
+    // Only a single connection has flow control towards the main thread.
   }
 
   awake(nowMs: number): void {
@@ -112,7 +112,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
     const isFirst = this.inFlight.startedMs[slot] !== 0 && !this.shakesHands;
     if (isFirst) this.firstByte(slot);
     this.exchange.received(slot, bytes.bytes, offset, offset + length);
-    // The transport closes this connection, since it has served its purpose. It still counts as started.
+    // The connection has served its purpose, so the transport closes it. It still counts as started.
     if (isFirst && this.plan.closesGreeted) this.forget(slot);
     return length;
   }
@@ -160,7 +160,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
     this.vacate(slot, REPLACEABLE.announced, this.plan.reset);
   }
 
-  /** The peer refused the connection, or sent something that makes us refuse it. */
+  /** The peer refused the connection, or sent something that makes this side refuse it. */
   refused(slot: number, code: number): void {
     this.lose(slot, code);
     this.drop(slot);
@@ -226,7 +226,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
   }
 
   /**
-   * Closes a connection that is opened again for its next message.
+   * Closes a connection that will be reopened for its next message.
    * @param cause one of REPLACEABLE
    */
   private vacate(slot: number, cause: number, resets: boolean): void {
@@ -238,7 +238,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
 
   private firstByte(slot: number): void {
     const { inFlight, nowMs } = this;
-    // The answer to a message is timed from that message, and it does not show that the peer speaks first.
+    // The answer to a message is timed from that message and does not prove that the peer speaks first.
     const sinceMs = inFlight.firstByte(slot, nowMs, this.exchange.unanswered(slot) === 0);
     this.counters[COUNTER.greeted]! += 1;
     if (this.transport.state(slot) === SLOT.opened) {
@@ -275,7 +275,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
   private failHandshake(slot: number, errno: number): void {
     const { counters } = this;
     const step = STEP[this.exchange.protocol.handshake as Exclude<Handshake, "none">];
-    // A response, though it refuses.
+    // Even a refusal is a response.
     if (step === STEP.request && isHttpStatus(errno)) this.inFlight.endHandshake(slot, this.nowMs);
     this.destinationCounts?.failed(this.tuples.destinationOf(slot), step, errno);
     this.inFlight.greeting--;
@@ -284,7 +284,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
     counters[COUNTER.open]! -= 1;
     counters[COUNTER.failed]! += 1;
     this.worker.memory.countFailure(step, errno);
-    // Only the first message of a connection can be outstanding, and its failure is that of the message.
+    // Only the connection's first message can be outstanding, and it fails together with the connection.
     this.exchange.ended(slot, false);
   }
 
@@ -303,7 +303,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
   private sendProxyHeader(slot: number, proxy: ProxySender, below: Transport): void {
     const sent = proxy.send(slot, below);
     if (sent > 0) this.counters[COUNTER.sentBytes]! += sent;
-    // A separate event reports and counts the end of the connection.
+    // The end of the connection arrives, and is counted, as a separate event.
     else this.worker.memory.countFailure(STEP.send, -sent);
   }
 }

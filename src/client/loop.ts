@@ -1,5 +1,5 @@
-// Event loop of a client worker: opens connections until this worker has as many as are wanted, holds them, and closes
-// them. State is kept in typed arrays indexed by slot. Transport events are handled in events.ts.
+// Event loop of a client worker: opens connections up to the target, holds them, and closes them. State is kept in
+// typed arrays indexed by slot. Transport events are handled in events.ts.
 
 import type { RoleWorker } from "../engine/worker.js";
 import { COMMAND, CONTROL, TARGET_AS_IT_IS } from "../engine/worker-memory.js";
@@ -45,7 +45,7 @@ export class ClientLoop {
   /** Maximum number of connections in flight. Below the planned value if handshakes alone fill the descriptor table. */
   private window: number;
   private resolvedAt = 0;
-  /** Whether epoll is used for lack of memory that io_uring could lock. */
+  /** Whether epoll is used because io_uring could not lock enough memory. */
   private readonly hasFallenBack: boolean;
 
   /** @param Events class that handles the transport's events */
@@ -120,7 +120,7 @@ export class ClientLoop {
    */
   private follow(wanted: number): boolean {
     if (wanted === TARGET_AS_IT_IS) return false;
-    // Failed and lost connections cannot be closed, so the number of open ones limits how far the count can go down.
+    // Only open connections can be closed, so their number limits how far the count can go down.
     const excess = Math.min(this.begun - wanted, this.counters[COUNTER.open]! - wanted);
     if (excess > 0) this.retire(Math.min(excess, RETIRED_AT_ONCE));
     for (let n = 0; n < OPEN_AT_ONCE; n++) {
@@ -144,7 +144,7 @@ export class ClientLoop {
   }
 
   /**
-   * Opens connections again that their peers have closed.
+   * Reopens connections that the peer has closed.
    * @returns whether more work can be done right away
    */
   private reopen(): boolean {
@@ -164,8 +164,8 @@ export class ClientLoop {
       this.events.inFlight.startedMs[slot] = startedMs;
       return;
     }
-    // Handshakes occupy the whole table. Each one that completes frees room, so allow no more at once than there are
-    // now.
+    // Handshakes occupy the whole descriptor table. Each one that completes frees a descriptor, so never allow more
+    // than are in flight now.
     counters[COUNTER.started]! -= 1;
     counters[COUNTER.inFlight]! -= 1;
     this.window = counters[COUNTER.inFlight]!;
@@ -216,7 +216,7 @@ export class ClientLoop {
     if (this.begun >= wanted) {
       if (wanted < plan.share) return COUNTER.paceMs;
       if (inFlight === 0) return -1;
-      // Only the last handshakes are left, and their duration depends on the peer.
+      // Only the last handshakes remain, and how long they take depends on the peer.
       return isGreeting ? COUNTER.greetingMs : COUNTER.rampedMs;
     }
     if (inFlight < this.window) return COUNTER.busyMs;

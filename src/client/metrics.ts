@@ -274,5 +274,5 @@ export const COUNTER = CLIENT_METRICS.index;
 /** Index of each histogram in a worker's histograms. */
 export const HISTOGRAM = CLIENT_METRICS.histograms;
 
-/** Metrics included in a snapshot; CLIENT_METRICS has the help text of each. */
+/** Metrics included in a snapshot. CLIENT_METRICS has their help texts. */
 export interface ClientMetrics extends MetricValues<typeof CLIENT_METRICS.definitions> {}

@@ -22,15 +22,18 @@ import { SHARED } from "./worker-plan.js";
 import { type Carriers, ClientWorkers, type WorkersEvents } from "./workers.js";
 
 const PACE_MS = 5;
-/** A ramp can open about a thousand connections in this time, which is how far it can overshoot the memory floor. */
+/**
+ * Interval between memory checks. A ramp opens about a thousand connections in this time, so it can overshoot the
+ * memory floor by that many.
+ */
 const RAMP_GUARD_MS = 50;
 const GUARD_MS = 250;
 /**
- * Time before the end of the hold. Connections in the server's accept queue both then and at the end are considered not
- * accepted.
+ * Time before the end of the hold at which the accept queue is sampled. Connections that wait in it both then and at
+ * the end count as not accepted.
  */
 const EARLY_SAMPLE_MS = 1000;
-/** Interval at which a run with a number of messages checks whether all of them are answered. */
+/** Interval at which a run with a limited number of messages checks whether all of them have been answered. */
 const DONE_MS = 10;
 
 export class RunPhases {
@@ -68,8 +71,8 @@ export class RunPhases {
   }
 
   /**
-   * Runs all phases.
-   * @param rampOver called when the ramp ends, for whatever reason
+   * Runs every phase.
+   * @param rampOver called when the ramp ends for any reason
    */
   async run(rampOver: () => void): Promise<ConnectResult> {
     const timers = [setInterval(() => this.#guard(), GUARD_MS)];
@@ -86,7 +89,10 @@ export class RunPhases {
     }
   }
 
-  /** Ends the current phase and closes. During the ramp, or a hold with a time limit, this interrupts the run. */
+  /**
+   * Ends the current phase and closes all connections. During the ramp, or a hold with a time limit, this interrupts
+   * the run.
+   */
   stop(): void {
     if (this.#wouldGoOn() && !this.#stopping.signal.aborted) this.#state.wasInterrupted = true;
     this.#stopping.abort();
@@ -119,7 +125,7 @@ export class RunPhases {
     return !isOver && (isDone === undefined ? this.#settings.durationMs !== Number.POSITIVE_INFINITY : !isDone);
   }
 
-  /** A caller that sees all connections ready may call stop() just before the ramp ends. */
+  /** A caller may see all connections ready and call stop() just before the ramp ends. */
   #areAllReady(): boolean {
     const { isStaged, connections } = this.#settings;
     return !isStaged && this.workers.sum(COUNTER.ready) >= connections;
@@ -190,7 +196,7 @@ export class RunPhases {
     const { firstByte } = this.latencies.read();
     this.workers.share(SHARED.longestFirstByteMs, Math.ceil(firstByte.max / 1000));
     await this.workers.pool.stop();
-    // A thread that did not end by itself was ended by now.
+    // Any thread that did not end by itself has been terminated by now.
     if (this.#fault) throw this.#fault;
     this.#enter("closed");
     this.#state.closeMs = performance.now() - startMs;
@@ -248,12 +254,12 @@ export class RunPhases {
     this.#rampEnded();
   }
 
-  /** Whether a connection is open, or will be opened again for its next message. */
+  /** Whether any connection is open or will be reopened for its next message. */
   #isAnythingOpen(): boolean {
     return this.workers.sum(COUNTER.open) + this.workers.sum(COUNTER.toReopen) > 0;
   }
 
-  /** Returns whether all messages of a limited number are answered; undefined without a limit. */
+  /** Returns whether all messages of a limited number have been answered; undefined without a limit. */
   #isDone(): boolean | undefined {
     if (this.#settings.message?.total === undefined) return undefined;
     return this.workers.sum(COUNTER.remainingMessages) === 0;

@@ -1,4 +1,4 @@
-// Lists a run's destinations and counts the connections to each.
+// Lists a run's destinations with the number of connections to each.
 import { failureName } from "../../engine/failures.js";
 import type { Targets } from "../../planning/targets.js";
 import type { ConnectResult, Endpoint } from "../../results/connect.js";

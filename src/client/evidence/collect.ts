@@ -24,10 +24,10 @@ export async function collectEvidence(run: RunFacts, state: RunState, server: Se
   const { settings, targets, pool } = run;
   const sum = (counter: number) => sumCounter(pool.memories, counter);
   state.evidence = noteEvidence(state.countersBefore);
-  // A single connection closed by its server has done what was requested.
+  // A single connection that its server closed has done what was requested.
   const missed = sum(COUNTER.failed) + (settings.isSingle ? 0 : sum(COUNTER.lost));
   const lacksEnds = (state.kernel?.incoming ?? 0) < (state.kernel?.outgoing ?? 0);
-  // A user who interrupts a run does not want to wait for the server.
+  // A user who interrupts a run does not want to wait for readings from the server.
   const isPatient = !settings.isSingle && !state.wasInterrupted;
   if (isPatient) state.accepting = await server.accepting(lacksEnds);
   // Count again: the peer may have closed connections since, and waiting ones may have reached the accept queue.

@@ -5,7 +5,7 @@ import type { TuplePlan } from "../../planning/tuple-plan.js";
 import type { Phase } from "../../results/fields.js";
 import { STEPS } from "../../util/steps.js";
 
-/** With more destinations than this, there are no counts per destination. */
+/** Maximum number of destinations to count separately. */
 const MOST = 100;
 const ESTABLISHED = 0;
 const FAILED = 1;
@@ -38,7 +38,9 @@ export class DestinationCounts {
     Atomics.add(this.words, destination * WORDS + ESTABLISHED, 1);
   }
 
-  /** @param destination negative if none was chosen yet */
+  /**
+   * @param destination negative if none has been chosen yet
+   */
   failed(destination: number, phase: number, errno: number): void {
     if (destination < 0) return;
     const at = destination * WORDS;

@@ -1,4 +1,4 @@
-// Records whether a worker loses its oldest or its newest connections, which tells a server's timeout from its
+// Records whether a worker loses its oldest or its newest connections, which distinguishes a server's timeout from its
 // connection limit. Uses only counters and typed arrays indexed by slot.
 import { COUNTER } from "../metrics.js";
 

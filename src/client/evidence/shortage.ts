@@ -1,5 +1,5 @@
-// Finds the cause of EADDRNOTAVAIL: missing source addresses, destinations without a route, or 4-tuples still held by
-// earlier connections.
+// Finds the cause of EADDRNOTAVAIL: a source address that this host does not have, a destination without a route, or
+// 4-tuples still held by earlier connections.
 
 import type { WorkerMemory } from "../../engine/worker-memory.js";
 import { readLocalPortRange } from "../../linux/proc/local-ports.js";

@@ -1,5 +1,5 @@
-// Exchanges bytes over a client's connections. As the protocol's host, it sends what the protocol requests and
-// passes answers on to be timed.
+// Exchanges bytes over a client's connections. It hosts the protocol: sends what the protocol requests and passes
+// answers on to be timed.
 
 import { type HeartbeatCarrier, Heartbeats } from "../../engine/heartbeats.js";
 import { scriptHostOf } from "../../engine/script/host.js";
@@ -33,9 +33,9 @@ export interface ConnectionOwner {
   ready(slot: number): void;
   /** The protocol is done with the connection; the owner closes it. */
   close(slot: number): void;
-  /** The peer refused or was refused; the owner closes the connection and counts the code (protocols/codes.ts). */
+  /** The peer refused the connection or this side did; the owner closes it and counts the code (protocols/codes.ts). */
   refused(slot: number, code: number): void;
-  /** Opens connections again that their peers have closed; undefined if such connections are lost. */
+  /** Reopens connections that the peer has closed; undefined if such connections count as lost. */
   readonly reopenings?: Reopenings | undefined;
   /** Bytes `start` to `end` of `bytes` are content. */
   shown(slot: number, bytes: Uint8Array, start: number, end: number): void;
@@ -65,7 +65,7 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
   private readonly outgoing: Outgoing;
   private readonly rounds: Rounds | undefined;
   private readonly answers: Answers | undefined;
-  /** Whether a connection's next message may have to wait for an answer. */
+  /** Whether a connection's next message may have to wait for the previous answer. */
   readonly alternates: boolean;
   readonly gathers: boolean;
   begunBytes = 0;
@@ -73,11 +73,13 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
   /** Whether messages follow each other's answers rather than a schedule. */
   private readonly isClosedLoop: boolean;
   private readonly plan: ConnectPlan;
-  /** Number of connections opened so far, without those opened again. */
+  /** Number of connections opened so far, not counting reopened ones. */
   private opens = 0;
   private readonly deliveries: Histogram;
   private readonly rows: Rows | undefined;
-  /** 1 for a connection to be closed once its bytes are sent. Grows to the highest slot that had to wait for this. */
+  /**
+   * By slot: 1 if the connection is to be closed once its bytes are sent. Grows to the highest slot that had to wait.
+   */
   private ending = new Uint8Array(0);
   /** Bytes sent by the protocol during the current call of due() or resume(), or a negative errno. */
   private sentBytes = 0;
@@ -130,7 +132,7 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     if (this.protocol.beginsWithMessage) this.messages!.sendFirst(slot);
   }
 
-  /** The connection in `slot` has been opened again. */
+  /** The connection in `slot` has been reopened. */
   reopened(slot: number): void {
     this.protocol.opened(slot);
     this.messages!.reopened(slot);
@@ -163,7 +165,7 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     return this.protocol.peerReset?.(slot) ?? 0;
   }
 
-  /** The connection in `slot` has ended, and will be opened again for its next message. */
+  /** The connection in `slot` has ended and will be reopened for its next message. */
   vacated(slot: number): void {
     this.protocol.closed(slot);
     this.outgoing.drop(slot);
@@ -209,7 +211,7 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     this.answers?.finish(graceMs);
   }
 
-  /** Releases what does not belong to a connection. */
+  /** Releases resources that are not tied to a connection. */
   dispose(): void {
     this.rows?.close();
   }
@@ -267,7 +269,7 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
   send(slot: number, bytes: Uint8Array, start: number, end: number): void {
     const sent = this.outgoing.sendCopy(slot, bytes, start, end);
     this.count(sent);
-    // The rest is gone, so the peer would not understand what follows.
+    // The unsent rest is gone, so the peer could not parse what follows.
     if (sent === -ENOBUFS) this.owner.refused(slot, ENOBUFS);
   }
 
@@ -365,7 +367,7 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     this.counters[COUNTER.wrongBytes]! += bytes;
   }
 
-  /** Returns the number of messages of the next connection; 0 without a limit. */
+  /** Returns how many messages the next connection may send; 0 for no limit. */
   private nextShare(): number {
     const { message, connections, earlier } = this.plan;
     return message?.total === undefined ? 0 : exactShare(message.total, connections, earlier + this.opens++);

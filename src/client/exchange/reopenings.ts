@@ -1,5 +1,6 @@
-// The connections of a pool that their server has closed. Each keeps its slot, and is opened again once one of its
-// messages is due, so a server that closes all of its connections is not asked for more of them than there is to send.
+// Reopens connections that the server has closed, as a connection pool does. Each keeps its slot and is reopened when
+// its next message is due, so that a server that closes everything gets no more connections than there are messages to
+// send.
 import { grown } from "../../protocols/columns.js";
 import { REPLACEABLE } from "../../protocols/contract.js";
 import { SlotQueue } from "../../transport/slot-queue.js";
@@ -7,28 +8,28 @@ import { COUNTER } from "../metrics.js";
 
 // States of a slot.
 const CONNECTED = 0;
-/** The peer has said that it closes the connection. */
+/** The peer has announced that it will close the connection. */
 const CLOSING = 1;
 const CLOSED = 2;
 /** Closed, and a message is due. */
 const WANTED = 3;
 const OPENING = 4;
-/** Opened again, and not ready yet. */
+/** Reopened, but not ready yet. */
 const OPENED = 5;
 
-/** A peer that has announced its close and does not close within this time is closed from this side. */
+/** Time that a peer has to close a connection after announcing it. After that, this side closes it. */
 const CLOSING_MS = 50;
-/** Wait after an attempt for which there was no room. */
+/** Time to wait after an attempt that found no room. */
 const RETRY_MS = 1;
 
 /** Opens and closes the connections. */
 export interface ReopeningsOwner {
   /**
-   * Opens a connection in `slot`.
+   * Reopens the connection in `slot`.
    * @returns false if there is no room for now
    */
   reopen(slot: number): boolean;
-  /** Closes the connection in `slot`, which its peer did not close although it had announced it. */
+  /** Closes the connection in `slot`, because the peer announced a close but did not follow through. */
   closeAnnounced(slot: number): void;
 }
 
@@ -37,7 +38,7 @@ export class Reopenings {
   private readonly counters: Float64Array;
   private readonly intervalMs: number;
   private states = new Uint8Array(0);
-  /** 1 for slots whose connection was closed while it was idle. */
+  /** By slot: 1 if its connection was closed while idle. */
   private idle = new Uint8Array(0);
   private closingUntilMs = new Float64Array(0);
   private readonly wanted = new SlotQueue();
@@ -51,18 +52,18 @@ export class Reopenings {
     this.intervalMs = intervalMs;
   }
 
-  /** Whether the slot has no connection that messages can be sent over. */
+  /** Whether the slot has no connection that could carry messages. */
   isClosed(slot: number): boolean {
     const state = this.stateOf(slot);
     return state >= CLOSED && state <= OPENING;
   }
 
-  /** Whether the slot's connection is being opened again, and not ready yet. */
+  /** Whether the slot's connection is being reopened but not ready yet. */
   isReopening(slot: number): boolean {
     return this.stateOf(slot) >= OPENING;
   }
 
-  /** Whether the slot has a connection, or will have one again. */
+  /** Whether the slot has a connection or will have one again. */
   isKept(slot: number): boolean {
     return this.stateOf(slot) !== CONNECTED;
   }
@@ -96,7 +97,7 @@ export class Reopenings {
     this.counters[this.idle[slot] === 1 ? COUNTER.reopenedIdle : COUNTER.reopenedAnnounced]! += 1;
   }
 
-  /** The connection can be used. */
+  /** The connection can carry messages. */
   opened(slot: number): void {
     this.states[slot] = OPENED;
     this.counters[COUNTER.toReopen]! -= 1;
@@ -108,7 +109,7 @@ export class Reopenings {
     this.counters[COUNTER.reopening]! -= 1;
   }
 
-  /** The connection could not be opened again, or ended before it was ready. */
+  /** The connection could not be reopened, or ended before it was ready. */
   failed(slot: number): void {
     if (this.states[slot] === OPENING) this.counters[COUNTER.toReopen]! -= 1;
     this.counters[COUNTER.reopening]! -= 1;
@@ -116,13 +117,13 @@ export class Reopenings {
     this.states[slot] = CONNECTED;
   }
 
-  /** The connection in `slot` has ended, and will not be opened again. */
+  /** The connection in `slot` has ended and will not be reopened. */
   ended(slot: number): void {
     if (this.isKept(slot)) this.states[slot] = CONNECTED;
   }
 
   /**
-   * Opens connections.
+   * Reopens connections whose messages are due.
    * @param room how many may be opened at once
    * @returns whether more work can be done right away
    */
@@ -147,7 +148,7 @@ export class Reopenings {
   }
 
   /**
-   * Returns the time until turn() has something to do without an event.
+   * Returns the time until turn() has work even if no event arrives.
    * @param hasRoom as for turn()
    */
   nextInMs(nowMs: number, hasRoom: boolean): number {

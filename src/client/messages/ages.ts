@@ -22,7 +22,7 @@ export class MessageAges {
     this.lastDueMs = Math.max(this.lastDueMs, lastMs);
     for (let left = count, ms = dueMs; left > 0; ) {
       const span = this.spanOf(ms);
-      // Count all messages of a span at once; an overloaded connection may have millions.
+      // Count all messages of a span in one step: an overloaded connection may have millions.
       const endMs = this.startMs + (span + 1) * this.spanMs;
       const here = Math.min(left, Math.max(1, Math.ceil((endMs - ms) / intervalMs)));
       this.counts[span]! += here;

@@ -33,7 +33,7 @@ export class Answers {
     for (let n = 0; n < count; n++) {
       this.roundTrip.record((nowMs - rounds.dueMs(schedule, round++, slot)) * 1000);
     }
-    // The server may answer a request, such as one that is too long, before it has all of it.
+    // A server may answer before it has the whole request, for example if the request is too long.
     if (rounds.partial(slot) > 0 && count === rounds.unanswered(slot)) {
       rounds.finish(slot, 1);
       counters[COUNTER.sentMessages]! += 1;
@@ -43,12 +43,12 @@ export class Answers {
     if (rounds.answer(slot, count)) counters[COUNTER.answeringConnections]! += 1;
   }
 
-  /** The oldest `count` messages of `slot` will not be answered, although its connection goes on. */
+  /** The oldest `count` messages of `slot` will not be answered, although its connection stays open. */
   missed(slot: number, count: number): void {
     const { counters, rounds } = this;
     this.noteUnanswered(slot, count, 0);
     counters[COUNTER.unansweredMessages]! += count;
-    // Not waited for at the end.
+    // The end of the run does not wait for them.
     counters[COUNTER.abandonedMessages]! += count;
     if (rounds.isLimited) counters[COUNTER.remainingMessages]! -= count;
     rounds.drop(slot, count);

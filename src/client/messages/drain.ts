@@ -12,7 +12,7 @@ const POLL_MS = 5;
 const MAX_STEP_MS = 10 * POLL_MS;
 /** Maximum time to wait for answers. A run ends within a second even if they trickle in. */
 const GRACE_MS = 900;
-/** The same for an interrupted run. */
+/** Maximum time to wait after an interruption. */
 const INTERRUPTED_MS = 400;
 /** If the slowest answers take at most this multiple of the median, younger messages are assumed to be in flight. */
 const EVEN = 1.5;
@@ -25,7 +25,7 @@ interface Workers {
 /**
  * Resolves when every message over an open connection has been answered, or after about a second.
  *
- * @param alternates whether messages wait for each other's answers, so that some are due and not sent yet
+ * @param alternates whether each message waits for the previous answer, so that some are due but not sent yet
  */
 export async function drainMessages(
   workers: Workers,
@@ -39,7 +39,7 @@ export async function drainMessages(
   const sum = (counter: number) => sumCounter(memories, counter);
   let [polledMs, waitedMs] = [performance.now(), 0];
   for (;;) {
-    // A worker that has not seen the pause word yet may still send.
+    // A worker that has not seen the pause yet may still send.
     const isQuiet = memories.every(({ counters }) => counters[COUNTER.isPaused] === 1);
     const answered = message.expected === "none" ? sum(COUNTER.sentMessages) : sum(COUNTER.answeredMessages);
     const begun = alternates ? sum(COUNTER.dueMessages) - sum(COUNTER.missedMessages) : sum(COUNTER.sentMessages);

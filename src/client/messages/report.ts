@@ -21,7 +21,7 @@ export function reportMessages({
     ratePerSec: message.intervalMs === undefined ? undefined : 1000 / message.intervalMs,
     ...counted,
     requested: total,
-    // Also those of connections that ended early, or never opened.
+    // Includes messages of connections that ended early or never opened.
     due: total ?? counted.due,
     missed: total === undefined ? counted.missed : total - counted.sent,
     youngestUnansweredUs: counted.youngestUnansweredUs || undefined,
@@ -29,8 +29,8 @@ export function reportMessages({
 }
 
 /**
- * Misses among messages sent and received.
- * @param toleratesLosses whether to tolerate the unanswered messages of lost connections
+ * Returns the misses among messages sent and received.
+ * @param toleratesLosses whether unanswered messages of lost connections are not a miss
  */
 export function messageMisses(run: RunFacts, toleratesLosses: boolean): Miss[] {
   const messages = reportMessages(run);

@@ -73,7 +73,7 @@ export class Rounds {
     return this.isLimited ? this.next[slot]! + this.left[slot]! - 1 : Number.POSITIVE_INFINITY;
   }
 
-  /** The next message of the connection is its first, due at `nowMs` and outside the schedule. */
+  /** Marks the connection's next message as its first: due at `nowMs`, outside the schedule. */
   setFirst(slot: number, nowMs: number): void {
     if (slot >= this.firstMs.length) this.firstMs = grown(this.firstMs, slot);
     this.firstMs[slot] = nowMs;
@@ -96,7 +96,7 @@ export class Rounds {
     if (this.isAnswered) this.waiting[slot]! += 1;
   }
 
-  /** The last messages, of which only a part has been sent, will be begun again. */
+  /** The last messages, which were sent only in part, will be begun again. */
   undo(slot: number): void {
     const partial = this.partial(slot);
     this.next[slot]! -= partial;
@@ -122,12 +122,15 @@ export class Rounds {
     return (marks & ANSWERED) === 0;
   }
 
-  /** The oldest `count` messages wait no longer. */
+  /** The oldest `count` messages no longer wait for answers. */
   drop(slot: number, count: number): void {
     this.waiting[slot]! -= count;
   }
 
-  /** Returns the number of messages begun and not completely sent: the last ones, and at most one if they are answered. */
+  /**
+   * Returns the number of messages begun but not completely sent. They are the latest ones, and at most one if messages
+   * are answered.
+   */
   partial(slot: number): number {
     return this.marks[slot]! & PARTIAL;
   }

@@ -20,7 +20,7 @@ export class MessageSchedule {
   /** Time of the last wake-up, and the time until which the thread may sleep. */
   private seenMs: number;
   private promisedMs = Number.NEGATIVE_INFINITY;
-  /** Length of each suspension, and the position (in intervals since the start) of the first message due after it. */
+  /** Length of each suspension, and the position, in intervals since the start, of the first message due after it. */
   private readonly moves: number[] = [];
   private readonly ends: number[] = [];
   private lastEnd = Number.NEGATIVE_INFINITY;
@@ -74,9 +74,9 @@ export class MessageSchedule {
     return Math.max(0, this.lastRound(slot) - next + 1);
   }
 
-  /** Called before a message of `slot` is begun. */
+  /** Called before a message of `slot` begins. */
   begin(_slot: number): void {
-    // Its due time is known.
+    // The schedule already determines its due time.
   }
 
   /** Allows the thread to sleep until this time. */

@@ -28,9 +28,9 @@ export interface MessageCarrier {
    * @returns number of bytes sent at once, or a negative errno
    */
   due(slot: number, most: number): number;
-  /** Size of the messages that the last due() began, if it was more than one. */
+  /** Size in bytes of each message begun by the last due(), if there were several. */
   readonly begunBytes: number;
-  /** Sends the outstanding message again, over another connection. */
+  /** Resends the outstanding message over a new connection. */
   repeat(slot: number): void;
   /**
    * Continues sending pending bytes.
@@ -39,11 +39,11 @@ export interface MessageCarrier {
   resume(slot: number): number;
   /** Returns whether bytes are waiting to be sent. */
   isBlocked(slot: number): boolean;
-  /** Returns whether the next message, which is due, has to wait: for an answer, or for a connection. */
+  /** Returns whether the next message, although due, has to wait for an answer or a connection. */
   isBusy(slot: number): boolean;
-  /** Whether the messages of a connection wait for each other's answers. */
+  /** Whether each message of a connection waits for the previous answer. */
   readonly alternates: boolean;
-  /** Whether messages that are due together may leave together. */
+  /** Whether messages due at the same time may be sent together. */
   readonly gathers: boolean;
 }
 
@@ -88,7 +88,7 @@ export class MessageSender {
     counters[COUNTER.remainingMessages]! += most;
   }
 
-  /** Sends the first message of a connection that it makes ready. */
+  /** Sends a connection's first message, which makes it ready. */
   sendFirst(slot: number): void {
     const { rounds, schedule } = this;
     const nowMs = performance.now();
@@ -103,25 +103,25 @@ export class MessageSender {
   /** The connection in `slot` is ready for messages. */
   ready(slot: number): void {
     const { rounds, schedule } = this;
-    // Rounds that passed before are not due.
+    // Earlier rounds are not due.
     if (rounds.isFirst(slot)) rounds.next[slot] = schedule.lastRound(slot) + 1;
     if (schedule.isTimed) return;
     if (rounds.next[slot] === NONE) rounds.next[slot] = 1;
     this.flush(slot, performance.now());
   }
 
-  /** The connection in `slot` has ended, and will be opened again once one of its messages is due. */
+  /** The connection in `slot` has ended and will be reopened when its next message is due. */
   vacated(slot: number): void {
     const { rounds, schedule, counters } = this;
     const partial = rounds.partial(slot);
     rounds.undo(slot);
     if (!schedule.isTimed) counters[COUNTER.dueMessages]! -= partial;
-    // Asked whether it is busy, the carrier opens the connection.
+    // Asking the carrier whether it is busy makes it reopen the connection.
     if (rounds.unanswered(slot) > 0) this.carrier.isBusy(slot);
     else this.resume(slot);
   }
 
-  /** A connection has been opened again. Sends the message that its predecessor left unanswered, or the next one. */
+  /** A connection has been reopened. Sends the message that its predecessor left unanswered, or else the next one. */
   reopened(slot: number): void {
     if (this.rounds.unanswered(slot) > 0) this.carrier.repeat(slot);
     else this.flush(slot, performance.now());
@@ -147,7 +147,7 @@ export class MessageSender {
   }
 
   /**
-   * Continues with the backlog of a connection that accepts bytes again.
+   * Continues sending the backlog of a connection that accepts bytes again.
    * @returns whether it has had any message
    */
   resume(slot: number): boolean {
@@ -170,7 +170,7 @@ export class MessageSender {
     const { round } = schedule;
     if (rounds.next[slot] === NONE) rounds.next[slot] = round;
     const lastAllowed = rounds.lastAllowed(slot);
-    // Sent together with an earlier one, or more than the connection may send.
+    // The message went out together with an earlier one, or the connection has reached its limit.
     if (rounds.next[slot]! > round || round > lastAllowed) return;
     counters[COUNTER.dueMessages]! += 1;
     if (carrier.isBlocked(slot)) {
@@ -188,8 +188,9 @@ export class MessageSender {
   }
 
   /**
-   * Sends due messages up to `lastRound` while the peer takes them. After the pause, only completes a message already
-   * started, unless messages wait for each other's answers: those that were due before the pause are still sent.
+   * Sends due messages up to `lastRound` for as long as the peer accepts bytes. After the pause, only completes a
+   * message already started. If each message waits for the previous answer, also sends those that were due before the
+   * pause.
    */
   private flush(slot: number, nowMs: number, lastRound = this.lastRound(slot)): void {
     const { counters, carrier, rounds, schedule } = this;
@@ -213,7 +214,7 @@ export class MessageSender {
       if (sent === 0) counters[COUNTER.blockedMessages]! += together;
       bytes += Math.max(0, sent);
       if (together <= 1 || sent <= 0 || !carrier.isBlocked(slot)) continue;
-      // Note the messages that have been sent completely. All messages of a connection have the same length.
+      // Record which messages have been sent completely. All messages of a connection have the same length.
       this.noteSent(slot, nowMs, Math.floor((together * sent) / carrier.begunBytes));
     }
   }
@@ -243,7 +244,7 @@ export class MessageSender {
     for (let slot = 0; slot < end && schedule.isTimed; slot++) {
       if (!isOpen(slot)) continue;
       const before = slot < cursor ? round : round - 1;
-      // Those sent together with earlier ones have been counted.
+      // Messages sent together with earlier ones have been counted.
       const counted = Math.max(before, rounds.next[slot]! - 1);
       if (schedule.lastRound(slot) <= counted) continue;
       if (rounds.next[slot] === NONE) rounds.next[slot] = before + 1;

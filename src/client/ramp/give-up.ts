@@ -2,7 +2,7 @@
 // Trying the rest of a million connections would take minutes without changing the outcome.
 import type { GiveUpReason } from "../../results/connect.js";
 
-/** This many failures without a success are not a coincidence. */
+/** Number of failures without a success that rules out coincidence. */
 const FAILURES_ENOUGH = 2000;
 /**
  * Required number of consecutive timeouts, in addition to the elapsed time. Keeps a few lost packets, or one dead

@@ -34,7 +34,7 @@ export class Greetings {
 
   /**
    * @param shared words of all workers; see SHARED
-   * @param areRequested the caller wants greetings however late, so the window is always kept
+   * @param areRequested the caller wants greetings however late, so connections always wait for them
    * @param isOnePeer all connections go to one destination
    */
   constructor(shared: Int32Array, areRequested: boolean, isOnePeer: boolean) {
