@@ -1,5 +1,5 @@
-// Explains why a client run missed its target. Each rule recognizes one pattern in the evidence. The rules are tried in
-// order on the most frequent failure; the first match wins.
+// Explains why a client run missed its target. Each rule recognizes one pattern in the evidence. Rules are tried in
+// order on the most frequent failure, and the first match wins.
 
 import { outcomeOf } from "../client/verdict/verdict.js";
 import type { ConnectResult } from "../results/connect.js";
@@ -43,7 +43,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
   if (!main) {
     const isStopped = interrupted || outcomeOf(result) === "interrupted";
     const atServersEnd = explainClientOnly(result) ?? explainUnaccepted(result) ?? explainUngreeted(result);
-    // A queue that was still draining when the run was stopped does not count.
+    // Ignore a queue that was still draining when the run was stopped.
     if (atServersEnd && !(isStopped && result.evidence.accepting?.isMoving)) return atServersEnd;
     const aboutMessages = isStopped ? undefined : explainMessages(result);
     if (aboutMessages) return aboutMessages;

@@ -16,14 +16,14 @@ import { redirectNotes } from "./rules/protocols/http.js";
 import { explainServer } from "./server.js";
 
 /**
- * Names the limit that stopped a run, its side, the evidence and the fix. Reads only the result, so that an old result
- * is explained by the state of its host at that time.
+ * Names the limit that stopped a run, which side it is on, the evidence and the fix. Reads only the result, so an old
+ * result is explained by the state of its host at the time.
  */
 export function explainRun(result: ConnectResult | ServeResult): Diagnosis {
   return result.kind === "connect" ? diagnoseClient(result) : diagnoseServer(result);
 }
 
-/** Returns the result with its diagnosis, computing one if it has none. */
+/** Returns the result with a diagnosis, which it computes if the result has none. */
 export function explained<Result extends ConnectResult | ServeResult>(result: Result): Explained<Result> {
   const diagnosis = result.diagnosis ?? explainRun(result);
   trace("diagnosis", () => {
@@ -79,7 +79,7 @@ function notesOn(result: ConnectResult, unaccepted: number): string[] {
     ...stackNotes(evidence.deltas),
   ];
   if (!kernel || kernel.incoming === 0 || kernel.incoming >= kernel.outgoing) return notes;
-  // The two ends are counted one after the other, so they differ while connections are closing.
+  // The two ends are counted one after the other, so the counts differ while connections are closing.
   if (unaccepted > 0 || lost > 0) return notes;
   const missing = formatCount(kernel.outgoing - kernel.incoming);
   return [`${missing} more sockets are ESTABLISHED at this end than at the server's`, ...notes];
@@ -104,8 +104,8 @@ function timelineNotes({ scheduleMovedMs = 0, gaveUp, established, failed }: Con
 }
 
 /**
- * Notes on the counters of a server's host. They cover all listeners of the namespace, so without a count of its own
- * drops they do not prove anything about this listener.
+ * Notes on the counters of a server's host. They cover every listener in the namespace, so they prove nothing about
+ * this one unless its own drops were counted.
  */
 function serverNotes({ backlog, evidence }: ServeResult): string[] {
   const notes = stackNotes(evidence.deltas);

@@ -1,4 +1,4 @@
-// Explains what kept our server from accepting more connections.
+// Explains what kept fourtuple's own server from accepting more connections.
 
 import type { Finding } from "../results/diagnosis.js";
 import type { ServeResult } from "../results/serve.js";
@@ -33,7 +33,7 @@ export function explainServer(result: ServeResult): Finding | undefined {
     };
   }
   if (accepting?.errno === "ENOMEM" && result.engine?.name === "uring") return explainNoRing(accepting);
-  // A full table does not matter while other threads have room in theirs.
+  // A full table does no harm while other threads' tables have room.
   if (accepting?.errno === "EMFILE" || (result.tableFull > 0 && !hasPrivateTables)) {
     return {
       limit: "nofile",

@@ -35,13 +35,13 @@ export function overflows(deltas: ConnectResult["evidence"]["deltas"]): number {
   return deltas["TcpExt.ListenOverflows"] ?? 0;
 }
 
-/** Connections are waiting in the server's accept queue although nothing failed at this end. */
+/** Explains connections that wait in the server's accept queue although nothing failed at this end. */
 export function explainUnaccepted(result: ConnectResult): Finding | undefined {
   const { accepting } = result.evidence;
   return accepting && accepting.waiting > 0 ? queueFinding(result, queueFacts(result)) : undefined;
 }
 
-/** The server has fewer connections than are ESTABLISHED here, although nothing failed at this end. */
+/** Explains a server that has fewer connections than are ESTABLISHED here, although nothing failed at this end. */
 export function explainClientOnly(result: ConnectResult): Finding | undefined {
   const unaccepted = countHalfOpen(result);
   if (unaccepted === 0) return undefined;
@@ -94,7 +94,7 @@ export function queueFinding(result: ConnectResult, facts: readonly string[]): F
   return standstill(result, seen) ?? tooSlow(result, seen);
 }
 
-/** The server is running and has descriptors, but has stopped accepting. */
+/** Explains a server that is running and has descriptors left, but has stopped accepting. */
 function standstill(result: ConnectResult, evidence: readonly string[]): Finding | undefined {
   const { accepting, peer } = result.evidence;
   if (!accepting || accepting.waiting === 0 || accepting.isMoving) return undefined;

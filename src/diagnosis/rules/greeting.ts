@@ -1,4 +1,4 @@
-// Explains missing greetings, where the server greeted other connections or the run requires greetings.
+// Explains missing greetings, if the server greeted other connections or the run requires them.
 
 import { outcomeOf } from "../../client/verdict/verdict.js";
 import type { ConnectResult } from "../../results/connect.js";
@@ -58,8 +58,8 @@ function greetingFacts(result: ConnectResult, missing: number): string[] | undef
 }
 
 /**
- * Notes on missing greetings that are not failures: they may still arrive, or the server may only have had news for
- * some clients.
+ * Notes on missing greetings that are not failures: they may still arrive, or the server may have had data for some
+ * clients only.
  */
 export function greetingNotes({ greetings, misses = [] }: ConnectResult): string[] {
   if (!greetings) return [];

@@ -6,7 +6,7 @@ import { overflows } from "./accept-queue.js";
 
 /** SYNs are first retransmitted after a second. If no handshake took this long, the SYN belonged to another program. */
 const RESENT_US = 200_000;
-/** Below this share of the handshakes, retransmissions are attributed to other programs and not mentioned. */
+/** Below this share of handshakes, retransmissions are attributed to other programs and not reported. */
 const WORTH_A_NOTE = 0.01;
 
 /** Explains retransmitted SYNs that appear to belong to this run. */

@@ -28,8 +28,8 @@ export function cameAtOnce({ evidence }: ConnectResult, { errno, count }: Failur
 }
 
 /**
- * Two errnos have different meanings when returned by connect() and when caused by ICMP. Returns true for the less
- * common meaning.
+ * Two errnos mean different things depending on whether connect() returned them or ICMP caused them. Returns true for
+ * the less common meaning.
  */
 export function isUnusual(result: ConnectResult, failure: FailureReport): boolean {
   if (failure.phase !== "connect") return false;
@@ -67,7 +67,7 @@ function ofRoute({ evidence }: ConnectResult, failure: FailureReport): Finding |
   };
 }
 
-/** connect() was refused, but not by a route. */
+/** Explains a refusal by connect() that no route accounts for. */
 function ofPolicy(failure: FailureReport): Finding | undefined {
   if (failure.errno !== "EPERM" && failure.errno !== "EACCES") return undefined;
   return {
@@ -82,13 +82,13 @@ function ofPolicy(failure: FailureReport): Finding | undefined {
 
 function rejectedHere({ evidence }: ConnectResult, failure: FailureReport): Finding | undefined {
   const { deltas, localPath, peer } = evidence;
-  // If the server is on this host and nothing listens, the kernel itself refuses.
+  // If the server is on this host and nothing listens, the refusal comes from the kernel itself.
   if (failure.errno === "ECONNREFUSED" && peer?.listeners.length === 0) return undefined;
   const rule = localPath!.rules?.find(({ verdict }) => verdict === "reject");
   const own = (deltas["Icmp.OutDestUnreachs"] ?? 0) + (deltas["Icmp6.OutDestUnreachs"] ?? 0);
   const isOwnMessage = own >= failure.count;
-  // For an unresolved neighbour, the kernel also sends itself "host unreachable"; and a rule for all ports is not
-  // necessarily the cause.
+  // The kernel also sends itself "host unreachable" for an unresolved neighbour, and a rule that covers all ports is
+  // not necessarily the cause.
   const isSure = rule ? rule.port !== undefined || isOwnMessage : isOwnMessage && failure.errno !== "EHOSTUNREACH";
   if (!isSure) return undefined;
   return firewall(
@@ -98,7 +98,7 @@ function rejectedHere({ evidence }: ConnectResult, failure: FailureReport): Find
   );
 }
 
-/** Explains SYNs that this host did not send, or did not pass on to its own server. */
+/** Explains SYNs that this host dropped on output or on the way to its own server. */
 export function droppedHere({ evidence }: ConnectResult, failure: FailureReport): Finding | undefined {
   const { deltas, localPath, peer } = evidence;
   if (failure.phase !== "connect") return undefined;
@@ -127,7 +127,7 @@ function isOutgoing({ hook }: Rule): boolean {
 }
 
 function firewall(rule: Rule | undefined, meaning: string, evidence: readonly string[]): Finding {
-  // A rule in front of a local server is on its clients' path, whichever host they are on.
+  // A rule in front of a local server is on the path of its clients, whichever host they are on.
   const isBeforeServer = rule !== undefined && !isOutgoing(rule);
   return {
     limit: isBeforeServer ? "path" : "firewall",

@@ -8,20 +8,20 @@ import type { FailureReport } from "../../results/fields.js";
 import { formatCount } from "../../util/units.js";
 import { seen } from "./local-errors.js";
 
-/** Errnos caused by a full table: no answer, no buffer for a packet, no route to the host. */
+/** Errnos that a full table causes: a timeout, no buffer for a packet, or no route to the host. */
 const ERRNOS = ["ETIMEDOUT", "ENOBUFS", "EHOSTUNREACH"];
 const TABLES = [
   { cache: "arp_cache", family: 4, limit: "gc-thresh3" },
   { cache: "ndisc_cache", family: 6, limit: "gc-thresh3-ipv6" },
 ] as const;
-/** Number of addresses from which a table with the default 1,024 entries may be full. */
+/** Number of addresses that may fill a table of the default 1,024 entries. */
 const MANY_SOURCES = 900;
 
 /** @returns undefined if no table of this kernel was full often enough */
 export function explainNeighbours(result: ConnectResult, failure: FailureReport): Finding | undefined {
   if (!ERRNOS.includes(failure.errno)) return undefined;
   const { deltas, gauges } = result.evidence;
-  // Each failed attempt found the table full at least once; the counter includes other programs' packets.
+  // Each failed attempt raises the counter at least once; other programs' packets raise it too.
   const table = TABLES.find(({ cache }) => (deltas[`${cache}.table_fulls`] ?? 0) >= failure.count);
   if (!table) return undefined;
   const setting = `net.ipv${table.family}.neigh.default.gc_thresh3`;
@@ -45,7 +45,7 @@ export function explainNeighbours(result: ConnectResult, failure: FailureReport)
 
 /**
  * Suspects the table of a server or router on another host.
- * @returns undefined if too few addresses are used to fill one
+ * @returns undefined if the run used too few addresses to fill one
  */
 export function suspectNeighbours({ plan, established }: ConnectResult, facts: readonly string[]): Suspect | undefined {
   if (plan.sourceAddresses < MANY_SOURCES || established === 0) return undefined;

@@ -1,5 +1,5 @@
-// Explains connections ended by the peer: a reset from a full queue, exit, a timeout, its own connection limit or its
-// descriptor limit. Whether the oldest or the newest were closed is an important clue.
+// Explains connections that the peer ended: by a reset from a full queue, by exiting, on a timeout, or at its
+// connection or descriptor limit. An important clue is whether it closed the oldest or the newest.
 
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding, Suspect } from "../../results/diagnosis.js";
@@ -13,9 +13,9 @@ import { seen } from "./local-errors.js";
 import { openAtStop, plateauAt, reachedBy } from "./plateaus.js";
 import { isRedirected, listenerGone, redirection } from "./refused.js";
 
-/** Allowed share of surviving connections that are out of order, because connections may be accepted out of order. */
+/** Share of surviving connections that may be out of order, because servers may accept out of order. */
 const DISORDER = 0.1;
-/** Tolerance factor for timeouts, which are not exact. */
+/** Tolerance for timeouts, as a factor. */
 const OUTLIVED = 1.5;
 /** With fewer lost connections, a pattern may be a coincidence unless every surviving connection fits it. */
 const FEW = 3;
@@ -52,7 +52,7 @@ function overflowReset(result: ConnectResult, failure: FailureReport): Finding |
   };
 }
 
-/** The listening socket was replaced, and the connections of the old process are gone: the oldest ones, or all. */
+/** The listening socket was replaced, and the old process's connections are gone: the oldest ones, or all of them. */
 function restarted(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const { peer, lossPattern } = result.evidence;
   const anew = peer?.listeners.find(({ since }) => since === "replaced");
@@ -70,7 +70,7 @@ function restarted(result: ConnectResult, failure: FailureReport): Finding | und
   };
 }
 
-/** All connections were lost, which rules out a connection limit. */
+/** Explains the loss of every connection, which rules out a connection limit. */
 function ended(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const { established, lost, evidence } = result;
   if (established === 0 || lost < established) return undefined;
@@ -98,13 +98,13 @@ function closedListener(result: ConnectResult, failure: FailureReport): Finding 
 /** @returns undefined if the server's process is not visible, or has descriptors left */
 export function outOfDescriptors(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const { process } = result.evidence.peer ?? {};
-  // Our own server leaves connections in the queue if it has no descriptors for them.
+  // fourtuple's server leaves connections in the queue when it runs out of descriptors.
   if (!process || isOurServer(process) || !isOutOfDescriptors(process)) return undefined;
   const open = `${formatCount(process.openDescriptors!)} of its ${formatBound(process.nofileLimit!)} descriptors are open`;
   return { ...descriptors(result), evidence: [...closingFacts(result, failure), open] };
 }
 
-/** Explains why some connections were closed while others stay open, by which ones were closed. */
+/** Explains why some connections were closed while others stayed open, judging by which ones were closed. */
 function selected(result: ConnectResult, failure: FailureReport): Finding | Suspect[] {
   const { lossPattern } = result.evidence;
   const { process } = result.evidence.peer ?? {};
@@ -167,7 +167,9 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
   return [...(hasDescriptors ? maximumOrDescriptors.slice(0, 1) : maximumOrDescriptors), idle];
 }
 
-/** @returns undefined if there were too few connections, or they opened too quickly, to tell */
+/**
+ * @returns undefined if too few connections were opened to tell, or too quickly
+ */
 function chosenBy(
   { kept, keptOlder, keptYounger }: LossPattern,
   lost: number,
@@ -179,12 +181,12 @@ function chosenBy(
   return isNewest ? "newest" : isOldest ? "oldest" : "some";
 }
 
-/** Returns whether the survivors are older than any closed connection became, which rules out a timeout. */
+/** Returns whether the survivors are older than any connection was when it was closed, which rules out a timeout. */
 function outlived({ oldestKeptMs, longestHeldMs }: LossPattern): boolean {
   return oldestKeptMs > OUTLIVED * longestHeldMs + TIMEOUT_MS;
 }
 
-/** Returns whether connections opened over some time and closed at the same age rather than at the same moment. */
+/** Returns whether connections that opened over a period were closed at the same age rather than at the same moment. */
 function isOfOneAge(pattern: LossPattern | undefined): boolean {
   if (!pattern || pattern.shortestHeldMs < TIMEOUT_MS) return false;
   return pattern.longestHeldMs - pattern.shortestHeldMs < pattern.openedOverMs / 2;

@@ -1,4 +1,4 @@
-// Computes how many connections a run reached, and recognizes numbers that suggest a certain limit.
+// Computes how many connections a run reached, and recognizes numbers that point to a known limit.
 
 import { countHalfOpen } from "../../client/evidence/half-open.js";
 import type { ConnectResult } from "../../results/connect.js";
@@ -19,7 +19,7 @@ const PLATEAUS: readonly { from: number; to: number; suspect: string }[] = [
   { from: 1_048_000, to: 1_048_576, suspect: "fs.nr_open is 1,048,576 by default" },
 ];
 
-/** Returns the limit that a plateau suggests; undefined for other numbers. */
+/** Returns the limit that a plateau points to; undefined for other numbers. */
 export function plateauAt(connections: number): string | undefined {
   return PLATEAUS.find(({ from, to }) => connections >= from && connections <= to)?.suspect;
 }
@@ -30,8 +30,8 @@ export function openAtStop({ openAtStop, peakOpen, lost }: ConnectResult): numbe
 }
 
 /**
- * Returns the number of connections held at once: the kernel's count or our own, whichever is lower, because the kernel
- * also counts other programs' connections to the destination. Uses the server's count if it is lower, and excludes
+ * Returns the number of connections held at once: the lower of the kernel's count and ours, because the kernel also
+ * counts other programs' connections to the destination. Uses the server's count if it is lower, and excludes
  * connections waiting to be accepted.
  */
 export function reachedBy(result: ConnectResult): number {

@@ -144,7 +144,9 @@ const KNOWN: Readonly<Record<string, Known>> = {
 /** With this setting, resets may come from a full accept queue, which is a different limit. */
 const ABORTS = "net.ipv4.tcp_abort_on_overflow";
 
-/** @returns undefined for a failure that is not a protocol's refusal */
+/**
+ * @returns undefined if no protocol refused
+ */
 export function explainRefusedProtocol(
   { evidence, script }: ConnectResult,
   failure: FailureReport,
@@ -178,7 +180,7 @@ function silence(phase: string, errno: string): Known | undefined {
   return undefined;
 }
 
-/** The same for plain TCP, where the run waits for a greeting or for the answer to its first message. */
+/** Does the same for plain TCP, where the run waits for a greeting or the answer to its first message. */
 function openingSilence(phase: "greeting" | "first-message", errno: string): Known | undefined {
   const isGreeting = phase === "greeting";
   if (errno === "ETIMEDOUT") {

@@ -79,7 +79,7 @@ function elsewhere(
   };
 }
 
-/** Reports connections that connected to themselves because nothing listened. */
+/** Explains connections that connected to themselves because nothing listened. */
 function selfFacts({ failures }: ConnectResult): string[] {
   const met = failures.find(({ errno }) => errno === "SELF");
   return met
@@ -120,8 +120,8 @@ export function listenerGone(result: ConnectResult, facts: readonly string[]): F
 }
 
 /**
- * Returns whether connections are open to a local port that no local socket has. Something else then answers (DNAT,
- * redirect, a container).
+ * Returns whether connections are open to a local port on which this host has no socket. Something else then answers
+ * (DNAT, redirect, a container).
  */
 export function isRedirected({ kernel, evidence }: ConnectResult): boolean {
   return evidence.peer?.listeners.length === 0 && (kernel?.outgoing ?? 0) > 0 && kernel?.incoming === 0;
@@ -171,7 +171,7 @@ function rejected({ evidence }: ConnectResult, failure: FailureReport): Finding 
   };
   const anew = evidence.peer!.listeners.find(({ since }) => since === "replaced" || since === "late");
   if (anew) return madeAnew(anew, failure);
-  // There must be at least one per failure, because a kernel without a listener answers with a reset rather than ICMP.
+  // Require at least one ICMP message per failure, because a kernel without a listener answers with a reset instead.
   if (unreachable >= failure.count) {
     return { ...firewall, evidence: [...facts, `${formatCount(unreachable)} ICMP messages said "unreachable"`] };
   }
@@ -182,7 +182,7 @@ function rejected({ evidence }: ConnectResult, failure: FailureReport): Finding 
   ];
 }
 
-/** The listening socket was replaced or opened after the run began. */
+/** Explains refusals while the listening socket was being replaced, or before it was opened. */
 function madeAnew(
   { port, since, inode }: NonNullable<ConnectResult["evidence"]["peer"]>["listeners"][number],
   failure: FailureReport,

@@ -39,13 +39,13 @@ function conntrackFull({ evidence }: ConnectResult, failure: FailureReport): Fin
   };
 }
 
-/** The server's queue is visible only if the server runs on this host. */
+/** The accept queue is visible only if the server runs on this host. */
 function queueFull(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const facts = queueFacts(result);
   return facts.length === 0 ? undefined : queueFinding(result, [seen(failure), ...facts]);
 }
 
-/** Conntrack could not add an entry: source NAT had no free port, or two connections would have had the same tuple. */
+/** Conntrack could not add an entry: source NAT had no free port, or the tuple was already taken. */
 function notTracked({ evidence }: ConnectResult, failure: FailureReport): Finding | undefined {
   const failed = evidence.deltas["conntrack.insert_failed"] ?? 0;
   // The counter covers all packets; each of our attempts would add at least one.

@@ -58,7 +58,7 @@ function sourcesGone(
   };
 }
 
-/** Returns whether the run would have continued if not for the 4-tuples in TIME_WAIT. */
+/** Returns whether 4-tuples in TIME_WAIT are all that kept the run from continuing. */
 function isTimeWait(result: ConnectResult, { timeWaits, closing }: PortShortage): boolean {
   if (timeWaits === 0 || timeWaits < closing) return false;
   return comesAndGoes(result)
@@ -104,7 +104,7 @@ function inTimeWait(result: ConnectResult, failure: FailureReport, shortage: Por
   };
 }
 
-/** Returns whether connect() reuses a TIME_WAIT 4-tuple to these destinations once it is old enough. */
+/** Returns whether connect() reuses the 4-tuple of an old enough TIME_WAIT socket to these destinations. */
 function isReused(result: ConnectResult): boolean {
   const { [REUSE]: reuse, "net.ipv4.tcp_timestamps": timestamps } = result.evidence.settings;
   const isOverLoopback = () => result.endpoints.every(({ ip }) => ip.startsWith("127.") || ip === "::1");
@@ -139,7 +139,7 @@ function reuseFacts({ evidence }: ConnectResult): string[] {
   return [`${REUSE} is ${reuse} (${scope})${delay === undefined ? "" : `, ${REUSE}_delay ${formatDuration(delay)}`}`];
 }
 
-/** A plan with explicit ports has no 4-tuple left. */
+/** A plan with explicit ports has run out of 4-tuples. */
 function planUsedUp({ plan, evidence }: ConnectResult, failure: FailureReport): Finding {
   return {
     limit: "source-ports",

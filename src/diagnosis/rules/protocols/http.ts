@@ -1,4 +1,5 @@
-// Explains what an HTTP server answered, or did not, on an established connection: whose limit it is, and the fix.
+// Explains error responses and missing responses of an HTTP server on established connections: whose limit it is, and
+// the fix.
 import type { ConnectResult } from "../../../results/connect.js";
 import type { Finding } from "../../../results/diagnosis.js";
 import type { FailureReport } from "../../../results/fields.js";
@@ -104,11 +105,13 @@ const UNANSWERED: Readonly<Record<string, Known>> = {
   ),
 };
 
-/** A server whose accept queue is full may answer with resets, which is a different limit. */
+/** Resets may also come from a full accept queue, which is a different limit. */
 const ABORTS = "net.ipv4.tcp_abort_on_overflow";
 const KEPT = "nginx: keepalive_requests; Apache: MaxKeepAliveRequests; Node: server.maxRequestsPerSocket";
 
-/** @returns undefined unless the run speaks HTTP and the failure is its server's */
+/**
+ * @returns undefined unless the run uses HTTP and its server caused the failure
+ */
 export function explainHttp(result: ConnectResult, failure: FailureReport): Finding | undefined {
   if (result.protocol !== "http") return undefined;
   const known = findKnown(result, failure);
@@ -133,7 +136,7 @@ function maybeTls(): Known {
   );
 }
 
-/** The server announced the close in the last response that it sent on the connection. */
+/** Explains a close that the server announced in its last response on the connection. */
 function closed({ ready = 0, responses, lost }: ConnectResult, count: number): Known {
   const final = responses ? responses["2xx"] + responses["3xx"] + responses["4xx"] + responses["5xx"] : 0;
   const each = final / count;

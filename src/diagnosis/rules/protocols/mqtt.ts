@@ -5,7 +5,7 @@ import { type Known, local, peer } from "./known.js";
 const RATE = "connect more slowly (--connect-rate), or raise the broker's limit on connections per second";
 const CREDENTIALS = "check --username and --password, and the broker's accounts and access rules";
 
-/** By the reason's name, whichever packet carried it. */
+/** Explanations by reason name, whichever packet carried it. */
 const REASONS: Readonly<Record<string, Known>> = {
   UNSPECIFIED_ERROR: peer("refused", "the broker refused without giving a reason", "check the broker's log"),
   MALFORMED_PACKET: peer(
@@ -99,7 +99,10 @@ const REASONS: Readonly<Record<string, Known>> = {
   NORMAL_DISCONNECTION: peer("peer-closing", "the broker closed the connection normally", "check the broker's log"),
 };
 
-/** Where the packet says more than the reason: 3.1.1 has one code for all failures of a subscription. */
+/**
+ * Explanations by packet, where that says more than the reason: MQTT 3.1.1 has a single code for all subscription
+ * failures.
+ */
 const PACKETS: Readonly<Record<string, Known>> = {
   "SUBACK UNSPECIFIED_ERROR": local(
     "topic",
@@ -118,7 +121,7 @@ const PACKETS: Readonly<Record<string, Known>> = {
   ),
 };
 
-/** How the peer violated the protocol. */
+/** Explanations of protocol violations by the peer. */
 const FAULTS: Readonly<Record<string, Known>> = {
   BAD_PACKET: peer(
     "refused",
@@ -137,7 +140,9 @@ const FAULTS: Readonly<Record<string, Known>> = {
   ),
 };
 
-/** @returns undefined for a failure that is not one of MQTT's */
+/**
+ * @returns undefined for a failure unrelated to MQTT
+ */
 export function mqttRefusal(phase: string, errno: string): Known | undefined {
   const [, packet, reason] = /^(CONNACK|SUBACK|PUBACK|DISCONNECT) (\w+)$/.exec(errno) ?? [];
   if (packet !== undefined && reason !== undefined) {
@@ -148,7 +153,7 @@ export function mqttRefusal(phase: string, errno: string): Known | undefined {
   return phase === "connack" ? silence(errno) : undefined;
 }
 
-/** The broker accepts TCP connections but does not answer CONNECT. */
+/** Explains a broker that accepts TCP connections but does not answer CONNECT. */
 function silence(errno: string): Known | undefined {
   if (errno === "ETIMEDOUT") {
     return peer(

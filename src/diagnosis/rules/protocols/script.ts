@@ -1,4 +1,4 @@
-// Refusals by a protocol of the user's own, and what ends its connections otherwise.
+// Explains refusals by a user-defined protocol, and the other ways in which its connections end.
 import type { ScriptResult } from "../../../results/script.js";
 import { type Known, local, peer } from "./known.js";
 
@@ -21,7 +21,9 @@ const KNOWN: Readonly<Record<string, Known>> = {
   NO_DATA: local("data", "the data file has no row for this connection", "add rows, or leave out --data-once"),
 };
 
-/** @returns undefined for a failure that is not of a script */
+/**
+ * @returns undefined for a failure unrelated to a script
+ */
 export function scriptRefusal(script: ScriptResult | undefined, phase: string, errno: string): Known | undefined {
   if (Object.hasOwn(KNOWN, errno)) return KNOWN[errno];
   const code = /^REFUSED (\d+)$/.exec(errno)?.[1];
