@@ -30,8 +30,8 @@ export function collectFailures(memories: readonly WorkerMemory[]): FailureCount
 }
 
 /**
- * Returns the name of a failure: that of the errno, or of the code with which a protocol refused; `FIN` if the peer
- * closed the connection, `SELF` if a connection connected to itself.
+ * Returns the name of a failure: the errno's, or that of a protocol's refusal code; `FIN` if the peer closed the
+ * connection, `SELF` if a connection connected to itself.
  */
 export function failureName(phase: Step, errno: number): string {
   if (isTlsCode(errno)) return tlsCodeName(errno);

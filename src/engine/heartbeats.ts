@@ -1,6 +1,6 @@
-// Schedules heartbeats: one per connection and interval, spread evenly over the interval however many connections there
-// are. A cursor walks over the places of a round in time order; a slot's place is its number with the bits reversed, so
-// any number of slots is spread evenly and no slot moves when others are added.
+// Schedules heartbeats: one per connection and interval, spread evenly over the interval whatever the number of
+// connections. A cursor visits the places of a round in time order. A slot's place is its number with the bits
+// reversed, which spreads any number of slots evenly and moves none when others are added.
 import { LEAST_HEARTBEAT_GAP } from "../protocols/contract.js";
 
 /** Heartbeats due within this period are sent together, so that the thread does not wake for each. */
@@ -8,8 +8,8 @@ const TOGETHER_MS = 10;
 /** Maximum number of heartbeats per turn. The rest wait for later turns. */
 const AT_ONCE = 512;
 /**
- * Maximum delay to catch up on, as a share of the interval. A thread that is later than this shifts the schedule: if it
- * has too much to do, all connections have longer intervals, rather than some no heartbeat.
+ * Maximum delay to catch up on, as a share of the interval. A thread that falls further behind shifts the schedule: an
+ * overloaded thread then stretches the interval for all connections instead of skipping some.
  */
 const CAUGHT_UP = 1 - LEAST_HEARTBEAT_GAP;
 
@@ -61,13 +61,13 @@ export class Heartbeats {
     }
   }
 
-  /** Adds places between the others, for slots up to `end`. The others keep their times. */
+  /** Adds places between the existing ones for slots up to `end`. Existing places keep their times. */
   private grow(nowMs: number, end: number): void {
     const before = this.places;
     for (; end > this.places; this.bits++) this.places *= 2;
     const next = (this.cursor / before) * this.places;
     const now = Math.floor(((nowMs - this.startMs) / this.intervalMs) * this.places);
-    // New slots get their first heartbeat within an interval, but not one that was due before they existed.
+    // New slots get their first heartbeat within an interval, but none that was due before they existed.
     this.cursor = Math.min(next, now + 1);
   }
 

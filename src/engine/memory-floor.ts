@@ -1,4 +1,4 @@
-// The memory floor, which makes a run stop adding connections before the host runs out of memory.
+// Memory floor: makes a run stop adding connections before the host runs out of memory.
 
 import { readCgroupMemory } from "../linux/proc/cgroup.js";
 import { readMeminfo, readSockstat } from "../linux/proc/procfs.js";
@@ -6,7 +6,7 @@ import type { CgroupMemoryFile, MemoryRoom } from "../results/evidence.js";
 
 const LEAST_BYTES = 256 * 1024 ** 2;
 const LEAST_SHARE = 0.05;
-// In a container of 512 MiB, a floor of 256 MiB would leave too little.
+// In a 512 MiB container, a floor of 256 MiB would leave too little to use.
 const MOST_SHARE = 0.25;
 /**
  * Inode (832 B) and dentry (192 B) of an open socket. MemAvailable includes their slabs as reclaimable, but they cannot
@@ -14,17 +14,17 @@ const MOST_SHARE = 0.25;
  */
 const PINNED_BYTES_PER_SOCKET = 1024;
 
-/** Used if memory cannot be read, so that the run continues. */
+/** Assumed if memory cannot be read, so that the run continues. */
 const UNSEEN: MemoryRoom = { bound: "host", availableBytes: Number.POSITIVE_INFINITY, floorBytes: 0 };
 
-/** Returns the memory room of the host or of the cgroup, whichever is closer to its floor. */
+/** Returns the memory headroom of the host or the cgroup, whichever is closer to its floor. */
 export function readMemoryRoom(meminfo = readMeminfo()): MemoryRoom {
   const host = readHostRoom(meminfo) ?? UNSEEN;
   const group = readCgroupRoom();
   return group && roomAboveFloor(group) < roomAboveFloor(host) ? group : host;
 }
 
-/** Returns the memory room of the host; undefined if it cannot be read. */
+/** Returns the memory headroom of the host; undefined if it cannot be read. */
 export function readHostRoom({ MemTotal, MemAvailable } = readMeminfo()): MemoryRoom | undefined {
   if (MemTotal === undefined || MemAvailable === undefined) return undefined;
   const pinned = (readSockstat()["sockets.used"] ?? 0) * PINNED_BYTES_PER_SOCKET;
@@ -32,7 +32,7 @@ export function readHostRoom({ MemTotal, MemAvailable } = readMeminfo()): Memory
 }
 
 /**
- * Returns the memory room of the tightest cgroup that contains this process; undefined if none limits memory.
+ * Returns the memory headroom of the tightest cgroup around this process; undefined if none limits memory.
  *
  * @param files limits to consider; default all
  */

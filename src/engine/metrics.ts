@@ -3,12 +3,12 @@
 import { Histogram } from "../results/histogram/histogram.js";
 import type { MemoryLayout, WorkerMemory } from "./worker-memory.js";
 
-/** How the workers' values are combined. `least` ignores 0, which means no value. */
+/** How to combine the workers' values. `least` ignores 0, which means no value. */
 export type Combination = "sum" | "max" | "least";
 
 /**
- * A role's declaration of a metric. The name is in camel case and ends with its unit (`Ms`, `Us` or `Bytes`), or has
- * none for a plain count. Counters never decrease, gauges may, and histograms hold latencies in microseconds.
+ * A role's declaration of a metric. The name is in camel case and ends with its unit (`Ms`, `Us` or `Bytes`), unless it
+ * is a plain count. Counters never decrease, gauges may, and histograms hold latencies in microseconds.
  */
 export interface MetricDefinition {
   readonly type: "counter" | "gauge" | "histogram";
@@ -16,8 +16,8 @@ export interface MetricDefinition {
   /** Defaults to `sum`. */
   readonly combined?: Combination;
   /**
-   * Paths of its final value in the result, such as `traffic.sentBytes`. `internal` metrics are only exchanged between
-   * a worker and the main thread; `moment` metrics appear in snapshots but not in results.
+   * Paths of the final value in the result, such as `traffic.sentBytes`. `internal` metrics pass only between a worker
+   * and the main thread; `moment` metrics appear in snapshots but not in results.
    */
   readonly shown: readonly string[] | "internal" | "moment";
 }
@@ -45,7 +45,7 @@ export type MetricValues<D extends MetricDefinitions> = {
 };
 
 /**
- * Metrics of one section of the result, such as `traffic`, by field name. Section "" contains those outside any
+ * Metrics of one section of the result, such as `traffic`, by field name. Section "" is for metrics outside any
  * section.
  */
 export type SectionValues<D extends MetricDefinitions, Section extends string> = {

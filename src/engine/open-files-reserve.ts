@@ -1,5 +1,5 @@
-// The open-file reserve, which makes a run stop adding connections before the host runs out of open files. A process
-// with CAP_SYS_ADMIN can exceed fs.file-max, and every other program on the host would then fail with ENFILE.
+// Open-file reserve: makes a run stop adding connections before the host runs out of open files. A process with
+// CAP_SYS_ADMIN can exceed fs.file-max, and every other program on the host would then fail with ENFILE.
 
 import { readSysctlNumbers } from "../linux/proc/sysctl.js";
 import type { FileRoom } from "../results/evidence.js";

@@ -1,11 +1,11 @@
-// Tracks protocol handshakes in progress, so that stalled ones time out. 4 bytes per slot.
+// Tracks protocol handshakes in progress, so that stalled ones time out. Takes 4 bytes per slot.
 import { grown } from "../protocols/columns.js";
 
 /** Number of scans of all slots per timeout period. */
 const CHECKS = 8;
 
 export class PendingHandshakes {
-  /** STEP in which a handshake fails. */
+  /** STEP to which a handshake's failure is attributed. */
   readonly step: number;
   private readonly timeoutMs: number;
   private count = 0;

@@ -1,4 +1,4 @@
-// Worker pool, used by the main thread: allocates threads, passes plans to them, wakes them, and waits for them to end.
+// Worker pool of the main thread: allocates threads, hands them plans, wakes them, and waits for them to end.
 import { availableParallelism } from "node:os";
 import { notify } from "../linux/syscalls/eventfd.js";
 import type { AppError } from "../util/errors.js";
@@ -19,7 +19,7 @@ export interface PoolOptions<Message> {
   readonly onFault: (error: AppError, worker: number) => void;
 }
 
-/** Number of threads that open or accept at the same time: one per core. */
+/** Number of threads that open or accept connections at the same time: one per core. */
 export const CORES = availableParallelism();
 
 interface Running {
@@ -47,7 +47,7 @@ export class WorkerPool<Plan, Message> {
     this.#kind = { module: options.module, sharesTable: options.sharesTable ?? false };
   }
 
-  /** Memory of all workers ever started. Counts of ended workers are retained. */
+  /** Memory of every worker ever started: the counts of ended workers are retained. */
   get memories(): WorkerMemory[] {
     return this.#workers.map((worker) => worker.memory);
   }
@@ -96,7 +96,7 @@ export class WorkerPool<Plan, Message> {
     return index;
   }
 
-  /** Writes a word of a worker's control block and wakes the worker if the value changed. */
+  /** Writes a word of a worker's control block, and wakes the worker if the value changed. */
   set(index: number, word: number, value: number): void {
     const worker = this.#workers[index]!;
     if (worker.alive && Atomics.exchange(worker.memory.control, word, value) !== value) notify(worker.thread.wakeFd);
@@ -106,7 +106,9 @@ export class WorkerPool<Plan, Message> {
     for (let index = 0; index < this.#workers.length; index++) this.set(index, word, value);
   }
 
-  /** Ends a worker's thread although its code does not return, and reports `fault` for it. Its connections are lost. */
+  /**
+   * Terminates the thread of a worker whose code does not return, and reports `fault` for it. Its connections are lost.
+   */
   terminate(index: number, fault: AppError): void {
     this.#workers[index]!.thread.terminate(fault);
   }

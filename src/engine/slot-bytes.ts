@@ -1,7 +1,7 @@
-// Everything that grows with the number of connections. All of it is in typed arrays outside a worker's heap, which has
-// only a few megabytes. Arrays double as they grow, and pages that have not been written take no memory.
+// Lists everything that grows with the number of connections. All of it lives in typed arrays outside a worker's heap
+// of a few megabytes. Arrays double as they grow, and pages never written take no memory.
 
-/** Bytes per slot, by class and field. A test compares the classes with it. */
+/** Bytes per slot, by class and field. A test checks the classes against this table. */
 export const SLOT_BYTES = {
   ConnectionTable: { states: 1, places: 4 },
   /** After connections have been closed. */
@@ -39,4 +39,5 @@ export const SLOT_BYTES = {
   Unsent: { chunks: 4 },
 } as const;
 
-// In addition, with a bound per thread: a file table of 400 bytes and a ring for up to 16,384 parked connections.
+// In addition, each thread has a file table of 400 bytes and a ring for up to 16,384 parked connections, which are
+// bounded.

@@ -23,23 +23,23 @@ export const TARGET_AS_IT_IS = -1;
 export const CONTROL = {
   command: 0,
   /**
-   * Role-specific: the target number of connections of a client worker; whether a server worker is paused, or a client
+   * Role-specific: a client worker's target number of connections; whether a server worker is paused, or a client
    * worker must stop sending.
    */
   target: 1,
   paused: 2,
   /** Number of texts of a single connection received by the main thread. A client worker waits for it to catch up. */
   receivedTexts: 3,
-  /** First of the words that tell which handler of a script is running (protocols/scripted/host.ts). */
+  /** First of the words that identify the script handler being run (protocols/scripted/host.ts). */
   call: 4,
 } as const;
 
 const CONTROL_WORDS = 16;
 const FAILURES = STEPS.length * ERRNO_LIMIT;
-/** The layout follows the control block, so that the buffer alone is enough to construct a WorkerMemory. */
+/** The layout is stored after the control block, so that a WorkerMemory can be built from the buffer alone. */
 const LAYOUT_AT = CONTROL_WORDS * 4;
 const FAILURES_AT = LAYOUT_AT + 8;
-/** Maximum number of distinct refusals, by step and code. Additional ones are counted under the last. */
+/** Maximum number of distinct refusals by step and code. Any others are counted under the last one. */
 const REFUSALS = 64;
 /** Multiplier of the step in a refusal's key. */
 const KEY_STEP = 2 ** 20;
@@ -63,7 +63,7 @@ export class WorkerMemory {
   readonly histograms: readonly Histogram[];
   private readonly failureCounts: Float64Array;
   private readonly atOnceCounts: Float64Array;
-  /** Key and count of each kind of refusal; a key of 0 is free. */
+  /** Key and count of each kind of refusal; a key of 0 marks a free entry. */
   private readonly refusalCounts: Float64Array;
 
   /** @param of layout for new memory, or the buffer of another wrapper */
@@ -84,7 +84,7 @@ export class WorkerMemory {
 
   /**
    * Counts a failure.
-   * @param errno positive, or a code with which a protocol refused (protocols/codes.ts)
+   * @param errno positive errno, or a protocol's refusal code (protocols/codes.ts)
    */
   countFailure(phase: number, errno: number): void {
     if (errno >= FIRST_CODE) this.countRefusal(phase * KEY_STEP + errno);

@@ -17,7 +17,7 @@ export interface ThreadStart {
   readonly wakeFd: number;
   /** Whether the thread uses the main thread's descriptor table. */
   readonly sharesTable: boolean;
-  /** Threads that already exist, whose descriptors this thread does not need. */
+  /** Existing threads, whose descriptors this thread does not need. */
   readonly others: readonly { readonly words: SharedArrayBuffer; readonly wakeFd: number }[];
 }
 
@@ -32,7 +32,7 @@ export interface WorkerStart<Plan> {
 
 /** Messages from a thread to the main thread. */
 export type ThreadMessage =
-  /** The thread waits at the barrier, and the main thread must block for it. */
+  /** The thread is waiting at the barrier until the main thread blocks. */
   | { readonly type: "barrier" }
   | { readonly type: "role"; readonly message: unknown }
   /** The worker has ended normally. */
@@ -86,7 +86,7 @@ export class RoleWorker<Plan, Message> {
 /**
  * Runs workers of a role in this thread, one at a time. Must be the last statement of a worker's module.
  *
- * @param prepare does what has to be awaited before a worker begins
+ * @param prepare asynchronous work to finish before a worker begins
  */
 export async function runWorkers<Plan, Message>(
   role: (worker: RoleWorker<Plan, Message>) => void,
@@ -139,7 +139,7 @@ class RunningThread {
     const before = this.sharesTable ? undefined : countOpenDescriptors();
     const worker = new RoleWorker<Plan, Message>(start, this, borrowed);
     role(worker);
-    // An aborted worker leaves its connections open. The kernel closes them when the thread has ended.
+    // An aborted worker leaves its connections open, and the kernel closes them when the thread has ended.
     if (worker.command === COMMAND.abort) return false;
     const ownKept = this.sharesTable ? 0 : start.kept.length;
     return before === undefined || countOpenDescriptors() === before - ownKept;
@@ -157,7 +157,7 @@ class RunningThread {
     Atomics.store(words, THREAD.barrier, BARRIER.requested);
     post({ type: "barrier" });
     Atomics.wait(words, THREAD.barrier, BARRIER.requested, BARRIER_WAIT_MS);
-    // If the main thread does not respond in time, keep it from blocking for us later.
+    // The main thread did not respond in time, so keep it from blocking later for nothing.
     Atomics.compareExchange(words, THREAD.barrier, BARRIER.requested, BARRIER.passed);
     try {
       if (unshareDescriptors() < 0) this.shared.shareTable();
@@ -194,19 +194,19 @@ function cannotBegin(index: number, error: number): AppError {
 
 /**
  * Returns descriptors of other threads' event loops, which would take up space in the tables of all later threads. The
- * main thread is blocked during this, so that none of these numbers can have been closed and reused.
+ * main thread is blocked meanwhile, so none of these numbers can be closed and reused.
  */
 function descriptorsOf(threads: ThreadStart["others"]): number[] {
   return threads.flatMap(({ words, wakeFd }) => {
     const { loopDescriptors } = new ThreadWords(words);
-    // The main thread has closed those of threads that have ended.
+    // The main thread has already closed those of ended threads.
     return loopDescriptors.length > 0 ? [...loopDescriptors, wakeFd] : [];
   });
 }
 
 /**
- * Closes copies of descriptors that this thread does not need. They take up space and would keep files open that others
- * close.
+ * Closes copies of descriptors that this thread does not need. They take up space, and would keep files open after
+ * their owners close them.
  */
 function closeCopies(foreign: readonly number[], kept: readonly number[]): void {
   for (const { fd, target } of listDescriptors()) {

@@ -29,7 +29,7 @@ const COUNTERS = [
   "Icmp6.InDestUnreachs",
   "Icmp6.OutDestUnreachs",
 ] as const;
-/** Number of times that a memory cgroup throttled, refused memory to, or killed its processes. */
+/** Number of times that a memory cgroup throttled its processes, refused them memory or killed them. */
 const CGROUP_COUNTERS = ["high", "max", "oom", "oom_kill"] as const;
 const CONNTRACK_COUNTERS = ["drop", "early_drop", "insert_failed"] as const;
 

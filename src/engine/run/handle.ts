@@ -12,7 +12,7 @@ export interface RunHandle<Result, Snapshot> extends AsyncIterable<Snapshot> {
   stop(): Promise<Result>;
   /** Ends at once. The kernel closes the connections when the process exits. */
   abort(): void;
-  /** Returns the current values of our own counters. */
+  /** Returns the current values of fourtuple's own counters. */
   snapshot(): Snapshot;
   /** Yields snapshots at regular intervals until the run ends. Iterating over the run itself yields one per second. */
   snapshots(intervalMs?: number): AsyncGenerator<Snapshot>;

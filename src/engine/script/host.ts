@@ -1,4 +1,4 @@
-// What a script needs in a worker: its place in the worker's memory, the shared board, and rows of the data file.
+// Sets up a script in a worker: its part of the worker's memory, the shared board, and its rows of the data file.
 import { Board } from "../../protocols/scripted/board.js";
 import { loadScript } from "../../protocols/scripted/file/load.js";
 import { Rows } from "../../protocols/scripted/file/rows.js";
@@ -15,7 +15,7 @@ export interface ScriptedPlan {
 }
 
 /**
- * Loads the author's file into this thread, before a worker begins.
+ * Loads the user's file into this thread before a worker begins.
  * @throws {AppError} E_OPTION
  */
 export async function prepareScript({ protocol }: ScriptedPlan): Promise<void> {

@@ -1,4 +1,4 @@
-// A script's run in the main thread: what its workers share, and its part of the result.
+// Manages a script from the main thread: the state shared by its workers, and its part of the result.
 import { basename } from "node:path";
 import { Board } from "../../protocols/scripted/board.js";
 import { indexRows, type RowIndex } from "../../protocols/scripted/file/row-index.js";
@@ -11,7 +11,7 @@ import { formatCount } from "../../util/units.js";
 import { readHistogram } from "../metrics.js";
 import { type MemoryLayout, sumCounter, type WorkerMemory } from "../worker-memory.js";
 
-/** What all workers of a script share. */
+/** State shared by all workers of a script. */
 export interface ScriptPlan {
   readonly board: SharedArrayBuffer;
   /** Undefined without a data file. */
@@ -27,7 +27,7 @@ export class ScriptRun {
   private readonly roleLayout: MemoryLayout;
 
   /**
-   * @param connections most connections at once, if it is known
+   * @param connections maximum number of connections open at once, if known
    * @throws {AppError} E_OPTION if the data file cannot be read or has too few rows
    */
   constructor(spec: ScriptedSpec, roleLayout: MemoryLayout, connections = 0) {
@@ -55,7 +55,7 @@ export class ScriptRun {
     return this.board.error;
   }
 
-  /** Returns the error to report for a thread that has ended, which may be the script's doing and not ours. */
+  /** Returns the error to report for a thread that has died, which the script may have caused rather than fourtuple. */
   explain(fault: AppError): AppError {
     const { cause } = fault;
     if (fault.code !== "E_WORKER" || !(cause instanceof Error)) return fault;

@@ -1,6 +1,6 @@
-// Watches the handlers of a script from the main thread: passes on the first error, and ends a worker whose handler
-// does not return. Counts its own ticks rather than time, so a process that was stopped is not mistaken for a handler
-// that loops.
+// Watches a script's handlers from the main thread: passes on the first error, and terminates a worker whose handler
+// does not return. Counts its own ticks instead of elapsed time, so that a suspended process is not mistaken for a
+// handler in an endless loop.
 import { basename } from "node:path";
 import { CALL, HANDLERS } from "../../protocols/scripted/host.js";
 import { AppError } from "../../util/errors.js";
@@ -8,12 +8,12 @@ import { CONTROL, type WorkerMemory } from "../worker-memory.js";
 import type { ScriptRun } from "./run.js";
 
 const TICK_MS = 100;
-/** Ticks that a single call may last: about a second. */
+/** Maximum duration of a single call in ticks: about a second. */
 const MOST_TICKS = 10;
 
 interface Watched {
   readonly memories: readonly WorkerMemory[];
-  /** Ends a worker's thread. */
+  /** Terminates a worker's thread. */
   terminate(worker: number, fault: AppError): void;
 }
 
@@ -38,7 +38,7 @@ export class HandlerWatch {
     this.timer = setInterval(() => this.tick(), TICK_MS).unref();
   }
 
-  /** Ends the watch. Passes on an error that was not seen yet. */
+  /** Stops watching. Passes on an error that has not been reported yet. */
   end(): void {
     clearInterval(this.timer);
     this.passOnError();

@@ -1,21 +1,21 @@
-// Sends data on connections immediately, as far as peers accept it. The rest is kept either as an index into the
-// protocol's constants, which takes no memory, or as a copy in bounded memory.
+// Sends data immediately, as far as the socket accepts it. The rest is remembered as an index into the protocol's
+// constants, which takes no memory, or as a copy in bounded memory.
 import { ENOBUFS } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { grown } from "../../protocols/columns.js";
 import type { Sender, Unsent } from "./unsent.js";
 
-/** Size of the buffer for data outside native memory, and for data gathered. Fits in a chunk of Unsent. */
+/** Size of the buffer for gathered data and for data outside native memory. Fits in a chunk of Unsent. */
 const COPIED_AT_ONCE = 16 * 1024;
-/** Bytes up to this number are copied one by one, which takes less time than creating a view of them. */
+/** Up to this size, copying byte by byte is faster than creating a view. */
 const COPIED_SINGLY = 128;
-/** Value of `gathered` while bytes are sent at once. */
+/** Value of `gathered` while nothing is being gathered. */
 const NOT_GATHERING = -1;
 
 export class Outgoing {
   private readonly sender: Sender;
   private readonly unsent: Unsent;
-  /** All constants, concatenated, and the end of each. */
+  /** All constants, concatenated, and the offset at which each ends. */
   private readonly constants: NativeBuffer;
   private readonly ends: readonly number[];
   /**
@@ -23,7 +23,7 @@ export class Outgoing {
    */
   private positions = new Uint32Array(0);
   private copied: NativeBuffer | undefined;
-  /** Number of bytes in `copied` that are to be sent together. */
+  /** Number of bytes gathered in `copied` to be sent together. */
   private gathered = NOT_GATHERING;
 
   /** @param constants see Protocol */
@@ -43,23 +43,23 @@ export class Outgoing {
     return (slot < this.positions.length && this.positions[slot]! > 0) || this.unsent.has(slot);
   }
 
-  /** Whether unsent bytes of another connection can be kept. */
+  /** Whether there is room for another connection's unsent bytes. */
   get hasRoom(): boolean {
     return this.unsent.hasRoom;
   }
 
-  /** Gathers what is sent to `slot` until sendGathered(). Only for a slot without unsent bytes. */
+  /** Gathers what is sent to `slot` until sendGathered(). The slot must have no unsent bytes. */
   gather(): void {
     this.copied ??= new NativeBuffer(COPIED_AT_ONCE);
     this.gathered = 0;
   }
 
-  /** Number of bytes gathered; -1 if bytes are sent at once, also after they exceeded the buffer. */
+  /** Number of bytes gathered; -1 if bytes are sent at once, for example because they exceeded the buffer. */
   get gatheredBytes(): number {
     return this.gathered;
   }
 
-  /** Whether `bytes` more can be gathered. */
+  /** Whether `bytes` more bytes can be gathered. */
   canGather(bytes: number): boolean {
     return this.gathered >= 0 && this.gathered + bytes <= COPIED_AT_ONCE;
   }
@@ -86,7 +86,7 @@ export class Outgoing {
   }
 
   /**
-   * Sends bytes `start` to `end` of `source` and keeps a copy of what the peer does not accept.
+   * Sends bytes `start` to `end` of `source` and copies what the socket does not accept.
    *
    * @returns number of bytes sent, or a negative errno; ENOBUFS if there is no room for the rest
    */
@@ -117,7 +117,7 @@ export class Outgoing {
   }
 
   /**
-   * Continues to send unsent bytes of `slot`.
+   * Continues sending the unsent bytes of `slot`.
    * @returns number of bytes sent, or a negative errno
    */
   resume(slot: number): number {
@@ -134,13 +134,13 @@ export class Outgoing {
     return taken + sent;
   }
 
-  /** Discards unsent bytes of `slot`, whose connection has ended. */
+  /** Discards the unsent bytes of `slot`, whose connection has ended. */
   drop(slot: number): void {
     if (slot < this.positions.length) this.positions[slot] = 0;
     this.unsent.drop(slot);
   }
 
-  /** Sends constant bytes. They remain unsent after an error. */
+  /** Sends constant bytes. After an error they stay unsent. */
   private sendFrom(slot: number, start: number, end: number): number {
     const sent = this.sender.send(slot, this.constants, start, end - start);
     const next = start + Math.max(0, sent);

@@ -1,4 +1,4 @@
-// Unsent bytes, kept in chunks of one buffer per thread, with one limit for all threads. A peer controls how much it
+// Stores unsent bytes in chunks of one buffer per thread, with a common limit for all threads. The peer decides when it
 // reads, so the memory held for it must be bounded.
 
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
@@ -13,9 +13,9 @@ export type Sender = Pick<Transport, "send">;
 const CHUNK_BYTES = 64 * 1024;
 /** Maximum number of chunks over all threads: 64 MiB for peers that do not read. */
 const CHUNKS = 1024;
-/** Number of threads that may take a chunk between another thread's check of the limit and its own allocation. */
+/** Number of threads that may take a chunk between one thread's check of the limit and its allocation. */
 const TAKEN_TOGETHER = 64;
-/** Maximum number of free chunks per thread that keep their pages. */
+/** Maximum number of free chunks per thread whose pages are not returned to the kernel. */
 const WARM_CHUNKS = 64;
 /** Chunk of a slot without unsent bytes. */
 const NONE = -1;
@@ -26,7 +26,7 @@ export class Unsent {
   /** Allocated on first use. Only pages that have been written take memory. */
   private region: NativeBuffer | undefined;
   private firstByte = 0;
-  /** One more than the limit, because another thread may have taken the last chunk since our check. */
+  /** One more than the limit, because another thread may have taken the last chunk after the check. */
   private readonly free = new Int32Array(CHUNKS + 1).map((_, index) => CHUNKS - index);
   private freeCount = CHUNKS + 1;
   /** Number of chunks at the top of the stack that have pages. */
@@ -45,7 +45,7 @@ export class Unsent {
     this.word = word;
   }
 
-  /** Whether bytes of another slot can be kept. */
+  /** Whether there is room for another slot's bytes. */
   get hasRoom(): boolean {
     return this.freeCount > 0 && Atomics.load(this.shared, this.word) < CHUNKS;
   }

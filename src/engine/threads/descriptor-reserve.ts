@@ -3,13 +3,15 @@
 import { openEventfd } from "../../linux/syscalls/eventfd.js";
 import { closeFd } from "../../linux/syscalls/socket.js";
 
-/** A netlink socket, a /proc directory and a file in it, for each reader that may run concurrently. */
+/** One netlink socket, one /proc directory and one file in it per concurrent reader. */
 export const KEPT_DESCRIPTORS = 12;
 
 export class DescriptorReserve {
   readonly #kept: number[] = [];
 
-  /** @throws {AppError} E_SYSTEM if fewer are left */
+  /**
+   * @throws {AppError} E_SYSTEM if too few are left
+   */
   constructor() {
     try {
       while (this.#kept.length < KEPT_DESCRIPTORS) this.#kept.push(openEventfd());

@@ -10,7 +10,7 @@ export function canUnshareTables(): Promise<boolean> {
   return answer;
 }
 
-/** If the thread cannot be started, the answer is no. */
+/** If the thread cannot be started, assume that they cannot. */
 async function askThread(): Promise<boolean> {
   try {
     assertAddressSpace();

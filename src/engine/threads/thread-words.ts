@@ -35,7 +35,7 @@ export class ThreadWords {
 
   /**
    * Blocks the main thread while the thread copies the descriptor table and closes descriptors that it does not own.
-   * Returns at once if the thread has waited too long and continued without us.
+   * Returns at once if the thread has timed out waiting and gone ahead.
    */
   letPass(): void {
     const { words } = this;

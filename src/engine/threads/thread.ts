@@ -15,7 +15,7 @@ const HEAP = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 1, stackSiz
 /** An idle thread costs about 5 MB. This many suffice for a dozen concurrent runs, each with a server and a client. */
 const MAX_IDLE = 48;
 
-/** Threads of the same kind can run each other's workers. */
+/** Kind of a thread. Threads of the same kind are interchangeable. */
 export interface ThreadKind {
   /** Module that the thread runs; it must end with runWorkers(). */
   readonly module: URL;
@@ -41,7 +41,7 @@ export class WorkerThread {
   private endWorker: (() => void) | undefined;
 
   /**
-   * Returns an idle thread of this kind, or a new one.
+   * Returns an idle thread of this kind, or starts one.
    *
    * @param keeps whether the worker needs descriptors of the main thread
    * @throws {AppError} E_WORKER or E_SYSTEM if no thread can be started or no descriptor is left for its wake-up
@@ -101,7 +101,7 @@ export class WorkerThread {
   }
 
   /**
-   * Ends the thread wherever it is.
+   * Terminates the thread whatever it is doing.
    * @param fault passed to `onFault`
    */
   terminate(fault: AppError): void {
