@@ -6,9 +6,9 @@ import type { Testbed } from "./testbed/testbed.js";
 
 export interface LabContext {
   readonly testbed: Testbed;
-  /** Run everything in about a minute and a half, with smaller client loads but the same claims. */
+  /** Run everything in about a minute and a half. Client loads are smaller, but the claims stay the same. */
   readonly isQuick: boolean;
-  /** Connections in experiments with a client load. */
+  /** Number of connections in experiments with a client load. */
   readonly connections: number;
   /** Messages per second across all connections. */
   readonly messageRatePerSec: number;
@@ -25,17 +25,17 @@ export type Outcome = Pick<
   ExperimentResult,
   "setup" | "commands" | "prediction" | "observed" | "verdict" | "reason" | "evidence"
 > & {
-  /** True if a refutation may be caused by slowness. On a busy host it is then inconclusive. */
+  /** True if slowness alone may refute the claim. On a busy host a refutation is then inconclusive. */
   readonly isTimed?: boolean;
 };
 
 export interface Experiment {
   readonly id: string;
   readonly title: string;
-  /** Claims of the blog post on the 65,535 myth, C1 to C7. */
+  /** Claims C1 to C7 of the blog post on the 65,535 myth. */
   readonly claims: readonly string[];
   readonly claim: string;
-  /** Returns the share of time for this experiment in a quick run. Unused time goes to the following ones. */
+  /** This experiment's share of the time of a quick run. Unused time goes to the experiments that follow. */
   readonly quickMs: (context: Pick<LabContext, "connections" | "messageRatePerSec">) => number;
   run(context: LabContext): Promise<Outcome>;
 }

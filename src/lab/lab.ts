@@ -50,13 +50,13 @@ export interface LabEvents {
 const CONNECTIONS = { quick: 70_000, full: 100_000 } as const;
 /** A client load must be larger than this. */
 const PORTS = 65_535;
-/** Number of explicit source ports per address that can be relied on, because some may be in use. */
+/** Number of source ports per address to rely on; others may be in use. */
 const PORTS_PER_ADDRESS = 64_000;
 const LEAST_ADDRESSES = 4;
 const MOST_CONNECTIONS = 500 * PORTS_PER_ADDRESS;
-/** Time for an orderly end after a stop. Then everything is killed. */
+/** Time for an orderly shutdown after a stop. After that, everything is killed. */
 const STOP_GRACE_MS = 1000;
-/** Every connection sends at least once. At the lowest rate, the largest client load takes eight minutes for that. */
+/** Every connection sends at least once, which takes the largest client load eight minutes at the lowest rate. */
 const MESSAGE_RATE = { least: 200, most: 1_000_000, default: 4000 } as const;
 
 /**

@@ -9,20 +9,20 @@ import { formatDuration } from "../util/units.js";
 import type { Experiment, LabContext, Outcome } from "./experiment.js";
 import { withEngine } from "./reproduce.js";
 
-/** Error codes caused by the host rather than the lab: something is forbidden or missing. */
+/** Codes of errors caused by the host rather than the lab: something is forbidden or missing. */
 const NOT_POSSIBLE = ["E_PERMISSION", "E_PLATFORM"];
 
 export interface RunExperimentOptions {
   /** Called with the exception if the experiment failed because of a bug. */
   readonly failed?: ((error: unknown) => void) | undefined;
-  /** Time after which the experiment is aborted as inconclusive; default none. */
+  /** Time after which the experiment is aborted as inconclusive; by default, never. */
   readonly budgetMs?: number | undefined;
 }
 
 /**
  * Runs an experiment, and ends everything that it started in the hosts.
  *
- * @returns undefined if the lab was stopped meanwhile
+ * @returns undefined if the lab was stopped in the meantime
  */
 export async function runExperiment(
   experiment: Experiment,
@@ -90,7 +90,7 @@ async function judge(
   try {
     return await experiment.run(context);
   } catch (error) {
-    // Work still in progress after the end fails, which is not a bug.
+    // Work still in progress after the end is bound to fail, which is not a bug.
     if (!(error instanceof AppError) && !context.signal.aborted) failed?.(error);
     return { ...NOTHING, ...whyNot(error) };
   }
@@ -114,7 +114,7 @@ function whyNot(error: unknown): { verdict: LabVerdict; reason: string } {
   };
 }
 
-/** Joins lines, because messages on standard error may have several. */
+/** Joins lines, because messages on standard error may span several. */
 function inOneLine(text: string): string {
   return text.trim().replace(/\s*\n\s*/g, "; ");
 }

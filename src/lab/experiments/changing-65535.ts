@@ -1,4 +1,4 @@
-// E4: what changing "65535" does, in the ephemeral port range and in the open-file limit that is so often set to it.
+// E4: what happens when "65535" is changed, as the end of the ephemeral port range and as an open-file limit.
 
 import { readNofileLimit } from "../../linux/syscalls/rlimit.js";
 import type { Prediction } from "../../results/prediction.js";
@@ -63,7 +63,7 @@ export const changing65535: Experiment = {
     const isExact = (row: Row) =>
       Math.abs(row.predicted - row.reached) <= row.predicted * TOLERANCE && row.limit === limitOf(row);
     const isConfirmed = rows.every(isExact);
-    // If a limit other than the one under test was in the way, the shortfall proves nothing about it.
+    // If another limit was hit, the shortfall proves nothing about the one under test.
     const isInterrupted = (row: Row) => row.reached < row.predicted && row.limit !== limitOf(row) && !isExact(row);
     const isRefuted = rows.some((row) => !isExact(row) && !isInterrupted(row));
     const isPartly = testbed.description.kind === "loopback";

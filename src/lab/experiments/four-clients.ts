@@ -5,7 +5,7 @@ import { startServer } from "../observe/client-load.js";
 import { countLocalPorts, type SocketSnapshot, takeSnapshot } from "../observe/socket-snapshot.js";
 import { END_BY_HAND } from "../reproduce.js";
 
-/** Avoid TIME_WAIT, which would take 4-tuples from the following experiments. */
+/** Avoid TIME_WAIT, which would hold 4-tuples that later experiments need. */
 const CLOSE = ["--close", "rst"];
 const CLIENTS = 4;
 
@@ -34,7 +34,7 @@ export const fourClients: Experiment = {
     const ports = new Set(pairs.map(({ client }) => client.sourcePort));
     const isConfirmed =
       [pairs.length, onServer.incoming, onClient.outgoing].every((count) => count === CLIENTS) &&
-      // Covers all connections between the hosts, so none was moved to another port.
+      // Covers all connections between the hosts, to show that none was moved to another port.
       countLocalPorts(onServer) === 1 &&
       pairs.every(({ isSame, server: seen }) => isSame && seen.sourcePort === PORT) &&
       ports.size === CLIENTS &&

@@ -1,4 +1,4 @@
-// Cases of E7: how to create each, what both socket tables should show, and how long the state should last.
+// Cases of E7: how to create each one, what both socket tables should show, and how long the state should last.
 import { setTimeout as delay } from "node:timers/promises";
 import type { TcpState } from "../../results/sockets/socket-table.js";
 import { formatCount, formatDuration } from "../../util/units.js";
@@ -34,7 +34,7 @@ export interface Remains {
   readonly lifetime: readonly { readonly lifetime: StateLifetime; readonly why: string }[];
 }
 
-/** The client closes first, with a FIN, and ends up with the TIME_WAITs. */
+/** The client closes first, with a FIN, so its sockets end up in TIME_WAIT. */
 export async function orderlyEnd(context: LabContext): Promise<Remains> {
   const { client: host, server: serverHost, description } = context.testbed;
   // Otherwise a stray RST in answer to a late ACK would end a TIME_WAIT early (RFC 1337).
@@ -47,7 +47,7 @@ export async function orderlyEnd(context: LabContext): Promise<Remains> {
   const onServer = await statesOf(serverHost, PORTS.orderly);
   await server.end();
   const kept = client.TIME_WAIT ?? 0;
-  // Over loopback the setting applies to the whole machine and is left alone, so a stray RST may explain missing
+  // Over loopback the setting applies to the whole machine and is not changed, so a stray RST may explain missing
   // sockets.
   const isOpen = description.kind === "loopback" && kept < CONNECTIONS && describeStates(onServer) === NOTHING;
   return {
@@ -70,7 +70,7 @@ export async function orderlyEnd(context: LabContext): Promise<Remains> {
   };
 }
 
-/** The server is killed while the client is stopped: the client's sockets see the end, but the program does not. */
+/** The server is killed while the client is stopped, so the FIN reaches the client's sockets but not the program. */
 export async function killedServer(context: LabContext): Promise<{ remains: Remains; clientLoad: ClientLoad }> {
   const { client: clientHost, server: serverHost, description } = context.testbed;
   if (context.isQuick && description.kind === "namespaces") {
@@ -165,7 +165,7 @@ export async function cutWire(context: LabContext): Promise<Remains[]> {
         {
           lifetime: {
             ...{ ...common, host: testbed.client, port: PORTS.asking },
-            // The state ends with the first retransmission after that time, and the interval between retransmissions
+            // The state ends at the first retransmission after that time, and the interval between retransmissions
             // doubles.
             predictedMs: [leastMs, 1000 / MESSAGES_PER_SEC + 2 * (leastMs + RTO_MS.least) * LATEST],
           },
@@ -176,10 +176,7 @@ export async function cutWire(context: LabContext): Promise<Remains[]> {
   ];
 }
 
-/**
- * Judges an observation of states that may end `lastsMs` after they began. A snapshot taken later than that proves
- * nothing.
- */
+/** Judges an observation of states that may end `lastsMs` after they began. Snapshots taken later prove nothing. */
 function judge(isAsPredicted: boolean, beganMs: number, lastsMs: number): Remains["verdict"] {
   if (isAsPredicted) return "confirmed";
   return Date.now() - beganMs >= lastsMs ? "inconclusive" : "refuted";

@@ -1,4 +1,4 @@
-// Shell commands to reproduce E7 by hand: they leave the same sockets behind and show them.
+// Shell commands to reproduce E7 by hand: they leave the same sockets behind and list them.
 import { commandOf, END_BY_HAND } from "../reproduce.js";
 import type { HostPair } from "../testbed/host.js";
 
@@ -31,12 +31,12 @@ export function reproduceHalfOpen(
     `connected ${ports.vanished} ${connections}; connected ${ports.asking} ${connections}`,
     `$server ip link set ${server.device} down; kill -KILL $client_pid $server_pid`,
     timers("$server", ports.vanished),
-    // Wait until it retransmits, when its retransmission timer is visible.
+    // Wait until it retransmits: its retransmission timer is visible from then on.
     `until ${timers("$client", ports.asking)} | grep "timer:(on"; do sleep 0.1; done`,
     `$server ip link set ${server.device} up`,
   ];
   return [
-    // Set this as in the lab, because a stray RST would end a TIME_WAIT early.
+    // As in the lab, keep stray RSTs from ending a TIME_WAIT early.
     ...(kind === "namespaces" ? ["$client sysctl -w net.ipv4.tcp_rfc1337=1"] : []),
     serve(ports.orderly),
     connect(ports.orderly, "--close", "fin"),

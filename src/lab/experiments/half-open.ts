@@ -1,5 +1,5 @@
-// E7: one side disappears. Shows the other side's socket table, and how long its states last by the kernel's timers and
-// by observation.
+// E7: one side disappears. Shows the other side's socket table, and how long its states last according to the kernel's
+// timers and by observation.
 import type { LabVerdict } from "../../results/lab/lab.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import type { Experiment } from "../experiment.js";

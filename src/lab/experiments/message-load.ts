@@ -1,4 +1,4 @@
-// E6: held connections carry traffic. Sends messages over all of them, checks that each is answered, and measures
+// E6: traffic over held connections. Sends messages over all of them, checks that each is answered, and measures
 // latency as the number of connections grows.
 import type { Evidence } from "../../results/lab/evidence.js";
 import { formatCount, formatDuration } from "../../util/units.js";
@@ -43,7 +43,7 @@ export const livingLoad: Experiment = {
         "every connection answers, none is lost, and every message is answered, however many connections there are",
       observed: `${formatCount(heard)} of ${formatCount(requested)} connections answered, ${formatCount(lost)} lost; ${formatCount(answered)} of ${formatCount(sent)} messages answered; round trip p50 ${p50.join(" → ")}, p99 ${p99.join(" → ")} as the number of connections grows`,
       verdict: isConfirmed ? "confirmed" : gone > 0 || answered < sent ? "refuted" : "inconclusive",
-      // An answer missing at the deadline may have been in flight, but a lost connection is lost.
+      // An answer missing at the deadline may have been in flight; a lost connection cannot.
       isTimed: gone === 0,
       reason: isConfirmed
         ? undefined

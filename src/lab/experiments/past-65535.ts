@@ -7,7 +7,7 @@ import { rateOf, timelineOf } from "../observe/timeline.js";
 import { commandOf, END_BY_HAND } from "../reproduce.js";
 import { portsEvidence } from "./four-clients.js";
 
-/** Limits that would show that ports run out. */
+/** Limits that would mean that ports ran out. */
 const PORT_LIMITS = ["source-ports", "ip-local-port-range", "ip-local-reserved-ports"];
 
 export const past65535: Experiment = {
@@ -16,7 +16,7 @@ export const past65535: Experiment = {
   claims: ["C4"],
   claim:
     "Ports do not limit a server: a connection is identified by four values, and all connections can share one local port.",
-  // Time for the client load of a quick run, scaled for a larger one.
+  // Time for the client load of a quick run. Scaled up for larger loads.
   quickMs: ({ connections }) => 18_000 * Math.max(1, connections / 70_000),
   async run({ testbed, connections, progress }) {
     const at = `${testbed.description.serverIp}:${PORT}`;
@@ -45,7 +45,7 @@ export const past65535: Experiment = {
       ],
       prediction: `${formatCount(connections)} ESTABLISHED sockets with local port ${PORT}, ${formatCount(Math.max(0, connections - 65_535))} more than the number of ports`,
       observed: `the kernel's tables show ${formatCount(onServer.incoming)} on the server and ${formatCount(onClient.outgoing)} on the client (${onServer.source}); opened in ${(result.rampMs / 1000).toFixed(1)} s, ${formatCount(result.ratePerSec)} per second`,
-      // If another limit was in the way, the shortfall proves nothing about ports.
+      // If another limit was hit, the shortfall proves nothing about ports.
       verdict: isConfirmed ? "confirmed" : isOfPorts ? "refuted" : "inconclusive",
       reason: isConfirmed
         ? undefined

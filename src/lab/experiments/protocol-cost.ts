@@ -1,5 +1,5 @@
-// E8: what a connection costs with each protocol. `doctor --protocol` measures memory, the CPU to open a connection,
-// and the CPU of a heartbeat, in the client's host.
+// E8: cost of a connection with each protocol. In the client's host, `doctor --protocol` measures memory, and CPU time
+// to open a connection and to send a heartbeat.
 import type { Evidence } from "../../results/lab/evidence.js";
 import type { Prediction, ProtocolCost } from "../../results/prediction.js";
 import { formatBytes, formatDuration } from "../../util/units.js";
@@ -13,9 +13,9 @@ const PROTOCOLS = [
   ["wss", "TLS + WebSocket"],
   ["mqtt", "MQTT"],
 ] as const;
-/** Heartbeat of protocols without their own: a message and its echo. */
+/** Substitute for the heartbeat of protocols without one: a message and its echo. */
 const MESSAGE = ["--message-rate", "1", "--message-size", "4"];
-/** TLS takes at least this many times the CPU to open a connection. */
+/** Opening a TLS connection takes at least this many times the CPU time of a plain one. */
 const TLS_FACTOR = 3;
 
 type Scheme = (typeof PROTOCOLS)[number][0];
@@ -83,7 +83,7 @@ function unmeasured(reason: string): Outcome {
 
 function judge(of: (scheme: Scheme) => Cost, commands: readonly string[]): Outcome {
   const costs = PROTOCOLS.map(([scheme]) => of(scheme));
-  // The same for all, apart from the memory of other programs.
+  // The same for every protocol, apart from other programs' memory.
   const kernelBytes = Math.min(...costs.map((cost) => cost.kernelBytes));
   const contradictions = [
     ...(["tls", "wss"] as const)

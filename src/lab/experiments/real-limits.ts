@@ -102,7 +102,7 @@ export const realLimits: Experiment = {
 };
 
 const UNKNOWN = "not measured";
-/** Maximum relative error of a usable cost. */
+/** Maximum relative error for a cost to be usable. */
 const WORST_ERROR = 0.5;
 
 interface Obstacle {
@@ -127,7 +127,7 @@ function findObstacle(
     const reason = `only ${samples.length} of ${STEPS} sizes could be measured: ${why}`;
     return HOST_LIMITS.includes(finding?.limit ?? "") ? { verdict: "skipped", reason } : unclear(reason);
   }
-  // Slab memory is shared by the whole machine. Its own drift was measured before the first connection.
+  // Slab memory is shared by the whole machine. Its drift was measured before the first connection.
   const atRest = `while idle it changed by ${formatBytes(drift.bytes)} in ${drift.seconds} s`;
   if (kernel.slope <= 0) return unclear(`the kernel's memory did not grow with the connections; ${atRest}`);
   if (kernel.r2 < GOOD_FIT) {
@@ -161,7 +161,7 @@ async function exchange(context: LabContext, at: string, commands: string[]): Pr
   if (messages <= 0) return undefined;
   const received = (after.received - before.received) / messages;
   const sent = (after.sent - before.sent) / messages;
-  // Over loopback, everything sent is also received, so one counter covers both directions.
+  // Over loopback, everything sent is also received, so a single counter covers both directions.
   const isLoopback = testbed.client.device === "lo";
   return {
     cpuSeconds: (after.cpuSeconds - before.cpuSeconds) / messages,
@@ -193,14 +193,14 @@ function kernelPoints(samples: readonly Sample[]) {
   return samples.map(({ connections, kernelBytes }) => [connections, kernelBytes] as const);
 }
 
-/** The readings include memory of other programs, so a slope close to its error is not usable. */
+/** The readings include other programs' memory, so a slope close to its error is not usable. */
 function kernelText(kernel: Line | undefined): string {
   if (kernel === undefined) return UNKNOWN;
   if (!(kernel.slope * WORST_ERROR > kernel.slopeError)) return "not measurable now";
   return `${formatBytes(kernel.slope)} ± ${formatBytes(kernel.slopeError)}`;
 }
 
-/** A thread starting or garbage collection outweighs the connections of a step. */
+/** A starting thread or garbage collection outweighs the connections of a step. */
 function userText(user: Line | undefined): string {
   if (user === undefined) return UNKNOWN;
   const { slope, slopeError } = user;
@@ -214,7 +214,7 @@ function perMessage(cost: number | undefined, factor: number, unit: string): [st
   return [format(cost), format(cost / HEARTBEAT_SECONDS)];
 }
 
-/** Returns nothing if no line can be fitted. */
+/** Returns an empty string if no line can be fitted. */
 function fitEvidence(
   title: string,
   name: string,

@@ -50,7 +50,7 @@ export const sourcePorts: Experiment = {
     const isClose = ({ predicted, reached }: { predicted: number; reached: number }) =>
       reached <= predicted && reached >= predicted * (testbed.description.kind === "namespaces" ? 1 : 0.99);
     const isConfirmed = rows.every((row) => isClose(row) && row.distinct <= ports && row.limit === "source-ports");
-    // If another limit was in the way, the shortfall proves nothing about ports.
+    // If another limit was hit, the shortfall proves nothing about ports.
     const isInterrupted = ({ predicted, reached, distinct, limit }: Row) =>
       reached < predicted && distinct <= ports && limit !== "source-ports";
     const isRefuted = rows.some((row) => !isInterrupted(row) && !(isClose(row) && row.limit === "source-ports"));

@@ -12,7 +12,7 @@ export const HEARTBEAT_SECONDS = 30;
 /** Used if no link reports its speed. */
 const ASSUMED_BITS_PER_SEC = 1e9;
 
-/** Limits replaced by the measured ones: memory of the host or cgroup, whichever is tighter, CPU and link. */
+/** Limits that measured ones replace: memory of the host or cgroup, whichever is tighter, CPU and link. */
 const MEASURED = ["memory", "cgroup-memory", "cgroup-memory-high", "cpu", "link-speed"];
 
 /** Measured costs of both ends together; undefined if not measured. */
@@ -23,7 +23,9 @@ export interface Costs {
   readonly wireBytesPerMessage: number | undefined;
 }
 
-/** @returns the limits, and whether the lowest is a limit of ports */
+/**
+ * @returns the limits, and whether the lowest is a limit on ports
+ */
 export async function ceilingOf(
   wanted: number,
   costs: Costs,

@@ -1,4 +1,4 @@
-// Runs `connect` in the client's host: its connections are held while they are observed, then closed for their result.
+// Runs `connect` in the client's host. Its connections are held while they are observed, then closed to get the result.
 import { setTimeout as delay } from "node:timers/promises";
 import { lastResult, onSnapshot } from "../../client/event-stream.js";
 import type { ConnectSnapshot } from "../../client/snapshot.js";
@@ -14,7 +14,7 @@ import type { RunOptions } from "../testbed/host.js";
 
 export type ClientLoadResult = Explained<ConnectResult>;
 
-/** A client load holds until it is stopped. */
+/** A client load holds its connections until it is stopped. */
 const HOLD = "forever";
 const FREEZE_POLL_MS = 5;
 /** Settings and resources of this host that may stop a client load before it reaches what an experiment tests. */
@@ -61,8 +61,8 @@ export class ClientLoad {
   async end(): Promise<ClientLoadResult> {
     if (!this.process.hasEnded) {
       this.process.kill("SIGINT");
-      // SIGCONT comes second. If woken first, the program might finish before SIGINT arrives, which would then kill it
-      // without a result.
+      // Send SIGCONT second: a program woken first might finish before SIGINT arrives, which would then kill it without
+      // a result.
       this.process.kill("SIGCONT");
     }
     return jsonOf(this.process, this.command);
@@ -80,7 +80,7 @@ export async function jsonOf<T>(process: Subprocess, command: string): Promise<T
 }
 
 /**
- * Fails an experiment whose client load was stopped by a limit on this host that the experiment is not about.
+ * Fails an experiment whose client load was stopped by a limit on this host other than the one under test.
  *
  * @throws {AppError} E_PERMISSION in that case
  */

@@ -1,4 +1,4 @@
-// Fits a straight line to measured points by least squares, and estimates the error of its slope.
+// Fits a straight line to measured points by least squares and estimates the error of its slope.
 
 export interface Line {
   readonly slope: number;

@@ -11,7 +11,7 @@ import type { SeenField, SeenTimer, SnapshotRequest, SocketSnapshot } from "./so
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-// Prints whitespace, which JSON ignores, to show that Node has started. It may hang on startup (NODE_START_MS).
+// Print whitespace, which JSON ignores, to show that Node has started. Node may hang on startup (NODE_START_MS).
 process.stdout.write("\n");
 const { host, port, ips, peerIps, tuples: most }: SnapshotRequest = JSON.parse(process.argv[2]!);
 const QUERY = {
@@ -48,7 +48,7 @@ const { source } = await forEachSocket(QUERY, (socket) => {
   });
 });
 const afterMs = Date.now();
-// Not filtered by port, to show any other ports that the host used for these connections.
+// Do not filter by port, to show any other ports that the host used for these connections.
 const { local, remote } = QUERY;
 const { fields } = await portFields({ local, remote, states: stateMask(["ESTABLISHED"]) });
 const socketSnapshot: SocketSnapshot = {

@@ -10,7 +10,7 @@ const TICK_MS = 10;
  */
 export const LATEST = 1 + 1 / 8;
 
-/** Observations too far apart to exclude half or twice the predicted time are inconclusive. */
+/** Observations are inconclusive if they are too far apart to exclude half or twice the predicted time. */
 const COARSE = 2;
 
 /**
@@ -29,7 +29,7 @@ export function judgeLifetime(seen: Seen): "confirmed" | "refuted" | "inconclusi
   const [least, most] = predictedMs;
   if (stayedMs > most || (missedMs !== undefined && missedMs < least)) return "refuted";
   if (!countsDown) return isNarrow(seen, least, most) ? "confirmed" : "inconclusive";
-  // All snapshots found the state, and none found a timer that would end it.
+  // Every snapshot found the state, and none found a timer that would end it.
   if (hasNoTimer) return "refuted";
   if (timerMs === undefined) return isNarrow(seen, least, most) ? "confirmed" : "inconclusive";
   const [from, to] = timerMs;

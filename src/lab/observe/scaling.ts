@@ -54,7 +54,7 @@ export async function grow(context: LabContext, at: string, sizes: readonly numb
   let openNow = 0;
   const measure = async (size: number) => {
     await delay(SETTLE_MS);
-    // Skip the sample if the size has changed since.
+    // Skip the sample if the size has changed meanwhile.
     if (openNow === size && !client.hasEnded) samples.push(sampleOf(size, [server.process, client]));
   };
   onSnapshot(client, ({ open }) => {

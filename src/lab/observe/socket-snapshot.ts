@@ -24,10 +24,10 @@ export interface SeenField {
   readonly used: readonly (readonly [first: number, last: number])[];
 }
 
-/** Sockets in one state, and the timers that will end it. */
+/** Sockets in one state, and the timers that end that state. */
 export interface SeenTimer {
   readonly state: TcpState;
-  /** Number of sockets without a timer. Only a packet or their program changes their state. */
+  /** Number of sockets without a timer. Only a packet or their program can change their state. */
   readonly without: number;
   /** Time until the timer fires, over the sockets that have one; 0 if there is none. */
   readonly shortestMs: number;

@@ -12,11 +12,14 @@ export interface StateLifetime {
   readonly port: number;
   readonly state: TcpState;
   readonly sockets: number;
-  /** Times between which the state began, in milliseconds since the epoch. */
+  /** Earliest and latest possible beginning of the state, in milliseconds since the epoch. */
   readonly beganMs: readonly [first: number, last: number];
-  /** Predicted duration according to the host's settings; undefined if it does not end. */
+  /** Duration predicted from the host's settings; undefined if the state does not end. */
   readonly predictedMs: readonly [least: number, most: number] | undefined;
-  /** True if a readable timer is set to the end from the beginning. Retransmission timers are restarted instead. */
+  /**
+   * True if one readable timer runs from the beginning of the state to its end. Retransmission timers, by contrast, are
+   * restarted.
+   */
   readonly countsDown: boolean;
 }
 
@@ -24,9 +27,13 @@ export interface Seen {
   readonly lifetime: StateLifetime;
   /** Time from the latest possible beginning to the last snapshot with all of the sockets. */
   readonly stayedMs: number;
-  /** Time from the earliest possible beginning to the first snapshot that lacks one; undefined while all are left. */
+  /**
+   * Time from the earliest possible beginning to the first snapshot that lacks a socket; undefined while all are left.
+   */
   readonly missedMs: number | undefined;
-  /** Time from the earliest possible beginning to the first snapshot without any; undefined while some are left. */
+  /**
+   * Time from the earliest possible beginning to the first snapshot without any socket; undefined while some are left.
+   */
   readonly goneMs: number | undefined;
   /** Bounds on the duration derived from the timers in all snapshots; undefined if no timer was running. */
   readonly timerMs: readonly [least: number, most: number] | undefined;
@@ -34,7 +41,7 @@ export interface Seen {
   readonly hasNoTimer: boolean;
 }
 
-/** Watches all states for at least `leastMs`, and until those that should end within `graceMs` have ended. */
+/** Watches all states for at least `leastMs`, and then until those that should end within `graceMs` have ended. */
 export async function watch(
   context: Pick<LabContext, "signal">,
   all: readonly StateLifetime[],

@@ -2,7 +2,7 @@
 import type { ConnectResult, RunSample } from "../../results/connect.js";
 import type { SeriesEvidence } from "../../results/lab/evidence.js";
 
-/** Maximum number of steps in the rate. Finer ones would show sampling artifacts. */
+/** Maximum number of steps in the rate plot. Finer steps would show sampling artifacts. */
 const MAX_STEPS = 60;
 const TIME = { name: "time since the start", unit: "ms" } as const;
 
@@ -56,7 +56,7 @@ export function rateOf({ samples }: ConnectResult): SeriesEvidence {
   };
 }
 
-/** Labels closer to each other than this share of the axis overlap on a phone. */
+/** Labels closer together than this share of the axis overlap on a phone. */
 const APART = 1 / 4;
 
 /** Returns the times at which stages end. */

@@ -43,7 +43,7 @@ export interface RunOptions {
   readonly nofileLimit?: number;
 }
 
-/** State that a host shares with the instances returned by within(). */
+/** State that a host shares with the handles returned by within(). */
 interface Parent {
   readonly running: Set<Subprocess>;
   readonly before: Map<string, string>;
@@ -65,7 +65,9 @@ export class Host {
   readonly #before: Map<string, string>;
   #isClosed = false;
 
-  /** @param of state of the host that this one belongs to; see within() */
+  /**
+   * @param of shared state, for a handle to an existing host; see within()
+   */
   constructor(settings: HostSettings, of?: Parent) {
     this.name = settings.name;
     this.ips = settings.ips;
@@ -95,7 +97,7 @@ export class Host {
   run(args: readonly string[], { nofileLimit }: RunOptions = {}): Subprocess {
     const limit = nofileLimit === undefined ? [] : ["sh", "-c", `ulimit -n ${nofileLimit} && exec "$@"`, "sh"];
     const { engine = "auto" } = this.#settings;
-    // A run in one descriptor table cannot use io_uring.
+    // A run restricted to one descriptor table cannot use io_uring.
     const decides = HAVE_ENGINE.includes(args[0]!) && !args.includes("--one-table");
     const choice = engine !== "auto" && decides ? ["--engine", engine] : [];
     return this.#start([...limit, process.execPath, ownProgram(), ...args, ...choice], {
@@ -129,7 +131,7 @@ export class Host {
     const started = this.#start(line, { name: command, startLimitMs });
     const { code, stdout, stderr } = await started.result;
     if (code === 0) return stdout;
-    // The shell says `not found`; the programs of the prefix name what they failed to execute.
+    // The shell reports `not found`; the prefix's programs name what they failed to execute.
     const missing = /failed to execute (\S+):/.exec(stderr)?.[1] ?? command;
     const facts = { command: line.join(" ") };
     if (code === 127) throw new AppError("E_PLATFORM", `${missing} is not installed`, { facts });
@@ -162,7 +164,7 @@ export class Host {
     await this.exec("sh", ["-c", 'printf "%s\\n" "$1" >"$0"', pathOf(name), value]);
   }
 
-  /** Restores the original values of all changed settings. */
+  /** Restores all changed settings. */
   async restoreSysctls(): Promise<void> {
     for (const [name, value] of this.#before) await this.setSysctl(name, value);
   }
@@ -196,7 +198,7 @@ export class Host {
   }
 }
 
-/** Runs the program only if this process is still its parent, in case it exited before PR_SET_PDEATHSIG was set. */
+/** Runs the program only if this process is still its parent: it may have exited before PR_SET_PDEATHSIG was set. */
 function guarded(line: readonly string[]): string[] {
   return ["sh", "-c", 'test "$PPID" = "$0" && exec "$@"', `${process.pid}`, ...line];
 }

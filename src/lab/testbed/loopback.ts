@@ -1,5 +1,5 @@
-// Testbed on this host over loopback, used if network namespaces cannot be created. Each lab has its own addresses, so
-// that it collides neither with another lab nor with TIME_WAITs of an earlier one.
+// Testbed on this host over loopback, used if network namespaces cannot be created. Each lab uses different addresses,
+// so that it collides neither with another lab nor with an earlier one's TIME_WAIT sockets.
 
 import { closeFd } from "../../linux/syscalls/socket.js";
 import { openListener } from "../../server/listening/listener.js";
@@ -8,7 +8,7 @@ import { Subprocess } from "../../util/subprocess.js";
 import { addressesFrom, describeAddresses, PORT, PORTS } from "./addresses.js";
 import { DIES_WITH_US, Host, type HostPair } from "./host.js";
 
-/** 127.64.0.0 to 127.191.255.255, which are rarely used by others. */
+/** 127.64.0.0 to 127.191.255.255, which other programs rarely use. */
 const FIRST_BLOCK = 64;
 const BLOCKS = 128;
 
@@ -37,7 +37,7 @@ export async function openLoopback(clientAddresses: number, reason: string | und
   };
 }
 
-/** Checks that the lab's ports are free. A listener at all addresses also has them at the lab's address. */
+/** Checks that the lab's ports are free. A listener on all addresses also occupies the lab's address. */
 async function expectFree(serverIp: string, reason: string | undefined): Promise<void> {
   for (let port = PORT; port < PORT + PORTS; port++) {
     try {
@@ -54,8 +54,8 @@ async function expectFree(serverIp: string, reason: string | undefined): Promise
 }
 
 /**
- * Returns whether programs can be killed with this process. If not, `serve` and `connect` still detect its exit by
- * their standard input.
+ * Returns whether programs can be made to die with this process. If not, `serve` and `connect` still detect its exit
+ * through standard input.
  */
 async function canDieWithUs(): Promise<boolean> {
   const { result } = new Subprocess([...DIES_WITH_US, "true"], { detached: true });

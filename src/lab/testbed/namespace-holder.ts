@@ -4,9 +4,9 @@ import { AppError } from "../../util/errors.js";
 import { Subprocess } from "../../util/subprocess.js";
 
 /**
- * Finally kills the remaining connections. Those whose program has exited and that can no longer tell their peer would
- * keep the namespace and its memory for two minutes; TIME_WAIT does not. Without `ss` or INET_DIAG_DESTROY in the
- * kernel, that delay remains.
+ * Finally kills the remaining connections. Orphaned sockets that can no longer reach their peer would keep the
+ * namespace and its memory for two minutes; TIME_WAIT does not. That delay remains if `ss`, or INET_DIAG_DESTROY in the
+ * kernel, is missing.
  */
 const HOLD = "echo held; read -r end; exec ss --kill --tcp --numeric state big >/dev/null 2>&1";
 
@@ -36,7 +36,7 @@ export async function holdNamespaces(
       cause,
     });
   });
-  // A caller that forgets to close the testbed can still exit.
+  // Let a caller that forgets to close the testbed exit anyway.
   const { child } = holder;
   const handles = [child, child.stdin, child.stdout, child.stderr] as { ref(): void; unref(): void }[];
   for (const handle of handles) handle.unref();

@@ -9,9 +9,7 @@ import { holdNamespaces, type NamespaceHolder } from "./namespace-holder.js";
 const SERVER_IP = "10.77.0.1";
 const FIRST_CLIENT_IP = "10.77.1.1";
 export const PREFIX_BITS = 16;
-/**
- * Device names that tell where the link leads. They are also unlike the names that /sys shows for the whole machine.
- */
+/** Device names that say where the link leads, and differ from any that /sys shows for the whole machine. */
 const SERVER_DEVICE = "to-client";
 const CLIENT_DEVICE = "to-server";
 const LINK_POLL_MS = 5;
@@ -29,7 +27,7 @@ export async function openNamespaces(clientAddresses: number): Promise<HostPair>
     if (!(first instanceof AppError)) throw first;
     return await openIn(["--user", "--map-root-user"], clientAddresses).catch((second: unknown) => {
       if (!(second instanceof AppError) || second.message === first.message) throw second;
-      // The error in the user namespace alone would not explain why one was needed.
+      // The error from the user namespace would not by itself explain why one was needed.
       throw new AppError("E_SYSTEM", `${first.message}; in a user namespace: ${second.message}`, { cause: second });
     });
   }
@@ -45,8 +43,8 @@ async function openIn(user: readonly string[], clientAddresses: number): Promise
   try {
     const first = await holdNamespaces([], [...user, "--net"]);
     held.push(first);
-    // Create the second in the first one's user namespace, so that the same root owns both and can move one end of the
-    // link.
+    // Create the second namespace inside the first one's user namespace, so that the same root owns both and can move
+    // one end of the link.
     const asRoot = user.length > 0 ? ["--user", "--preserve-credentials"] : [];
     const second = await holdNamespaces(enter(first, asRoot), ["--net"]);
     held.push(second);
@@ -105,7 +103,7 @@ async function configure(host: Host): Promise<void> {
   await host.exec("sh", ["-c", 'printf "%s\\n" "$@" | ip -batch -', "sh", ...batch]);
 }
 
-/** Waits until packets pass. An interface drops them until the kernel has noticed that the other end is up as well. */
+/** Waits until packets pass. An interface drops packets until the kernel has noticed that the other end is up too. */
 async function linkIsUp(host: Host): Promise<void> {
   const endMs = performance.now() + LINK_GRACE_MS;
   while (!(await host.exec("ip", ["-oneline", "link", "show", host.device])).includes(" state UP ")) {

@@ -1,6 +1,6 @@
-// Testbed: a server host and a client host. They are two network namespaces or, if those cannot be created, both this
-// host over loopback. Changes nothing outside and leaves nothing behind: the namespaces have no names and live only as
-// long as processes that exit with this one.
+// Testbed: a server host and a client host. They are two network namespaces or, if those cannot be created, this host
+// itself over loopback. The testbed changes nothing outside and leaves nothing behind: the namespaces have no names,
+// and the processes that keep them alive exit with this one.
 import { AppError } from "../../util/errors.js";
 import type { HostPair } from "./host.js";
 import { openLoopback } from "./loopback.js";
@@ -8,7 +8,7 @@ import { openNamespaces } from "./namespaces.js";
 
 /** close() may be called more than once. */
 export interface Testbed extends HostPair, AsyncDisposable {
-  /** Kills everything running in the hosts, for a close() that takes too long. */
+  /** Kills everything running in the hosts when close() takes too long. */
   kill(): void;
 }
 
