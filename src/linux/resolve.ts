@@ -1,4 +1,4 @@
-// Resolves host names with the host's resolver (files, DNS), like other programs on this host.
+// Resolves names with the host's resolver (files, DNS), as other programs on this host do.
 import { lookup } from "node:dns/promises";
 import { type Family, formatIp, type IpAddress, parseIp, unmapIp } from "../util/address.js";
 import { AppError } from "../util/errors.js";
@@ -19,8 +19,8 @@ export async function resolveHost(host: string): Promise<IpAddress> {
  *
  * @param options.family restricts the result to this family
  * @param options.zone zone of an IPv6 address given without one
- * @throws {AppError} E_RESOLVE if the name is unknown, E_ADDRESS if it has no address of the family, or for a missing
- *   or unknown zone
+ * @throws {AppError} E_RESOLVE if the name is unknown, E_ADDRESS if it has no address of the family, or if a zone is
+ *   missing or unknown
  */
 export async function resolveAll(
   host: string,

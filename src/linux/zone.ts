@@ -6,7 +6,7 @@ import { readInterfaces } from "./netlink/interfaces.js";
 import { interfaceIndex, interfaceName } from "./syscalls/interface-names.js";
 
 /**
- * Returns the address with its zone as an interface name, so that each interface has only one name.
+ * Returns the address with its zone as an interface name, so that each address has only one spelling.
  *
  * @throws {AppError} E_ADDRESS if no interface has that name or index, or the zone is missing or not allowed
  */

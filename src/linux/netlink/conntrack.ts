@@ -26,8 +26,8 @@ const TYPE_MASK = 0x3fff;
 const TURN_MS = 10;
 
 /**
- * A connection as identified by its replies, which go to the source that the destination sees. The same object is
- * reused for all.
+ * A connection as identified by its replies, which go to the source that the destination sees. A single object is
+ * reused for all of them.
  */
 export interface TrackedConnection {
   family: 4 | 6;
@@ -67,7 +67,8 @@ export async function forEachTracked(visit: (connection: TrackedConnection) => v
   }
   if (dump.error === 0) return undefined;
   const refused = await readProc(visit);
-  // Report the netlink error, which can be fixed. A missing file only means that the kernel does not provide it.
+  // Report the netlink error, because that can be fixed. A missing file only means that the kernel does not provide
+  // one.
   return refused === undefined ? undefined : errnoName(-dump.error);
 }
 

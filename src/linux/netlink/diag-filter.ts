@@ -1,5 +1,5 @@
-// Compiles socket filters to inet_diag bytecode, so that the kernel filters a dump (sock_diag(7),
-// INET_DIAG_REQ_BYTECODE). Programs only jump forward. A jump to the end accepts the socket, and a jump four bytes past
+// Compiles socket filters to inet_diag bytecode, with which the kernel filters a dump (sock_diag(7),
+// INET_DIAG_REQ_BYTECODE). Programs only jump forward. A jump to the end accepts the socket; a jump to four bytes past
 // the end rejects it.
 import type { Family } from "../../util/address.js";
 import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
@@ -29,7 +29,7 @@ export type DiagFilter =
 /**
  * Compiles a filter to bytecode.
  *
- * @returns undefined if the kernel would reject it because it exceeds 16-bit jumps or contains an empty `any`
+ * @returns undefined if the kernel would reject the program, because a jump exceeds 16 bits or an `any` is empty
  */
 export function compileDiagFilter(filter: DiagFilter): Uint8Array | undefined {
   const code = compile(filter);
@@ -59,21 +59,20 @@ function join(
   return level[0] ?? none;
 }
 
-/** Logical AND: a rejection by the first also jumps past the second. */
+/** Logical AND: a rejection by the first operand also jumps past the second. */
 function both(a: Buffer, b: Buffer): Buffer {
   const joined = Buffer.concat([a, b]);
   for (let at = 0; at < a.length; at += joined[at + 1]!) {
     const no = joined.readUInt16LE(at + 2);
     if (at + no === a.length + OP) joined.writeUInt16LE(no + b.length, at + 2);
-    // The second half of an operation, which holds a port, is skipped by the `yes` jump, so it is not read as an
-    // operation.
+    // The `yes` jump skips the second half of an operation, which holds a port, so it is not read as an operation.
   }
   return joined;
 }
 
 /**
- * Logical OR: the first is followed by a jump over the second. It runs into that jump if it accepts, and lands after it
- * otherwise.
+ * Logical OR: a jump over the second operand follows the first. The first runs into that jump if it accepts, and
+ * otherwise lands after it.
  */
 function either(a: Buffer, b: Buffer): Buffer {
   return Buffer.concat([a, operation(JMP, OP, OP + b.length), b]);
@@ -87,7 +86,7 @@ function portRange(end: End, from: number, to: number): Buffer {
   return both(compare(ge, from), compare(le, to));
 }
 
-/** Matches the interface that a socket is bound to. Sockets with link-local addresses always are. */
+/** Matches the interface that a socket is bound to. Sockets with link-local addresses are always bound to one. */
 function device(index: number): Buffer {
   const condition = Buffer.alloc(4);
   condition.writeUInt32LE(index);

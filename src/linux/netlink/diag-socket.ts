@@ -1,4 +1,4 @@
-// Reads a socket's struct inet_diag_msg in place (layout: diag-message.ts). A single object is moved from socket to
+// Reads a socket's struct inet_diag_msg in place (layout: diag-message.ts). A single object moves from socket to
 // socket. Callers interpret the numbers.
 import type { TcpState } from "../../results/sockets/socket-table.js";
 import { type Family, formatIp, type IpAddress, isLinkLocal } from "../../util/address.js";
@@ -157,7 +157,7 @@ export class DiagSocket {
     const at = this.attribute(DIAG_ATTRIBUTE.skMemInfo) >>> 2;
     if (at === 0) return 0;
     const { words } = this;
-    // Exclude buffer sizes, which are limits, and sent bytes, which are clones of queued ones.
+    // Exclude buffer sizes, which are only limits, and bytes in flight, which are clones of queued ones.
     return words[at]! + words[at + 4]! + words[at + 5]! + words[at + 6]! + words[at + 7]!;
   }
 

@@ -1,5 +1,5 @@
-// This host's local addresses: all via rtnetlink, which hardened containers may refuse, or a single one by trying to
-// bind it.
+// Determines this host's local addresses: all of them via rtnetlink, which hardened containers may refuse, or a single
+// one by trying to bind it.
 import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 import { type IpAddress, parseIp } from "../../util/address.js";
 import { readSysctlNumbers } from "../proc/sysctl.js";
@@ -19,7 +19,7 @@ export function readInterfaces(): Interfaces | undefined {
 
 /**
  * Returns an interface address, with a zone if it is link-local.
- * @param name of the interface
+ * @param name the interface's name
  */
 export function addressOf({ address, scopeid }: NetworkInterfaceInfo, name: string): IpAddress {
   const ip = parseIp(address);

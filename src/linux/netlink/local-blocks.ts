@@ -1,5 +1,5 @@
-// IPv4 blocks that are entirely local, such as 127.0.0.0/8 or a route of type local (AnyIP). They make it unnecessary
-// to test millions of source addresses individually.
+// Finds IPv4 blocks that are entirely local, such as 127.0.0.0/8 or a route of type local (AnyIP), so that millions of
+// source addresses need not be tested one by one.
 import { readText } from "../proc/procfs.js";
 
 /** Addresses as unsigned numbers, including both ends. */
@@ -20,7 +20,7 @@ export function readLocalBlocks(text = readText("/proc/net/fib_trie") ?? ""): Bl
   const blocks: Block[] = [];
   let end = -1;
   for (const block of locals) {
-    // Contained in the previous block.
+    // The previous block contains it.
     if (block.last <= end) continue;
     end = block.last;
     let first = block.first;

@@ -1,5 +1,5 @@
-// Sends netlink requests (netlink(7)) and receives the replies in place, so that millions of entries need no object
-// each. netlink.ts returns objects for short replies. Callers interpret the messages.
+// Sends netlink requests (netlink(7)) and reads the replies in place, without an object for each of millions of
+// entries. For short replies, netlink.ts returns objects. Callers interpret the messages.
 import { AF_NETLINK, SO_RCVBUF, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET } from "../syscalls/constants.js";
 import { EINTR } from "../syscalls/errno.js";
 import { lastErrno, libc, NativeBuffer } from "../syscalls/libc.js";
@@ -11,7 +11,7 @@ const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 const HEADER = 16;
 const SOL_NETLINK = 270;
-/** Makes the kernel filter by the request's fields instead of ignoring them; since Linux 4.20. */
+/** Makes the kernel filter by the request's fields instead of ignoring them (Linux 4.20 and later). */
 const NETLINK_GET_STRICT_CHK = 12;
 
 // The kernel limits datagrams to 32 KiB, whatever the buffer size (netlink_recvmsg in net/netlink/af_netlink.c).
@@ -46,7 +46,7 @@ export function encodeRequest(type: number, flags: number, struct: Uint8Array): 
   return request;
 }
 
-/** A dump. Call next() to receive it, and read each message in `bytes`. */
+/** A dump. Call next() to receive it, and read each message from `bytes`. */
 export class NetlinkDump {
   readonly bytes: Buffer;
   /** The kernel's table changed during the dump (NLM_F_DUMP_INTR). Repeat it for a consistent result. */
@@ -118,7 +118,7 @@ export class NetlinkDump {
       if (type === this.firstType || type === this.secondType) {
         if (visit(at + HEADER, at + size) === false) return false;
       } else if (type === NLMSG_DONE || type === NLMSG_ERROR) {
-        // A negative errno, for the request or the rest of the dump. On older kernels, NLMSG_DONE may not carry it.
+        // A negative errno for the request or the rest of the dump. On older kernels, NLMSG_DONE may lack it.
         if (size >= HEADER + 4) this.error = words[(at + HEADER) >>> 2]! | 0;
         return false;
       } else if (this.takesAll && size >= HEADER && visit(at + HEADER, at + size) === false) return false;

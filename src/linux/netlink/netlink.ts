@@ -1,5 +1,5 @@
-// Netlink requests (netlink(7)) with short replies: routes, rules, firewall chains. Tables that may have millions of
-// entries are read with NetlinkDump directly.
+// Netlink requests (netlink(7)) with short replies: routes, rules, firewall chains. Callers read tables that may have
+// millions of entries with NetlinkDump directly.
 import { ENOENT } from "../syscalls/errno.js";
 import { encodeRequest, NetlinkDump, NLM_F_DUMP, NLM_F_REQUEST } from "./netlink-dump.js";
 

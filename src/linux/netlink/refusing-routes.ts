@@ -1,6 +1,6 @@
 // Finds routes and rules on this host that reject packets (ip route add blackhole|prohibit|unreachable|throw …, ip rule
-// add …), via rtnetlink (rtnetlink(7)). The kernel does not report which one rejected a packet; the errno and the
-// longest prefix indicate it.
+// add …), via rtnetlink (rtnetlink(7)). The kernel does not report which one rejected a packet, so infer it from the
+// errno and the longest prefix.
 import type { RefusingRoute } from "../../results/peer.js";
 import { formatIp, type IpAddress } from "../../util/address.js";
 import { AF_INET, AF_INET6 } from "../syscalls/constants.js";

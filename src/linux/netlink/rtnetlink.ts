@@ -149,7 +149,7 @@ export function readNeighbourTables(): Readonly<Record<Family, NeighbourTable>> 
     const attributes = attributesOf(body, STRUCT_BYTES.table);
     const name = textOf(attributes.get(NDTA_NAME));
     const max = attributes.get(NDTA_THRESH3)?.readUInt32LE();
-    // Messages about the parameters of a single interface have no limit.
+    // Messages about a single interface's parameters have no limit.
     if (max === undefined || (name !== "arp_cache" && name !== "ndisc_cache")) continue;
     found[name === "arp_cache" ? 4 : 6] = {
       max,

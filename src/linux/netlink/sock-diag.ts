@@ -1,5 +1,5 @@
-// The kernel's socket table via netlink (sock_diag(7)): dump requests, and replies received in place, so that millions
-// of sockets need no object each. diag-socket.ts reads a socket, and diag-filter.ts compiles filters.
+// Reads the kernel's socket table via netlink (sock_diag(7)). Replies are read in place, without an object for each of
+// millions of sockets. diag-socket.ts reads a socket, and diag-filter.ts compiles filters.
 import type { Family } from "../../util/address.js";
 import { AF_INET, AF_INET6, IPPROTO_TCP } from "../syscalls/constants.js";
 import { DATAGRAM_BYTES, NetlinkDump, type NetlinkVisit, NLM_F_DUMP, NLM_F_REQUEST } from "./netlink-dump.js";
@@ -18,14 +18,14 @@ const INET_DIAG_REQ_BYTECODE = 1;
 export const DIAG_EXTENSION = { memInfo: 1 << 0, info: 1 << 1, skMemInfo: 1 << 6 } as const;
 
 export interface DiagRequest {
-  /** Default: both families in a single pass over the table. */
+  /** By default, both families in a single pass over the table. */
   readonly family?: Family | undefined;
   /** Bits 1 << state; see TCP_STATES. */
   readonly states: number;
-  /** The socket's local port; 0 or undefined for any. Filtered by the kernel. */
+  /** The socket's local port; 0 or undefined for any. The kernel does the filtering. */
   readonly localPort?: number | undefined;
   readonly remotePort?: number | undefined;
-  /** Bytecode from diag-filter.ts. Filtered by the kernel. */
+  /** Bytecode from diag-filter.ts, run by the kernel. */
   readonly filter?: Uint8Array | undefined;
   /** DIAG_EXTENSION bits. */
   readonly extensions?: number | undefined;
@@ -34,7 +34,7 @@ export interface DiagRequest {
 /** Called with the start of a struct inet_diag_msg and the end of its attributes. Returning false ends the dump. */
 export type DiagVisit = NetlinkVisit;
 
-/** A dump. Call next() to receive it, and read each message in `bytes`. */
+/** A dump. Call next() to receive it, and read each message from `bytes`. */
 export class DiagDump extends NetlinkDump {
   /** @param receiveBytes size of datagrams, which determines where they are split */
   constructor(request: DiagRequest, receiveBytes = DATAGRAM_BYTES) {
@@ -50,8 +50,7 @@ export class DiagDump extends NetlinkDump {
 }
 
 /**
- * Encodes a struct nlmsghdr, a request and its bytecode. Without a family, the older request is used, which covers
- * both.
+ * Encodes a struct nlmsghdr, a request and its bytecode. Without a family, uses the older request, which covers both.
  */
 export function encodeDiagRequest(request: DiagRequest): Buffer {
   const { family, states, filter } = request;

@@ -1,5 +1,5 @@
-// struct tcp_info (linux/tcp.h) as returned in sock_diag's INET_DIAG_INFO. Fields have been appended over the years, so
-// older kernels return a shorter struct.
+// struct tcp_info (linux/tcp.h) as returned in sock_diag's INET_DIAG_INFO. New kernels append fields, so older ones
+// return a shorter struct.
 
 /** Statistics of a connection. */
 export interface SocketInfo {

@@ -1,4 +1,4 @@
-// ALPN (RFC 7301): encodes protocol names and selects one of those that a client offers.
+// ALPN (RFC 7301): encodes protocol names, and selects one of the names that a client offers.
 
 import { type Call, nativeView } from "../syscalls/libc.js";
 import { SSL_TLSEXT_ERR_ALERT_FATAL, SSL_TLSEXT_ERR_OK } from "./constants.js";

@@ -84,7 +84,7 @@ export function useIdentity(context: number, { cert, key, identity }: TlsSetting
 
 function useFiles(context: number, cert: string, key: string): void {
   const ssl = openssl();
-  // Without a passphrase of our own, OpenSSL would ask for that of an encrypted key on the terminal.
+  // Always pass a passphrase: without one, OpenSSL would prompt on the terminal for an encrypted key's.
   ssl.SSL_CTX_set_default_passwd_cb_userdata(context, NO_PASSPHRASE.address);
   if (ssl.SSL_CTX_use_certificate_chain_file(context, cert) !== 1) {
     throw new AppError("E_OPTION", `--cert: no certificate could be read from ${quoted(cert)}`, {
@@ -121,7 +121,7 @@ function useMemory(context: number, { certificate, key }: PemIdentity): void {
   const pkey = check(reading(key, (bio) => c.PEM_read_bio_PrivateKey(bio, 0, 0, 0)));
   check(SSL_CTX_use_certificate(context, x509));
   check(SSL_CTX_use_PrivateKey(context, pkey));
-  // The context holds its own references.
+  // The context holds references of its own.
   c.X509_free(x509);
   c.EVP_PKEY_free(pkey);
 }

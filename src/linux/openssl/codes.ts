@@ -1,5 +1,5 @@
 // Codes of TLS handshake failures, in the same number space as errnos and protocol codes: an alert from the peer, a
-// problem with its certificate, or an error of our own OpenSSL. Each has a name.
+// problem with its certificate, or an error in this side's OpenSSL. Each has a name.
 
 const STEP = 2 ** 16;
 

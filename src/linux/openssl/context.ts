@@ -1,5 +1,5 @@
-// Creates SSL_CTX objects from settings. A context is shared by one worker's TLS connections in one role, and must be
-// released with freeContext().
+// Creates SSL_CTX objects from settings. A worker's TLS connections in one role share a context, which must be released
+// with freeContext().
 
 import { existsSync } from "node:fs";
 import { AppError } from "../../util/errors.js";

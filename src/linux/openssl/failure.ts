@@ -1,5 +1,5 @@
-// Reduces OpenSSL's error queue to a single number: an alert from the peer, a certificate error, or OpenSSL's own
-// reason. codes.ts has the names.
+// Reduces OpenSSL's error queue to one number: an alert from the peer, a certificate error, or OpenSSL's own reason.
+// codes.ts has the names.
 
 import { TLS_ALERT, TLS_CERTIFICATE, TLS_REASON } from "./codes.js";
 import { ERR_LIB_SSL, SSL_AD_REASON_OFFSET, SSL_R_CERTIFICATE_VERIFY_FAILED, X509_V_OK } from "./constants.js";

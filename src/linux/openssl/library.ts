@@ -66,7 +66,7 @@ const PROTOTYPES = {
   X509_VERIFY_PARAM_set1_ip_asc: "int X509_VERIFY_PARAM_set1_ip_asc(uintptr_t parameters, const char *ip)",
 } as const;
 
-/** Functions for generating certificates, needed by a server that was given none. */
+/** Functions for generating a certificate, for servers that were given none. */
 const CERTIFICATE_PROTOTYPES = {
   ASN1_INTEGER_set: "int ASN1_INTEGER_set(uintptr_t number, long value)",
   EVP_PKEY_free: "void EVP_PKEY_free(uintptr_t key)",
@@ -145,8 +145,8 @@ function candidates(): readonly Find[] {
 }
 
 /**
- * Returns whether a library provides OpenSSL 3.0, which introduced this function. Structs of different versions must
- * not be mixed.
+ * Returns whether a library provides OpenSSL 3.0, which introduced this function. Never mix structs of different
+ * versions.
  */
 function isIn(library: Find): boolean {
   try {

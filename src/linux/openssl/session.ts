@@ -1,5 +1,5 @@
-// One worker's TLS connections: an SSL object each, and one pair of memory BIOs shared by all. Ciphertext is written
-// to one BIO before a call and read from the other after it, so that an idle connection has no buffers.
+// One worker's TLS connections. Each has an SSL object, and all share one pair of memory BIOs: ciphertext is written to
+// one BIO before a call and read from the other after it, so an idle connection needs no buffers.
 
 import type { NativeBuffer } from "../syscalls/libc.js";
 import {
@@ -35,7 +35,9 @@ export class TlsSessions {
   private readonly input: number;
   private readonly output: number;
 
-  /** @param context of the role, which the caller frees */
+  /**
+   * @param context the role's context, which the caller frees
+   */
   constructor(context: number) {
     const { BIO_new, BIO_s_mem } = this.ssl;
     this.context = context;
@@ -58,7 +60,7 @@ export class TlsSessions {
       ? ssl.X509_VERIFY_PARAM_set1_ip_asc(ssl.SSL_get0_param(made), host)
       : ssl.SSL_set1_host(made, host);
     if (isExpected !== 1) {
-      // Without it, any name would be accepted.
+      // Without this, any name would be accepted.
       this.free(made);
       this.ssl.ERR_clear_error();
       return 0;
@@ -90,14 +92,14 @@ export class TlsSessions {
     return this.ssl.BIO_ctrl(this.input, BIO_CTRL_PENDING, 0, 0);
   }
 
-  /** Discards unconsumed input, since the next input may belong to another connection. */
+  /** Discards unconsumed input, because the next input may belong to another connection. */
   clearInput(): void {
     this.ssl.BIO_ctrl(this.input, BIO_CTRL_RESET, 0, 0);
   }
 
   /**
-   * Takes up to `buffer`'s length of ciphertext to send; returns 0 if there is none. Call it after every call that may
-   * produce some.
+   * Moves ciphertext to send into `buffer`. Returns the number of bytes, 0 if there are none. Call it after every call
+   * that may produce ciphertext.
    */
   takeOutput(buffer: NativeBuffer): number {
     return Math.max(0, this.ssl.BIO_read(this.output, buffer.address, buffer.bytes.length));

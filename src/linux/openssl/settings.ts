@@ -1,4 +1,4 @@
-// TLS settings of a run: plain data that is passed to workers.
+// TLS settings of a run, as plain data for its workers.
 
 /** Supported TLS versions. */
 export const TLS_VERSIONS = ["1.2", "1.3"] as const;

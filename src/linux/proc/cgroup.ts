@@ -24,7 +24,7 @@ const V1_LIMITS: readonly CgroupMemoryFile[] = [
 ];
 const V2_LIMITS: readonly CgroupMemoryFile[] = ["memory.max", "memory.high"];
 
-/** Limits on the group's entire memory. v1's limit on TCP buffers only applies to queued data. */
+/** Limits on the group's entire memory. v1's limit on TCP buffers applies to queued data only. */
 const OF_ALL: readonly CgroupMemoryFile[] = [
   "memory.max",
   "memory.high",
@@ -72,17 +72,18 @@ function readMemory(folder: string, isV2: boolean): CgroupMemory[] {
   const number = (name: string) => Number(readText(`${folder}/${name}`) ?? Number.NaN);
   const limits = (isV2 ? V2_LIMITS : V1_LIMITS).flatMap((file) => {
     const limitBytes = number(file);
-    // "max" is NaN. v1 represents no limit by a number near 2^63. A memory.high of 0 throttles from the first byte.
+    // "max" parses to NaN. v1 represents no limit by a number near 2^63. A memory.high of 0 throttles from the first
+    // byte.
     const isLimit = limitBytes >= (file === "memory.high" ? 0 : 1) && limitBytes < 2 ** 62;
     return isLimit ? [{ file, limitBytes }] : [];
   });
-  // Skip memory.stat if possible: the kernel sums it over all processors of the group.
+  // Skip memory.stat if possible: the kernel sums it over all CPUs.
   if (limits.length === 0) return [];
   const current = number(isV2 ? "memory.current" : "memory.usage_in_bytes");
   const stat = readFields(`${folder}/memory.stat`);
   // Inactive cached files are reclaimed before anything fails, so they count as free.
   const usedBytes = Math.max(0, current - (stat.get(isV2 ? "inactive_file" : "total_inactive_file") ?? 0));
-  // v2 provides the sum since Linux 5.18.
+  // v2 provides the sum (Linux 5.18 and later).
   const kernelBytes = isV2
     ? stat.get("kernel") || sum(["slab", "kernel_stack", "pagetables", "sock"].map((name) => stat.get(name) ?? 0))
     : number("memory.kmem.usage_in_bytes") || 0;
@@ -122,7 +123,7 @@ export function readCgroupMemoryEvents(
 ): Record<string, number> {
   const events: Record<string, number> = {};
   for (const { path, isV2 } of groupFolders("memory", root, membership)) {
-    // Prefer the group's own events: memory.events includes descendants (and is the only file before Linux 5.2).
+    // Prefer memory.events.local: memory.events includes descendants' events, but is the only file before Linux 5.2.
     const text = isV2 ? (readText(`${path}/memory.events.local`) ?? readText(`${path}/memory.events`)) : undefined;
     for (const [, name, count] of (text ?? "").matchAll(/^(\w+) (\d+)$/gm)) {
       events[name!] = (events[name!] ?? 0) + Number(count);
@@ -161,7 +162,7 @@ function groupFolders(controller: string, root: string, membership: string): { p
     });
 }
 
-/** Returns `/a/b`, `/a` and the root for `/a/b`, because ancestors' limits apply too. */
+/** For `/a/b`, returns `/a/b`, `/a` and the root, because ancestors' limits apply too. */
 function groupAndParents(path: string): string[] {
   const parts = path.split("/").filter((part) => part !== "" && part !== "..");
   return [...parts.map((_, i) => `/${parts.slice(0, parts.length - i).join("/")}`), ""];
@@ -173,8 +174,8 @@ const LIMIT_FILES = {
 } as const;
 
 /**
- * Returns whether the limits of this process's group cannot be read, because the hierarchy is not mounted here or
- * access is denied. There may then be an unknown limit.
+ * Returns whether the limits of this process's group are unreadable, because the hierarchy is not mounted here or
+ * access is denied. An unknown limit may then apply.
  */
 export function isGroupHidden(
   controller: keyof typeof LIMIT_FILES,
@@ -211,6 +212,6 @@ export function readCgroupPids(root = ROOT, membership = readText("/proc/self/cg
 function readPids(folder: string): CgroupPids | undefined {
   const limit = Number(readText(`${folder}/pids.max`));
   const used = Number(readText(`${folder}/pids.current`));
-  // "max" is NaN.
+  // "max" parses to NaN.
   return limit > 0 && !Number.isNaN(used) ? { limit, used } : undefined;
 }

@@ -1,5 +1,5 @@
-// Sockets that processes on this host have open: descriptors in /proc, including threads with private tables, and
-// registered files of io_urings. Processes that cannot be read are counted rather than treated as errors.
+// Finds the sockets that processes on this host have open: descriptors in /proc, including those in threads' private
+// tables, and registered files of io_urings. Unreadable processes are counted, not treated as errors.
 import { opendirSync, readdirSync, readlinkSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { libc } from "../syscalls/libc.js";
@@ -8,7 +8,7 @@ import { forEachRingSocket } from "./ring-files.js";
 
 const SYS_KCMP = process.arch === "x64" ? 312 : 272;
 const KCMP_FILES = 2;
-/** Time to read descriptors before yielding to the event loop. */
+/** Time to spend reading descriptors before yielding to the event loop. */
 const TURN_MS = 10;
 const SOCKET = "socket:[";
 const RING = "anon_inode:[io_uring]";
@@ -16,11 +16,11 @@ const RING = "anon_inode:[io_uring]";
 export interface DescriptorScan {
   /** Number of processes examined. */
   readonly processes: number;
-  /** Number of processes whose descriptors could not be read, or only in part. */
+  /** Number of processes whose descriptors could not be read completely. */
   readonly unreadable: number;
-  /** Whether other users' processes are not listed, because /proc is mounted with hidepid. */
+  /** Whether /proc hides other users' processes (mounted with hidepid). */
   readonly isHiding: boolean;
-  /** Processes with an io_uring whose sockets cannot be identified, because the kernel does not list or name them. */
+  /** Processes with an io_uring whose sockets the kernel does not list or name. */
   readonly ringHolders: readonly number[];
 }
 
@@ -51,7 +51,7 @@ export async function forEachSocketDescriptor(
     for (const folder of descriptorTables(pid)) {
       const table = openFolder(folder);
       if (typeof table === "string") {
-        // A process that has ended meanwhile does not count as unreadable.
+        // A process that has exited meanwhile does not count as unreadable.
         wasRefused ||= table !== "ENOENT" && table !== "ESRCH";
         continue;
       }

@@ -5,15 +5,15 @@ import { readText } from "./procfs.js";
 /** Clock ticks per second in /proc (proc(5), sysconf(_SC_CLK_TCK)): 100 on all supported architectures. */
 const TICKS_PER_SEC = 100;
 
-/** CPU times in seconds over all CPUs, since boot. */
+/** CPU times in seconds since boot, summed over all CPUs. */
 export interface CpuTimes {
   /** Total time, including idle time. */
   readonly total: number;
   /** Time of programs and their system calls. Excludes interrupts, which cannot be attributed. */
   readonly programs: number;
-  /** Time that the hypervisor gave to others while a virtual CPU here was runnable. */
+  /** Time that the hypervisor gave to other guests while a virtual CPU here was runnable. */
   readonly steal: number;
-  /** Time of this process and its children that have ended. */
+  /** Time of this process and its reaped children. */
   readonly own: number;
 }
 

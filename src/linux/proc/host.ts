@@ -1,4 +1,4 @@
-// Describes the host in results, for comparison with other hosts.
+// Describes the host in results, so that results from different hosts can be compared.
 
 import { arch, availableParallelism, cpus, release, totalmem } from "node:os";
 import type { HostDescription } from "../../results/fields.js";

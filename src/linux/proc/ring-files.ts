@@ -10,7 +10,7 @@ const ATTEMPTS = 20;
 const AGAIN_MS = 2;
 const LIST = "UserFiles:";
 const SOCKET = ": socket:[";
-/** How kernels that do not print paths show TCP sockets. */
+/** How TCP sockets appear on kernels that do not print paths. */
 const NAMELESS = [": TCP", ": TCPv6"];
 
 export interface RingFiles {

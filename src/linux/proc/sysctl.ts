@@ -5,7 +5,7 @@ import { errnoOf } from "../syscalls/errno.js";
 /** Enough for everything except port lists. The kernel zeroes as much memory as a read requests. */
 const USUAL_VALUE = 4096;
 /**
- * The longest value: 32,768 reserved ports with commas. The kernel only returns a list on the first read, so a single
+ * The longest value: 32,768 reserved ports with commas. The kernel returns a list on the first read only, so a single
  * read must take all of it; readFileSync() would stop after 8 KiB.
  */
 const LONGEST_VALUE = 256 * 1024;

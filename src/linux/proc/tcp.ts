@@ -1,5 +1,5 @@
-// Reads the socket table from /proc/net/tcp and tcp6 if netlink is unavailable. Files are read in chunks, and each row
-// is converted to the struct inet_diag_msg that sock_diag would have returned, so that one reader serves both.
+// Reads the socket table from /proc/net/tcp and tcp6 if netlink is unavailable. Reads the files in chunks and converts
+// each row to the struct inet_diag_msg that sock_diag would have returned, so that both sources share one reader.
 import { closeSync, openSync, readSync } from "node:fs";
 import { DIAG_FIELD, DIAG_MESSAGE_BYTES } from "../netlink/diag-message.js";
 import type { DiagVisit } from "../netlink/sock-diag.js";
@@ -13,7 +13,7 @@ const LISTEN = 10;
 /** Times are in clock ticks (USER_HZ): 100 per second on all supported architectures. */
 const MS_PER_TICK = 10;
 
-/** A single pass over one of the files. Call next() to receive it, and read each socket in `bytes`. */
+/** A single pass over one of the files. Call next() to read on, and find each socket in `bytes`. */
 export class ProcTcpDump {
   /** Current socket, always at offset 0. */
   readonly bytes = Buffer.alloc(DIAG_MESSAGE_BYTES);
@@ -84,14 +84,14 @@ export class ProcTcpDump {
     this.at++;
     const sendQueue = this.hex(8);
     this.at++;
-    // A LISTEN socket's send queue is meaningless here; sock_diag returns the accept queue's limit instead.
+    // /proc has no useful send queue for a LISTEN socket; sock_diag returns the accept queue's limit there.
     words[DIAG_FIELD.sendQueue / 4] = state === LISTEN ? 0 : sendQueue;
     words[DIAG_FIELD.receiveQueue / 4] = this.hex(8);
     this.at++;
     bytes[DIAG_FIELD.timer] = this.hex(2);
     this.at++;
     words[DIAG_FIELD.expires / 4] = this.hex(8) * MS_PER_TICK;
-    // Retransmits.
+    // Number of retransmissions.
     this.skipField();
     words[DIAG_FIELD.uid / 4] = this.decimal();
     this.skipField();

@@ -21,10 +21,10 @@ let isAllowed: boolean | undefined;
 /** Returns whether borrowDescriptor() works here. Older kernels lack it, and containers may forbid it. */
 export function canBorrowDescriptors(): boolean {
   if (isAllowed !== undefined) return isAllowed;
-  // Any descriptor will do, even a closed one (EBADF).
+  // Any descriptor will do: even a closed one shows that the call is permitted (EBADF).
   const copy = borrowDescriptor(0);
   if (copy >= 0) libc.close(copy);
-  // Running out of descriptors says nothing about permission.
+  // EMFILE says nothing about permission.
   if (copy === -EMFILE || copy === -ENFILE) return false;
   isAllowed = copy >= 0 || copy === -EBADF;
   return isAllowed;

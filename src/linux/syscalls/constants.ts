@@ -20,7 +20,7 @@ export const IPPROTO_IP = 0;
 export const IPPROTO_TCP = 6;
 export const TCP_INFO = 11;
 export const IP_BIND_ADDRESS_NO_PORT = 24;
-/** Since Linux 6.3. */
+/** Available since Linux 6.3. */
 export const IP_LOCAL_PORT_RANGE = 51;
 /** Returns EAGAIN instead of blocking. */
 export const MSG_DONTWAIT = 0x40;
@@ -32,7 +32,7 @@ export const MSG_PEEK = 0x2;
 /** On a TCP socket: discards data from the receive queue without copying it (tcp(7)). */
 export const MSG_TRUNC = 0x20;
 
-/** Number of epoll_pwait2() on all architectures; since Linux 5.11. */
+/** System call number of epoll_pwait2() on all architectures (Linux 5.11 and later). */
 export const SYS_EPOLL_PWAIT2 = 441;
 export const SYS_PIDFD_OPEN = 434;
 export const SYS_PIDFD_GETFD = 438;

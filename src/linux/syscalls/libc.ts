@@ -1,5 +1,6 @@
-// Typed system calls of the C library. Only this file uses koffi, also for other libraries. Buffers are passed as
-// addresses, which is cheaper than converting pointers on every call. Callers in linux/ convert -1 to a negative errno.
+// Typed bindings for the C library's system calls. This is the only file that uses koffi, for other libraries too.
+// Buffers are passed as addresses, which is cheaper than converting pointers on every call. Callers in linux/ convert
+// -1 to a negative errno.
 import { createRequire } from "node:module";
 import { getEnvironmentData, setEnvironmentData } from "node:worker_threads";
 import { assertSupported, bindingFailed } from "./platform.js";
@@ -60,12 +61,12 @@ export function loadLibrary(library: string | null): (prototype: string) => Call
 const prototypes = new Map<string, import("koffi").TypeObject>();
 
 /**
- * Creates a function pointer with which C can call `handler`, only on this thread.
+ * Creates a function pointer through which C can call `handler`, on this thread only.
  *
  * @param prototype declaration with uintptr_t for pointers
  */
 export function callbackOf(prototype: string, handler: Call): { readonly address: number; release(): void } {
-  // koffi only allows each name to be declared once.
+  // koffi rejects a second declaration of a name.
   const declared = prototypes.get(prototype) ?? koffi.pointer(koffi.proto(prototype));
   prototypes.set(prototype, declared);
   const registered = koffi.register(handler, declared);
@@ -87,7 +88,7 @@ export class NativeBuffer {
 
   /** @param mapped address of existing memory; drop this object before unmapping it */
   constructor(size: number, mapped?: number) {
-    // Not from Node's pool, whose pages are shared with other buffers.
+    // Do not allocate from Node's pool, whose pages are shared with other buffers.
     this.bytes = mapped === undefined ? Buffer.alloc(size) : Buffer.from(nativeView(mapped, size));
     this.address = mapped ?? Number(koffi.address(this.bytes));
   }

@@ -1,5 +1,5 @@
-// Moves the calling thread into another network namespace (setns(2)), where it opens sockets and reads files from then
-// on.
+// Moves the calling thread into another network namespace (setns(2)). From then on, it opens sockets and reads files
+// there.
 import { closeSync, openSync, readdirSync } from "node:fs";
 import { errnoOf } from "./errno.js";
 import { lastErrno, libc } from "./libc.js";

@@ -1,5 +1,5 @@
 // Resource limits (getrlimit(2)). RLIMIT_NOFILE limits the numbers in one descriptor table. RLIMIT_MEMLOCK limits the
-// memory locked by a user's io_urings over all of the user's processes.
+// memory that io_urings lock, summed over all of a user's processes.
 import { RLIMIT_MEMLOCK, RLIMIT_NOFILE } from "./constants.js";
 import { libc, NativeBuffer } from "./libc.js";
 
@@ -37,7 +37,7 @@ function readLimit(resource: number): ProcessLimit {
 function raiseLimit(resource: number): ProcessLimit {
   if (libc.getrlimit(resource, pair.address) >= 0) {
     pair.bytes.copy(pair.bytes, 0, 8, 16);
-    // If refused, the limit stays unchanged.
+    // If the call is refused, the limit stays unchanged.
     libc.setrlimit(resource, pair.address);
   }
   return readLimit(resource);

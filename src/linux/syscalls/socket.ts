@@ -1,4 +1,5 @@
-// TCP sockets by descriptor. Functions return the system call's result or a negative errno; only localAddress() throws.
+// System calls on TCP sockets, by descriptor. Functions return the call's result or a negative errno; only
+// localAddress() throws.
 import type { Family } from "../../util/address.js";
 import { AppError } from "../../util/errors.js";
 import {
@@ -84,7 +85,7 @@ export function bindTo(fd: number, address: SocketAddress): number {
   return check(libc.bind(fd, address.address, address.length));
 }
 
-/** Usually returns -EINPROGRESS: the handshake has started. */
+/** Starts the handshake, and usually returns -EINPROGRESS. */
 export function connectTo(fd: number, address: SocketAddress): number {
   return check(libc.connect(fd, address.address, address.length));
 }
@@ -138,8 +139,8 @@ export function closeFd(fd: number): number {
 }
 
 /**
- * Makes the last close() send an RST. Unsent data is dropped, and neither side enters TIME_WAIT (SO_LINGER of zero
- * seconds).
+ * Makes the last close() send an RST (SO_LINGER of zero seconds). Unsent data is dropped, and neither side enters
+ * TIME_WAIT.
  */
 export function resetOnClose(fd: number): number {
   return check(libc.setsockopt(fd, SOL_SOCKET, SO_LINGER, lingerZero.address, 8));
@@ -157,7 +158,9 @@ export function takeSocketError(fd: number): number {
   return result < 0 ? lastErrno() : intResult.bytes.readInt32LE();
 }
 
-/** Returns how many segments a socket has sent, SYNs included; -1 if the kernel does not tell (before Linux 4.2). */
+/**
+ * Returns how many segments a socket has sent, SYNs included; -1 if the kernel does not report it (before Linux 4.2).
+ */
 export function sentSegments(fd: number): number {
   infoLength.bytes.writeInt32LE(INFO_SIZE);
   if (libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, info.address, infoLength.address) < 0) return -1;
@@ -170,7 +173,7 @@ export function isItsOwnPeer(fd: number): boolean {
   libc.getsockname(fd, own.address, peerLength.address);
   peerLength.bytes.writeInt32LE(SOCKADDR_SIZE);
   if (libc.getpeername(fd, peer.address, peerLength.address) < 0) return false;
-  // Skip the flow label that follows the port in sockaddr_in6, since it may differ.
+  // Skip the flow label after the port in sockaddr_in6, which may differ.
   const isV6 = peerLength.bytes.readInt32LE() === SOCKADDR_SIZE;
   const [from, to] = isV6 ? [8, 24] : [4, 8];
   return own.bytes.compare(peer.bytes, 2, 4, 2, 4) === 0 && own.bytes.compare(peer.bytes, from, to, from, to) === 0;
@@ -208,7 +211,7 @@ export function localAddress(fd: number): { ip: string; port: number } {
 }
 
 function check(result: number): number {
-  // A failed call with errno 0 cannot happen, but would be mistaken for success and might cause a loop.
+  // A failed call always sets errno. Guard anyway: 0 would be mistaken for success and might cause an endless loop.
   return result < 0 ? -(lastErrno() || EINVAL) : result;
 }
 

@@ -31,7 +31,7 @@ export const SQE_FLAG = {
 /** IORING_SETUP_… flags of io_uring_setup(). */
 export const SETUP = {
   cqSize: 1 << 3, // 5.5
-  submitAll: 1 << 7, // 5.18: a failed entry does not end the submission
+  submitAll: 1 << 7, // 5.18: a failed entry does not stop submission of the rest
   coopTaskrun: 1 << 8, // 5.19
   taskrunFlag: 1 << 9, // 5.19: reports SQ_TASKRUN
   singleIssuer: 1 << 12, // 6.0
@@ -95,7 +95,7 @@ export function bufferOf(flags: number): number {
   return flags >>> 16;
 }
 
-/** Words of struct io_uring_sqe. Words 1 to 15 are unions; each name reflects how the word is used here. */
+/** Words of struct io_uring_sqe. Words 1 to 15 are unions; the names reflect how this program uses them. */
 export const SQE = {
   words: 16,
   /** opcode | IOSQE_… << 8 | ioprio << 16 */

@@ -58,14 +58,14 @@ export abstract class Completions {
     return this.cqMask + 1 - this.ready;
   }
 
-  /** Replaces the tag of completion `index`, which has been handled out of order. */
+  /** Replaces the tag of completion `index`, to mark it as handled out of order. */
   retag(index: number, tag: number): void {
     this.queue[this.cqesWord + ((this.cqHead + index) & this.cqMask) * CQE.words + CQE.userData + 1] = tag;
   }
 
   /** Consumes the first `count` completions. The next one then has index 0. */
   advance(count: number): void {
-    // The ring may have been closed in the meantime.
+    // The ring may have been closed meanwhile.
     if (this.ready === 0) return;
     this.cqHead = (this.cqHead + count) | 0;
     this.ready -= count;

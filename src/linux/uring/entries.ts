@@ -1,6 +1,6 @@
-// Functions for submission queue entries, similar to liburing's io_uring_prep_…. Each pushes one entry, for which there
-// must be room. `how` contains SQE_FLAG bits, for example to link entries. Sockets are registered files, identified by
-// index.
+// Pushes submission queue entries, like liburing's io_uring_prep_… functions. Each function pushes one entry, for which
+// there must be room. `how` contains SQE_FLAG bits, for example to link entries. Sockets are registered files,
+// identified by index.
 import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC, SOCK_STREAM } from "../syscalls/constants.js";
 import { NativeBuffer } from "../syscalls/libc.js";
 import { SOCKADDR_SIZE } from "../syscalls/sockaddr.js";
@@ -8,15 +8,15 @@ import { ACCEPT_MULTISHOT, CMD_SETSOCKOPT, FILE_INDEX_ALLOC, OP, SQE, SQE_FLAG }
 import { writeAddress } from "./native-memory.js";
 import type { Ring } from "./ring.js";
 
-/** A sockaddr with AF_UNSPEC. connect() to it dissolves a connection (connect(2)). */
+/** A sockaddr with AF_UNSPEC. Calling connect() with it dissolves a connection (connect(2)). */
 const unspecified = new NativeBuffer(SOCKADDR_SIZE);
 const FLAGS_SHIFT = 8;
 const PRIORITY_SHIFT = 16;
 const IN_FILES = SQE_FLAG.fixedFile << FLAGS_SHIFT;
 
 /**
- * socket(): creates a TCP socket at `file`. It is blocking, like all sockets in a ring; a non-blocking one would return
- * EAGAIN.
+ * socket(): creates a TCP socket at `file`. The socket is blocking, like every socket in a ring: a non-blocking one
+ * would return EAGAIN.
  */
 export function pushSocket(ring: Ring, file: number, family: number, how: number, slot: number, tag: number): void {
   const at = ring.push(OP.socket | (how << FLAGS_SHIFT), family, SOCK_STREAM, 0, 0, 0, slot, tag);
@@ -135,12 +135,12 @@ export function pushSend(
   ring.push(OP.send | IN_FILES | (how << FLAGS_SHIFT), file, 0, address, length, flags | MSG_NOSIGNAL, slot, tag);
 }
 
-/** Polls once for `events` (POLL… in poll.h, equal to EPOLL…). The result contains those that occurred. */
+/** Polls once for `events` (POLL… in poll.h, equal to EPOLL…). The result is the events that occurred. */
 export function pushPoll(ring: Ring, file: number, events: number, how: number, slot: number, tag: number): void {
   ring.push(OP.pollAdd | IN_FILES | (how << FLAGS_SHIFT), file, 0, 0, 0, events, slot, tag);
 }
 
-/** Like pushPoll(), for a descriptor of the thread. */
+/** Like pushPoll(), but for a descriptor in the thread's table. */
 export function pushPollDescriptor(ring: Ring, fd: number, events: number, slot: number, tag: number): void {
   ring.push(OP.pollAdd, fd, 0, 0, 0, events, slot, tag);
 }

@@ -1,5 +1,5 @@
-// Memory outside the JavaScript heap: mapped, viewed through typed arrays, and released all at once. Drop all views
-// before releasing it, because they would still access the unmapped memory.
+// Memory outside the JavaScript heap. It is mapped, viewed through typed arrays, and released all at once. Drop all
+// views before releasing it: they would access unmapped memory.
 import { isMapFailed, lastErrno, libc, nativeView } from "../syscalls/libc.js";
 
 const PROT_READ_WRITE = 3;

@@ -1,5 +1,5 @@
-// Uses the registered files of an io_uring (io_uring_register(2)) as a second descriptor table. A socket registered
-// there stays open and in its epoll set after its descriptor is closed, so it no longer counts towards the thread's
+// Uses the registered files of an io_uring (io_uring_register(2)) as a second descriptor table. A registered socket
+// stays open and in its epoll set after its descriptor is closed, so it no longer counts towards the thread's
 // RLIMIT_NOFILE. Calls on it go through the ring, one at a time and without blocking. epoll still reports readiness.
 
 import { MSG_DONTWAIT, MSG_NOSIGNAL, SO_LINGER, SOL_SOCKET } from "../syscalls/constants.js";
@@ -22,12 +22,12 @@ import {
 import { NativeMemory, writeAddress } from "./native-memory.js";
 
 const RING_ENTRIES = 4;
-/** Number of files removed per call. More would delay a thread that is asked to stop. */
+/** Number of files removed per call. Removing more would delay a thread that is told to stop. */
 const REMOVED_AT_ONCE = 512;
 
 const noFiles = NativeBuffer.from(new Uint8Array(new Int32Array(REMOVED_AT_ONCE).fill(-1).buffer));
 
-/** Up to `capacity` sockets without descriptors. Methods return the system call's result or a negative errno. */
+/** Holds up to `capacity` sockets without descriptors. Methods return the system call's result or a negative errno. */
 export class RegisteredFiles {
   readonly capacity: number;
   /** Number of entries filled, starting at 0. Closed entries are not reused. */
@@ -197,7 +197,7 @@ export class RegisteredFiles {
     queue[sqTail]! += 1;
     if (libc.syscall(SYS_IO_URING.enter, this.ring, 1, 1, ENTER.getEvents, 0, 0) < 0) {
       const errno = lastErrno();
-      // The kernel did not consume the entry, so withdraw it.
+      // The kernel has not consumed the entry, so withdraw it.
       queue[sqTail]! -= 1;
       return -errno;
     }

@@ -1,6 +1,6 @@
-// Signals a ring's work through an eventfd, for a thread that waits elsewhere. Polling the ring's own descriptor is not
-// enough: with IORING_SETUP_DEFER_TASKRUN, pending work signals only the eventfd and a thread that waits in this ring
-// (io_req_local_work_add() in the kernel); the poll completes once the thread has entered the ring for another reason.
+// Signals a ring's work through an eventfd to a thread that waits elsewhere. Polling the ring's own descriptor is not
+// enough: with IORING_SETUP_DEFER_TASKRUN, pending work wakes only the eventfd and a thread that waits in this ring
+// (io_req_local_work_add() in the kernel). A poll completes only once the thread enters the ring for another reason.
 import { lastErrno, libc, NativeBuffer } from "../syscalls/libc.js";
 import { REGISTER, SYS_IO_URING } from "./abi.js";
 import type { Ring } from "./ring.js";
@@ -19,7 +19,7 @@ export function registerEventfd({ fd: ring }: Ring, fd: number): number {
   return libc.syscall(register, ring, REGISTER.eventfd, argument.address, 1, 0, 0) < 0 ? -lastErrno() : 0;
 }
 
-/** Ends the signalling. Does nothing if there was none. */
+/** Stops signalling, if it was active. */
 export function unregisterEventfd({ fd }: Ring): void {
   libc.syscall(SYS_IO_URING.register, fd, REGISTER.unregisterEventfd, 0, 0, 0, 0);
 }

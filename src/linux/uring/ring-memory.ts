@@ -1,11 +1,11 @@
-// A ring's memory as typed arrays: regions mapped from the kernel, and our own memory that the kernel reads.
+// A ring's memory as typed arrays: regions mapped from the kernel, and memory of this process that the kernel reads.
 import { CQE, GETEVENTS_ARG, OFFSET_SQES, PARAMS, SQE } from "./abi.js";
 import { type NativeMemory, writeAddress } from "./native-memory.js";
 import type { NewRing } from "./setup.js";
 
 /** Size of a sockaddr in words. Each entry has one, which bind and connect read on submission. */
 export const SOCKADDR_WORDS = 8;
-/** Index of the timeout in `wait`. It follows the argument that points to it. */
+/** Index of the timeout in `wait`, right after the argument that points to it. */
 export const TIMESPEC_WORD = GETEVENTS_ARG.bytes / 4;
 const WAIT_BYTES = 64;
 
@@ -35,7 +35,7 @@ export function mapRing({ fd, params }: NewRing, memory: NativeMemory): RingMemo
   const own = memory.allocate(WAIT_BYTES + sqEntries * SOCKADDR_WORDS * 4);
   if (typeof own === "number") return own;
   const words = new Int32Array(queue.buffer);
-  // Element i of the array permanently refers to entry i.
+  // Element i of the array always refers to entry i.
   for (let i = 0; i < sqEntries; i++) words[sqArray / 4 + i] = i;
   const wait = new Int32Array(own.buffer, 0, WAIT_BYTES / 4);
   writeAddress(wait, GETEVENTS_ARG.timespec / 4, own.address + TIMESPEC_WORD * 4);

@@ -9,7 +9,10 @@ import { NativeMemory } from "./native-memory.js";
 import { mapRing, type RingMemory, SOCKADDR_WORDS, TIMESPEC_WORD } from "./ring-memory.js";
 import { type NewRing, type RingOptions, setUpRing } from "./setup.js";
 
-/** Number of steps in the longest chain. The limit keeps a busy peer from occupying the thread. */
+/**
+ * Maximum number of extra enters, one per step of the longest chain. The limit keeps a busy peer from monopolizing the
+ * thread.
+ */
 const MORE_ENTERS = 16;
 
 /** A ring may only be used by the thread that opened it. */
@@ -75,7 +78,10 @@ export class Ring extends Completions {
     return this.entries - this.pending;
   }
 
-  /** Whether another enter() would bring completions without waiting. Reads what the kernel shares, so it is current. */
+  /**
+   * Whether another enter() would return completions without waiting. Reads memory shared with the kernel, so the
+   * answer is current.
+   */
   get hasWork(): boolean {
     return (this.queue[this.sqFlagsWord]! & (SQ_TASKRUN | SQ_CQ_OVERFLOW)) !== 0 || this.hasUnseen;
   }
@@ -187,7 +193,8 @@ export class Ring extends Completions {
   }
 
   /**
-   * The kernel stops after each step of a chain. Entering again here is cheaper than another iteration of the caller.
+   * The kernel stops after each step of a chain. Entering again here is cheaper than another round through the caller's
+   * loop.
    */
   private finishWork(): void {
     for (let n = 0; n < MORE_ENTERS && (Atomics.load(this.queue, this.sqFlagsWord) & SQ_TASKRUN) !== 0; n++) {

@@ -7,7 +7,7 @@ import { Ring } from "./ring.js";
 const OPERATIONS = 128;
 const SMALL = { entries: 4, completions: 8 };
 
-/** Why io_uring cannot be used. */
+/** Reason why io_uring cannot be used. */
 export type UringObstacle =
   /**
    * io_uring_setup(), or another call on the new ring, failed: EPERM from a seccomp filter or kernel.io_uring_disabled,
@@ -22,7 +22,7 @@ export function uringObstacle(): UringObstacle | undefined {
   const ring = Ring.open(SMALL);
   if (typeof ring === "number") return { kind: "setup", errno: -ring };
   try {
-    // A filter may block any of the three calls.
+    // A seccomp filter may block any of the three calls.
     const failed = ring.enter(0, 0);
     if (failed < 0) return { kind: "setup", errno: -failed };
     const supported = supportedOperations(ring);
