@@ -120,7 +120,7 @@ export async function connect(options: ConnectOptions): Promise<ConnectRun> {
   const { checkConnectOptions } = await loaded(import("./client/options-schema.js"));
   const { explained } = await loaded(import("./diagnosis/explain.js"));
   const { connect } = await loaded(import("./client/connect.js"));
-  // `explained` adds the diagnosis to the run's own result.
+  // `explained` adds the diagnosis to the run's result.
   return (await connect(checkConnectOptions(given), explained)) as ConnectRun;
 }
 
@@ -151,7 +151,7 @@ export async function socketTable(options: SummaryOptions = {}): Promise<SocketT
 }
 
 /**
- * Counts the source ports in use and available for each destination, and reports the destinations close to running out.
+ * Counts used and available source ports for each destination, and reports destinations close to running out.
  *
  * @throws {AppError} E_ADDRESS for an invalid address or port; E_PERMISSION or E_SYSTEM if the table cannot be read
  */
@@ -217,8 +217,8 @@ export async function renderReport(result: ConnectResult | ServeResult | LabResu
  * against the sum of the thresholds. Approximate:
  * - `peakOpen` is the maximum of the summed samples, thinned above 600; for servers it is the sum, and `address` is one
  *   of theirs
- * - `rampShares` are weighted by threads, memory per connection by connections; of several message sizes or rates, the
- *   largest is kept
+ * - `rampShares` are weighted by threads, memory per connection by connections; if parts differ in message size or
+ *   rate, the larger one is reported
  * - kernel counters, sockets and 4-tuples are added, so parts on one host or with the same sources count twice
  * - settings are kept if both parts agree, gauges are the higher value, and `command` and `host` are omitted if they
  *   differ
@@ -239,7 +239,7 @@ export async function mergeResults<R extends ConnectResult | ServeResult>(a: R, 
   return { ...merged, diagnosis: (await loaded(import("./diagnosis/explain.js"))).explainRun(merged) } as Explained<R>;
 }
 
-/** Turns a failure to load a module for lack of resources, such as descriptors, into an AppError. */
+/** Converts a module's failure to load for lack of resources, such as descriptors, to an AppError. */
 async function loaded<T>(module: Promise<T>): Promise<T> {
   try {
     return await module;
