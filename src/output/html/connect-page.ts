@@ -45,7 +45,7 @@ ${reproduce(result)}
   );
 }
 
-/** The plan has a spare address, so not all of them were necessarily used. */
+/** The plan has a spare address, so it may not have used all of them. */
 function sources({ plan }: ConnectResult): string {
   const most = plural(plan.sourceAddresses, "source address", "source addresses");
   return plan.sourceAddresses > 1 ? `up to ${most}` : most;
@@ -144,7 +144,7 @@ ${facts([
 ${kernelTable(evidence)}</section>`;
 }
 
-/** Results of older versions and of the library have no command line, so reconstruct what is known of it. */
+/** Results of older versions and of the library have no command line, so reconstruct what can be known of it. */
 function reproduce(result: ConnectResult): Markup {
   const { command } = result;
   return html`<section aria-labelledby="reproduce"><h2 id="reproduce">Reproduce</h2>

@@ -1,4 +1,4 @@
-// Style of the report for light and dark screens and for paper. It has the same colours as the picture of ports.
+// Style of the report for light and dark screens and for paper, in the same colours as the picture of ports.
 
 const LIGHT = `--paper:#fdfdfc;--panel:#f3f5f7;--edge:#d3dae1;--ink:#161a1f;--muted:#5d6772;--server:#e8590c;--server-text:#c2410c;
 --bar:#7f8d9b;--c1:#0c8599;--c2:#e8590c;--c3:#3b5bdb;--c4:#ae3ec9;--c5:#2b8a3e;--c6:#868e96;--good:#237032;--bad:#c92a2a`;

@@ -1,4 +1,4 @@
-// Frame of a report page: a single file that needs neither a network nor scripts.
+// Frame of a report page, a single file that needs neither a network nor scripts.
 
 import type { HostDescription } from "../../results/fields.js";
 import { formatBound } from "../../util/bound.js";
@@ -10,8 +10,8 @@ import { html, Markup } from "./markup.js";
 import { PAGE_STYLE } from "./page-style.js";
 
 /**
- * Content security policy. Nothing is loaded or executed whatever a result contains; only styles and the empty icon are
- * allowed.
+ * Content security policy. Whatever a result contains, nothing is loaded or executed; only styles and the empty icon
+ * are allowed.
  */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
@@ -35,11 +35,11 @@ ${body}
 </body>
 </html>
 `;
-  // Removes unprintable characters that reached the page, escaped or in the charts' own markup.
+  // Remove unprintable characters that have reached the page, escaped or in the charts' markup.
   return printableExcept(whole.text, (character) => "\n\t\r".includes(character), "\ufffd");
 }
 
-/** Renders names and values, without those that are undefined. */
+/** Renders names and values, leaving out undefined ones. */
 export function facts(rows: readonly (readonly [name: string, value: string | Markup | undefined])[]): Markup {
   const known = rows.filter(([, value]) => value !== undefined);
   return html`<dl class="facts">${known.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>\n`)}</dl>`;

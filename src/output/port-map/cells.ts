@@ -1,5 +1,5 @@
-// Ports of one address as cells, and the path that draws them: 256 rows of 256 ports, with port 0 at the top left.
-// Everything around the cells is drawn by the pictures.
+// Ports of one address as cells, and the path that draws them: 256 rows of 256 ports, with port 0 at the top left. The
+// pictures draw everything around the cells.
 import type { PortRange } from "../../util/endpoint.js";
 
 export const PORTS = 65_536;
@@ -29,9 +29,9 @@ export interface KnownPort {
 /** Contents of a picture of ports. */
 export interface PortMap {
   readonly title: string;
-  /** One sentence. */
+  /** Caption of one sentence. */
   readonly caption: string;
-  /** Most important first. */
+  /** Fields, most important first. */
   readonly fields: readonly MapField[];
   /** Number of addresses not included in the fields. */
   readonly omittedAddresses?: number | undefined;
@@ -48,7 +48,8 @@ export function countPorts(ports: Uint8Array): number {
 
 /**
  * Returns an SVG path, in units of cells, whose rectangles (`h width v height`) cover the cells in use exactly once, so
- * that their total area is the number of ports. A run repeated in the rows below is part of the same rectangle.
+ * that their total area is the number of ports. A run of ports that repeats in the rows below is part of the same
+ * rectangle.
  */
 export function pathOfPorts(ports: Uint8Array): string {
   let path = "";
@@ -93,7 +94,7 @@ function* runsInRow(ports: Uint8Array, row: number): Generator<readonly [x: numb
   }
 }
 
-/** Draws a rectangle relative to the start of the previous one, where the pen is after `z`, to keep the path short. */
+/** Draws a rectangle relative to the start of the previous one, where `z` leaves the pen, to keep the path short. */
 function draw({ x, y, width, height }: Rectangle, before: Rectangle | undefined): string {
   const move = before ? `m${x - before.x} ${y - before.y}` : `M${x} ${y}`;
   return `${move}h${width}v${height}h-${width}z`;

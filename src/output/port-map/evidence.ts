@@ -32,7 +32,7 @@ function knownPorts(used: Field["used"], sockets: number): KnownPort[] {
     Array.from({ length: Math.min(last - first, MAX_KNOWN) + 1 }, (_, index) => first + index),
   );
   if (ports.length > MAX_KNOWN) return [];
-  // The distribution of the sockets among several ports is unknown.
+  // How the sockets are distributed among several ports is unknown.
   return ports.map((port) => ({ port, name: "listening", sockets: ports.length === 1 ? sockets : 0 }));
 }
 

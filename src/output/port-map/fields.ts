@@ -9,7 +9,7 @@ import { type KnownPort, type MapField, PORTS, type PortMap } from "./cells.js";
 const SERVER = PORT_ROLE.listening | PORT_ROLE.accepted;
 
 export interface PortMapFacts {
-  /** The single port of the picture; undefined for a whole host. */
+  /** Port that the picture is about; undefined for a whole host. */
   readonly port?: number | undefined;
   readonly ephemeral?: PortRange | undefined;
   /** LISTEN sockets. They use the server's port but are not connections. */
@@ -21,7 +21,7 @@ export interface PortMapFacts {
 /** @param read only the sockets of `port`, if the picture is about one port */
 export function portMapOf(read: PortFields, { port, ephemeral, listeners, at }: PortMapFacts): PortMap {
   const all = read.fields.map((field) => serverField(field, listeners)).filter((field) => field !== undefined);
-  // A listener at all addresses appears at each of them, so prefer addresses with connections.
+  // A listener on all addresses appears at each of them, so prefer addresses with connections.
   const busy = all.filter(({ sockets }) => sockets > 0);
   const idle = all.filter(({ ip }, index) => index === 0 || ip === "::");
   const servers = busy.length > 0 ? busy : idle;
@@ -79,7 +79,7 @@ function clientField({ ip, roles, sockets }: PortField): MapField | undefined {
   let count = 0;
   for (let port = 0; port < PORTS; port++) {
     const role = roles[port]!;
-    // A server's port also has TIME_WAIT sockets, which use no other port.
+    // A server's port also has TIME_WAIT sockets, which use up no other port.
     if ((role & PORT_ROLE.connected) === 0 && (role === 0 || (role & SERVER) !== 0)) continue;
     ports[port] = 1;
     count += sockets[port]!;

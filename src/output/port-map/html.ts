@@ -95,7 +95,7 @@ const POLICY = [
 
 /** @returns a page that needs no network and describes each port on hover */
 export function portMapHtml(map: PortMap): string {
-  // In the order of the panels, which is that of the fields.
+  // Use the order of the panels, which is that of the fields.
   const known = JSON.stringify(map.fields.map(({ known }) => known ?? [])).replaceAll("<", "\\u003c");
   return `<!doctype html>
 <html lang="en">

@@ -1,5 +1,5 @@
 // Computes the layout of the picture of ports: the most important address large on the left, the others as small
-// multiples on the right. Contains numbers only; svg.ts does the drawing.
+// multiples on the right. Computes numbers only; svg.ts does the drawing.
 import type { MapField } from "./cells.js";
 
 export interface Panel {
@@ -15,7 +15,7 @@ export interface Layout {
   readonly height: number;
   readonly hero: Panel | undefined;
   readonly others: readonly Panel[];
-  /** Number of fields that do not fit, and where to mention them. */
+  /** Number of fields that do not fit, and where to say so. */
   readonly more: { readonly count: number; readonly x: number; readonly y: number; readonly size: number } | undefined;
   readonly legendY: number;
   readonly footerY: number;

@@ -35,7 +35,7 @@ export function drawRings(panel: Panel): string {
     .join("");
 }
 
-/** Names the ports with the most connections, if there is room. */
+/** Labels the ports with the most connections, as far as they fit. */
 export function drawNames(panel: Panel): string {
   const named = knownPorts(panel).filter((_, index) => isNamed(index, panel));
   const isRoomy = named.length <= ROOMY;
@@ -92,7 +92,9 @@ function placeOf(port: number, { x, y, size }: Panel): { readonly x: number; rea
   return { x: x + ((port % SIDE) + 0.5) * cell, y: y + (Math.floor(port / SIDE) + 0.5) * cell };
 }
 
-/** Spreads names vertically: each as close to its wanted position as the ones above allow, and none below `lowest`. */
+/**
+ * Spreads names vertically: each one as close to its wanted position as those above it allow, and none below `lowest`.
+ */
 function stack(wanted: readonly number[], height: number, lowest: number): number[] {
   const tops: number[] = [];
   for (const want of wanted) tops.push(Math.max(want, (tops.at(-1) ?? -Infinity) + height));

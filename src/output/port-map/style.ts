@@ -1,6 +1,6 @@
 // Colours and fonts of the picture of ports, for light and dark themes.
 
-/** Uses orange and blue, which people with colour vision deficiency can tell apart. */
+/** Orange and blue can be told apart with any colour vision deficiency. */
 export const PORT_MAP_STYLE = `
 :root{color-scheme:light dark}
 .port-map{--paper:#fdfdfc;--panel:#f3f5f7;--range:#e7ebf0;--edge:#d3dae1;--ink:#161a1f;--muted:#66707c;

@@ -9,10 +9,10 @@ import { HALO } from "./marks.js";
 import { drawPanel } from "./panel.js";
 import { PORT_MAP_STYLE } from "./style.js";
 
-/** SVG definitions referenced by the pictures' colours. */
+/** SVG definitions that the pictures' colours refer to. */
 const DEFINITIONS = `<defs><linearGradient id="field" gradientUnits="userSpaceOnUse" x1="0" y1="0" x2="0" y2="${SIDE}"><stop class="top"/><stop class="bottom" offset="1"/></linearGradient>${HALO}</defs>`;
 
-/** Definitions for a page with several pictures; needed once, before the first. */
+/** Definitions for a page with several pictures. They belong once on the page, before the first picture. */
 export const PORT_MAP_DEFINITIONS = `<svg class="port-map" width="0" height="0" style="position:absolute" aria-hidden="true">${DEFINITIONS}</svg>`;
 
 /** @returns a standalone SVG file for light and dark themes */

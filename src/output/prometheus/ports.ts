@@ -1,4 +1,4 @@
-// Formats port pressure and accept queues as OpenMetrics text with bounded cardinality: the first rows, and one named
+// Formats port pressure and accept queues as OpenMetrics text with bounded cardinality: the top rows, and one named
 // "other" for the rest. Names follow the conventions of Prometheus.
 import type { Pressure } from "../../results/sockets/pressure.js";
 import type { EndpointQueue, ListenerQueues } from "../../socket-table/listeners/accept-queues.js";

@@ -18,7 +18,7 @@ export function describeTimes({ setupMs, rampMs, holdMs, closeMs }: ConnectResul
   return parts.map(([name, ms]) => `${name} ${Number.isFinite(ms) ? formatDuration(Math.max(0, ms)) : "-"}`).join(", ");
 }
 
-/** Returns the factors of the number of 4-tuples, such as `2 addresses × ports 1024-65535 × 1 destination`. */
+/** Shows how the number of 4-tuples comes about, such as `2 addresses × ports 1024-65535 × 1 destination`. */
 export function describeFactors({ plan, destinations }: ConnectResult): string {
   const factors = [
     plural(plan.sourceAddresses, "address", "addresses"),
@@ -28,7 +28,7 @@ export function describeFactors({ plan, destinations }: ConnectResult): string {
   return factors.join(" × ");
 }
 
-/** Kernel memory per connection, or why it is unknown. */
+/** Returns the kernel memory per connection, or why it is unknown. */
 export type KernelMemory =
   | { readonly bytes: string; readonly error: string | undefined; readonly ends: "both ends" | "this end" }
   | "too few"

@@ -39,7 +39,7 @@ function sentLines({ messages, traffic, responses, rampMs, holdMs }: ConnectResu
   ];
 }
 
-/** Describes a run in which messages followed each other's answers. */
+/** Describes a run in which each message followed the previous answer. */
 function closedLoopLines({ ratePerSec, answered }: MessageResult, noun: string, ms: number): [string, string][] {
   if (ratePerSec !== undefined) return [];
   return [
@@ -51,7 +51,7 @@ function closedLoopLines({ ratePerSec, answered }: MessageResult, noun: string, 
   ];
 }
 
-/** Describes what subscribers received; undefined if nothing. */
+/** Describes what subscribers received; undefined if they received nothing. */
 function deliveryText({ deliveries, protocol }: ConnectResult): string | undefined {
   if (deliveries === undefined) return undefined;
   const { received, lost, repeated } = deliveries;
@@ -109,7 +109,7 @@ function describeAnswers({ expected, wrongBytes, unsolicitedBytes, blocked }: Me
     .join("; ");
 }
 
-/** Formats results of older versions, which have only the counts. */
+/** Formats results of older versions, which only have the counts. */
 function olderLines({ sentMessages, answeredMessages, blockedMessages }: ConnectResult["traffic"]): [string, string][] {
   if (sentMessages === 0) return [];
   const blocked = blockedMessages > 0 ? `, ${formatCount(blockedMessages)} blocked` : "";

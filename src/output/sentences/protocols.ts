@@ -1,11 +1,11 @@
-// Words for what a protocol adds to a run, shared by the terminal and the pages.
+// Phrases for what a protocol adds to a run, shared by the terminal and the pages.
 import type { ConnectResult } from "../../results/connect.js";
 import type { ServeResult } from "../../results/serve.js";
 import { formatCount, plural } from "../../util/units.js";
 
 type Protocol = NonNullable<ConnectResult["protocol"]>;
 
-/** How a connection becomes ready. */
+/** Phrase for how a connection becomes ready, by protocol. */
 const READY_WORDS: Readonly<Record<Exclude<Protocol, "tcp">, string>> = {
   ws: "upgraded to WebSocket",
   http: "first request answered",
@@ -22,7 +22,7 @@ export const HANDSHAKE_WORDS: Readonly<Record<Protocol, string>> = {
   scripted: "setup",
 };
 
-/** Returns how many connections are ready; undefined for plain TCP without an opening, where all are. */
+/** Returns how many connections are ready; undefined for plain TCP without an opening, where every one is. */
 export function readyText(
   result: Pick<ConnectResult, "protocol" | "ready"> & { latency?: Pick<ConnectResult["latency"], "handshake"> },
 ): string | undefined {
@@ -46,7 +46,7 @@ export function heartbeatLine({
   ].join("; ");
 }
 
-/** Returns how often the server closed connections of a pool, which were opened again; undefined if it closed none. */
+/** Returns how often the server closed pooled connections, which were then reopened; undefined if it closed none. */
 export function reopenedText({
   reopened,
   established,

@@ -7,13 +7,13 @@ import { obstacleWords } from "../../transport/obstacle-words.js";
 import { formatBound } from "../../util/bound.js";
 import { formatBytes, formatCount, plural } from "../../util/units.js";
 
-/** With fewer connections, the threads themselves account for most of the measured memory. */
+/** With fewer connections than this, the threads account for most of the measured memory. */
 export const WORTH_MEASURING = 10_000;
 
 /** Returns a text such as `2, each with its own table of 20,000 descriptors`. */
 export function describeThreads(result: ConnectResult | ServeResult): string {
   const { threads, hasPrivateTables, nofileLimit, engine } = result;
-  // Sockets in rings have no descriptors.
+  // Sockets held in io_uring have no descriptors.
   if (engine?.name === "uring") return formatCount(threads);
   const whose = !hasPrivateTables ? "sharing one" : threads === 1 ? "with its own" : "each with its own";
   return `${formatCount(threads)}, ${whose} table of ${formatBound(nofileLimit)} descriptors`;

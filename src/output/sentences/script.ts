@@ -1,4 +1,4 @@
-// Words for what a protocol of the user's own reports, shared by the terminal and the pages.
+// Phrases for what a user-defined protocol reports, shared by the terminal and the pages.
 import { basename } from "node:path";
 import type { LatencySummary } from "../../results/histogram/latency-summary.js";
 import type { ScriptResult } from "../../results/script.js";
@@ -16,7 +16,7 @@ export function scriptLines({ script }: Scripted): [string, string | undefined][
   return [
     ["protocol", `${name} (${basename(file)}, SHA-256 ${sha256.slice(0, 12)}…), seed ${seed}${rows}`],
     ["phases", phases.length > 0 ? phases.map(describePhase).join(", ") : undefined],
-    // The sides share their metrics, and most belong to one side.
+    // Both sides share the metrics, but most of them are used by only one.
     ...counters
       .filter(({ value }) => value > 0)
       .map((counter): [string, string] => [counter.name, formatCount(counter.value)]),
@@ -28,7 +28,7 @@ export function scriptLines({ script }: Scripted): [string, string | undefined][
   ];
 }
 
-/** Returns the durations that it measured, by name. */
+/** Returns the durations that the protocol measured, by name. */
 export function scriptRows({ script }: Scripted): { readonly name: string; readonly summary: LatencySummary }[] {
   if (!script) return [];
   return [...script.phases, ...script.histograms].map(({ name, duration }) => ({ name, summary: duration }));

@@ -1,5 +1,5 @@
 // Wraps text to the width of the terminal. Long lines are broken at words and continue below the text that they belong
-// to. Applies to everything printed for people, but not to output for programs or pipes.
+// to. Applies to everything printed for people, but not to output for programs or into pipes.
 
 /** Maximum share of the width for a label. If it is longer, its text starts on a new line. */
 const LABEL_SHARE = 0.5;
@@ -89,7 +89,7 @@ function wrapWords(text: string, width: number, extra: number): string[] {
       line += space! + word;
       continue;
     }
-    // Break a word that fits into no line where it is, if the line has enough room left.
+    // A word that does not fit into any line is broken right here if the line has enough room left.
     const isTooLong = widthOf(word) > width;
     if (line !== "" && !(isTooLong && widthOf(line) + space!.length < room() / 2)) {
       lines.push(line);

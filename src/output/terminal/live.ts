@@ -2,7 +2,7 @@
 import { shownOn } from "./output.js";
 
 export interface Live {
-  /** Replaces what was drawn before with `text`. */
+  /** Replaces what was drawn before by `text`. */
   show(text: string): void;
   /** Erases what is drawn, so that lines can be printed. The next show() draws below them. */
   clear(): void;

@@ -1,6 +1,6 @@
 // The only module that writes to standard output and standard error, as test/output/terminal/output.test.ts checks. It
-// removes escape codes that come from outside, and is the only one that knows the width of the terminal. Line ends are
-// under our control, because functions that make texts take their data through printableData().
+// removes escape codes that come from outside, and is the only module that knows the width of the terminal. Foreign
+// data cannot add line ends, because functions that make texts pass it through printableData().
 import { printable, printableExcept, printableJson, visible } from "../../util/printable.js";
 import { columnsOf, fitText } from "./columns.js";
 
@@ -10,7 +10,7 @@ const PAINTED = new RegExp(`(${ESCAPE}\\[(?:1|2|22|3[126]|39)m)`);
 
 const MOST_WAITING_BYTES = 1024 ** 2;
 
-/** Result of a run that has not been written completely. Kept so that a full disk does not lose it. */
+/** Result of a run that has not been written completely, retained so that a full disk does not lose it. */
 export interface Result {
   readonly text: string;
   readonly isJson: boolean;
@@ -24,7 +24,7 @@ export function print(text: string): void {
   write(process.stdout, `${text}\n`);
 }
 
-/** Returns whether more than 1 MiB of output is waiting for its reader. Callers then skip what they can. */
+/** Returns whether more than 1 MiB of output is waiting for its reader. Callers then leave out what they can. */
 export function isOutputBehind(): boolean {
   return process.stdout.writableLength > MOST_WAITING_BYTES;
 }
@@ -41,7 +41,7 @@ export function printJson(value: unknown): void {
 
 /**
  * Prints an event of a run as one line of JSON on standard output. If that fails (see isOfEvent()), the run continues,
- * because its result matters more. It ends if the reader has gone away.
+ * because its result matters more. The run does end if the reader has gone away.
  */
 export function printEvent(value: object): void {
   process.stdout.write(`${printableJson(value)}\n`, (error) => {
@@ -71,7 +71,7 @@ export function takeUnwritten(): Result | undefined {
   return result;
 }
 
-/** Prints bytes received from a connection within a line: unchanged for a program, escaped for a terminal. */
+/** Prints bytes received from a connection, without a line end: unchanged for a program, escaped for a terminal. */
 export function printReceived(before: string, received: string, after: string): void {
   const shown = process.stdout.isTTY ? visible(received) : received;
   process.stdout.write(`${before}${shown}${after}\n`);
@@ -87,12 +87,12 @@ export function write(stream: NodeJS.WriteStream, text: string): void {
   stream.write(shownOn(stream, text));
 }
 
-/** Returns a text as it is written to a stream: made safe, and wrapped to the width of a terminal. */
+/** Returns a text as it will be written to a stream: made safe, and wrapped to the width of a terminal. */
 export function shownOn(stream: { readonly isTTY?: boolean; readonly columns?: number }, text: string): string {
   return fitText(safeFor(text, stream), columnsOf(stream));
 }
 
-/** Removes all characters that a terminal acts on, except line ends and our own colours. */
+/** Removes all characters that a terminal acts on, except line ends and the colours of paint.ts. */
 export function safeFor(text: string, stream: { readonly isTTY?: boolean }): string {
   if (!stream.isTTY) return ofLines(text);
   return text

@@ -3,7 +3,7 @@ import { styleText } from "node:util";
 import { columnsOf } from "./columns.js";
 
 export type Tone = "bold" | "dim" | "good" | "bad" | "accent";
-/** Paints text for an output, and tells its width. */
+/** Paints text for an output whose width it knows. */
 export interface Paint {
   (tone: Tone, text: string): string;
   /** Width of the terminal; undefined if lines may have any length. */

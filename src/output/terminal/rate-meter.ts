@@ -1,4 +1,4 @@
-// Measures how fast a count grows, averaged over about a second so that the figure is readable while it changes.
+// Measures how fast a count grows. Averages over about a second, so that the figure is readable while it changes.
 
 const WINDOW_MS = 1000;
 

@@ -12,9 +12,11 @@ export interface Progress {
   readonly snapshot: ConnectSnapshot;
   /** Connections that became ready per second. */
   readonly ratePerSec: number;
-  /** Connections are closed once greeted: few are open at once, so progress is the number opened so far. */
+  /**
+   * True if connections are closed once greeted. Few are then open at once, so progress is the number opened so far.
+   */
   readonly isShortLived: boolean;
-  /** What the messages are called; default `messages`. */
+  /** Word for the messages; default `messages`. */
   readonly messageNoun?: "messages" | "requests";
   /** Phases between ESTABLISHED and ready; undefined for plain TCP, whose connections are ready when ESTABLISHED. */
   readonly phases?: Phases | undefined;
@@ -27,7 +29,7 @@ export interface Phases {
   latency(): ConnectResult["latency"];
 }
 
-/** Returns a bar, current figures and times, and with a protocol the latency of each phase. */
+/** Returns a bar, current figures and times, and for a protocol the latency of each phase. */
 export function connectPanel(progress: Progress, paint: Paint = plain): string {
   const { snapshot, ratePerSec, phases } = progress;
   const { requested, failed, lost } = snapshot;

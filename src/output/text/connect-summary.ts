@@ -81,7 +81,7 @@ export function interruptedLine({ established, holdMs }: ConnectResult): string 
 export function singleFailure(result: Explained<ConnectResult>): string {
   const { failures, destinations, names, byDestination, diagnosis } = printableData(result);
   const name = names?.find(({ used }) => used.length > 1)?.name;
-  // If a name has several addresses, each has its own failure.
+  // If a name has several addresses, each failed separately.
   const to = name === undefined ? destinations.join(", ") : `${name} (${failedAttempts(byDestination)})`;
   const meaning = diagnosis.finding?.meaning ?? diagnosis.suspects.map((suspect) => suspect.meaning).join("; or ");
   const errno = failures[0] ? `${failures[0].errno}, ` : "";
@@ -95,7 +95,7 @@ function headline(result: ConnectResult, paint: Paint): string {
     destinations.length > 3 ? `${destinations[0]} and ${destinations.length - 1} more` : destinations.join(", ");
   if (outcome === "met") return paint("good", `target met: ${plural(established, "connection")} to ${to}`);
   const phrases = missPhrases(misses);
-  // A connection that the server refused in its protocol was of no use to anyone, although it was ESTABLISHED.
+  // A connection that the server refused at protocol level failed, although it was ESTABLISHED.
   const unready = misses?.find(({ kind }) => kind === "unready")?.count ?? 0;
   const rest = phrases.length > 0 ? ` ${unready > 0 ? "ready" : "opened"}, ${phrases.join(", ")}` : "";
   const reached = `${formatCount(established - unready)} of ${plural(requested, "connection")} to ${to}${rest}`;
@@ -108,7 +108,7 @@ function failuresText(total: number, kinds: readonly FailureReport[]): string {
   return total === 0 ? "0" : `${formatCount(total)}: ${describeFailures(kinds)}`;
 }
 
-/** Describes what limited the rate on this side, if anything did. The rate then says nothing about the peer. */
+/** Describes what limited the rate on this side, if anything did. If so, the rate says nothing about the peer. */
 function describeHeldBack({ rampShares, rampMs }: ConnectResult): string | undefined {
   if (!rampShares || rampMs < WORTH_TELLING_MS) return undefined;
   const causes = [

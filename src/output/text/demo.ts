@@ -10,11 +10,11 @@ import { formatBytes, formatCount, formatDuration, plural } from "../../util/uni
 import { type Paint, plain } from "../terminal/paint.js";
 import { diagnosisLines } from "./diagnosis.js";
 
-/** Evidence collected by the demo. */
+/** Evidence that the demo collected. */
 export interface DemoEvidence {
   readonly wanted: number;
   readonly port: number;
-  /** ESTABLISHED sockets with that local port in the kernel's table while all were held. */
+  /** Number of ESTABLISHED sockets with that local port in the kernel's table while all were held. */
   readonly counted: number;
   readonly countedBy: string;
   /** Three of the connections, as listed by the kernel. */

@@ -6,7 +6,7 @@ import { formatCount, plural } from "../../util/units.js";
 type Names = NonNullable<ConnectResult["names"]>;
 type Counts = NonNullable<ConnectResult["byDestination"]>;
 
-/** Beyond this many, names and destinations are only counted. */
+/** Maximum number of names and destinations to list. More are only counted. */
 const TOLD = 4;
 
 /** Returns a text such as `many.test: 10.0.0.1, 10.0.0.2`; undefined if no name was given. */
@@ -38,7 +38,7 @@ export function outcomesLine(counts: Counts = []): string | undefined {
   );
 }
 
-/** Returns the addresses that a single connection tried before one answered; undefined if the first did. */
+/** Returns the addresses that a single connection tried before one answered; undefined if the first one did. */
 export function triedLine(names: Names, counts: Counts = []): string | undefined {
   const tried = failedAttempts(counts);
   if (tried === "") return undefined;

@@ -13,10 +13,12 @@ import { alignLabels, stackRows } from "../terminal/table.js";
 
 const TONES: Record<LimitVerdict, Tone> = { insufficient: "bad", unknown: "accent", low: "accent", ok: "good" };
 
-/** Limits that are always shown, because everyone asks about them. */
+/** Limits that are always shown, because users ask about them most. */
 const WELL_KNOWN = ["nofile", "source-ports"];
 
-/** @param isWhole whether to include limits that neither bind nor matter for this load */
+/**
+ * @param isWhole whether to include limits that do not matter for this load
+ */
 export function predictionText(of: Prediction, isWhole: boolean, paint: Paint = plain): string {
   const prediction = printableData(of);
   const shown = isWhole ? prediction.limits : prediction.limits.filter((row) => isWorthShowing(row, prediction));
@@ -53,7 +55,7 @@ export function predictionText(of: Prediction, isWhole: boolean, paint: Paint = 
   ].join("\n");
 }
 
-/** Puts the label before the first of several lines. */
+/** Puts the label in front of the first of several lines. */
 function eachBelow(label: string, lines: readonly string[]): (readonly [label: string, text: string])[] {
   return lines.map((line, i) => [i === 0 ? label : "", line]);
 }
@@ -89,7 +91,7 @@ function wantedText(isTargetMet: boolean, connections: number): string {
   return isTargetMet ? `: the ${formatCount(connections)} wanted fit` : `, not the ${formatCount(connections)} wanted`;
 }
 
-/** Unlimited only if every limit on such a load is unreadable. */
+/** The ceiling is unlimited only if every limit on the load is unreadable. */
 function countText(ceiling: Bound, endless: string): string {
   return ceiling === "unlimited" ? endless : formatCount(ceiling);
 }
@@ -133,7 +135,7 @@ function enginesText({ client, server }: Prediction["engines"]): string {
   return `, client with ${clients}, server with ${servers}`;
 }
 
-/** Describes the TLS handshakes that a core can do. */
+/** Describes how many TLS handshakes a core can do. */
 function describeHandshakes({ cost, role }: Prediction): string | undefined {
   const { full, resumed } = cost.protocol?.handshakesPerSec ?? {};
   if (full === undefined) return undefined;

@@ -45,14 +45,14 @@ export function experimentText(result: ExperimentResult, paint: Paint = plain, c
   const busy = describeHostLoad(hostLoad);
   const rows = [
     ["claim", `${claim} (${claims.join(", ")})`],
-    // An experiment that could not run has neither.
+    // An experiment that could not run has neither observation nor evidence.
     ...(prediction === "-" ? [] : [["predicted", prediction] as const]),
     ...(observed === "-" ? [] : [["observed", observed] as const]),
     [
       "verdict",
       `${paint(TONES[verdict], LAB_VERDICT_WORDS[verdict])}${reason ? `: ${reason}` : ""} (${formatDuration(elapsedMs)})`,
     ],
-    // An inconclusive verdict already names it as the reason.
+    // An inconclusive verdict already gives this as its reason.
     ...(busy === undefined || verdict === "inconclusive" ? [] : [["host", `was busy: ${busy}`] as const]),
   ] as const;
   return [...labelled(rows, "  ", columns), ...evidence.flatMap((it) => evidenceLines(it, paint, columns))].join("\n");
@@ -145,7 +145,7 @@ function clauses(text: string, width: number): string[] {
   return text.length <= width ? [text] : text.split(/(?<=;) /);
 }
 
-/** Wraps at word boundaries; a word longer than a line stays whole. */
+/** Wraps at word boundaries, and leaves a word longer than a line whole. */
 function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(" ")) {

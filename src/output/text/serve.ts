@@ -19,7 +19,7 @@ export function listeningLine({ ip, port }: { readonly ip: string; readonly port
   return printable(`listening on ${formatEndpoint(ip, port)}`);
 }
 
-/** Describes the server's certificate so that it can be recognized. */
+/** Describes the server's certificate, so that users can recognize it. */
 export function certificateLine({
   fingerprint,
   isSelfSigned,
@@ -64,7 +64,9 @@ export function isSameMoment(a: ServeSnapshot, b: ServeSnapshot): boolean {
   return keys.every((key) => a[key] === b[key]);
 }
 
-/** @param printed number of client addresses printed; undefined if none were requested */
+/**
+ * @param printed number of client addresses printed; undefined if they were not requested
+ */
 export function serveSummary(of: Explained<ServeResult>, printed: number | undefined, paint: Paint = plain): string {
   const result = printableData(of);
   const why = diagnosisLines(result.diagnosis, paint);

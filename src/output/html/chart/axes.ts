@@ -1,4 +1,4 @@
-// Draws axes and grids: ticks and labels next to the area of the marks.
+// Draws axes and grids: ticks and labels around the plot area.
 import type { Projection, Tick } from "./projection.js";
 import { type Attributes, element, textElement } from "./svg.js";
 
@@ -20,7 +20,7 @@ export interface Margins {
 const TICK_LENGTH = 6;
 const TICK_GAP = 9;
 const LABEL_GAP = 43;
-/** Offsets that align the middle or top of a text with its position, instead of its baseline. */
+/** Offsets that align the middle or top of a text, rather than its baseline, with its position. */
 export const MIDDLE = "0.32em";
 const TOP = "0.71em";
 
@@ -87,7 +87,7 @@ export function yGrid(area: Area, { ticks }: Projection): string {
   );
 }
 
-/** Groups elements that look alike; returns an empty string if there are none. */
+/** Groups elements of the same style; returns an empty string if there are none. */
 export function group(label: string, attributes: Attributes, elements: readonly string[]): string {
   return elements.length === 0 ? "" : element("g", { "aria-label": label, ...attributes }, ...elements);
 }

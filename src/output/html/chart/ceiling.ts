@@ -1,5 +1,5 @@
-// Draws what each limit allows as bars on a log axis, lowest first, with the binding limit and the requested number
-// marked. Limits without a number get a line of text.
+// Draws bars on a log axis for what each limit allows, lowest first. Marks the binding limit and the requested number.
+// Limits without a number get a line of text.
 
 import type { CeilingEvidence, UnnumberedLimit } from "../../../results/lab/evidence.js";
 import { formatCount } from "../../../util/units.js";
@@ -137,7 +137,7 @@ function cut(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1).trimEnd()}…`;
 }
 
-/** Selects the limits on held connections, those unknown first because they may be the lowest. */
+/** Selects the limits on held connections, unknown ones first because any of them may be the lowest. */
 function ofConnections(unnumbered: readonly UnnumberedLimit[]): readonly UnnumberedLimit[] {
   const all = ["unknown", "unlimited"].map((allows) => unnumbered.filter((limit) => limit.allows === allows));
   return all.flat();

@@ -8,10 +8,10 @@ export const CHART_WIDTH = 1000;
 const NARROW_WIDTH = 354;
 
 export interface ChartNames {
-  /** Unique on the page. */
+  /** Prefix for IDs; unique on the page. */
   readonly id: string;
   readonly title: string;
-  /** Text alternative for people who cannot see the chart. */
+  /** Text alternative for readers who cannot see the chart. */
   readonly description: string;
 }
 
@@ -24,7 +24,7 @@ export interface Drawing {
 /**
  * Draws a chart in two versions, of which the page shows the one that fits.
  *
- * @param draw draws the chart at a given width; a narrow chart has room for fewer ticks
+ * @param draw draws the chart at a given width; a narrow chart should have fewer ticks
  * @returns two `<svg>` elements with accessible names and descriptions
  */
 export function drawChart(names: ChartNames, draw: (width: number, isNarrow: boolean) => Drawing): Markup {

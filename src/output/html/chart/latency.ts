@@ -1,5 +1,5 @@
-// Draws latencies on a log axis: a dot for the median, thinner and thinner lines to p90, p99, p99.9 and the maximum,
-// and a table below.
+// Draws latencies on a log axis, as a dot for the median and ever thinner lines to p90, p99, p99.9 and the maximum. A
+// table follows.
 
 import type { LatencySummary } from "../../../results/histogram/latency-summary.js";
 import type { LatencyEvidence } from "../../../results/lab/evidence.js";
@@ -96,12 +96,12 @@ ${chart}
 <tbody>${rows.map((row) => html`<tr><th scope="row">${row.name}</th><td data-label="count" class="number">${formatCount(row.count)}</td>${FIGURES.map(([name, key]) => html`<td data-label="${name}" class="number">${formatUs(row[key])}</td>`)}</tr>`)}</tbody></table></div>`;
 }
 
-/** Draws latencies below a microsecond as one, because a log axis has no 0. */
+/** Draws latencies below a microsecond as a microsecond, because a log axis has no 0. */
 function atLeast1(summary: LatencySummary): LatencySummary {
   return { ...summary, minUs: Math.max(1, summary.minUs), p50Us: Math.max(1, summary.p50Us) };
 }
 
-/** Limits every value to what the axis can show. */
+/** Clamps every value to what the axis can show. */
 function onAxis(summary: LatencySummary): LatencySummary {
   const at = (us: number) => Math.max(1, drawable(us));
   const { minUs, meanUs, p50Us, p90Us, p99Us, p999Us, maxUs } = summary;

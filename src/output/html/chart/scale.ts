@@ -21,24 +21,24 @@ export function leastOf(values: readonly number[]): number {
   return values.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY);
 }
 
-/** Bounds on the values that an axis can show. Figures next to the chart give values beyond them. */
+/** Bounds on the values that an axis can show. The figures next to the chart give values beyond them. */
 const LARGEST = 1e15;
 const SMALLEST = 1e-9;
 
-/** Limits a value to what an axis can show. */
+/** Clamps a value to what an axis can show. */
 export function drawable(value: number): number {
   if (Number.isNaN(value) || Math.abs(value) < SMALLEST) return 0;
   return Math.max(-LARGEST, Math.min(value, LARGEST));
 }
 
-/** Limits a point to what two axes can show. */
+/** Clamps a point to what both axes can show. */
 export function drawablePoint([x, y]: readonly [number, number]): [number, number] {
   return [drawable(x), drawable(y)];
 }
 
 type Step = readonly [from: number, unit: string];
 
-/** Larger units for each unit. The first one that the maximum reaches is used. */
+/** Larger units for each unit. An axis uses the first one that its maximum reaches. */
 const LARGER: Readonly<Record<string, readonly Step[]>> = {
   bytes: [
     [1024 ** 3, "GiB"],

@@ -17,7 +17,7 @@ const COLOURS = 6;
 const FEW = 24;
 
 export interface SeriesOptions {
-  /** Moments to mark on the horizontal axis, in its unit. */
+  /** Times to mark on the horizontal axis, in its unit. */
   readonly moments?: readonly { readonly x: number; readonly name: string }[];
   /** True if each value holds until the next one. */
   readonly isStepped?: boolean;

@@ -1,4 +1,4 @@
-// Draws bars that consist of parts, such as the memory of a connection by its owner, on an axis that starts at zero.
+// Draws stacked bars, such as the memory of a connection by owner, on an axis that starts at zero.
 import type { StackEvidence } from "../../../results/lab/evidence.js";
 import { html, type Markup } from "../markup.js";
 import { areaOf, xAxis, xGrid } from "./axes.js";

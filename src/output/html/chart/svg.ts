@@ -21,7 +21,7 @@ export function textElement(name: string, attributes: Attributes, text: string):
   return element(name, attributes, escapeXml(text));
 }
 
-/** Rounds to hundredths, which is more precise than visible and much shorter. */
+/** Rounds to hundredths, which is finer than the eye can see and keeps the SVG short. */
 export function coordinate(value: number): string {
   return String(Math.round(value * 100) / 100);
 }

@@ -1,4 +1,5 @@
-// Formats the first line of `fourtuple ports` for an address: one sentence that says exactly what the figures support.
+// Formats the first line of `fourtuple ports` for an address: one sentence that claims no more than the figures
+// support.
 
 import type { SocketTable } from "../../../results/sockets/socket-table.js";
 import type { SocketFilter } from "../../../socket-table/summary.js";
@@ -6,7 +7,7 @@ import { printableData } from "../../../util/printable.js";
 import { formatCount, plural } from "../../../util/units.js";
 import { type Paint, plain } from "../../terminal/paint.js";
 
-/** Target: a port or range, at one of this host's addresses or at any. */
+/** Target: a port or range, at one of this host's addresses or at all of them. */
 export interface PortName {
   readonly ip: string | undefined;
   /** For example `7777` or `127.0.0.1:7777`. */
@@ -21,7 +22,7 @@ export interface PortSides {
   readonly remote: SocketTable;
 }
 
-/** Filter on the sockets that were read. Statements apply only to these. */
+/** Filter on the sockets that were read. Statements apply to these only. */
 export type Conditions = Pick<SocketFilter, "states" | "family" | "remoteIp">;
 
 export function isFiltered({ states, family, remoteIp }: Conditions): boolean {
@@ -35,7 +36,7 @@ export function kindOf(noun: string, { states, family, remoteIp }: Conditions): 
   return `${ofFamily}${noun}${inStates}${withPeer(remoteIp)}`;
 }
 
-/** Returns a sentence such as `no TCP socket … has it`. Names the filter, because other sockets may exist. */
+/** Returns a sentence such as `no TCP socket … has it`. It names the filter, because other sockets may exist. */
 export function nothingText(of: string | undefined, filter: Conditions = {}): string {
   const name = printableData(of);
   const kind = kindOf("TCP socket of this host", printableData(filter));
@@ -58,7 +59,7 @@ export function headline(target: PortName, sides: PortSides, filter: Conditions 
   return paint("bold", lesser(target, local, remote, filter));
 }
 
-/** Describes who shares the port, and that accept() used no other. */
+/** Says who shares the port, and that accept() used no other. */
 function proof(target: PortName, { local, remote }: PortSides, filter: Conditions): string {
   const rows = local.accepted.top.filter((row) => row.established > 0);
   const accepted = establishedIn(local.accepted);
@@ -109,7 +110,7 @@ function lesser(target: PortName, local: SocketTable, remote: SocketTable, filte
 
 function leadTo(count: number, target: PortName, remote: SocketTable): string {
   const to = target.ip === undefined ? portLabel(target) : target.name;
-  // Omit the addresses if there are accepted sockets whose peer has that port, because those count as well.
+  // Omit the addresses if accepted sockets have a peer with that port, because the count includes those.
   const { distinct } = remote.byLocalAddress;
   const from = remote.incoming > 0 ? "" : `, from ${plural(distinct, "local address", "local addresses")}`;
   return `${count === 1 ? "leads" : "lead"} to ${to}${from}; each uses a local port`;
@@ -125,7 +126,7 @@ function localPort({ ip, port }: Pick<PortName, "ip" | "port">): string {
   return `local ${portLabel({ port })}${ip === undefined ? "" : ` of ${ip}`}`;
 }
 
-/** The text names the state, so only the rest of the filter is added. */
+/** The text already names the state, so add only the rest of the filter. */
 function established(count: number, { family, remoteIp }: Conditions, where = ""): string {
   return `${formatCount(count)} ${kindOf(`ESTABLISHED ${noun(count)}${where}`, { family, remoteIp })}`;
 }

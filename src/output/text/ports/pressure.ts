@@ -132,7 +132,7 @@ function translatedLines({ rows, distinct }: TranslatedPorts, top: number, paint
 
 function owners({ owners: all = [] }: PressureRow): string {
   const name = ({ pid, command }: (typeof all)[number]) => (pid === undefined ? "not visible" : `${command} (${pid})`);
-  // The count of a sole owner would repeat the total.
+  // With a single owner, its count would repeat the total.
   return all.map((owner) => (all.length === 1 ? name(owner) : `${name(owner)} ${formatCount(owner.inUse)}`)).join(", ");
 }
 

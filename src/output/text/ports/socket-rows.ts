@@ -1,9 +1,9 @@
-// Formats sockets as rows of text with the columns of `ss`. Rows share one buffer and need no allocation, because there
-// may be millions.
+// Formats sockets as rows of text with the columns of `ss`. All rows share one buffer without further allocation,
+// because there may be millions.
 import type { SocketView } from "../../../socket-table/view.js";
 
 const BUFFER_BYTES = 256 * 1024;
-/** More than the longest row needs, in bytes. */
+/** Size in bytes that no row reaches. */
 const ROW_BYTES = 512;
 const COLUMNS = { state: 12, queue: 8, endpoint: 24 } as const;
 const SPACE = 32;

@@ -38,7 +38,7 @@ export function portText(of: PortName, both: PortSides, more: PortExtras, paint:
   const { memory: asksForMemory } = local;
   const lines = [
     headline(target, sides, extras.filter, paint),
-    // With --memory, owners come first, because the question is who holds it.
+    // With --memory, owners come first, because the question is who holds the memory.
     ...(asksForMemory ? owners(extras, paint) : []),
     "",
     ...alignLabels(facts(target, sides, extras), "  "),
@@ -139,7 +139,7 @@ function owners({ owners: summary, top }: PortExtras, paint: Paint): string[] {
   return summary ? ownerLines(summary, top, paint) : [];
 }
 
-/** Returns a remark on how many sockets of another kind a count includes. */
+/** Says how many sockets of another kind a count includes. */
 function aside(count: number, what: string): string {
   return count > 0 ? ` (including ${formatCount(count)} ${what})` : "";
 }
@@ -175,7 +175,7 @@ function memory({ memory: used }: SocketTable): string | undefined {
   return `${mean} of buffers per socket, ${formatBytes(used.maxChargedBytes)} at most, ${formatBytes(used.chargedBytes)} total`;
 }
 
-/** Returns what the figure omits, which is all of the memory while buffers are empty. */
+/** Says which memory the figure omits, which is all of it while buffers are empty. */
 function memoryNote({ memory: used }: SocketTable): string | undefined {
   return hasMemory(used) ? "plus about 4 KB each for the socket, its inode and its file" : undefined;
 }

@@ -1,5 +1,5 @@
-// Formats the tables of `fourtuple ports`: rankings, listeners with accept queues, destinations under pressure and
-// owners.
+// Formats the tables of `fourtuple ports`: rankings, listeners with their accept queues, destinations under pressure,
+// and owners.
 
 import type { Owner, OwnerMemory, OwnerSummary } from "../../../results/sockets/owners.js";
 import type {
@@ -101,7 +101,7 @@ export function ownerLines(summary: OwnerSummary, top: number, paint: Paint): st
     summary.notVisible > 0 ? `${plural(summary.notVisible, "socket")} without a visible owner` : undefined,
     summary.kernelOwned > 0 ? `${formatCount(summary.kernelOwned)} owned by the kernel (such as TIME_WAIT)` : undefined,
     unowned && unowned.chargedBytes > 0 ? `${formatBytes(unowned.chargedBytes)} of buffers in these` : undefined,
-    // Invisible io_uring registrations matter only if some owner is missing.
+    // Invisible io_uring registrations matter only if an owner is missing.
     ownersNote(summary.notVisible > 0 ? summary : { ...summary, ringHolders: [] }),
   ].filter((note) => note !== undefined);
   if (notes.length === 0) return lines;
