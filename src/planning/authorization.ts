@@ -1,4 +1,4 @@
-// Decides when a run needs --authorized: for many connections to another host.
+// Decides when a run needs --authorized, which is for many connections to another host.
 import { formatIp, type IpAddress } from "../util/address.js";
 import { AppError } from "../util/errors.js";
 import { formatCount } from "../util/units.js";
@@ -8,7 +8,7 @@ import type { RunSpec } from "./run-spec.js";
 const UNCONFIRMED = 1000;
 
 /**
- * @param foreign a destination that is not an address of this host; undefined if there is none
+ * @param foreign a destination outside this host; undefined if there is none
  * @throws {AppError} E_NOT_AUTHORIZED when too many connections would go there without confirmation
  */
 export function assertAuthorized(foreign: IpAddress | undefined, { connections, authorized }: RunSpec): void {

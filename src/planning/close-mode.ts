@@ -1,4 +1,4 @@
-// How connections are closed: with an RST if there are many, to avoid TIME_WAITs, and otherwise with a FIN.
+// Chooses how to close connections: with an RST if there are many, to avoid TIME_WAIT, and otherwise with a FIN.
 
 /** Number of connections above which RST is the default. */
 export const RST_ABOVE = 1000;

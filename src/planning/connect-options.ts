@@ -16,8 +16,8 @@ export interface ConnectOptions extends MessageOptions, Omit<ProtocolOptions, Se
    */
   readonly to: string | readonly string[];
   /**
-   * Whether to use all addresses of a host name in turn, or the resolver's first; default `all`. A single connection
-   * tries them in order.
+   * Whether to use all addresses of a host name in turn or only the resolver's first; default `all`. A single
+   * connection tries them in order.
    */
   readonly resolve?: "first" | "all" | undefined;
   /** Uses only addresses of this family. */
@@ -26,7 +26,7 @@ export interface ConnectOptions extends MessageOptions, Omit<ProtocolOptions, Se
   readonly connections?: number | undefined;
   /** Number of connections to start per second, over all threads; default: as fast as possible. */
   readonly connectRatePerSec?: number | undefined;
-  /** Consecutive ramps, up or down, instead of `connections` and `connectRatePerSec`. */
+  /** Consecutive ramps, up or down. Replaces `connections` and `connectRatePerSec`. */
   readonly stages?: readonly Stage[] | undefined;
   /** Maximum number of handshakes in flight, over all threads; default 1,024. */
   readonly concurrency?: number | undefined;
@@ -41,24 +41,27 @@ export interface ConnectOptions extends MessageOptions, Omit<ProtocolOptions, Se
    * reaches the destination.
    */
   readonly sources?: SourceOption | undefined;
-  /** Source ports that we choose from, or `kernel`; default 1024-65535, or for a single connection, `kernel`. */
+  /**
+   * Source ports to choose from, or `kernel` to let the kernel choose; default 1024-65535, or for a single connection,
+   * `kernel`.
+   */
   readonly sourcePorts?: SourcePortOption | undefined;
   /** Sends a PROXY protocol header of this version first, with the connection's own addresses; default none. */
   readonly proxyProtocol?: ProxyVersion | undefined;
   /**
-   * Maximum 99th percentile of the round-trip time or, without messages, of the connect latency. Otherwise the target
-   * is missed.
+   * Maximum 99th percentile of the round-trip time or, without messages, of the connect latency. The run misses its
+   * target if it is exceeded.
    */
   readonly maxP99Ms?: number | undefined;
-  /** Minimum rate of ESTABLISHED connections per second. Otherwise the target is missed. */
+  /** Minimum rate of connections ESTABLISHED per second. The run misses its target below it. */
   readonly minRatePerSec?: number | undefined;
   /** Number or percentage (`"1%"`) of connections that may fail or be lost; default none. */
   readonly maxFailed?: number | string | undefined;
-  /** How to close connections; default `rst` above 1,000 connections, to avoid TIME_WAITs. */
+  /** How to close connections; default `rst` above 1,000 connections, to avoid TIME_WAIT. */
   readonly close?: "rst" | "fin" | undefined;
   /**
    * Closes each connection after its greeting, so that all `connections` come and go. At most `concurrency` are open at
-   * once, plus those that receive no greeting within a second, which stay open. Default false.
+   * once, plus those that receive no greeting within a second and stay open. Default false.
    */
   readonly closeAfterGreeting?: boolean | undefined;
   /**
@@ -66,10 +69,7 @@ export interface ConnectOptions extends MessageOptions, Omit<ProtocolOptions, Se
    * Default: as many tables as needed.
    */
   readonly oneTable?: boolean | undefined;
-  /**
-   * I/O engine: `epoll`, `uring` (io_uring), or `auto`, which selects the best for the run and the host; default
-   * `auto`.
-   */
+  /** I/O engine: `epoll`, `uring` (io_uring), or `auto` for the best one for the run and the host; default `auto`. */
   readonly engine?: EngineChoice | undefined;
   /** Confirms that you are authorized to open more than 1,000 connections to another host. */
   readonly authorized?: boolean | undefined;

@@ -1,5 +1,5 @@
 // Reads what planning needs from the host: addresses of names, usable source addresses, routes, local addresses and
-// source ports. It is read once; planTuples() uses it without further access to the host. Connects to no peer.
+// source ports. The host is read once; planTuples() does not access it again. Nothing connects to a peer.
 
 import { addressOf, canBind, readInterfaces } from "../linux/netlink/interfaces.js";
 import { resolveAll } from "../linux/resolve.js";
@@ -17,16 +17,16 @@ import { type CheckedSources, checkSources, routeSource } from "./sources.js";
 /** Addresses of a destination in the spec, restricted to the requested family, in the resolver's order. */
 export interface ResolvedDestination {
   readonly ips: readonly IpAddress[];
-  /** Reachable addresses, or all if none is reachable, so that the kernel reports the reason. */
+  /** Reachable addresses, or all of them if none is reachable, so that the kernel reports the reason. */
   readonly reachable: readonly IpAddress[];
 }
 
 export interface HostReadings {
   /** In the order of the spec's destinations. */
   readonly resolved: readonly ResolvedDestination[];
-  /** Result for the given source addresses; undefined if none were given. */
+  /** Check of the given source addresses; undefined if none were given. */
   readonly sources: CheckedSources | undefined;
-  /** By destination address: the source address that the kernel would use, or why there is none. */
+  /** By destination address: the source address that the kernel would choose, or why there is none. */
   readonly routes: ReadonlyMap<string, IpAddress | BadSource>;
   /** Destination addresses that are local to this host. */
   readonly own: ReadonlySet<string>;
@@ -81,7 +81,7 @@ function findOwn(
 }
 
 /**
- * @param sources source addresses given, including unusable ones
+ * @param sources the given source addresses, including unusable ones
  * @returns addresses in the order of the spec's destinations
  * @throws {AppError} E_ADDRESS or E_RESOLVE
  */

@@ -1,4 +1,4 @@
-// Plans a run's 4-tuples from a spec and host readings. The function is pure, so a run and a prediction get the
+// Plans a run's 4-tuples from a spec and host readings. Planning is a pure function, so a run and a prediction get the
 // same plan.
 import type { ResolvedName } from "../results/connect.js";
 import type { BadSource } from "../results/peer.js";
@@ -17,7 +17,7 @@ export interface PlannedTuples {
   readonly plan: TuplePlan;
   /** Host names among the destinations. */
   readonly names: readonly ResolvedName[];
-  /** Number of destinations to try in order for one connection; 1 unless the run has a single connection. */
+  /** Number of destinations that a connection tries in order; always 1 unless the run has a single connection. */
   readonly tries: number;
   /** First destination that is not local to this host; undefined if both ends of each connection are here. */
   readonly foreign: IpAddress | undefined;
@@ -33,7 +33,7 @@ const LOOPBACK_FIRST: IpAddress = { family: 4, bytes: Uint8Array.of(127, 0, 0, 1
 const LOOPBACK_ADDRESSES = 2 ** 24 - 3;
 
 /**
- * Creates a plan without source addresses and destinations that are unusable according to the readings.
+ * Creates a plan that leaves out source addresses and destinations that are unusable according to the readings.
  *
  * @throws {AppError} E_NO_SOURCE when no source address of a destination's family was given
  */
@@ -49,7 +49,7 @@ export function planTuples(spec: TupleSpec, host: HostReadings): PlannedTuples {
       ),
     ),
   );
-  // A range's ports share an address object, so each address is checked once.
+  // The ports of a range share an address object, so check each address once.
   const ips = new Set(destinations.map(({ ip }) => ip));
   const foreign = [...ips].find((ip) => !host.own.has(formatIp(ip)));
   // A local client with the server's port would be counted as a connection of the server.
@@ -91,7 +91,7 @@ function groupBySources(
 
 interface Sources {
   readonly list: readonly AddressRange[];
-  /** Equal for equal addresses. */
+  /** Returns equal keys for equal addresses. */
   readonly key: string;
 }
 
@@ -116,7 +116,7 @@ function listNames(
   used: readonly (readonly IpAddress[])[],
 ): ResolvedName[] {
   return destinations.flatMap(({ host }, i) => {
-    // IP addresses are not names, whatever their notation.
+    // IP addresses are not names, in any notation.
     if (/^[\d.]+$|:/.test(host)) return [];
     const { ips, reachable } = resolved[i]!;
     return [
@@ -130,7 +130,7 @@ function listNames(
   });
 }
 
-/** Removes duplicate destinations, so that their 4-tuples are only planned once. */
+/** Removes duplicate destinations, so that their 4-tuples are planned only once. */
 function withoutRepeats(destinations: readonly Destination[]): Destination[] {
   const texts = new Map<IpAddress, string>();
   const textOf = (ip: IpAddress) => {
@@ -162,7 +162,7 @@ function sourcesFor(
   if (host.sources) return host.sources.good.filter(({ first }) => first.family === ip.family);
   if (isSingle && sourcePorts === undefined) return [{ first: anyAddress(ip.family), count: 1 }];
   if (ip.family === 4 && isLoopback(ip)) {
-    // Add one address, because other programs use some of the ports.
+    // Add a spare address, because other programs use some of the ports.
     const needed = Math.ceil(connections / (portCount(ports) * destinations)) + 1;
     // Explicitly bound ports are unavailable to others, so a large run avoids 127.0.0.1.
     const first = connections > LARGE ? addToIp(LOOPBACK_FIRST, 1) : LOOPBACK_FIRST;
@@ -177,7 +177,7 @@ function sourcesFor(
 function neighboursOf(source: IpAddress, { interfaces }: HostReadings): IpAddress[] {
   const text = formatIp(source);
   const holder = interfaces.find((list) => list.some((each) => formatIp(each) === text)) ?? [];
-  // Link-local addresses only reach each other.
+  // Link-local addresses can only reach one another.
   return holder.filter(
     (each) => each.family === source.family && formatIp(each) !== text && isLinkLocal(each) === isLinkLocal(source),
   );

@@ -12,28 +12,28 @@ import type { AnswerSpec, MessageSpec, OpeningSpec } from "./run-spec.js";
 
 export interface MessageOptions {
   /**
-   * Sent on every connection at `messageRatePerSec`. Over plain TCP and TLS, `%i` in this and in `firstMessage` is the
-   * connection's number, and `%%i` is the text `%i`.
+   * Message sent on every connection at `messageRatePerSec`. Over plain TCP and TLS, `%i` in this and in `firstMessage`
+   * is the connection's number, and `%%i` is the text `%i`.
    */
   readonly message?: string | Uint8Array | undefined;
   /** Messages per second on each connection, fractions allowed; default 1. */
   readonly messageRatePerSec?: number | undefined;
   /**
-   * Number of messages or HTTP requests over all connections, each of which sends its equal share. The run ends when
-   * they are answered, or after `durationMs`, which is then unlimited by default. Without `messageRatePerSec`, each
-   * connection sends its next one as soon as the previous is answered.
+   * Total number of messages or HTTP requests, in equal shares for all connections. The run ends when all are answered,
+   * or after `durationMs`, which is then unlimited by default. Without `messageRatePerSec`, each connection sends its
+   * next message as soon as the previous one is answered.
    */
   readonly requests?: number | undefined;
-  /** What answers a message; default `echo`. A run with unanswered messages misses its target. */
+  /** What counts as an answer to a message; default `echo`. A run with unanswered messages misses its target. */
   readonly expect?: ExpectOption | undefined;
   /**
-   * Plain TCP and TLS: sent once on every connection before it is ready. If `expect` is given, or a `message`, the
-   * connection is ready once this has been answered in the same way.
+   * Plain TCP and TLS: message sent once on every connection before it is ready. With `expect` or a `message`, the
+   * connection is ready once this first message has been answered in the same way.
    */
   readonly firstMessage?: string | Uint8Array | undefined;
   /**
-   * Plain TCP and TLS: wait for the server's greeting before sending anything. It ends with the first bytes read or,
-   * with `expect: { until }`, like an answer. Default false.
+   * Plain TCP and TLS: whether to wait for the server's greeting before sending anything. The greeting ends with the
+   * first bytes read or, with `expect: { until }`, where an answer would. Default false.
    */
   readonly awaitGreeting?: boolean | undefined;
 }
@@ -54,7 +54,7 @@ export function parseMessages(options: MessageOptions & Pick<MqttOptions, "publi
 } {
   const { message, messageRatePerSec, expect, firstMessage, awaitGreeting = false } = options;
   const hasMessage = message !== undefined;
-  // MQTT publishes a payload of its own if none is given.
+  // If no payload is given, MQTT publishes a generated one.
   const sends = hasMessage || options.publish !== undefined;
   if (messageRatePerSec !== undefined && !sends) {
     throw invalid("a message rate requires a message", "add -m ping, or leave out -r");
@@ -77,7 +77,7 @@ export function parseMessages(options: MessageOptions & Pick<MqttOptions, "publi
 }
 
 /**
- * Returns what MQTT clients publish: the given payload, or one with a time stamp.
+ * Returns what MQTT clients publish: the given payload, or one with a timestamp.
  * @throws {AppError} E_OPTION
  */
 export function parsePublication(options: MessageOptions & MqttOptions, spec: MqttSpec): MessageSpec | undefined {
@@ -93,7 +93,7 @@ export function parsePublication(options: MessageOptions & MqttOptions, spec: Mq
   return { base64: toBase64(payload), ratePerSec: rateOf(options), expect: expect ?? answerOf(spec) };
 }
 
-/** Returns the rate of a connection's messages; undefined if they follow each other's answers. */
+/** Returns the message rate of a connection; undefined if each message follows the previous answer. */
 function rateOf({ messageRatePerSec, requests }: MessageOptions): number | undefined {
   return messageRatePerSec ?? (requests === undefined ? 1 : undefined);
 }
@@ -127,7 +127,7 @@ export function checkRequests(
 }
 
 /**
- * Finds an option that only applies to a plain byte stream.
+ * Finds an option that applies only to a plain byte stream.
  * @returns its name on the command line
  */
 export function findStreamOption({ expect, firstMessage, awaitGreeting }: MessageOptions): string | undefined {
@@ -147,9 +147,9 @@ export function speaksHttp(to: string | readonly string[]): boolean {
 }
 
 /**
- * Returns when a script's messages are due; undefined if it sends none. Its file says what they are.
+ * Returns when a script's messages are due; undefined if it sends none. Their content is up to the script.
  *
- * @throws {AppError} E_OPTION for an option that says so too
+ * @throws {AppError} E_OPTION for an option that specifies their content
  */
 export function parseScripted(spec: ScriptedSpec, options: MessageOptions): MessageSpec | undefined {
   const { message, messageRatePerSec, expect } = options;
@@ -164,7 +164,7 @@ export function parseScripted(spec: ScriptedSpec, options: MessageOptions): Mess
   return { base64: "", ratePerSec: rateOf(options), expect: spec.isAnswered ? "handler" : "none" };
 }
 
-/** Options of an HTTP run that affect its requests. */
+/** Options that affect the requests of an HTTP run. */
 interface RequestOptions extends MessageOptions {
   readonly maxMessageBytes?: number | undefined;
   readonly stages?: readonly unknown[] | undefined;
@@ -216,7 +216,7 @@ function parseExpect(expect: ExpectOption): AnswerSpec {
   return { expect: "bytes", answerBytes: bytes };
 }
 
-/** Whether a connection must hear from the peer before it is ready. */
+/** Returns whether a connection must hear from the peer before it is ready. */
 export function awaitsPeer(opening: OpeningSpec | undefined): boolean {
   if (opening === undefined) return false;
   return opening.awaitsGreeting || (opening.base64 !== undefined && opening.expect !== "none");

@@ -53,7 +53,7 @@ export function parseRunSpec(options: ConnectOptions, script?: LoadedScript): Ru
   const spoken = parseProtocol(options, script, opening);
   const { requests } = options;
   const ownMessage = parseMessage(options, spoken.protocol);
-  // Scheduled requests and publications are a load, even on one connection.
+  // Requests and publications on a schedule are a load, even over a single connection.
   const isSingle = stages.length === 0 && connections === 1 && ownMessage === undefined && requests === undefined;
   const { durationMs = isSingle || requests !== undefined ? Number.POSITIVE_INFINITY : HOLD_MS } = options;
   const sent = ownMessage ?? message;
@@ -107,14 +107,14 @@ export function parseDestinations(to: string | readonly string[]): DestinationSp
   });
 }
 
-/** Returns the message of a protocol that makes its own: an HTTP request, or what MQTT publishes. */
+/** Returns the message of a protocol that generates its messages: an HTTP request, or what MQTT publishes. */
 function parseMessage(options: ConnectOptions, spec: ProtocolSpec | undefined): MessageSpec | undefined {
   if (spec?.name === "http") return parseRequests(spec, options);
   if (spec?.name === "scripted") return parseScripted(spec, options);
   return spec?.name === "mqtt" ? parsePublication(options, spec) : undefined;
 }
 
-/** Whether there is more than one connection. */
+/** Returns whether there is more than one connection. */
 function isLoad({ connections = 1, stages = [] }: ConnectOptions): boolean {
   return connections > 1 || stages.length > 0;
 }
@@ -224,7 +224,7 @@ function checkLoad(options: ConnectOptions): void {
   checkPositive("a rate", options.minRatePerSec);
   for (const stage of stages) {
     checkPositive("a stage's duration", stage.durationMs ?? Number.NaN);
-    // A stage may end with no connections.
+    // A stage may end at zero connections.
     if (stage.target !== 0) checkPositive("a stage's target", stage.target ?? Number.NaN, true);
   }
   if (!(durationMs >= 0)) throw invalid(`invalid duration: ${durationMs} ms`, "give 0 or more");
@@ -242,7 +242,7 @@ function checkChoices({ resolve, family, close, engine, oneTable }: ConnectOptio
   }
 }
 
-/** Rejects combinations of options that exclude each other. */
+/** Rejects options that exclude each other. */
 function checkExchange(options: ConnectOptions): void {
   const { message, proxyProtocol, closeAfterGreeting, stages = [] } = options;
   if (proxyProtocol !== undefined && !PROXY_VERSIONS.includes(proxyProtocol)) {

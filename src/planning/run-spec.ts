@@ -38,13 +38,13 @@ export interface TupleSpec {
   readonly sources?: readonly SourceSpec[] | undefined;
   readonly sourcePorts?: PortRange | "kernel" | undefined;
   /**
-   * Whether this is a single connection, which tries the destinations in order, reports what it reads, and ends with
-   * its peer.
+   * Whether this is a single connection, which tries the destinations in order, reports what it reads, and lasts until
+   * its peer closes it.
    */
   readonly isSingle: boolean;
 }
 
-/** Expectation that a message expects. */
+/** What counts as the answer to a message. */
 export interface AnswerSpec {
   readonly expect: Expectation;
   /** Delimiter that ends an answer, in base64; only with `until`. */
@@ -60,9 +60,9 @@ export interface MessageSpec extends AnswerSpec {
   readonly ratePerSec?: number | undefined;
 }
 
-/** What happens once on every connection, before it is ready for messages. */
+/** Exchange that takes place once on every connection, before it is ready for messages. */
 export interface OpeningSpec extends AnswerSpec {
-  /** Nothing is sent until the server has greeted. */
+  /** Whether to send nothing until the server has sent its greeting. */
   readonly awaitsGreeting: boolean;
   /** The first message; undefined for none. */
   readonly base64?: string | undefined;
@@ -84,7 +84,7 @@ export interface RunSpec extends TupleSpec {
   readonly message?: MessageSpec | undefined;
   /** Number of messages over all connections, after which the run ends; default: no limit. */
   readonly requests?: number | undefined;
-  /** HTTP with requests at a rate or a number of them: whether connections that the server closes are opened again. */
+  /** HTTP with a rate or number of requests: whether connections that the server closes are reopened. */
   readonly reopens: boolean;
   readonly opening?: OpeningSpec | undefined;
   /** Protocol on the connections; default: plain TCP. */

@@ -1,4 +1,4 @@
-// Computes the number of connections that should be started, or open, at a given time. Schedules have no clock and
+// Computes how many connections should have been started, or be open, at a given time. Schedules have no clock and
 // start nothing.
 
 /** A linear ramp from the end of the previous stage to `target` connections, within `durationMs`. */
@@ -13,7 +13,7 @@ export interface Schedule {
   readonly endMs: number;
   /** Maximum number of connections. */
   readonly peak: number;
-  /** Times at which the wanted number must not be skipped: the ends of stages. */
+  /** Times whose wanted number must not be skipped: the ends of stages. */
   readonly turnsMs: readonly number[];
   /** Returns the number of connections wanted `elapsedMs` after the start. */
   wantedAt(elapsedMs: number): number;
@@ -29,7 +29,7 @@ export function steadySchedule(connections: number, ratePerSec?: number): Schedu
     endMs: (connections / ratePerSec) * 1000,
     peak: connections,
     turnsMs: [],
-    // The first one is due immediately, which is expected even at a rate of one in ten seconds.
+    // The first one is due immediately, as users expect even at a rate of one in ten seconds.
     wantedAt: (elapsedMs) => Math.min(connections, Math.floor((elapsedMs / 1000) * ratePerSec) + 1),
   };
 }

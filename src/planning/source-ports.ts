@@ -25,7 +25,9 @@ export function readPorts(): PortReadings {
   };
 }
 
-/** @param servers local destinations, whose ports are skipped unless no others were requested */
+/**
+ * @param servers local destinations, whose ports are skipped unless only these were requested
+ */
 export function planPorts(
   { sourcePorts, isSingle }: Pick<TupleSpec, "sourcePorts" | "isSingle">,
   { ephemeral, reserved, offset }: PortReadings,

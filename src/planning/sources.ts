@@ -37,15 +37,15 @@ export interface CheckedSources {
 export const NO_BAD_SOURCES: CheckedSources = { good: [], bad: [], badCount: 0 };
 
 const NAMED = 8;
-/** Number of addresses from which reading the routing table pays off, because it covers entire blocks. */
+/** Number of addresses above which reading the routing table pays off, because it covers entire blocks. */
 const WORTH_THE_TABLE = 1024;
 /**
- * Number of consecutive failures after which the rest of a range is not tried, except for blocks in the routing table.
+ * Number of consecutive failures after which the rest of a range is skipped, except for blocks in the routing table.
  */
 const HOPELESS = 2 ** 17;
 const DISABLED = ["net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6"] as const;
 
-/** Tries to bind each address, except those in blocks that are entirely local. */
+/** Tries to bind each address outside the blocks that are entirely local. */
 export function checkSources(ranges: readonly AddressRange[]): CheckedSources {
   const good: AddressRange[] = [];
   const bad: BadSource[] = [];
@@ -78,7 +78,7 @@ export function checkSources(ranges: readonly AddressRange[]): CheckedSources {
   return { good, bad, badCount };
 }
 
-/** Returns the number of consecutive addresses that are local as a block, starting at index `offset` of a range. */
+/** Returns how many addresses from index `offset` of a range lie in one local block. */
 function localFrom({ family, bytes }: IpAddress, offset: number, blocks: readonly Block[]): number {
   if (family !== 4 || blocks.length === 0) return 0;
   const address = bytes.reduce((sum, byte) => sum * 256 + byte, 0) + offset;
@@ -153,7 +153,7 @@ export function routeSource(ip: IpAddress, from?: IpAddress): IpAddress | BadSou
     const result = connectTo(fd, new SocketAddress(ip, 9));
     if (result < 0) return whyNoRoute(ip, -result);
     const source = parseIp(localAddress(fd).ip);
-    // Without another IPv6 address, the kernel selects ::1, to which no reply can return.
+    // If there is no other IPv6 address, the kernel selects ::1, to which no reply can return.
     const isLost = source.family === 6 && isLoopback(source) && !isLocalRoute(ip);
     return isLost ? whyNoRoute(ip, EADDRNOTAVAIL) : source;
   } finally {
@@ -165,7 +165,7 @@ export function isSource(found: IpAddress | BadSource): found is IpAddress {
   return "family" in found;
 }
 
-/** Returns whether no packet can be sent to the destination: connect() fails immediately, for every socket. */
+/** Returns whether no packet can be sent to the destination, so that connect() fails at once for every socket. */
 export function isHopeless({ problem }: BadSource): boolean {
   return problem !== "no-route" && problem !== "refused";
 }

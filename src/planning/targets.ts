@@ -1,4 +1,4 @@
-// Determines a run's 4-tuples on this host, or the reason why there are none.
+// Determines a run's 4-tuples on this host, or why there are none.
 import { AppError } from "../util/errors.js";
 import { assertAuthorized } from "./authorization.js";
 import { readHost } from "./host-readings.js";

@@ -1,4 +1,4 @@
-// TLS options for either role, and the settings made from them. Checks everything that can be checked without reading
+// TLS options for either role, and the settings built from them. Checks everything that can be checked without reading
 // files.
 import { TLS_VERSIONS, type TlsSettings, type TlsVersion } from "../linux/openssl/settings.js";
 import { type Address, SCHEMES } from "../protocols/spec/address.js";
@@ -86,7 +86,7 @@ export function clientTls(address: Address, options: ClientTlsOptions): TlsSpec 
   };
 }
 
-/** Like clientTls(), for a server. Has no identity yet if no certificate is given. */
+/** Like clientTls(), for a server. If no certificate is given, the settings have no identity yet. */
 export function tlsSettings(address: Address, options: ClientTlsOptions): TlsSettings | undefined {
   const { isSecure, protocol } = SCHEMES[address.scheme];
   if (!isSecure) {

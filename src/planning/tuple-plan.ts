@@ -5,14 +5,14 @@ import { addToIp, formatIp, type IpAddress } from "../util/address.js";
 import type { AddressRange } from "../util/address-range.js";
 import type { FourTuple, PortRange } from "../util/endpoint.js";
 
-/** Source ports: a range that we choose from, or the kernel's choice from `available` ports. */
+/** Source ports: a range to choose from, or the kernel's choice among `available` ports. */
 export type SourcePorts =
   | {
       readonly chosenBy: "us";
       readonly range: PortRange;
       /** First port of each source address. */
       readonly startAt: number;
-      /** Part of the range that contains startAt. It is used first, wrapping around at its end. */
+      /** Part of the range that contains startAt. It is used first, and wraps around at its end. */
       readonly first?: PortRange;
       /** Ports of the range to skip: in ascending order, without duplicates, and fewer than all. */
       readonly except?: readonly number[];
@@ -44,7 +44,7 @@ export interface PlannedTuple {
   destination: number;
 }
 
-/** Rounds in which the same groups take part. Each of their destinations has one tuple per round. */
+/** Consecutive rounds in which the same groups take part. Each of their destinations has one tuple per round. */
 interface Rounds {
   /** Index of the first tuple. */
   readonly start: number;
@@ -91,9 +91,9 @@ export class TupleSequence {
   }
 
   /**
-   * Returns the tuple at `index`. Destinations of all groups vary fastest, so that they fill evenly. If we choose the
-   * ports, all ports of a source address are used before the next address. If the kernel chooses them, source addresses
-   * alternate, because its search for a free port slows down as an address fills.
+   * Returns the tuple at `index`. Destinations of all groups vary fastest, so that they fill evenly. With explicit
+   * ports, all ports of a source address are used before the next address. If the kernel chooses ports, source
+   * addresses alternate, because its search for a free port slows down as an address fills up.
    *
    * @param index 0 to count - 1
    */
