@@ -1,5 +1,5 @@
 // Finds where each answer in a stream ends: after a delimiter, as in line protocols, or after a fixed number of bytes.
-// The state of a partial answer is kept by slot, so a stream can be cut anywhere.
+// Keeps the state of a partial answer for each slot, so a stream may be split anywhere.
 import { grown } from "./columns.js";
 
 export interface AnswerEnd {
@@ -11,15 +11,15 @@ export interface AnswerEnd {
   find(slot: number, bytes: Uint8Array, start: number, end: number): number;
 }
 
-/** Longest delimiter: the number of its bytes that have matched is kept in 8 bits. */
+/** Maximum length of a delimiter, because 8 bits hold the number of its bytes matched so far. */
 export const MAX_DELIMITER_BYTES = 255;
 
-/** Answers that end with `delimiter`, which is part of them. */
+/** Answers that end with, and include, `delimiter`. */
 export class DelimitedEnd implements AnswerEnd {
   readonly slotBytes = 1;
   private readonly delimiter: Uint8Array;
   private readonly borders: Int32Array;
-  /** Number of bytes of the delimiter that have matched. */
+  /** Number of bytes of the delimiter matched so far. */
   private matched: Uint8Array<ArrayBuffer>;
 
   /**
@@ -58,7 +58,7 @@ export class DelimitedEnd implements AnswerEnd {
 export class SizedEnd implements AnswerEnd {
   readonly slotBytes = 4;
   private readonly size: number;
-  /** Number of bytes of the current answer that have been received. */
+  /** Number of bytes received of the current answer. */
   private filled: Uint32Array<ArrayBuffer>;
 
   /**
@@ -87,7 +87,7 @@ export class SizedEnd implements AnswerEnd {
 }
 
 /**
- * The failure function of Knuth, Morris and Pratt.
+ * Computes the failure function of Knuth, Morris and Pratt.
  *
  * @returns for each number of matched bytes, the length of the longest proper suffix that is also a prefix
  */

@@ -1,9 +1,9 @@
-// Codes for protocol-level refusals: HTTP statuses, WebSocket close codes, MQTT reason codes and our own faults, in the
-// same number space as errnos. Each code identifies its kind, so all failures are counted, merged and named the same
-// way.
+// Codes for protocol-level refusals, in the same number space as errnos: HTTP statuses, WebSocket close codes, MQTT
+// reason codes and fourtuple's own faults. Each code identifies its kind, so all failures are counted, merged and named
+// the same way.
 import { reasonName } from "./mqtt/reasons.js";
 
-/** Errnos are smaller. */
+/** All errnos are smaller. */
 export const FIRST_CODE = 2 ** 16;
 
 const MQTT = 8 * FIRST_CODE;
@@ -61,9 +61,9 @@ export const FAULTS = [
   "CONNECTION_CLOSE",
   /** A response did not arrive, or stalled, for the response timeout. */
   "NO_RESPONSE",
-  /** A packet that MQTT forbids, or forbids at this point. */
+  /** A packet that MQTT forbids, at all or at this point. */
   "BAD_PACKET",
-  /** A packet that is too long to keep, or too many unfinished ones. */
+  /** A packet is too long to buffer, or too many are incomplete at once. */
   "PACKET_TOO_LONG",
   /** A PINGREQ was not answered within the keep-alive, at least 5 s. */
   "NO_PINGRESP",

@@ -1,11 +1,11 @@
-// The interface between a protocol and its host, the worker of a role. A protocol is a state machine over bytes: one
-// object serves all of a worker's connections, for one side. The host reports events by slot, and the protocol responds
+// Interface between a protocol and its host, the worker of a role. A protocol is a state machine over bytes: one object
+// serves all of a worker's connections, for one side. The host reports events by slot, and the protocol responds
 // through `Connections`. A protocol has no descriptors, timers or threads, and allocates nothing per event.
 
 /**
- * What a side sends in response to received bytes. This determines how a peer that does not read is treated once the
- * memory for unsent bytes is exhausted: nothing is owed to it (`none`), its input stays unread in the kernel (`echo`),
- * or its connection is closed (`any`).
+ * What a side sends in response to received bytes. It decides what happens to a peer that does not read once the memory
+ * for unsent bytes is exhausted: nothing, because nothing is owed to it (`none`); its input stays unread in the kernel
+ * (`echo`); or its connection is closed (`any`).
  */
 export type Replies = "none" | "echo" | "any";
 
@@ -16,8 +16,8 @@ export type Replies = "none" | "echo" | "any";
 export type Handshake = "none" | "upgrade" | "request" | "greeting" | "first-message" | "connack" | "setup";
 
 /**
- * Minimum time between two heartbeats of a connection, as a share of the interval. A thread that is late catches up no
- * faster, so the answer to the previous heartbeat has had this long to arrive.
+ * Minimum time between two heartbeats of a connection, as a share of the interval. A late thread catches up no faster
+ * than this, so the previous heartbeat's answer has had at least this long to arrive.
  */
 export const LEAST_HEARTBEAT_GAP = 3 / 4;
 
@@ -26,7 +26,7 @@ export const AS_ASKED = -1;
 
 /**
  * Returned by `peerClosed` and `peerReset` if the connection is not lost but may be replaced by another: the peer
- * announced its close, or closed it while it was idle. A message outstanding on an idle connection was not read, and is
+ * announced its close, or closed it while it was idle. A message outstanding on an idle connection was not read and is
  * sent again.
  */
 export const REPLACEABLE = { announced: -2, idle: -3 } as const;
@@ -35,16 +35,20 @@ export const REPLACEABLE = { announced: -2, idle: -3 } as const;
 export interface Protocol {
   /** Bytes of state per slot, in typed arrays that grow with the highest slot; 0 if there is none. */
   readonly slotBytes: number;
-  /** Byte strings sent unchanged, such as a greeting or a request. Stored once and sent by index (`sendConstant`). */
+  /**
+   * Byte strings sent unchanged, such as a greeting or a request. They are stored once and sent by index
+   * (`sendConstant`).
+   */
   readonly constants: readonly Uint8Array[];
   /**
-   * `echo` requires that every received byte is sent back unchanged and not retained, since some may be reported twice.
+   * `echo` requires a protocol to send every received byte back unchanged and to retain none, because some may be
+   * reported twice.
    */
   readonly replies: Replies;
   readonly handshake: Handshake;
   /** Heartbeat interval of ready connections; 0 for none. The host spreads heartbeats evenly over the connections. */
   readonly heartbeatMs: number;
-  /** A connection is ESTABLISHED. Must reset the slot's state. The protocol calls `ready` now or later. */
+  /** A connection is ESTABLISHED. The protocol must reset the slot's state, and call `ready` now or later. */
   opened(slot: number): void;
   /**
    * Bytes `start` to `end` (exclusive) of `bytes` have arrived, split at arbitrary points. Valid until this returns.
@@ -63,24 +67,27 @@ export interface ClientProtocol extends Protocol {
   /** Whether messages are answered. */
   readonly isAnswered: boolean;
   /**
-   * Whether `due` may be called for several messages before the first of them is sent, so that they leave in one send.
-   * Requires messages that are neither answered nor acknowledged, and equally long on the same connection.
+   * Whether `due` may be called for several messages before the first one is sent, so that they go out in one send. The
+   * messages must be neither answered nor acknowledged, and have equal lengths on the same connection.
    */
   readonly gathers?: boolean;
-  /** Whether a connection becomes ready by the answer to its first message, which is due at once. */
+  /** Whether the answer to the first message, which is due at once, makes a connection ready. */
   readonly beginsWithMessage?: boolean;
   /**
    * A ready connection's next message is due and should be sent. Not called while earlier bytes are unsent, or while
    * `isBusy`.
    */
   due(slot: number): void;
-  /** Whether the next message must wait, because an answer is outstanding. If missing, messages never wait. */
+  /**
+   * Whether the next message must wait because an answer is outstanding. If this method is missing, messages never
+   * wait.
+   */
   isBusy?(slot: number): boolean;
   /**
-   * The peer has sent FIN; `closed` follows. If missing, the loss is counted as a FIN.
+   * The peer has sent FIN; `closed` follows. If this method is missing, the loss counts as a FIN.
    *
-   * @param isUnannounced TLS only: it came without close_notify, so data may be missing
-   * @returns the code by which the loss is counted: 0 for FIN, one of codes.ts; or, if it is no loss, AS_ASKED or one
+   * @param isUnannounced TLS only: the FIN came without close_notify, so data may be missing
+   * @returns the code under which to count the loss: 0 for FIN, or one of codes.ts. If it is no loss, AS_ASKED or one
    *   of REPLACEABLE
    */
   peerClosed?(slot: number, isUnannounced?: boolean): number;
@@ -91,7 +98,7 @@ export interface ClientProtocol extends Protocol {
   peerReset?(slot: number): number;
 }
 
-/** Operations on connections that the host offers to a protocol. */
+/** Operations on connections that the host provides to a protocol. */
 export interface Connections {
   /** Sends the constant at index `place`. */
   sendConstant(slot: number, place: number): void;
@@ -110,7 +117,7 @@ export interface Connections {
   close(slot: number): void;
   /**
    * Counts an HTTP response.
-   * @param retryAfterSec the wait that it asks for in seconds, 0 for none
+   * @param retryAfterSec the wait in seconds that it requests, 0 for none
    */
   responded(slot: number, status: number, retryAfterSec: number): void;
   /** Records that a heartbeat was sent. */
@@ -129,7 +136,7 @@ export interface ClientConnections extends Connections {
   missed(slot: number, count: number): void;
   /** Reports that the peer will close the connection, which can then be replaced. */
   closes(slot: number): void;
-  /** Reports that the peer refused one message with a code from codes.ts; the connection goes on. */
+  /** Reports that the peer refused one message, with a code from codes.ts. The connection stays open. */
   declined(slot: number, code: number): void;
   /** Due time of the message that `due` is being called for, in microseconds since the epoch. */
   dueUs(slot: number): number;

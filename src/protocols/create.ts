@@ -1,4 +1,4 @@
-// Creates a side's protocol. Only this file knows which protocols exist.
+// Creates the protocol of a side. Only this file knows which protocols exist.
 import { randomBytes } from "node:crypto";
 import type { ClientConnections, ClientProtocol, Connections, Protocol } from "./contract.js";
 import { HttpClient } from "./http/client.js";
@@ -13,9 +13,9 @@ import { WebSocketClient } from "./websocket/client.js";
 import { WebSocketServer } from "./websocket/server.js";
 
 export interface ServerProtocolOptions extends plain.ServerProtocolOptions {
-  /** undefined for plain TCP. */
+  /** Undefined for plain TCP. */
   readonly protocol?: ProtocolSpec | undefined;
-  /** For scripts. */
+  /** Used by scripts only. */
   readonly scriptHost?: ScriptHost | undefined;
 }
 
@@ -34,11 +34,11 @@ export function createServerProtocol(connections: Connections, options: ServerPr
 export interface ClientProtocolOptions extends plain.ClientProtocolOptions {
   /** Returns the number of the next connection, starting at 1 and unique within a run. */
   readonly nextNumber: () => number;
-  /** HTTP: whether the host replaces connections that the server closes. */
+  /** HTTP only: whether the host replaces connections that the server closes. */
   readonly reopens: boolean;
-  /** undefined for plain TCP. */
+  /** Undefined for plain TCP. */
   readonly protocol?: ProtocolSpec | undefined;
-  /** For scripts. */
+  /** Used by scripts only. */
   readonly scriptHost?: ScriptHost | undefined;
 }
 

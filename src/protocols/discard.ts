@@ -1,4 +1,4 @@
-// Discard: the server reads and discards (RFC 863). The client sends messages on schedule and expects no answer.
+// Discard: the server reads and discards (RFC 863); the client sends messages on schedule and expects no answer.
 import type { Connections, Protocol, Replies } from "./contract.js";
 import { TimedMessage } from "./timed-message.js";
 

@@ -25,7 +25,7 @@ export class EchoServer extends BannerServer {
 export class EchoClient extends TimedMessage {
   override readonly slotBytes = 9;
   readonly isAnswered = true;
-  /** The message of the connection that is being handled, and its length. */
+  /** Message of the connection being handled, and its length. */
   private message: Buffer;
   private size: number;
   /**
@@ -35,7 +35,7 @@ export class EchoClient extends TimedMessage {
   private borders: Int32Array;
   /** Number of bytes of the next answer received so far. */
   private matched: Uint32Array<ArrayBuffer>;
-  /** Bytes since the last answer that belong to none: unexpected if an answer follows, mismatched otherwise. */
+  /** Bytes since the last answer that are part of no answer: unexpected if an answer follows, mismatched otherwise. */
   private strays: Uint32Array<ArrayBuffer>;
 
   constructor(connections: ClientConnections, message: Uint8Array, slots: number, opening?: Opening) {
@@ -145,7 +145,7 @@ export class EchoClient extends TimedMessage {
       strays = 0;
       if (answered < answerable) answered++;
       else if (this.surplus(slot)) {
-        // The other answers in this read cannot be matched to messages either.
+        // This read's other answers cannot be matched to messages either.
         connections.mismatched(answered * size + end - at);
         this.matched[slot] = this.strays[slot] = 0;
         return 0;
@@ -166,7 +166,7 @@ export class EchoClient extends TimedMessage {
    */
   private surplus(slot: number): boolean {
     this.connections.unexpected(this.size);
-    // A greeting may equal the message.
+    // A greeting may happen to equal the message.
     if (!this.hasSent(slot)) return false;
     const marks = this.marks[slot]!;
     this.marks[slot] = marks | (marks & SURPLUS ? DISTRUSTED : SURPLUS);

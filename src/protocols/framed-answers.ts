@@ -1,5 +1,4 @@
-// A client whose answers end where it can tell: after a delimiter or a number of bytes. What they contain does not
-// matter.
+// A client that recognizes where answers end, after a delimiter or a number of bytes, whatever they contain.
 import type { AnswerEnd } from "./answer-end.js";
 import type { ClientConnections } from "./contract.js";
 import { type Opening, TimedMessage } from "./timed-message.js";
@@ -8,7 +7,7 @@ export class FramedAnswerClient extends TimedMessage {
   override readonly slotBytes: number;
   readonly isAnswered = true;
   private readonly answerEnd: AnswerEnd;
-  /** The greeting ends like an answer; otherwise with the first bytes read. */
+  /** True if the greeting ends where an answer would; false if it ends with the first bytes read. */
   private readonly framesGreeting: boolean;
 
   constructor(

@@ -1,8 +1,8 @@
-// Buffers incomplete heads and frames until the rest arrives. Most reads end on a boundary, so most connections have no
-// buffer, and a single limit applies to all buffers together.
+// Buffers incomplete heads and frames until the rest arrives. Most reads end on a boundary, so most connections need no
+// buffer. A single limit applies to all buffers together.
 
 /**
- * Limit for all of a worker's connections. A peer controls how much of a head it sends, so memory per peer must be
+ * Limit for all of a worker's connections. Peers decide how much of a head they send, so the memory for them must be
  * bounded.
  */
 const MOST_BYTES = 16 * 1024 * 1024;
@@ -17,7 +17,7 @@ export class Leftovers {
   /** Output of join(). */
   joined = Buffer.alloc(4096);
   private readonly kept = new Map<number, Buffered>();
-  /** Size of all buffers. */
+  /** Total size of all buffers. */
   private bytes = 0;
 
   /**
@@ -29,7 +29,7 @@ export class Leftovers {
     if (before === undefined) return this.begin(slot, bytes, start, end);
     const length = before.length + end - start;
     if (length > before.bytes.length) {
-      // Doubles the buffer: a head that arrives byte by byte would otherwise be copied with each byte.
+      // Double the buffer: a head that arrives byte by byte would otherwise be copied with every byte.
       if (this.bytes + 2 * length - before.bytes.length > MOST_BYTES) return false;
       const larger = new Uint8Array(2 * length);
       larger.set(before.bytes);
@@ -76,7 +76,7 @@ export class Leftovers {
   private begin(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
     if (this.bytes + end - start > MOST_BYTES) return false;
     this.bytes += end - start;
-    // Copies: slice() of a Buffer would not.
+    // This copies the bytes; slice() of a Buffer would not.
     this.kept.set(slot, { bytes: new Uint8Array(bytes.subarray(start, end)), length: end - start });
     return true;
   }

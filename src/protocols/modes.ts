@@ -4,16 +4,16 @@
 export const SERVER_MODES = ["hello", "echo", "discard"] as const;
 export type ServerMode = (typeof SERVER_MODES)[number];
 
-/** What counts as an answer to a client's message: the same bytes (`echo`), any bytes (`any`), or nothing (`none`). */
+/** What counts as an answer to a client's message: the same bytes (`echo`), any bytes (`any`) or nothing (`none`). */
 export const EXPECTATIONS = ["echo", "any", "none"] as const;
 
-/** Where an answer ends, if its content does not matter. `until`: after a delimiter; `bytes`: after a number of bytes. */
+/** Where an answer ends, if its content is irrelevant. `until`: after a delimiter; `bytes`: after a number of bytes. */
 const FRAMED_EXPECTATIONS = ["until", "bytes"] as const;
 
-/** Answers in MQTT: PUBACK or PUBCOMP, or the message itself, delivered to the connection that published it. */
+/** Answers in MQTT: PUBACK or PUBCOMP, or delivery of the message to the connection that published it. */
 const BROKER_EXPECTATIONS = ["acknowledgement", "delivery"] as const;
 
-/** Answers that a script recognizes. */
+/** Answers are what a script recognizes as such. */
 const SCRIPT_EXPECTATIONS = ["handler"] as const;
 
 export type Expectation =

@@ -10,7 +10,9 @@ import { AnyAnswerClient, NO_OPENING, type Opening, type TimedMessage } from "./
 
 export interface ServerProtocolOptions {
   readonly mode: ServerMode;
-  /** Defaults to `hello` in hello mode and to nothing in echo and discard, where a peer must receive only answers. */
+  /**
+   * Defaults to `hello` in hello mode, and to nothing in echo and discard mode, where a peer must receive only answers.
+   */
   readonly greeting?: string | Uint8Array | undefined;
   /** Whether the server closes the connection after the greeting. */
   readonly closeAfterGreeting?: boolean | undefined;
@@ -31,7 +33,7 @@ export function defaultGreeting(mode: ServerMode): string {
 
 const NOTHING = new Uint8Array(0);
 
-/** A message, and what answers it. */
+/** A message, and what counts as its answer. */
 export interface TimedMessageOptions {
   readonly bytes: Uint8Array;
   readonly expected: Expectation;

@@ -1,13 +1,13 @@
 // Timed message: a client sends the same bytes whenever a message is due. Subclasses define what counts as an answer;
 // AnyAnswerClient accepts any bytes.
 //
-// A connection may start with an opening: it waits for the server's greeting, sends a first message once, or both. Both
-// messages may contain the connection's number.
+// A connection may start with an opening: it waits for the server's greeting, sends a first message once, or both.
+// Either message may contain the connection's number.
 import { grown } from "./columns.js";
 import type { ClientConnections, ClientProtocol, Handshake, Replies } from "./contract.js";
 import { MOST_DIGITS, writeDigits } from "./mqtt/pattern.js";
 
-/** Stands for the connection's number, and stands for these two characters themselves. */
+/** Placeholder for the connection's number, and the escape for those two characters themselves. */
 const [NUMBER, ESCAPED] = ["%i", "%%i"] as const;
 
 /** Exchange on a new connection, before it is ready for messages. */
@@ -23,7 +23,7 @@ export interface Opening {
 export const NO_OPENING: Opening = { awaitsGreeting: false, awaitsAnswer: false };
 
 // Bits of `marks`. Subclasses use the others.
-/** A message has been due. Bytes received before that are a greeting. */
+/** A message has been due. Bytes received earlier are a greeting. */
 const SENT = 1;
 const AWAITS_GREETING = 64;
 const AWAITS_ANSWER = 128;
@@ -41,7 +41,7 @@ export abstract class TimedMessage implements ClientProtocol {
   protected readonly connections: ClientConnections;
   protected readonly opening: Opening;
   protected marks: Uint8Array<ArrayBuffer>;
-  /** Messages by index of their constant; undefined for those without a number. */
+  /** Messages by the index of their constant; undefined for messages without a number. */
   private readonly numbered: readonly (NumberedMessage | undefined)[];
   /** Number of each connection; undefined if no message contains it. */
   private numbers: Uint32Array<ArrayBuffer> | undefined;
@@ -154,7 +154,7 @@ export abstract class TimedMessage implements ClientProtocol {
       return after;
     }
     this.begin(slot);
-    // Nothing was sent before: all of it is the greeting.
+    // Nothing has been sent yet, so all of it is the greeting.
     return end;
   }
 }
@@ -163,7 +163,7 @@ export abstract class TimedMessage implements ClientProtocol {
 export class NumberedMessage {
   /** Bytes between the numbers. */
   private readonly pieces: readonly Uint8Array[];
-  /** The message that was written last, up to `length`. */
+  /** The last message written, up to `length`. */
   readonly bytes: Buffer;
   length = 0;
 
@@ -187,7 +187,7 @@ export class NumberedMessage {
 
 /** Splits a message at its numbers; a single piece if it has none. */
 export function splitMessage(message: Uint8Array): Uint8Array[] {
-  // As Latin-1, a character is a byte.
+  // In Latin-1, each character is one byte.
   const text = Buffer.from(message.buffer, message.byteOffset, message.length).toString("latin1");
   const pieces = [""];
   for (const part of text.split(/(%%i|%i)/)) {
@@ -200,7 +200,7 @@ export function splitMessage(message: Uint8Array): Uint8Array[] {
 export class AnyAnswerClient extends TimedMessage {
   readonly isAnswered = true;
 
-  /** Any bytes answer all messages sent before them, because the boundaries between answers are unknown. */
+  /** Any bytes count as the answer to all messages sent before them, because answers have no known boundaries. */
   protected match(slot: number, _bytes: Uint8Array, start: number, end: number): void {
     if (!this.hasSent(slot)) this.connections.unexpected(end - start);
     const answered = this.answerable(slot);

@@ -1,6 +1,6 @@
 // An HTTP/1.1 client. It sends a request as soon as a connection is open; the response makes the connection ready.
-// After that it sends one request for each message that is due, without pipelining. The first request is a message,
-// too, if there are others.
+// After that it sends one request for each message that is due, without pipelining. If there are messages, the first
+// request counts as one, too.
 //
 // Most responses of a server have the same head, so a head is compared with the last one before it is parsed.
 import { CODES, FAULT } from "../codes.js";
@@ -29,7 +29,10 @@ const [ALERT, HANDSHAKE] = [21, 22];
 export interface HttpUse {
   /** Whether messages are due. */
   readonly hasMessages: boolean;
-  /** Whether the host replaces connections that the server closes. An error is then an answer, also the first. */
+  /**
+   * Whether the host replaces connections that the server closes. Every error response, even the first, then counts as
+   * an answer.
+   */
   readonly reopens: boolean;
 }
 
@@ -47,7 +50,7 @@ export class HttpClient extends HttpSide implements ClientProtocol {
   private readonly reopens: boolean;
   /** Heartbeats since the request, or since the last bytes of the response. */
   private waits: Uint8Array<ArrayBuffer>;
-  /** The last response head, raw and parsed. */
+  /** Last response head, raw and parsed. */
   private lastHead = Buffer.alloc(0);
   private last: ResponseHead | undefined;
 
@@ -90,7 +93,7 @@ export class HttpClient extends HttpSide implements ClientProtocol {
   override beat(slot: number): void {
     if ((this.flags[slot]! & AWAITED) === 0) return;
     this.waits[slot]! += 1;
-    // The first heartbeat may follow the request at once.
+    // The first heartbeat may follow immediately after the request.
     if (this.waits[slot]! > BEATS) this.refuse(slot, FAULT.NO_RESPONSE);
   }
 
@@ -104,7 +107,7 @@ export class HttpClient extends HttpSide implements ClientProtocol {
     return this.hasBegun(slot) ? FAULT.CUT_SHORT : this.peerReset(slot);
   }
 
-  /** A server that closes an idle connection answers a request that meets the close by a reset. */
+  /** A request that crosses a server's close of an idle connection is answered by a reset. */
   peerReset(slot: number): number {
     const flags = this.flags[slot]!;
     if (!this.reopens || (flags & READY) === 0 || this.hasBegun(slot)) return 0;
@@ -164,7 +167,7 @@ export class HttpClient extends HttpSide implements ClientProtocol {
     } else if (flags & LAST) this.endLast(slot);
   }
 
-  /** The server closes the connection next. */
+  /** The server will close the connection next. */
   private endLast(slot: number): void {
     if (!this.reopens) {
       this.refuse(slot, FAULT.CONNECTION_CLOSE);
@@ -179,7 +182,8 @@ export class HttpClient extends HttpSide implements ClientProtocol {
     const { status } = head;
     const flags = this.flags[slot]!;
     const isFirst = (flags & READY) === 0;
-    // The server gives up, as with 408 or 413: no request is outstanding, or not all of it has been sent.
+    // The server gives up, as with 408 or 413, while no request is outstanding or before the request has been sent
+    // completely.
     const isEarly = (flags & DUE) !== 0 && this.client.isSending(slot);
     if ((flags & AWAITED) === 0) {
       if (this.reopens && status === 408) this.endLast(slot);
@@ -213,7 +217,7 @@ export class HttpClient extends HttpSide implements ClientProtocol {
     return isFirst && ((status >= 400 && !this.reopens) || (leadsToHttps && !this.spec.isSecure));
   }
 
-  /** Whether a part of a response has arrived. */
+  /** Whether part of a response has arrived. */
   private hasBegun(slot: number): boolean {
     return this.states[slot] !== STATE.head || this.leftovers.lengthOf(slot) > 0;
   }

@@ -1,8 +1,9 @@
-// Parses the fields of an HTTP/1.1 head, and interprets those about the body's length and the connection's end.
+// Parses the fields of an HTTP/1.1 head, and interprets those that determine the body's length and whether the
+// connection closes.
 // @see RFC 9110, section 5; RFC 9112, sections 5, 6 and 9
 import { hasToken } from "../http-head.js";
 
-/** How the end of a body is determined: no body, known length, empty last chunk, or end of the connection. */
+/** How a body ends: there is none, after a known length, with an empty last chunk, or with the connection. */
 export const BODY = { none: 0, fixed: 1, chunked: 2, untilClose: 3 } as const;
 export type Body = (typeof BODY)[keyof typeof BODY];
 

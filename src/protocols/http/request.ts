@@ -1,15 +1,15 @@
-// Parses the heads of requests and makes the heads of responses, for a server.
+// For a server: parses request heads and builds response heads.
 // @see RFC 9112, sections 3 and 6.3; RFC 9110, section 10.1.1
 import { BODY, type Body, contentLength, isKept, parseFields } from "./fields.js";
 
 /** A parsed request head. */
 export interface RequestHead {
-  /** Status with which the request is refused and the connection closed; 0 if it is accepted. */
+  /** Status with which to refuse the request and close the connection; 0 to accept it. */
   readonly refusal: number;
   /** Path and query. */
   readonly target: string;
   readonly isOfHead: boolean;
-  /** Whether the client speaks HTTP/1.0, which has no chunks. */
+  /** Whether the client uses HTTP/1.0, which has no chunks. */
   readonly isOld: boolean;
   readonly body: Body;
   /** Content-Length, or 0 if the body has none. */
@@ -57,7 +57,7 @@ export function parseRequest(head: string, maxBytes: number): RequestHead {
   };
 }
 
-/** Whether a request may start with `byte`, since a method is a token. */
+/** Whether a request may start with `byte`, given that a method is a token. */
 export function isTokenByte(byte: number): boolean {
   return byte > 32 && byte < 127 && !NO_TOKEN.includes(byte);
 }

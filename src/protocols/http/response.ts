@@ -1,4 +1,4 @@
-// Makes requests and parses the heads of responses, for a client.
+// For a client: builds requests and parses response heads.
 // @see RFC 9112, sections 3, 4 and 6.3
 import { FAULT } from "../codes.js";
 import type { HttpSpec } from "../spec/spec.js";
@@ -40,7 +40,7 @@ export function makeRequest({ host, path, method, headers, body, closesAnswered 
 
 /**
  * @param head including the empty line
- * @param isOfHead whether it answers a HEAD request, and so has no body
+ * @param isOfHead whether it answers a HEAD request, so that it has no body
  * @returns the head, or a fault if it is invalid
  */
 export function parseResponse(head: string, isOfHead: boolean): ResponseHead | number {

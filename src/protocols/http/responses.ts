@@ -4,19 +4,19 @@ import type { HttpSpec } from "../spec/spec.js";
 import { makeHead } from "./request.js";
 
 /**
- * Indexes into the constants. Each response has four: complete or head only (for HEAD requests), for a connection
- * that is kept open; then the same for one that is closed.
+ * Indexes into the constants. Each response has four: complete or head only (for HEAD requests) if the connection stays
+ * open, then the same if it is closed.
  */
 export const PLACE = {
   response: 0,
   notFound: 4,
   continue: 8,
-  /** An event stream: its head with the first event, its head alone, a further event, its end. */
+  /** Parts of an event stream: the head with the first event, the head alone, a further event, the end. */
   stream: 9,
   streamHead: 10,
   event: 11,
   lastChunk: 12,
-  /** The same for HTTP/1.0, which has no chunks. */
+  /** The same parts for HTTP/1.0, which has no chunks. */
   bareStream: 13,
   bareStreamHead: 14,
   bareEvent: 15,
@@ -25,7 +25,9 @@ export const PLACE = {
 /** Added to the index of a response. */
 export const [HEAD_ALONE, AND_CLOSE] = [1, 2] as const;
 
-/** @param text the body if the spec has none */
+/**
+ * @param text default body, used if the spec has none
+ */
 export function makeResponses({ status, body }: HttpSpec, greeting: string | Uint8Array): Uint8Array[] {
   const content = body === undefined ? Buffer.from(greeting as Uint8Array) : Buffer.from(body, "base64");
   const event = Buffer.from(`${content.toString().replace(/^/gm, "data: ").trimEnd()}\n\n`);
@@ -48,7 +50,7 @@ export function makeResponses({ status, body }: HttpSpec, greeting: string | Uin
 }
 
 function fourOf(status: number, content: Buffer): Uint8Array[] {
-  // These have no body, whatever the fields say.
+  // Responses with these statuses have no body, whatever the fields say.
   const isBodiless = status === 204 || status === 304;
   const fields = isBodiless
     ? []

@@ -20,16 +20,16 @@ const READY = 1;
 const LAST = 2;
 /** The request is HEAD, so the response has no body. */
 const OF_HEAD = 4;
-/** The client speaks HTTP/1.0. */
+/** The client uses HTTP/1.0. */
 const OLD = 8;
 /** The connection is an event stream. */
 const STREAMING = 16;
-/** The response is being held back. */
+/** The response is being delayed. */
 const HELD = 32;
 /** The request is for another path. */
 const NOT_FOUND = 64;
 
-/** A held response waits for this many heartbeats. */
+/** A delayed response waits for this many heartbeats. */
 const BEATS = 8;
 /** Size of the echo buffer: holds the bytes of one read and the heads for several requests. */
 const ECHO_BYTES = 128 * 1024;
@@ -37,7 +37,7 @@ const ECHO_BYTES = 128 * 1024;
 export interface HttpServerOptions {
   readonly spec: HttpSpec;
   readonly mode: ServerMode;
-  /** The body if the spec has none. */
+  /** Default body, used if the spec has none. */
   readonly greeting: string | Uint8Array;
   /** Close each connection after its first response. */
   readonly closes: boolean;
@@ -53,13 +53,13 @@ export class HttpServer extends HttpSide {
   private readonly closes: boolean;
   /** Bytes of the current body that have arrived. */
   private sizes: Uint32Array<ArrayBuffer>;
-  /** Heartbeats since the response was held back. */
+  /** Heartbeats since the response was first delayed. */
   private beats: Uint8Array<ArrayBuffer>;
-  /** The last request head: its bytes, what it asks for, and the head of its echo. */
+  /** Last request head: its bytes, the parsed request, and the head of its echo. */
   private lastHead = Buffer.alloc(0);
   private last: RequestHead | undefined;
   private echoHead: Uint8Array = this.lastHead;
-  /** Bytes to send once everything that was read has been processed. */
+  /** Bytes to send once everything read has been processed. */
   private readonly echo: Buffer;
   private echoEnd = 0;
 
@@ -87,7 +87,7 @@ export class HttpServer extends HttpSide {
       this.connections.beaten(slot);
     } else if (flags & HELD) {
       this.beats[slot]! += 1;
-      // The first heartbeat may follow the request at once.
+      // The first heartbeat may follow immediately after the request.
       if (this.beats[slot]! > BEATS) this.respond(slot);
     }
   }
@@ -219,7 +219,7 @@ export class HttpServer extends HttpSide {
     this.connections.responded(slot, 200, 0);
   }
 
-  /** Counts a response, and closes the connection if it was the last one. */
+  /** Counts a response, and closes the connection if it was its last. */
   private finish(slot: number, status: number): void {
     this.connections.responded(slot, status, 0);
     if ((this.flags[slot]! & LAST) === 0) return;

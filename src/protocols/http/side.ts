@@ -1,4 +1,4 @@
-// Reads HTTP/1.1 messages for both sides: a head, then a body, over and over. Bodies are counted and not stored; only
+// Reads HTTP/1.1 messages for both sides: a head, then a body, again and again. Bodies are counted but not stored; only
 // an incomplete head is buffered.
 // @see RFC 9112, 6 and 7
 import { grown } from "../columns.js";
@@ -29,7 +29,7 @@ export const STATE = {
   bad: 13,
 } as const;
 
-/** Flag: nothing more is read from the connection. Subclasses use the other bits. */
+/** Flag bit: nothing more is read from the connection. Subclasses use the other bits. */
 export const OVER = 128;
 
 const [CR, LF, SEMICOLON, SPACE, TAB] = [13, 10, 59, 32, 9];
@@ -45,7 +45,7 @@ export abstract class HttpSide implements Protocol {
   protected readonly connections: Connections;
   protected flags: Uint8Array<ArrayBuffer>;
   protected states: Uint8Array<ArrayBuffer>;
-  /** Bytes left of the body or the chunk; while its size is being read, the size so far. */
+  /** Bytes left of the body or the chunk. While a chunk's size is being read, the size so far. */
   protected left: Float64Array<ArrayBuffer>;
   /** Digits read of a chunk's size. */
   protected digits: Uint8Array<ArrayBuffer>;
@@ -78,7 +78,7 @@ export abstract class HttpSide implements Protocol {
 
   closed(slot: number): void {
     this.leftovers.drop(slot);
-    // The rest of a read that ended the connection is ignored.
+    // Ignore the rest of a read that ended the connection.
     this.flags[slot] = OVER;
     this.states[slot] = STATE.head;
   }
@@ -151,7 +151,7 @@ export abstract class HttpSide implements Protocol {
   }
 
   /**
-   * Reads sizes of chunks, line ends and the trailer, until content follows or the body ends.
+   * Reads chunk sizes, line ends and the trailer until content follows or the body ends.
    * @returns where the rest begins
    */
   private readFraming(slot: number, bytes: Uint8Array, start: number, end: number): number {

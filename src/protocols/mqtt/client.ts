@@ -19,13 +19,13 @@ import { readStamp, STAMP_SIZE, type Stamp } from "./stamp.js";
 const [PINGREQ, DISCONNECT] = [0, 1] as const;
 /** The connection is ready. */
 const READY = OWN_MARK;
-/** A PINGREQ was sent and not answered. */
+/** A PINGREQ has been sent and not answered. */
 const PINGED = 2 * OWN_MARK;
 /** The PUBLISH being received answers the oldest outstanding message. */
 const ANSWERS = 4 * OWN_MARK;
 /** Minimum time to wait for a PINGRESP, however short the keep-alive. */
 const LEAST_WAIT_MS = 5000;
-/** Packet identifier of SUBSCRIBE. A PUBLISH may reuse it, since nothing is published before SUBACK. */
+/** Packet identifier of SUBSCRIBE. A PUBLISH may reuse it, because nothing is published before SUBACK. */
 const SUBSCRIBE_ID = 1;
 /** Packet identifiers run from 1 to this, then start again at 1. */
 const MOST_IDENTIFIERS = 65_535;
@@ -44,7 +44,7 @@ export interface MqttClientOptions {
   readonly slots: number;
   /** Returns the number of the next connection, which is unique within the run. */
   readonly nextNumber: () => number;
-  /** 32-bit number that tells this worker's stamps from those of others. */
+  /** 32-bit number that distinguishes this worker's stamps from others'. */
   readonly publisher: number;
 }
 
@@ -221,7 +221,7 @@ export class MqttClient extends MqttSide implements ClientProtocol {
     const unanswered = client.unanswered(slot);
     const oldest = this.sequences[slot]! - unanswered + 1;
     const newest = this.sequences[slot]! - (unanswered > 0 && client.isSending(slot) ? 1 : 0);
-    // A message that has not been fully sent cannot have been delivered; ignore the stamp.
+    // A message that has not been sent completely cannot have been delivered, so ignore the stamp.
     if (sequence > newest) return;
     if (sequence < oldest) {
       client.repeated();
@@ -293,7 +293,7 @@ export class MqttClient extends MqttSide implements ClientProtocol {
   }
 
   /**
-   * Handles an acknowledgement: PUBACK, PUBREC or PUBCOMP. It is taken to be for the oldest message, since brokers
+   * Handles an acknowledgement: PUBACK, PUBREC or PUBCOMP. Attributes it to the oldest message, because brokers
    * acknowledge in order.
    *
    * @returns whether the packet is allowed
@@ -302,7 +302,7 @@ export class MqttClient extends MqttSide implements ClientProtocol {
     const { client, qos } = this;
     const inFlight = this.inFlight[slot]!;
     if (qos === 0 || (type === PACKET.puback) !== (qos === 1)) return false;
-    // A message that has not been fully sent cannot have been acknowledged.
+    // A message that has not been sent completely cannot have been acknowledged.
     if (inFlight === 0 || (inFlight === 1 && client.isSending(slot))) return true;
     if (type === PACKET.pubrec && reason < FIRST_FAILURE) {
       this.acknowledge(slot, PACKET.pubrel, identifier);

@@ -1,4 +1,4 @@
-// CONNECT, which clients write and servers read, and CONNACK, the answer to it.
+// Encodes and decodes CONNECT, which clients send, and encodes CONNACK, the server's answer.
 // @see MQTT 5, 3.1 and 3.2
 import { randomBytes } from "node:crypto";
 import type { MqttSpec } from "../spec/spec.js";
@@ -13,7 +13,7 @@ const OLD_NAME = Uint8Array.of(0, 6, 0x4d, 0x51, 0x49, 0x73, 0x64, 0x70);
 const FLAG = { reserved: 1, cleanStart: 2, will: 4, willQos: 0x18, willRetain: 0x20, password: 0x40, userName: 0x80 };
 const WILL_QOS_SHIFT = 3;
 
-/** Returns the CONNECT packet of a client's connections. */
+/** Returns a pattern for the CONNECT packets of a client's connections. */
 export function connectPacket(spec: MqttSpec): PatternPacket {
   const { will, username, password } = spec;
   const isVersion5 = spec.version === VERSION["5"];
@@ -32,7 +32,7 @@ export function connectPacket(spec: MqttSpec): PatternPacket {
     keepAlive,
     ...(isVersion5 ? [sessionProperties(spec.sessionExpirySec)] : []),
     clientId,
-    // The will has no properties.
+    // The will's properties are empty.
     ...(isVersion5 && will ? [Uint8Array.of(0)] : []),
     ...others,
   ]);
@@ -54,7 +54,7 @@ export interface ConnectRequest {
 }
 
 /**
- * Reads the body of a CONNECT into `request`; only the version if it is not supported.
+ * Reads the body of a CONNECT into `request`. Reads only the version if that is not supported.
  *
  * @returns whether the body is valid
  */

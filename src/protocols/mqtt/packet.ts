@@ -68,7 +68,9 @@ export function lengthAt(bytes: Uint8Array, at: number): number {
   }
 }
 
-/** @returns where it ends */
+/**
+ * @returns the index after it
+ */
 export function writeLength(bytes: Uint8Array, at: number, length: number): number {
   let rest = length;
   let next = at;
@@ -77,14 +79,14 @@ export function writeLength(bytes: Uint8Array, at: number, length: number): numb
   return next + 1;
 }
 
-/** How many bytes writeLength() writes. */
+/** Returns how many bytes writeLength() would write. */
 export function sizeOfLength(length: number): number {
   return length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x20_0000 ? 3 : 4;
 }
 
 /**
  * Writes a fixed header right before `body`.
- * @returns where it begins
+ * @returns the index of its first byte
  */
 export function writeHeaderBefore(bytes: Uint8Array, body: number, first: number, length: number): number {
   const start = body - 1 - sizeOfLength(length);
@@ -119,7 +121,7 @@ export function propertiesEnd(bytes: Uint8Array, at: number, end: number): numbe
   return next > end ? -1 : next;
 }
 
-/** Whether these bytes are a valid MQTT string: UTF-8 without U+0000 (MQTT 5, 1.5.4). */
+/** Returns whether these bytes are a valid MQTT string: UTF-8 without U+0000 (MQTT 5, 1.5.4). */
 export function isText(bytes: Uint8Array, start: number, end: number): boolean {
   for (let at = start; at < end; at++) if (bytes[at] === 0) return false;
   return checkUtf8(UTF8_ACCEPT, bytes, start, end) === UTF8_ACCEPT;
@@ -127,7 +129,10 @@ export function isText(bytes: Uint8Array, start: number, end: number): boolean {
 
 const [PLUS, HASH] = [0x2b, 0x23];
 
-/** Whether a message can be published to this topic: it is not empty and has no wildcard (MQTT 5, 4.7). */
+/**
+ * Returns whether a message can be published to this topic, that is, whether it has characters but no wildcards (MQTT
+ * 5, 4.7).
+ */
 export function isTopicName(bytes: Uint8Array, start: number, end: number): boolean {
   for (let at = start; at < end; at++) if (bytes[at] === PLUS || bytes[at] === HASH) return false;
   return end > start;

@@ -1,5 +1,5 @@
-// Strings that differ between connections, such as client ids and topics, in which `%i` stands for the connection's
-// number. They are written into packets without creating objects.
+// Strings that differ between connections, such as client IDs and topics, in which `%i` stands for the connection's
+// number. Writes them into packets without creating objects.
 import { LONGEST_HEADER, writeHeaderBefore, writeUint16 } from "./packet.js";
 
 const NUMBER = "%i";
@@ -18,7 +18,7 @@ export class Pattern {
 
   /**
    * Writes the text of connection `number`.
-   * @returns where it ends
+   * @returns the index after it
    */
   write(bytes: Uint8Array, at: number, number: number): number {
     const { pieces } = this;
@@ -31,7 +31,7 @@ export class Pattern {
     return next;
   }
 
-  /** Like write(), with the length in front. */
+  /** Like write(), but puts the length first. */
   writeString(bytes: Uint8Array, at: number, number: number): number {
     const end = this.write(bytes, at + 2, number);
     writeUint16(bytes, at, end - at - 2);
@@ -41,7 +41,7 @@ export class Pattern {
 
 /**
  * Writes a whole number below 2^32.
- * @returns where it ends
+ * @returns the index after it
  */
 export function writeDigits(bytes: Uint8Array, at: number, number: number): number {
   let end = at + 1;
@@ -53,13 +53,15 @@ export function writeDigits(bytes: Uint8Array, at: number, number: number): numb
 /** A packet in which some strings differ between connections. */
 export class PatternPacket {
   readonly bytes: Uint8Array;
-  /** Start and end in `bytes` of the packet that was written last. */
+  /** Start and end in `bytes` of the last packet written. */
   start = 0;
   end = 0;
   private readonly first: number;
   private readonly parts: readonly (Uint8Array | Pattern)[];
 
-  /** @param parts parts of the body: bytes are written as they are, patterns with their length in front */
+  /**
+   * @param parts parts of the body: bytes are written unchanged, patterns with their length first
+   */
   constructor(first: number, parts: readonly (Uint8Array | Pattern)[]) {
     this.first = first;
     this.parts = parts;

@@ -1,4 +1,4 @@
-// MQTT 5 properties: finds where each ends, and reads the few that are used here.
+// MQTT 5 properties: finds where each one ends, and reads the few that are used here.
 // @see MQTT 5, 2.2.2
 import { dataEnd, lengthSize } from "./packet.js";
 

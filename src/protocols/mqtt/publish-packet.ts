@@ -1,5 +1,5 @@
-// The PUBLISH packet of a client's connections. They share one buffer, in which the payload stays in place: for each
-// message, the topic and the packet identifier are written right before it, and the stamp at its beginning.
+// Builds the PUBLISH packets of a client's connections in one shared buffer. The payload stays in place: for each
+// message, the topic and the packet identifier are written right before it, and the stamp over its beginning.
 import type { PublishSpec } from "../spec/spec.js";
 import { LONGEST_HEADER, PACKET, VERSION, writeHeaderBefore, writeUint16 } from "./packet.js";
 import { Pattern } from "./pattern.js";
@@ -7,7 +7,7 @@ import { type Stamp, writeStamp } from "./stamp.js";
 
 export class PublishPacket {
   readonly bytes: Uint8Array;
-  /** Start in `bytes` of the packet that was written last. */
+  /** Start in `bytes` of the last packet written. */
   start = 0;
   readonly end: number;
   /** Maximum size of the packet in bytes. */
@@ -26,7 +26,7 @@ export class PublishPacket {
     this.hasIdentifier = qos > 0;
     this.isVersion5 = version === VERSION["5"];
     this.isStamped = isStamped;
-    // The head is written at the start of the buffer, where the longest one fits, and then moved up to the payload.
+    // Write the head at the start of the buffer, where even the longest one fits, then move it up to the payload.
     this.payload = LONGEST_HEADER + 2 + this.topic.longest + 2 + 1;
     this.end = this.payload + payload.length;
     this.longest = this.end;

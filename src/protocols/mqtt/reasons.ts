@@ -1,4 +1,4 @@
-// MQTT reason codes, with which brokers refuse: their names, and the corresponding return codes of a 3.1.1 CONNACK.
+// Names of the MQTT reason codes with which brokers refuse, and the corresponding return codes of a 3.1.1 CONNACK.
 // @see MQTT 5, 2.4
 
 const NAMES: Readonly<Record<number, string>> = {

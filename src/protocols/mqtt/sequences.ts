@@ -1,15 +1,15 @@
-// The message that each connection expects next from each publisher. Messages that are skipped were lost; earlier ones
-// are repeats. Kept in a bounded hash table of typed arrays, since there can be connections × publishers such pairs.
+// Tracks which message each connection expects next from each publisher, to detect lost and repeated messages. Uses a
+// bounded hash table of typed arrays, because there may be as many pairs as connections × publishers.
 
-/** Maximum number of pairs, with 32 MiB per thread. Messages of further pairs are not checked. */
+/** Maximum number of pairs, which take 32 MiB per thread. Messages of further pairs are not checked. */
 const MOST_PAIRS = 2 ** 20;
 /** Words per entry: receiver, publisher, the publisher's connection, next message; the last is 0 in a free entry. */
 const WORDS = 4;
 const NEXT = 3;
 
-/** Returned by note(): the pair is new, or the table is full. */
+/** Result of note(): the pair is new, or the table is full. */
 const NEW = -1;
-/** Returned by note(): the message is a repeat. */
+/** Result of note(): the message is a repeat. */
 export const REPEATED = -2;
 
 export class Sequences {
@@ -17,7 +17,7 @@ export class Sequences {
   private count = 0;
 
   /**
-   * Records a message that connection `receiver` got.
+   * Records a message received by connection `receiver`.
    * @returns number of messages lost before it, NEW or REPEATED
    */
   note(receiver: number, publisher: number, number: number, sequence: number): number {
@@ -42,7 +42,7 @@ export class Sequences {
     return sequence - expected;
   }
 
-  /** Returns the position of a pair, or the free one where it belongs. */
+  /** Returns the position of a pair, or the free position where it belongs. */
   private find(receiver: number, publisher: number, number: number): number {
     const { table } = this;
     const mask = table.length / WORDS - 1;

@@ -20,7 +20,7 @@ import {
 import { FIRST_FAILURE, REASON } from "./reasons.js";
 import { CONNECTED, MqttSide, VERSION_5 } from "./side.js";
 
-/** Interval at which connections are checked for silence; detecting it can take this much longer. */
+/** Interval between checks for silent connections. Detection may be late by this much. */
 const LOOK_MS = 2000;
 /** Maximum silence of a client, as a multiple of its keep-alive (MQTT 5, 3.1.2.10). */
 const PATIENCE = 1.5;
@@ -116,7 +116,7 @@ export class MqttServer extends MqttSide {
         this.acknowledge(slot, PACKET.pubcomp, uint16At(bytes, start));
         return true;
       default:
-        // An acknowledgement needs no handling, since this server publishes nothing.
+        // Ignore acknowledgements: this server publishes nothing.
         return end - start >= 2;
     }
   }
@@ -128,7 +128,7 @@ export class MqttServer extends MqttSide {
     const isVersion5 = version === VERSION["5"];
     let reason = refusal;
     if (!isVersion5 && version !== VERSION["3.1.1"]) reason = REASON.unsupportedVersion;
-    // Without a client id, there can be no session to resume (MQTT 3.1.1, 3.1.3.1).
+    // Without a client ID, there can be no session to resume (MQTT 3.1.1, 3.1.3.1).
     else if (!isVersion5 && !hasClientId && !request.isCleanStart) reason = REASON.invalidClientId;
     if (reason >= FIRST_FAILURE) {
       this.answer(slot, connack(version, reason));
@@ -159,7 +159,7 @@ export class MqttServer extends MqttSide {
       if (at < 0) return false;
     }
     if (count === 0) return false;
-    // An UNSUBACK of 3.1.1 has no codes.
+    // In 3.1.1, UNSUBACK has no codes.
     const codes = grants || isVersion5 ? count : 0;
     const length = 2 + (isVersion5 ? 1 : 0) + codes;
     let to = this.room(slot, 1 + sizeOfLength(length) + length);

@@ -1,6 +1,5 @@
-// The common part of MQTT clients and servers: reads packets as they arrive. A payload is passed on in the pieces in
-// which it arrives; the head of a PUBLISH and all other packets are buffered until they are complete. Answers are
-// collected and sent together.
+// Base class of MQTT clients and servers: reads packets as they arrive. Payloads are passed on piece by piece; the head
+// of a PUBLISH and all other packets are buffered until complete. Answers are collected and sent together.
 import { FAULT } from "../codes.js";
 import { grown } from "../columns.js";
 import type { Connections, Protocol } from "../contract.js";
@@ -28,16 +27,16 @@ const PARTIAL = 2;
 export const VERSION_5 = 4;
 /** Nothing more is read or sent. */
 const CLOSED = 8;
-/** Lowest flag for subclasses, which may also use the higher ones. */
+/** Lowest flag available to subclasses; they may use all higher ones. */
 export const OWN_MARK = 16;
 
-/** Maximum length of what is buffered: the head of a PUBLISH, or another packet. Longer ones are refused. */
+/** Maximum length of a buffered packet, or of the buffered head of a PUBLISH. Longer ones are refused. */
 export const LONGEST_HEAD = 64 * 1024;
-/** Size of the first piece that is appended to an incomplete packet before it is examined again. */
+/** Size of the first piece to append to an incomplete packet before examining it again. */
 const FIRST_PIECE = 64;
 /** Size of the answer buffer. The longest answer is a SUBACK to a packet full of filters of four bytes each. */
 const GATHERED = 4096 + LONGEST_HEAD / 4;
-/** Returned by packetAt(): more bytes are needed; the connection has ended. */
+/** Results of packetAt(): more bytes are needed; the connection has ended. */
 const [WAIT, ENDED] = [-1, -2] as const;
 /** RETAIN flag in the first byte of a PUBLISH. */
 const RETAIN = 1;
@@ -57,9 +56,9 @@ export abstract class MqttSide implements Protocol {
   /** Quality of service and packet identifier of the current PUBLISH, for its acknowledgement. */
   private pending: Uint32Array<ArrayBuffer>;
   private readonly leftovers = new Leftovers();
-  /** Number of payload bytes that are passed on together with the head. */
+  /** Number of payload bytes passed on together with the head. */
   private readonly peeked: number;
-  /** Answers that have not been sent. */
+  /** Answers not yet sent. */
   private readonly gathered = new Uint8Array(GATHERED);
   private gatheredTo = 0;
 
@@ -127,7 +126,7 @@ export abstract class MqttSide implements Protocol {
 
   /**
    * Reserves `length` bytes in `answers` for an answer.
-   * @returns where they begin
+   * @returns the index of the first one
    */
   protected room(slot: number, length: number): number {
     if (this.gatheredTo + length > GATHERED) this.flush(slot);
@@ -139,7 +138,7 @@ export abstract class MqttSide implements Protocol {
     return this.gathered;
   }
 
-  /** Ends a connection that this side or the peer refuses. Pending answers are sent first, and nothing after them. */
+  /** Ends a connection that this side or the peer refuses. Pending answers are sent first, and nothing else. */
   protected refuse(slot: number, code: number): void {
     this.flush(slot);
     if (this.hasEnded(slot)) return;
@@ -155,7 +154,7 @@ export abstract class MqttSide implements Protocol {
     this.connections.close(slot);
   }
 
-  /** Ends a connection whose peer broke the protocol; in MQTT 5, a DISCONNECT with the reason is sent first. */
+  /** Ends a connection whose peer violated the protocol. In MQTT 5, first sends a DISCONNECT with the reason. */
   protected fail(slot: number, code: number): void {
     const flags = this.flags[slot]!;
     if ((flags & (CONNECTED | VERSION_5)) === (CONNECTED | VERSION_5)) {
@@ -201,10 +200,10 @@ export abstract class MqttSide implements Protocol {
   }
 
   /**
-   * Continues the packet whose beginning is buffered. Appends pieces of doubling size, so that few bytes are copied
-   * beyond the end of the packet, and none twice if it arrives byte by byte.
+   * Continues the packet whose beginning is buffered. Appends pieces of doubling size: few bytes beyond the packet's
+   * end get copied, and none is copied twice if the packet arrives byte by byte.
    *
-   * @returns where the packet ends in `bytes`, or WAIT or ENDED
+   * @returns the packet's end in `bytes`, or WAIT or ENDED
    */
   private readOn(slot: number, bytes: Uint8Array, start: number, end: number): number {
     const { leftovers } = this;
@@ -224,7 +223,7 @@ export abstract class MqttSide implements Protocol {
 
   /**
    * Reads the packet at `at`, or the head of a PUBLISH.
-   * @returns where it ends, or WAIT or ENDED
+   * @returns the index after it, or WAIT or ENDED
    */
   private packetAt(slot: number, bytes: Uint8Array, at: number, end: number): number {
     const first = bytes[at]!;

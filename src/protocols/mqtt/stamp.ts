@@ -1,18 +1,18 @@
-// The stamp at the beginning of a payload: who published the message, its sequence number, and when it was due. With
-// it, any receiver, even in another thread or program, can measure the latency and detect lost and repeated messages.
+// Stamp at the beginning of a payload: who published the message, its sequence number, and when it was due. It lets any
+// receiver, even in another thread or program, measure latency and detect lost and repeated messages.
 
 /** Marks the beginning of a stamp. */
 const MAGIC = 0x34_74_70_6c;
 export const STAMP_SIZE = 24;
 
 export interface Stamp {
-  /** Random number of the worker, which tells runs apart. */
+  /** Random number of the worker, which distinguishes runs. */
   publisher: number;
   /** The publishing connection's number in its run. */
   number: number;
-  /** Number of the message among those of its connection, starting at 1. */
+  /** Number of the message on its connection, starting at 1. */
   sequence: number;
-  /** When the message was due, in microseconds since the epoch. */
+  /** Time at which the message was due, in microseconds since the epoch. */
   dueUs: number;
 }
 

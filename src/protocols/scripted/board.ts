@@ -1,5 +1,5 @@
-// Texts that scripted handlers leave for the main thread: the stack of the first error, and what refusal codes mean.
-// All workers of a run share one board. The first writer of an entry wins, and an entry never changes again.
+// Texts that a script's handlers leave for the main thread: the stack of the first error, and the meaning of refusal
+// codes. All workers of a run share one board. The first writer of an entry wins; an entry never changes afterwards.
 
 const ERROR_BYTES = 4096;
 const REFUSALS = 64;
@@ -7,7 +7,7 @@ const TEXT_BYTES = 120;
 
 /** Words at the start. An entry's state is 0 while free, 1 while it is being written, and 2 once it can be read. */
 const WORD = { errorState: 0, errorLength: 1, numbered: 2, refusals: 4 } as const;
-/** Words of a refusal: state, code, and length of its text. */
+/** Words of a refusal entry: state, code, and length of its text. */
 const REFUSAL_WORDS = 3;
 const [FREE, WRITING, WRITTEN] = [0, 1, 2] as const;
 
@@ -33,12 +33,12 @@ export class Board {
     this.texts = new Uint8Array(buffer, TEXTS_AT);
   }
 
-  /** Returns the number of the next connection of a server. */
+  /** Returns the number for a server's next connection. */
   nextNumber(): number {
     return Atomics.add(this.words, WORD.numbered, 1) + 1;
   }
 
-  /** Keeps the first error. */
+  /** Stores an error, unless an earlier one is stored. */
   noteError(text: string): void {
     if (Atomics.compareExchange(this.words, WORD.errorState, FREE, WRITING) !== FREE) return;
     this.words[WORD.errorLength] = this.write(text, 0, ERROR_BYTES);
@@ -51,7 +51,7 @@ export class Board {
     return this.read(0, this.words[WORD.errorLength]!);
   }
 
-  /** Keeps the first text of each code, for up to 64 codes. */
+  /** Stores the first text for each code, for up to 64 codes. */
   noteRefusal(code: number, text: string): void {
     if (text === "" || this.known.has(code)) return;
     this.known.add(code);
@@ -74,19 +74,21 @@ export class Board {
       const at = WORD.refusals + place * REFUSAL_WORDS;
       if (Atomics.load(this.words, at) !== WRITTEN) continue;
       const [code, length] = [this.words[at + 1]!, this.words[at + 2]!];
-      // Two threads may have noted the same code at once.
+      // Two threads may have stored the same code at the same time.
       if (!found.has(code)) found.set(code, this.read(ERROR_BYTES + place * TEXT_BYTES, length));
     }
     return [...found].map(([code, text]) => ({ code, text })).sort((a, b) => a.code - b.code);
   }
 
-  /** @returns length of the text that was written, which is cut to `most` bytes */
+  /**
+   * @returns length of the text written, which is truncated to `most` bytes
+   */
   private write(text: string, at: number, most: number): number {
     return new TextEncoder().encodeInto(text, this.texts.subarray(at, at + most)).written;
   }
 
   private read(at: number, length: number): string {
-    // A decoder does not take shared memory.
+    // TextDecoder rejects shared memory.
     return Buffer.from(this.texts.slice(at, at + length)).toString("utf8");
   }
 }

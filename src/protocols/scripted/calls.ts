@@ -1,4 +1,4 @@
-// Calls an author's handlers, and lets the main thread see which one is running.
+// Calls a script's handlers and shows the main thread which one is running.
 import type { ClientHandlers } from "./define.js";
 import type { FrameView } from "./frames/frame-view.js";
 import { CALL, HANDLER } from "./host.js";
@@ -20,7 +20,7 @@ export class HandlerCalls {
 
   /**
    * Calls a handler for the connection in `slot`.
-   * @returns what it threw; undefined if nothing
+   * @returns what it threw, or undefined
    */
   call(handler: number, slot: number): unknown {
     const { handlers, connection } = this;

@@ -1,4 +1,4 @@
-// Creates a side that runs a script, over a byte stream or over WebSocket.
+// Creates a protocol side that runs a script, over a byte stream or WebSocket.
 import type { ClientConnections, ClientProtocol, Connections, Protocol } from "../contract.js";
 import type { ScriptedSpec } from "../spec/spec.js";
 import { loadedScript } from "./file/load.js";

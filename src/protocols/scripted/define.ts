@@ -1,19 +1,20 @@
-// The public contract of a protocol of your own: `import { defineProtocol } from "fourtuple/protocol"`. This file has
-// no imports, so that an author's file can load it on its own.
+// Public API for user-defined protocols: `import { defineProtocol } from "fourtuple/protocol"`. This file has no
+// imports, so that a user's file can load it without the rest.
 
 /** Type of a state column, by kind and bits. Values wrap as in typed arrays. */
 export type ColumnType = "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "f32" | "f64";
 
 /**
- * Where a frame ends. A frame that exceeds `maxBytes` (default 64 KiB) ends its connection with the failure
+ * How frames are delimited. A frame longer than `maxBytes` (default 64 KiB) ends its connection with the failure
  * FRAME_TOO_LONG.
  */
 export type Framing =
   /** Up to a delimiter of 1 to 16 bytes, such as `"\r\n"`, which is not part of the frame that `received` sees. */
   | { readonly delimiter: string | Uint8Array; readonly maxBytes?: number }
   /**
-   * A length of `bytes` bytes (1, 2, 3 or 4; big endian unless `endian` is `"little"`) at `at` (default 0) says how
-   * many bytes follow it or, with `includesHeader`, how many bytes the whole frame has. The frame includes its header.
+   * A length field of `bytes` bytes (1, 2, 3 or 4; big endian unless `endian` is `"little"`) at offset `at` (default
+   * 0). It counts the bytes that follow it or, with `includesHeader`, the whole frame. `received` sees the frame with
+   * its header.
    */
   | {
       readonly length: {
@@ -33,12 +34,12 @@ export type Framing =
   | { readonly end: (bytes: Uint8Array, start: number, end: number) => number; readonly maxBytes?: number };
 
 /**
- * A received frame, or without framing, whatever one read returned. There is one object for all frames: it is valid
- * until the handler returns. Positions count from the start of the frame; numbers are big endian unless the name ends
- * with `le`.
+ * A received frame or, without framing, whatever one read returned. All frames share one object, which is valid until
+ * the handler returns. Positions are relative to the start of the frame; numbers are big endian unless the method's
+ * name ends with `le`.
  */
 export interface Frame {
-  /** Buffer that contains the frame, from `start` to `end` (exclusive). Copy what you keep. */
+  /** Buffer that contains the frame, from `start` to `end` (exclusive). Copy bytes that you want to keep. */
   readonly bytes: Uint8Array;
   readonly start: number;
   readonly end: number;
@@ -52,21 +53,21 @@ export interface Frame {
   f64le(at?: number): number;
   /** Decodes bytes `from` to `to` (exclusive) as UTF-8. Allocates a string, so prefer `equals` and `startsWith`. */
   text(from?: number, to?: number): string;
-  /** Whether the frame equals a text of ASCII characters, or bytes. Allocates nothing. */
+  /** Whether the frame equals an ASCII text, or bytes. Allocates nothing. */
   equals(content: string | Uint8Array): boolean;
-  /** Whether a text of ASCII characters, or bytes, are at position `at`. Allocates nothing. */
+  /** Whether an ASCII text, or bytes, are at position `at`. Allocates nothing. */
   startsWith(content: string | Uint8Array, at?: number): boolean;
 }
 
-/** A counter that you declare: `c.metrics.kicked.add()`. */
+/** A counter that you have declared: `c.metrics.kicked.add()`. */
 export interface CounterMetric {
   /** Adds a number of 0 or more; default 1. */
   add(count?: number): void;
 }
 
-/** A histogram of durations that you declare: `c.metrics.joined.record(ms)`. */
+/** A histogram of durations that you have declared: `c.metrics.joined.record(ms)`. */
 export interface HistogramMetric {
-  /** Records a duration in milliseconds, fractions allowed, up to an hour, with three significant digits. */
+  /** Records a duration in milliseconds, which may have a fraction, up to an hour, with three significant digits. */
   record(ms: number): void;
 }
 
@@ -76,7 +77,7 @@ export type MetricDeclaration =
   | "histogram"
   | { readonly type: "counter" | "histogram"; readonly help?: string };
 
-/** Operations on a connection that both sides have. */
+/** Operations on a connection that are available to both sides. */
 export interface ConnectionBase<M, D extends string> {
   /** Number of the connection within the run, counted from 1 over all threads. */
   readonly number: number;
@@ -87,42 +88,46 @@ export interface ConnectionBase<M, D extends string> {
   /** Your counters and histograms. */
   readonly metrics: M;
   /**
-   * This connection's row of the data file (`--data users.csv`), by column: row 1 for connection 1, and the first row
-   * again after the last one. Each access reads the row from the file, so take what you need once.
+   * This connection's row of the data file (`--data users.csv`), by column. Connection 1 gets row 1; after the last
+   * row, the first is used again. Each access reads the row from the file, so read what you need once.
    */
   readonly row: { readonly [Column in D]: string };
-  /** Returns the next of this connection's random numbers, 0 or more and below 1. The same seed repeats them. */
+  /** Returns this connection's next random number, at least 0 and below 1. The same seed yields the same numbers. */
   random(): number;
   /**
-   * Sends a text in UTF-8, or bytes `start` to `end` (exclusive). They are copied, so the buffer can be reused. All
-   * that a handler sends leaves together. Over WebSocket, a text is sent as a text message, and bytes as a binary
-   * message.
+   * Sends a text in UTF-8, or bytes `start` to `end` (exclusive). They are copied, so the buffer can be reused.
+   * Everything that a handler sends goes out together. Over WebSocket, a text is sent as a text message, and bytes as a
+   * binary message.
    */
   send(content: string | Uint8Array, start?: number, end?: number): void;
-  /** Marks the connection as set up. Call it once, in `opened` or later; without an `opened`, it is called for you. */
+  /**
+   * Marks the connection as set up. Call it once, in `opened` or later. Without an `opened` handler, it is called for
+   * you.
+   */
   ready(): void;
   /**
-   * Ends the connection as a failure: the peer refused it, or broke the protocol. Failures are counted by code.
+   * Ends the connection as a failure, because the peer refused it or violated the protocol. Failures are counted by
+   * code.
    *
    * @param code 0 to 65,535, such as 535
-   * @param text what it means; the first text of each code is shown
+   * @param text meaning of the code; reports show the first text given for each code
    */
   refused(code: number, text?: string): void;
-  /** Closes the connection once everything is sent. This is no failure. */
+  /** Closes the connection once everything is sent. This does not count as a failure. */
   close(): void;
 }
 
 /** A client's connection. */
 export interface ClientOperations<P extends string> {
-  /** Number of messages that were due and have not been answered. */
+  /** Number of messages that were due but have not been answered. */
   readonly waiting: number;
   /** Marks the oldest `count` (default 1) messages as answered. Their latency counts from the time when they were due. */
   answered(count?: number): void;
   /** Reports that the oldest `count` (default 1) messages will never be answered. */
   missed(count?: number): void;
   /**
-   * Enters one of your phases, unless the connection is in it, and ends the current one. The first begins by itself
-   * when the connection opens; ready() ends the current one, and so does the end of a connection that is ready.
+   * Ends the current phase and enters another; does nothing if the connection is already in it. The first phase begins
+   * when the connection opens. ready() ends the current phase, and so does the end of a ready connection.
    */
   phase(name: P): void;
 }
@@ -146,18 +151,19 @@ export type ClientConnection<
 > = ServerConnection<S, M, D> & ClientOperations<P>;
 
 /**
- * Handlers of one side. They are called for one connection after another, must return at once and not be async: no
- * promise, no waiting. One that throws ends its connection as a failure; one that runs for a second ends the run.
+ * Handlers of one side, called for one connection at a time. They must return at once and must not be async: no
+ * promises, no waiting. A handler that throws ends its connection as a failure; one that runs for a second ends the
+ * run.
  */
 export interface Handlers<C> {
   /**
-   * The connection is established: with TLS after its handshake, over WebSocket after the upgrade. Must lead to
+   * The connection is established, with TLS after the handshake, over WebSocket after the upgrade. Must lead to
    * ready().
    */
   opened?(c: C): void;
   /** A frame has arrived. */
   received?(c: C, frame: Frame): void;
-  /** Called every `tickMs` for each ready connection, spread evenly over the interval. */
+  /** Called every `tickMs` for each ready connection. Calls for different connections are spread over the interval. */
   tick?(c: C): void;
   /** This side is about to close the connection and may send a last message. Not called before a reset. */
   closing?(c: C): void;
@@ -165,15 +171,15 @@ export interface Handlers<C> {
 
 /** Handlers of a client. */
 export interface ClientHandlers<C> extends Handlers<C> {
-  /** A message is due (`-r`, per connection and second; default 1): send it. */
+  /** A message is due: send it. `-r` sets the rate per connection and second (default 1). */
   due?(c: C): void;
-  /** Whether messages are answered, which you report by answered(); default true. */
+  /** Whether messages get answers, which you report with answered(); default true. */
   readonly expectsAnswers?: boolean;
-  /** Whether a connection's next message waits for the answer to its last one; default false. */
+  /** Whether a connection's next message waits for the previous answer; default false. */
   readonly oneAtATime?: boolean;
 }
 
-/** A protocol of your own; see docs/own-protocol.md. */
+/** A user-defined protocol; see docs/own-protocol.md. */
 export interface ProtocolDefinition<
   S extends Record<string, ColumnType> = Record<string, ColumnType>,
   M extends Record<string, MetricDeclaration> = Record<string, MetricDeclaration>,
@@ -182,15 +188,21 @@ export interface ProtocolDefinition<
 > {
   /** Name in summaries and reports. */
   readonly name: string;
-  /** What carries it: a byte stream (TCP or TLS), or WebSocket messages, each of which is a frame; default `"bytes"`. */
+  /**
+   * Transport of the protocol: a byte stream (TCP or TLS), or WebSocket messages, each of which is a frame; default
+   * `"bytes"`.
+   */
   readonly over?: "bytes" | "websocket";
-  /** Where frames end in a byte stream; by default, `received` sees bytes as they arrive. */
+  /** How frames are delimited in a byte stream; by default, `received` sees bytes as they arrive. */
   readonly framing?: Framing;
-  /** State of a connection: a name and type for each column. Starts as 0. A connection takes the sum of their sizes. */
+  /**
+   * State of a connection: a name and type for each column. All columns start at 0. A connection takes the sum of their
+   * sizes.
+   */
   readonly state?: S;
-  /** Counters and histograms of your own. */
+  /** Your own counters and histograms. */
   readonly metrics?: M;
-  /** Phases of a client's connection, such as `["greeting", "login"]`. It starts in the first. */
+  /** Phases of a client's connection, such as `["greeting", "login"]`. A connection starts in the first. */
   readonly phases?: readonly P[];
   /** Columns that the data file must have. */
   readonly data?: readonly D[];
@@ -201,7 +213,7 @@ export interface ProtocolDefinition<
 }
 
 /**
- * Defines a protocol. The default export of a file given by `--protocol` must be its result.
+ * Defines a protocol. A file passed to `--protocol` must export the result as its default.
  *
  * @returns the definition itself; it is checked when a run loads the file
  */

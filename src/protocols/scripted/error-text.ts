@@ -1,13 +1,15 @@
-// Describes an error that a handler threw: which handler, for which connection, and where in the author's files.
+// Describes an error thrown by a handler: which handler, for which connection, and where in the user's files.
 import { fileURLToPath } from "node:url";
 import type { ScriptedSpec } from "../spec/spec.js";
 import { HANDLERS } from "./host.js";
 
 const MAX_FRAMES = 8;
-/** Folder of our own code. The build bundles this file, so its depth varies. */
+/** Folder of fourtuple's own code. The build bundles this file, so its depth varies. */
 const OURS = fileURLToPath(import.meta.url).replace(/(\/(?:dist|src)\/)(?!.*\/(?:dist|src)\/).*/, "$1");
 
-/** @param handler its number, starting at 1 */
+/**
+ * @param handler number of the handler, starting at 1
+ */
 export function describeError({ file }: ScriptedSpec, handler: number, connection: number, error: unknown): string {
   const name = HANDLERS[handler - 1]!;
   const intro = `${name}() failed for connection ${connection}`;
@@ -16,7 +18,7 @@ export function describeError({ file }: ScriptedSpec, handler: number, connectio
   const first = lines.findIndex((line) => /^\s+at /.test(line));
   const words = (first < 0 ? lines : lines.slice(0, first)).join(" ");
   const frames = first < 0 ? [] : lines.slice(first).map((line) => line.replace("file://", ""));
-  // What is below the author's last file is ours.
+  // Stack frames below the user's last file are fourtuple's.
   const last = frames.findLastIndex((line) => line.includes(file));
   const own = frames.slice(0, last + 1).filter((line) => !line.includes(OURS) && !line.includes("node:"));
   return [`${intro}: ${words}`, ...own.slice(0, MAX_FRAMES).map((line) => `  ${line.trim()}`)].join("\n");

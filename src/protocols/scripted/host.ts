@@ -1,11 +1,10 @@
-// What a scripted side needs from its worker besides connections: memory that the main thread reads, and the run's
-// inputs.
+// What a script needs from its worker besides connections: memory that the main thread reads, and the run's inputs.
 import type { Histogram } from "../../results/histogram/histogram.js";
 import type { Board } from "./board.js";
 import type { Rows } from "./file/rows.js";
 
 export interface ScriptHost {
-  /** Counters: a pair for each phase (entered, unused), then the declared ones; see metrics.ts. */
+  /** Counters: two for each phase (entered, unused), then the declared ones; see metrics.ts. */
   readonly counters: Float64Array;
   readonly histograms: readonly Histogram[];
   /** Words that tell the main thread which handler is running (CALL). */

@@ -1,12 +1,12 @@
-// How a scripted side reaches its peer: over a byte stream here, over WebSocket messages in websocket.ts.
+// Connects a script to its peer: over a byte stream here, over WebSocket messages in websocket.ts.
 import type { Connections } from "../contract.js";
 
 export interface Link {
-  /** Sends a frame's or message's bytes, at the latest at flush(). */
+  /** Sends the bytes of a frame or message, no later than in flush(). */
   send(slot: number, bytes: Uint8Array, start: number, end: number, isText: boolean): void;
   /** Called at the end of each event. */
   flush(slot: number): void;
-  /** Forgets what has not been flushed, because the connection has ended. */
+  /** Discards what has not been flushed, because the connection has ended. */
   discard(): void;
   ready(slot: number): void;
   /** Closes once everything is sent. */
@@ -14,10 +14,10 @@ export interface Link {
   reject(slot: number, code: number): void;
 }
 
-/** What fits leaves in one call; more leaves at once. */
+/** Size of the buffer in which small sends are combined. Larger ones are sent immediately. */
 const GATHERED_BYTES = 16 * 1024;
 
-/** Gathers what a handler sends into one call. */
+/** Combines a handler's sends into one call. */
 export class StreamLink implements Link {
   protected readonly connections: Connections;
   private readonly gathered = Buffer.alloc(GATHERED_BYTES);
@@ -39,7 +39,7 @@ export class StreamLink implements Link {
     const { gathered } = this;
     let to = this.length;
     this.length += length;
-    // A call for a few bytes costs more than copying them.
+    // For a few bytes, a system call costs more than copying them.
     if (length > 32) gathered.set(bytes.subarray(start, end), to);
     else for (let from = start; from < end; from++) gathered[to++] = bytes[from]!;
   }

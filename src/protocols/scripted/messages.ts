@@ -1,4 +1,4 @@
-// WebSocket messages of scripts: joins those that arrive in parts, and frames those that are sent.
+// WebSocket messages of scripts: joins messages that arrive in parts, and frames those to send.
 import type { Connections } from "../contract.js";
 import { Leftovers } from "../leftovers.js";
 import { FIN, MASKED, OPCODE, writeHeader } from "../websocket/frame.js";
@@ -9,15 +9,15 @@ const NONE = new Uint8Array(0);
 const LONGEST_HEADER = 14;
 const SCRATCH_BYTES = 16 * 1024;
 
-/** Takes whole messages. */
+/** Receives complete messages. */
 interface MessageTaker {
   received(slot: number, bytes: Uint8Array, start: number, end: number): void;
 }
 
-/** Most messages arrive in one part, which is passed on where it is. */
+/** Joins the parts of a message. Most messages arrive in one part, which is passed on without copying. */
 export class MessageParts {
   private readonly leftovers = new Leftovers();
-  /** The only part so far of the message that is being read. */
+  /** The only part so far of the message being read. */
   private bytes: Uint8Array = NONE;
   private start = 0;
   private end = 0;
@@ -34,7 +34,7 @@ export class MessageParts {
   }
 
   /**
-   * Copies the part that was added last, before its buffer is used again.
+   * Copies the part added last, before its buffer is reused.
    * @returns whether there was room
    */
   keep(slot: number): boolean {
@@ -43,7 +43,7 @@ export class MessageParts {
     return bytes === NONE || this.leftovers.keep(slot, bytes, start, end);
   }
 
-  /** Passes on the message, which is complete. */
+  /** Passes on the complete message. */
   deliver(taker: MessageTaker, slot: number): void {
     const { leftovers, bytes, start, end } = this;
     this.bytes = NONE;

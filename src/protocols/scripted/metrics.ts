@@ -1,4 +1,4 @@
-// A definition's phases and metrics, and their places in a worker's memory. The main thread and the workers derive the
+// Phases and metrics of a definition, and their places in a worker's memory. The main thread and the workers derive the
 // same places from the same spec.
 import type { Histogram } from "../../results/histogram/histogram.js";
 import type { MetricSpec, ScriptedSpec } from "../spec/spec.js";
@@ -21,19 +21,21 @@ export function metricSpecs(metrics: Readonly<Record<string, MetricDeclaration>>
   );
 }
 
-/** Returns how many counters and histograms they take. A phase takes one of each: times entered, and durations. */
+/**
+ * Returns how many counters and histograms are needed. A phase takes one of each, for times entered and for durations.
+ */
 export function layoutOf({ phases, metrics }: Measured): { readonly counters: number; readonly histograms: number } {
   const histograms = metrics.filter(({ type }) => type === "histogram").length;
   const counters = FIRST_PHASE + phases.length + metrics.length - histograms;
   return { counters, histograms: phases.length + histograms };
 }
 
-/** Returns the place of a phase's counter. Its histogram has the number of the phase. */
+/** Returns the place of a phase's counter. Its histogram's place is the number of the phase. */
 export function phasePlace(phase: number): number {
   return FIRST_PHASE + phase;
 }
 
-/** Returns the place of each metric among the counters, or among the histograms. */
+/** Returns the place of each metric among the counters or the histograms. */
 export function placesOf({ phases, metrics }: Measured): { readonly metric: MetricSpec; readonly place: number }[] {
   const next = { counter: FIRST_PHASE + phases.length, histogram: phases.length };
   return metrics.map((metric) => ({ metric, place: next[metric.type]++ }));

@@ -1,4 +1,4 @@
-// Sends what a handler gives to send(): a text, encoded without allocating, or part of a buffer.
+// Sends what a handler passes to send(): a text, encoded without allocating, or part of a buffer.
 import type { Link } from "./link.js";
 
 const TEXT_BYTES = 16 * 1024;
@@ -11,7 +11,9 @@ export class Sending {
     this.link = link;
   }
 
-  /** @throws {TypeError | RangeError} for anything else than a text or bytes that exist */
+  /**
+   * @throws {TypeError | RangeError} for anything but a text, or bytes within the buffer
+   */
   send(slot: number, content: string | Uint8Array, start?: number, end?: number): void {
     if (typeof content === "string") this.sendText(slot, content);
     else if (content instanceof Uint8Array) {
@@ -24,7 +26,7 @@ export class Sending {
   }
 
   private sendText(slot: number, content: string): void {
-    // A character has at most three bytes in UTF-8 for each of its UTF-16 units.
+    // UTF-8 takes at most three bytes for each UTF-16 unit.
     const isShort = content.length * 3 <= TEXT_BYTES;
     const bytes = isShort ? this.text : Buffer.from(content);
     this.link.send(slot, bytes, 0, isShort ? this.text.write(content) : bytes.length, true);

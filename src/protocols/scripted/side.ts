@@ -67,7 +67,7 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
 
   constructor({ definition, spec, host, link, client, slots }: SideOptions) {
     const { state = {}, framing, tickMs = 0 } = definition;
-    // The connection has the columns, but their names are not known here.
+    // The connection object has the columns as properties, but their names are unknown to the type system.
     const handlers = (client ? definition.client : definition.server) as unknown as ClientHandlers<AnyConnection>;
     this.spec = spec;
     this.host = host;
@@ -105,7 +105,7 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
 
   received(slot: number, bytes: Uint8Array, start: number, end: number): void {
     if (this.flags[slot]! & ENDED) return;
-    // Without a setup, the worker shows what it reads; over WebSocket, messages have been shown.
+    // Without a set-up phase, the worker itself shows what it reads; over WebSocket, messages have already been shown.
     if (this.handshake !== "none" && !this.spec.webSocket) this.client?.shown(slot, bytes, start, end);
     if (this.incoming) this.incoming.received(slot, bytes, start, end);
     else this.frame(slot, bytes, start, end);
@@ -126,7 +126,7 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
     this.event(HANDLER.tick, slot);
   }
 
-  /** The connection ends anyway, so an error is counted but refuses nothing. */
+  /** The connection is ending anyway, so an error is counted but causes no refusal. */
   closing(slot: number): void {
     if (!this.calls.handlers.closing || this.flags[slot]! & OVER) return;
     this.call(HANDLER.closing, slot);
@@ -135,7 +135,7 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
   }
 
   closed(slot: number): void {
-    // A phase that a failed setup was in is not counted as one that was left.
+    // A phase in which the set-up failed does not count as completed.
     if (this.flags[slot]! & READY) this.phases.end(slot);
     this.flags[slot] = ENDED;
     this.link.discard();
@@ -170,7 +170,7 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
   send(slot: number, content: string | Uint8Array, start?: number, end?: number): void {
     this.assertRunning("send()");
     if (this.flags[slot]! & (CLOSING | REFUSED)) throw new Error("send() after close() or refused()");
-    // The connection broke during this event, which is not the author's mistake.
+    // The connection broke during this event, which is not the script's fault.
     if (this.flags[slot]! & ENDED) return;
     this.sending.send(slot, content, start, end);
   }
@@ -228,7 +228,7 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
     this.link.ready(slot);
   }
 
-  /** Later, as in a timer, `c` may stand for any connection. */
+  /** Outside an event, as in a timer, `c` may stand for any connection. */
   private assertRunning(operation: string): void {
     if (!this.calls.isRunning) throw new Error(`${operation} outside of a handler, where c is no connection`);
   }
@@ -259,13 +259,13 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
   }
 
   refuse(slot: number, code: number): void {
-    // The first refusal of an event counts.
+    // Only an event's first refusal counts.
     if (this.flags[slot]! & REFUSED) return;
     this.flags[slot]! |= REFUSED;
     this.code = code;
   }
 
-  /** Sends what an event's handlers sent, and ends the connection if they said so. */
+  /** Sends the output of an event's handlers, and ends the connection if they requested it. */
   private settle(slot: number): void {
     this.link.flush(slot);
     const flags = this.flags[slot]!;
@@ -287,5 +287,5 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
   }
 }
 
-/** Ends a handler after its connection was refused. */
+/** Thrown to end a handler whose connection has been refused. */
 class NoData extends Error {}

@@ -1,7 +1,7 @@
-// A prototype for objects that authors use: reading or writing a name that the object lacks throws and says what there
-// is. Names that it has are found first, so they cost no more than usual.
+// Prototype for objects handed to scripts: reading or writing a name that the object lacks throws an error that lists
+// the valid ones. Existing properties are found first, so they cost no more than usual.
 
-/** Names that the language looks up itself; so does Node, with symbols, when it prints an object. */
+/** Names that the language itself looks up. Node does so too, with symbols, when it prints an object. */
 export const LOOKED_UP = ["constructor", "then", "toJSON"];
 
 /** @param describe returns the error's message for a name that `object` lacks */

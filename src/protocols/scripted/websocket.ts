@@ -1,5 +1,5 @@
-// Scripts over WebSocket: each message is a frame of the script, and what it sends leaves as messages. The upgrade,
-// control frames and pings are those of WebSocket runs.
+// Scripts over WebSocket: each message is a frame to the script, and whatever the script sends becomes a message.
+// Upgrade, control frames and pings work as in WebSocket runs.
 import { randomBytes } from "node:crypto";
 import type { ClientConnections, Connections, Handshake } from "../contract.js";
 import type { WebSocketSpec } from "../spec/spec.js";
@@ -12,7 +12,7 @@ import type { Link } from "./link.js";
 import { MessageParts, OutgoingMessages } from "./messages.js";
 import type { ScriptedSide } from "./side.js";
 
-/** Creates the side that runs the script, given what carries its messages. */
+/** Creates the side that runs the script over the given link. */
 type CreateSide = (link: Link) => ScriptedSide;
 
 export class ScriptedWebSocketClient extends WebSocketClient implements Link {
@@ -149,7 +149,7 @@ export class ScriptedWebSocketServer extends WebSocketServer implements Link {
   }
 
   override flush(slot: number): void {
-    // What the script sends, and pongs.
+    // Output of the script, and pongs.
     this.outgoing.flush(slot);
     super.flush(slot);
   }
@@ -177,13 +177,13 @@ export class ScriptedWebSocketServer extends WebSocketServer implements Link {
   }
 
   protected override content(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
-    // This unmasks the content in its place.
+    // This unmasks the content in place.
     const isText = super.content(slot, bytes, start, end);
     this.parts.add(slot, bytes, start, end);
     return isText;
   }
 
-  /** A pong is written over bytes that have been read, which may be part of a message. */
+  /** The pong overwrites bytes that have been read, which may belong to a message. */
   protected override pong(slot: number, bytes: Uint8Array, start: number, end: number, key: number): void {
     this.parts.keep(slot);
     super.pong(slot, bytes, start, end, key);

@@ -23,11 +23,11 @@ export interface HttpOptions {
   readonly status?: number | undefined;
   /** Servers: answer with server-sent events, the body as an event at this interval. */
   readonly eventIntervalMs?: number | undefined;
-  /** Servers: hold each response back for this long (long poll), up to an eighth longer. */
+  /** Servers: delay each response by this long (long poll), or up to an eighth longer. */
   readonly delayMs?: number | undefined;
 }
 
-/** Each worker keeps a copy or two. */
+/** Maximum size: each worker has a copy or two of it. */
 const LONGEST_BODY = 16 * 1024 * 1024;
 
 /** @throws {AppError} E_OPTION when an option is invalid */
@@ -45,7 +45,7 @@ export function httpSpec(
   checkTime("response timeout", options.responseTimeoutMs);
   checkTime("event interval", eventIntervalMs);
   checkTime("response delay", delayMs);
-  // CONNECT and TRACE turn the connection into something else.
+  // CONNECT turns the connection into a tunnel, and TRACE echoes the request.
   if (!TOKEN.test(method) || method === "CONNECT")
     throw invalid(`invalid method: ${quoted(method)}`, "give one such as GET");
   if (content !== undefined && content.length > LONGEST_BODY) {

@@ -14,27 +14,27 @@ export type Qos = (typeof QUALITIES)[number];
 
 /** In strings, `%i` stands for the connection's number, starting at 1. */
 export interface MqttOptions {
-  /** MQTT, clients: default `"5"`. */
+  /** MQTT, clients: protocol version; default `"5"`. */
   readonly mqttVersion?: MqttVersion | undefined;
-  /** MQTT, clients: default a random prefix and `%i`. */
+  /** MQTT, clients: client ID; default a random prefix and `%i`. */
   readonly clientId?: string | undefined;
   /** MQTT, clients. */
   readonly username?: string | undefined;
   /** MQTT, clients. */
   readonly password?: string | undefined;
-  /** MQTT, clients: how often a PINGREQ is sent, in whole seconds; 0 for never; default 60,000. */
+  /** MQTT, clients: interval of PINGREQ in milliseconds, a multiple of 1,000; 0 for never; default 60,000. */
   readonly keepAliveMs?: number | undefined;
-  /** MQTT, clients: resume the session of the client id (no clean start). */
+  /** MQTT, clients: whether to resume the client ID's session (no clean start). */
   readonly keepSession?: boolean | undefined;
-  /** MQTT 5, clients: how long the broker keeps the session, in whole seconds; default 0. */
+  /** MQTT 5, clients: how long the broker keeps the session in milliseconds, a multiple of 1,000; default 0. */
   readonly sessionExpiryMs?: number | undefined;
   /** MQTT, clients: topic of the message that the broker publishes when a connection breaks. */
   readonly willTopic?: string | undefined;
-  /** MQTT, clients: that message; default empty. */
+  /** MQTT, clients: payload of that message; default empty. */
   readonly willMessage?: string | undefined;
   /** MQTT, clients: quality of service of the will; default 0. */
   readonly willQos?: Qos | undefined;
-  /** MQTT, clients: the broker retains it. */
+  /** MQTT, clients: whether the broker retains that message. */
   readonly willRetain?: boolean | undefined;
   /** MQTT, clients: topic filters to subscribe to. */
   readonly subscribe?: string | readonly string[] | undefined;
@@ -42,9 +42,9 @@ export interface MqttOptions {
   readonly publish?: string | undefined;
   /** MQTT, clients: quality of service to publish and to subscribe with; default 0. */
   readonly qos?: Qos | undefined;
-  /** MQTT, clients: the broker retains what is published. */
+  /** MQTT, clients: whether the broker retains published messages. */
   readonly retain?: boolean | undefined;
-  /** MQTT, clients: bytes of a payload that begins with a time stamp, in place of `message`; default 24. */
+  /** MQTT, clients: size in bytes of a payload that begins with a timestamp, in place of `message`; default 24. */
   readonly messageBytes?: number | undefined;
   /** MQTT, servers: refuse all clients with this reason code, such as `"server-unavailable"` or `"0x88"`. */
   readonly refuse?: string | undefined;
@@ -56,7 +56,7 @@ const LARGEST_16 = 65_535;
 const LARGEST_PAYLOAD = 16 * 1024 * 1024;
 
 /**
- * @param options `message`: the payload, if it is given
+ * @param options `message`: the payload, if given
  * @throws {AppError} E_OPTION when an option makes no sense
  */
 export function mqttSpec(options: MqttOptions & { readonly message?: unknown }): MqttSpec {
@@ -95,7 +95,7 @@ export function mqttSpec(options: MqttOptions & { readonly message?: unknown }):
 }
 
 /**
- * Returns a payload with room for a stamp, for use when no message is given.
+ * Returns a payload with room for a stamp, used if no message is given.
  * @throws {AppError} E_OPTION
  */
 export function stampedPayload(size = STAMP_SIZE): Uint8Array {
@@ -108,14 +108,17 @@ export function stampedPayload(size = STAMP_SIZE): Uint8Array {
   return new Uint8Array(size);
 }
 
-/** Returns what answers a client's messages: their delivery to the publishing connection, or an acknowledgement. */
+/**
+ * Returns what counts as the answer to a client's messages: delivery to the publishing connection, or an
+ * acknowledgement.
+ */
 export function answerOf({ subscribe, publish }: MqttSpec): Expectation {
   if (!publish) return "none";
   if (publish.isStamped && subscribe?.topics.some((filter) => matches(filter, publish.topic))) return "delivery";
   return publish.qos > 0 ? "acknowledgement" : "none";
 }
 
-/** Whether messages published to `topic` match `filter` (MQTT 5, 4.7). `%i` is taken to be the same number in both. */
+/** Whether messages published to `topic` match `filter` (MQTT 5, 4.7). Assumes the same number for `%i` in both. */
 function matches(filter: string, topic: string): boolean {
   const [wanted, levels] = [filter.split("/"), topic.split("/")];
   // With a shared subscription, the broker chooses which subscriber gets the message.

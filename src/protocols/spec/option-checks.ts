@@ -11,7 +11,7 @@ export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /**
  * Returns the Host field. Uses the first of several ports and omits the scheme's default port (RFC 9110, section 7.2).
- * An address's zone only has a meaning on this host, so it is omitted too.
+ * Also omits an address's zone, which is meaningful only on this host.
  */
 export function hostField({ host, ports, scheme }: Address): string {
   const bare = host.replace(/%.*$/, "");

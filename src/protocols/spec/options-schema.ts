@@ -56,7 +56,7 @@ const {
 /** Options of connect(). */
 export { clientProtocolShape };
 
-/** Options of serve(); the others are for clients only. */
+/** Options of serve(); all others are for clients only. */
 export const serverProtocolShape = {
   subprotocol: shape.subprotocol,
   binary: shape.binary,

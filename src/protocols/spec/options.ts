@@ -36,7 +36,7 @@ export type ClientOnly =
   | Exclude<keyof MqttOptions, ServerOnly>;
 export type ServerOnly = "status" | "eventIntervalMs" | "delayMs" | "refuse";
 
-/** Options that only some protocols have, with their command-line names and these protocols. */
+/** Options that only some protocols have, with their command-line names and protocols. */
 const OPTIONS: Readonly<
   Record<
     Exclude<keyof ProtocolOptions, "handshakeTimeoutMs" | keyof ScriptOptions>,
@@ -92,7 +92,7 @@ export const HANDSHAKE_TIMEOUT_MS = 10_000;
  *
  * @param address determines the protocol
  * @param side `hasOpening`: whether plain TCP connections wait for an answer before they are ready; `mode`: a server's;
- *   `script`: the loaded file of a protocol of the author's own
+ *   `script`: the loaded file of a user-defined protocol
  * @returns undefined for plain TCP
  * @throws {AppError} E_OPTION when an option is invalid or belongs to another protocol
  */

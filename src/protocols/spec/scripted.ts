@@ -1,4 +1,4 @@
-// The options of scripts, and the spec that is made from them and the loaded file.
+// Options of scripts, and the spec built from them and the loaded file.
 import { resolve } from "node:path";
 import { quoted } from "../../util/printable.js";
 import type { LoadedScript } from "../scripted/file/load.js";
@@ -8,17 +8,17 @@ import { invalid } from "./option-checks.js";
 import type { ScriptedSpec, WebSocketSpec } from "./spec.js";
 
 export interface ScriptOptions {
-  /** Speaks the protocol that this file defines with `fourtuple/protocol`; its code runs in this process. */
+  /** File that defines the protocol to use, with `fourtuple/protocol`. Its code runs in this process. */
   readonly protocol?: string | undefined;
-  /** With `protocol`: seed of the random numbers that its handlers get; default 1. */
+  /** With `protocol`: seed for its handlers' random numbers; default 1. */
   readonly seed?: number | undefined;
   /** With `protocol`: a CSV or JSON-lines file with a row for each connection. */
   readonly data?: string | undefined;
-  /** With `data`: uses each row once; connections beyond the last row fail. By default, rows are used again. */
+  /** With `data`: use each row once, so that connections beyond the last row fail. By default, rows are reused. */
   readonly dataOnce?: boolean | undefined;
 }
 
-/** A loaded script, and the side that a run takes. */
+/** A loaded script, and the side to run. */
 export interface ScriptSide {
   readonly script: LoadedScript;
   readonly side: "client" | "server";
@@ -34,7 +34,7 @@ export function checkWithoutScript({ seed, data, dataOnce }: ScriptOptions): voi
 }
 
 /**
- * @param webSocket spec of what carries it, if it is carried by WebSocket
+ * @param webSocket spec of the WebSocket, if the script runs over one
  * @throws {AppError} E_OPTION if the address, the side or an option does not fit
  */
 export function scriptedSpec(
@@ -56,7 +56,7 @@ export function scriptedSpec(
     throw invalid(`invalid seed: ${seed}`, `give a whole number from 0 to ${LARGEST_SEED}`);
   }
   if (dataOnce && data === undefined) throw invalid("--data-once requires a data file", "add --data FILE");
-  // A server rarely needs the rows. If it does, reading c.row says so.
+  // A server rarely needs the rows. If it does, reading c.row reports that they are missing.
   if (side === "client" && data === undefined && definition.data !== undefined && definition.data.length > 0) {
     throw invalid(`${name} needs a data file with ${definition.data.join(", ")}`, "add --data users.csv");
   }

@@ -1,5 +1,5 @@
-// Protocol spec: plain data that survives JSON. It is made from an address with a scheme and the options of its
-// protocol, passed to workers, and turned into a protocol by create.ts.
+// Protocol spec: plain data that survives JSON. It is built from an address with a scheme and the protocol's options,
+// passed to workers, and turned into a protocol by create.ts.
 
 /** WebSocket handshake and frames (RFC 6455), for either side. */
 export interface WebSocketSpec {
@@ -42,16 +42,16 @@ export interface HttpSpec {
   readonly status: number;
   /** Servers: interval of server-sent events; 0 for an ordinary response. */
   readonly eventIntervalMs: number;
-  /** Servers: how long each response is held back; 0 for not at all. */
+  /** Servers: delay before each response; 0 for none. */
   readonly delayMs: number;
   /** Servers: longer request bodies are refused (413). */
   readonly maxBodyBytes: number;
 }
 
-/** MQTT sessions, for either side. In texts, `%i` stands for the connection's number. */
+/** MQTT sessions, for either side. In strings, `%i` stands for the connection's number. */
 export interface MqttSpec {
   readonly name: "mqtt";
-  /** Protocol level: 4 for 3.1.1, or 5. A server speaks both. */
+  /** Protocol level: 4 for 3.1.1, or 5. A server supports both. */
   readonly version: 4 | 5;
   readonly clientId: string;
   readonly username?: string | undefined;
@@ -75,7 +75,7 @@ export interface PublishSpec {
   readonly topic: string;
   readonly qos: number;
   readonly isRetained: boolean;
-  /** Whether the payload begins with a stamp, from which subscribers tell its latency. */
+  /** Whether the payload begins with a stamp, from which subscribers measure its latency. */
   readonly isStamped: boolean;
 }
 
@@ -86,24 +86,24 @@ export interface MetricSpec {
   readonly help?: string | undefined;
 }
 
-/** A protocol in a file of its own (protocols/scripted/), for one side. */
+/** A user-defined protocol (protocols/scripted/), for one side. */
 export interface ScriptedSpec {
   readonly name: "scripted";
-  /** Name that the author gave it. */
+  /** Name given in its definition. */
   readonly title: string;
   /** Absolute path of the file. */
   readonly file: string;
   /** SHA-256 of the file, in hexadecimal. */
   readonly sha256: string;
-  /** What carries it over WebSocket; undefined for a byte stream. */
+  /** Spec of the WebSocket that carries it; undefined for a byte stream. */
   readonly webSocket?: WebSocketSpec | undefined;
-  /** Whether this side has a handler that leads to ready. */
+  /** Whether this side has a handler that calls ready(). */
   readonly opens: boolean;
   /** Clients: whether messages are due. */
   readonly sends: boolean;
   /** Clients: whether messages are answered. */
   readonly isAnswered: boolean;
-  /** Clients: whether a connection's messages wait for each other's answers. */
+  /** Clients: whether each message of a connection waits for the previous answer. */
   readonly alternates: boolean;
   /** Clients: names of the phases of a connection. */
   readonly phases: readonly string[];
@@ -112,11 +112,11 @@ export interface ScriptedSpec {
   readonly data?: DataSpec | undefined;
 }
 
-/** Rows for the connections of a script. */
+/** Data rows for a script's connections. */
 export interface DataSpec {
   /** Absolute path. */
   readonly file: string;
-  /** Columns that it must have. */
+  /** Required columns. */
   readonly columns: readonly string[];
   /** Whether a connection beyond the last row starts again at the first; otherwise it fails with NO_DATA. */
   readonly wraps: boolean;

@@ -2,7 +2,8 @@
 //
 // The key of the request and the mask are random but the same for all of a worker's connections. Requests and messages
 // are therefore constants, which take no memory while waiting to be sent. RFC 6455 requires a new mask per frame so
-// that a web page cannot choose the bytes that a proxy sees; here, whoever chooses the message also runs the program.
+// that a web page cannot choose the bytes that a proxy sees; here, the person who chooses the message also runs the
+// program.
 import { randomBytes } from "node:crypto";
 import { CODES } from "../codes.js";
 import type { ClientConnections, ClientProtocol } from "../contract.js";
@@ -16,7 +17,7 @@ import { findRefusal, makeRequest } from "./upgrade.js";
 
 /** Indices of the constants. */
 const [REQUEST, CLOSING, PING, MESSAGE] = [0, 1, 2, 3] as const;
-/** The current message differs from ours. */
+/** The current message differs from the one sent. */
 const WRONG = OWN_MARK;
 /** Minimum length for which memcmp is faster than a loop. */
 const WORTH_A_CALL = 64;

@@ -99,7 +99,7 @@ export abstract class FrameReader {
   protected abstract sendClose(slot: number, code: number): void;
   /** The peer closed with `code`, and the answer has been sent. */
   protected abstract closedBy(slot: number, code: number): void;
-  /** Whether a frame of ours has been sent in part, with the rest depending on the peer's input. */
+  /** Whether a frame from this side has been sent only in part, and the rest depends on the peer's input. */
   protected abstract isInFrame(slot: number): boolean;
   /** Sends gathered output. Called before anything else is sent and at the end of each read. */
   protected abstract flush(slot: number): void;
@@ -109,7 +109,7 @@ export abstract class FrameReader {
     return (this.flags[slot]! & (READY | CLOSED)) === READY;
   }
 
-  /** Closes with `code`. Sends a Close frame unless a frame of ours is incomplete. */
+  /** Closes with `code`. Sends a Close frame unless a frame from this side is incomplete. */
   protected closeWith(slot: number, code: number): void {
     this.flags[slot]! |= CLOSED;
     if (!this.isInFrame(slot)) this.sendClose(slot, code);
@@ -161,8 +161,8 @@ export abstract class FrameReader {
   }
 
   /**
-   * Buffers the beginning of a part that must be complete.
-   * @returns whether there is room
+   * Buffers the beginning of a part that must be read as a whole.
+   * @returns whether there was room
    */
   private keep(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
     if (!this.leftovers.keep(slot, bytes, start, end)) return false;

@@ -1,4 +1,4 @@
-// Base class of both sides of a WebSocket: parses the head, hands frames to the reader, and pings as heartbeats.
+// Base class of both sides of a WebSocket: parses the head, hands frames to the reader, and sends pings as heartbeats.
 import { FAULT } from "../codes.js";
 import { grown } from "../columns.js";
 import { type Connections, type Handshake, LEAST_HEARTBEAT_GAP, type Protocol } from "../contract.js";
@@ -18,7 +18,7 @@ export abstract class WebSocketSide extends FrameReader implements Protocol {
   private readonly heads = new Heads(this.leftovers);
   /** Number of heartbeats since the unanswered ping. */
   private missed: Uint8Array<ArrayBuffer>;
-  /** Number of heartbeats without a pong that ends the connection. */
+  /** Number of heartbeats without a pong after which the connection ends. */
   private readonly mostMissed: number;
   /** Index of the ping among the constants. */
   private readonly ping: number;

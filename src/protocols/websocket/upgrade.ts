@@ -38,7 +38,7 @@ export function findRefusal(head: string, { subprotocol }: WebSocketSpec, key: s
   if (status !== "101") return CODES.http + Number(status);
   const isUpgrade = hasToken(fieldOf(head, "Upgrade"), "websocket") && hasToken(fieldOf(head, "Connection"), "upgrade");
   if (!isUpgrade || fieldOf(head, "Sec-WebSocket-Accept") !== acceptOf(key)) return FAULT.BAD_UPGRADE;
-  // We offer no extensions, and only one subprotocol.
+  // The client offers no extensions, and only one subprotocol.
   if (fieldOf(head, "Sec-WebSocket-Extensions")) return FAULT.BAD_UPGRADE;
   return fieldOf(head, "Sec-WebSocket-Protocol") === subprotocol ? undefined : FAULT.BAD_SUBPROTOCOL;
 }

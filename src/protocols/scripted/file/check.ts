@@ -1,4 +1,4 @@
-// Checks an author's definition before a run, and says in words what is wrong with it.
+// Checks a user's protocol definition before a run, and explains what is wrong with it.
 import { AppError } from "../../../util/errors.js";
 import { quoted } from "../../../util/printable.js";
 import type { ProtocolDefinition } from "../define.js";
@@ -12,14 +12,14 @@ const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const MOST_METRICS = 32;
 const MOST_PHASES = 16;
 const LONGEST_DELIMITER = 16;
-/** Incomplete frames of all connections of a thread share 16 MiB. */
+/** The incomplete frames of all of a thread's connections share 16 MiB. */
 const LARGEST_FRAME = 8 * 1024 * 1024;
 
 type Fields = Readonly<Record<string, unknown>>;
 type Fail = (problem: string) => AppError;
 
 /**
- * @param file named in messages
+ * @param file name to use in messages
  * @throws {AppError} E_OPTION
  */
 export function checkDefinition(found: unknown, file: string): ProtocolDefinition {

@@ -1,4 +1,4 @@
-// Loads an author's file: in the main thread to check it, and in each worker to run it.
+// Loads a user's protocol file: in the main thread to check it, and in each worker to run it.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -12,10 +12,10 @@ import { checkDefinition } from "./check.js";
 
 const EXTENSIONS = [".mjs", ".js", ".ts", ".mts"];
 const PUBLIC_NAME = "fourtuple/protocol";
-/** Stands in for the package where the author's folder does not have it. */
+/** Stands in for the package if the user's folder does not have it installed. */
 const STAND_IN = "data:text/javascript,export const defineProtocol = (definition) => definition;";
 
-/** Time that Node may take to check a file's syntax. */
+/** Time limit for Node's syntax check of a file. */
 const CHECK_MS = 10_000;
 
 /** Definitions loaded in this thread, by absolute path. */
@@ -30,7 +30,7 @@ export interface LoadedScript {
 }
 
 /**
- * Loads and checks a file. Runs the author's code.
+ * Loads and checks a file. This runs the user's code.
  *
  * @throws {AppError} E_OPTION if it cannot be read or run, or does not export a valid protocol
  */
@@ -81,7 +81,7 @@ function readScript(name: string, file: string): Buffer {
   }
 }
 
-/** Lets a file import our name although its folder does not have the package. Needs Node 22.15. */
+/** Lets a file import this package by name although its folder does not have it installed. Needs Node 22.15. */
 function resolveOwnName(file: string): void {
   if (resolvesOwnName) return;
   try {
@@ -117,7 +117,10 @@ function failedToLoad(name: string, file: string, error: unknown): AppError {
   return cannotLoad(name, `${problem}${line === undefined ? "" : ` (line ${line})`}`, "correct the file", error);
 }
 
-/** Returns where a syntax error is, which only Node's own check prints; "" if it is in a file that this one imports. */
+/**
+ * Returns the location of a syntax error, which only Node's own check prints; "" if the error is in a file that this
+ * one imports.
+ */
 function placeOf(file: string, problem: string): string {
   const { stderr } = spawnSync(process.execPath, ["--check", file], { encoding: "utf8", timeout: CHECK_MS });
   const found = /:(\d+)\n.*\n( *)\^/.exec(stderr);

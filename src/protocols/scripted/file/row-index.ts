@@ -7,20 +7,20 @@ import { quoted } from "../../../util/printable.js";
 import { parseCsvRow } from "./row-text.js";
 
 const CHUNK_BYTES = 1024 * 1024;
-/** Rows whose places are relative to the same base. */
+/** Number of rows whose positions are relative to the same base. */
 const ROWS_PER_BASE = 1024;
-/** Longest row in bytes. */
+/** Length of the longest row in bytes. */
 export const LONGEST_ROW = 1024 * 1024;
 
 const [LF, CR, QUOTE] = [10, 13, 34] as const;
 
 export type RowFormat = "csv" | "jsonl";
 
-/** Places of rows, as plain data and shared memory. */
+/** Positions of rows, as plain data and shared memory. */
 export interface RowIndex {
   readonly file: string;
   readonly format: RowFormat;
-  /** Names of the columns of a CSV file; empty for JSON lines, whose rows have their own. */
+  /** Column names of a CSV file; empty for JSON lines, where each row has its own. */
   readonly columns: readonly string[];
   readonly count: number;
   /** Size of the file when it was read. */
@@ -30,10 +30,10 @@ export interface RowIndex {
 }
 
 /**
- * Reads a file once. A CSV file begins with the names of its columns; rows end with LF or CRLF outside quotes, and
- * empty lines are skipped.
+ * Reads a file once. A CSV file begins with its column names. Rows end with LF or CRLF outside quotes, and empty lines
+ * are skipped.
  *
- * @param wanted columns that it must have
+ * @param wanted required columns
  * @throws {AppError} E_OPTION if it cannot be read, has no rows, or lacks a column
  */
 export function indexRows(file: string, wanted: readonly string[]): RowIndex {
@@ -58,7 +58,7 @@ export function rowStart({ bases, places }: RowIndex, row: number): number {
 interface Scanned {
   readonly places: Float64Array;
   readonly bytes: number;
-  /** The file's beginning. */
+  /** Beginning of the file. */
   readonly head: Buffer;
 }
 

@@ -2,7 +2,7 @@
 
 const [LF, CR, QUOTE, COMMA] = [10, 13, 34, 44] as const;
 
-/** Parses the row that begins at `start`: it ends before the first line end outside quotes, or at `end`. */
+/** Parses the row that begins at `start` and ends before the first line end outside quotes, or at `end`. */
 export function parseCsvRow(bytes: Buffer, start: number, end: number): string[] {
   const fields: string[] = [];
   let at = start;
@@ -25,8 +25,8 @@ export function parseCsvRow(bytes: Buffer, start: number, end: number): string[]
 }
 
 /**
- * @returns the fields as texts; other values than texts as JSON
- * @throws {SyntaxError} if it is not a JSON object
+ * @returns the fields as text; values other than strings as JSON
+ * @throws {SyntaxError} if the row is not a JSON object
  */
 export function parseJsonRow(text: string): Record<string, string> {
   const row: unknown = JSON.parse(text);

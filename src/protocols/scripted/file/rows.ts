@@ -1,4 +1,4 @@
-// Reads single rows of a data file in a worker, by an index that the main thread has made.
+// Reads single rows of a data file in a worker, using an index built by the main thread.
 import { closeSync, openSync, readSync } from "node:fs";
 import { refusingUnknown } from "../unknown-names.js";
 import { LONGEST_ROW, type RowIndex, rowStart } from "./row-index.js";
@@ -13,7 +13,7 @@ export class Rows {
   private readonly wraps: boolean;
   private readonly fd: number;
   private buffer = Buffer.alloc(4096);
-  /** The row read last: handlers use several columns of one row. */
+  /** Last row read, cached because handlers use several columns of one row. */
   private lastNumber = 0;
   private last: Row | undefined;
 
@@ -24,7 +24,7 @@ export class Rows {
   }
 
   /**
-   * Returns the row for connection `number` (starting at 1); undefined beyond the last row unless rows are used again.
+   * Returns the row for connection `number`, starting at 1; undefined beyond the last row unless rows are reused.
    * Reading a column that the row lacks throws.
    */
   of(number: number): Row | undefined {

@@ -9,7 +9,7 @@ export class FrameView implements Frame {
   end = 0;
   private view: DataView = new DataView(NONE.buffer);
 
-  /** Makes bytes `start` to `end` the frame. */
+  /** Points the view at bytes `start` to `end`. */
   set(bytes: Uint8Array, start: number, end: number): void {
     this.bytes = bytes;
     this.start = start;
@@ -75,7 +75,7 @@ export class FrameView implements Frame {
     return true;
   }
 
-  /** Returns the index in the buffer. Reading beyond the frame would return bytes of other frames. */
+  /** Returns the index in the buffer. Throws for a position outside the frame, where bytes of other frames are. */
   private place(at: number, size: number): number {
     if (at < 0 || at + size > this.end - this.start) {
       throw new RangeError(`the frame has ${this.length} bytes, so there are no ${size} at ${at}`);

@@ -1,14 +1,14 @@
-// Finds where frames end, by a definition's framing.
+// Finds where frames end, according to a definition's framing.
 import type { Framing } from "../define.js";
 
-/** Returned by `find` while a frame is incomplete. */
+/** Result of `find` while a frame is incomplete. */
 export const INCOMPLETE = -1;
-/** Returned by `find` for a frame that is longer than allowed. */
+/** Result of `find` for a frame that is longer than allowed. */
 export const TOO_LONG = -2;
-/** Returned by `find` for a length that does not even cover its own header. */
+/** Result of `find` for a length that does not even cover its own header. */
 export const BAD_LENGTH = -3;
 
-/** Default limit of a frame's length in bytes. */
+/** Default limit on a frame's length in bytes. */
 export const MAX_FRAME_BYTES = 64 * 1024;
 
 export interface FrameEnds {
@@ -77,7 +77,7 @@ class PrefixedFrames implements FrameEnds {
   private readonly size: number;
   private readonly at: number;
   private readonly isLittle: boolean;
-  /** Bytes of the frame that the length does not count. */
+  /** Number of bytes of the frame that the length field does not count. */
   private readonly uncounted: number;
   private readonly maxBytes: number;
 

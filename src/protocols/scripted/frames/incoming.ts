@@ -1,5 +1,5 @@
-// Cuts what arrives into frames. An incomplete frame is kept until the rest arrives, and is not copied again with each
-// byte.
+// Splits received bytes into frames. An incomplete frame is buffered until the rest arrives, without being copied again
+// for every byte.
 import { FAULT } from "../../codes.js";
 import { Leftovers } from "../../leftovers.js";
 import { BAD_LENGTH, type FrameEnds, INCOMPLETE } from "./framing.js";
@@ -9,7 +9,7 @@ export interface FrameTaker {
   frame(slot: number, bytes: Uint8Array, start: number, end: number): boolean;
   /** Ends the connection with a code from codes.ts. */
   refuse(slot: number, code: number): void;
-  /** The author's own framing is called, and has returned. */
+  /** Called before and after the user's own framing function runs. */
   framing(): void;
   framed(): void;
   framingFailed(slot: number, error: unknown): void;
@@ -35,7 +35,7 @@ export class IncomingFrames {
     if (!this.keep(slot, bytes, start, end)) return;
     const length = known + end - start;
     if (this.find(slot, leftovers.bytesOf(slot), 0, length, known) < 0) return;
-    // Adds nothing, but moves the kept bytes to where no later call of a handler changes them.
+    // Adds nothing, but moves the buffered bytes to where no later call of a handler changes them.
     leftovers.join(slot, bytes, end, end);
     this.read(slot, leftovers.joined, 0, length, known);
   }

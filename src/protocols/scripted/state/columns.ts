@@ -21,7 +21,7 @@ export interface Cursor {
   slot: number;
 }
 
-/** A column's array, which is replaced when it grows. */
+/** A column's array, replaced whenever it grows. */
 interface Column {
   array: ColumnArray;
 }

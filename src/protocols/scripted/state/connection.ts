@@ -1,5 +1,5 @@
-// The connection as handlers see it: one object per worker, which the side points at the connection of the current
-// event.
+// The connection as handlers see it. Each worker has one such object, which the side points at the connection of the
+// current event.
 
 import type { ClientOperations, ConnectionBase } from "../define.js";
 import { LOOKED_UP, refusingUnknown } from "../unknown-names.js";
@@ -23,13 +23,16 @@ export interface Operations {
 
 export type AnyConnection = Cursor & ConnectionBase<unknown, string> & ClientOperations<string>;
 
-/** Names that columns cannot have. */
+/** Names that columns must not have. */
 export const RESERVED_NAMES = [
   ..."slot number seed isReady metrics row random send ready refused close waiting answered missed phase".split(" "),
   ...LOOKED_UP,
 ];
 
-/** Returns the object for handlers. Reading or writing a property that does not exist throws and says what there is. */
+/**
+ * Returns the object for handlers. Reading or writing a property that does not exist throws an error that lists the
+ * valid names.
+ */
 export function connectionOf(
   operations: Operations,
   columns: StateColumns,
@@ -82,7 +85,7 @@ export function connectionOf(
   return new Connection();
 }
 
-/** Returns a class whose prototype is asked for properties that its subclasses lack. */
+/** Returns a class whose prototype handles access to properties that its subclasses lack. */
 function missingProperties(state: readonly string[]): unknown {
   const known = state.length > 0 ? `the state has ${state.join(", ")}` : "no state is declared";
   function Base() {}

@@ -1,4 +1,4 @@
-// The phases that an author names: how many connections entered each, and how long they stayed.
+// Phases declared by a protocol: counts how many connections entered each, and measures how long they stayed.
 import { grown } from "../../columns.js";
 import type { ScriptHost } from "../host.js";
 import { phasePlace } from "../metrics.js";
@@ -12,7 +12,7 @@ export class Phases {
   private readonly names: readonly string[];
   private readonly host: ScriptHost;
   private current: Uint8Array<ArrayBuffer>;
-  /** When the current phase began. */
+  /** Time at which the current phase began. */
   private sinceMs: Float64Array<ArrayBuffer>;
 
   constructor(names: readonly string[], host: ScriptHost, slots: number) {
@@ -35,7 +35,7 @@ export class Phases {
     if (this.names.length > 0) this.start(slot, 0, performance.now());
   }
 
-  /** Ends the current phase and enters another; does nothing if the connection is in it. */
+  /** Ends the current phase and enters another; does nothing if the connection is already in it. */
   enter(slot: number, name: string): void {
     const phase = this.names.indexOf(name);
     if (phase < 0) {

@@ -4,7 +4,7 @@ import { grown } from "../../columns.js";
 
 export class RandomNumbers {
   private readonly seed: number;
-  /** State of each connection's sequence; 0 before its first number. Empty until a number is asked for. */
+  /** State of each connection's sequence; 0 before its first number. Empty until a number is requested. */
   private states = new Uint32Array(0);
 
   constructor(seed: number) {
@@ -15,7 +15,9 @@ export class RandomNumbers {
     if (slot < this.states.length) this.states[slot] = 0;
   }
 
-  /** @returns 0 or more and below 1 */
+  /**
+   * @returns a number of at least 0 and below 1
+   */
   next(slot: number, number: number): number {
     if (slot >= this.states.length) this.states = grown(this.states, slot);
     const before = this.states[slot]!;

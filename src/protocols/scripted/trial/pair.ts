@@ -1,5 +1,5 @@
-// Both sides of a definition, connected in memory: what one sends, the other receives in pieces of a chosen size. Shows
-// how a protocol behaves without sockets, threads or time.
+// Connects both sides of a definition in memory. What one side sends, the other receives in pieces of a chosen size, so
+// a protocol can be tried without sockets, threads or clocks.
 
 import { Histogram } from "../../../results/histogram/histogram.js";
 import { codeName } from "../../codes.js";
@@ -13,12 +13,12 @@ import { StreamLink } from "../link.js";
 import { layoutOf } from "../metrics.js";
 import { ScriptedSide } from "../side.js";
 
-/** Pieces delivered until a protocol counts as endless: two sides may answer each other for ever. */
+/** Number of delivered pieces after which a conversation counts as endless: two sides may answer each other forever. */
 const MOST_PIECES = 100_000;
 
 export const SLOT = 0;
 
-/** What became of a connection at one end. */
+/** Outcome of a connection at one end. */
 export interface Outcome {
   readonly isReady: boolean;
   readonly isClosed: boolean;
@@ -107,7 +107,7 @@ class End implements ClientConnections {
   mismatched(): void {}
 }
 
-/** Passes on messages as they are, for protocols over WebSocket. */
+/** Link that passes messages on unchanged, for protocols over WebSocket. */
 class MessageLink extends StreamLink {
   override send(slot: number, bytes: Uint8Array, start: number, end: number): void {
     this.connections.send(slot, bytes, start, end);
@@ -121,7 +121,9 @@ export class Pair {
   private readonly isWhole: boolean;
   private readonly sends: boolean;
 
-  /** @param specs of the two sides */
+  /**
+   * @param specs specs of the two sides
+   */
   constructor(definition: ProtocolDefinition, specs: Readonly<Record<"client" | "server", ScriptedSpec>>, rows?: Rows) {
     this.isWhole = definition.over === "websocket";
     this.sends = specs.client.sends;
@@ -150,7 +152,7 @@ export class Pair {
     this.client.open();
   }
 
-  /** Makes a message due, unless the client waits for an answer. */
+  /** Makes a message due, unless the client is waiting for an answer. */
   due(): void {
     const { client } = this;
     if (!this.sends || !client.isReady || client.hasEnded || client.side.isBusy?.(SLOT)) return;
@@ -166,11 +168,11 @@ export class Pair {
   }
 
   /**
-   * Delivers what is queued until nothing is.
+   * Delivers queued pieces until none are left.
    *
    * @param cut returns how many bytes of a piece to deliver at once
    * @param most maximum number of pieces
-   * @returns whether it came to rest
+   * @returns whether the conversation ended
    */
   exchange(cut: (length: number) => number, most = MOST_PIECES): boolean {
     for (let n = 0; n < most; n++) {
@@ -179,7 +181,7 @@ export class Pair {
     return false;
   }
 
-  /** The connection ends at both ends. */
+  /** Ends the connection at both ends. */
   end(): void {
     for (const end of [this.client, this.server]) {
       if (!end.hasEnded) end.side.closed(SLOT);
@@ -205,7 +207,7 @@ function hostFor(spec: ScriptedSpec, rows: Rows | undefined): ScriptHost {
     calls: new Int32Array(CALL.words),
     board: new Board(),
     rows,
-    // Every connection is the first, so that it behaves like the others.
+    // Number every connection 1, so that all of them behave alike.
     nextNumber: () => 1,
   };
 }

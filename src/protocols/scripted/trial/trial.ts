@@ -1,12 +1,12 @@
-// Tries a definition's two sides against each other: in whole pieces, byte by byte, cut at every place, and closed in
-// every state. Whatever the cut, the same must become of the connection.
+// Runs a definition's two sides against each other: in whole pieces, byte by byte, split at every position, and closed
+// in every state. However the stream is split, the connection must have the same outcome.
 import { AppError } from "../../../util/errors.js";
 import type { ScriptedSpec } from "../../spec/spec.js";
 import type { ProtocolDefinition } from "../define.js";
 import type { Rows } from "../file/rows.js";
 import { type Outcome, Pair } from "./pair.js";
 
-/** Messages of each conversation. */
+/** Number of messages in each conversation. */
 const MESSAGES = 3;
 const MOST_CUTS = 2000;
 const TIMED_MS = 200;
@@ -14,19 +14,21 @@ const WHOLE = (length: number) => length;
 
 export interface TrialCheck {
   readonly name: string;
-  /** What is wrong; undefined if nothing is. */
+  /** Description of the problem; undefined if there is none. */
   readonly problem: string | undefined;
 }
 
 export interface TrialReport {
   /** Bytes of state per connection. */
   readonly slotBytes: { readonly client: number; readonly server: number };
-  /** Mean time of a handler's call, with its framing; undefined if too few were called. */
+  /** Mean duration of a handler call, framing included; undefined if there were too few calls. */
   readonly usPerEvent: number | undefined;
   readonly checks: readonly TrialCheck[];
 }
 
-/** @param specs of the two sides, which the definition must both have */
+/**
+ * @param specs specs of the two sides, both of which the definition must have
+ */
 export function tryOut(
   definition: ProtocolDefinition,
   specs: Readonly<Record<"client" | "server", ScriptedSpec>>,
@@ -57,7 +59,7 @@ export function tryOut(
 interface Conversation {
   readonly client: Outcome;
   readonly server: Outcome;
-  /** Pieces that were delivered, and their sizes. */
+  /** Pieces delivered, and their sizes. */
   readonly pieces: readonly number[];
   readonly problem: string | undefined;
 }
@@ -84,7 +86,7 @@ function converse(pair: Pair, cut: (length: number) => number): Conversation {
   return { client, server, pieces, problem: pair.error ?? endless };
 }
 
-/** Returns what is missing after a whole conversation. */
+/** Returns what is missing after a complete conversation. */
 function unfinished({ client, server }: Conversation, spec: ScriptedSpec): string | undefined {
   if (client.refusedWith !== undefined) return `the client refused the server with ${client.refusedWith}`;
   if (server.refusedWith !== undefined) return `the server refused the client with ${server.refusedWith}`;
@@ -109,7 +111,7 @@ function describe({ isReady, isClosed, refusedWith, answered }: Outcome): string
   return `${state}, ${isReady ? "ready" : "not ready"}, ${answered} answered`;
 }
 
-/** Cuts each piece in two at each place. */
+/** Splits each piece in two at every position. */
 function cutEverywhere(make: () => Pair, whole: Conversation): string | undefined {
   let cuts = 0;
   for (const [piece, length] of whole.pieces.entries()) {
@@ -125,7 +127,7 @@ function cutEverywhere(make: () => Pair, whole: Conversation): string | undefine
   return undefined;
 }
 
-/** Ends a connection after each number of pieces, and uses its place for another one. */
+/** Ends a connection after each possible number of pieces, and reuses its slot for another one. */
 function closedEverywhere(make: () => Pair, whole: Conversation): string | undefined {
   for (let pieces = 0; pieces <= whole.pieces.length; pieces++) {
     const pair = make();
@@ -141,7 +143,7 @@ function closedEverywhere(make: () => Pair, whole: Conversation): string | undef
   return undefined;
 }
 
-/** Measures user CPU time, which other programs affect little. */
+/** Measures user CPU time, on which other programs have little effect. */
 function timeEvents(pair: Pair): number | undefined {
   const before = pair.calls;
   const startedUs = process.cpuUsage().user;
@@ -161,7 +163,9 @@ function timeEvents(pair: Pair): number | undefined {
   return calls < 1000 ? undefined : us / calls;
 }
 
-/** @throws {AppError} E_OPTION unless a definition has both sides */
+/**
+ * @throws {AppError} E_OPTION if the definition lacks a side
+ */
 export function assertBothSides({ client, server }: ProtocolDefinition, file: string): void {
   if (client && server) return;
   throw new AppError(
