@@ -30,7 +30,7 @@ const sample = z.object({
   established: count.describe("cumulative, including connections that have since been closed"),
   failed: count,
 });
-/** A point in time during a finished run. The numbers are our own counters. */
+/** One point in time of a finished run, from fourtuple's own counters. */
 export type RunSample = TypeOf<typeof sample>;
 
 const endpoint = z.object({ ip: z.string().describe("including the zone, if any"), port: z.number() });
@@ -79,8 +79,8 @@ export type Thresholds = TypeOf<typeof thresholds>;
 
 const outcome = z.enum(["met", "missed", "interrupted"]);
 /**
- * `interrupted` means stopped before its natural end. A hold without an end counts as met when stopped if nothing is
- * missing.
+ * `interrupted` means stopped before its natural end. A hold without a limit that is stopped counts as met if nothing
+ * is missing.
  */
 export type Outcome = TypeOf<typeof outcome>;
 

@@ -51,5 +51,5 @@ export interface Diagnosis extends TypeOf<typeof diagnosisSchema> {}
 /** A result with its diagnosis, as printed. */
 export type Explained<Result> = Result & { readonly diagnosis: Diagnosis };
 
-/** Diagnosis within a result. An unreadable one is computed again from the evidence. */
+/** Diagnosis within a result. If it is unreadable, it is recomputed from the evidence. */
 export const diagnosis = diagnosisSchema.optional().catch(undefined).describe("what stopped the run");

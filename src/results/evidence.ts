@@ -1,4 +1,4 @@
-// Kernel evidence about a run: facts without interpretation, from which the diagnosis is made.
+// Kernel evidence about a run: facts without interpretation, on which the diagnosis is based.
 import { z } from "../util/zod.js";
 import { byName, count, type TypeOf } from "./fields.js";
 
@@ -19,7 +19,7 @@ const memoryRoom = z.object({
 });
 export type MemoryRoom = TypeOf<typeof memoryRoom>;
 /**
- * Name of a cgroup's limit file: hard limits, at which allocations fail, and memory.high, above which the kernel
+ * Names of a cgroup's limit files: hard limits, at which allocations fail, and memory.high, above which the kernel
  * throttles.
  */
 export type CgroupMemoryFile = NonNullable<MemoryRoom["limit"]>;
@@ -48,5 +48,5 @@ export const evidence = z
     interrupted: z.boolean().describe("whether the run was stopped externally before it was complete"),
   })
   .describe("names whose files cannot be read are missing");
-/** Figures about this network namespace and host. Names whose files cannot be read are missing. */
+/** Figures about this network namespace and host. Figures whose files cannot be read are missing. */
 export type RunEvidence = TypeOf<typeof evidence>;

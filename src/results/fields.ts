@@ -1,4 +1,4 @@
-// Fields common to several results. A field that is undefined in a result is missing in its JSON, so such fields are
+// Fields common to several results. A field that is undefined in a result is missing from its JSON, so such fields are
 // optional.
 import type { output, ZodType } from "zod";
 import { STEPS } from "../util/steps.js";
@@ -16,7 +16,7 @@ export const perSecond = z.number().min(0);
 export const share = z.number().min(0).max(1);
 export const port = z.number().min(0).max(65_535);
 export const startedAt = z.iso.datetime().describe("UTC");
-/** Version of the format of all results. */
+/** Format version of all results. */
 export const VERSION = 1;
 export const version = z.literal(VERSION).describe("version of this format");
 
@@ -43,7 +43,7 @@ export const failure = z.object({
 export type FailureReport = TypeOf<typeof failure>;
 export const failures = z.array(failure).describe("failures by kind, most frequent first");
 
-/** Host of a run, for comparison with other hosts. */
+/** Host of a run, so that runs on different hosts can be compared. */
 export const hostDescription = z.object({
   kernel: z.string().describe("for example Linux 6.12.0"),
   arch: z.string(),

@@ -1,5 +1,4 @@
-// Identifiers used in results that code also counts by or iterates over. Threads load this file, so it must not import
-// zod.
+// Identifiers in results that code also counts by or iterates over. Threads load this file, so it must not import zod.
 
 /** Reasons for missing a target, in order of presentation. */
 export const MISS_KINDS = [
@@ -19,7 +18,7 @@ export const MISS_KINDS = [
   "latency",
 ] as const;
 
-/** Protocols. `tcp` means raw bytes, `scripted` a protocol in a file of its own. */
+/** Protocols. `tcp` means raw bytes, `scripted` a user-defined protocol. */
 export const PROTOCOLS = ["tcp", "ws", "http", "mqtt", "scripted"] as const;
 
 /** Schemes of addresses: a protocol, with or without TLS. */
@@ -52,7 +51,7 @@ export const LAB_VERDICTS = ["confirmed", "refuted", "inconclusive", "failed", "
 
 /**
  * Programs that hold the connections. `ordinary`: a typical program with one descriptor table, whose source ports the
- * kernel chooses. `fourtuple`: ours, which parks sockets, uses several tables and chooses 4-tuples itself.
+ * kernel chooses. `fourtuple`: this program, which parks sockets, uses several tables and chooses 4-tuples itself.
  */
 export const PROGRAMS = ["ordinary", "fourtuple"] as const;
 

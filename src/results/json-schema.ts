@@ -28,7 +28,7 @@ export function jsonSchemaFiles(): Record<string, string> {
   );
 }
 
-/** The format is more specific than the regular expression that validates it. */
+/** The format keyword is more specific than the regular expression that validates it. */
 function dropPattern({ jsonSchema }: { readonly jsonSchema: core.JSONSchema.BaseSchema }): void {
   if (jsonSchema.format !== undefined) delete jsonSchema.pattern;
 }

@@ -1,4 +1,4 @@
-// Evidence for a client's run besides its own counters: the server side if it is on this host, the path to it, and
+// Evidence about a client's run beyond its own counters: the server side if it is on this host, the path to it, and
 // which connections were lost.
 import { z } from "../util/zod.js";
 import { bound, byName, count, milliseconds, port, type TypeOf } from "./fields.js";

@@ -47,7 +47,7 @@ const protocolCost = z.object({
     .optional()
     .describe("heartbeats of the protocol's own; missing if it has none, or if not measured"),
 });
-/** What a connection costs with a protocol, by side. */
+/** Cost of a connection with a protocol, by side. */
 export type ProtocolCost = TypeOf<typeof protocolCost>;
 
 const connectionCost = z.object({

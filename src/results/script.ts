@@ -1,4 +1,4 @@
-// What a protocol of the user's own adds to a result.
+// What a user-defined protocol adds to a result.
 import { z } from "../util/zod.js";
 import { count, type TypeOf } from "./fields.js";
 import { latency } from "./histogram/latency-summary.js";
@@ -29,5 +29,5 @@ export const script = z
       .describe("missing if no handler threw"),
   })
   .describe("missing for built-in protocols");
-/** What a protocol of the user's own reports. */
+/** What a user-defined protocol reports. */
 export type ScriptResult = TypeOf<typeof script>;

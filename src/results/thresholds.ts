@@ -1,4 +1,4 @@
-// Thresholds that a caller sets, for example in CI. A run that exceeds one misses its target, whatever else it
+// Thresholds that a caller sets, for example in CI. A run that violates one misses its target, whatever else it
 // achieves.
 
 import type { Miss, Thresholds } from "./connect.js";
@@ -40,7 +40,7 @@ export function allowedErrors({ maxFailed = 0 }: Thresholds, responses: number, 
   return requested === 0 ? 0 : Math.floor((responses * maxFailed) / requested);
 }
 
-/** Returns the misses without connections that were allowed to fail or be lost. */
+/** Returns the misses, excluding connections that were allowed to fail or be lost. */
 export function withoutTolerated(misses: readonly Miss[], { requested, established, failed }: Measured): Miss[] {
   return misses
     .filter(({ kind }) => kind !== "lost" && kind !== "unready" && kind !== "unreopened")

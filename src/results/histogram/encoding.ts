@@ -85,7 +85,7 @@ function encodeCounts(counts: Float64Array): Buffer {
   return Buffer.from(words);
 }
 
-/** Counts are below 2^53, so the ninth byte, which would hold eight bits, is never needed. */
+/** Counts are below 2^53, so the encoding's ninth byte, which holds eight bits, is never needed. */
 function pushWord(bytes: number[], word: number): void {
   let rest = word;
   while (rest >= 0x80) {

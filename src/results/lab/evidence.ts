@@ -88,7 +88,7 @@ const unnumbered = z.object({
     .describe("unlimited, unreadable, or limits something other than the number of connections held (see caps)"),
   caps: limitCaps,
 });
-/** A limit that is not a number of connections. */
+/** A limit on something other than a number of connections. */
 export type UnnumberedLimit = TypeOf<typeof unnumbered>;
 
 const ceiling = z

@@ -190,7 +190,7 @@ function mergeNames(a: readonly ResolvedName[], b: readonly ResolvedName[]): Res
   );
 }
 
-/** Requested values are the larger of the two; `expected` is the less strict of the two. */
+/** For requested values, takes the larger; for `expected`, the less strict. */
 function mergeMessages(a: MessageResult, b: MessageResult): MessageResult {
   const strictness = [
     "none",

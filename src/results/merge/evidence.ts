@@ -17,7 +17,7 @@ export function mergeEvidence(a: RunEvidence, b: RunEvidence): RunEvidence {
   };
 }
 
-/** Returns the value for which `of` is smaller. */
+/** Returns the value for which `of` returns the smaller number. */
 function least<T>(a: T, b: T, of: (value: T) => number): T {
   return of(a) === of(b) ? oneOf(a, b) : of(a) < of(b) ? a : b;
 }

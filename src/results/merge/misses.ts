@@ -44,7 +44,7 @@ function isThreshold(kind: MissKind): boolean {
   return kind === "failures" || kind === "rate" || kind === "latency";
 }
 
-/** Returns the total that a miss is part of, for the whole run: a part that missed none does not contain it. */
+/** Returns the total that a miss is part of, for the whole run, because a part without misses does not contain it. */
 function allOf(kind: MissKind, count: number, { requested, established, kernel, messages, responses }: Whole): number {
   if (kind === "established") return Math.max(requested, count);
   if (kind === "half-open") return kernel?.outgoing ?? count;

@@ -1,9 +1,9 @@
-// Merges what a script reports of two parts of a run.
+// Merges what a script reports about two parts of a run.
 import type { ScriptResult } from "../script.js";
 import { mergeLatency } from "./latency.js";
 import { either, merged, oneOf } from "./values.js";
 
-/** Parts with different scripts have nothing to merge: the result has none. */
+/** Parts with different scripts cannot be merged, so the result has no script part. */
 export function mergeScript(a: ScriptResult, b: ScriptResult): ScriptResult | undefined {
   if (a.sha256 !== b.sha256) return undefined;
   const order = (names: readonly { readonly name: string }[]) => names.map(({ name }) => name);
@@ -28,7 +28,7 @@ export function mergeScript(a: ScriptResult, b: ScriptResult): ScriptResult | un
   };
 }
 
-/** Equal scripts have equal names; keeps their order. */
+/** Equal scripts have equal names, whose order is preserved. */
 function byName<T extends { readonly name: string }>(
   names: readonly string[],
   entries: readonly T[],

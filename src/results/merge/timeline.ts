@@ -1,7 +1,7 @@
-// Merges the times of parts of a run, by wall clock, and their samples, each of which holds until the next.
+// Merges the times of parts of a run by wall clock, and their samples, each of which is valid until the next.
 import type { ConnectResult, RunSample } from "../connect.js";
 
-/** Maximum number of samples. More are thinned to this many regular intervals. */
+/** Maximum number of samples. If there are more, they are thinned to this many regular intervals. */
 const MOST_SAMPLES = 600;
 
 type Times = Pick<ConnectResult, "startedAt" | "setupMs" | "rampMs" | "holdMs" | "closeMs">;

@@ -9,13 +9,13 @@ export function canonical(value: unknown): string {
   );
 }
 
-/** Merges optional values if a missing one means none: returns the other, or both merged. */
+/** Merges optional values where a missing one means none: returns the other, or both merged. */
 export function either<T>(a: T | undefined, b: T | undefined, merge: (a: T, b: T) => T): T | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   return merge(a, b);
 }
 
-/** Merges optional values if a missing one means unknown: the result is then unknown too. */
+/** Merges optional values where a missing one means unknown, so that the result is unknown too. */
 export function both<T>(a: T | undefined, b: T | undefined, merge: (a: T, b: T) => T | undefined): T | undefined {
   return a === undefined || b === undefined ? undefined : merge(a, b);
 }
@@ -34,7 +34,7 @@ export function add(a: number, b: number): number {
   return a + b;
 }
 
-/** Merges numbers by name. Names that only one side has are kept. */
+/** Merges numbers by name, including names that only one side has. */
 export function byName(
   a: Readonly<Record<string, number>>,
   b: Readonly<Record<string, number>>,
@@ -80,7 +80,7 @@ interface Responses {
   readonly "5xx": number;
 }
 
-/** The counts of both; nothing else. */
+/** Adds only the counts of both. */
 export function addResponses(a: Responses, b: Responses): Responses {
   return {
     "1xx": a["1xx"] + b["1xx"],

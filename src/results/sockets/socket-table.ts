@@ -81,10 +81,10 @@ const memory = z
   .describe("kernel memory summed over all sockets (SK_MEMINFO_*)");
 export type MemorySummary = TypeOf<typeof memory>;
 
-/** The best rows of a ranking out of `distinct`. */
+/** Top rows of a ranking of `distinct` rows. */
 export interface Ranking<Row> {
   readonly distinct: number;
-  /** Most sockets first. */
+  /** Sorted by number of sockets, most first. */
   readonly top: readonly Row[];
 }
 
