@@ -45,7 +45,7 @@ export class ServerEvents implements ServerHandler, TlsEvents {
     this.exchange.begin(transport);
   }
 
-  /** Whether idle connections may have something to send later. */
+  /** Whether idle connections may need to send something later. */
   get sendsAtRest(): boolean {
     return this.exchange.sendsAtRest;
   }
@@ -127,7 +127,7 @@ export class ServerEvents implements ServerHandler, TlsEvents {
     else this.endedBy(slot, step, errno);
   }
 
-  /** Releases what does not belong to a connection. */
+  /** Releases resources that are not tied to a connection. */
   dispose(): void {
     this.exchange.dispose();
   }

@@ -1,4 +1,4 @@
-// Exchanges bytes over a server's connections as the protocol's host. Bytes that a peer does not take stay in the
+// Exchanges bytes over a server's connections, and hosts the protocol. Bytes that a peer does not read stay in the
 // kernel or in bounded memory here.
 
 import { type HeartbeatCarrier, Heartbeats } from "../engine/heartbeats.js";
@@ -30,7 +30,7 @@ const RESPONSES = [
 ];
 
 export class Exchange implements Connections, HeartbeatCarrier {
-  /** Whether idle connections may have something to send later. */
+  /** Whether idle connections may need to send something later. */
   readonly sendsAtRest: boolean;
   private readonly memory: WorkerMemory;
   private readonly counters: Float64Array;
@@ -44,13 +44,15 @@ export class Exchange implements Connections, HeartbeatCarrier {
   private readonly heartbeats: Heartbeats | undefined;
   private transport!: ServerTransport;
   private outgoing!: Outgoing;
-  /** True while memory or open files are short; nothing more is then stored for peers that do not read. */
+  /** True while memory or open files are short. Nothing more is then stored for peers that do not read. */
   private isPaused = false;
-  /** 1 for a connection to be closed once its bytes are sent. Grows to the highest slot that had to wait for this. */
+  /**
+   * By slot: 1 if the connection is to be closed once its bytes are sent. Grows to the highest slot that had to wait.
+   */
   private ending = new Uint8Array(0);
   /** Buffer of the bytes currently passed to the protocol. */
   private received: NativeBuffer | undefined;
-  /** True while handling bytes that were only peeked at; those not echoed at once stay in the kernel. */
+  /** True while handling bytes that were only peeked at. Those not echoed at once stay in the kernel. */
   private isPeeking = false;
   private echoedBytes = 0;
 
@@ -164,7 +166,7 @@ export class Exchange implements Connections, HeartbeatCarrier {
     }
   }
 
-  /** Releases what does not belong to a connection. */
+  /** Releases resources that are not tied to a connection. */
   dispose(): void {
     this.rows?.close();
   }
@@ -243,13 +245,13 @@ export class Exchange implements Connections, HeartbeatCarrier {
     return this.transport.state(slot) !== SLOT.free;
   }
 
-  /** Lets a connection that has nothing to send rest until its peer speaks. */
+  /** Marks a connection that has nothing to send as idle until its peer sends. */
   private rest(slot: number): void {
     if (this.transport.state(slot) === SLOT.opened && !this.outgoing.isSending(slot)) this.transport.rest(slot);
   }
 
   /**
-   * Echoes as much as the peer takes, and leaves the rest unread in the kernel until the peer reads.
+   * Echoes as much as the peer accepts, and leaves the rest unread in the kernel until the peer reads.
    * @returns number of bytes echoed
    */
   private echoUnkept(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
@@ -271,7 +273,7 @@ export class Exchange implements Connections, HeartbeatCarrier {
   private count(slot: number, sent: number): void {
     if (sent < 0) this.failToSend(slot, -sent);
     else this.counters[COUNTER.sentBytes]! += sent;
-    // Only bytes stored for later have taken any room.
+    // Only bytes stored for later take up memory.
     if (this.outgoing.isSending(slot)) this.checkRoom();
   }
 
@@ -281,7 +283,7 @@ export class Exchange implements Connections, HeartbeatCarrier {
     this.end(slot);
   }
 
-  /** When nothing more can be stored, echoes only as much as each peer takes. */
+  /** While nothing more can be stored, echoes only as much as each peer accepts. */
   private checkRoom(): void {
     if (this.echoes) this.transport.peeks = this.isPaused || !this.outgoing.hasRoom;
   }

@@ -16,7 +16,9 @@ export function countConnections({ ip, port }: Address, timeoutMs: number): Prom
   return countSocketsWithin({ end: "local", ports, ...(isWildcard ? {} : { ips: [address] }) }, timeoutMs);
 }
 
-/** Returns undefined if several sockets share the port by SO_REUSEPORT, because ours cannot be identified. */
+/**
+ * Returns undefined if several sockets share the port through SO_REUSEPORT, because this server's cannot be identified.
+ */
 export async function countDrops({ ip, port }: Address): Promise<number | undefined> {
   const queues = await readListenQueues(endpointsQuery([{ ip: parseIp(ip), port }])).catch(() => []);
   return queues.length === 1 ? queues[0]!.drops : undefined;

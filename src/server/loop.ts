@@ -1,5 +1,5 @@
-// Event loop of a server worker: accepts, greets, answers and holds connections until told to stop. Transport events
-// are handled in events.ts.
+// Event loop of a server worker: accepts, greets, answers and holds connections until it is told to stop. Transport
+// events are handled in events.ts.
 
 import type { RoleWorker } from "../engine/worker.js";
 import { COMMAND, CONTROL } from "../engine/worker-memory.js";

@@ -15,7 +15,7 @@ interface Threads {
   readonly hasPrivateTables: boolean;
 }
 
-/** Values that a server has recorded by its end. */
+/** Values that a server has recorded by the time it ends. */
 interface Notes
   extends Pick<
     ServeResult,

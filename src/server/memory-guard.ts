@@ -6,7 +6,7 @@ import { isBelowReserve, readFileRoom } from "../engine/open-files-reserve.js";
 import type { RunEvidence } from "../results/evidence.js";
 
 const CHECK_MS = 250;
-/** While nothing happens, the host's memory is read in one out of this many checks. */
+/** While the server is idle, only one in this many checks reads the host's memory. */
 const QUIET_CHECKS = 4;
 
 /** Activity of a server so far. */

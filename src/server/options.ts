@@ -22,11 +22,11 @@ export interface ServeOptions extends Omit<ProtocolOptions, ClientOnly>, TlsOpti
   /**
    * Address to listen on: `host:port`, `[::1]:7777`, or `:7777` for 127.0.0.1. Port 0 lets the kernel choose. Use
    * `tls://host:port` for TLS and `ws://host:port/path` for WebSocket; with a path, only upgrades to that path are
-   * accepted. `http://host:port/path` answers HTTP requests, those for other paths with 404; `https://` with TLS.
+   * accepted. `http://host:port/path` answers HTTP requests, with 404 for any other path; `https://` adds TLS.
    * `mqtt://host` is an MQTT sink.
    */
   readonly at: string;
-  /** What to do with a connection. The default `hello` sends a greeting and holds the connection. */
+  /** What to do with each connection. The default `hello` sends a greeting and holds the connection. */
   readonly mode?: ServerMode | undefined;
   /** Text or bytes sent to each connection. The default is `hello` in hello mode and nothing in echo and discard modes. */
   readonly greeting?: string | Uint8Array | undefined;
@@ -34,7 +34,7 @@ export interface ServeOptions extends Omit<ProtocolOptions, ClientOnly>, TlsOpti
   readonly closeAfterGreeting?: boolean | undefined;
   /** Length of the accept queue; default 65,535. Clamped to net.core.somaxconn. */
   readonly backlog?: number | undefined;
-  /** Maximum number of connections to hold. Further ones are accepted and closed at once. */
+  /** Maximum number of connections to hold. Any others are accepted and closed at once. */
   readonly maxConnections?: number | undefined;
   /** Connections to report by `connection` events; default `first`, which is the first 10. */
   readonly log?: "first" | "all" | "none" | undefined;
@@ -51,7 +51,7 @@ export interface ServeSettings {
   readonly closeAfterGreeting: boolean;
   /** Application protocol; undefined for plain TCP. */
   readonly protocol: ProtocolSpec | undefined;
-  /** Undefined without TLS. The certificate has not been generated yet at this point. */
+  /** Undefined without TLS. No certificate has been generated at this point. */
   readonly tls: TlsSettings | undefined;
   /** Whether TLS sessions can be resumed. */
   readonly resumes: boolean;
@@ -130,7 +130,7 @@ export function resolveOptions(options: ServeOptions, script?: LoadedScript): Se
   };
 }
 
-/** The caller may change its bytes later. */
+/** Copy the bytes, because the caller may change them later. */
 function copyOf(greeting: string | Uint8Array | undefined): string | Uint8Array | undefined {
   return typeof greeting === "string" ? greeting : greeting && Uint8Array.from(greeting);
 }

@@ -28,11 +28,11 @@ const COUNT_MS_PER_CONNECTION = 0.003;
 
 export interface ServeEvents {
   /**
-   * A connection was accepted from this address. Emitted for the first 10 connections, all or none, depending on `log`.
+   * A connection was accepted from this address. Emitted for the first 10, all or no connections, depending on `log`.
    */
   connection: [peer: { readonly ip: string; readonly port: number }];
   /**
-   * A handler of a protocol of your own threw for the first time.
+   * A handler of a user-defined protocol threw for the first time.
    * @param text with its stack
    */
   handlerFailed: [text: string];
@@ -162,7 +162,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
 
   async #life(): Promise<ServeResult> {
     await this.#workers.pool.ended();
-    // Wait for stop(): it may have started after the last thread, and it records evidence before the threads end.
+    // Wait for stop(), which may have begun after the last thread ended: it records evidence before the threads end.
     await this.#stopping;
     this.#hasStopped = true;
     this.#workers.end();

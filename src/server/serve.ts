@@ -19,7 +19,7 @@ type Complete = (result: ServeResult) => ServeResult;
 /**
  * Listens on one port and holds all incoming connections.
  *
- * @param complete adds the diagnosis to the result; modules on this level cannot compute it
+ * @param complete adds the diagnosis to the result; modules at this level cannot compute it
  * @returns a server that accepts connections: read `server.address`, call `server.stop()`, or iterate with `for await
  *   (const snapshot of server)`
  * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_PORT_IN_USE, E_PERMISSION, E_PLATFORM or E_LISTEN

@@ -52,5 +52,5 @@ export const SHARED = {
 export type ServeMessage =
   | { readonly type: "listening" }
   | { readonly type: "accepted"; readonly peers: readonly { readonly ip: string; readonly port: number }[] }
-  /** Half of this worker's descriptor table is in use; another worker will be needed soon. */
+  /** Half of this worker's descriptor table is in use, so another worker will be needed soon. */
   | { readonly type: "filling" };

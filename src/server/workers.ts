@@ -17,10 +17,7 @@ import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 export interface WorkersEvents {
   /** All initial threads accept connections. */
   ready(): void;
-  /**
-   * A connection was accepted. Reported for the first 10 connections, for all or for none, depending on the `log`
-   * option.
-   */
+  /** A connection was accepted. Reported for the first 10, all or no connections, depending on the `log` option. */
   accepted(peer: { readonly ip: string; readonly port: number }): void;
   /**
    * A handler of a script threw for the first time.
@@ -130,7 +127,7 @@ export class ServerWorkers {
     else this.#events.failed(fault);
   }
 
-  /** If no further thread can be started, the existing ones carry on. */
+  /** If no more threads can be started, the existing ones carry on. */
   #startAnother(): void {
     try {
       this.#startOne();

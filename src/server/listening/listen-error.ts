@@ -1,4 +1,4 @@
-// Explains why a server cannot listen: which process holds the port, what is missing, and how to fix it.
+// Explains why a server cannot listen: which process holds the port, or what is missing, and how to fix it.
 
 import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../../linux/proc/local-ports.js";
 import { readSysctlNumbers } from "../../linux/proc/sysctl.js";
@@ -34,7 +34,7 @@ export async function listenError(ip: IpAddress, port: number, errno: number): P
 }
 
 async function portInUse(ip: IpAddress, port: number, endpoint: string): Promise<AppError> {
-  // If the table cannot be read, or the socket is gone by now, only the errno is known.
+  // If the table cannot be read, or the socket has gone meanwhile, only the errno is known.
   const holders = await findPortHolders(ip, port).catch(() => []);
   const first = holders[0];
   const facts = {
