@@ -1,4 +1,4 @@
-// Maps socket addresses, both IPv4 and IPv6, to dense numbers, so that typed arrays can count them.
+// Maps socket addresses, both IPv4 and IPv6, to dense numbers, so that they can index typed arrays.
 
 import { formatIpv4 } from "../linux/netlink/diag-socket.js";
 import { interfaceIndex, interfaceName } from "../linux/syscalls/interface-names.js";
@@ -58,7 +58,7 @@ export class AddressIndex {
     return this.pairs.idOf(high, -2 - this.halves.idOf(word(2), word(3)));
   }
 
-  /** Compares two numbers by address, IPv4 first. The order in which numbers are assigned depends on the source. */
+  /** Compares two numbers by address, IPv4 first. The numbers themselves are assigned in the order of the source. */
   compare(a: number, b: number): number {
     const [secondA, secondB] = [this.pairs.second(a), this.pairs.second(b)];
     if (secondA === -1 || secondB === -1) {

@@ -23,7 +23,9 @@ export class Churn {
     this.#query = { ...query, states: query.states ?? stateMask(["ESTABLISHED"]) };
   }
 
-  /** @returns undefined for the first reading, which has nothing to be compared with */
+  /**
+   * @returns undefined for the first reading, for want of a previous one
+   */
   async read(): Promise<Rates | undefined> {
     const now = new TupleSet();
     const before = this.#before;

@@ -1,4 +1,4 @@
-// Counts sockets in the kernel's table, as independent evidence for our own counters.
+// Counts sockets in the kernel's table, as a check on fourtuple's own counters.
 
 import { TCP_ESTABLISHED } from "../linux/syscalls/constants.js";
 import type { SourceName } from "../results/sockets/owners.js";
@@ -13,9 +13,9 @@ const CHECK_EVERY = 1024;
 export interface PortFilter {
   /** End of the socket that must match. */
   readonly end: "local" | "remote";
-  /** Ports, at any address. */
+  /** Ports to match, at any address. */
   readonly ports?: PortRange;
-  /** Addresses. */
+  /** Addresses to match. */
   readonly ips?: readonly IpAddress[];
   /** Endpoints as a query, such as the result of endpointsQuery(); instead of `ports` and `ips`. */
   readonly endpoints?: EndQuery;

@@ -39,7 +39,7 @@ export interface SocketQuery {
   readonly memory?: boolean | undefined;
   /** Requests the statistics of each connection: round-trip times, retransmissions, bytes (sock_diag only). */
   readonly info?: boolean | undefined;
-  /** Source to read from. Default: sock_diag, or /proc/net/tcp if that is unavailable. */
+  /** Source to read. Default: sock_diag, or /proc/net/tcp if that is unavailable. */
   readonly source?: SourceName | undefined;
 }
 

@@ -1,4 +1,4 @@
-// Converts a query to a predicate, for a source that does not filter and for conditions that bytecode cannot express.
+// Converts a query to a predicate, for sources that do not filter and for conditions that bytecode cannot express.
 import type { End } from "../linux/netlink/diag-filter.js";
 import { TCP_LISTEN } from "../linux/syscalls/constants.js";
 import type { AddressRange } from "../util/address-range.js";
@@ -7,7 +7,7 @@ import { ALL_STATES, type EndQuery, type SocketQuery } from "./query.js";
 import type { SocketView } from "./view.js";
 
 /**
- * Returns a predicate for the whole query, for a source that does not filter.
+ * Returns a predicate for the whole query, for sources that do not filter.
  * @param indexOf returns an interface's index by name
  */
 export function toTest(query: SocketQuery, indexOf: (zone: string) => number): (socket: SocketView) => boolean {

@@ -1,5 +1,6 @@
 // Reads the kernel's TCP socket table one socket at a time, in constant memory: via sock_diag with filtering in the
-// kernel, or else from /proc/net/tcp and tcp6. Both provide the same view. Other files count and group.
+// kernel, or else from /proc/net/tcp and tcp6. Both provide the same view. Counting and grouping are left to other
+// files.
 import type { SourceName } from "../results/sockets/owners.js";
 
 export type { SourceName } from "../results/sockets/owners.js";
@@ -28,13 +29,13 @@ import type { SocketView } from "./view.js";
 export { type SocketQuery, stateMask } from "./query.js";
 export type { SocketView } from "./view.js";
 
-/** Time to visit sockets before yielding to the event loop. */
+/** Time to spend visiting sockets before yielding to the event loop. */
 const TURN_MS = 10;
 /** Maximum number of attempts if the kernel reports an inconsistent dump. */
 const ATTEMPTS = 4;
 /**
- * Reduces the datagram size in each attempt, so that datagrams end at different sockets. Otherwise the dump might fail
- * at the same place again.
+ * Reduction of the datagram size with each attempt, so that datagrams end at different sockets. Otherwise the dump
+ * might fail at the same place again.
  */
 const SHORTER_BYTES = 4000;
 const FORBIDDEN = [EPERM, EACCES].map(errnoName);
@@ -115,8 +116,8 @@ interface NetlinkRead {
 
 function isSettled({ table, fingerprint }: NetlinkRead, before: NetlinkRead | undefined, isQuiet: boolean): boolean {
   if (table.wasInterrupted) return false;
-  // A small difference comes from the dump, and a large one from changing sockets, for which no two readings will
-  // agree.
+  // A small difference comes from the dump. A large one comes from sockets that keep changing, for which no two
+  // readings will agree.
   return isQuiet || (before !== undefined && fingerprint.compare(before.fingerprint) !== "few differ");
 }
 
@@ -128,7 +129,7 @@ async function readNetlink(
 ): Promise<NetlinkRead | number> {
   const conditions = toDiagFilter(query);
   const filter = conditions && compileDiagFilter(conditions);
-  // Filters that are too long for the kernel's bytecode are applied here.
+  // Filters too long for the kernel's bytecode are applied here.
   const test = conditions && (filter ? testOfListeners(query) : toTest(query, interfaceIndex));
   const request: DiagRequest = {
     family: query.family,

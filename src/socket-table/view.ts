@@ -1,4 +1,4 @@
-// A socket in the kernel's table as seen by a visitor: a single object that is moved from socket to socket.
+// A socket in the kernel's table as seen by a visitor: a single object that moves from socket to socket.
 
 import type { SocketMemory } from "../linux/netlink/diag-message.js";
 import type { SocketInfo } from "../linux/netlink/tcp-info.js";
@@ -27,7 +27,7 @@ export interface SocketView {
   /** Address as text; IPv4-mapped addresses as IPv4. */
   readonly localIp: string;
   readonly remoteIp: string;
-  /** Copy of the address, which may be kept; IPv4-mapped addresses as IPv4. */
+  /** Copy of the address, which stays valid after the visit; IPv4-mapped addresses as IPv4. */
   readonly localAddress: IpAddress;
   readonly remoteAddress: IpAddress;
   /** Returns 32 bits of an IPv6 address in memory order, index 0 to 3, for use as keys. */
@@ -51,10 +51,14 @@ export interface SocketView {
   readonly interfaceIndex: number;
   /** Whether a LISTEN socket on :: rejects IPv4 (false if read from /proc, which lacks it). */
   readonly isV6Only: boolean;
-  /** Only if requested by the query and read via sock_diag. Allocates an object, so it is not for the hot path. */
+  /**
+   * Available only if requested by the query and read via sock_diag. Allocates an object, so do not use it in hot
+   * loops.
+   */
   readonly memory: SocketMemory | undefined;
   /**
-   * Only if requested by the query and read via sock_diag; TIME_WAIT and SYN_RECV have none. Allocates an object too.
+   * Available only if requested by the query and read via sock_diag; TIME_WAIT and SYN_RECV have none. Also allocates
+   * an object.
    */
   readonly info: SocketInfo | undefined;
   /**

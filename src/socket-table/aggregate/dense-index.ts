@@ -127,7 +127,7 @@ export function topIds(
   return heap.sort(compare);
 }
 
-/** Inserts into a heap with the lowest-ranked element at its root. */
+/** Inserts into a heap whose root is the lowest-ranked element. */
 function rise(heap: number[], id: number, compare: (a: number, b: number) => number): void {
   let at = heap.push(id) - 1;
   for (let parent = (at - 1) >> 1; at > 0 && compare(id, heap[parent]!) > 0; parent = (at - 1) >> 1) {

@@ -68,8 +68,8 @@ export class Triples {
   }
 
   /**
-   * Excludes sockets of servers that no longer listen: one local endpoint with many peers, and with the lower port. A
-   * client's port may also serve several destinations, but then the destinations have the lower ports.
+   * Excludes sockets of servers that no longer listen: one local endpoint with many peers and the lower port. A
+   * client's port may also be used for several destinations, but then the destinations have the lower ports.
    */
   leaveOutServers(): void {
     const { size } = this.index;

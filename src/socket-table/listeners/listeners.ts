@@ -1,4 +1,4 @@
-// LISTEN sockets in the namespace: their accept queues, and the connections they have accepted.
+// Reads the LISTEN sockets of the namespace, with their accept queues and the connections they have accepted.
 
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
 import type { SourceName } from "../../results/sockets/owners.js";

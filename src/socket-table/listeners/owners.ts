@@ -8,7 +8,7 @@ import { Counts, PairIndex } from "../aggregate/dense-index.js";
 import { readTable, type SocketQuery } from "../table.js";
 import type { SocketView } from "../view.js";
 
-/** Index that stands for no process. */
+/** Index that means no process. */
 const NOBODY = -1;
 /** Indices of SK_MEMINFO_*. */
 const RECEIVE_ALLOC = 0;
@@ -20,11 +20,11 @@ export interface OwnerIndex {
   ownerOf(inode: number): Owner | undefined;
   /** Number of processes whose descriptors cannot be read. */
   readonly unreadable: number;
-  /** Whether other users' processes are not listed (hidepid), and therefore not counted as unreadable. */
+  /** Whether /proc hides other users' processes (hidepid), which are therefore not counted as unreadable. */
   readonly isHiding: boolean;
   /** Number of sockets of any kind found in descriptors and io_urings. */
   readonly sockets: number;
-  /** Processes with an io_uring whose sockets are not listed, so these have no visible owner. */
+  /** Processes with an io_uring whose sockets the kernel does not list, so that their owner is not visible. */
   readonly ringHolders: readonly Owner[];
 }
 

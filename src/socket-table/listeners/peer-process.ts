@@ -1,4 +1,4 @@
-// Describes a local peer process: its name, whether it is one of ours, and whether it is stopped or out of descriptors.
+// Describes a local peer process: its name, whether it is fourtuple, and whether it is stopped or out of descriptors.
 // peer.ts finds the process.
 
 import type { ProcessFacts } from "../../results/peer.js";
@@ -10,8 +10,7 @@ import { printable } from "../../util/printable.js";
 const KEPT_BACK = 4;
 
 /**
- * Formats as `nginx (process 4711)`, from a process's facts or a socket's owner; undefined means that it is not
- * visible.
+ * Formats a process's facts or a socket's owner as `nginx (process 4711)`; undefined stands for an invisible process.
  */
 export function describeProcess(process: Pick<ProcessFacts, "name" | "pid"> | Owner | undefined): string {
   if (process === undefined) return "a process that cannot be seen";

@@ -92,8 +92,8 @@ function findCulprit(listeners: readonly ListenerRow[], owners: readonly OwnerRo
 }
 
 /**
- * Reads the number of drops of each LISTEN socket on the endpoints. Unlike these, the kernel's counters
- * (ListenOverflows) include all listeners in the namespace.
+ * Reads the number of drops of each LISTEN socket on the endpoints. The kernel's counters (ListenOverflows), by
+ * contrast, cover all listeners in the namespace.
  *
  * @throws {AppError} E_PERMISSION or E_SYSTEM when netlink is refused, since /proc/net/tcp lacks the numbers
  */

@@ -1,5 +1,5 @@
 // Finds sockets that prevent listening on a port: listeners, sockets bound without listening, connections, and
-// TIME_WAITs. bind() fails if addresses overlap (inet_csk_bind_conflict in net/ipv4/inet_connection_sock.c).
+// TIME_WAIT sockets. bind() fails if addresses overlap (inet_csk_bind_conflict in net/ipv4/inet_connection_sock.c).
 
 import { TCP_LISTEN, TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
 import type { Owner } from "../../results/sockets/owners.js";
@@ -23,14 +23,14 @@ export interface PortHolder {
   readonly kind: (typeof KINDS)[number];
   readonly ip: string;
   readonly port: number;
-  /** 0 for a TIME_WAIT. */
+  /** 0 for a TIME_WAIT socket. */
   readonly inode: number;
   /** Remote end; undefined if the socket has none. */
   readonly peer: { readonly ip: string; readonly port: number } | undefined;
   /** undefined if no visible process owns it, and for TIME_WAIT, which the kernel owns. */
   readonly owner: Owner | undefined;
   readonly uid: number;
-  /** Time until a TIME_WAIT expires, in milliseconds; 0 for others. */
+  /** Time until a TIME_WAIT socket expires, in milliseconds; 0 for other sockets. */
   readonly leftMs: number;
 }
 

@@ -1,7 +1,7 @@
-// Ports bound before connect(). bind(address, 0) reserves a port regardless of the destination, so all destinations of
-// the address share one pool. The kernel does not report how a connected socket obtained its port, but its choice is a
-// clue. connect() prefers ports of the range's first parity and reuses them for several destinations. bind() starts
-// with the other parity and never selects a port that a socket of the address uses.
+// Detects ports bound before connect(). bind(address, 0) reserves a port regardless of the destination, so all
+// destinations of the address share one pool. The kernel does not report how a connected socket obtained its port, but
+// its choice is a clue. connect() prefers ports of the range's first parity and reuses them for several destinations.
+// bind() starts with the other parity and never selects a port that a socket of the address uses.
 
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
 import type { SourceName } from "../../results/sockets/owners.js";

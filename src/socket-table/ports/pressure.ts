@@ -34,7 +34,7 @@ const CONNECTION_STATES = ALL_STATES & ~(1 << TCP_LISTEN);
  * socket.
  */
 export interface PressureOptions extends Omit<SocketFilter, "states"> {
-  /** Port of the destination. A single source port says nothing about how many are left. */
+  /** Port of the destination. There is no filter for a source port, which says nothing about how many are left. */
   readonly port?: number | string | undefined;
   /** Family of the destination. IPv4-mapped sockets use IPv4 ports. */
   readonly family?: 4 | 6 | undefined;

@@ -12,7 +12,7 @@ import type { EndQuery } from "../query.js";
 import { PRESSURE_MARK } from "./marks.js";
 import type { NatRule } from "./nat-rules.js";
 
-/** Range that NAT chooses from, by default, for ports from 1024 on. */
+/** Range that NAT chooses from by default, for ports from 1024 up. */
 const DEFAULT_PORTS: PortRange = { first: 1024, last: 65_535 };
 
 interface Conditions {
