@@ -64,7 +64,7 @@ export function fallenBack({ requested }: EngineReport): EngineReport {
 }
 
 /**
- * Formats the choice for the trace: `engine epoll (auto was requested)`, plus the reason if io_uring is unavailable.
+ * Describes the choice for the trace: `engine epoll (auto was requested)`, plus the reason if io_uring is unavailable.
  */
 export function engineWords({ name, requested, obstacle }: EngineReport): string {
   const why = obstacle === undefined ? "" : `; io_uring is unavailable: ${obstacleWords(obstacle).reason}`;
@@ -72,8 +72,8 @@ export function engineWords({ name, requested, obstacle }: EngineReport): string
 }
 
 /**
- * Many connections are opened faster with io_uring, and with less CPU, while a run of ten thousand or so gains nothing.
- * Servers stay with epoll, because they do not know how many connections will come.
+ * io_uring opens large numbers of connections faster and with less CPU, but a run of ten thousand or so gains nothing.
+ * Servers stay with epoll, because they cannot know how many connections will come.
  */
 function prefersUring({ role, connections }: EngineNeeds): boolean {
   return role === "client" && connections >= WORTHWHILE;

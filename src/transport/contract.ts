@@ -1,5 +1,5 @@
-// The interface between a worker's role (client or server) and its transport: kernel sockets over epoll or io_uring,
-// TLS on top of another transport, or user-space TCP.
+// Interface between a worker's role (client or server) and its transport: kernel sockets over epoll or io_uring, TLS on
+// top of another transport, or user-space TCP.
 //
 // Each worker has one transport object, chosen at startup, so every call on the hot path is monomorphic. A SLOT, a
 // small integer, identifies a connection for its lifetime. The transport allocates and reuses slots, so an array
@@ -25,7 +25,7 @@ export interface TurnBudget {
   /** Maximum number of DATA events per connection and turn. `connectionBytes` also ends a connection's share. */
   readonly reads: number;
   readonly connectionBytes: number;
-  /** Maximum number of bytes accepted by one send(). The caller limits its number of calls. */
+  /** Maximum number of bytes accepted by one send(). The caller limits how many calls it makes. */
   readonly sendBytes: number;
   /** Maximum number of connections resumed per turn after exhausting their share. */
   readonly resumed: number;
@@ -73,7 +73,7 @@ export interface Transport {
 
   /**
    * Closes the connection with a FIN, or an RST if received bytes are unread. No further events are reported for this
-   * slot. The slot is FREE immediately but is not reused before the end of the turn. Also cancels a connection that is
+   * slot. The slot is FREE immediately, but is not reused before the end of the turn. Also cancels a connection that is
    * OPENING.
    */
   close(slot: number): void;
@@ -168,8 +168,8 @@ export interface ClientTransport extends Transport {
    * one.
    *
    * @returns the slot, in state OPENING, or NO_ROOM (slot-state.ts) if connections being opened occupy all resources;
-   *   retry when one of them becomes idle or ends. If no connection is being opened, running out of resources is
-   *   reported as a failure instead
+   *   retry when one of them becomes idle or ends. If none is being opened, a lack of resources is reported as a
+   *   failure instead
    */
   open(): number;
 
@@ -210,11 +210,11 @@ export interface ClientTransportOptions {
    * be chained.
    */
   readonly endsGreeted: "close" | "reset" | undefined;
-  /** Undefined if the engine was requested, so that its lack of memory is a failure. */
+  /** Undefined if the engine was requested explicitly, so that failing to lock memory is an error. */
   readonly fallback: EngineFallback | undefined;
 }
 
-/** What happens if the engine cannot lock the memory that it needs. */
+/** What to do if the engine cannot lock the memory that it needs. */
 export interface EngineFallback {
   /** Number of connections to lock memory for at the start. */
   readonly connections: number;
@@ -224,7 +224,7 @@ export interface EngineFallback {
 
 /** Additional events for a server. */
 export interface ServerHandler extends TransportHandler {
-  /** ACCEPTED: greet the connection with send() or reject it with close(). Its state is OPENED. */
+  /** ACCEPTED: the role greets the connection with send() or rejects it with close(). Its state is OPENED. */
   accepted(slot: number): void;
 
   /**
@@ -267,6 +267,6 @@ export interface ServerTransportOptions {
   readonly backlog: number;
   /** Number of connections accepted by all workers on the listening socket, modulo 2^32. A single word. */
   readonly accepted: Int32Array;
-  /** Whether idle connections may need to send later. If not, only incoming data is watched for. */
+  /** Whether idle connections may need to send later. If not, the transport watches for incoming data only. */
   readonly sendsAtRest: boolean;
 }

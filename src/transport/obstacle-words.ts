@@ -4,7 +4,7 @@ import { formatBound } from "../util/bound.js";
 import { formatBytes } from "../util/units.js";
 
 export interface ObstacleWords {
-  /** For example `io_uring is disabled`. */
+  /** Reason, such as `io_uring is disabled`. */
   readonly reason: string;
   readonly fix: string;
 }

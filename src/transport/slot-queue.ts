@@ -33,7 +33,7 @@ export class SlotQueue {
     return this.slots[this.head]!;
   }
 
-  /** Removes and returns the first slot. The queue must not be empty. The slot may since have been closed or reused. */
+  /** Removes and returns the first slot. The queue must not be empty. The slot may have been closed or reused since. */
   shift(): number {
     const slot = this.slots[this.head]!;
     this.head = (this.head + 1) & (this.slots.length - 1);

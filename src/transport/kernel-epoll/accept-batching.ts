@@ -1,10 +1,10 @@
-// Accepts connections in batches when they arrive quickly. Waking a thread for each connection costs the kernel more
-// than the thread spends on it, so a thread that has just accepted some pauses briefly while others accumulate in the
-// accept queue.
+// Accepts connections in batches when they arrive quickly. Waking a thread for a connection costs the kernel more than
+// the thread spends on accepting it, so a thread that has just accepted some pauses briefly while more accumulate in
+// the accept queue.
 
 /**
- * Length of the pause, no longer than a greeting is delayed anyway while the cores are busy. Events on the thread's
- * existing connections are delayed by the same amount.
+ * Length of the pause. Greetings are delayed by as much anyway while the cores are busy. Events on the thread's
+ * existing connections are delayed too.
  */
 const GATHER_MS = 0.5;
 /** Arrivals count as fast if the thread had to accept again within this time. */
@@ -12,11 +12,10 @@ const FAST_MS = 1;
 /** Minimum number of connections accepted by all threads for which a pause pays off. */
 const LEAST_BATCH = 12;
 /**
- * Duration of accepting without pauses after a smaller batch, for example from clients that open connections one at a
- * time.
+ * Time to accept without pauses after a smaller batch, for example from clients that open connections one at a time.
  */
 const SINGLY_MS = 20;
-/** Minimum backlog for batching. A shorter accept queue could overflow during a pause. */
+/** Minimum accept queue length for batching. A shorter queue could overflow during a pause. */
 const LEAST_BACKLOG = 1024;
 
 export class AcceptBatching {

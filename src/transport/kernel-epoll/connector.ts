@@ -46,7 +46,7 @@ export class Connector {
       const result = connectTo(fd, destination);
       if (result < 0 && result !== -EINPROGRESS) {
         closeFd(fd);
-        // We chose this tuple, and it already exists (an earlier connection, possibly in TIME_WAIT). Try the next one.
+        // This explicitly chosen tuple already exists (an earlier connection, possibly in TIME_WAIT). Try the next one.
         if (result !== -EADDRNOTAVAIL || tuples.kernelPicksPort) return this.fail(STEP.connect, result);
         continue;
       }

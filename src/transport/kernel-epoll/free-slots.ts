@@ -1,4 +1,4 @@
-// Free slots, kept in one typed array because a worker's heap is too small for millions of numbers.
+// Free slots, in one typed array because a worker's heap is too small for millions of numbers.
 
 const FIRST = 1024;
 

@@ -10,7 +10,7 @@ import { RegisteredFiles } from "../../linux/uring/registered-files.js";
 export const LARGEST_FILE_TABLE = 16384;
 
 export class ParkedSockets {
-  /** No more sockets can be parked: parking is disabled or io_uring is unavailable. */
+  /** True if no more sockets can be parked, because parking is disabled or io_uring is unavailable. */
   isClosed: boolean;
   private readonly capacity: number;
   /** File tables by number. A table is released when its last connection ends, and its number is reused. */
@@ -31,7 +31,9 @@ export class ParkedSockets {
     this.capacity = Math.min(LARGEST_FILE_TABLE, tableSize);
   }
 
-  /** Returns whether the newest file table, or a new one, has room for `count` sockets. Must be followed by put(). */
+  /**
+   * Returns whether the newest file table, or a new one, has room for `count` sockets. The caller must then call put().
+   */
   makeRoom(count: number): boolean {
     const newest = this.registeredFiles[this.newest];
     if (newest && newest.room >= count) return true;

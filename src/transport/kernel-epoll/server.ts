@@ -42,7 +42,7 @@ export class EpollServer extends EpollTransport implements ServerTransport {
         resetsParked: false,
         onParking: sendsAtRest ? (slot) => this.watch(slot, EVENTS_IN_OUT) : undefined,
       },
-      // A peer's next request waits until the peer has taken its response.
+      // A peer's next request waits until the peer has read its response.
       readsUnsent: false,
     });
     this.server = handler;
@@ -130,7 +130,7 @@ export class EpollServer extends EpollTransport implements ServerTransport {
     const { table } = this;
     this.acceptedInTurn++;
     this.count++;
-    // WATCHED avoids an extra epoll_ctl() if the greeting is only sent in part: the registration below includes
+    // WATCHED avoids an extra epoll_ctl() if only part of the greeting is sent: the registration below includes
     // EPOLLOUT.
     const slot = table.add(fd, SLOT.opened | WATCHED);
     this.server.accepted(slot);

@@ -22,7 +22,7 @@ export const EVENTS_IN_OUT = EVENTS_IN | EPOLLOUT;
 
 // A slot's state in the table: one of SLOT, plus these bits.
 export const STATE_MASK = 3;
-/** The kernel accepted less than requested. */
+/** The kernel accepted fewer bytes than given. */
 export const BLOCKED = 4;
 /** The budget cut the send short; the connection continues in the next turn. */
 export const CLAMPED = 8;
@@ -207,7 +207,7 @@ export abstract class EpollTransport implements Transport {
     const { leftovers } = this;
     for (let n = Math.min(leftovers.length, this.budget.resumed); n > 0; n--) {
       const slot = leftovers.shift();
-      // The slot may since have been closed or reused.
+      // The slot may have been closed or reused since.
       if ((this.table.state(slot) & STATE_MASK) >= SLOT.opened) this.goOnWith(slot);
     }
   }
@@ -235,7 +235,7 @@ export abstract class EpollTransport implements Transport {
   private block(slot: number): void {
     const state = this.table.state(slot);
     this.table.setState(slot, state | BLOCKED | WATCHED);
-    // Modifying the watch again would make epoll report pending events again.
+    // Modifying the registration again would make epoll report pending events again.
     if ((state & WATCHED) === 0) this.watch(slot, EVENTS_IN_OUT);
   }
 }

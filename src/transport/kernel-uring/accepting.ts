@@ -1,8 +1,8 @@
 // Accepts connections into rings without losing any. Each accept takes one connection, and there are never more of them
-// than free entries in the file tables. A multishot accept would cost no entry per connection, but it goes on after the
-// table is full, dropping what it takes off the queue; and it would always be woken first, so that a single thread
-// would accept everything. Accepts that are armed anew queue up behind those of other threads, which shares the
-// connections out.
+// than free entries in the file tables. A multishot accept would cost no entry per connection, but it continues after
+// the table is full, and drops what it takes off the queue. It would also always be woken first, so that a single
+// thread would accept everything. A new single accept queues up behind those of other threads, which spreads the
+// connections.
 import { EAGAIN, ECANCELED, ECONNABORTED, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { describeSockaddr, SOCKADDR_SIZE } from "../../linux/syscalls/sockaddr.js";
@@ -16,7 +16,7 @@ const PEER_BYTES = SOCKADDR_SIZE + 4;
 /** A ring is reused when at least 1/WORTH of its file table is free. */
 const WORTH = 4;
 
-/** Events of accepts. */
+/** Receives the outcomes of accepts. */
 export interface AcceptEvents {
   /**
    * A connection was accepted into `slot`.

@@ -1,6 +1,6 @@
-// Reads connections with more data than one of the rings' small buffers. Those of a turn are read together, each one
-// share, into memory of the worker: large buffers that wait in every ring would take more, and a receive that completes
-// after its connection was blocked would have to be stored.
+// Reads connections that have more data than fits into one of the rings' small buffers. Each turn reads one share of
+// all such connections into the worker's memory. Large buffers waiting in every ring would take more memory, and the
+// data of a receive that completes after its connection was blocked would have to be stored.
 import { MSG_DONTWAIT, MSG_PEEK } from "../../linux/syscalls/constants.js";
 import { EAGAIN, ECANCELED } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
@@ -12,7 +12,7 @@ import { kindOf, numberOf, TAG, tagWith } from "./tags.js";
 
 /** Receiver of the data. */
 export interface BulkEvents {
-  /** See Transport. Either may change with each event. */
+  /** See Transport. Any event may change either of them. */
   readonly isHeld: boolean;
   readonly peeks: boolean;
   /** @param bits of the connection's slot */
@@ -30,7 +30,7 @@ export class BulkReads {
   private readonly atOnce: number;
   /** Maximum number of reads per connection and turn. */
   private readonly rounds: number;
-  /** Connections to be read, which have no other receive in flight. */
+  /** Connections to read, which have no other receive in flight. */
   private waiting: number[] = [];
   /** Per read of a turn: its result, and its connection's number. */
   private readonly results: Int32Array;
@@ -43,7 +43,7 @@ export class BulkReads {
     this.events = events;
     this.readBytes = readBytes;
     this.atOnce = resumed;
-    // The data before filled a small buffer.
+    // The previous data filled a small buffer.
     this.rounds = Math.max(1, Math.floor((connectionBytes - BUFFER_BYTES) / readBytes));
     this.results = new Int32Array(resumed);
     this.lives = new Uint8Array(resumed);
@@ -53,7 +53,7 @@ export class BulkReads {
     return this.waiting.length > 0;
   }
 
-  /** A connection may have more data. */
+  /** Queues a connection that may have more data. */
   add(slot: number): void {
     this.waiting.push(slot);
   }
@@ -88,7 +88,7 @@ export class BulkReads {
     const { slots, rings, readBytes } = this;
     this.results[index] = -ECANCELED;
     this.lives[index] = slots.life(slot);
-    // It has ended or been blocked meanwhile. A blocked one is received from when it can send again.
+    // The connection has ended or been blocked meanwhile. A blocked one is read again once it can send.
     if (!this.events.mayReceive(slots.get(slot))) return;
     const unit = rings.unitOf(slot);
     const { ring } = unit;

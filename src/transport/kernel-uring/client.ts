@@ -52,7 +52,7 @@ export class UringClient extends UringTransport implements ClientTransport {
     if (slot < 0) {
       const failed = rings.add();
       if (failed < 0 && this.busy > 0) return NO_ROOM;
-      // Use a slot past the last ring, for which nothing is submitted. `busy` ensures there is at most one.
+      // Use a slot past the last ring, for which nothing is submitted. `busy` ensures that there is at most one.
       slot = slots.take(failed < 0 ? Number.POSITIVE_INFINITY : rings.capacity);
       if (failed < 0) this.failLater(slot, STEP.socket, -failed);
     }
@@ -138,12 +138,12 @@ export class UringClient extends UringTransport implements ClientTransport {
     // A refused SYN yields ECONNREFUSED. ECONNRESET means the connection was ESTABLISHED, and its peer may have sent
     // data.
     if (errno === ECONNRESET || errno === EPIPE) this.connected(slot, true);
-    // We chose this tuple, and it already exists (an earlier connection, possibly in TIME_WAIT). Try the next one.
+    // This explicitly chosen tuple already exists (an earlier connection, possibly in TIME_WAIT). Try the next one.
     else if (errno === EADDRNOTAVAIL && !this.tuples.kernelPicksPort) this.passOver(slot);
     else this.fail(slot, STEP.connect, errno, this.isUnsent(slot, errno));
   }
 
-  /** The second connect() has completed, as the first one succeeded. */
+  /** Handles the second connect(), which completes after the first one has succeeded. */
   private verified(slot: number, errno: number): void {
     this.slots.remove(slot, CONNECTING);
     if (errno === EISCONN) this.connected(slot, false);
@@ -171,7 +171,7 @@ export class UringClient extends UringTransport implements ClientTransport {
     return isSelf;
   }
 
-  /** Error from an ICMP message about a SYN that the kernel would retransmit. */
+  /** Returns the error of an ICMP message about a SYN that the kernel would retransmit. */
   private softError(slot: number): number {
     const fd = this.descriptorFor(slot);
     if (fd < 0) return -fd;
@@ -181,8 +181,8 @@ export class UringClient extends UringTransport implements ClientTransport {
   }
 
   /**
-   * Whether connect() failed before it sent anything. Refusals and timeouts, of which there may be many, always come
-   * from outside.
+   * Whether connect() failed before it sent anything. Skips the check for refusals and timeouts, which may be numerous
+   * and always come from outside.
    */
   private isUnsent(slot: number, errno: number): boolean {
     if (errno === ECONNREFUSED || errno === ETIMEDOUT) return false;

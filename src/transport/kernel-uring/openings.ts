@@ -91,8 +91,9 @@ export class Openings {
     if (!tuples.isUnbound) this.pushBinding(ring, file, slot, life);
     writeSockaddr(ring, destination.words);
     pushConnect(ring, file, destination.length, SQE_FLAG.link | QUIETLY, slot, tagOf(TAG.connect, life));
-    // IORING_OP_CONNECT reports success for a SYN that is answered by ICMP within the call, as by a local firewall: the
-    // error is only a soft one. A connected socket returns EISCONN; this one returns EALREADY.
+    // IORING_OP_CONNECT reports success for a SYN that is answered by ICMP within the call, as by a local firewall,
+    // because the error is only a soft one. A second connect() tells: a connected socket returns EISCONN, this one
+    // EALREADY.
     writeSockaddr(ring, destination.words);
     pushConnect(ring, file, destination.length, 0, slot, tagOf(TAG.verify, life));
     return true;

@@ -1,5 +1,5 @@
-// Receives data from connections. An idle connection is polled, which uses the least kernel memory; an active one is
-// received from, into buffers provided by its ring.
+// Receives data from connections. An idle connection is polled, which uses the least kernel memory. An active one has a
+// pending receive into buffers provided by its ring.
 import { EPOLLIN, EPOLLRDHUP, MSG_PEEK } from "../../linux/syscalls/constants.js";
 import { EAGAIN, ECANCELED, ECONNRESET, ENOBUFS } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
@@ -25,14 +25,14 @@ import {
 import { TAG, tagOf } from "./tags.js";
 
 const AT_REST = EPOLLIN | EPOLLRDHUP;
-/** An idle connection that speaks in two consecutive periods of this length is received from, others are polled. */
+/** An idle connection with data in two consecutive periods of this length gets a pending receive; others are polled. */
 const PERIOD_MS = 1000;
 /** Periods are numbered from 1 to this. */
 const PERIODS = 7;
 
 /**
- * Maximum number of connections per turn that receive again after they found no buffer. All at once would find none
- * again, and their failures would overflow the completion queue, turn after turn.
+ * Maximum number of connections per turn that retry a receive that found no buffer. If all retried at once, most would
+ * find none again, and their failures would overflow the completion queue turn after turn.
  */
 const STARVED_AT_ONCE = BUFFERS / 2;
 
@@ -59,7 +59,7 @@ export class Receives implements BulkEvents {
   private readonly bulk: BulkReads;
   /** Connections whose next receive is deferred until DATA is wanted again. */
   private held: number[] = [];
-  /** Connections whose data found no buffer. */
+  /** Connections whose receive found no buffer. */
   private starved: number[] = [];
   /** Data per slot that cannot be reported yet: DATA was suspended, or the connection is blocked. */
   private readonly early = new Map<number, NativeBuffer>();
@@ -99,14 +99,14 @@ export class Receives implements BulkEvents {
   }
 
   /**
-   * Whether a connection can be received from, and is not already.
+   * Whether a receive can be submitted for a connection that has none.
    * @param bits of its slot
    */
   mayReceive(bits: number): boolean {
     return (bits & STATE_MASK) >= SLOT.opened && (bits & (RECEIVING | POLLING)) === 0 && !this.isBlocked(bits);
   }
 
-  /** Sets the time at which the data reported next arrived. */
+  /** Sets the arrival time of the data reported next. */
   tick(nowMs: number): void {
     this.period = 1 + (Math.floor(nowMs / PERIOD_MS) % PERIODS);
   }
@@ -116,7 +116,7 @@ export class Receives implements BulkEvents {
     if ((this.slots.get(slot) & (RECEIVING | SPEAKING)) === RECEIVING) this.cancel(slot);
   }
 
-  /** Reports nothing more for this connection until goOn(). */
+  /** Suspends reports for this connection until goOn(). */
   block(slot: number): void {
     const bits = this.slots.get(slot);
     if (this.isBlocked(bits) && (bits & RECEIVING) !== 0) this.cancel(slot);
@@ -134,7 +134,7 @@ export class Receives implements BulkEvents {
     return this.starved.length > 0 || (!this.isHeld && (this.held.length > 0 || this.bulk.hasMore));
   }
 
-  /** Resumes connections that were held, that found no buffer, or that have more data than fits into one. */
+  /** Resumes connections that were suspended, that found no buffer, or that have more data than fits into one. */
   resume(): void {
     if (this.starved.length > 0) this.feed();
     if (this.bulk.hasMore) this.bulk.read();
@@ -235,7 +235,7 @@ export class Receives implements BulkEvents {
     const used = events.received(slot, bytes, offset, length);
     if (slots.state(slot) === SLOT.free) return;
     if ((bits & PEEKING) !== 0) this.takeUsed(slot, bytes.address, used);
-    // The receive was in flight when peeking began.
+    // This receive was already in flight when peeking began.
     else if (used < length) this.keep(slot, bytes, offset + used, length - used);
     events.delivered(slot);
     if (slots.state(slot) === SLOT.free) return;

@@ -1,6 +1,6 @@
 // The rings of one worker. RLIMIT_NOFILE limits the number of files per ring, so there are as many rings as the
-// connections need. The worker waits in one of them, usually the newest. The others signal the worker's wake-up
-// descriptor when they have work, and that ring polls it. Entering a ring posts its completions.
+// connections need. The worker waits in one of them, usually the newest. When another ring has work, it signals the
+// worker's wake-up descriptor, which the main ring polls. Entering a ring posts its completions.
 import { EPOLLIN } from "../../linux/syscalls/constants.js";
 import { ECANCELED, errnoName } from "../../linux/syscalls/errno.js";
 import { drain } from "../../linux/syscalls/eventfd.js";
@@ -37,7 +37,7 @@ export interface RingUnit {
   accepting: number;
 }
 
-/** A ring that is not yet one of the worker's. */
+/** A ring that the worker has not adopted yet. */
 type SpareRing = Pick<RingUnit, "ring" | "buffers">;
 
 export class RingSet {
@@ -111,14 +111,14 @@ export class RingSet {
 
   /**
    * Makes the worker wait in `unit`.
-   * @returns 0, or a negative errno and it waits where it did before
+   * @returns 0, or a negative errno, in which case the worker waits where it did before
    */
   waitIn(unit: RingUnit): number {
     const before = this.waiting;
     const failed = before ? registerEventfd(before.ring, this.wakeFd) : 0;
     if (failed < 0) return failed;
     if (before) {
-      // Submitting this entry also runs the work that arrived before the ring signalled any.
+      // Submitting this entry also runs work that arrived before the ring started signalling.
       this.reserve(before, 1);
       pushCancel(before.ring, NO_SLOT, TAG.wakeUp, SQE_FLAG.skipSuccess, NO_SLOT, TAG.ignored);
       unregisterEventfd(unit.ring);
@@ -143,7 +143,7 @@ export class RingSet {
       for (const unit of units) {
         if (unit === main) continue;
         const { ring } = unit;
-        // A ring that has work signals no more.
+        // A ring that already has work does not signal again.
         if (ring.pending > 0 || ring.hasWork) this.enterOne(unit, 0, 0);
         if (ring.ready > 0 || ring.hasWork) isIdle = false;
       }
@@ -160,7 +160,8 @@ export class RingSet {
     const { ring } = unit;
     unit.buffers.publish();
     const failed = ring.enter(least, waitMs);
-    // Unsubmitted entries stay queued. A memory shortage may pass; a permanent failure shows once the ring is full.
+    // Unsubmitted entries stay queued. A memory shortage may pass; a permanent failure becomes apparent once the ring
+    // is full.
     if (failed < 0 && ring.room === 0) throw enterFailed(failed);
   }
 

@@ -1,4 +1,4 @@
-// Ring sizes. All rings at both ends share one RLIMIT_MEMLOCK (8 MiB per user by default), so each ring is small.
+// Ring sizes. All rings at both ends share one RLIMIT_MEMLOCK (8 MiB per user by default), so rings are small.
 
 /** Maximum number of entries between two enters. */
 export const ENTRIES = 512;
@@ -6,10 +6,7 @@ export const ENTRIES = 512;
 export const COMPLETIONS = 1024;
 /** Number of receive buffers. */
 export const BUFFERS = 512;
-/**
- * Maximum number of files. A larger table would take a large mapping just because the descriptor limit is in the
- * millions.
- */
+/** Maximum number of files. Without this cap, a descriptor limit in the millions would mean a huge mapping. */
 export const LARGEST_RING = 65_536;
 
 const PAGE_BYTES = 4096;

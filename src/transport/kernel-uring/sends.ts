@@ -12,7 +12,7 @@ import { SEND_BYTES, SendBuffers } from "./send-buffers.js";
 import { CLAMPED, CLOSES_SENT, QUEUED, RETAINED, type Slots, STATE_MASK, UNSENT, WAITING } from "./slots.js";
 import { kindOf, numberOf, TAG, tagOf, tagWith } from "./tags.js";
 
-/** Sends everything or posts a completion: see IOSQE_CQE_SKIP_SUCCESS for io_uring's send. */
+/** Flags with which a send either sends everything or posts a completion (IOSQE_CQE_SKIP_SUCCESS). */
 const AT_ONCE = MSG_DONTWAIT | MSG_WAITALL;
 
 /** Events reported to the owner of the connections. */
@@ -21,7 +21,7 @@ export interface SendEvents {
   sent(slot: number): void;
   /** The kernel failed to send data that it was given. */
   sendFailed(slot: number, errno: number): void;
-  /** Reports nothing more for this connection until its output has been sent. */
+  /** Suspends reports for this connection until its output has been sent. */
   blocked(slot: number): void;
   /** A connection closed with pending output has sent it, and its file has been closed. */
   closedSent(slot: number): void;
@@ -38,8 +38,8 @@ export class Sends {
   private clamped: number[] = [];
   private failed: { readonly slot: number; readonly life: number; readonly errno: number }[] = [];
   /**
-   * A connection is to be closed once its queued send has left. A successful send posts no completion, so nothing would
-   * end a wait.
+   * A connection is to be closed once its queued send has left. Do not block: a successful send posts no completion
+   * that would end the wait.
    */
   private isClosing = false;
   /** Buffers of RETAINED connections, by slot. */
@@ -249,7 +249,7 @@ export class Sends {
     this.clamped.push(slot);
   }
 
-  /** The receive reports what ended the connection, because unread data may precede the end. */
+  /** Leaves it to the receive to report what ended the connection, because unread data may precede the end. */
   private fail(slot: number, errno: number): void {
     if (errno === EPIPE || errno === ECONNRESET || this.slots.state(slot) === SLOT.free) return;
     this.failed.push({ slot, life: this.slots.life(slot), errno });

@@ -24,7 +24,7 @@ export class UringServer extends UringTransport implements ServerTransport, Acce
 
   constructor({ handler, budget, wakeFd, slots, tableSize, listener, ownsListener }: ServerTransportOptions) {
     const filesEach = Math.min(tableSize, LARGEST_RING);
-    // A peer's next request waits until the peer has taken its response.
+    // A peer's next request waits until the peer has read its response.
     super({ handler, budget, wakeFd, slots, dealsSlots: false, filesEach, readsUnsent: false });
     this.server = handler;
     this.listener = listener;

@@ -16,13 +16,13 @@ export const QUEUED = 1 << 6;
 export const RETAINED = 1 << 7;
 /** The connection has exhausted its send budget for this turn. */
 export const CLAMPED = 1 << 8;
-/** The role must not send until sent() is called. */
+/** The role may not send until sent() is called. */
 export const UNSENT = WAITING | RETAINED | CLAMPED;
 /** The slot cannot be reused while one of these is in flight. */
 const UNDER_WAY = CONNECTING | QUEUED | RETAINED;
 /**
- * Data has arrived twice in a short time while idle. More may follow soon, which justifies the memory of a pending
- * receive.
+ * Data arrived twice in a short time while the connection was idle. More may follow soon, which justifies the memory of
+ * a pending receive.
  */
 export const SPEAKING = 1 << 9;
 /** The connection was reset right after becoming ESTABLISHED. Received data is read before the reset is reported. */
@@ -32,7 +32,7 @@ export const CLOSES_SENT = 1 << 11;
 /** The receive in flight is a peek. Data is consumed after the role has used it. */
 export const PEEKING = 1 << 12;
 
-/** The period in which data last arrived while idle: 1 to 7 in rotation, 0 if none has yet. */
+/** The period in which data last arrived while the connection was idle: 1 to 7 in rotation, 0 if none has. */
 export const HEARD_SHIFT = 13;
 export const HEARD = 7 << HEARD_SHIFT;
 
@@ -49,7 +49,7 @@ export class Slots {
   private stack = new Int32Array(0);
   private ready = 0;
   private freed = 0;
-  /** 1 for slots that take() does not return. Grows to the highest one. */
+  /** By slot: 1 if take() must not return it. Grows to the highest such slot. */
   private kept = new Uint8Array(0);
 
   /**

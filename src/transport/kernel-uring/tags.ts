@@ -17,8 +17,8 @@ export const TAG = {
   /** The connection can send more. */
   writable: 8,
   /**
-   * Tags from here on do not identify a connection. A send that only completes if it fell short; the number is that of
-   * its send buffer.
+   * A send that completes only if it fell short; the number is that of its send buffer. Tags from here on do not
+   * identify a connection.
    */
   send: 9,
   /** The remainder of such a send; the number is that of its send buffer. */

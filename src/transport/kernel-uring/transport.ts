@@ -232,7 +232,7 @@ export abstract class UringTransport implements Transport {
     if ((flags & CQE_FLAG.buffer) !== 0) {
       unit.buffers.giveBack(bufferOf(flags));
     }
-    // An attempt to connect ends with one of these.
+    // A connection attempt ends with one of these.
     if (kind === TAG.bind || kind === TAG.connect || kind === TAG.verify) this.slots.remove(slot, CONNECTING);
   }
 
