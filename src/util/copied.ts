@@ -1,11 +1,11 @@
 // Copies a caller's options at the time of the call, so that later changes have no effect.
 
-/** Deeper than any option or result. Also ends recursion in cyclic data. */
+/** Maximum depth, more than any option or result has. Also ends recursion in cyclic data. */
 const DEPTH = 12;
 
 /** Copies arrays, bytes and plain objects recursively. Signals and other class instances are shared with the caller. */
 export function copied<T>(value: T): T {
-  // The options themselves may be any object.
+  // The options object itself may be of any class.
   return typeof value === "object" && value !== null && !Array.isArray(value) ? copyFields(value, DEPTH) : value;
 }
 

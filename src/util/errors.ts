@@ -31,8 +31,8 @@ export interface AppErrorDetails {
 const LONGEST = 800;
 
 /**
- * An error with a message for users. All errors that we throw are of this class. Messages are safe to print: a single
- * line of printable characters, whatever file name, argument or process name they quote.
+ * An error with a message for users. All errors that fourtuple throws on purpose are of this class. Messages are safe
+ * to print: a single line of printable characters, whatever file name, argument or process name they quote.
  */
 export class AppError extends Error {
   readonly code: ErrorCode;

@@ -1,6 +1,6 @@
 // Describes how a busy host affected a measurement.
 
-/** Shares of the CPU above which a measurement is affected. */
+/** Shares of the CPU above which other load affects a measurement. */
 const FELT = { others: 0.1, steal: 0.03 } as const;
 
 interface Load {

@@ -24,7 +24,7 @@ export const isTexts = (value: unknown): value is string[] =>
 export const isContent = (value: unknown): value is string | Uint8Array =>
   typeof value === "string" || value instanceof Uint8Array;
 export const content = option<string | Uint8Array>("a string or bytes", isContent);
-/** Any number. The code that uses the option checks its range. */
+/** Accepts any number. The code that uses the option checks its range. */
 export const number = option<number>("a number", (value) => typeof value === "number" && !Number.isNaN(value));
 export const count = option<number>(
   "a whole number above 0",

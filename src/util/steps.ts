@@ -20,7 +20,7 @@ export const STEPS = [
   "first-message",
   /** From MQTT's CONNECT to CONNACK, and to SUBACK if it subscribes. */
   "connack",
-  /** Of a protocol of your own, from established to ready(). */
+  /** User-defined protocol, from ESTABLISHED to ready(). */
   "setup",
   "send",
   "receive",

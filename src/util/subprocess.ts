@@ -11,16 +11,16 @@ import { AppError, type ErrorCode } from "./errors.js";
 import { hostFault, MORE_PROCESSES } from "./host-fault.js";
 
 /**
- * Time for a Node program to print something. During start-up, Node hangs forever if one of its own threads cannot be
- * created (process limit), before any code of the program runs.
+ * Time limit for a Node program to print something. During start-up, Node hangs forever if one of its own threads
+ * cannot be created (process limit), before any code of the program runs.
  */
 export const NODE_START_MS = 20_000;
 /**
- * Tells one of our commands that its standard input is a pipe from its parent, and that it must stop when the pipe
- * closes.
+ * Environment variable that tells a fourtuple command that its standard input is a pipe from its parent, and that it
+ * must stop when the pipe closes.
  */
 export const PARENT_PIPE = "FOURTUPLE_PARENT_PIPE";
-/** Time from the request to stop until the process is killed. */
+/** Time from a stop request until the process is killed. */
 const GRACE_MS = 5000;
 /**
  * After exit, output is complete once nothing has arrived for this long: another process may still hold a copy of the
@@ -48,7 +48,7 @@ export interface SubprocessOptions {
 
 /** Exit status and complete output. */
 export interface Exit {
-  /** undefined if it was terminated by a signal. */
+  /** Undefined if it was terminated by a signal. */
   readonly code: number | undefined;
   readonly signal: NodeJS.Signals | undefined;
   readonly stdout: string;
@@ -87,7 +87,7 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
   constructor(command: readonly string[], options: SubprocessOptions = {}) {
     super();
     const { name = command[0]!, cwd, stopsWithUs = false, detached = false, startLimitMs = 0 } = options;
-    // Its trace on standard error would be mistaken for errors.
+    // Its trace on standard error would be mistaken for error messages.
     const env = stopsWithUs ? { ...options.env, [PARENT_PIPE]: "stdin", [DEBUG]: "" } : options.env;
     const stdin = stopsWithUs ? "pipe" : (options.stdin ?? "ignore");
     this.#name = name;
@@ -120,7 +120,7 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
     );
   }
 
-  /** Process ID in our PID namespace; undefined if it could not be started. */
+  /** Process ID in this process's PID namespace; undefined if it could not be started. */
   get pid(): number | undefined {
     return this.child.pid;
   }
@@ -129,12 +129,12 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
     return this.#hasClosed || this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
-  /** Whether it has printed anything. If so, it has something to shut down gracefully. */
+  /** Whether it has printed anything. If so, it may have something to shut down gracefully. */
   get hasSpoken(): boolean {
     return this.stdout !== "";
   }
 
-  /** Why it ended without doing its work. */
+  /** Returns why it ended without doing its work. */
   get reason(): string {
     if (this.#neverStarted) return `it did not start within ${this.#startLimitMs / 1000} s`;
     return this.stderr.trim() || "it printed nothing";
