@@ -22,7 +22,7 @@ export interface ConnectEvents {
   /** Text was received. Emitted for a single connection only. */
   received: [text: string];
   /**
-   * A handler of a protocol of your own threw for the first time.
+   * A handler of a user-defined protocol threw for the first time.
    * @param text with its stack
    */
   handlerFailed: [text: string];
