@@ -18,7 +18,13 @@ import { readLocalPortRange, readReservedPorts } from "../linux/proc/local-ports
 import { readLinkSpeed } from "../linux/proc/net-device.js";
 import { type ConntrackUse, isConntrackHidden, readConntrack } from "../linux/proc/net-stats.js";
 import { readProcessFacts } from "../linux/proc/process-facts.js";
-import { countOpenDescriptors, readMeminfo, readResidentBytes, readSockstat } from "../linux/proc/procfs.js";
+import {
+  countOpenDescriptors,
+  readMeminfo,
+  readResidentBytes,
+  readSockstat,
+  readThreadCount,
+} from "../linux/proc/procfs.js";
 import { readSysctlNumbers } from "../linux/proc/sysctl.js";
 import { CAP_SYS_ADMIN, hasHostCapability } from "../linux/syscalls/capability.js";
 import { type ProcessLimit, readNofileLimit } from "../linux/syscalls/rlimit.js";
@@ -37,7 +43,8 @@ export interface Hidden {
   readonly conntrack: boolean;
 }
 
-export interface HostFacts {
+/** Facts that cost little to read. */
+export interface HostReadings {
   readonly hides: Hidden;
   readonly uid: number;
   readonly cores: number;
@@ -48,10 +55,6 @@ export interface HostFacts {
   readonly softAtStart: number | undefined;
   /** Open descriptors of a fourtuple process before its first connection. */
   readonly openDescriptors: number;
-  /** True if connections can be parked in io_uring file tables, which removes the limit of descriptor tables. */
-  readonly canPark: boolean;
-  /** True if threads can have their own descriptor tables (unshare(CLONE_FILES)). */
-  readonly canUnshare: boolean;
   /** RLIMIT_MEMLOCK in bytes; Infinity if it does not apply. */
   readonly memlockBytes: number | undefined;
   readonly nrOpen: number | undefined;
@@ -97,12 +100,6 @@ export interface HostFacts {
   readonly childBuckets: number | undefined;
   readonly tcpSockets: number | undefined;
   readonly conntrack: ConntrackUse | undefined;
-  /** True if netfilter tracks connections here; undefined if unknown. */
-  readonly isTracked: boolean | undefined;
-  /** True if the test used the destination's port rather than another one. */
-  readonly isTrackingOfPort: boolean;
-  /** Whether connections to this host may be redirected to another address or port. */
-  readonly translation: Translation;
   readonly timeWaitMax: number | undefined;
   readonly timeWaitNow: number | undefined;
   readonly timeWaitReuse: number | undefined;
@@ -112,10 +109,25 @@ export interface HostFacts {
   readonly orphansMax: number | undefined;
   readonly orphansNow: number | undefined;
   readonly threadsMax: number | undefined;
+  /** Number of threads of all processes on the host. */
+  readonly threadsNow: number | undefined;
   /** Neighbour tables by family; shared by all of the host's network namespaces. */
   readonly neighbourTables: Readonly<Record<Family, NeighbourTable>> | undefined;
   /** Speed of the interface towards the destination; undefined for loopback or if unknown. */
   readonly linkBitsPerSec: number | undefined;
+}
+
+export interface HostFacts extends HostReadings {
+  /** True if connections can be parked in io_uring file tables, which removes the limit of descriptor tables. */
+  readonly canPark: boolean;
+  /** True if threads can have their own descriptor tables (unshare(CLONE_FILES)). */
+  readonly canUnshare: boolean;
+  /** True if netfilter tracks connections here; undefined if unknown. */
+  readonly isTracked: boolean | undefined;
+  /** True if the test used the destination's port rather than another one. */
+  readonly isTrackingOfPort: boolean;
+  /** Whether connections to this host may be redirected to another address or port. */
+  readonly translation: Translation;
 }
 
 /** Limits at which allocations fail. */
@@ -131,11 +143,24 @@ export async function readHostFacts(
   device?: string,
   port?: number,
 ): Promise<HostFacts> {
+  const rules = readTranslation();
+  const tracking = findTracking(rules === "present" ? undefined : port);
+  return {
+    ...readHost(listeningPorts, device),
+    canPark: canRegisterFiles(),
+    canUnshare: await canUnshareTables(),
+    isTracked: tracking.isTracked,
+    isTrackingOfPort: tracking.isOfPort,
+    // Netfilter translates only tracked connections.
+    translation: rules === "unknown" && tracking.isTracked === false ? "none" : rules,
+  };
+}
+
+/** Reads the facts that need no trial. @param listeningPorts as for readHostFacts() */
+export function readHost(listeningPorts: readonly number[], device?: string): HostReadings {
   const number = (name: string) => readSysctlNumbers(name)?.[0];
   const sockstat = readSockstat();
   const conntrack = readConntrack();
-  const rules = readTranslation();
-  const tracking = findTracking(rules === "present" ? undefined : port);
   const softAtStart = readProcessFacts(process.ppid)?.nofileLimit;
   const buckets = number("net.ipv4.tcp_ehash_entries");
   return {
@@ -150,8 +175,6 @@ export async function readHostFacts(
     nofile: readNofileLimit(),
     softAtStart: softAtStart && numberOf(softAtStart),
     openDescriptors: countOpenDescriptors(),
-    canPark: canRegisterFiles(),
-    canUnshare: await canUnshareTables(),
     memlockBytes: readMemlock(),
     nrOpen: number("fs.nr_open"),
     fileMax: unlessEndless(number("fs.file-max")),
@@ -186,10 +209,6 @@ export async function readHostFacts(
     childBuckets: number("net.ipv4.tcp_child_ehash_entries"),
     tcpSockets: sockstat["TCP.inuse"],
     conntrack,
-    isTracked: tracking.isTracked,
-    isTrackingOfPort: tracking.isOfPort,
-    // Netfilter translates only tracked connections.
-    translation: rules === "unknown" && tracking.isTracked === false ? "none" : rules,
     timeWaitMax: number("net.ipv4.tcp_max_tw_buckets"),
     timeWaitNow: sockstat["TCP.tw"],
     timeWaitReuse: number("net.ipv4.tcp_tw_reuse"),
@@ -198,6 +217,7 @@ export async function readHostFacts(
     orphansMax: number("net.ipv4.tcp_max_orphans"),
     orphansNow: sockstat["TCP.orphan"],
     threadsMax: number("kernel.threads-max"),
+    threadsNow: readThreadCount(),
     neighbourTables: readNeighbourTables(),
     linkBitsPerSec: device === undefined ? undefined : readLinkSpeed(device),
   };

@@ -1,8 +1,15 @@
 // Interface of a limit: data about one setting or resource, with functions that read its value from the host's facts
 // and compute how many connections it allows.
 import type { Caps, Privilege, Scope, Side } from "../results/limits.js";
-import type { HostFacts } from "./host-facts.js";
+import type { HostFacts, HostReadings } from "./host-facts.js";
 import type { Load } from "./load.js";
+
+/** Part of a limit that is in use. */
+export interface Usage {
+  readonly used: number;
+  /** Infinity if there is no limit. */
+  readonly of: number;
+}
 
 export interface Limit {
   /** Stable identifier in kebab-case. */
@@ -31,10 +38,16 @@ export interface Limit {
   readonly privilege: Privilege;
   /** Common misconception about it. */
   readonly pitfall: string;
-  /** Returns the current value; undefined if unreadable, Infinity if unlimited. */
-  read(facts: HostFacts, load: Load): number | undefined;
+  /**
+   * Returns the current value; undefined if unreadable, Infinity if unlimited.
+   *
+   * @param load undefined for the host's limits alone, without those of a destination
+   */
+  read(facts: HostReadings, load: Load | undefined): number | undefined;
   /** Describes the value where a number alone is not enough. */
   describe?(facts: HostFacts, load: Load): string | undefined;
+  /** Returns how much is in use and of how much, in the limit's unit; undefined if unknown. Only for what is used up. */
+  usage?(readings: HostReadings): Usage | undefined;
   /**
    * Returns how many connections of this load can be held under the limit; Infinity if it does not apply, undefined if
    * unknown. Omitted for limits that do not cap the number of held connections.
@@ -51,4 +64,9 @@ export interface Limit {
   isLow?(facts: HostFacts, load: Load): boolean;
   /** Writable sysctl that `needs` applies to, if any. */
   readonly sysctl?: string;
+}
+
+/** Returns the usage of a limit if both values are known. */
+export function usageOf(used: number | undefined, of: number | undefined): Usage | undefined {
+  return used === undefined || of === undefined ? undefined : { used, of };
 }

@@ -8,6 +8,7 @@ import { addCompletion } from "./completion/command.js";
 import { addConnect } from "./connect/command.js";
 import { addDemo } from "./demo/command.js";
 import { addDoctor } from "./doctor/command.js";
+import { addExporter } from "./exporter/command.js";
 import { addLab } from "./lab/command.js";
 import { addPorts } from "./ports/command.js";
 import { addProtocol } from "./protocol/command.js";
@@ -21,6 +22,7 @@ Examples:
   fourtuple connect :7777 -c 100k        open 100,000, hold them, print a summary
   fourtuple ports :7777                  who shares that port, from the kernel's own table
   fourtuple doctor -c 1m                 can this host hold a million, and what stops it
+  fourtuple exporter                     port pressure and limits of this host for Prometheus
   fourtuple lab --quick                  test the claims about 65,535 in two minutes
   fourtuple report run.json              turn a run's --json output into a page
   fourtuple demo                         server and client at once, counted by the kernel`;
@@ -30,6 +32,7 @@ const COMMANDS: readonly AddCommand[] = [
   addConnect,
   addPorts,
   addDoctor,
+  addExporter,
   addLab,
   addReport,
   addProtocol,

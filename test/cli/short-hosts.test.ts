@@ -89,6 +89,7 @@ const COMMANDS: Record<string, { readonly args: readonly string[]; readonly sign
   "ports --process": { args: ["ports", "--process"] },
   doctor: { args: ["doctor", "-c", "1k", "--no-measure"] },
   "doctor, measuring": { args: ["doctor", "-c", "1k"] },
+  exporter: { args: ["exporter", "--listen", `${ownAddress()}:0`], signalAt: /^metrics/m },
   demo: { args: ["demo", "--connections", "100"] },
   "lab --help": { args: ["lab", "--help"] },
   "report of nothing": { args: ["report", "/nonexistent.json"] },

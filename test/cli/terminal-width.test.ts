@@ -18,7 +18,7 @@ import { connectResult } from "../support/results.js";
 import { hasTerminal, linesOf, runInTerminal, startInTerminal } from "../support/terminal.js";
 
 const WIDTHS = [40, 60, 80, 120];
-const COMMANDS = ["serve", "connect", "ports", "doctor", "lab", "report", "demo"];
+const COMMANDS = ["serve", "connect", "ports", "doctor", "lab", "report", "demo", "exporter"];
 
 function expectToFit(lines: readonly string[], columns: number): void {
   expect(lines.join("").trim()).not.toBe("");

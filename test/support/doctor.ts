@@ -65,6 +65,7 @@ export function hostFacts(different: Partial<HostFacts> = {}): HostFacts {
     orphansMax: 262_144,
     orphansNow: 0,
     threadsMax: 100_000,
+    threadsNow: 300,
     neighbourTables: {
       4: { entries: 3, idle: 0, max: 1024, fulls: 0 },
       6: { entries: 5, idle: 0, max: 1024, fulls: 0 },

@@ -5,7 +5,7 @@ import { mostConnections } from "../../client/ramp/thread-layout.js";
 import { fileMaxFor, fileReserve } from "../../engine/open-files-reserve.js";
 import { formatCount } from "../../util/units.js";
 import type { HostFacts } from "../host-facts.js";
-import type { Limit } from "../limit.js";
+import { type Limit, usageOf } from "../limit.js";
 import { endsHere, endsInRings, type Load } from "../load.js";
 
 /**
@@ -80,6 +80,7 @@ export const fileMax: Limit = {
     "ENFILE, not EMFILE, means the whole host is out of open files; processes with CAP_SYS_ADMIN are exempt, all others fail",
   sysctl: "fs.file-max",
   read: ({ fileMax: value }) => value,
+  usage: ({ filesOpen, fileMax: max }) => usageOf(filesOpen, max),
   describe: ({ fileMax: max }) =>
     max === undefined || max === Number.POSITIVE_INFINITY
       ? undefined
@@ -120,7 +121,10 @@ export const epollWatches: Limit = {
   },
 };
 
-export const threadsMax: Limit = threads("threads-max", "kernel.threads-max", "host", ({ threadsMax: max }) => max);
+export const threadsMax: Limit = {
+  ...threads("threads-max", "kernel.threads-max", "host", ({ threadsMax: max }) => max),
+  usage: ({ threadsNow, threadsMax: max }) => usageOf(threadsNow, max),
+};
 
 /** Threads of a run that Node creates, in addition to those that open connections. */
 const RUN_THREADS = 12;
@@ -131,6 +135,7 @@ const pids = threads("cgroup-pids", "pids.max", "cgroup", ({ cgroupPids: group, 
 
 export const cgroupPids: Limit = {
   ...pids,
+  usage: ({ cgroupPids: group }) => group && { used: group.used, of: group.limit },
   describe: ({ cgroupPids: group }) =>
     group && `${formatCount(group.limit)}, ${formatCount(Math.max(0, group.limit - group.used))} left`,
   allows: (facts, load) => {

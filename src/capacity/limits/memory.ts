@@ -4,7 +4,7 @@ import { roomAboveFloor } from "../../engine/memory-floor.js";
 import type { MemoryRoom } from "../../results/evidence.js";
 import { formatBytes } from "../../util/units.js";
 import type { HostFacts } from "../host-facts.js";
-import type { Limit } from "../limit.js";
+import { type Limit, usageOf } from "../limit.js";
 import { bytesPerConnection, chargedPerConnection, endsHere, type Load } from "../load.js";
 
 const PAGE_BYTES = 4096;
@@ -24,6 +24,8 @@ export const memory: Limit = {
   pitfall:
     "most of it is kernel slab, which is in no process's figures: about 4 KB per idle end, whatever the program uses",
   read: ({ memory: room }) => room?.availableBytes,
+  usage: ({ memory: room, memoryBytes: of }) =>
+    usageOf(room && of !== undefined ? of - room.availableBytes : undefined, of),
   describe: ({ memory: room }) =>
     room && `${formatBytes(room.availableBytes)}, ${formatBytes(room.floorBytes)} kept free`,
   allows: ({ memory: room }, load) => room && connectionsIn(room, load),
@@ -43,6 +45,8 @@ export const cgroupMemory: Limit = {
   pitfall: "sockets' kernel memory counts in full: a 512 MiB container has room for 50,000 connections, not millions",
   read: ({ cgroupMemory: room, hides }) =>
     hides.cgroupMemory ? undefined : (room?.availableBytes ?? Number.POSITIVE_INFINITY),
+  usage: ({ cgroupMemory: room, cgroupMemoryLimit: of }) =>
+    usageOf(room && of !== undefined ? of - room.availableBytes : undefined, of),
   ...inGroup(({ cgroupMemory: room }) => room),
 };
 
@@ -76,6 +80,7 @@ export const cgroupTcpMemory: Limit = {
   pitfall: "like tcp_mem, counts only queued data, but per group: only that group's sockets come under pressure",
   read: ({ cgroupTcpMemory: group, hides }) =>
     hides.cgroupMemory ? undefined : (group?.limitBytes ?? Number.POSITIVE_INFINITY),
+  usage: ({ cgroupTcpMemory: group }) => group && { used: group.usedBytes, of: group.limitBytes },
   allows: ({ cgroupTcpMemory: group }, load) => {
     if (load.messageRatePerSec === 0 || !group) return Number.POSITIVE_INFINITY;
     const pages = Math.max(0, group.limitBytes - group.usedBytes) / PAGE_BYTES;
@@ -140,6 +145,7 @@ export const tcpMem: Limit = {
   pitfall: "in pages, and only for queued data: idle connections use none; not visible in a network namespace",
   sysctl: "net.ipv4.tcp_mem",
   read: ({ tcpMem: pages }) => pages?.[2],
+  usage: ({ tcpMemUsed, tcpMem: pages }) => usageOf(tcpMemUsed, pages?.[2]),
   allows: ({ tcpMem: pages, tcpMemUsed }, load) => {
     if (load.messageRatePerSec === 0) return Number.POSITIVE_INFINITY;
     return pages?.[2] === undefined || tcpMemUsed === undefined

@@ -28,6 +28,10 @@ function limitOf(family: Family, id: string): Limit {
       "one table for all network namespaces; counts addresses on the same link, not connections; when it is full, SYNs get no answer, and the kernel log says `neighbor table overflow!`",
     sysctl: name,
     read: ({ neighbourTables }) => neighbourTables?.[family].max,
+    usage: ({ neighbourTables }) => {
+      const table = neighbourTables?.[family];
+      return table && { used: usedOf(table), of: table.max };
+    },
     describe: ({ neighbourTables }) => {
       const table = neighbourTables?.[family];
       return table && `${formatCount(table.max)}, ${formatCount(usedOf(table))} in use`;

@@ -23,8 +23,8 @@ export const peerNofile: Limit = {
   privilege: "administrator",
   pitfall:
     "a proxy uses two descriptors per client; some servers close connections they cannot take, others stop accepting, and then the connections waiting in the accept queue also look open to clients",
-  read: (_, { peer }) =>
-    peer ? sumOf(peer.workers.map(({ nofileLimit }) => nofileLimit && numberOf(nofileLimit))) : undefined,
+  read: (_, load) =>
+    load?.peer ? sumOf(load.peer.workers.map(({ nofileLimit }) => nofileLimit && numberOf(nofileLimit))) : undefined,
   describe: (facts, { peer }) => {
     if (!peer) return "-";
     const [first, ...others] = peer.workers;
@@ -63,7 +63,7 @@ export const peerMaximum: Limit = {
   privilege: "administrator",
   pitfall:
     "many servers accept connections above this limit and close them at once: the client sees the connection open, then close",
-  read: (_, { peer }) => (peer ? maximumOf(peer) : undefined),
+  read: (_, load) => (load?.peer ? maximumOf(load.peer) : undefined),
   describe: (_, { peer }) => {
     const maximum = peer && maximumOf(peer);
     if (peer === undefined || maximum === undefined) return undefined;
@@ -87,7 +87,7 @@ export const listener: Limit = {
   change: "start the server, or check the address and port (ss -ltn)",
   privilege: "none",
   pitfall: "ECONNREFUSED comes from a host that answers; a firewall that drops packets causes ETIMEDOUT",
-  read: (_, { peer }) => peer?.listeners.length,
+  read: (_, load) => load?.peer?.listeners.length,
   describe: (facts, load) => {
     if (!isWithoutListener(load)) return undefined;
     return facts.translation === "none" ? "nothing listens" : "nothing listens, but the port may be redirected";

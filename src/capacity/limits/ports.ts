@@ -5,7 +5,7 @@ import { describeBadSources, describeUnreachable } from "../../planning/source-t
 import { portCount, TupleSequence } from "../../planning/tuple-plan.js";
 import type { PortRange } from "../../util/endpoint.js";
 import { formatCount, formatDuration } from "../../util/units.js";
-import type { HostFacts } from "../host-facts.js";
+import type { HostFacts, HostReadings } from "../host-facts.js";
 import type { Limit } from "../limit.js";
 import type { Load } from "../load.js";
 
@@ -24,7 +24,7 @@ export const route: Limit = {
   change: "an address of the family (ip address add), a route (ip route add), net.ipv6.conf.*.disable_ipv6=0",
   privilege: "CAP_NET_ADMIN",
   pitfall: "a host without an IPv6 address returns EADDRNOTAVAIL, just like one without a free port",
-  read: (_, { plan, unreachable }) => (plan ? Number(unreachable.length === 0) : undefined),
+  read: (_, load) => (load?.plan ? Number(load.unreachable.length === 0) : undefined),
   describe: (_, { plan, unreachable }) => {
     if (!plan) return "-";
     return unreachable.length === 0 ? "both available" : unreachable.map(describeUnreachable).join("; ");
@@ -46,7 +46,7 @@ export const sourcePorts: Limit = {
   privilege: "none",
   pitfall:
     "a source address can use its ports once per destination; a server's port is shared by all of its connections",
-  read: (_, load) => (isExplicit(load) ? tuplesOf(load) : undefined),
+  read: (_, load) => (load && isExplicit(load) ? tuplesOf(load) : undefined),
   describe: (_, load) => {
     const what = isExplicit(load) ? describePlan(load) : isKernelChosen(load) ? "chosen by the kernel" : "-";
     return isExplicit(load) ? `${what}${shortageNote(load)}` : what;
@@ -193,7 +193,7 @@ export function portsFor(load: Load): number {
   return Math.ceil((load.connections + load.portsInUse) / Math.max(1, pairsOf(load)));
 }
 
-function reservedIn({ reservedPorts: reserved, portRange }: HostFacts): number | undefined {
+function reservedIn({ reservedPorts: reserved, portRange }: HostReadings): number | undefined {
   return reserved && portRange && countPortsWithin(reserved, portRange);
 }
 

@@ -1,6 +1,6 @@
 // Limits on the arrival rate of connections: accept queue, SYN queue and per-CPU backlog. None limits how many are
 // held.
-import type { HostFacts } from "../host-facts.js";
+import type { HostFacts, HostReadings } from "../host-facts.js";
 import type { Limit } from "../limit.js";
 import type { Load } from "../load.js";
 
@@ -18,7 +18,7 @@ export const acceptQueue: Limit = {
   privilege: "administrator",
   pitfall:
     "queued connections are already ESTABLISHED; when the queue is full, SYNs are dropped and clients see ETIMEDOUT, not a refusal",
-  read: (_, { peer }) => peer?.listeners[0]?.acceptQueue.limit,
+  read: (_, load) => load?.peer?.listeners[0]?.acceptQueue.limit,
   // A server that never accepts holds as many connections as fit into its queues.
   allows: (_, { peer, connections }) => {
     const stopped = peer?.queues.filter(({ isStopped }) => isStopped) ?? [];
@@ -103,7 +103,7 @@ export const netdevBacklog: Limit = {
 };
 
 type Rate = Pick<Limit, "id" | "name" | "unit" | "side" | "source" | "pitfall"> & {
-  read(facts: HostFacts): number | undefined;
+  read(facts: HostReadings): number | undefined;
   needs(facts: HostFacts, load: Load): number | undefined;
 };
 

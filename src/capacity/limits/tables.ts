@@ -1,6 +1,6 @@
 // Limits of kernel tables: the socket hash table, connection tracking and closing sockets.
 import { formatCount } from "../../util/units.js";
-import type { Limit } from "../limit.js";
+import { type Limit, usageOf } from "../limit.js";
 import { endsHere, type Load } from "../load.js";
 
 const IP_SYSCTL = "Linux networking/ip-sysctl.rst";
@@ -50,6 +50,7 @@ export const conntrackMax: Limit = {
   pitfall: "nothing is tracked until a firewall rule uses connection state; then a full table silently drops SYNs",
   sysctl: "net.netfilter.nf_conntrack_max",
   read: ({ conntrack }) => conntrack?.max,
+  usage: ({ conntrack }) => conntrack && { used: conntrack.count, of: conntrack.max },
   describe: ({ conntrack, isTracked, isTrackingOfPort, hides }) => {
     if (!conntrack) return hides.conntrack ? undefined : "not loaded";
     const state = isTracked === undefined ? "unknown whether it tracks" : isTracked ? "tracking" : "not tracking";
@@ -96,6 +97,7 @@ export const timeWaitBuckets: Limit = {
     "above this value, TIME_WAIT is skipped and old segments may reach new connections; TIME_WAITs are on the side that closes first",
   sysctl: "net.ipv4.tcp_max_tw_buckets",
   read: ({ timeWaitMax }) => timeWaitMax,
+  usage: ({ timeWaitNow, timeWaitMax }) => usageOf(timeWaitNow, timeWaitMax),
   needs: () => undefined,
 };
 
@@ -128,6 +130,7 @@ export const orphans: Limit = {
   pitfall: "sockets that a process closed with data or a FIN outstanding; sockets above the limit are reset",
   sysctl: "net.ipv4.tcp_max_orphans",
   read: ({ orphansMax }) => orphansMax,
+  usage: ({ orphansNow, orphansMax }) => usageOf(orphansNow, orphansMax),
   needs: () => undefined,
 };
 

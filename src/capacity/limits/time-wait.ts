@@ -7,7 +7,7 @@ import { isLoopback } from "../../util/address.js";
 import { numberOf, toBound } from "../../util/bound.js";
 import type { PortRange } from "../../util/endpoint.js";
 import { formatCount, formatRate } from "../../util/units.js";
-import type { HostFacts } from "../host-facts.js";
+import type { HostReadings } from "../host-facts.js";
 import type { Limit } from "../limit.js";
 import type { Load } from "../load.js";
 
@@ -30,7 +30,7 @@ export const timeWait: Limit = {
   pitfall:
     "the side that closes first keeps the 4-tuple for 60 s; no setting shortens that, and tcp_fin_timeout is about FIN_WAIT_2",
   read: (facts, load) => {
-    const rate = connectRateOf(facts, load);
+    const rate = load && connectRateOf(facts, load);
     return rate && numberOf(rate.sustainedPerSec);
   },
   describe: (facts, load) => {
@@ -44,7 +44,7 @@ export const timeWait: Limit = {
 };
 
 /** @returns undefined for a server, which uses no source ports */
-export function connectRateOf(facts: HostFacts, load: Load): ConnectRate | undefined {
+export function connectRateOf(facts: HostReadings, load: Load): ConnectRate | undefined {
   const { plan, connectRatePerSec: requestedPerSec, portsInUse, timeWaits } = load;
   if (!plan) return undefined;
   const [chosen, bound] = splitPorts(facts, plan.ports);
@@ -80,7 +80,7 @@ export function connectRateOf(facts: HostFacts, load: Load): ConnectRate | undef
  * once.
  */
 function splitPorts(
-  { portRange, listeningPorts }: HostFacts,
+  { portRange, listeningPorts }: HostReadings,
   ports: NonNullable<Load["plan"]>["ports"],
 ): readonly [number, number] {
   if (ports.chosenBy === "kernel") {
@@ -100,7 +100,7 @@ function splitPorts(
  * net/ipv4/tcp_ipv4.c.
  */
 function keptWhereChosen(
-  { timeWaitReuse: reuse, timeWaitReuseDelayMs, timestamps }: HostFacts,
+  { timeWaitReuse: reuse, timeWaitReuseDelayMs, timestamps }: HostReadings,
   group: TupleGroup,
 ): number {
   const isOn = timestamps !== 0 && (reuse === 1 || (reuse === 2 && isOverLoopback(group)));

@@ -64,6 +64,12 @@ function readPairedLines(path: string): Record<string, number> {
   return fields;
 }
 
+/** Returns the number of threads of all processes on the host: the number after the slash in /proc/loadavg. */
+export function readThreadCount(): number | undefined {
+  const total = /\/(\d+)/.exec(readText("/proc/loadavg") ?? "")?.[1];
+  return total === undefined ? undefined : Number(total);
+}
+
 /** Returns a process's resident memory in bytes; undefined if it has ended. */
 export function readResidentBytes(pid: number | "self" = "self"): number | undefined {
   const pages = readText(`/proc/${pid}/statm`)?.split(" ")[1];
@@ -128,7 +134,7 @@ export function listDescriptors(): { fd: number; target: string }[] {
 let knownPageBytes: number | undefined;
 
 /** Kernels for arm64 may use pages of 16 or 64 KiB. The size is in the process's auxiliary vector (getauxval(3)). */
-function pageBytes(): number {
+export function pageBytes(): number {
   knownPageBytes ??= readAuxiliary(AT_PAGESZ) ?? 4096;
   return knownPageBytes;
 }

@@ -1,0 +1,37 @@
+// `fourtuple exporter`: serves port pressure, accept queues and the host's limits to Prometheus.
+import type { AddCommand } from "../add-command.js";
+import { countFor } from "../parse.js";
+import type { ExporterCommandOptions } from "./run.js";
+
+const EXAMPLES = `
+Examples:
+  fourtuple exporter                        on 127.0.0.1:9477
+  fourtuple exporter --listen 0.0.0.0:9477  reachable from other hosts; there is no password
+  curl http://127.0.0.1:9477/metrics        what Prometheus reads`;
+
+const LISTEN = "127.0.0.1:9477";
+const TOP = 20;
+/** Prometheus advises against more series than this in one family. */
+const MOST_ROWS = 1000;
+
+export const addExporter: AddCommand = (program, finish) => {
+  program
+    .command("exporter")
+    .usage("[options]")
+    .summary("port pressure and limits of this host for Prometheus")
+    .description(
+      "Serves metrics of this host at /metrics: source ports by destination, accept queues, sockets by\nstate, and how much of each limit is used. Each scrape reads the kernel's tables once; between\nscrapes it does nothing. Ctrl-C stops.",
+    )
+    .option("--listen <host:port>", `where to serve /metrics and /healthz (default: ${LISTEN})`, LISTEN)
+    .option(
+      "--top <n>",
+      `destinations, listeners and pools to name; the rest are summed up (default: ${TOP})`,
+      countFor("--top", MOST_ROWS),
+      TOP,
+    )
+    .addHelpText("after", EXAMPLES)
+    .action(async (options: ExporterCommandOptions) => {
+      const { runExporter } = await import("./run.js");
+      finish(await runExporter(options, program.version() ?? ""));
+    });
+};

@@ -1,0 +1,78 @@
+// One reading of the host for Prometheus. A part that fails is left out and reported, and the others go on.
+import { readLimitUse } from "../../capacity/limits/use.js";
+import { readConntrackStats, readSoftnetDrops } from "../../linux/proc/net-stats.js";
+import { pageBytes, readMeminfo, readSockstat } from "../../linux/proc/procfs.js";
+import type { Family } from "../../output/prometheus/families.js";
+import { exporterFamilies, type HostValues, hostFamilies } from "../../output/prometheus/host.js";
+import { portsFamilies } from "../../output/prometheus/ports.js";
+import { processFamilies } from "../../output/prometheus/process.js";
+import { listenerQueues } from "../../socket-table/listeners/accept-queues.js";
+import { pressure } from "../../socket-table/ports/pressure.js";
+
+export class HostReader {
+  readonly #top: number;
+  readonly #version: string;
+  readonly #failed: (collector: string, error: unknown) => void;
+  #readings = 0;
+
+  /**
+   * @param top number of rows in each family
+   * @param failed called for each part of a reading that fails
+   */
+  constructor(top: number, version: string, failed: (collector: string, error: unknown) => void) {
+    this.#top = top;
+    this.#version = version;
+    this.#failed = failed;
+  }
+
+  async read(): Promise<Family[]> {
+    const before = process.cpuUsage();
+    const collectors: { name: string; isOk: boolean; seconds: number }[] = [];
+    let source: string | undefined;
+    const collect = async (name: string, read: () => Promise<Family[]> | Family[]): Promise<Family[]> => {
+      const startMs = performance.now();
+      let isOk = true;
+      try {
+        return await read();
+      } catch (error) {
+        isOk = false;
+        this.#failed(name, error);
+        return [];
+      } finally {
+        collectors.push({ name, isOk, seconds: (performance.now() - startMs) / 1000 });
+      }
+    };
+    const sockets = await collect("sockets", async () => {
+      // One row more than is shown, to know the highest row among those that are summed up.
+      const ports = await pressure({ top: this.#top + 1 });
+      source = ports.source;
+      return portsFamilies(ports, await listenerQueues({}), this.#top);
+    });
+    const host = await collect("limits", () => hostFamilies(readHostValues()));
+    const { user, system } = process.cpuUsage(before);
+    const exporter = exporterFamilies({
+      version: this.#version,
+      source,
+      collectors,
+      cpuSeconds: (user + system) / 1e6,
+      readings: ++this.#readings,
+    });
+    return [...sockets, ...host, ...exporter, ...processFamilies()];
+  }
+}
+
+function readHostValues(): HostValues {
+  const { Slab, PageTables, KernelStack } = readMeminfo();
+  const pages = readSockstat()["TCP.mem"];
+  return {
+    limits: readLimitUse(),
+    conntrack: readConntrackStats(),
+    softnetDrops: readSoftnetDrops(),
+    memoryBytes: {
+      slab: Slab,
+      page_tables: PageTables,
+      kernel_stack: KernelStack,
+      tcp: pages === undefined ? undefined : pages * pageBytes(),
+    },
+  };
+}

@@ -1,0 +1,70 @@
+// Limits of the host, its memory and connection tracking as metric families, and what it costs to read them.
+import type { LimitUse } from "../../capacity/limits/use.js";
+import { counter, described, type Family, filled, gauge, only, type Sample } from "./families.js";
+
+const PREFIX = "fourtuple";
+const LIMIT = ["limit", "unit", "scope"];
+
+const HOST = {
+  limit: gauge("Each limit of `fourtuple doctor`, in its unit; +Inf if there is none.", ...LIMIT),
+  limit_used: gauge("How much of a limit is in use, for limits that are used up.", ...LIMIT),
+  limit_headroom: gauge("How much of a limit is left, for limits that are used up.", ...LIMIT),
+  conntrack_drops: counter("Packets dropped because the connection tracking table was full, since boot."),
+  conntrack_early_drops: counter("Tracked connections removed to make room for others, since boot."),
+  conntrack_insert_failed: counter("Connections that could not be added to the connection tracking table, since boot."),
+  softnet_drops: counter("Packets dropped because a core's backlog was full, since boot."),
+  memory_bytes: gauge("Memory of the kernel: slab, page_tables, kernel_stack, and data in TCP sockets.", "kind"),
+};
+
+export interface HostValues {
+  readonly limits: readonly LimitUse[];
+  /** Counters of /proc/net/stat/nf_conntrack by name; empty without connection tracking. */
+  readonly conntrack: Readonly<Record<string, number>>;
+  readonly softnetDrops: number | undefined;
+  readonly memoryBytes: Readonly<Record<string, number | undefined>>;
+}
+
+const EXPORTER = {
+  exporter_build_info: gauge("Always 1; the label is the version of fourtuple.", "version"),
+  exporter_source_info: gauge("Always 1; the label is where the socket table was read from.", "source"),
+  exporter_collector_success: gauge("1 if a part of the last reading succeeded, otherwise 0.", "collector"),
+  exporter_collector_duration_seconds: gauge("Duration of a part of the last reading.", "collector"),
+  exporter_reading_cpu_seconds: gauge("CPU time that the last reading took."),
+  exporter_readings: counter("Readings since the start. Scrapes at the same time share one."),
+};
+
+export interface ExporterValues {
+  readonly version: string;
+  readonly source: string | undefined;
+  readonly collectors: readonly { readonly name: string; readonly isOk: boolean; readonly seconds: number }[];
+  readonly cpuSeconds: number;
+  readonly readings: number;
+}
+
+export const HOST_FAMILIES = [...described(PREFIX, HOST), ...described(PREFIX, EXPORTER)];
+
+export function hostFamilies({ limits, conntrack, softnetDrops, memoryBytes }: HostValues): Family[] {
+  const values = (of: (limit: LimitUse) => number | undefined) =>
+    limits.map((limit): Sample => [{ limit: limit.id, unit: limit.unit, scope: limit.scope }, of(limit)]);
+  return filled(PREFIX, HOST, {
+    limit: values(({ limit }) => limit),
+    limit_used: values(({ used }) => used),
+    limit_headroom: values(({ limit, used }) => (used === undefined ? undefined : Math.max(0, limit - used))),
+    conntrack_drops: only(conntrack.drop),
+    conntrack_early_drops: only(conntrack.early_drop),
+    conntrack_insert_failed: only(conntrack.insert_failed),
+    softnet_drops: only(softnetDrops),
+    memory_bytes: Object.entries(memoryBytes).map(([kind, bytes]): Sample => [{ kind }, bytes]),
+  });
+}
+
+export function exporterFamilies({ version, source, collectors, cpuSeconds, readings }: ExporterValues): Family[] {
+  return filled(PREFIX, EXPORTER, {
+    exporter_build_info: [[{ version }, 1]],
+    exporter_source_info: source === undefined ? [] : [[{ source }, 1]],
+    exporter_collector_success: collectors.map(({ name, isOk }): Sample => [{ collector: name }, Number(isOk)]),
+    exporter_collector_duration_seconds: collectors.map(({ name, seconds }): Sample => [{ collector: name }, seconds]),
+    exporter_reading_cpu_seconds: only(cpuSeconds),
+    exporter_readings: only(readings),
+  });
+}

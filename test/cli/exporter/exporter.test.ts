@@ -1,0 +1,77 @@
+// Tests `fourtuple exporter` from outside: what it serves agrees with the host, and how it starts and ends.
+import { readFileSync } from "node:fs";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { serve } from "../../../dist/index.js";
+import { ownAddress } from "../../support/address.js";
+import { startForeignServer } from "../../support/peers.js";
+import { runCli, startCli, type TestProcess } from "../../support/process.js";
+import { sampleOf, scrape } from "../../support/scrape.js";
+
+const PRINTED = /metrics on (http:\S+)/;
+
+async function startExporter(...args: string[]): Promise<{ exporter: TestProcess; url: string }> {
+  const exporter = startCli(["exporter", "--listen", `${ownAddress()}:0`, ...args]);
+  const [, url] = await exporter.prints(PRINTED);
+  return { exporter, url: url! };
+}
+
+it("a listener, a limit and the settings of the host are as the kernel has them", async () => {
+  const server = await serve({ at: `${ownAddress()}:0`, backlog: 77 });
+  onTestFinished(async () => void (await server.stop()));
+  const { url } = await startExporter("--top", "1000");
+  const text = await scrape(url);
+  const at = { listener: server.address.ip, port: `${server.address.port}` };
+  expect(sampleOf(text, "fourtuple_accept_queue_capacity", at)).toBe(77);
+  expect(sampleOf(text, "fourtuple_accept_queue_length", at)).toBe(0);
+  const [, max] = readFileSync("/proc/sys/fs/file-nr", "utf8").trim().split(/\s+/).slice(1);
+  const fileMax = { limit: "file-max", unit: "descriptors", scope: "host" };
+  expect(sampleOf(text, "fourtuple_limit", fileMax)).toBe(Number(max));
+  const used = sampleOf(text, "fourtuple_limit_used", fileMax)!;
+  expect(used).toBeGreaterThan(0);
+  expect(sampleOf(text, "fourtuple_limit_headroom", fileMax)).toBe(Number(max) - used);
+  expect(sampleOf(text, "fourtuple_exporter_collector_success", { collector: "sockets" })).toBe(1);
+  expect(sampleOf(text, "fourtuple_exporter_reading_cpu_seconds")).toBeGreaterThan(0);
+});
+
+it("the number of series does not grow with the number of listeners", async () => {
+  const { url } = await startExporter("--top", "2");
+  const series = async () => (await scrape(url)).match(/^fourtuple_accept_queue_length\{/gm)!.length;
+  expect(await series()).toBeLessThanOrEqual(3);
+  const servers = await Promise.all(Array.from({ length: 5 }, () => serve({ at: `${ownAddress()}:0` })));
+  onTestFinished(async () => void (await Promise.all(servers.map((server) => server.stop()))));
+  expect(await series()).toBe(3);
+});
+
+describe("exit", () => {
+  it.each(["SIGTERM", "SIGINT"] as const)("0 after %s", async (signal) => {
+    const { exporter, url } = await startExporter();
+    await scrape(url);
+    exporter.child.kill(signal);
+    const { code, stderr } = await exporter.exited();
+    expect([code, stderr]).toEqual([0, ""]);
+  });
+
+  it("1 if the port is in use, with its owner", async () => {
+    const foreign = await startForeignServer();
+    const { code, stderr } = await runCli(["exporter", "--listen", foreign.at]);
+    expect(stderr).toMatch(/Fatal error: .*port is in use[\s\S]*fix: /);
+    expect(code).toBe(1);
+  });
+
+  it.each([
+    [["--listen", "127.0.0.1"], /has no port/],
+    [["--top", "0"], /from 1 to 1,?000/],
+    [["--listen", ":7000-7001"], /several ports/],
+  ])("2 for %j", async (args, message) => {
+    const { code, stderr } = await runCli(["exporter", ...args]);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(2);
+  });
+});
+
+it("a warning says that an address is open to other hosts", async () => {
+  const exporter = startCli(["exporter", "--listen", "0.0.0.0:0"]);
+  await exporter.prints(PRINTED);
+  exporter.child.kill("SIGTERM");
+  expect((await exporter.exited()).stderr).toMatch(/any host that reaches this address/);
+});
