@@ -3,7 +3,7 @@ import type { ZodType } from "zod";
 import type { ConnectOptions } from "../planning/connect-options.js";
 import { clientTlsShape } from "../planning/tls-schema.js";
 import { EXPECTATIONS } from "../protocols/modes.js";
-import { PROXY_VERSIONS } from "../protocols/proxy-protocol.js";
+import { PROXY_VERSIONS } from "../protocols/proxy-protocol/format.js";
 import { clientProtocolShape } from "../protocols/spec/options-schema.js";
 import { ENGINE_CHOICES } from "../results/identifiers.js";
 import {

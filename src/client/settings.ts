@@ -3,7 +3,7 @@
 import type { AnswerSpec, RunSpec } from "../planning/run-spec.js";
 import { type Schedule, stagedSchedule, steadySchedule } from "../planning/schedule.js";
 import type { TlsSpec } from "../planning/tls.js";
-import type { ProxyVersion } from "../protocols/proxy-protocol.js";
+import type { ProxyVersion } from "../protocols/proxy-protocol/format.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { Thresholds } from "../results/connect.js";
 import type { MessagePlan, OpeningPlan } from "./worker-plan.js";

@@ -2,7 +2,7 @@
 import type { ScriptPlan } from "../engine/script/run.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
 import type { TimedMessageOptions } from "../protocols/plain-tcp.js";
-import type { ProxyVersion } from "../protocols/proxy-protocol.js";
+import type { ProxyVersion } from "../protocols/proxy-protocol/format.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { Opening } from "../protocols/timed-message.js";
 import type { EngineName } from "../results/engine.js";

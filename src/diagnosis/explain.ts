@@ -13,6 +13,7 @@ import { greetingNotes } from "./rules/greeting.js";
 import { handshakeNotes } from "./rules/handshakes.js";
 import { reachedBy } from "./rules/plateaus.js";
 import { redirectNotes } from "./rules/protocols/http.js";
+import { proxyHeaderNotes } from "./rules/protocols/proxy-header.js";
 import { explainServer } from "./server.js";
 
 /**
@@ -65,7 +66,7 @@ function diagnoseServer(result: ServeResult): Diagnosis {
     reached: result.peakOpen,
     finding,
     suspects: [],
-    notes: serverNotes(result),
+    notes: [...proxyHeaderNotes(result), ...serverNotes(result)],
   };
 }
 

@@ -6,8 +6,11 @@ import { formatBound } from "../util/bound.js";
 import { formatCount, plural } from "../util/units.js";
 import { explainNoRing } from "./rules/local-errors.js";
 import { describeMemoryStop, explainFileStop } from "./rules/memory-stop.js";
+import { explainProxyHeaders } from "./rules/protocols/proxy-header.js";
 
-/** @returns undefined if nothing was refused, dropped or delayed */
+/**
+ * @returns undefined if nothing was refused, dropped or delayed
+ */
 export function explainServer(result: ServeResult): Finding | undefined {
   const { evidence, failures, nofileLimit, hasPrivateTables, peakOpen, rejected, backlog } = result;
   const { memoryStop } = evidence;
@@ -73,5 +76,5 @@ export function explainServer(result: ServeResult): Finding | undefined {
       ],
     };
   }
-  return undefined;
+  return explainProxyHeaders(result);
 }

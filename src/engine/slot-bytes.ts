@@ -31,6 +31,10 @@ export const SLOT_BYTES = {
   HttpServer: { flags: 1, states: 1, left: 8, digits: 1, sizes: 4, beats: 1 },
   /** Servers of a protocol with a handshake. */
   PendingHandshakes: { beganMs: 4 },
+  /** Servers behind the PROXY protocol: for their headers. */
+  ProxiedServer: { waits: 1 },
+  /** Servers with TLS, and those behind the PROXY protocol. */
+  Deadlines: { startedMs: 8 },
   /** Sized to the highest slot ever closed while it had unsent bytes. */
   Exchange: { ending: 1 },
   /** Sized to the highest slot that ever had an unsent greeting or message. */

@@ -1,5 +1,5 @@
 // Public options of connect().
-import type { ProxyVersion } from "../protocols/proxy-protocol.js";
+import type { ProxyVersion } from "../protocols/proxy-protocol/format.js";
 import type { ProtocolOptions, ServerOnly } from "../protocols/spec/options.js";
 import type { EngineChoice } from "../results/engine.js";
 import type { AddressRange } from "../util/address-range.js";

@@ -1,7 +1,7 @@
 // Builds a RunSpec from the options of a call or a command line: fills in defaults and checks everything that can be
 // checked without accessing the host.
 import { isUtf8 } from "node:buffer";
-import { PROXY_VERSIONS } from "../protocols/proxy-protocol.js";
+import { PROXY_VERSIONS } from "../protocols/proxy-protocol/format.js";
 import type { LoadedScript } from "../protocols/scripted/file/load.js";
 import { parseAddress } from "../protocols/spec/address.js";
 import { HANDSHAKE_TIMEOUT_MS, protocolSpec } from "../protocols/spec/options.js";

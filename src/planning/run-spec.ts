@@ -2,7 +2,7 @@
 // the same parser (parse-run-spec.ts). It can be passed to another thread, process or host.
 
 import type { Expectation } from "../protocols/modes.js";
-import type { ProxyVersion } from "../protocols/proxy-protocol.js";
+import type { ProxyVersion } from "../protocols/proxy-protocol/format.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { Thresholds } from "../results/connect.js";
 import type { EngineChoice } from "../results/engine.js";

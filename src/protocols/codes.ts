@@ -75,6 +75,14 @@ export const FAULTS = [
   "BAD_LENGTH",
   /** The data file has no row for this connection. */
   "NO_DATA",
+  /** A PROXY protocol header was expected, but the data does not begin with one. */
+  "NO_PROXY_HEADER",
+  /** A PROXY protocol header that violates its specification. */
+  "BAD_PROXY_HEADER",
+  /** A PROXY protocol header exceeds the limit, or too many are incomplete at once. */
+  "PROXY_HEADER_TOO_LONG",
+  /** A TLS handshake was expected, but the data begins with a PROXY protocol header. */
+  "PROXY_HEADER",
 ] as const;
 
 export type Fault = (typeof FAULTS)[number];

@@ -31,6 +31,15 @@ export const serveSchema = z
       .optional()
       .describe("protocol used on the connections; missing in results from older versions, which used tcp"),
     script: script.optional(),
+    proxyProtocol: z
+      .object({ v1: count, v2: count, withoutClient: count })
+      .optional()
+      .describe(
+        "PROXY protocol headers received by version; `withoutClient` counts those without a client's address, such as those of health checks; missing without --proxy-protocol",
+      ),
+    unexpectedProxyHeaders: count
+      .optional()
+      .describe("number of PROXY protocol headers received as data; missing in older results"),
     tls: tls.optional(),
     accepted: count,
     ready: count

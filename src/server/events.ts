@@ -3,7 +3,8 @@
 import type { RoleWorker } from "../engine/worker.js";
 import { ECONNRESET } from "../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
-import type { ServerHandler, ServerTransport } from "../transport/contract.js";
+import type { PeerAddress, ServerHandler, ServerTransport } from "../transport/contract.js";
+import type { ProxyEvents } from "../transport/proxied-server.js";
 import type { TlsEvents } from "../transport/tls/options.js";
 import { STEP } from "../util/steps.js";
 import { Exchange } from "./exchange.js";
@@ -13,14 +14,14 @@ import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 // Maximum number of peer addresses sent to the main thread but not yet received. Beyond it, peers are not reported.
 const REPORTED_AHEAD = 4096;
 
-export class ServerEvents implements ServerHandler, TlsEvents {
+export class ServerEvents implements ServerHandler, TlsEvents, ProxyEvents {
   private readonly worker: RoleWorker<ServePlan, ServeMessage>;
   private readonly plan: ServePlan;
   private readonly counters: Float64Array;
   private readonly shared: Int32Array;
   private readonly exchange: Exchange;
   private transport!: ServerTransport;
-  private peers: { ip: string; port: number }[] = [];
+  private peers: PeerAddress[] = [];
   private isFilling = false;
 
   constructor(worker: RoleWorker<ServePlan, ServeMessage>) {
@@ -80,22 +81,38 @@ export class ServerEvents implements ServerHandler, TlsEvents {
   }
 
   accepted(slot: number): void {
-    const counters = this.counters;
     if (this.transport.namesPeers) this.log();
+    // With the PROXY protocol, it arrived earlier.
+    if (this.plan.proxyProtocol || this.arrived()) this.exchange.open(slot);
+    else this.transport.close(slot);
+  }
+
+  arrived(): boolean {
+    const counters = this.counters;
     counters[COUNTER.accepted]! += 1;
     const open = Atomics.add(this.shared, SHARED.open, 1) + 1;
     if (open > this.plan.maxConnections) {
       counters[COUNTER.rejected]! += 1;
       Atomics.sub(this.shared, SHARED.open, 1);
-      this.transport.close(slot);
-      return;
+      return false;
     }
     this.raisePeak(open);
     counters[COUNTER.open]! += 1;
-    this.exchange.open(slot);
-    if (this.isFilling || !this.transport.isFilling) return;
-    this.isFilling = true;
-    this.worker.send({ type: "filling" });
+    if (!this.isFilling && this.transport.isFilling) {
+      this.isFilling = true;
+      this.worker.send({ type: "filling" });
+    }
+    return true;
+  }
+
+  identified(version: number, hasClient: boolean): void {
+    this.counters[version === 1 ? COUNTER.proxyV1 : COUNTER.proxyV2]! += 1;
+    if (!hasClient) this.counters[COUNTER.proxyWithoutClient]! += 1;
+  }
+
+  unidentified(step: number, code: number): void {
+    this.worker.memory.countFailure(step, code);
+    this.leave();
   }
 
   secured(_slot: number, isResumed: boolean): void {
@@ -141,13 +158,18 @@ export class ServerEvents implements ServerHandler, TlsEvents {
   /** Releases the state of a connection that has ended. */
   private forget(slot: number): void {
     this.exchange.forget(slot);
+    this.leave();
+  }
+
+  private leave(): void {
     this.counters[COUNTER.open]! -= 1;
     this.counters[COUNTER.closed]! += 1;
     Atomics.sub(this.shared, SHARED.open, 1);
   }
 
   private log(): void {
-    if (this.takeLogPlace()) this.peers.push(this.transport.acceptedPeer());
+    const peer = this.takeLogPlace() ? this.transport.acceptedPeer() : undefined;
+    if (peer) this.peers.push(peer);
     this.transport.namesPeers = this.shared[SHARED.logged]! < this.plan.logged;
   }
 

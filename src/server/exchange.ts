@@ -13,6 +13,7 @@ import type { NativeBuffer } from "../linux/syscalls/libc.js";
 import { grown } from "../protocols/columns.js";
 import type { Connections, Protocol } from "../protocols/contract.js";
 import { createServerProtocol } from "../protocols/create.js";
+import { startsWithProxyHeader } from "../protocols/proxy-protocol/format.js";
 import type { Rows } from "../protocols/scripted/file/rows.js";
 import type { ServerTransport } from "../transport/contract.js";
 import { SLOT } from "../transport/slot-state.js";
@@ -128,6 +129,9 @@ export class Exchange implements Connections, HeartbeatCarrier {
    */
   receive(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     this.received = bytes;
+    if (startsWithProxyHeader(bytes.bytes, offset, offset + length)) {
+      this.counters[COUNTER.unexpectedProxyHeaders]! += 1;
+    }
     if (this.transport.peeks) return this.echoUnkept(slot, bytes, offset, length);
     this.counters[COUNTER.receivedBytes]! += length;
     this.protocol.received(slot, bytes.bytes, offset, offset + length);
@@ -269,7 +273,9 @@ export class Exchange implements Connections, HeartbeatCarrier {
     return sent;
   }
 
-  /** @param sent bytes sent, or a negative errno */
+  /**
+   * @param sent bytes sent, or a negative errno
+   */
   private count(slot: number, sent: number): void {
     if (sent < 0) this.failToSend(slot, -sent);
     else this.counters[COUNTER.sentBytes]! += sent;

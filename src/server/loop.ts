@@ -50,6 +50,7 @@ export class ServerLoop {
         sendsAtRest: this.events.sendsAtRest,
       },
       plan.tls && this.tls(plan.tls),
+      plan.proxyProtocol ? { events: this.events, timeoutMs: plan.handshakeTimeoutMs } : undefined,
     );
     if (typeof transport === "number") throw worker.cannotBegin(transport);
     this.transport = transport;

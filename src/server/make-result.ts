@@ -29,6 +29,8 @@ interface Notes
   readonly residentBefore: number;
   /** True if the connections use TLS. */
   readonly isSecure: boolean;
+  /** True if the connections begin with a PROXY protocol header. */
+  readonly isProxied: boolean;
   readonly nofileLimit: number;
   readonly evidence: Pick<RunEvidence, "deltas" | "settings" | "gauges">;
 }
@@ -36,7 +38,7 @@ interface Notes
 export function makeResult(
   { memories, size, hasPrivateTables }: Threads,
   { residentAtPeak, memoryStop, fileStop }: MemoryGuard,
-  { backlogLength, drops, residentBefore, isSecure, nofileLimit, evidence, ...notes }: Notes,
+  { backlogLength, drops, residentBefore, isSecure, isProxied, nofileLimit, evidence, ...notes }: Notes,
 ): ServeResult {
   const { startedAt, address, protocol, script, elapsedMs, ...held } = notes;
   const metrics = readMetrics(SERVER_METRICS, memories);
@@ -50,6 +52,7 @@ export function makeResult(
     protocol,
     script,
     ...sectionOf(SERVER_METRICS, metrics, ""),
+    proxyProtocol: isProxied ? sectionOf(SERVER_METRICS, metrics, "proxyProtocol") : undefined,
     tls: isSecure ? sectionOf(SERVER_METRICS, metrics, "tls") : undefined,
     responses: protocol === "http" ? sectionOf(SERVER_METRICS, metrics, "responses") : undefined,
     heartbeats: sectionOf(SERVER_METRICS, metrics, "heartbeats"),

@@ -4,6 +4,26 @@ import { defineMetrics, type MetricValues } from "../engine/metrics.js";
 
 export const SERVER_METRICS = defineMetrics("fourtuple_serve", {
   accepted: { type: "counter", help: "Connections accepted.", shown: ["accepted"] },
+  proxyV1: {
+    type: "counter",
+    help: "PROXY protocol headers received, version 1.",
+    shown: ["proxyProtocol.v1"],
+  },
+  proxyV2: {
+    type: "counter",
+    help: "PROXY protocol headers received, version 2.",
+    shown: ["proxyProtocol.v2"],
+  },
+  proxyWithoutClient: {
+    type: "counter",
+    help: "PROXY protocol headers without a client's address, such as those of health checks.",
+    shown: ["proxyProtocol.withoutClient"],
+  },
+  unexpectedProxyHeaders: {
+    type: "counter",
+    help: "PROXY protocol headers received as data.",
+    shown: ["unexpectedProxyHeaders"],
+  },
   secured: { type: "counter", help: "TLS handshakes completed.", shown: ["tls.secured"] },
   resumed: { type: "counter", help: "TLS handshakes that resumed a session.", shown: ["tls.resumed"] },
   ready: {

@@ -15,6 +15,7 @@ const shape = {
   closeAfterGreeting: flag.optional(),
   ...serverProtocolShape,
   ...tlsShape,
+  proxyProtocol: flag.optional(),
   backlog: number.optional(),
   maxConnections: number.optional(),
   log: oneOf(["first", "all", "none"]).optional(),

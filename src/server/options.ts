@@ -32,6 +32,11 @@ export interface ServeOptions extends Omit<ProtocolOptions, ClientOnly>, TlsOpti
   readonly greeting?: string | Uint8Array | undefined;
   /** Close each connection as soon as the greeting is sent, like the server in the blog post on the 65,535 myth. */
   readonly closeAfterGreeting?: boolean | undefined;
+  /**
+   * Each connection begins with a PROXY protocol header, of version 1 or 2, sent by a load balancer; `connection` events
+   * name the client in that header. A connection without one fails. Default false.
+   */
+  readonly proxyProtocol?: boolean | undefined;
   /** Length of the accept queue; default 65,535. Clamped to net.core.somaxconn. */
   readonly backlog?: number | undefined;
   /** Maximum number of connections to hold. Any others are accepted and closed at once. */
@@ -56,6 +61,7 @@ export interface ServeSettings {
   /** Whether TLS sessions can be resumed. */
   readonly resumes: boolean;
   readonly handshakeTimeoutMs: number;
+  readonly proxyProtocol: boolean;
   readonly backlog: number;
   readonly maxConnections: number;
   /** Number of connections to report by `connection` events. */
@@ -97,7 +103,9 @@ export function resolveOptions(options: ServeOptions, script?: LoadedScript): Se
     });
   }
   const at = parseAddress(options.at, { anyPort: true });
-  const protocol = protocolSpec(at, options, { mode, script: script && { script, side: "server" } });
+  const proxyProtocol = options.proxyProtocol ?? false;
+  const side = { mode, hasOpening: proxyProtocol, script: script && { script, side: "server" as const } };
+  const protocol = protocolSpec(at, options, side);
   if (script && (options.greeting !== undefined || options.closeAfterGreeting || mode !== "hello")) {
     throw new AppError("E_OPTION", "the protocol's file says what the server sends", {
       fix: "leave out --mode, --greeting and --close-after-greeting",
@@ -123,6 +131,7 @@ export function resolveOptions(options: ServeOptions, script?: LoadedScript): Se
     tls: tlsSettings(at, options),
     resumes: options.tlsResume ?? false,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
+    proxyProtocol,
     backlog: options.backlog ?? BACKLOG,
     maxConnections: options.maxConnections ?? UNLIMITED,
     logged: { first: FIRST_LOGGED, all: UNLIMITED, none: 0 }[options.log ?? "first"],

@@ -182,6 +182,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       drops: this.#drops,
       residentBefore: this.#before.residentBytes,
       isSecure: this.#identity !== undefined,
+      isProxied: this.#settings.proxyProtocol,
       nofileLimit: this.#workers.nofileLimit,
       engine: this.#engine,
       evidence: this.#evidence,

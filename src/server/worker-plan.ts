@@ -19,6 +19,8 @@ export interface ServePlan {
   readonly script: ScriptPlan | undefined;
   /** Timeout of the protocol handshake, from ESTABLISHED to ready. */
   readonly handshakeTimeoutMs: number;
+  /** Whether each connection begins with a PROXY protocol header. */
+  readonly proxyProtocol: boolean;
   /** Undefined without TLS. */
   readonly tls: TlsSettings | undefined;
   readonly maxConnections: number;

@@ -137,7 +137,8 @@ export class ServerWorkers {
   }
 
   #startOne(): void {
-    const { mode, greeting, closeAfterGreeting, protocol, handshakeTimeoutMs, maxConnections, logged } = this.#settings;
+    const { mode, greeting, closeAfterGreeting, protocol, handshakeTimeoutMs, proxyProtocol, maxConnections, logged } =
+      this.#settings;
     this.pool.start({
       listener: this.#listener.fd,
       engine: this.#engine,
@@ -147,6 +148,7 @@ export class ServerWorkers {
       protocol,
       script: this.script?.plan,
       handshakeTimeoutMs,
+      proxyProtocol,
       tls: this.#identity?.settings,
       maxConnections,
       backlog: this.#listener.backlog,

@@ -222,9 +222,17 @@ export interface EngineFallback {
   isUsed: boolean;
 }
 
+export interface PeerAddress {
+  readonly ip: string;
+  readonly port: number;
+}
+
 /** Additional events for a server. */
 export interface ServerHandler extends TransportHandler {
-  /** ACCEPTED: the role greets the connection with send() or rejects it with close(). Its state is OPENED. */
+  /**
+   * ACCEPTED: the role greets the connection with send() or rejects it with close(). Its state is OPENED, or RESTING after
+   * a PROXY header.
+   */
   accepted(slot: number): void;
 
   /**
@@ -246,9 +254,10 @@ export interface ServerTransport extends Transport {
   readonly isFilling: boolean;
 
   /**
-   * Returns the peer address of the connection being accepted. Only valid within accepted(), while `namesPeers` is set.
+   * Returns the peer address of the connection being accepted, or that of the client that a proxy names. Only valid
+   * within accepted(), while `namesPeers` is set. Undefined if the peer has already reset the connection.
    */
-  acceptedPeer(): { readonly ip: string; readonly port: number };
+  acceptedPeer(): PeerAddress | undefined;
 }
 
 /** Options for creating a server's transport. */

@@ -13,6 +13,7 @@ import { EpollClient } from "./kernel-epoll/client.js";
 import { EpollServer } from "./kernel-epoll/server.js";
 import { UringClient } from "./kernel-uring/client.js";
 import { UringServer } from "./kernel-uring/server.js";
+import { type Proxied, ProxiedServer } from "./proxied-server.js";
 import { TlsClient } from "./tls/client.js";
 import type { ClientTls, ServerTls } from "./tls/options.js";
 import { TlsServer } from "./tls/server.js";
@@ -39,6 +40,7 @@ export function openClientTransport(
  * Opens a server's transport.
  *
  * @param tls wraps the connections in TLS
+ * @param proxied reads a PROXY protocol header first
  * @returns the transport, or a negative errno if it cannot be started
  * @throws {AppError} E_SYSTEM when the listening socket cannot be watched
  */
@@ -46,10 +48,24 @@ export function openServerTransport(
   engine: EngineName,
   options: ServerTransportOptions,
   tls?: ServerTls,
+  proxied?: Proxied,
 ): ServerTransport | number {
-  if (!tls) return openKernelServer(engine, options);
+  if (!tls) return openBelowTls(engine, options, proxied);
   const server = new TlsServer(options, tls);
-  return wrapped(server, openKernelServer(engine, { ...options, handler: server, sendsAtRest: true }));
+  return wrapped(server, openBelowTls(engine, { ...options, handler: server, sendsAtRest: true }, proxied));
+}
+
+function openBelowTls(
+  engine: EngineName,
+  options: ServerTransportOptions,
+  proxied: Proxied | undefined,
+): ServerTransport | number {
+  if (!proxied) return openKernelServer(engine, options);
+  const server = new ProxiedServer(options.handler, proxied);
+  const below = openKernelServer(engine, { ...options, handler: server, sendsAtRest: true });
+  if (typeof below === "number") return below;
+  server.begin(below);
+  return server;
 }
 
 function openKernelClient(engine: EngineName, options: ClientTransportOptions): ClientTransport | number {

@@ -8,6 +8,8 @@ export const STEPS = [
   "connect",
   "register",
   "accept",
+  /** PROXY protocol header of a server's client. */
+  "proxy",
   /** TLS handshake. */
   "tls",
   /** Upgrade from HTTP to WebSocket. */

@@ -17,10 +17,12 @@ import { MqttClient } from "../../src/protocols/mqtt/client.js";
 import { MqttServer } from "../../src/protocols/mqtt/server.js";
 import { WebSocketClient } from "../../src/protocols/websocket/client.js";
 import { WebSocketServer } from "../../src/protocols/websocket/server.js";
+import { Deadlines } from "../../src/transport/deadlines.js";
 import { ConnectionTable } from "../../src/transport/kernel-epoll/connection-table.js";
 import { FreeSlots } from "../../src/transport/kernel-epoll/free-slots.js";
 import { Openings } from "../../src/transport/kernel-uring/openings.js";
 import { Slots } from "../../src/transport/kernel-uring/slots.js";
+import { ProxiedServer } from "../../src/transport/proxied-server.js";
 import { SlotQueue } from "../../src/transport/slot-queue.js";
 import { SPEC as HTTP_SPEC } from "../support/http.js";
 import { SPEC as MQTT_SPEC } from "../support/mqtt.js";
@@ -107,6 +109,17 @@ describe("the bytes per slot", () => {
     }
     expect(bytesOf(free)).toEqual(SLOT_BYTES.FreeSlots);
     expect(bytesOf(queue)).toEqual(SLOT_BYTES.SlotQueue);
+  });
+
+  it("are as listed: handshakes of accepted connections", () => {
+    const deadlines = new Deadlines({ isPending: () => true, timedOut: () => undefined }, 1);
+    deadlines.begin(SLOTS - 1, 0);
+    expect(bytesOf(deadlines)).toEqual(SLOT_BYTES.Deadlines);
+    const events = { arrived: () => true, identified: () => undefined, unidentified: () => undefined };
+    const server = new ProxiedServer({} as never, { events, timeoutMs: 1 });
+    server.begin({ rest: () => undefined } as never);
+    server.accepted(SLOTS - 1);
+    expect(bytesOf(server)).toEqual(SLOT_BYTES.ProxiedServer);
   });
 
   it("are as listed: slots in rings", () => {

@@ -287,6 +287,7 @@ describe("every valid option is passed on unchanged", () => {
       mode: "discard",
       greeting: "",
       closeAfterGreeting: false,
+      proxyProtocol: true,
       backlog: 5,
       maxConnections: 6,
       subprotocol: "chat",

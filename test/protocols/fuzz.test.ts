@@ -7,6 +7,7 @@ import { HttpServer } from "../../src/protocols/http/server.js";
 import { MqttClient } from "../../src/protocols/mqtt/client.js";
 import { MqttServer } from "../../src/protocols/mqtt/server.js";
 import { createClientProtocol } from "../../src/protocols/plain-tcp.js";
+import { ProxyReader } from "../../src/protocols/proxy-protocol/reader.js";
 import { WebSocketClient } from "../../src/protocols/websocket/client.js";
 import { WebSocketServer } from "../../src/protocols/websocket/server.js";
 import { chunks, SPEC as HTTP_SPEC, request as httpRequest, message, response } from "../support/http.js";
@@ -74,6 +75,40 @@ const mqttSeeds = [
   packet({ cmd: "disconnect", reasonCode: 0 }),
 ];
 
+/** Reads a PROXY protocol header, says whose it is, and echoes what follows. */
+const proxied = (host: ProtocolHost): Protocol => {
+  const reader = new ProxyReader();
+  const has: boolean[] = [];
+  return {
+    ...{ slotBytes: 0, constants: [], replies: "any", handshake: "none", heartbeatMs: 0 },
+    opened: (slot) => {
+      has[slot] = false;
+    },
+    received: (slot, bytes, start, end) => {
+      const headerEnd = has[slot] ? start : reader.read(slot, bytes, start, end);
+      if (headerEnd < -1) host.refused(slot, -headerEnd);
+      if (headerEnd < 0) return;
+      const client = encode(has[slot] ? "" : JSON.stringify([reader.version, reader.client() ?? null]));
+      has[slot] = true;
+      host.send(slot, client, 0, client.length);
+      host.send(slot, bytes, headerEnd, end);
+    },
+    beat: () => undefined,
+    closing: () => undefined,
+    closed: (slot) => reader.drop(slot),
+  };
+};
+const proxyV2 = (kind: string, rest: string) =>
+  `\r\n\r\n\0\r\nQUIT\n${kind}\0${String.fromCharCode(rest.length)}${rest}`;
+const proxySeeds = [
+  "PROXY TCP4 192.0.2.1 192.0.2.33 1024 80\r\n",
+  "PROXY TCP6 2001:db8::1 ::ffff:1.2.3.4 65535 1\r\n",
+  "PROXY UNKNOWN\r\n",
+  proxyV2("\x21\x11", "\x0a\0\0\x01\x0a\0\0\x02\x12\x34\x01\xbb"),
+  proxyV2("\x21\x21", `${"\x20".repeat(36)}\x04\0\x01\0`),
+  proxyV2("\x20\0", ""),
+];
+
 const TARGETS: Readonly<Record<string, Target>> = {
   "WebSocket frames, server": { create: wsServer, seeds: wsFrames(MASK), prelude: request() },
   "WebSocket frames, client": { create: wsClient, seeds: wsFrames(), prelude: agreement(), messages: 2 },
@@ -96,6 +131,7 @@ const TARGETS: Readonly<Record<string, Target>> = {
     prelude: connack(),
     messages: 3,
   },
+  "PROXY headers": { create: proxied, seeds: proxySeeds },
   echoes: { create: plain({ expected: "echo" }), seeds: ["0123456789", "01234"], messages: 3 },
   "delimited answers": {
     create: plain({ expected: "until", delimiter: encode("\r\n") }),

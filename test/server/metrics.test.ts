@@ -11,10 +11,15 @@ import { until, within } from "../support/until.js";
 
 testDeclarations(SERVER_METRICS, "serve");
 
-it.each(["", "tls://", "http://"])(
-  "shows its metrics in the snapshot, and with the same values in the result (%s)",
-  async (scheme) => {
-    const server = await startServer({ at: `${scheme}127.0.0.1:0`, mode: "echo", maxConnections: 15 });
+it.each([
+  ["", false],
+  ["tls://", true],
+  ["http://", false],
+])(
+  "shows its metrics in the snapshot, and with the same values in the result (%s, PROXY protocol: %s)",
+  async (scheme, proxyProtocol) => {
+    const options = { mode: "echo", maxConnections: 15, proxyProtocol } as const;
+    const server = await startServer({ at: `${scheme}127.0.0.1:0`, ...options });
     const to = `${scheme}${server.address.ip}:${server.address.port}`;
     const message = {
       ...(scheme === "http://" ? { body: "0123456789" } : { message: "0123456789" }),
@@ -22,7 +27,8 @@ it.each(["", "tls://", "http://"])(
       durationMs: 200,
       ...(scheme === "tls://" ? { insecure: true } : {}),
     };
-    const client = await startClient({ to, connections: 20, ...message });
+    const header = proxyProtocol ? ({ proxyProtocol: "v1" } as const) : {};
+    const client = await startClient({ to, connections: 20, ...header, ...message });
     await within("the client's end", client.done);
     await until(
       "all have been closed",
@@ -43,8 +49,8 @@ it.each(["", "tls://", "http://"])(
   },
 );
 
-/** Whether a result has the section of a field: some are of TLS or HTTP only. */
+/** Whether a result has the section of a field: some are of TLS with the PROXY protocol, or of HTTP only. */
 function hasSection(scheme: string, path: string): boolean {
-  if (path.startsWith("tls.")) return scheme === "tls://";
+  if (path.startsWith("tls.") || path.startsWith("proxyProtocol.")) return scheme === "tls://";
   return !path.startsWith("responses.") || scheme === "http://";
 }

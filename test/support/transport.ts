@@ -28,6 +28,8 @@ export interface TransportCase {
   readonly openServer: (options: ServerTransportOptions) => ServerTransport | number;
   /** True if each connection takes a descriptor of this process. */
   readonly needsDescriptors: boolean;
+  /** Whether a server's connections rest before they are reported. */
+  readonly restsAtFirst?: boolean;
   /** Peers that it talks to; plain TCP by default. */
   readonly peers?: Peers;
 }

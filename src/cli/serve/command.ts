@@ -36,6 +36,7 @@ export const addServe: AddCommand = (program, finish) => {
         .choices(["first", "all", "none"])
         .default("first"),
     )
+    .option("--proxy-protocol", "expect a PROXY protocol header, v1 or v2, from a load balancer")
     .addOption(engineOption())
     .option("--json", "print one JSON event per line; the last is the result")
     .action(async (at: string, options: ServeCommandOptions) => {

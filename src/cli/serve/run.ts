@@ -12,6 +12,7 @@ import {
   isSameMoment,
   listeningLine,
   NOT_PRINTED,
+  namedClients,
   serveProgress,
   serveSummary,
 } from "../../output/text/serve.js";
@@ -33,9 +34,11 @@ const PROGRESS_MS = 1000;
 export type ServeCommandOptions = Omit<ServeOptions, "at" | "greeting" | keyof ProtocolOptions | keyof TlsOptions> &
   ProtocolCommandOptions & { readonly greeting?: string; readonly json?: boolean };
 
-/** @returns the exit code */
+/**
+ * @returns the exit code
+ */
 export async function runServe(at: string, options: ServeCommandOptions): Promise<number> {
-  const { mode, greeting, closeAfterGreeting, backlog, maxConnections, log, engine } = options;
+  const { mode, greeting, closeAfterGreeting, backlog, maxConnections, log, engine, proxyProtocol } = options;
   const protocol = serverProtocolOptionsOf(options);
   const tls = tlsOptionsOf(options);
   const run = await serve({
@@ -43,6 +46,7 @@ export async function runServe(at: string, options: ServeCommandOptions): Promis
     mode,
     greeting: greeting === undefined ? undefined : unescapeText(greeting, "--greeting"),
     closeAfterGreeting,
+    proxyProtocol,
     backlog,
     maxConnections,
     log,
@@ -98,7 +102,7 @@ class JsonPrinter {
   }
 
   end(result: Result): void {
-    const connections = result.accepted - this.#printed;
+    const connections = namedClients(result) - this.#printed;
     if (this.#log === "all" && connections > 0) this.#print({ event: "notPrinted", connections });
     printResult({ event: "result", ...result });
   }
@@ -113,13 +117,16 @@ class JsonPrinter {
 class TextPrinter {
   readonly #log: ServeOptions["log"];
   readonly #live: Live | undefined;
+  readonly #isProxied: boolean;
   readonly #meter = new RateMeter();
   readonly #paint = paintFor(process.stderr);
   #printed = 0;
   #hasSaidNotPrinted = false;
 
-  constructor(run: ServeRun, { log, backlog = BACKLOG }: ServeCommandOptions, live: Live | undefined) {
+  constructor(run: ServeRun, options: ServeCommandOptions, live: Live | undefined) {
+    const { log, backlog = BACKLOG, proxyProtocol = false } = options;
     this.#log = log;
+    this.#isProxied = proxyProtocol;
     this.#live = live;
     const note = backlogNote(backlog, run.backlog);
     if (note) printNote(note);
@@ -137,13 +144,13 @@ class TextPrinter {
 
   moment(snapshot: ServeSnapshot, isSame: boolean): void {
     const ratePerSec = this.#meter.take(snapshot.elapsedMs, snapshot.accepted);
-    this.#noteNotPrinted(snapshot.accepted);
+    this.#noteNotPrinted(this.#isProxied ? snapshot.proxyV1 + snapshot.proxyV2 : snapshot.accepted);
     if (this.#live) this.#live.show(serveProgress(snapshot, ratePerSec, this.#paint));
     else if (!isSame) printNote(serveProgress(snapshot, ratePerSec));
   }
 
   end(result: Result): void {
-    this.#noteNotPrinted(result.accepted);
+    this.#noteNotPrinted(namedClients(result));
     const printed = this.#log === "none" ? undefined : this.#printed;
     this.#live?.clear();
     printResult(`\n${serveSummary(result, printed, paintFor(process.stdout))}`);
@@ -153,8 +160,11 @@ class TextPrinter {
     this.#live?.end();
   }
 
-  #noteNotPrinted(accepted: number): void {
-    if (this.#hasSaidNotPrinted || this.#log !== "first" || accepted <= this.#printed) return;
+  /**
+   * @param named number of connections whose client is known
+   */
+  #noteNotPrinted(named: number): void {
+    if (this.#hasSaidNotPrinted || this.#log !== "first" || named <= this.#printed) return;
     // The thread's message about the tenth connection may not have arrived yet.
     if (this.#printed < FIRST_LOGGED) return;
     this.#hasSaidNotPrinted = true;

@@ -1,7 +1,8 @@
 // Sends the PROXY protocol header over each new connection, with that connection's addresses.
 import { EAGAIN, ENOTCONN } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
-import { PROXY_HEADER_SIZE, type ProxyVersion, writeProxyHeader } from "../../protocols/proxy-protocol.js";
+import type { ProxyVersion } from "../../protocols/proxy-protocol/format.js";
+import { PROXY_HEADER_SIZE, writeProxyHeader } from "../../protocols/proxy-protocol/writer.js";
 import type { Transport } from "../../transport/contract.js";
 
 export class ProxySender {

@@ -5,6 +5,7 @@ import type { Explained } from "../../results/diagnosis.js";
 import type { ServeResult } from "../../results/serve.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
+import { proxyProtocolLine } from "../sentences/protocols.js";
 import { describeEngine, describeOverflows, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
 import { scriptLines } from "../sentences/script.js";
 import { html, type Markup } from "./markup.js";
@@ -55,6 +56,7 @@ ${facts([
   ["Backlog", formatCount(backlog.length)],
   ["Dropped at its accept queue", backlog.drops === undefined ? undefined : formatCount(backlog.drops)],
   ["All accept queues on this host", describeOverflows(backlog)],
+  ["PROXY headers", proxyProtocolLine(result)],
   ["Engine", describeEngine(result)],
   ["Threads", describeThreads(result)],
   ["Tables full", tableFull > 0 ? plural(tableFull, "time") : undefined],

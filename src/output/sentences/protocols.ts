@@ -66,6 +66,15 @@ export function reopenedText({
   return `${formatCount(count)}: ${causes.join(", ")}${mean}`;
 }
 
+/** Returns undefined without --proxy-protocol. */
+export function proxyProtocolLine({ proxyProtocol }: ServeResult): string | undefined {
+  if (!proxyProtocol) return undefined;
+  const { v1, v2, withoutClient } = proxyProtocol;
+  const versions = [...(v1 > 0 ? [`${formatCount(v1)} × v1`] : []), ...(v2 > 0 ? [`${formatCount(v2)} × v2`] : [])];
+  const without = withoutClient > 0 ? `; ${formatCount(withoutClient)} without a client address` : "";
+  return `${versions.join(", ") || "0"}${without}`;
+}
+
 /** Returns undefined without TLS. */
 export function tlsLine({ tls }: Pick<ConnectResult, "tls">): string | undefined {
   if (!tls) return undefined;

@@ -8,7 +8,7 @@ import { formatBound } from "../../util/bound.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { printable, printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
-import { heartbeatLine, readyText, responsesText, tlsLine } from "../sentences/protocols.js";
+import { heartbeatLine, proxyProtocolLine, readyText, responsesText, tlsLine } from "../sentences/protocols.js";
 import { describeEngine, describeFailures, describeOverflows, describeTraffic, userMemory } from "../sentences/run.js";
 import { scriptLines } from "../sentences/script.js";
 import { type Paint, plain } from "../terminal/paint.js";
@@ -64,6 +64,11 @@ export function isSameMoment(a: ServeSnapshot, b: ServeSnapshot): boolean {
   return keys.every((key) => a[key] === b[key]);
 }
 
+/** Returns the number of connections whose client is known: with the PROXY protocol, those with a header. */
+export function namedClients({ accepted, proxyProtocol }: Pick<ServeResult, "accepted" | "proxyProtocol">): number {
+  return proxyProtocol ? proxyProtocol.v1 + proxyProtocol.v2 : accepted;
+}
+
 /**
  * @param printed number of client addresses printed; undefined if they were not requested
  */
@@ -72,7 +77,7 @@ export function serveSummary(of: Explained<ServeResult>, printed: number | undef
   const why = diagnosisLines(result.diagnosis, paint);
   const { failures, backlog, peakOpen } = result;
   const userBytes = userMemory(result, peakOpen);
-  const unprinted = printed === undefined ? 0 : result.accepted - printed;
+  const unprinted = printed === undefined ? 0 : namedClients(result) - printed;
   return [
     paint("bold", `stopped after ${formatDuration(result.elapsedMs)}`),
     "",
@@ -84,6 +89,7 @@ export function serveSummary(of: Explained<ServeResult>, printed: number | undef
           "not printed",
           unprinted > 0 ? `${plural(unprinted, "more client address", "more client addresses")}` : undefined,
         ],
+        ["PROXY headers", proxyProtocolLine(result)],
         ["TLS", tlsLine(result)],
         ["peak open", formatCount(peakOpen)],
         ["open at stop", `${formatCount(result.openAtStop)}${result.openAtStop > 0 ? ", now closed" : ""}`],

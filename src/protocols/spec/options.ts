@@ -91,8 +91,8 @@ export const HANDSHAKE_TIMEOUT_MS = 10_000;
  * Builds a protocol's spec from its options.
  *
  * @param address determines the protocol
- * @param side `hasOpening`: whether plain TCP connections wait for an answer before they are ready; `mode`: a server's;
- *   `script`: the loaded file of a user-defined protocol
+ * @param side `hasOpening`: whether plain TCP connections wait for an answer, or a PROXY header, before they are
+ *   ready; `mode`: a server's; `script`: the loaded file of a user-defined protocol
  * @returns undefined for plain TCP
  * @throws {AppError} E_OPTION when an option is invalid or belongs to another protocol
  */

@@ -33,6 +33,12 @@ export function mergeServe(a: ServeResult, b: ServeResult): ServeResult {
       answered: x.answered + y.answered,
       received: either(x.received, y.received, (one, other) => one + other),
     })),
+    proxyProtocol: either(a.proxyProtocol, b.proxyProtocol, (x, y) => ({
+      v1: x.v1 + y.v1,
+      v2: x.v2 + y.v2,
+      withoutClient: x.withoutClient + y.withoutClient,
+    })),
+    unexpectedProxyHeaders: either(a.unexpectedProxyHeaders, b.unexpectedProxyHeaders, add),
     tls: either(a.tls, b.tls, addTls),
     responses: either(a.responses, b.responses, addResponses),
     tableFull: a.tableFull + b.tableFull,

@@ -3,30 +3,25 @@
 
 import { ETIMEDOUT } from "../../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
-import type { ServerHandler, ServerTransport, ServerTransportOptions } from "../contract.js";
-import { SlotQueue } from "../slot-queue.js";
+import { FAULT } from "../../protocols/codes.js";
+import { startsWithProxyHeader } from "../../protocols/proxy-protocol/format.js";
+import type { PeerAddress, ServerHandler, ServerTransport, ServerTransportOptions } from "../contract.js";
+import { Deadlines, type Handshakes } from "../deadlines.js";
 import type { ServerTls } from "./options.js";
 import { HANDSHAKING } from "./slots.js";
 import { TlsTransport } from "./transport.js";
 
-/** Maximum number of timed-out handshakes ended per turn. */
-const ENDED_AT_ONCE = 256;
-
-export class TlsServer extends TlsTransport<ServerTransport> implements ServerTransport, ServerHandler {
+export class TlsServer extends TlsTransport<ServerTransport> implements ServerTransport, ServerHandler, Handshakes {
   private readonly server: ServerHandler;
   private readonly tls: ServerTls;
-  /**
-   * Handshakes in progress, in the order in which they started, and their start times. A slot may since have been
-   * reused.
-   */
-  private readonly waiting = new SlotQueue();
-  private startedMs = new Float64Array(0);
+  private readonly deadlines: Deadlines;
   private nowMs = 0;
 
   constructor(options: ServerTransportOptions, tls: ServerTls) {
     super({ ...options, context: tls.context, freeContext: tls.freeContext, sendsFirst: true });
     this.server = options.handler;
     this.tls = tls;
+    this.deadlines = new Deadlines(this, tls.handshakeTimeoutMs);
   }
 
   get accepts(): boolean {
@@ -49,12 +44,12 @@ export class TlsServer extends TlsTransport<ServerTransport> implements ServerTr
     return this.below.isFilling;
   }
 
-  acceptedPeer(): { readonly ip: string; readonly port: number } {
+  acceptedPeer(): PeerAddress | undefined {
     return this.below.acceptedPeer();
   }
 
   override turn(waitMs: number): void {
-    super.turn(Math.min(waitMs, this.endLate()));
+    super.turn(Math.min(waitMs, this.deadlines.endLate()));
   }
 
   override awake(nowMs: number): void {
@@ -62,11 +57,19 @@ export class TlsServer extends TlsTransport<ServerTransport> implements ServerTr
     super.awake(nowMs);
   }
 
+  override received(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
+    // OpenSSL would report a wrong version.
+    const isFirst = this.slots.connections[slot] === 0 && this.slots.has(slot, HANDSHAKING);
+    if (!isFirst || !startsWithProxyHeader(bytes.bytes, offset, offset + length)) {
+      return super.received(slot, bytes, offset, length);
+    }
+    this.fail(slot, FAULT.PROXY_HEADER);
+    return length;
+  }
+
   accepted(slot: number): void {
     this.slots.begin(slot, HANDSHAKING);
-    if (slot >= this.startedMs.length) this.grow(slot);
-    this.startedMs[slot] = this.nowMs;
-    this.waiting.push(slot);
+    this.deadlines.begin(slot, this.nowMs);
     this.server.accepted(slot);
   }
 
@@ -90,25 +93,11 @@ export class TlsServer extends TlsTransport<ServerTransport> implements ServerTr
     // A server has no session to wait for.
   }
 
-  /**
-   * Ends timed-out handshakes.
-   * @returns milliseconds until the next timeout
-   */
-  private endLate(): number {
-    const { waiting, slots } = this;
-    for (let n = 0; n < ENDED_AT_ONCE && waiting.length > 0; n++) {
-      const slot = waiting.first;
-      const leftMs = this.startedMs[slot]! + this.tls.handshakeTimeoutMs - performance.now();
-      if (slots.has(slot, HANDSHAKING) && leftMs > 0) return leftMs;
-      waiting.shift();
-      if (slots.has(slot, HANDSHAKING)) this.fail(slot, ETIMEDOUT);
-    }
-    return waiting.length > 0 ? 0 : Number.POSITIVE_INFINITY;
+  isPending(slot: number): boolean {
+    return this.slots.has(slot, HANDSHAKING);
   }
 
-  private grow(slot: number): void {
-    const startedMs = new Float64Array(Math.max(slot + 1, this.startedMs.length * 2, 1024));
-    startedMs.set(this.startedMs);
-    this.startedMs = startedMs;
+  timedOut(slot: number): void {
+    this.fail(slot, ETIMEDOUT);
   }
 }

@@ -43,7 +43,7 @@ export function describeServer(transportCase: TransportCase): void {
         if (peers.isPlain) expect(sent).toBe(5);
       };
       told.onAccepted = (slot) => {
-        expect(transport.state(slot)).toBe(SLOT.opened);
+        expect(transport.state(slot)).toBe(transportCase.restsAtFirst ? SLOT.resting : SLOT.opened);
         greet(slot);
         transport.rest(slot);
       };

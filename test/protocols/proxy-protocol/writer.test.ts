@@ -1,7 +1,8 @@
 // Tests the PROXY protocol header against its specification.
 import { describe, expect, it } from "vitest";
-import { PROXY_HEADER_SIZE, type ProxyVersion, writeProxyHeader } from "../../src/protocols/proxy-protocol.js";
-import { parseIp } from "../../src/util/address.js";
+import type { ProxyVersion } from "../../../src/protocols/proxy-protocol/format.js";
+import { PROXY_HEADER_SIZE, writeProxyHeader } from "../../../src/protocols/proxy-protocol/writer.js";
+import { parseIp } from "../../../src/util/address.js";
 
 function header(version: ProxyVersion, source: [string, number], destination: [string, number]): Buffer {
   const bytes = Buffer.alloc(PROXY_HEADER_SIZE);
