@@ -2,7 +2,8 @@
 // 4-tuple.
 
 import { type SocketQuery, stateMask } from "./query.js";
-import { forEachSocket } from "./table.js";
+import type { SummaryPart } from "./sources/together.js";
+import { readTable, type SocketVisit } from "./table.js";
 import type { SocketView } from "./view.js";
 
 const START_SLOTS = 1 << 12;
@@ -12,34 +13,52 @@ export interface Rates {
   readonly closedPerSec: number;
 }
 
-/** Reads the table repeatedly, comparing each reading with the previous one. */
-export class Churn {
-  readonly #query: SocketQuery;
+/** Compares each reading of the table with the previous one. */
+export class Churn implements SummaryPart {
+  readonly query: SocketQuery;
   #before: TupleSet | undefined;
-  #readAtMs = 0;
+  #beforeMs = 0;
+  #now = new TupleSet();
+  #nowMs = 0;
+  #kept = 0;
 
   constructor(query: SocketQuery) {
     // Sockets in TIME_WAIT are already closed, and listeners are not connections.
-    this.#query = { ...query, states: query.states ?? stateMask(["ESTABLISHED"]) };
+    this.query = { ...query, memory: false, states: query.states ?? stateMask(["ESTABLISHED"]), tuplesOnly: true };
   }
 
   /**
    * @returns undefined for the first reading, for want of a previous one
    */
   async read(): Promise<Rates | undefined> {
+    await readTable(this.query, () => this.begin(), 1);
+    return this.rates();
+  }
+
+  begin(): SocketVisit {
     const now = new TupleSet();
     const before = this.#before;
-    const atMs = performance.now();
-    let kept = 0;
-    await forEachSocket(this.#query, (socket) => {
+    this.#now = now;
+    this.#nowMs = performance.now();
+    this.#kept = 0;
+    return (socket) => {
       const [high, low] = [hash(socket, 0x9e3779b1), hash(socket, 0x85ebca6b)];
-      if (now.add(high, low) && before?.has(high, low)) kept++;
-    });
-    const seconds = (atMs - this.#readAtMs) / 1000;
+      if (now.add(high, low) && before?.has(high, low)) this.#kept++;
+    };
+  }
+
+  /**
+   * Returns the rates between this reading, which is complete, and the previous one.
+   *
+   * @returns undefined for the first reading
+   */
+  rates(): Rates | undefined {
+    const [before, now] = [this.#before, this.#now];
+    const seconds = (this.#nowMs - this.#beforeMs) / 1000;
     this.#before = now;
-    this.#readAtMs = atMs;
+    this.#beforeMs = this.#nowMs;
     if (!before) return undefined;
-    return { openedPerSec: (now.size - kept) / seconds, closedPerSec: (before.size - kept) / seconds };
+    return { openedPerSec: (now.size - this.#kept) / seconds, closedPerSec: (before.size - this.#kept) / seconds };
   }
 }
 

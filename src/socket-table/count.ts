@@ -66,5 +66,9 @@ function toQuery({ end, ports, ips, endpoints, states }: PortFilter): SocketQuer
     ports: ports && [ports],
     addresses: ips?.map((first) => ({ first, count: 1 })),
   };
-  return { states: states ?? 1 << TCP_ESTABLISHED, ...(end === "local" ? { local: query } : { remote: query }) };
+  return {
+    states: states ?? 1 << TCP_ESTABLISHED,
+    tuplesOnly: true,
+    ...(end === "local" ? { local: query } : { remote: query }),
+  };
 }

@@ -19,7 +19,7 @@ const filter = {
   remoteIp: text.optional(),
   family: oneOf([4, 6]).optional(),
   memory: flag.optional(),
-  source: oneOf(["sock_diag", "/proc/net/tcp"]).optional(),
+  source: oneOf(["sock_diag", "bpf", "/proc/net/tcp"]).optional(),
   top: count.optional(),
 };
 

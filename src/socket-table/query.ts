@@ -39,7 +39,15 @@ export interface SocketQuery {
   readonly memory?: boolean | undefined;
   /** Requests the statistics of each connection: round-trip times, retransmissions, bytes (sock_diag only). */
   readonly info?: boolean | undefined;
-  /** Source to read. Default: sock_diag, or /proc/net/tcp if that is unavailable. */
+  /**
+   * The visitor needs no more of connections than addresses, ports, state, family and interface, which lets a BPF
+   * program read a large table.
+   */
+  readonly tuplesOnly?: boolean | undefined;
+  /**
+   * Source to read. Default: BPF for a large table if `tuplesOnly`, else sock_diag, or /proc/net/tcp if that is
+   * unavailable. Listeners, and what BPF does not read, come from sock_diag even if BPF is requested.
+   */
   readonly source?: SourceName | undefined;
 }
 

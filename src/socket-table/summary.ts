@@ -14,11 +14,11 @@ export type {
 } from "../results/sockets/socket-table.js";
 
 import { readNetCounters } from "../linux/proc/procfs.js";
-import { AddressIndex } from "./addresses.js";
 import { Aggregate } from "./aggregate/aggregate.js";
 import { type SocketFilter, toQuery } from "./filter.js";
-import { ListenerSet, readListeners } from "./listeners/listeners.js";
-import { readTable } from "./table.js";
+import { KnownListeners, readListeners } from "./listeners/listeners.js";
+import { readTogether, type SummaryPart } from "./sources/together.js";
+import type { SocketQuery, SocketVisit, TableRead } from "./table.js";
 
 export { parseEnd, type SocketFilter, toQuery } from "./filter.js";
 
@@ -35,33 +35,69 @@ export interface SummaryOptions extends SocketFilter {
  * @throws {AppError} E_ADDRESS for an invalid address or port; E_PERMISSION or E_SYSTEM when the table cannot be read
  */
 export async function socketTable(options: SummaryOptions = {}): Promise<SocketTable> {
-  const takenAt = new Date();
-  const startMs = performance.now();
-  const query = toQuery(options);
-  const addresses = new AddressIndex();
-  const listening = await ListenerSet.read(addresses, query.source);
-  let aggregate = new Aggregate(addresses, listening);
-  const read = await readTable(query, () => {
-    aggregate = new Aggregate(addresses, listening);
-    return query.memory ? (socket) => aggregate.addWithMemory(socket) : (socket) => aggregate.add(socket);
-  });
-  const listeners = await readListeners({ ...query, source: read.source }, aggregate.acceptedRows());
-  const counters = readNetCounters();
+  const start = startReading();
+  const part = new TableSummary(options, await KnownListeners.read(options.source));
+  return part.result(start, await readTogether(part.query, [part]));
+}
+
+/** Time at which a reading began. */
+export interface ReadingStart {
+  readonly takenAt: Date;
+  readonly startMs: number;
+}
+
+export function startReading(): ReadingStart {
+  return { takenAt: new Date(), startMs: performance.now() };
+}
+
+/** Returns the fields common to all summaries. */
+export function describeReading({ takenAt, startMs }: ReadingStart, read: TableRead) {
   return {
-    kind: "sockets",
-    version: 1,
     takenAt: takenAt.toISOString(),
     elapsedMs: performance.now() - startMs,
     source: read.source,
     fallbackErrno: read.fallbackErrno,
+    bpfErrno: read.bpfErrno,
     wasInterrupted: read.wasInterrupted,
-    sockets: read.sockets,
-    ...aggregate.summary(options.top ?? TOP),
-    listeners,
-    counters: {
-      listenOverflows: counters["TcpExt.ListenOverflows"],
-      listenDrops: counters["TcpExt.ListenDrops"],
-    },
-    memory: query.memory && read.source === "sock_diag" ? aggregate.memory() : undefined,
   };
+}
+
+/** A summary as part of a reading. */
+export class TableSummary implements SummaryPart {
+  readonly query: SocketQuery;
+  private readonly top: number;
+  private readonly known: KnownListeners;
+  private aggregate: Aggregate;
+
+  constructor(options: SummaryOptions, known: KnownListeners) {
+    this.query = { ...toQuery(options), tuplesOnly: true };
+    this.top = options.top ?? TOP;
+    this.known = known;
+    this.aggregate = new Aggregate(known.addresses, known.listening);
+  }
+
+  begin(): SocketVisit {
+    const aggregate = new Aggregate(this.known.addresses, this.known.listening);
+    this.aggregate = aggregate;
+    return this.query.memory ? (socket) => aggregate.addWithMemory(socket) : (socket) => aggregate.add(socket);
+  }
+
+  async result(start: ReadingStart, read: TableRead): Promise<SocketTable> {
+    const { query, aggregate } = this;
+    const listeners = await readListeners({ ...query, source: read.source }, aggregate.acceptedRows());
+    const counters = readNetCounters();
+    return {
+      kind: "sockets",
+      version: 1,
+      ...describeReading(start, read),
+      sockets: aggregate.sockets,
+      ...aggregate.summary(this.top),
+      listeners,
+      counters: {
+        listenOverflows: counters["TcpExt.ListenOverflows"],
+        listenDrops: counters["TcpExt.ListenDrops"],
+      },
+      memory: query.memory && read.source === "sock_diag" ? aggregate.memory() : undefined,
+    };
+  }
 }

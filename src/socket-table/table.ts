@@ -1,36 +1,30 @@
 // Reads the kernel's TCP socket table one socket at a time, in constant memory: via sock_diag with filtering in the
-// kernel, or else from /proc/net/tcp and tcp6. Both provide the same view. Counting and grouping are left to other
-// files.
+// kernel, by a BPF program if the table is large, or else from /proc/net/tcp and tcp6. All provide the same view. Counting
+// and grouping are left to other files.
 import type { SourceName } from "../results/sockets/owners.js";
 
 export type { SourceName } from "../results/sockets/owners.js";
 
-import { setImmediate } from "node:timers/promises";
 import { compileDiagFilter } from "../linux/netlink/diag-filter.js";
 import { DiagSocket } from "../linux/netlink/diag-socket.js";
-import {
-  DATAGRAM_BYTES,
-  DIAG_EXTENSION,
-  DiagDump,
-  type DiagRequest,
-  type DiagVisit,
-} from "../linux/netlink/sock-diag.js";
+import { DATAGRAM_BYTES, DIAG_EXTENSION, DiagDump, type DiagRequest } from "../linux/netlink/sock-diag.js";
 import { ProcTcpDump } from "../linux/proc/tcp.js";
 import { TCP_LISTEN } from "../linux/syscalls/constants.js";
-import { EACCES, EPERM, errnoName } from "../linux/syscalls/errno.js";
+import { EACCES, EAGAIN, EPERM, errnoName } from "../linux/syscalls/errno.js";
 import { interfaceIndex } from "../linux/syscalls/interface-names.js";
 import { AppError } from "../util/errors.js";
-import { DumpFingerprint, readTurnover } from "./dump-fingerprint.js";
+import { type DumpFingerprint, readTurnover } from "./dump-fingerprint.js";
 import { needsListenerTest, singlePort, toDiagFilter } from "./kernel-filter.js";
 import { ALL_STATES, type SocketQuery } from "./query.js";
 import { toTest } from "./socket-test.js";
+import { readHash, suitsHash } from "./sources/hash.js";
+import { Pass, type SocketVisit, turns } from "./sources/pass.js";
 import type { SocketView } from "./view.js";
 
 export { type SocketQuery, stateMask } from "./query.js";
+export type { SocketVisit } from "./sources/pass.js";
 export type { SocketView } from "./view.js";
 
-/** Time to spend visiting sockets before yielding to the event loop. */
-const TURN_MS = 10;
 /** Maximum number of attempts if the kernel reports an inconsistent dump. */
 const ATTEMPTS = 4;
 /**
@@ -44,17 +38,16 @@ export interface TableRead {
   readonly source: SourceName;
   /** Name of the errno if sock_diag failed; undefined if it was used, or if /proc was requested. */
   readonly fallbackErrno: string | undefined;
+  /**
+   * Name of the errno if the table is large enough for BPF, but could not be read with it: EPERM without CAP_BPF and
+   * CAP_PERFMON, ENOENT if the kernel does not describe its types.
+   */
+  readonly bpfErrno?: string | undefined;
   /** Number of sockets visited. */
   readonly sockets: number;
   /** Whether the table changed during the reading, so that the result may be inconsistent (NLM_F_DUMP_INTR). */
   readonly wasInterrupted: boolean;
 }
-
-/**
- * Receives the same view object for every socket, so store values rather than the view. Returning false ends the
- * reading.
- */
-export type SocketVisit = (socket: SocketView) => unknown;
 
 /**
  * Visits every TCP socket in this network namespace, IPv4 and IPv6, that matches the query. LISTEN sockets of a family
@@ -87,6 +80,13 @@ export async function forEachSocket(query: SocketQuery, visit: SocketVisit): Pro
  */
 export async function readTable(query: SocketQuery, begin: () => SocketVisit, attempts = ATTEMPTS): Promise<TableRead> {
   let fallbackErrno: string | undefined;
+  let bpfErrno: string | undefined;
+  if (suitsHash(query)) {
+    const read = await readWithBpf(query, begin());
+    if (typeof read !== "string") return read;
+    bpfErrno = read;
+    if (query.source === "bpf") throw unreadable("it cannot be read with BPF", bpfErrno, bpfErrno);
+  }
   if (query.source !== "/proc/net/tcp") {
     let before: NetlinkRead | undefined;
     for (let attempt = 1; ; attempt++) {
@@ -97,7 +97,7 @@ export async function readTable(query: SocketQuery, begin: () => SocketVisit, at
         break;
       }
       const isQuiet = attempts === 1 || readTurnover() === turnover;
-      if (attempt >= attempts || read.wasEnded || isSettled(read, before, isQuiet)) return read.table;
+      if (attempt >= attempts || read.wasEnded || isSettled(read, before, isQuiet)) return { ...read.table, bpfErrno };
       before = read;
     }
     if (query.source === "sock_diag") throw unreadable("sock_diag cannot be read", fallbackErrno);
@@ -105,7 +105,25 @@ export async function readTable(query: SocketQuery, begin: () => SocketVisit, at
   const read = await readProc(query, begin());
   if (typeof read === "string")
     throw unreadable("neither sock_diag nor /proc/net/tcp can be read", fallbackErrno, read);
-  return { ...read, fallbackErrno };
+  return { ...read, fallbackErrno, bpfErrno };
+}
+
+/**
+ * Reads connections with BPF, after listeners with sock_diag. A chain of the kernel's table is read again if it changes
+ * meanwhile, so no second reading is needed.
+ *
+ * @returns the name of an errno on failure: EAGAIN if the table changed too much
+ */
+async function readWithBpf(query: SocketQuery, visit: SocketVisit): Promise<TableRead | string> {
+  const states = (query.states ?? ALL_STATES) & (1 << TCP_LISTEN);
+  const listeners = states === 0 ? undefined : await readNetlink({ ...query, states }, visit, DATAGRAM_BYTES);
+  if (typeof listeners === "number") return errnoName(-listeners);
+  const { sockets = 0 } = listeners?.table ?? {};
+  if (listeners?.wasEnded) return { ...listeners.table, source: "bpf" };
+  const read = await readHash(query, visit);
+  if (typeof read === "number") return errnoName(-read);
+  if (read.wasInterrupted) return errnoName(EAGAIN);
+  return { source: "bpf", fallbackErrno: undefined, sockets: sockets + read.sockets, wasInterrupted: false };
 }
 
 interface NetlinkRead {
@@ -188,34 +206,6 @@ async function readProc(query: SocketQuery, visit: SocketVisit): Promise<TableRe
   }
   if (!wasOpened) return errno;
   return { source: "/proc/net/tcp", fallbackErrno: undefined, sockets, wasInterrupted: false };
-}
-
-/** A single pass: moves the view, applies the test and calls the visitor. */
-class Pass {
-  sockets = 0;
-  wasEnded = false;
-  readonly fingerprint = new DumpFingerprint();
-  readonly each: DiagVisit;
-
-  constructor(socket: DiagSocket, visit: SocketVisit, test: ((socket: SocketView) => boolean) | undefined) {
-    this.each = (offset, end) => {
-      socket.move(offset, end);
-      if (test && !test(socket)) return true;
-      this.sockets++;
-      this.fingerprint.add(socket.cookie);
-      if (visit(socket) !== false) return true;
-      this.wasEnded = true;
-      return false;
-    };
-  }
-}
-
-async function turns(next: (visit: DiagVisit) => boolean, { each }: Pass): Promise<void> {
-  for (let turnMs = performance.now(); next(each); ) {
-    if (performance.now() - turnMs < TURN_MS) continue;
-    await setImmediate();
-    turnMs = performance.now();
-  }
 }
 
 function unreadable(what: string, netlinkErrno: string | undefined, procErrno?: string): AppError {

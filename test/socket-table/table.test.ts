@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { forEachSocket, stateMask } from "../../src/socket-table/table.js";
 import { parseIp } from "../../src/util/address.js";
+import { canUseBpf } from "../support/bpf.js";
 import { ROOT } from "../support/library.js";
 import { canMakeNamespaces, makeNamespace } from "../support/namespace.js";
 import { connectForeign, startForeignServer } from "../support/peers.js";
@@ -13,7 +14,7 @@ interface Read {
   readonly rows: string[];
 }
 interface Kinds {
-  readonly results: { readonly query: string; readonly diag: Read; readonly proc: Read }[];
+  readonly results: { readonly query: string; readonly diag: Read; readonly proc: Read; readonly bpf?: Read }[];
   readonly ss: string;
 }
 
@@ -45,15 +46,20 @@ function fromSs(line: string): string {
 }
 
 describe.skipIf(!canMakeNamespaces())("sockets of every kind, in their own namespace", () => {
-  it("are the same from sock_diag, from /proc and in ss, row by row", async () => {
+  it("are the same from sock_diag, from /proc, from BPF and in ss, row by row", async () => {
     const program = fileURLToPath(new URL("../support/programs/socket-kinds.mjs", import.meta.url));
-    const options = JSON.stringify({ dist: `${ROOT}dist` });
+    const hasBpf = canUseBpf();
+    const options = JSON.stringify({ dist: `${ROOT}dist`, hasBpf });
     const made = start("ip", ["netns", "exec", makeNamespace(), process.execPath, program, options]);
     const { code, stdout, stderr } = await made.exited(50_000);
     expect(stderr).toBe("");
     expect(code).toBe(0);
     const { results, ss } = JSON.parse(stdout) as Kinds;
-    for (const { query, diag, proc } of results) {
+    // BPF reads nothing but states and endpoints of connections.
+    const known = (row: string) => (row.includes(" LISTEN ") ? row : row.split(" ").slice(0, 6).join(" "));
+    for (const { query, diag, proc, bpf } of results) {
+      if (hasBpf) expect(bpf!.rows.map(known), query).toEqual(diag.rows.map(known).sort());
+      if (hasBpf) expect(bpf!.source).toBe("bpf");
       expect(diag.source).toBe("sock_diag");
       expect(proc.source).toBe("/proc/net/tcp");
       expect(proc.rows, query).toEqual(diag.rows);

@@ -2,6 +2,10 @@
 // of a port, or a summary of the host.
 import { paintFor } from "../../output/terminal/paint.js";
 import type { PortExtras } from "../../output/text/ports/summary.js";
+import type { Pressure } from "../../results/sockets/pressure.js";
+import type { SocketTable } from "../../results/sockets/socket-table.js";
+import type { Churn } from "../../socket-table/churn.js";
+import type { PressureOptions } from "../../socket-table/ports/pressure.js";
 import type { SocketFilter } from "../../socket-table/summary.js";
 import { printableJson } from "../../util/printable.js";
 import { readListeners } from "./listening.js";
@@ -23,44 +27,62 @@ interface Reading {
   readonly isAbove?: boolean;
 }
 
-/** @param rates connections opened and closed since the previous reading */
+/** @param churn counts connections opened and closed since the previous reading */
 export async function readAsText(
   target: PortTarget | undefined,
   options: PortsCommandOptions,
-  rates?: PortExtras["rates"],
+  churn?: Churn,
 ): Promise<Reading> {
   const { top } = options;
   const paint = paintFor(process.stdout);
   const filter = { ...toFilter(target, options), top };
   if (options.pressure || options.metrics) return readPressure(filter, options);
   if (options.listening) return readListeners(target, options);
-  const { socketTable } = await import("../../socket-table/summary.js");
+  const { readOverview } = await import("../../socket-table/overview.js");
   if (options.json) {
-    const table = await socketTable(filter);
+    const { tables } = await readOverview({ cover: filter, tables: [filter], churn });
+    const [table] = tables as [SocketTable];
     await formatReadNote(table);
     const owners = await ownersOf(target, options);
+    const rates = churn?.rates();
     return {
       text: printableJson({ ...table, ...(owners && { owners }), ...(rates && { rates }) }),
       sockets: table.sockets,
     };
   }
   const { hasSockets, overviewText, portText } = await import("../../output/text/ports/summary.js");
-  const extras = { top, rates, filter: conditions(options), owners: await ownersOf(target, options) };
+  const extras = { top, filter: conditions(options), owners: await ownersOf(target, options) };
+  const pressure = pressureFilter(target, options);
+  // The pressure includes sockets of all states and, for IPv4, IPv4-mapped ones, so a filter needs a reading of its own.
+  const isFiltered = filter.states !== undefined || filter.family !== undefined;
+  const shared = { cover: filter, churn, pressure: isFiltered ? undefined : pressure };
+  const pressureOf = async (read: Pressure | undefined) =>
+    read ?? (await import("../../socket-table/ports/pressure.js")).pressure(pressure);
   if (target) {
     const { port, ip, ...others } = filter;
-    const local = await socketTable({ ...others, localPort: port, localIp: ip, top: ALL });
-    const remote = await socketTable({ ...others, ...clientsOf(target, options), top: ALL });
+    const read = await readOverview({
+      ...shared,
+      tables: [
+        { ...others, localPort: port, localIp: ip, top: ALL },
+        { ...others, ...clientsOf(target, options), top: ALL },
+      ],
+    });
+    const [local, remote] = read.tables as [SocketTable, SocketTable];
+    const rates = churn?.rates();
     await formatReadNote(local);
     if (!hasSockets({ local, remote })) return { text: await nothingFor(target, options), sockets: 0 };
-    const pressure = remote.outgoing > 0 ? await pressureOf(target, options) : undefined;
-    return { text: portText(target, { local, remote }, { ...extras, pressure }, paint), sockets: 1 };
+    const perDestination = remote.outgoing > 0 ? await pressureOf(read.pressure) : undefined;
+    const more = { ...extras, rates, pressure: perDestination };
+    return { text: portText(target, { local, remote }, more, paint), sockets: 1 };
   }
-  const table = await socketTable(filter);
+  const read = await readOverview({ ...shared, tables: [filter] });
+  const [table] = read.tables as [SocketTable];
+  const rates = churn?.rates();
   await formatReadNote(table);
   if (table.sockets === 0 && exitCodeFor(0, target, options) !== 0)
     return { text: await nothingFor(target, options), sockets: 0 };
-  const pressure = await pressureOf(target, options);
-  return { text: overviewText(table, { ...extras, pressure }, paint), sockets: table.sockets };
+  const more = { ...extras, rates, pressure: await pressureOf(read.pressure) };
+  return { text: overviewText(table, more, paint), sockets: table.sockets };
 }
 
 /** Matches sockets whose peer is the endpoint, and one of --peer's addresses if given. */
@@ -75,10 +97,6 @@ async function ownersOf(target: PortTarget | undefined, options: PortsCommandOpt
   return (await import("../../socket-table/listeners/owners.js")).countByOwner(toQuery(target, options));
 }
 
-async function pressureOf(
-  target: PortTarget | undefined,
-  options: PortsCommandOptions,
-): Promise<PortExtras["pressure"]> {
-  const { pressure } = await import("../../socket-table/ports/pressure.js");
-  return pressure({ ...toFilter(target, options), memory: false, top: options.top, connectionsOnly: true });
+function pressureFilter(target: PortTarget | undefined, options: PortsCommandOptions): PressureOptions {
+  return { ...toFilter(target, options), memory: false, top: options.top, connectionsOnly: true };
 }

@@ -1,7 +1,7 @@
 // Runs `fourtuple ports`: chooses what to read and how to show it.
 
 import { print, printFile, printNote } from "../../output/terminal/output.js";
-import type { PortExtras } from "../../output/text/ports/summary.js";
+import type { Churn } from "../../socket-table/churn.js";
 import { AppError } from "../../util/errors.js";
 import { enterNamespace } from "./netns.js";
 import { exitCodeFor, nothingFor } from "./nothing.js";
@@ -49,7 +49,7 @@ export async function runPorts(at: string | undefined, options: PortsCommandOpti
     return isAbove ? 1 : exitCodeFor(sockets, target, options);
   }
   const { watch } = await import("./watch.js");
-  const readText = async (rates: PortExtras["rates"]) => (await readAsText(target, options, rates)).text;
+  const readText = async (churn: Churn) => (await readAsText(target, options, churn)).text;
   return watch(toQuery(target, options), readText, isForPrograms(options));
 }
 

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { openLive } from "../../output/terminal/live.js";
 import { print, printFile, shownOn } from "../../output/terminal/output.js";
-import { Churn, type Rates } from "../../socket-table/churn.js";
+import { Churn } from "../../socket-table/churn.js";
 import type { SocketQuery } from "../../socket-table/query.js";
 import { EXIT_CODES, onStopSignals } from "../signals.js";
 
@@ -16,7 +16,7 @@ const EVERY_MS = 1000;
  */
 export async function watch(
   query: SocketQuery,
-  read: (rates: Rates | undefined) => Promise<string>,
+  read: (churn: Churn) => Promise<string>,
   isForPrograms: boolean,
 ): Promise<number> {
   const ending = new AbortController();
@@ -33,7 +33,7 @@ export async function watch(
   try {
     while (!ending.signal.aborted) {
       const startMs = performance.now();
-      last = await read(await churn.read());
+      last = await read(churn);
       if (live) live.show(trim(shownOn(process.stdout, last)));
       else if (isForPrograms) printFile(`${last}\n`);
       else print(last);

@@ -2,7 +2,7 @@
 import { z } from "../../util/zod.js";
 import { count, type TypeOf } from "../fields.js";
 
-export const source = z.enum(["sock_diag", "/proc/net/tcp"]);
+export const source = z.enum(["sock_diag", "bpf", "/proc/net/tcp"]);
 /** Source of socket-table rows. */
 export type SourceName = TypeOf<typeof source>;
 

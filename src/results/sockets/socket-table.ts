@@ -11,6 +11,12 @@ export const reading = {
   elapsedMs: milliseconds,
   source,
   fallbackErrno: z.string().optional().describe("name of the errno if sock_diag could not be used"),
+  bpfErrno: z
+    .string()
+    .optional()
+    .describe(
+      "name of the errno if the table is large enough for BPF, but BPF could not be used: EPERM without CAP_BPF and CAP_PERFMON, ENOENT if the kernel does not describe its types",
+    ),
   wasInterrupted: z.boolean(),
 };
 

@@ -53,6 +53,8 @@ class Endpoints {
 
 /** Totals over all added sockets. */
 export class Aggregate {
+  /** Number of sockets added, including listeners. */
+  sockets = 0;
   private readonly addresses: AddressIndex;
   private readonly listening: ListenerSet;
   private readonly states = new Int32Array(TCP_STATES.length + 4);
@@ -77,6 +79,7 @@ export class Aggregate {
 
   add(socket: SocketView): void {
     const { state, localPort } = socket;
+    this.sockets++;
     this.states[state]!++;
     this.localPorts[localPort]!++;
     if (socket.family === 4) this.ipv4++;

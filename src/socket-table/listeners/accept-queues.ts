@@ -47,7 +47,7 @@ export async function listenerQueues(filter: SocketFilter): Promise<ListenerQueu
       endpoints.set(key, row);
     };
   });
-  await readTable(toQuery({ ...filter, memory: false }), () => {
+  await readTable({ ...toQuery({ ...filter, memory: false }), tuplesOnly: true }, () => {
     states = new Int32Array(TCP_STATES.length);
     return ({ state }) => {
       states[state]!++;

@@ -4,7 +4,7 @@ import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
 import type { SourceName } from "../../results/sockets/owners.js";
 import type { ListenerRow } from "../../results/sockets/socket-table.js";
 import { formatEndpoint } from "../../util/endpoint.js";
-import type { AddressIndex } from "../addresses.js";
+import { AddressIndex } from "../addresses.js";
 import { PairIndex } from "../aggregate/dense-index.js";
 import type { SocketQuery } from "../query.js";
 import { isWildcard } from "../socket-test.js";
@@ -69,6 +69,22 @@ function withAccepted(rows: readonly ListenerRow[], accepted: Iterable<Accepted>
     const { sharedBy, established } = listeners.get(formatEndpoint(row.ip, row.port))!;
     return { ...row, sharedBy, established };
   });
+}
+
+/** The namespace's listeners and the numbers of their addresses, for several summaries of one reading. */
+export class KnownListeners {
+  readonly addresses: AddressIndex;
+  readonly listening: ListenerSet;
+
+  static async read(source: SourceName | undefined): Promise<KnownListeners> {
+    const addresses = new AddressIndex();
+    return new KnownListeners(addresses, await ListenerSet.read(addresses, source));
+  }
+
+  private constructor(addresses: AddressIndex, listening: ListenerSet) {
+    this.addresses = addresses;
+    this.listening = listening;
+  }
 }
 
 /** Distinguishes accepted connections from those opened here: a listening socket has their local endpoint. */

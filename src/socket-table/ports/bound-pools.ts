@@ -8,10 +8,10 @@ import type { SourceName } from "../../results/sockets/owners.js";
 import type { BoundPoolRow } from "../../results/sockets/pressure.js";
 import type { AddressIndex } from "../addresses.js";
 import { Counts, PairIndex } from "../aggregate/dense-index.js";
-import type { ListenerSet } from "../listeners/listeners.js";
+import type { KnownListeners, ListenerSet } from "../listeners/listeners.js";
 import { ALL_STATES } from "../query.js";
 import { isWildcard } from "../socket-test.js";
-import { readTable } from "../table.js";
+import { readTable, type SocketVisit } from "../table.js";
 import type { SocketView } from "../view.js";
 import { PRESSURE_MARK } from "./marks.js";
 import type { PortPoolSize } from "./port-pool.js";
@@ -22,7 +22,8 @@ import type { PortPoolSize } from "./port-pool.js";
  */
 const BOUND_INACTIVE = 13;
 const CLOSE = 7;
-const STATES = (ALL_STATES & ~(1 << TCP_LISTEN)) | (1 << BOUND_INACTIVE);
+const CONNECTED = ALL_STATES & ~(1 << TCP_LISTEN);
+const UNCONNECTED = (1 << CLOSE) | (1 << BOUND_INACTIVE);
 /** Minimum number of ports. Fewer allow no conclusion. */
 const LEAST = 16;
 /** Bound ports have a single parity until this share of it is in use. */
@@ -30,28 +31,50 @@ const NEARLY = 0.9;
 /** Minimum ratio of the two parities. Explicitly bound ports are distributed evenly. */
 const LOPSIDED = 2;
 
-interface Conditions {
-  /** Selects source addresses. */
-  readonly isWanted: (sourceId: number) => boolean;
-  readonly source: SourceName | undefined;
-}
-
 /**
- * Returns pools of bound ports, highest share first. Connections to a single destination form no pool, because it makes
- * no difference there.
+ * Pools of bound ports. Connections to a single destination form no pool, because it makes no difference there.
  */
-export async function readBoundPools(
-  addresses: AddressIndex,
-  listening: ListenerSet,
-  pool: PortPoolSize,
-  { isWanted, source }: Conditions,
-): Promise<BoundPoolRow[]> {
-  let ports = new SourcePorts(addresses, listening, pool);
-  await readTable({ states: STATES, source }, () => {
-    ports = new SourcePorts(addresses, listening, pool);
+export class BoundPools {
+  private readonly known: KnownListeners;
+  private readonly pool: PortPoolSize;
+  private readonly source: SourceName | undefined;
+  private ports: SourcePorts;
+
+  constructor(known: KnownListeners, pool: PortPoolSize, source: SourceName | undefined) {
+    this.known = known;
+    this.pool = pool;
+    this.source = source;
+    this.ports = new SourcePorts(known, pool);
+  }
+
+  /** Visits connections in a reading that includes all of them, for readTable(). */
+  readonly begin = (): SocketVisit => {
+    const ports = new SourcePorts(this.known, this.pool);
+    this.ports = ports;
     return (socket) => ports.add(socket);
-  });
-  return ports.rows(isWanted).sort((a, b) => b.share - a.share || (a.sourceIp < b.sourceIp ? -1 : 1));
+  };
+
+  async readConnections(): Promise<void> {
+    await readTable({ states: CONNECTED, source: this.source, tuplesOnly: true }, this.begin);
+  }
+
+  /** Reads sockets that are bound but neither listen nor connect. */
+  async readUnconnected(): Promise<void> {
+    const { ports } = this;
+    await readTable({ states: UNCONNECTED, source: this.source }, () => {
+      ports.clearUnconnected();
+      return (socket) => ports.addUnconnected(socket);
+    });
+  }
+
+  /**
+   * Returns the pools of some source addresses, highest share first.
+   *
+   * @param isWanted selects source addresses
+   */
+  rows(isWanted: (sourceId: number) => boolean): BoundPoolRow[] {
+    return this.ports.rows(isWanted).sort((a, b) => b.share - a.share || (a.sourceIp < b.sourceIp ? -1 : 1));
+  }
 }
 
 /** Ports of the range in use, by source address. */
@@ -64,7 +87,7 @@ class SourcePorts {
   private readonly users = new Counts();
   private readonly firstTriple = new Counts();
   /** 1 for a port held by an unconnected socket. */
-  private readonly idle = new Counts();
+  private idle = new Counts();
   private readonly endpoints = new PairIndex();
   /** Pairs of (source address, destination). */
   private readonly triples = new PairIndex();
@@ -72,21 +95,29 @@ class SourcePorts {
   /** Ports bound on all addresses. */
   private readonly onAll = new Set<number>();
 
-  constructor(addresses: AddressIndex, listening: ListenerSet, pool: PortPoolSize) {
+  constructor({ addresses, listening }: KnownListeners, pool: PortPoolSize) {
     this.addresses = addresses;
     this.listening = listening;
     this.pool = pool;
   }
 
-  add(socket: SocketView): void {
-    const { localPort: port, state } = socket;
+  clearUnconnected(): void {
+    this.idle = new Counts();
+    this.onAll.clear();
+  }
+
+  addUnconnected(socket: SocketView): void {
+    const { localPort: port } = socket;
     const { first, last } = this.pool.range;
     if (port < first || port > last) return;
-    if (state === CLOSE || state === BOUND_INACTIVE) {
-      if (isWildcard(socket)) this.onAll.add(port);
-      else this.idle.set(this.ports.idOf(this.addresses.local(socket), port), 1);
-      return;
-    }
+    if (isWildcard(socket)) this.onAll.add(port);
+    else this.idle.set(this.ports.idOf(this.addresses.local(socket), port), 1);
+  }
+
+  add(socket: SocketView): void {
+    const { localPort: port } = socket;
+    const { first, last } = this.pool.range;
+    if (port < first || port > last) return;
     const source = this.addresses.local(socket);
     if (this.listening.hasAccepted(socket, source)) return;
     const destination = this.endpoints.idOf(this.addresses.remote(socket), socket.remotePort);
@@ -107,6 +138,7 @@ class SourcePorts {
     const even = new Counts();
     for (let id = 0; id < this.ports.size; id++) {
       const source = this.ports.first(id);
+      if (this.users.get(id) === 0 && this.idle.get(id) === 0) continue;
       inUse.add(source);
       if (this.idle.get(id) > 0) idle.add(source);
       if (this.users.get(id) !== 1) continue;

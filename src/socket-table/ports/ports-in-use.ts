@@ -76,7 +76,7 @@ export interface PortFields {
 export async function portFields(query: PortFieldQuery = {}): Promise<PortFields> {
   const index = new AddressIndex();
   const listening = await ListenerSet.read(index, query.source);
-  const sockets = { ...query, wildcardListeners: true };
+  const sockets = { ...query, wildcardListeners: true, tuplesOnly: true };
   const counts = await countByAddress(index, sockets);
   const limit = query.limit ?? DEFAULT_LIMIT;
   const ids =

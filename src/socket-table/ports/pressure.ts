@@ -14,16 +14,17 @@ export type {
 } from "../../results/sockets/pressure.js";
 
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
-import { AddressIndex } from "../addresses.js";
 import { topIds } from "../aggregate/dense-index.js";
 import { Triples } from "../aggregate/triples.js";
 import { type SocketFilter, toQuery } from "../filter.js";
-import { ListenerSet } from "../listeners/listeners.js";
-import { scanOwners } from "../listeners/owners.js";
+import { KnownListeners } from "../listeners/listeners.js";
+import { type ScannedOwners, scanOwners } from "../listeners/owners.js";
 import { ALL_STATES } from "../query.js";
-import { readTable } from "../table.js";
-import { readBoundPools } from "./bound-pools.js";
-import { readPool } from "./port-pool.js";
+import { readTogether, type SummaryPart } from "../sources/together.js";
+import { describeReading, type ReadingStart, startReading } from "../summary.js";
+import type { SocketQuery, SocketVisit, TableRead } from "../table.js";
+import { BoundPools } from "./bound-pools.js";
+import { type PortPoolSize, readPool } from "./port-pool.js";
 import { readTranslatedPorts } from "./translated-ports.js";
 
 const TOP = 10;
@@ -53,56 +54,91 @@ export interface PressureOptions extends Omit<SocketFilter, "states"> {
  * @see Linux ip-sysctl.rst, ip_local_port_range and ip_local_reserved_ports
  */
 export async function pressure(options: PressureOptions = {}): Promise<Pressure> {
-  const takenAt = new Date();
-  const startMs = performance.now();
-  const { family, process, connectionsOnly, ...filter } = options;
-  const top = options.top ?? TOP;
-  const query = { ...toQuery({ ...filter, states: undefined, memory: false }), states: CONNECTION_STATES };
-  const ports = query.either?.ports?.[0];
-  const addresses = new AddressIndex();
-  const listening = await ListenerSet.read(addresses, query.source);
-  const pool = readPool(listening);
-  const owners = process ? await scanOwners() : undefined;
-  let triples = new Triples(addresses, listening, pool.range, owners);
-  const read = await readTable(query, () => {
-    triples = new Triples(addresses, listening, pool.range, owners);
+  const start = startReading();
+  const known = await KnownListeners.read(options.source);
+  const owners = options.process ? await scanOwners() : undefined;
+  const part = new PressureSummary(options, known, owners);
+  const bound = options.connectionsOnly ? undefined : new BoundPools(known, part.pool, part.query.source);
+  // A pool is shared by all destinations, so its ports are counted whatever the filter.
+  const isOneReading = bound !== undefined && !part.isFiltered && !owners;
+  const read = await readTogether(
+    part.query,
+    isOneReading ? [part, { query: part.query, begin: bound.begin }] : [part],
+  );
+  const result = part.result(start, read);
+  if (!bound) return result;
+  if (!isOneReading) await bound.readConnections();
+  await bound.readUnconnected();
+  const { remote, either } = part.query;
+  const { family, top = TOP } = options;
+  const translated = await readTranslatedPorts(known.addresses, { family, remote, either, top });
+  return { ...result, elapsedMs: performance.now() - start.startMs, bound: bound.rows(part.isWanted), translated };
+}
+
+/** Port pressure as part of a reading. */
+export class PressureSummary implements SummaryPart {
+  readonly query: SocketQuery;
+  readonly pool: PortPoolSize;
+  /** Whether only some destinations are requested. */
+  readonly isFiltered: boolean;
+  private readonly options: PressureOptions;
+  private readonly known: KnownListeners;
+  private readonly owners: ScannedOwners | undefined;
+  private triples: Triples;
+
+  /** @param owners if undefined, rows have no owners */
+  constructor(options: PressureOptions, known: KnownListeners, owners?: ScannedOwners) {
+    const { family, process: _, connectionsOnly: __, ...filter } = options;
+    const query = toQuery({ ...filter, states: undefined, memory: false });
+    this.query = { ...query, states: CONNECTION_STATES, tuplesOnly: owners === undefined };
+    this.isFiltered = family !== undefined || query.either !== undefined || query.remote !== undefined;
+    this.options = options;
+    this.known = known;
+    this.owners = owners;
+    this.pool = readPool(known.listening);
+    this.triples = this.newTriples();
+  }
+
+  begin(): SocketVisit {
+    const { family } = this.options;
+    const ports = this.query.either?.ports?.[0];
+    const triples = this.newTriples();
+    this.triples = triples;
     return (socket) => {
       if (family !== undefined && family !== (socket.remoteIpv4 >= 0 ? 4 : 6)) return;
       if (ports && (socket.remotePort < ports.first || socket.remotePort > ports.last)) return;
       triples.add(socket);
     };
-  });
-  triples.leaveOutServers();
-  const shares = (id: number) => triples.inUse.get(id) / triples.capacity(id, pool.capacity);
-  let marked = 0;
-  for (let id = 0; id < triples.index.size; id++) if (shares(id) >= PRESSURE_MARK) marked++;
-  const isFiltered = family !== undefined || query.either !== undefined || query.remote !== undefined;
-  const isWanted = (sourceId: number) => !isFiltered || triples.hasSource(sourceId);
-  const whole = connectionsOnly
-    ? undefined
-    : {
-        bound: await readBoundPools(addresses, listening, pool, { isWanted, source: query.source }),
-        translated: await readTranslatedPorts(addresses, { family, remote: query.remote, either: query.either, top }),
-      };
-  return {
-    kind: "pressure",
-    version: 1,
-    takenAt: takenAt.toISOString(),
-    elapsedMs: performance.now() - startMs,
-    source: read.source,
-    fallbackErrno: read.fallbackErrno,
-    wasInterrupted: read.wasInterrupted,
-    portRange: pool.range,
-    reservedPorts: pool.reserved,
-    listeningPorts: pool.listening,
-    kernelCapacity: pool.capacity,
-    outgoing: triples.outgoing,
-    distinct: triples.distinct,
-    marked,
-    rows: topIds(triples.index.size, top, shares, (a, b) => triples.compare(a, b)).map((id) =>
-      triples.row(id, pool.capacity),
-    ),
-    ...whole,
-    ...(owners && { unreadable: owners.unreadable, isHiding: owners.isHiding }),
-  };
+  }
+
+  /** Returns whether a source address belongs to the requested destinations. */
+  readonly isWanted = (sourceId: number): boolean => !this.isFiltered || this.triples.hasSource(sourceId);
+
+  /** Returns the pressure, without bound pools and NAT's ports. */
+  result(start: ReadingStart, read: TableRead): Pressure {
+    const { triples, pool, owners } = this;
+    triples.leaveOutServers();
+    const shares = (id: number) => triples.inUse.get(id) / triples.capacity(id, pool.capacity);
+    let marked = 0;
+    for (let id = 0; id < triples.index.size; id++) if (shares(id) >= PRESSURE_MARK) marked++;
+    const top = topIds(triples.index.size, this.options.top ?? TOP, shares, (a, b) => triples.compare(a, b));
+    return {
+      kind: "pressure",
+      version: 1,
+      ...describeReading(start, read),
+      portRange: pool.range,
+      reservedPorts: pool.reserved,
+      listeningPorts: pool.listening,
+      kernelCapacity: pool.capacity,
+      outgoing: triples.outgoing,
+      distinct: triples.distinct,
+      marked,
+      rows: top.map((id) => triples.row(id, pool.capacity)),
+      ...(owners && { unreadable: owners.unreadable, isHiding: owners.isHiding }),
+    };
+  }
+
+  private newTriples(): Triples {
+    return new Triples(this.known.addresses, this.known.listening, this.pool.range, this.owners);
+  }
 }

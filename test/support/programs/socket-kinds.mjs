@@ -1,11 +1,11 @@
-// Creates a socket of every kind in its network namespace and prints the socket table as JSON, as read by both of our
-// sources and by ss. Options: { dist }, the folder of the built library.
+// Creates a socket of every kind in its network namespace and prints the socket table as JSON, as read by all of our
+// sources and by ss. Options: { dist, hasBpf }, the folder of the built library and whether BPF may be used.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
-const { dist } = JSON.parse(process.argv[2]);
+const { dist, hasBpf } = JSON.parse(process.argv[2]);
 const { forEachSocket } = await import(`${dist}/socket-table/table.js`);
 const { libc } = await import(`${dist}/linux/syscalls/libc.js`);
 const { connectTo, openTcp, sendBytes } = await import(`${dist}/linux/syscalls/socket.js`);
@@ -167,7 +167,8 @@ for (const query of queries) {
     await read({ ...query, source: "sock_diag" }),
     await read({ ...query, source: "/proc/net/tcp" }),
   ];
-  results.push({ query: JSON.stringify(query), diag, proc });
+  const bpf = hasBpf ? await read({ ...query, tuplesOnly: true, source: "bpf" }) : undefined;
+  results.push({ query: JSON.stringify(query), diag, proc, bpf });
 }
 const ss = runSs("-Htane");
 console.log(JSON.stringify({ results, ss }));

@@ -131,7 +131,7 @@ function facts(target: PortName, { local, remote }: PortSides, extras: PortExtra
     ["memory", memory(local)],
     [local.memory ? "clients' memory" : "memory", memory(remote)],
     ["", memoryNote(local) ?? memoryNote(remote)],
-    ["source", source(local, local.elapsedMs + remote.elapsedMs)],
+    ["source", source(local)],
   ];
 }
 
@@ -184,6 +184,7 @@ function hasMemory(used: MemorySummary | undefined): used is MemorySummary {
   return used !== undefined && used.sockets > 0;
 }
 
-function source(table: SocketTable, elapsedMs = table.elapsedMs): string {
-  return `the kernel's socket table (${table.source}), read in ${formatDuration(elapsedMs)}`;
+function source({ source: name, bpfErrno, elapsedMs }: SocketTable): string {
+  const refused = bpfErrno === undefined ? "" : `; BPF unavailable: ${bpfErrno}`;
+  return `the kernel's socket table (${name}${refused}), read in ${formatDuration(elapsedMs)}`;
 }

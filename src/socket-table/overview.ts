@@ -1,0 +1,37 @@
+// Several summaries from a single reading of the table: those that `fourtuple ports` shows together.
+import type { Pressure } from "../results/sockets/pressure.js";
+import type { SocketTable } from "../results/sockets/socket-table.js";
+import type { Churn } from "./churn.js";
+import { type SocketFilter, toQuery } from "./filter.js";
+import { KnownListeners } from "./listeners/listeners.js";
+import { type PressureOptions, PressureSummary } from "./ports/pressure.js";
+import { readTogether } from "./sources/together.js";
+import { type SummaryOptions, startReading, TableSummary } from "./summary.js";
+
+export interface OverviewRequest {
+  /** Matches at least the sockets that the summaries match. */
+  readonly cover: SocketFilter;
+  readonly tables: readonly SummaryOptions[];
+  /** Without pools of bound ports and NAT's ports, both of which need separate readings. */
+  readonly pressure?: PressureOptions | undefined;
+  readonly churn?: Churn | undefined;
+}
+
+export interface Overview {
+  /** In the order of the request. */
+  readonly tables: readonly SocketTable[];
+  readonly pressure: Pressure | undefined;
+}
+
+/** @throws {AppError} E_PERMISSION or E_SYSTEM when the table cannot be read */
+export async function readOverview({ cover, tables, pressure, churn }: OverviewRequest): Promise<Overview> {
+  const start = startReading();
+  const known = await KnownListeners.read(cover.source);
+  const summaries = tables.map((options) => new TableSummary(options, known));
+  const ports = pressure && new PressureSummary(pressure, known);
+  const parts = [...summaries, ports, churn].filter((part) => part !== undefined);
+  const read = await readTogether({ ...toQuery(cover), tuplesOnly: true }, parts);
+  const results: SocketTable[] = [];
+  for (const summary of summaries) results.push(await summary.result(start, read));
+  return { tables: results, pressure: ports?.result(start, read) };
+}

@@ -1,0 +1,69 @@
+// Reads connections with a BPF program (linux/bpf/), which costs a fraction of sock_diag's time per socket, but some
+// milliseconds at the start, and privileges: CAP_BPF and CAP_PERFMON.
+import { HashDump } from "../../linux/bpf/hash-dump.js";
+import { DiagSocket } from "../../linux/netlink/diag-socket.js";
+import { readSockstat } from "../../linux/proc/procfs.js";
+import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
+import { interfaceIndex } from "../../linux/syscalls/interface-names.js";
+import type { PortRange } from "../../util/endpoint.js";
+import { ALL_STATES, type EndQuery, type SocketQuery } from "../query.js";
+import { toTest } from "../socket-test.js";
+import { Pass, type SocketVisit, turns } from "./pass.js";
+
+/** Number of sockets from which the program pays. */
+export const WORTH_SOCKETS = 20_000;
+const HASHED = ALL_STATES & ~(1 << TCP_LISTEN);
+
+/** Returns whether a query is for connections, of which it needs nothing that the program does not read. */
+export function suitsHash({ tuplesOnly, memory, info, states = ALL_STATES, source }: SocketQuery): boolean {
+  if (!tuplesOnly || memory || info || (states & HASHED) === 0 || (states & ~ALL_STATES) !== 0) return false;
+  if (source !== undefined) return source === "bpf";
+  const { "TCP.inuse": inUse = 0, "TCP.tw": timeWait = 0 } = readSockstat();
+  return inUse + timeWait >= WORTH_SOCKETS;
+}
+
+export interface HashRead {
+  readonly sockets: number;
+  /** Chains changed while they were read, even when that was repeated. */
+  readonly wasInterrupted: boolean;
+  readonly wasEnded: boolean;
+}
+
+/**
+ * Visits the sockets that match, in all states but LISTEN.
+ *
+ * @returns a negative errno if the program is refused, or cannot read the table to its end; see HashDump.error
+ */
+export async function readHash(query: SocketQuery, visit: SocketVisit): Promise<HashRead | number> {
+  const { local, remote, either, family, states = ALL_STATES } = query;
+  const dump = new HashDump({
+    family,
+    states: states & HASHED,
+    localPorts: hull(local),
+    remotePorts: hull(remote),
+    eitherPorts: hull(either),
+  });
+  try {
+    const isExact = [local, remote, either].every((end) => end === undefined || isSingleRange(end));
+    const pass = new Pass(new DiagSocket(dump.bytes), visit, isExact ? undefined : toTest(query, interfaceIndex));
+    await turns((each) => dump.next(each), pass);
+    if (dump.error !== 0) return dump.error;
+    return { sockets: pass.sockets, wasInterrupted: dump.wasInterrupted, wasEnded: pass.wasEnded };
+  } finally {
+    dump.close();
+  }
+}
+
+function isSingleRange({ ports, addresses, oneOf }: EndQuery): boolean {
+  return ports?.length === 1 && !addresses && !oneOf;
+}
+
+/** Returns the smallest range that contains all ports of an end, for the program's own test. */
+function hull(end: EndQuery | undefined): PortRange | undefined {
+  if (!end?.ports?.length) return undefined;
+  const { ports } = end;
+  return {
+    first: Math.min(...ports.map(({ first }) => first)),
+    last: Math.max(...ports.map(({ last }) => last)),
+  };
+}

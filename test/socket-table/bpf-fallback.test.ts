@@ -1,0 +1,66 @@
+// Readings of a large table when BPF is refused or fails: they fall back to sock_diag and say why.
+import { beforeEach, expect, it, vi } from "vitest";
+import { overviewText } from "../../src/output/text/ports/summary.js";
+import { socketTable } from "../../src/socket-table/summary.js";
+import { connectForeign, startForeignServer } from "../support/peers.js";
+
+const kernel = vi.hoisted(() => ({ sockets: 1_000_000, error: 0, isInterrupted: false, dumps: 0 }));
+
+vi.mock("../../src/linux/proc/procfs.js", async (importOriginal) => ({
+  ...(await importOriginal<typeof import("../../src/linux/proc/procfs.js")>()),
+  readSockstat: () => ({ "TCP.inuse": kernel.sockets, "TCP.tw": 0 }),
+}));
+
+/** A dump that visits one connection of nobody and then fails, unless it is refused at once. */
+vi.mock("../../src/linux/bpf/hash-dump.js", () => ({
+  HashDump: class {
+    readonly bytes = Buffer.alloc(72, 1);
+    error = 0;
+    readonly wasInterrupted = kernel.isInterrupted;
+
+    constructor() {
+      kernel.dumps++;
+    }
+
+    next(visit: (offset: number, end: number) => unknown): boolean {
+      if (kernel.error !== -1) visit(0, 72);
+      this.error = kernel.error;
+      return false;
+    }
+
+    close(): void {}
+  },
+}));
+
+beforeEach(() => {
+  Object.assign(kernel, { sockets: 1_000_000, error: 0, isInterrupted: false, dumps: 0 });
+});
+
+async function readOne() {
+  const server = await startForeignServer();
+  await connectForeign(server);
+  return socketTable({ localIp: server.ip, localPort: server.port, states: ["ESTABLISHED"] });
+}
+
+it.each([
+  ["without privileges", { error: -1 }, "EPERM"],
+  ["if the kernel refuses the program", { error: -22 }, "EINVAL"],
+  ["if a chain is too long", { error: -7 }, "E2BIG"],
+  ["if chains keep changing", { isInterrupted: true }, "EAGAIN"],
+])("%s, sock_diag is read from the start", async (_, trouble, errno) => {
+  Object.assign(kernel, trouble);
+  const table = await readOne();
+  expect([table.source, table.bpfErrno, table.sockets, kernel.dumps]).toEqual(["sock_diag", errno, 1, 1]);
+  expect(overviewText(table, { top: 10 })).toContain(`(sock_diag; BPF unavailable: ${errno})`);
+});
+
+it("a small table is read from sock_diag, without a remark", async () => {
+  kernel.sockets = 19_999;
+  const table = await readOne();
+  expect([table.source, table.bpfErrno, kernel.dumps]).toEqual(["sock_diag", undefined, 0]);
+});
+
+it("memory is read from sock_diag, whatever the size of the table", async () => {
+  const table = await socketTable({ memory: true });
+  expect([table.source, kernel.dumps]).toEqual(["sock_diag", 0]);
+});
