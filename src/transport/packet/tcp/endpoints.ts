@@ -1,0 +1,31 @@
+// What the stack knows about the two ends of its connections: which connection a packet belongs to, and the addresses
+// of its answers. A client computes both from a connection's number; a server looks them up.
+import type { ConnectionAddresses } from "../../contract.js";
+
+/** Returned by find() if there is no such connection. */
+export const UNKNOWN = -1;
+
+export interface Endpoints {
+  readonly family: 4 | 6;
+  /**
+   * Finds the connection between two addresses in `bytes`.
+   *
+   * @param localAt offset of the address on this side
+   * @returns its number, or UNKNOWN
+   */
+  find(bytes: Uint8Array, localAt: number, remoteAt: number, localPort: number, remotePort: number): number;
+  /**
+   * Writes source and destination address of a connection's packets.
+   *
+   * @param at offset of the source address; the destination address follows it
+   * @returns the sum of both as 16-bit words, below 2^22
+   */
+  writeAddresses(id: number, bytes: Uint8Array, at: number): number;
+  localPort(id: number): number;
+  remotePort(id: number): number;
+  /** A connection's number changes. */
+  moved(from: number, to: number): void;
+  /** A connection no longer exists. */
+  ended(id: number): void;
+  addresses(id: number): ConnectionAddresses;
+}

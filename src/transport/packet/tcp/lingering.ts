@@ -1,0 +1,34 @@
+// What follows a FIN: FIN_WAIT_2 and TIME_WAIT, which last a minute each.
+import { STATE, TCP } from "./connections.js";
+import type { TcpState } from "./tcp-state.js";
+
+/** TIME_WAIT, and FIN_WAIT_2 of an orphan (tcp_fin_timeout). */
+const LINGER_MS = 60_000;
+/** Most connections in TIME_WAIT; those beyond are forgotten at once (tcp_max_tw_buckets). */
+const MOST_TIME_WAITS = 131_072;
+
+/** The peer has acknowledged our FIN. */
+export function finAcknowledged(stack: TcpState, id: number): void {
+  const { connections, records } = stack;
+  const state = connections.flags[id]! & STATE;
+  if (state === TCP.lastAck) stack.forget(id);
+  else if (state === TCP.closing) waitOut(stack, id);
+  else {
+    connections.setState(id, TCP.finWait2);
+    records.timers.set(records.need(id), stack.nowMs + LINGER_MS);
+  }
+}
+
+/** Enters TIME_WAIT, or begins it anew. */
+export function waitOut(stack: TcpState, id: number): void {
+  const { connections, records } = stack;
+  if (connections.state(id) !== TCP.timeWait) {
+    if (stack.timeWaits >= MOST_TIME_WAITS) {
+      stack.forget(id);
+      return;
+    }
+    connections.setState(id, TCP.timeWait);
+    stack.timeWaits++;
+  }
+  records.timers.set(records.need(id), stack.nowMs + LINGER_MS);
+}

@@ -1,0 +1,91 @@
+// A worker's TCP in user space (RFC 9293): takes packets from a device, finds their connections, and tells the
+// transport above what happened. One object per worker; nothing in here allocates for a packet.
+import type { NativeBuffer } from "../../../linux/syscalls/libc.js";
+import type { PacketSink } from "../devices/device.js";
+import { ACK_DUE, BLOCKED, STATE, TCP } from "./connections.js";
+import { UNKNOWN } from "./endpoints.js";
+import { answerSyn, arrivedInSynReceived, arrivedInSynSent, repeatHandshake } from "./handshake.js";
+import { icmpArrived } from "./icmp.js";
+import { refuse, sendAck } from "./output.js";
+import { segmentArrived } from "./receiving.js";
+import { FLAG, PACKET } from "./segment.js";
+import { retransmit } from "./sending.js";
+import { CHALLENGES_PER_TURN, DROPPED, TcpState } from "./tcp-state.js";
+
+export class Stack extends TcpState implements PacketSink {
+  /** Sets the clock, sends the ACKs that no data has carried, and handles expired timers. */
+  beginTurn(nowMs: number): void {
+    this.nowMs = Math.floor(nowMs - this.startMs);
+    this.challengesLeft = CHALLENGES_PER_TURN;
+    this.sendAcks();
+    const { timers } = this.records;
+    for (let record = timers.expired(this.nowMs); record >= 0; record = timers.expired(this.nowMs))
+      this.expired(record);
+    for (let left = this.starved.length; left > 0 && this.records.unsent.hasRoom; left--) {
+      const id = this.starved.shift();
+      if (this.connections.has(id, BLOCKED)) this.unblocked(id);
+    }
+  }
+
+  /** Returns how long the stack can wait for packets. */
+  waitMs(nowMs: number): number {
+    if (this.acksDueCount > 0) return 0;
+    const untilTimer = this.records.timers.untilNextMs(nowMs - this.startMs);
+    return this.starved.length > 0 ? Math.min(untilTimer, 10) : untilTimer;
+  }
+
+  packet(buffer: NativeBuffer, at: number, length: number, isTrusted: boolean): void {
+    const { segment, counters } = this;
+    counters.receivedPackets++;
+    this.buffer = buffer;
+    const kind = segment.read(buffer.bytes, at, length, isTrusted);
+    if (kind === PACKET.tcp) this.arrived();
+    else if (kind === PACKET.icmp) icmpArrived(this, segment);
+    else if (kind === PACKET.malformed) counters.malformed++;
+    else if (kind === PACKET.badChecksum) counters.badChecksums++;
+    else counters.otherPackets++;
+  }
+
+  private arrived(): void {
+    const { segment, connections } = this;
+    const id = this.find();
+    const state = id < 0 ? TCP.closed : connections.flags[id]! & STATE;
+    if (state === TCP.synSent) arrivedInSynSent(this, id, segment);
+    else if (state === TCP.synReceived) arrivedInSynReceived(this, id, segment);
+    else if (state === TCP.timeWait && this.isNewer(id)) {
+      this.forget(id);
+      this.arrivedUnknown();
+    } else if (state !== TCP.closed) segmentArrived(this, id, segment);
+    else this.arrivedUnknown();
+  }
+
+  /** Whether a SYN in TIME_WAIT begins a new connection (RFC 9293, 3.10.7.4). */
+  private isNewer(id: number): boolean {
+    const { flags, seq } = this.segment;
+    return (flags & (FLAG.syn | FLAG.ack)) === FLAG.syn && ((seq - this.connections.rcvNxt[id]!) | 0) > 0;
+  }
+
+  private arrivedUnknown(): void {
+    const { segment } = this;
+    const isSyn = (segment.flags & (FLAG.syn | FLAG.ack | FLAG.rst)) === FLAG.syn;
+    const id = isSyn ? this.events.arriving() : UNKNOWN;
+    if (id >= 0) answerSyn(this, id, id);
+    else if (id !== DROPPED) refuse(this, segment);
+  }
+
+  private sendAcks(): void {
+    for (let n = 0; n < this.acksDueCount; n++) {
+      const id = this.acksDue[n]!;
+      if (this.connections.has(id, ACK_DUE)) sendAck(this, id);
+    }
+    this.acksDueCount = 0;
+  }
+
+  private expired(record: number): void {
+    const id = this.records.owner[record]!;
+    const state = this.connections.state(id);
+    if (state === TCP.synSent || state === TCP.synReceived) repeatHandshake(this, id, record);
+    else if (state === TCP.finWait2 || state === TCP.timeWait) this.forget(id);
+    else retransmit(this, id, record);
+  }
+}

@@ -1,0 +1,175 @@
+// The state of a worker's TCP: its connections and their records, clock, counters and limits. stack.ts feeds it with
+// packets; the modules in between implement the protocol.
+import { randomBytes } from "node:crypto";
+import type { NativeBuffer } from "../../../linux/syscalls/libc.js";
+import { SlotQueue } from "../../slot-queue.js";
+import type { PacketDevice } from "../devices/device.js";
+import { ACK_DUE, BLOCKED, Connections, TCP } from "./connections.js";
+import { type Endpoints, UNKNOWN } from "./endpoints.js";
+import { Records } from "./records.js";
+import { RoundTrips } from "./round-trips.js";
+import { ipHeaderBytes, Segment, TCP_HEADER } from "./segment.js";
+
+/** What a stack reports, only while it handles a packet or a timer. Connections are slots. */
+export interface StackEvents {
+  /**
+   * A peer's SYN has arrived at an address of this side that has no such connection.
+   *
+   * @returns the connection's number, or UNKNOWN to refuse it; DROPPED to ignore it
+   */
+  arriving(): number;
+  established(slot: number): void;
+  /** @returns number of bytes taken; the rest waits in the stack */
+  received(slot: number, buffer: NativeBuffer, offset: number, length: number): number;
+  /** Bytes wait in the stack. */
+  queued(slot: number): void;
+  /** A connection whose queue was full can send again. */
+  sent(slot: number): void;
+  /** The peer's FIN, after all data. */
+  ended(slot: number): void;
+  /** The connection does not exist any more, for the reason given. */
+  failed(slot: number, errno: number): void;
+}
+
+/** Returned by arriving(): there is no room, so the peer may try again. */
+export const DROPPED = -2;
+
+/** ICMP errors, as counted. */
+export const ICMP_KINDS = [
+  "net",
+  "host",
+  "protocol",
+  "port",
+  "prohibited",
+  "too-big",
+  "time-exceeded",
+  "other",
+] as const;
+
+const NO_BUFFER = { bytes: Buffer.alloc(0), address: 0 } as NativeBuffer;
+/** Answers to segments that should not have come, per turn. */
+export const CHALLENGES_PER_TURN = 256;
+/** ISNs grow by one every 4 µs (RFC 6528). */
+const ISN_PER_MS = 250;
+
+export class TcpState {
+  readonly connections: Connections;
+  readonly records: Records;
+  readonly roundTrips = new RoundTrips();
+  readonly segment = new Segment();
+  readonly endpoints: Endpoints;
+  readonly device: PacketDevice;
+  readonly events: StackEvents;
+  /** Blocked connections without bytes of their own. */
+  readonly starved = new SlotQueue();
+  readonly counters = {
+    receivedPackets: 0,
+    sentPackets: 0,
+    malformed: 0,
+    badChecksums: 0,
+    otherPackets: 0,
+    refused: 0,
+    challenges: 0,
+    earlierConnections: 0,
+    repeatedSyns: 0,
+    retransmitted: 0,
+    probes: 0,
+    probed: 0,
+    outOfOrder: 0,
+    repeated: 0,
+  };
+  /** ICMP errors by ICMP_KINDS. */
+  readonly icmp = new Float64Array(ICMP_KINDS.length);
+  /** Milliseconds since the stack began, as of the last beginTurn(). */
+  nowMs = 0;
+  challengesLeft = CHALLENGES_PER_TURN;
+  timeWaits = 0;
+  /** Largest segment that we announce, and that we send. */
+  readonly mss: number;
+  sendMss: number;
+  /** Memory of the packet being handled. */
+  buffer: NativeBuffer = NO_BUFFER;
+  protected acksDue = new Int32Array(64);
+  protected acksDueCount = 0;
+  protected readonly startMs = performance.now();
+  private readonly secret = randomBytes(4).readUInt32LE();
+
+  constructor(slots: number, device: PacketDevice, endpoints: Endpoints, events: StackEvents) {
+    this.connections = new Connections(slots);
+    this.connections.onMove = (from, to) => this.renumbered(from, to);
+    this.records = new Records(this.connections);
+    this.device = device;
+    this.endpoints = endpoints;
+    this.events = events;
+    this.mss = this.sendMss = device.mtu - ipHeaderBytes(endpoints.family) - TCP_HEADER;
+  }
+
+  /** Returns the number of the connection that the segment belongs to, or UNKNOWN. */
+  find(): number {
+    const { segment, endpoints } = this;
+    if (segment.family !== endpoints.family) return UNKNOWN;
+    const { bytes, destinationAt, sourceAt, destinationPort, sourcePort } = segment;
+    return endpoints.find(bytes, destinationAt, sourceAt, destinationPort, sourcePort);
+  }
+
+  /** Returns the initial sequence number of a 4-tuple that has the number `key`. */
+  initialSequence(key: number): number {
+    let x = key ^ this.secret;
+    x = Math.imul(x ^ (x >>> 16), 0x45d9f3b);
+    x = Math.imul(x ^ (x >>> 16), 0x45d9f3b);
+    return ((x ^ (x >>> 16)) + this.nowMs * ISN_PER_MS) >>> 0;
+  }
+
+  /** Lowers the size of segments. @returns whether it was higher */
+  limitSegments(bytes: number): boolean {
+    if (bytes >= this.sendMss) return false;
+    this.sendMss = bytes;
+    return true;
+  }
+
+  /** Acknowledges at the end of the turn, unless data sent until then carries the ACK. */
+  oweAck(id: number): void {
+    if (this.connections.has(id, ACK_DUE)) return;
+    this.connections.add(id, ACK_DUE);
+    this.queueAck(id);
+  }
+
+  private queueAck(id: number): void {
+    if (this.acksDueCount === this.acksDue.length) {
+      const longer = new Int32Array(this.acksDueCount * 2);
+      longer.set(this.acksDue);
+      this.acksDue = longer;
+    }
+    this.acksDue[this.acksDueCount++] = id;
+  }
+
+  /** A connection has failed: its timer has run out, or its peer has reset it. */
+  fail(id: number, errno: number): void {
+    if (this.connections.isOrphan(id)) this.forget(id);
+    else this.events.failed(id, errno);
+  }
+
+  /** The connection's queue has room again. */
+  unblocked(id: number): void {
+    this.connections.remove(id, BLOCKED);
+    if (!this.connections.isOrphan(id)) this.events.sent(id);
+  }
+
+  /** Frees everything that a connection has. A slot is not given back. */
+  forget(id: number): void {
+    const { connections } = this;
+    if (connections.state(id) === TCP.timeWait) this.timeWaits--;
+    this.records.release(id);
+    this.endpoints.ended(id);
+    if (connections.isOrphan(id)) connections.giveOrphan(id);
+    else connections.clear(id);
+  }
+
+  /** An orphan's number changes. */
+  private renumbered(from: number, to: number): void {
+    if (this.connections.has(from, ACK_DUE)) this.queueAck(to);
+    const record = this.records.of(from);
+    if (record >= 0) this.records.owner[record] = to;
+    this.endpoints.moved(from, to);
+  }
+}

@@ -1,0 +1,282 @@
+// Base class of both transports in user space: runs turns, and stands between the stack's events and the role.
+import { EPIPE } from "../../linux/syscalls/errno.js";
+import { NativeBuffer } from "../../linux/syscalls/libc.js";
+import { STEP } from "../../util/steps.js";
+import type { ConnectionAddresses, Transport, TransportHandler, TurnBudget } from "../contract.js";
+import { SlotQueue } from "../slot-queue.js";
+import { SLOT } from "../slot-state.js";
+import type { PacketDevice } from "./devices/device.js";
+import { closeSlot, resetSlot } from "./tcp/closing.js";
+import { BLOCKED, FIN_UNTOLD, RESTING, STATE, TCP } from "./tcp/connections.js";
+import type { Endpoints } from "./tcp/endpoints.js";
+import { receiveWindow, sendControl } from "./tcp/output.js";
+import { FLAG } from "./tcp/segment.js";
+import { enqueue, releaseIfIdle } from "./tcp/sending.js";
+import { Stack } from "./tcp/stack.js";
+import type { StackEvents } from "./tcp/tcp-state.js";
+import { TurnShares } from "./turn-shares.js";
+
+/** Packets handled in one turn. */
+const PACKETS_AT_ONCE = 512;
+/** Connections ended between two looks at whether to stop. */
+const ENDED_AT_ONCE = 1024;
+/** Time for peers to acknowledge the last bytes when everything is closed with FIN. */
+const LAST_WORDS_MS = 2000;
+const LAST_WORDS_WAIT_MS = 5;
+/** Window below which a peer is told that there is room again. */
+const SMALL_WINDOW = 32 * 1024;
+
+export interface PacketTransportOptions {
+  readonly handler: TransportHandler;
+  readonly budget: TurnBudget;
+  readonly slots: number;
+  readonly device: PacketDevice;
+  readonly endpoints: Endpoints;
+  /** Whether incoming data is reported while output is still pending. */
+  readonly readsUnsent: boolean;
+}
+
+export abstract class PacketTransport implements Transport, StackEvents {
+  isHeld = false;
+  peeks = false;
+  readonly stack: Stack;
+  protected readonly device: PacketDevice;
+  private readonly handler: TransportHandler;
+  private readonly budget: TurnBudget;
+  private readonly readsUnsent: boolean;
+  private readonly shares: TurnShares;
+  /** Connections with unread bytes that the role can take. */
+  private readonly leftovers = new SlotQueue();
+  private readonly scratch: NativeBuffer;
+  /** Whether the device had more packets than one turn may handle. */
+  private hasMorePackets = false;
+  private isMuted = false;
+
+  constructor({ handler, budget, slots, device, endpoints, readsUnsent }: PacketTransportOptions) {
+    this.handler = handler;
+    this.budget = budget;
+    this.readsUnsent = readsUnsent;
+    this.device = device;
+    this.shares = new TurnShares(budget.connectionBytes);
+    this.scratch = new NativeBuffer(budget.readBytes);
+    this.stack = new Stack(slots, device, endpoints, this);
+  }
+
+  get end(): number {
+    return this.stack.connections.end;
+  }
+
+  state(slot: number): number {
+    const flags = this.stack.connections.flags[slot]!;
+    const state = flags & STATE;
+    if (state === TCP.established || state === TCP.closeWait) return flags & RESTING ? SLOT.resting : SLOT.opened;
+    return state === TCP.closed ? SLOT.free : SLOT.opening;
+  }
+
+  send(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
+    const state = this.stack.connections.state(slot);
+    if (state !== TCP.established && state !== TCP.closeWait) return -EPIPE;
+    return enqueue(this.stack, slot, bytes.bytes, offset, Math.min(length, this.budget.sendBytes), length);
+  }
+
+  rest(slot: number): void {
+    this.stack.connections.add(slot, RESTING);
+  }
+
+  close(slot: number): void {
+    closeSlot(this.stack, slot);
+    this.stack.connections.give(slot);
+  }
+
+  reset(slot: number): void {
+    resetSlot(this.stack, slot);
+    this.stack.connections.give(slot);
+  }
+
+  turn(waitMs: number): void {
+    const { stack, device } = this;
+    const beganMs = performance.now();
+    stack.beginTurn(beganMs);
+    this.shares.beginTurn();
+    const isBusy = this.hasMorePackets || this.hasMore || (this.leftovers.length > 0 && !this.isHeld);
+    device.wait(isBusy ? 0 : Math.min(waitMs, stack.waitMs(beganMs)));
+    this.handler.awake(performance.now());
+    this.hasMorePackets = device.receive(stack, PACKETS_AT_ONCE);
+    this.goOn();
+    this.finishTurn();
+    stack.connections.recycle();
+  }
+
+  addresses(slot: number): ConnectionAddresses | number {
+    return this.stack.endpoints.addresses(slot);
+  }
+
+  closeAll(resets: boolean, isAborted: () => boolean): void {
+    const { connections } = this.stack;
+    this.isMuted = true;
+    for (let slot = 0; slot < connections.end; slot++) {
+      if (slot % ENDED_AT_ONCE === 0 && isAborted()) break;
+      const state = connections.state(slot);
+      if (state === TCP.closed) continue;
+      if (!resets) closeSlot(this.stack, slot);
+      // Quicker than forgetting each connection: nothing is left of any of them anyway.
+      else if (state !== TCP.synSent) sendControl(this.stack, slot, FLAG.rst | FLAG.ack);
+    }
+    if (!resets) this.waitForLastWords(isAborted);
+    this.device.flush();
+    this.dispose();
+  }
+
+  dispose(): void {
+    this.device.close();
+  }
+
+  // The stack's events.
+
+  abstract established(slot: number): void;
+  abstract arriving(): number;
+
+  received(slot: number, buffer: NativeBuffer, offset: number, length: number): number {
+    if (!this.canRead(slot)) return 0;
+    const size = Math.min(length, this.shares.left(slot), this.budget.readBytes);
+    if (size === 0) return 0;
+    this.shares.take(slot, size);
+    return this.deliver(slot, buffer, offset, size);
+  }
+
+  queued(slot: number): void {
+    // Otherwise it continues once the connection can send again.
+    if (this.canRead(slot) || this.isHeld) this.leftovers.push(slot);
+  }
+
+  sent(slot: number): void {
+    if (this.isMuted) return;
+    this.handler.sent(slot);
+    this.goOnLater(slot);
+  }
+
+  ended(slot: number): void {
+    const { connections } = this.stack;
+    if (!this.canRead(slot)) {
+      connections.add(slot, FIN_UNTOLD);
+      this.queued(slot);
+      return;
+    }
+    connections.remove(slot, FIN_UNTOLD);
+    this.handler.closed(slot);
+    if (connections.state(slot) !== TCP.closed) this.close(slot);
+  }
+
+  failed(slot: number, errno: number): void {
+    const { connections } = this.stack;
+    const wasOpen = connections.state(slot) >= TCP.established;
+    // What arrived before a reset can still be read.
+    while (wasOpen && this.hasUnread(slot) && this.canRead(slot) && this.readUnread(slot) > 0);
+    if (connections.state(slot) === TCP.closed) return;
+    if (!this.isMuted) this.report(slot, wasOpen ? STEP.hold : STEP.connect, errno);
+    if (connections.state(slot) === TCP.closed) return;
+    this.stack.forget(slot);
+    connections.give(slot);
+  }
+
+  protected report(slot: number, step: number, errno: number): void {
+    this.handler.failed(slot, step, errno, false);
+  }
+
+  /** Whether there is work for another turn right away. */
+  protected get hasMore(): boolean {
+    return false;
+  }
+
+  protected finishTurn(): void {
+    // Only clients report failures of their own, and only servers accept.
+  }
+
+  protected deliver(slot: number, buffer: NativeBuffer, offset: number, length: number): number {
+    return this.handler.received(slot, buffer, offset, length);
+  }
+
+  /** Whether the role takes data of this connection now. */
+  protected canRead(slot: number): boolean {
+    return !this.isHeld && !this.isMuted && (this.readsUnsent || !this.stack.connections.has(slot, BLOCKED));
+  }
+
+  /** Reads what has waited in the next turn. */
+  protected goOnLater(slot: number): void {
+    if (this.hasUnread(slot)) this.leftovers.push(slot);
+  }
+
+  private hasUnread(slot: number): boolean {
+    const { records, connections } = this.stack;
+    const record = records.of(slot);
+    return connections.has(slot, FIN_UNTOLD) || (record >= 0 && records.unread.length[record]! > 0);
+  }
+
+  private goOn(): void {
+    const { leftovers } = this;
+    if (this.isHeld) return;
+    for (let n = Math.min(leftovers.length, this.budget.resumed); n > 0; n--) {
+      const slot = leftovers.shift();
+      // The slot may since have been closed or reused.
+      while (this.hasUnread(slot) && this.canRead(slot)) {
+        if (this.readUnread(slot) === 0) {
+          // Unless it has to wait for the peer to read, it continues in the next turn.
+          if (this.hasUnread(slot) && !(this.peeks && this.stack.connections.has(slot, BLOCKED))) leftovers.push(slot);
+          break;
+        }
+      }
+    }
+  }
+
+  /** Reports bytes that have waited, and the FIN after them. @returns number of bytes; 0 if there is nothing to do */
+  private readUnread(slot: number): number {
+    const { records, connections } = this.stack;
+    const record = records.of(slot);
+    const waiting = record < 0 ? 0 : records.unread.length[record]!;
+    if (waiting === 0) {
+      this.ended(slot);
+      return 0;
+    }
+    const size = Math.min(waiting, this.budget.readBytes, this.shares.left(slot));
+    if (size === 0) return 0;
+    const window = receiveWindow(this.stack, slot);
+    records.unread.copy(record, 0, size, this.scratch.bytes, 0);
+    const used = this.deliver(slot, this.scratch, 0, size);
+    this.shares.take(slot, size);
+    if (connections.state(slot) === TCP.closed || records.of(slot) !== record) return 0;
+    records.unread.drop(record, used);
+    if (window < SMALL_WINDOW && receiveWindow(this.stack, slot) >= SMALL_WINDOW) this.stack.oweAck(slot);
+    if (used < size) return 0;
+    if (records.unread.length[record] === 0 && connections.has(slot, FIN_UNTOLD)) this.ended(slot);
+    else releaseIfIdle(this.stack, slot);
+    return used;
+  }
+
+  /** Runs the stack until everything is acknowledged, for a limited time. */
+  private waitForLastWords(isAborted: () => boolean): void {
+    const { stack, device } = this;
+    const endMs = performance.now() + LAST_WORDS_MS;
+    for (let now = performance.now(); now < endMs && !isAborted(); now = performance.now()) {
+      stack.beginTurn(now);
+      if (!this.areUnderWay()) return;
+      device.wait(LAST_WORDS_WAIT_MS);
+      while (device.receive(stack, PACKETS_AT_ONCE));
+    }
+    for (let id = stack.connections.orphanBase; id < stack.connections.orphanLimit; id++) {
+      if (isUnderWay(stack.connections.state(id))) sendControl(stack, id, FLAG.rst | FLAG.ack);
+    }
+  }
+
+  private areUnderWay(): boolean {
+    const { connections } = this.stack;
+    for (let id = connections.orphanBase; id < connections.orphanLimit; id++) {
+      if (isUnderWay(connections.state(id))) return true;
+    }
+    return false;
+  }
+}
+
+/** Whether our FIN, or data before it, is not acknowledged. */
+function isUnderWay(state: number): boolean {
+  return state === TCP.finWait1 || state === TCP.closing || state === TCP.lastAck;
+}

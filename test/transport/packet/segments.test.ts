@@ -1,0 +1,354 @@
+// Tests the TCP in user space segment by segment, against a peer that the tests play.
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { ECONNREFUSED, ECONNRESET, EHOSTUNREACH, ETIMEDOUT } from "../../../src/linux/syscalls/errno.js";
+import { PacketClient } from "../../../src/transport/packet/client.js";
+import { SLOT } from "../../../src/transport/slot-state.js";
+import { parseIp } from "../../../src/util/address.js";
+import { icmpPacket, MemoryDevice, readSegment, type SegmentText, segmentPacket } from "../../support/packets.js";
+import { BUDGET, bytesOf, Recorder, TupleList } from "../../support/transport.js";
+
+const ISS = 0xffff_fff0;
+const IRS = 0xffff_fffe;
+const SYN_ACK_OPTIONS = [2, 4, 5, 180, 1, 3, 3, 7];
+
+interface Sides {
+  readonly us: string;
+  readonly peer: string;
+}
+
+const V4: Sides = { us: "10.64.0.1", peer: "10.99.0.1" };
+const V6: Sides = { us: "fd00:64:0:0:0:0:0:1", peer: "fd00:99:0:0:0:0:0:1" };
+
+function client({ us, peer }: Sides = V4) {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  const device = new MemoryDevice();
+  const told = new Recorder();
+  const destinations = [{ ip: parseIp(peer), port: 80 }];
+  const tuples = new TupleList(
+    Array.from({ length: 8 }, (_, n) => ({ from: us, port: 1024 + n, to: { ip: peer, port: 80 } })),
+  );
+  const plan = { sources: [{ first: parseIp(us), count: 1 }], firstPort: 1024, portCount: 8, destinations };
+  const common = { tuples, handler: told, budget: BUDGET, slots: 4, endsGreeted: undefined };
+  const transport = new PacketClient({ ...common, device, plan });
+  // Both sides' sequence numbers wrap around within the first few bytes.
+  transport.stack.initialSequence = () => ISS;
+  const turn = (ms = 0) => {
+    vi.advanceTimersByTime(ms);
+    transport.turn(0);
+  };
+  return {
+    ...{ transport, told, device, turn },
+    /** Returns everything sent since the last call. */
+    sent: () => device.sent.splice(0).map(readSegment),
+    /** Lets segments arrive, and the answers leave. */
+    arrive: (...segments: Partial<SegmentText>[]) => {
+      for (const segment of segments) {
+        const ports = { sourcePort: 80, destinationPort: 1024 };
+        device.arriving.push(segmentPacket({ from: peer, to: us, ...ports, seq: 0, flags: "A", ...segment }));
+      }
+      turn();
+      turn();
+    },
+  };
+}
+
+/** Numbers of the peer's and of our byte `n`, from 0. */
+const theirs = (n: number) => (IRS + 1 + n) >>> 0;
+const ours = (n: number) => (ISS + 1 + n) >>> 0;
+
+function connected(sides: Sides = V4, window = 1000) {
+  const under = client(sides);
+  const slot = under.transport.open();
+  under.sent();
+  under.arrive({ seq: IRS, ack: ours(0), flags: "SA", window: 65_535, options: SYN_ACK_OPTIONS });
+  const ack = under.sent();
+  // Windows of a SYN are not scaled; those that follow are multiples of 128.
+  under.arrive({ seq: theirs(0), ack: ours(0), window });
+  under.told.events.length = 0;
+  return { ...under, slot, ack };
+}
+
+describe.each([
+  ["IPv4", V4],
+  ["IPv6", V6],
+])("a handshake over %s", (_, sides) => {
+  it("begins with a SYN that announces segment size and window scale", () => {
+    const { transport, sent } = client(sides);
+    expect(transport.state(transport.open())).toBe(SLOT.opening);
+    const mss = sides === V4 ? [5, 180] : [5, 160];
+    expect(sent()).toEqual([
+      {
+        ...{ from: sides.us, to: sides.peer, sourcePort: 1024, destinationPort: 80, seq: ISS, ack: 0, flags: "S" },
+        ...{ window: 65_535, options: [2, 4, ...mss, 1, 3, 3, 0], data: "" },
+      },
+    ]);
+  });
+
+  it("ends with an ACK", () => {
+    const { ack, transport, slot } = connected(sides);
+    expect(ack).toMatchObject([{ flags: "A", seq: ours(0), ack: theirs(0), options: [], data: "" }]);
+    expect(transport.state(slot)).toBe(SLOT.opened);
+    expect(transport.addresses(slot)).toMatchObject({ local: { port: 1024 }, remote: { port: 80 } });
+  });
+
+  it("carries the ACK in data that is sent at once, and reports the peer's data after it", () => {
+    const { transport, told, sent, arrive } = client(sides);
+    told.onOpened = (slot) => expect(transport.send(slot, bytesOf("hello"), 0, 5)).toBe(5);
+    const slot = transport.open();
+    sent();
+    arrive({ seq: IRS, ack: ours(0), flags: "SA", options: SYN_ACK_OPTIONS });
+    expect(sent()).toMatchObject([{ flags: "PA", seq: ours(0), ack: theirs(0), data: "hello" }]);
+    arrive({ seq: theirs(0), ack: ours(5), flags: "PA", data: "welcome" });
+    expect(told.text(slot)).toBe("welcome");
+    expect(sent()).toMatchObject([{ flags: "A", seq: ours(5), ack: theirs(7) }]);
+  });
+});
+
+describe("a handshake", () => {
+  it("repeats its SYN with growing intervals, and fails with ETIMEDOUT", () => {
+    const { transport, told, sent, turn } = client();
+    const slot = transport.open();
+    const at: number[] = [];
+    for (let ms = 0; ms <= 200_000 && told.events.length === 0; ms += 500) {
+      for (const { flags } of sent()) if (flags === "S") at.push(ms);
+      turn(500);
+    }
+    // Linux: after 1, 3, 7, 15, 31 and 63 seconds, and the end after 127.
+    expect(at.map((ms) => Math.floor(ms / 1000))).toEqual([0, 1, 3, 7, 15, 31, 63]);
+    expect(told.events).toEqual([`failed ${slot} connect ${ETIMEDOUT}`]);
+    expect(transport.state(slot)).toBe(SLOT.free);
+  });
+
+  it("answers a repeated SYN-ACK", () => {
+    const { arrive, sent, told } = connected();
+    arrive({ seq: IRS, ack: ours(0), flags: "SA", options: SYN_ACK_OPTIONS });
+    expect(sent()).toMatchObject([{ flags: "A", seq: ours(0), ack: theirs(0) }]);
+    expect(told.events).toEqual([]);
+  });
+
+  it("resets an earlier connection of its 4-tuple, and tries again", () => {
+    const { transport, arrive, sent, told } = client();
+    const slot = transport.open();
+    sent();
+    arrive({ seq: 77, ack: 12_345, flags: "A" });
+    expect(sent()).toMatchObject([
+      { flags: "R", seq: 12_345 },
+      { flags: "S", seq: ISS },
+    ]);
+    arrive({ seq: IRS, ack: ours(0), flags: "SA" });
+    expect(told.events).toEqual([`opened ${slot}`]);
+  });
+
+  it("fails with ECONNREFUSED, but only by a reset that acknowledges the SYN", () => {
+    const { transport, arrive, told } = client();
+    const slot = transport.open();
+    arrive({ seq: 0, ack: ours(5), flags: "RA" }, { seq: 0, flags: "R" });
+    expect(told.events).toEqual([]);
+    arrive({ seq: 0, ack: ours(0), flags: "RA" });
+    expect(told.events).toEqual([`failed ${slot} connect ${ECONNREFUSED}`]);
+  });
+
+  it("fails with the errno of an ICMP message about its SYN", () => {
+    const { transport, device, turn, told } = client();
+    const slot = transport.open();
+    const syn = device.sent[0]!;
+    const other = Buffer.from(syn);
+    other.writeUInt32BE(99, 24);
+    device.arriving.push(icmpPacket("10.0.0.9", V4.us, 3, 1, other));
+    turn();
+    expect(told.events).toEqual([]);
+    device.arriving.push(icmpPacket("10.0.0.9", V4.us, 3, 1, syn));
+    turn();
+    expect(told.events).toEqual([`failed ${slot} connect ${EHOSTUNREACH}`]);
+    expect([...transport.stack.icmp]).toEqual([0, 1, 0, 0, 0, 0, 0, 0]);
+  });
+
+  it("may be simultaneous", () => {
+    const { transport, arrive, sent, told } = client();
+    const slot = transport.open();
+    sent();
+    arrive({ seq: IRS, flags: "S", options: SYN_ACK_OPTIONS });
+    expect(sent()).toMatchObject([{ flags: "SA", seq: ISS, ack: theirs(0) }]);
+    arrive({ seq: theirs(0), ack: ours(0), flags: "A" });
+    expect(told.events).toEqual([`opened ${slot}`]);
+  });
+
+  it("is refused to strangers", () => {
+    const { arrive, sent } = client();
+    arrive({ seq: 7, flags: "S", destinationPort: 1030 }, { seq: 7, ack: 9, flags: "A", destinationPort: 2000 });
+    expect(sent()).toMatchObject([
+      { flags: "RA", seq: 0, ack: 8, sourcePort: 1030 },
+      { flags: "R", seq: 9, sourcePort: 2000 },
+    ]);
+    arrive({ seq: 7, ack: 9, flags: "RA", destinationPort: 2000 });
+    expect(sent()).toEqual([]);
+  });
+});
+
+describe("receiving", () => {
+  it("drops what is out of order and what it has, and acknowledges again", () => {
+    const { arrive, sent, told, slot } = connected();
+    arrive({ seq: theirs(3), ack: ours(0), data: "def" });
+    expect(sent()).toMatchObject([{ flags: "A", ack: theirs(0) }]);
+    arrive({ seq: theirs(0), ack: ours(0), data: "abc" }, { seq: theirs(0), ack: ours(0), data: "abc" });
+    expect(sent().at(-1)).toMatchObject({ flags: "A", ack: theirs(3) });
+    arrive({ seq: theirs(1), ack: ours(0), data: "bcdef" });
+    expect([told.text(slot), sent().at(-1)!.ack]).toEqual(["abcdef", theirs(6)]);
+  });
+
+  it("ignores segments with a wrong checksum", () => {
+    const { device, turn, told, transport } = connected();
+    const packet = segmentPacket({
+      ...{ from: V4.peer, to: V4.us, sourcePort: 80, destinationPort: 1024 },
+      ...{ seq: theirs(0), ack: ours(0), flags: "A", data: "abc" },
+    });
+    packet[packet.length - 1]! ^= 1;
+    device.arriving.push(packet);
+    turn();
+    expect([told.events, transport.stack.counters.badChecksums]).toEqual([[], 1]);
+  });
+
+  it("answers keep-alives", () => {
+    const { arrive, sent } = connected();
+    arrive({ seq: theirs(-1), ack: ours(0), flags: "A" });
+    expect(sent()).toMatchObject([{ flags: "A", seq: ours(0), ack: theirs(0) }]);
+  });
+
+  it("believes a reset only at the expected place", () => {
+    const { arrive, sent, told, slot } = connected();
+    arrive({ seq: theirs(9), ack: ours(0), flags: "RA" });
+    expect([told.events, sent()]).toMatchObject([[], [{ flags: "A", ack: theirs(0) }]]);
+    arrive({ seq: theirs(0), ack: ours(0), flags: "RA" });
+    expect(told.events).toEqual([`failed ${slot} hold ${ECONNRESET}`]);
+  });
+
+  it("announces a smaller window while the role does not read, and reopens it", () => {
+    const { transport, arrive, sent, told, slot, turn } = connected();
+    transport.isHeld = true;
+    for (let n = 0; n < 40; n++) arrive({ seq: theirs(n * 1000), ack: ours(0), data: "x".repeat(1000) });
+    expect(sent().at(-1)!.window).toBe(65_535 - 40_000);
+    expect(told.events).toEqual([]);
+    transport.isHeld = false;
+    for (let n = 0; n < 10; n++) turn();
+    expect(told.text(slot).length).toBe(40_000);
+    expect(sent().at(-1)!.window).toBeGreaterThan(32_768);
+  });
+});
+
+describe("sending", () => {
+  it("repeats what is not acknowledged, with growing intervals, and fails in the end", () => {
+    const { transport, told, sent, turn, slot } = connected();
+    transport.send(slot, bytesOf("hello"), 0, 5);
+    expect(sent()).toMatchObject([{ flags: "PA", data: "hello" }]);
+    let repeats = 0;
+    let ms = 0;
+    for (; ms < 2_000_000 && told.events.length === 0; ms += 1000) {
+      turn(1000);
+      for (const segment of sent()) {
+        expect(segment).toMatchObject({ data: "hello", seq: ours(0) });
+        repeats++;
+      }
+    }
+    // tcp_retries2: 15 times, in a good quarter of an hour.
+    expect([repeats, told.events]).toEqual([15, [`failed ${slot} hold ${ETIMEDOUT}`]]);
+    expect(ms).toBeGreaterThan(600_000);
+    expect(transport.stack.records.used).toBe(0);
+  });
+
+  it("sends a lost segment again after three duplicate acknowledgements", () => {
+    const { transport, arrive, sent, slot } = connected();
+    const text = "x".repeat(1460 * 5);
+    transport.send(slot, bytesOf(text), 0, text.length);
+    expect(sent().length).toBe(5);
+    for (let n = 0; n < 3; n++) arrive({ seq: theirs(0), ack: ours(1460), window: 1000 });
+    arrive({ seq: theirs(0), ack: ours(1460), window: 1000 });
+    expect(sent()).toMatchObject([{ seq: ours(1460), data: "x".repeat(1460) }]);
+    arrive({ seq: theirs(0), ack: ours(text.length), window: 1000 });
+    expect(transport.stack.records.used).toBe(0);
+  });
+
+  it("keeps within the peer's window, and probes it once it is closed", () => {
+    const { transport, arrive, sent, slot, turn } = connected(V4, 2);
+    const text = "y".repeat(400);
+    expect(transport.send(slot, bytesOf(text), 0, text.length)).toBe(400);
+    // Windows are scaled by 2^7.
+    expect(sent().map(({ data }) => data.length)).toEqual([256]);
+    arrive({ seq: theirs(0), ack: ours(256), window: 0 });
+    expect(sent()).toEqual([]);
+    turn(1500);
+    expect(sent()).toMatchObject([{ seq: ours(255), data: "" }]);
+    arrive({ seq: theirs(0), ack: ours(256), window: 100 });
+    expect(sent()).toMatchObject([{ seq: ours(256), data: "y".repeat(144) }]);
+    arrive({ seq: theirs(0), ack: ours(400), window: 100 });
+    expect(transport.stack.records.used).toBe(0);
+  });
+});
+
+describe("closing", () => {
+  it("sends FIN, waits for the peer's, and stays in TIME_WAIT for a minute", () => {
+    const { transport, arrive, sent, slot, turn, told } = connected();
+    transport.send(slot, bytesOf("bye"), 0, 3);
+    transport.close(slot);
+    expect(transport.state(slot)).toBe(SLOT.free);
+    expect(sent()).toMatchObject([{ data: "bye" }, { flags: "FA", seq: ours(3) }]);
+    arrive({ seq: theirs(0), ack: ours(4), flags: "A" });
+    arrive({ seq: theirs(0), ack: ours(4), flags: "FA" });
+    expect(sent()).toMatchObject([{ flags: "A", seq: ours(4), ack: theirs(1) }]);
+    arrive({ seq: theirs(0), ack: ours(4), flags: "FA" });
+    expect(sent()).toMatchObject([{ flags: "A", seq: ours(4), ack: theirs(1) }]);
+    expect(transport.stack.timeWaits).toBe(1);
+    for (let n = 0; n < 62; n++) turn(1000);
+    expect([transport.stack.timeWaits, transport.stack.connections.orphans]).toEqual([0, 0]);
+    expect(told.events).toEqual([]);
+  });
+
+  it("answers the peer's FIN with its own", () => {
+    const { transport, arrive, sent, slot, told } = connected();
+    arrive({ seq: theirs(0), ack: ours(0), flags: "FA", data: "end" });
+    expect(told.events).toEqual([`received ${slot} 3`, `closed ${slot}`]);
+    expect(sent()).toMatchObject([{ flags: "FA", seq: ours(0), ack: theirs(4) }]);
+    arrive({ seq: theirs(4), ack: ours(1), flags: "A" });
+    expect(transport.stack.connections.orphans).toBe(0);
+    expect(transport.stack.records.used).toBe(0);
+  });
+
+  it("may be simultaneous", () => {
+    const { transport, arrive, sent, slot } = connected();
+    transport.close(slot);
+    sent();
+    arrive({ seq: theirs(0), ack: ours(0), flags: "FA" });
+    expect(sent()).toMatchObject([{ flags: "A", seq: ours(1), ack: theirs(1) }]);
+    arrive({ seq: theirs(1), ack: ours(1), flags: "A" });
+    expect(transport.stack.timeWaits).toBe(1);
+  });
+
+  it("resets if received bytes are unread, and when bytes arrive after the end", () => {
+    const first = connected();
+    first.transport.isHeld = true;
+    first.arrive({ seq: theirs(0), ack: ours(0), data: "unread" });
+    first.sent();
+    first.transport.close(first.slot);
+    expect(first.sent()).toMatchObject([{ flags: "RA", seq: ours(0) }]);
+    const second = connected();
+    second.transport.close(second.slot);
+    second.sent();
+    second.arrive({ seq: theirs(0), ack: ours(1), data: "late" });
+    expect(second.sent()).toMatchObject([{ flags: "R", seq: ours(1) }]);
+    expect(second.transport.stack.connections.orphans).toBe(0);
+  });
+
+  it("lets a 4-tuple in TIME_WAIT be used again", () => {
+    const { transport, arrive, slot, sent, turn } = connected();
+    transport.close(slot);
+    arrive({ seq: theirs(0), ack: ours(1), flags: "FA" });
+    expect(transport.stack.timeWaits).toBe(1);
+    (transport as unknown as { tuples: TupleList }).tuples.giveBack(0);
+    turn();
+    transport.open();
+    expect(sent().at(-1)).toMatchObject({ flags: "S", sourcePort: 1024 });
+    expect(transport.stack.timeWaits).toBe(0);
+  });
+});
