@@ -1,5 +1,5 @@
-// Tests the installed package with the Node that runs this file: the library, and each command once over loopback.
-// Usage: node smoke.mjs <folder with node_modules/fourtuple>
+// Tests the installed package with the Node that runs this file: exercises the library, and each command once over
+// loopback. Usage: node smoke.mjs <folder with node_modules/fourtuple>
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -46,7 +46,7 @@ async function cli(...args) {
     printed += text;
   });
   const [code] = await once(child, "close");
-  // Exit code 1 is a valid answer: this host cannot hold that many.
+  // Exit code 1 is a valid answer: this host may not be able to hold that many.
   expect(code === 0 || (code === 1 && args[0] === "doctor"), `fourtuple ${args.join(" ")}: exit code ${code}`);
   return printed;
 }

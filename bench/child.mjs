@@ -27,7 +27,7 @@ export function exitCodeOf(signal) {
 /** Makes a signal end this process together with everything it has started. */
 export function endChildrenBySignal() {
   for (const signal of STOP_SIGNALS) {
-    // Not once(): Ctrl-C in a terminal arrives twice, and the second one would end this process early.
+    // Do not use once(): Ctrl-C in a terminal arrives twice, and the second one would end this process early.
     process.on(signal, () => {
       for (const child of living) child.kill();
       process.exit(exitCodeOf(signal));
@@ -35,7 +35,7 @@ export function endChildrenBySignal() {
   }
 }
 
-/** A parent that was killed cannot forward the signal, so end this process as by a signal once it has a new parent. */
+/** A killed parent cannot forward the signal, so a change of parent ends this process as a signal would. */
 export function endWithParent() {
   const parent = process.ppid;
   setInterval(() => process.ppid !== parent && process.kill(process.pid, "SIGTERM"), PARENT_POLL_MS).unref();

@@ -1,6 +1,6 @@
 // W6, churn: the client opens connections, waits for the greeting and closes them as fast as the pair can, with a fixed
-// number open at a time. They are closed with RST, because each would otherwise leave a TIME_WAIT for a minute: nearly
-// two million at 30,000 per second.
+// number open at a time. It closes them with RST, because each would otherwise leave a socket in TIME_WAIT for a
+// minute: nearly two million at 30,000 per second.
 
 import { BASELINE, candidates } from "./contenders.mjs";
 import { RAMP_METRICS } from "./metrics.mjs";
@@ -9,7 +9,7 @@ import { readCpuSeconds, readOthersCpuSeconds } from "./proc.mjs";
 import { SCALES } from "./scales.mjs";
 import { untilQuiet } from "./waits.mjs";
 
-// A few seconds for the fastest pair. A slow pair takes longer for the same number.
+// Takes the fastest pair a few seconds, and slow pairs longer.
 const CONNECTIONS = 150_000;
 const AT_ONCE = 256;
 
@@ -68,7 +68,7 @@ function runChurn(contender, round) {
     const { greeted, failed } = figures;
     if (greeted !== connections) throw new Error(`${greeted} of ${connections} were greeted, ${failed} failed`);
     await end(client);
-    // The server's work includes the ends of connections that it has not seen yet.
+    // The server still has to handle the ends of connections that it has not seen yet.
     await untilQuiet([server.pid]);
     const cpuSeconds = { server: readCpuSeconds(server.pid) - before.server, client: clientSeconds };
     return { ...figures, outsideSeconds, foreignCpuSeconds, cpuSeconds };

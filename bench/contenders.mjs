@@ -17,8 +17,8 @@ import { SCALES } from "./scales.mjs";
  * @property {string} settings description for the reader of the table
  * @property {number} [window] maximum number of handshakes in flight
  * @property {boolean} [isBounded] true if limited by descriptors
- * @property {boolean} [isForeign] true if the client is a third-party tool that does not report when it holds, so the
- *   kernel is asked
+ * @property {boolean} [isForeign] true if the client is a third-party tool that does not report when it holds its
+ *   connections, so the harness asks the kernel
  * @property {boolean} [opensNothing] true for the harness itself, which opens no connections
  * @property {() => Programs & Record<string, any>} make builds what it needs; throws with the reason if it cannot
  */
@@ -30,7 +30,7 @@ import { SCALES } from "./scales.mjs";
 
 /** Contender that all others are compared with. */
 export const BASELINE = "c-epoll";
-/** Shows what the kernel can do if it is entered once for hundreds of operations. */
+/** Shows what the kernel can do when one system call submits hundreds of operations. */
 export const C_URING = "c-uring";
 export const GO = "go";
 export const NODE = "node";
@@ -47,7 +47,7 @@ const ALL_OURS = [OURS, OURS_EPOLL, OURS_URING];
 
 // Descriptors of a process in addition to its connections.
 const DESCRIPTORS_SPARE = 64;
-// Idle time of a trial with fewer connections, whose idle cost is not of interest.
+// Idle time of a trial with fewer connections, whose idle cost is irrelevant.
 const TRIAL_IDLE_MS = 100;
 /** Programs that open and hold connections. */
 const HOLDING = { server: "server", client: "client" };

@@ -12,16 +12,16 @@ import { freePort } from "./waits.mjs";
 const CLI = [process.execPath, fileURLToPath(new URL("../dist/cli/main.js", import.meta.url))];
 const MIB = 1024 ** 2;
 const SAMPLE_MS = 2000;
-/** Time for opening and closing, on top of the time that is observed. */
+/** Time for opening and closing, on top of the observed time. */
 const SLACK_MS = 600_000;
-/** Memory may grow by this much: garbage that is not collected yet, and slabs of other programs. */
+/** Allowed growth of memory: garbage not yet collected, and slabs of other programs. */
 const GROWTH = { client: 8 * MIB, server: 8 * MIB, slab: 32 * MIB };
-/** The kernel is still filling its slabs and V8 is still compiling. */
+/** Share of the run to skip, while the kernel fills its slabs and V8 compiles. */
 const WARM_UP_SHARE = 0.25;
 
 const KINDS = {
   hold: { connections: 2_000_000, minutes: 2, stage: "hold" },
-  // Lasts as long as the connections take. `minutes` only limits it.
+  // Lasts for as long as the connections take; `minutes` is only an upper limit.
   soak: { connections: 10_000_000, minutes: 20, stage: "ramp" },
 };
 

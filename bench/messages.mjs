@@ -1,6 +1,6 @@
 // W5, messages: over 10,000 held connections, measures the latency of echoes at a fixed total rate, then the highest
-// rate that a pair sustains. Each pair uses its own idiomatic client. Latency has the same definition for all: it is
-// measured from the scheduled time of a message, without the warm-up.
+// rate that a pair sustains. Each pair uses a client idiomatic for its language. Latency is defined alike for all: from
+// the scheduled time of a message, excluding the warm-up.
 
 import { BASELINE, candidates, NODE } from "./contenders.mjs";
 import { RAMP_METRICS } from "./metrics.mjs";
@@ -114,7 +114,7 @@ function runMessages(contender, round) {
       const { socketsInUse, unanswered = 0 } = figures;
       if (socketsInUse < 2 * connections)
         throw new Error(`${socketsInUse} sockets were in use, though ${connections} connections have two each`);
-      // Late answers would be counted for the next run, so start a new client.
+      // The next run would count late answers, so start a new client.
       if (unanswered > 0) {
         await end(client);
         client = await startClient();

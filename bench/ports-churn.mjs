@@ -1,5 +1,5 @@
-// Counts a held set of connections while others come and go: 50,000 are held while 5,000 per second are opened and
-// closed. Every reading must count the held ones exactly at both ends.
+// Counts held connections while others come and go: 50,000 are held while 5,000 per second are opened and closed. Every
+// reading must count exactly the held ones at both ends.
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
@@ -21,7 +21,7 @@ const servers = [await serve({ at: AT }), await serve({ at: CHURN_AT })];
 const client = await connect({ to: AT, connections: held, durationMs: 600_000 });
 while (servers[0].snapshot().open < held) await delay(50);
 
-// One run that goes up and down: every other step opens this many connections, and the next one closes them.
+// One run that goes up and down: every other step opens this many connections, and the step after it closes them.
 const seconds = Number(values.seconds);
 const STEP_MS = 200;
 const perStep = (Number(values.rate) * STEP_MS * 2) / 1000;

@@ -26,7 +26,7 @@ const GROUP = `import { socketTable } from ${JSON.stringify(`${ROOT}dist/index.j
 const table = await socketTable({ localIp: "127.0.0.1", localPort: ${PORT}, states: ["ESTABLISHED"] });
 console.log(table.sockets, table.byPeer.distinct, table.source);`;
 const LIST = `"$0" "$1" ports --list --state established :${PORT} | wc -l`;
-// IPv4 only; otherwise ss would read the kernel's table a second time for IPv6.
+// Restrict to IPv4: ss would otherwise read the kernel's table a second time for IPv6.
 const SS_COUNT = `ss -4tnH 'src 127.0.0.1:${PORT}' | wc -l`;
 const SS_LIST = `ss -4tnH '( sport = :${PORT} or dport = :${PORT} )' | wc -l`;
 
@@ -86,7 +86,7 @@ async function run({ name, command, ends }, round, { held }) {
     const { output, ...cost } = await runWhole(command, DEADLINE_MS);
     const counted = Number(output.trim().split(" ")[0]);
     const expected = ends * held;
-    // Our list has a header line.
+    // fourtuple's list has a header line.
     const isRight = counted === expected || (ends === 2 && counted === expected + 1);
     return { ...about, ...cost, counted, ...(!isRight && { error: `it counted ${counted} instead of ${expected}` }) };
   } catch (error) {
@@ -125,7 +125,7 @@ async function hold({ atMost }) {
     await waitUntil("a listening socket", () => isInUse(1));
     start("connect", `127.0.0.1:${PORT}`, "-c", `${held}`, "-T", "1h");
     await waitUntil(`${held} connections`, () => isInUse(2 * held + 1));
-    // The handshakes are over, but the accepting threads may still be busy, which must not be measured.
+    // The handshakes are over, but the accepting threads may still be busy, which must not affect the measurement.
     let used = Number.NaN;
     await waitUntil("a quiet host", () => {
       const before = used;

@@ -27,8 +27,8 @@ export function readCpuSeconds(pid) {
 }
 
 /**
- * Has a finer resolution than a tick, for a process that does almost nothing. Threads that exit meanwhile are not
- * counted.
+ * Returns CPU time with a finer resolution than a tick, for processes that do almost nothing. Excludes threads that
+ * exit meanwhile.
  *
  * @param {number} pid
  * @returns {number} seconds that its current threads have been running on a CPU
@@ -79,7 +79,7 @@ export function readPeakResident(pid) {
 
 /**
  * Reads memory use, adding free pages on per-CPU lists to MemFree and MemAvailable, which do not include them. After a
- * large round these are hundreds of megabytes and drain over a minute, so that the next round would start with too
+ * large round, these amount to hundreds of megabytes and drain over a minute, so the next round would start with too
  * little and appear too cheap.
  *
  * @returns bytes of the whole host

@@ -1,5 +1,4 @@
-// Programs of the contenders by role, such as "echo-server". They are built, or their runtime is looked up, on first
-// use.
+// Programs of the contenders by role, such as "echo-server". On first use, builds them or looks up their runtime.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -97,10 +96,12 @@ export function installed(name) {
   if (!existsSync(pathOf(`build/node_modules/${name}`))) install("mqtt", "bun");
 }
 
-/** @param {string[]} names all packages, since npm removes those that it is not told of */
+/**
+ * @param {string[]} names all packages, because npm removes any that are not listed
+ */
 function install(...names) {
   mkdirSync(pathOf("build"), { recursive: true });
-  // Without a network, fail at once instead of after a minute.
+  // Fail at once without a network, instead of after a minute.
   const options = ["--no-save", "--ignore-scripts", "--fetch-retries=0", "--prefix", pathOf("build")];
   execFileSync("npm", ["install", ...options, ...names], { timeout: BUILD_MS, stdio: "pipe" });
 }

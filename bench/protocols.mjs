@@ -16,7 +16,7 @@ const C_TLS = "c-openssl";
 const NODE_TLS = "node-tls";
 const WRK = "wrk";
 const MQTT_JS = "mqtt.js";
-/** Handshakes of a pair, each side on its own core. */
+/** Number of concurrent handshakes of a pair with each side on its own core. */
 const [SERVER_CORE, CLIENT_CORE] = ["0", "1"];
 
 const HTTP_MS = 3000;
@@ -55,7 +55,7 @@ function candidate(
 }
 
 /**
- * Confines a contender to one core a side.
+ * Confines each side of a contender to one core.
  *
  * @param {import("./contenders.mjs").Candidate} of
  */
@@ -321,7 +321,7 @@ const mqttJs = () => {
 const mosquittoVersion = () => version("mosquitto", "-h");
 
 /**
- * Returns the first line of what a program says of itself, on either output and with any exit code.
+ * Returns the first line that a program prints about itself, on standard output or error and with any exit code.
  *
  * @param {string} program
  * @param {string} option

@@ -57,7 +57,7 @@ export async function runRamp(contender, round) {
     /** CPU time that other processes used during the ramp. If it is high, the figures are unreliable. */
     const foreignCpuSeconds = Math.max(0, readOthersCpuSeconds(Object.values(pids)) - before.othersCpuSeconds);
 
-    // An unfinished client continues to open connections, so there is no idle state to observe.
+    // An unfinished client keeps opening connections, so there is no idle state to observe.
     const settleSeconds = held.isUnfinished ? 0 : await untilQuiet(Object.values(pids));
     const atHold = readUsage(pids);
     const idle = held.isUnfinished ? undefined : await watchIdle(pids, scale.idleMs);

@@ -11,9 +11,9 @@ import { summarize } from "./summary.mjs";
 import { formatMeasures, formatRound, formatTable } from "./table.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-// Pause between rounds, in which the kernel can free slabs.
+// Pause between rounds, which lets the kernel free slabs.
 const PAUSE_MS = 200;
-// From this number on, sockets of other programs are no longer background noise.
+// From this number up, other programs' sockets are more than background noise.
 const FOREIGN_SOCKETS = 1000;
 
 /**

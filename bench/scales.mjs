@@ -1,4 +1,4 @@
-// Sizes to measure at, as data: the number of connections, source ports, rounds, and how long to watch.
+// Sizes to measure at, as data: number of connections, source ports, rounds, and observation time.
 
 /**
  * @typedef {object} Scale
@@ -6,7 +6,7 @@
  * @property {number} connections
  * @property {number} portsPerSource source ports to use per source address, starting at 1024
  * @property {number} [rounds] default maximum
- * @property {number} idleMs how long to watch the CPU while the connections are held
+ * @property {number} idleMs time for which to observe CPU use while the connections are held
  * @property {number} deadlineMs deadline for each process
  */
 
@@ -30,5 +30,5 @@ export const SCALES = {
   "2m": { ...LARGE, name: "2m", connections: 2_000_000, deadlineMs: 600_000 },
 };
 
-/** Scale of W2: so many connections per source address that the kernel's search for a port would dominate. */
+/** Scale of W2. With more connections per source address, the kernel's search for a port would dominate. */
 export const DENSE = { ...SCALES["190k"], portsPerSource: 50_000 };

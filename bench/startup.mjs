@@ -1,4 +1,4 @@
-// W8, start-up: small commands as whole processes, from start to exit, compared with Node alone.
+// W8, start-up: measures small commands as whole processes, from start to exit, and compares them with Node alone.
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";

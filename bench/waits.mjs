@@ -8,7 +8,7 @@ import { countLeft, countTimeWait } from "./sockets.mjs";
 const FIRST_PORT = 17_000;
 const LAST_PORT = 17_999;
 const QUIET_MS = 250;
-// Two ticks of the CPU clock. Below this, the work left over from the ramp and from counting is done.
+// Two ticks of the CPU clock. Processes that use less have finished the work left over from the ramp and from counting.
 const QUIET_SECONDS = 0.02;
 const QUIET_DEADLINE_MS = 30_000;
 const GONE_DEADLINE_MS = 60_000;

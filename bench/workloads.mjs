@@ -38,7 +38,7 @@ import { START_UP } from "./startup.mjs";
  *   "name@size" runs at its own size
  * @property {import("./scales.mjs").Scale} [scale] scale of contenders without a size
  * @property {number} [atMost] contenders of a larger size are left out by default
- * @property {number} [idleMs] how long to watch, instead of the scale's
+ * @property {number} [idleMs] observation time, in place of the scale's
  * @property {number} [connections] connections in each round, if there is no scale
  * @property {string} [baseline] contender that all are compared with; the C baseline where it runs
  * @property {Record<string, Metric>} metrics
@@ -89,7 +89,7 @@ const LIST = [
         { atLeast: 1.2, against: BUN, whose: "Bun's" },
       ].flatMap(({ atLeast, against, whose }) => [
         { title: `rate ÷ ${whose}`, wanted: { atLeast }, of: { metric: "ratePerSec", against } },
-        // The others begin at once, so also show the thread start that our ramp does not include.
+        // The others begin at once, so also show fourtuple's thread start, which its ramp does not include.
         {
           title: `  time with thread start ÷ ${whose}`,
           wanted: { atMost: 1 / atLeast },

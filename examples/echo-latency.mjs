@@ -1,6 +1,6 @@
-// Sends a message a second over each of 500 connections to an echoing server for three seconds, then stops by an
-// AbortSignal and prints the round trip's percentiles.
-// Run it after `npm run build`: node examples/echo-latency.mjs
+// Sends a message per second over each of 500 connections to an echo server for three seconds, then stops through an
+// AbortSignal and prints the percentiles of the round-trip time. Run it after `npm run build`: node
+// examples/echo-latency.mjs
 import { connect, serve } from "fourtuple";
 
 const server = await serve({ at: "127.0.0.1:0", mode: "echo", log: "none" });

@@ -1,5 +1,5 @@
-// Opens 5,000 connections to a server of our own, watches them while they are held, and prints what happened.
-// Run it after `npm run build`: node examples/hold-connections.mjs
+// Opens 5,000 connections to its own server, watches them while they are held, and prints what happened. Run it after
+// `npm run build`: node examples/hold-connections.mjs
 import { connect, serve } from "fourtuple";
 
 const server = await serve({ at: "127.0.0.1:0", log: "none" });

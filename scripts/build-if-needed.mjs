@@ -21,8 +21,8 @@ function newest(paths) {
 }
 
 /**
- * Returns when the program was last built. Checks only the entry points, because outdated files of removed sources do
- * not count.
+ * Returns when the program was last built. Checks only the entry points, because leftovers of removed sources are
+ * irrelevant.
  */
 function oldestOutput() {
   try {

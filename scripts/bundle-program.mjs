@@ -1,7 +1,7 @@
-// Bundles the program and the library into dist/bundle/. Otherwise a run's main thread would find, read and link more
-// than a hundred modules before its first connection. dist/index.js and dist/cli/run-main.js re-export the bundle.
-// Files outside of it (the workers' own bundles, and programs started by their file) stay where the compiler wrote
-// them.
+// Bundles the program and the library into dist/bundle/. Without the bundle, a run's main thread would find, read and
+// link more than a hundred modules before its first connection. dist/index.js and dist/cli/run-main.js re-export the
+// bundle. Files outside of it (the workers' own bundles, and programs started by their file) stay where the compiler
+// wrote them.
 import { copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,9 +12,9 @@ const BUNDLE = `${DIST}bundle/`;
 const ENTRIES = { index: `${DIST}index.js`, "run-main": `${DIST}cli/run-main.js` };
 
 /**
- * Chunks of the bundle. A thread needs half a millisecond of CPU to find, read and link a file regardless of its size,
- * so three chunks replace forty small ones: what both entries start with; what explains a finished run on any system;
- * and what everything on Linux shares. Modules that need zod are in none of them.
+ * Chunks of the bundle. A thread needs half a millisecond of CPU to find, read and link a file of any size, so three
+ * chunks replace forty small ones: modules that both entries start with; those that explain a finished run on any
+ * system; and those that everything on Linux shares. None of them contains modules that need zod.
  */
 const GROUPS = [
   { name: "first", tags: /** @type {"$initial"[]} */ (["$initial"]), test: /dist\/util\//, priority: 3 },
@@ -48,7 +48,7 @@ const ownPlace = {
 
 // Names of chunks change with their contents.
 rmSync(BUNDLE, { recursive: true, force: true });
-// Unbundled library, for tests that let individual calls fail.
+// The unbundled library, for tests that make individual calls fail.
 copyFileSync(ENTRIES.index, `${DIST}index-unbundled.js`);
 const bundle = await rolldown({ input: ENTRIES, platform: "node", plugins: [ownPlace] });
 await bundle.write({

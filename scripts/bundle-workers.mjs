@@ -1,5 +1,5 @@
-// Bundles each module that is started by its file together with its imports. A thread starts sooner if it has one file
-// to find and load instead of twenty-five, and there may be a hundred threads. Does the same for zod's hundred files.
+// Bundles each module that is started by file name together with its imports. A thread starts sooner if it has to find
+// and load one file instead of twenty-five, and there may be a hundred threads. Does the same for zod's hundred files.
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 

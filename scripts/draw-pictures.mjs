@@ -1,4 +1,4 @@
-// Draws the README's pictures from a committed run of the lab: its report, and the port map in it, in light and dark.
+// Draws the README's pictures from a committed run of the lab: the report, and the port map in it, in light and dark.
 // Usage: node scripts/draw-pictures.mjs [run.json] (needs a build, and chromium)
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -26,7 +26,7 @@ try {
     await map.scrollIntoViewIfNeeded();
     const box = await map.boundingBox();
     if (!box) throw new Error("the report has no port map");
-    // The axis extends slightly beyond the picture's own box.
+    // The axis extends slightly beyond the picture's box.
     const clip = { x: box.x - MARGIN, y: box.y, width: box.width + 2 * MARGIN, height: box.height };
     await tab.screenshot({ path: `${ROOT}docs/pictures/ports-${colorScheme}.png`, clip });
     await tab.close();

@@ -1,5 +1,5 @@
-// A game at 20 ticks per second: clients send their inputs, the server sends each client the state of its player with
-// every tick. Packets have a binary header, little endian: u16 length of all, u8 type, u8 zero, u32 sequence; then the
+// A game at 20 ticks per second. Clients send their inputs; with every tick, the server sends each client the state of
+// its player. Packets have a binary header, little endian: u16 length of all, u8 type, u8 zero, u32 sequence; then the
 // fields.
 //
 //   fourtuple serve :7777 --protocol examples/protocols/game.mjs fourtuple connect :7777 --protocol
@@ -9,7 +9,7 @@ import { defineProtocol } from "fourtuple/protocol";
 const HEADER_BYTES = 8;
 const [JOIN, JOINED, INPUT, STATE] = [1, 2, 3, 4];
 
-// One buffer serves all connections, since what is sent is copied.
+// One buffer serves all connections, because send() copies.
 const packet = Buffer.alloc(32);
 
 export default defineProtocol({
@@ -79,7 +79,7 @@ export default defineProtocol({
  *
  * @param {number} type
  * @param {number} seq
- * @param {number} bytes of the fields that follow
+ * @param {number} bytes size of the fields that follow
  */
 function header(type, seq, bytes) {
   packet.writeUInt16LE(HEADER_BYTES + bytes, 0);
@@ -91,7 +91,9 @@ function header(type, seq, bytes) {
 const bits = new Uint32Array(1);
 const float = new Float32Array(bits.buffer);
 
-/** @param {number} value of 32 bits */
+/**
+ * @param {number} value 32-bit number
+ */
 function asFloat(value) {
   bits[0] = value;
   return /** @type {number} */ (float[0]);

@@ -1,5 +1,5 @@
 // RESP, the protocol of redis (https://redis.io/docs/latest/develop/reference/protocol-spec/): a client that sends
-// PING, SET and GET in turn and checks each answer, and a server that is large enough to try it against.
+// PING, SET and GET in turn and checks each answer, and a server just large enough to try it on.
 //
 //   fourtuple connect :6379 --protocol examples/protocols/resp.mjs -c 1k -r 10
 import { defineProtocol } from "fourtuple/protocol";
@@ -7,7 +7,7 @@ import { defineProtocol } from "fourtuple/protocol";
 const PING = Buffer.from("*1\r\n$4\r\nPING\r\n");
 const [CR, LF, DOLLAR, MINUS, STAR] = Buffer.from("\r\n$-*");
 
-/** Turns of a connection. */
+/** Commands that a connection sends in turn. */
 const [SET, GET, PINGED] = [0, 1, 2];
 
 export default defineProtocol({
@@ -26,7 +26,7 @@ export default defineProtocol({
         c.send(command("SET", `key:${c.number}`, `${c.value}`));
       }
     },
-    // The next command depends on the answer to the last one.
+    // Each command waits for the answer to the previous one.
     oneAtATime: true,
 
     received(c, frame) {
@@ -59,7 +59,7 @@ export default defineProtocol({
 function isExpected(c, frame) {
   if (c.turn === PINGED) return frame.equals("+PONG\r\n");
   if (c.turn === SET) return frame.equals("+OK\r\n");
-  // Before its first SET, a connection's key is missing, or has the value of an earlier run.
+  // Before the first SET of a connection, its key is missing or has the value of an earlier run.
   if (c.value === 0) return frame.u8() === DOLLAR;
   return frame.equals(`$${`${c.value}`.length}\r\n${c.value}\r\n`);
 }
@@ -70,7 +70,7 @@ function command(...words) {
 }
 
 /**
- * Finds the end of a reply: a line, a bulk string of the length that its line says, or an array of these.
+ * Finds the end of a reply, which is a line, a bulk string whose line gives its length, or an array of these.
  *
  * @param {Uint8Array} bytes
  * @param {number} start

@@ -1,5 +1,5 @@
-// SMTP (RFC 5321) up to where mail would be sent: greeting, EHLO, then NOOP whenever a message is due, and QUIT. The
-// phases tell how long a server takes to greet and to answer EHLO; refusals are counted by reply code, such as 421.
+// SMTP (RFC 5321) without sending mail: greeting, EHLO, then NOOP whenever a message is due, and QUIT. The phases show
+// how long a server takes to greet and to answer EHLO; refusals are counted by reply code, such as 421.
 //
 //   fourtuple connect mail.example.org:25 --protocol examples/protocols/smtp.mjs -c 100 -r 0.1
 import { defineProtocol } from "fourtuple/protocol";
@@ -17,7 +17,7 @@ export default defineProtocol({
     opened() {},
 
     received(c, line) {
-      // All lines of a reply but the last have a hyphen after the code.
+      // Every line of a reply except the last has a hyphen after the code.
       if (line.length > 3 && line.u8(3) !== SPACE) return;
       if (line.u8() >= DIGIT_4) c.refused(Number(line.text(0, 3)), line.text(4));
       else if (c.step === 0) {

@@ -55,7 +55,7 @@ export default defineProtocol({
         c.ready();
         c.send(`CONNECTED\nversion:1.2\n\n${NUL}`);
       } else if (command === "SEND") {
-        // Each client is the only one that subscribes to its queue.
+        // Each client subscribes to a different queue.
         c.got += 1;
         const body = text.slice(text.indexOf("\n\n") + 2);
         c.send(`MESSAGE\nsubscription:0\nmessage-id:${c.got}\ndestination:/queue/${c.number}\n\n${body}${NUL}`);

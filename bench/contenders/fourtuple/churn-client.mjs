@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { connect } from "fourtuple";
 import { engine } from "./engine.mjs";
 
-// Not used by other programs, so all their ports are free.
+// Other programs do not use these addresses, so all their ports are free.
 const SOURCES = { first: { family: /** @type {4} */ (4), bytes: Uint8Array.of(127, 6, 0, 1) }, count: 16 };
 
 const [port, connections, concurrency] = process.argv.slice(2).map(Number);

@@ -1,8 +1,8 @@
 // Client with fourtuple's public API. Prints "ready", waits for a line, opens the connections, prints a line when they
 // are held, holds them until its standard input ends, resets them, and prints the times by its own clock, which only
 // the result contains. With --kernel-ports, the kernel chooses this many source ports of each source address. With
-// --within, it stops after that many seconds and reports how far it came.
-// Usage: client.mjs [--kernel-ports] [--within N] <port> <connections> <ports per source address> <window>
+// --within, it stops after that many seconds and reports how far it got. Usage: client.mjs [--kernel-ports] [--within
+// N] <port> <connections> <ports per source address> <window>
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { connect } from "fourtuple";
@@ -39,7 +39,7 @@ const run = await connect({
   durationMs: Number.POSITIVE_INFINITY,
   close: "rst",
   engine,
-  // A server without a certificate makes one that signs itself.
+  // A server without a certificate generates a self-signed one.
   ...(/^(tls|wss)/.test(scheme) && { insecure: true }),
 });
 for await (const { stage, established, failed } of run.snapshots(POLL_MS)) {

@@ -8,7 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { connect } from "fourtuple";
 import { engine } from "./engine.mjs";
 
-// Not used by other programs, so all its ports are free.
+// Other programs do not use this address, so all its ports are free.
 const SOURCE = { first: { family: /** @type {4} */ (4), bytes: Uint8Array.of(127, 5, 0, 1) }, count: 1 };
 const POLL_MS = 20;
 const CATCH_UP_POLLS = 50;
@@ -48,7 +48,7 @@ async function measure(ratePerSec, warmUpMs, measuredMs) {
   await delay(measuredMs);
   const seconds = (performance.now() - fromMs) / 1000;
   const { count: answered, p50Us, p99Us, p999Us, maxUs } = run.latency().roundTrip;
-  // Before the run ends, so that the cost of closing is not attributed to messages.
+  // Read this before the run ends, so that the cost of closing is not attributed to messages.
   console.log(JSON.stringify({ answered, seconds, p50Us, p99Us, p999Us, maxUs }));
   const { established, failures, losses } = await run.stop();
   if (established < connections || losses.length > 0) {
@@ -57,8 +57,8 @@ async function measure(ratePerSec, warmUpMs, measuredMs) {
 }
 
 /**
- * Waits until the run has caught up, if its rate allows. The library sends from the first connection on, from new
- * threads, so messages are delayed by their start and by opening the connections.
+ * Waits until the run has caught up, if its rate allows. The library starts sending with the first connection, from new
+ * threads, so thread start-up and opening connections delay its first messages.
  *
  * @param {import("fourtuple").ConnectRun} run its latencies are reset afterwards
  * @param {number} ratePerSec

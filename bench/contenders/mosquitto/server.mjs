@@ -1,5 +1,5 @@
 // mosquitto without authentication. Prints "listening"; for each line on its standard input, prints a line of JSON with
-// the number of messages published to it so far and when it said so, which it does once a second.
+// the number of messages published to it so far, and the time of that figure, which mosquitto updates once a second.
 // Usage: server.mjs <port>. Stops on SIGTERM.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

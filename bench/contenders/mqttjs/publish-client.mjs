@@ -4,7 +4,7 @@
 // Usage: publish-client.mjs <port> <connections> <bytes per message> <ms>
 import { createInterface } from "node:readline";
 
-// Installed in bench/build, not a dependency.
+// Installed in bench/build rather than as a dependency.
 const { default: mqtt } = await import(new URL("../../build/node_modules/mqtt/build/index.js", import.meta.url).href);
 
 const WARM_UP_MS = 1000;
@@ -22,7 +22,7 @@ lines.once("line", () => {
   for (let n = 0; n < Math.min(DIALS, connections); n++) dial();
 });
 lines.once("close", () => {
-  // Reset, to leave no TIME_WAIT.
+  // Reset the connection, to leave no TIME_WAIT.
   for (const { stream } of clients) stream.resetAndDestroy();
   setImmediate(() => process.exit(0));
 });
@@ -52,7 +52,10 @@ function measure() {
   }, WARM_UP_MS);
 }
 
-/** A message over each of the next connections that accept one. Its client writes those of a connection together. */
+/**
+ * Publishes a message over each of the next connections that accept one. The client library combines a connection's
+ * messages into one write.
+ */
 function publish() {
   for (let n = 0; n < AT_ONCE; n++) {
     if (!clients[at].stream.writableNeedDrain) {

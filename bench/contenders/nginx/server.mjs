@@ -1,5 +1,5 @@
-// nginx that answers every request with five bytes, on one worker process.
-// Usage: server.mjs <port>. Prints "listening", and stops on SIGTERM.
+// nginx with one worker process, which answers every request with five bytes. Usage: server.mjs <port>. Prints
+// "listening", and stops on SIGTERM.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";

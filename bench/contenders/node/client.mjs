@@ -2,9 +2,8 @@
 // until each has been greeted, prints the elapsed seconds, holds the connections until its standard input ends, and
 // resets them. libuv binds the source address with port 0, so the kernel looks for a port that is free for all
 // destinations, a quarter of the range at a time; beyond about 7,000 per address, that search dominates. With --within,
-// it stops after that many seconds and reports how far it came.
-// Usage: client.mjs [--per-source N] [--within N] <port> <connections> <ports per source address (unused)> <concurrent
-// dials>
+// it stops after that many seconds and reports how far it got. Usage: client.mjs [--per-source N] [--within N] <port>
+// <connections> <ports per source address (unused)> <concurrent dials>
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";

@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 
 const server = createServer((socket) => {
   socket.on("error", () => socket.destroy());
-  // Read, in order to see the end of the connection.
+  // Read, or the end of the connection goes unnoticed.
   socket.resume();
   socket.write("hello");
 });

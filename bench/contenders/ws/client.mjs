@@ -22,7 +22,7 @@ lines.once("close", () => {
 
 function dial() {
   begun++;
-  // The kernel chooses source addresses and ports: one source address has enough of them here.
+  // Let the kernel choose source addresses and ports: one source address has enough ports here.
   const client = new WebSocket(`ws://127.0.0.1:${port}/`, {
     perMessageDeflate: false,
     createConnection: () => {
