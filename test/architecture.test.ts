@@ -15,7 +15,7 @@ import {
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const SOURCES = `${ROOT}src/`;
-/** A folder with more files no longer has a single topic. */
+/** A folder with more files than this no longer has a single topic. */
 const MOST_FILES = 16;
 
 const LAYERS: Layers = {

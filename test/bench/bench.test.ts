@@ -93,7 +93,7 @@ describe("npm run bench", () => {
       expect(ours.cpuTimes[side]).toEqual({ user: expect.any(Number), system: expect.any(Number) });
       expect(ours.peakResidentBytes[side]).toBeGreaterThanOrEqual(ours.residentBytes[side]);
     }
-    // Without its own namespace, sockets of other programs come and go meanwhile.
+    // Without a separate namespace, sockets of other programs come and go meanwhile.
     if (!stdout.includes("cannot create a network namespace"))
       expect(ours.socketsAtHold.inuse - ours.socketsBefore.inuse).toBeGreaterThanOrEqual(2 * FEW);
     expect(report.summary.fourtuple.metrics.ratePerSec).toMatchObject({ rounds: 2, median: expect.any(Number) });

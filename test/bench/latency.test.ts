@@ -10,7 +10,7 @@ const { pairOf } = await import(`${ROOT}bench/programs.mjs`);
 
 const [CONNECTIONS, BYTES, RATE_PER_SEC] = [50, 64, 2000];
 const WARM_UP_MS = 500;
-// Most of the time is stalled; the rest leaves room for a stall that begins and ends late on a busy machine.
+// The server is stalled for most of the time. The rest allows for a stall that begins and ends late on a busy machine.
 const MEASURED_MS = 4000;
 const STALL_MS = 2400;
 

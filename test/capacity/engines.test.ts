@@ -20,6 +20,7 @@ it("is epoll if the rings for that many connections cannot be locked, with the r
   expect(enginesFor("auto", 1_000_000, host(65_536))).toMatchObject({
     ...{ client: "epoll", obstacle: { kind: "memlock", memlockBytes: 65_536 } },
   });
-  // For an explicit request, the limit is reported as one of many, with the number of connections that it allows.
+  // If io_uring is requested explicitly, the limit is one of many, reported with the number of connections that it
+  // allows.
   expect(enginesFor("uring", 1_000_000, host(1024 ** 2))).toMatchObject({ client: "uring", obstacle: undefined });
 });

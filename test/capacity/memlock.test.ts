@@ -1,4 +1,4 @@
-// Tests locked memory as a limit of connections in io_urings, and of nothing else.
+// Tests that locked memory limits connections in io_urings, and nothing else.
 import { describe, expect, it } from "vitest";
 import { epollWatches, nofile } from "../../src/capacity/limits/descriptors.js";
 import { memlock } from "../../src/capacity/limits/memlock.js";

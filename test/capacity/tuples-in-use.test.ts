@@ -12,11 +12,11 @@ import { until } from "../support/until.js";
 const PORT = 7777;
 const SOURCE = "127.0.0.2";
 const CHOSEN = ["--source-port", "kernel"];
-/** Within the kernel's range, and outside it. */
+/** One port within the kernel's range, and one outside it. */
 const SHARED = ["--source-port", "40000-40199"];
 const BOUND = ["--source-port", "30000-30199"];
 
-/** It reads the descriptors of all processes on this host, of which other tests may have hundreds of thousands. */
+/** It reads the descriptors of all processes on this host; other tests may have hundreds of thousands. */
 const DOCTOR_MS = 100_000;
 
 const range = (first: number, count: number) => Array.from({ length: count }, (_, i) => first + i);
@@ -52,7 +52,8 @@ describe.skipIf(!canMakeNamespaces())("ports used by other sockets", { timeout: 
     execFileSync("sysctl", ["-qw", "net.ipv4.tcp_rfc1337=1"]);
   });
   const serve = async (ip = "127.0.0.1") => {
-    // The server sends no greeting: one that finds its client closed is answered with RST and leaves no TIME_WAIT.
+    // The server sends no greeting: a greeting to a client that has closed is answered with RST and leaves no
+    // TIME_WAIT.
     await startCli(["serve", `${ip}:${PORT}`, "--log", "none", "--mode", "discard"]).prints(/listening on/);
     return `${ip}:${PORT}`;
   };
@@ -115,7 +116,7 @@ describe.skipIf(!canMakeNamespaces())("ports used by other sockets", { timeout: 
     execFileSync("sysctl", ["-qw", "net.ipv4.tcp_tw_reuse=2"]);
     expect((await predicted(at, CHOSEN)).ceiling).toBe(200);
     const again = () => reached(at, [...CHOSEN, "--close", "rst"]);
-    // Wait for all of them: the first may be old enough before the others.
+    // Wait for all of them, because the first may be old enough before the others.
     await until("they are old enough", again, (count) => count === 200, 20_000);
   });
 

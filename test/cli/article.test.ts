@@ -1,5 +1,5 @@
-// Reproduces the blog post's server and client verbatim: the output of each, the bytes on the wire, and how each ends.
-// The peers are `nc` and our own other half; the socket table is read with `ss`.
+// Reproduces the blog post's server and client: the output of each, the bytes on the wire, and how each ends. The peer
+// is `nc` or the other side of fourtuple; `ss` reads the socket table.
 import { describe, expect, it } from "vitest";
 import { endpoint, ownAddress } from "../support/address.js";
 import { establishedInSs, socketsInSs, untilAtRest } from "../support/kernel.js";
@@ -71,7 +71,7 @@ describe("the blog post's conversation", () => {
     await client.prints(/^client address \[::1\]:\d+\nreceive hello from server\n/);
     expect(await establishedInSs(Number(port), "::1")).toBe(1);
     client.child.kill("SIGINT");
-    // A signal ended it, not the server.
+    // A signal ended the client, not the server.
     expect(await client.exited()).toMatchObject({
       code: 130,
       stderr: expect.stringMatching(/^interrupted: held for /),

@@ -1,6 +1,6 @@
 // Tests hosts that lack a resource: each command names the cause or does its work, ends by itself, and prints neither a
-// stack trace nor a bug message. Conditions under which Node itself cannot run are left out: fewer than a dozen
-// threads, less than a gigabyte of address space.
+// stack trace nor a bug message. Omits conditions under which Node itself cannot run: fewer than a dozen threads, less
+// than a gigabyte of address space.
 import { mkdtempSync, readdirSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { describe, expect, it } from "vitest";
@@ -16,7 +16,7 @@ interface Condition {
   readonly wrap: (command: readonly string[]) => readonly string[];
   readonly options?: ProcessOptions;
   readonly needsRoot?: boolean;
-  /** User id that it runs as, if not this one's. */
+  /** User ID that it runs as; default: this process's. */
   readonly uid?: number;
 }
 
@@ -38,7 +38,7 @@ const refused = (...calls: NonNullable<ProcessOptions["refused"]>): Condition =>
   wrap: (command) => command,
   options: { refused: calls },
 });
-/** User ids of this run's own: another run of these tests on this host counts against the same limits. */
+/** User IDs unique to this run, because another run of these tests on this host counts against the same limits. */
 const FIRST_USER = 30_000 + (process.pid % 1000) * 30;
 /** @param user a number unique to this condition, so that no other process or ring counts against its limits */
 const ofAnotherUser = (limit: string, user: number): Condition => {
@@ -47,7 +47,7 @@ const ofAnotherUser = (limit: string, user: number): Condition => {
   return { needsRoot: true, uid, wrap: (command) => [...asUser, ...inShell(`ulimit ${limit}`)(command)] };
 };
 
-/** Ids of a user's processes. One that has been killed counts against the limit until its threads have ended. */
+/** Returns the IDs of a user's processes. A killed process counts against the limit until its threads have ended. */
 const processesOf = (uid: number) =>
   readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -103,7 +103,7 @@ describe.each(Object.entries(CONDITIONS))("on a host with %s", (_, { wrap, optio
         const [command, ...rest] = wrap([node, CLI_FILE, ...args]);
         const program = start(command!, rest, options);
         if (signalAt) {
-          // A program that reports listening can be told to stop; any other ends by itself.
+          // A program that reports that it listens can be told to stop; any other ends by itself.
           const listens = program.prints(signalAt).then(
             () => program.child.kill("SIGTERM"),
             () => false,

@@ -150,7 +150,7 @@ describe("a hang-up", () => {
       await once(client, "data");
       client.destroy();
     }
-    // By now the server has processed the earlier signals.
+    // The server has processed the earlier signals by now.
     process.kill(pid, "SIGTERM");
     const { stdout } = await shell.exited();
     expect(stdout).toMatch(/stopped after/);

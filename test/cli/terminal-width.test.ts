@@ -1,4 +1,5 @@
-// Tests every command in terminals of 40 to 120 columns: no line is too long. Lines written to a pipe are not wrapped.
+// Tests every command in terminals of 40 to 120 columns: no line is too long, and lines written to a pipe are not
+// wrapped.
 
 import { readFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -44,7 +45,7 @@ describe.skipIf(!hasTerminal()).each(WIDTHS)("in a terminal of %i columns", (col
       ["connect", "[2001:db8:85a3:1111:2222:8a2e:3370:7334]:65535", "-c", "5000000"],
       ["serve", ":1", ":2"],
       ["conect"],
-      // A missing network namespace would be answered with the names of those that other tests make meanwhile.
+      // The error for a missing network namespace would list those that other tests create meanwhile.
       ["report", "/usr/share/no-such-folder-of-a-long-name/run.json"],
     ]) {
       const lines = await runInTerminal(columns, args);

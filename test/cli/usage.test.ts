@@ -1,4 +1,4 @@
-// Tests bad input and failures: each gives a clear message with a fix, the right exit code, and no stack trace.
+// Tests bad input and failures: each yields a clear message with a fix, the right exit code, and no stack trace.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -114,7 +114,7 @@ describe("help and version", () => {
       const help = await runCli(args);
       expect(help.code, args.join(" ")).toBe(0);
       expect(help.stdout).toMatch(/Examples:/);
-      // One screen.
+      // The help fits on one screen.
       expect(help.stdout.split("\n").length).toBeLessThanOrEqual(38);
     }
   });
@@ -159,7 +159,7 @@ describe("help and version", () => {
       const { code, stderr } = await start("bash", line, { env: { TMPDIR: folder } }).exited();
       expect(stderr).toMatch(/^Fatal error: the output cannot be written: ENOSPC.*\n {2}fix: /m);
       expect(code).toBe(1);
-      // The result is given elsewhere: in a file, or on standard error.
+      // The result goes elsewhere: to a file, or to standard error.
       const [, file] = /the result is in (\S+)/.exec(stderr) ?? [];
       if (options.length === 0) expect(stderr).toMatch(/the result:\ntarget met: 20 connections/);
       else expect(JSON.parse(readFileSync(file!, "utf8"))).toMatchObject({ kind: "connect", established: 20 });

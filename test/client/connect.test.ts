@@ -262,7 +262,7 @@ describe("many connections", () => {
     const { code, signal, stdout, stderr } = await program.exited(120_000);
     expect({ code, signal, stderr }).toEqual({ code: 0, signal: undefined, stderr: "" });
     const [, first, last] = /descriptors (\d+) (\d+)/.exec(stdout)!;
-    // Some may remain if one thread's event loop could not be distinguished from another's.
+    // Some may remain if one thread's event loop could not be told from another's.
     expect(Number(last) - Number(first)).toBeLessThan(40);
   }, 130_000);
 });
@@ -439,9 +439,9 @@ describe("messages", () => {
       for (const ms of arrivedMs.slice(from)) counts[Math.floor((ms % intervalMs) / (intervalMs / 4))]! += 1;
       return counts;
     };
-    // Some messages arrive in each quarter of the interval; dealt out over more turns than there are connections, they
-    // would all arrive in one. They also arrive together while this process is delayed, so wait for as many intervals
-    // as necessary.
+    // Some messages arrive in each quarter of the interval. If the schedule had more turns than there are connections,
+    // all would arrive in one quarter. They also arrive together while this process is delayed, so wait for as many
+    // intervals as necessary.
     await until("some in each quarter", quarters, (counts) => Math.min(...counts) > connections / 10);
     await run.stop();
   });
@@ -591,7 +591,7 @@ describe("sources", () => {
     const server = await startForeignServer((socket) => seen.push(socket.remotePort!));
     const run = await startClient({
       to: server.at,
-      // One more than there are ports, so that all are tried wherever the run starts.
+      // One more connection than there are ports, so that the run tries all of them wherever it starts.
       connections: 3,
       sources: parseAddressRanges(source),
       // The next port is the server's own, which is not used as a source port.
@@ -684,7 +684,7 @@ describe("trouble", () => {
     const result = await within("the end", run.done);
     expect(result.failed).toBeGreaterThan(0);
     expect(result.failures).toEqual([{ phase: "connect", errno: "ETIMEDOUT", count: result.failed }]);
-    // The requested time-out applies, not the default of 10 s.
+    // The requested timeout applies, not the default of 10 s.
     expect(result.rampMs).toBeLessThan(6000);
     expect(explainRun(result).finding).toMatchObject({ limit: "accept-queue", whose: "peer" });
     expect(server.isRunning).toBe(true);

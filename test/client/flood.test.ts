@@ -14,7 +14,7 @@ async function startFloodingServer(accepts: number): Promise<string> {
 it("does not keep a run from ending on time", async () => {
   const to = await startFloodingServer(2);
   const elapsed = stopwatch();
-  // Two connections, one of them flooded: a single connection would report what it reads.
+  // Use two connections and flood one of them: a single connection would report what it reads.
   const run = await startClient({ to, connections: 2, durationMs: 1000 });
   const result = await within("the end", run.done);
   // The run's and the server's threads share the host with other tests.

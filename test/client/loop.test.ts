@@ -40,7 +40,7 @@ it("waits for the next message without spinning", async () => {
   await until("four more", () => server.snapshot().receivedBytes >= before.bytes + 4);
   const { cpu, waits } = spentBy(client.pid);
   const seconds = elapsed() / 1000;
-  // A busy loop uses a full core, or its share of a busy one; one that wakes too early waits thousands of times.
+  // A busy loop uses a full core, or its share of a busy one. A loop that wakes too early waits thousands of times.
   expect((cpu - before.cpu) / seconds).toBeLessThan(0.15);
   expect((waits - before.waits) / seconds).toBeLessThan(1000);
 });

@@ -1,5 +1,5 @@
-// Tests what a run with explicit source ports leaves to other programs: the kernel gives an explicitly bound port to
-// nobody else.
+// Tests what a run with explicit source ports leaves to other programs: the kernel gives nobody else an explicitly
+// bound port.
 import { describe, expect, it } from "vitest";
 import { canMakeNamespaces, makeNamespace } from "../support/namespace.js";
 import { CLI_FILE, start, type TestProcess } from "../support/process.js";

@@ -1,4 +1,4 @@
-// Tests connections that are reset before this side has seen them.
+// Tests connections that are reset before this side has noticed them.
 import { execFileSync } from "node:child_process";
 import { expect, it } from "vitest";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";

@@ -25,7 +25,7 @@ it("a client that was stopped by a signal shifts its schedule by that time, and 
     (sockets) => sockets >= 5,
   );
   client.child.kill("SIGSTOP");
-  // The duration of the suspension, not a wait for an event.
+  // This is the duration of the suspension, not a wait for an event.
   await delay(STOP_MS);
   const before = establishedAt(server.address);
   client.child.kill("SIGCONT");

@@ -1,5 +1,5 @@
-// Tests how a run tells of refusals: real servers that refuse in each protocol's words, and what the result, the
-// summary and the page say: failures by phase and code, whose limit it is, and what to do.
+// Tests how a run reports refusals by real servers in each protocol. The result, the summary and the page show failures
+// by phase and code, whose limit it is, and what to do.
 import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
@@ -21,7 +21,7 @@ const ip = ownAddress();
 const certificate = authority.issue("gateway", [`IP:${ip}`]);
 
 type Serve = (socket: Socket) => void;
-/** Answers the first bytes of a client, and ends. */
+/** Answers a client's first bytes and closes. */
 const answer =
   (bytes: string): Serve =>
   (socket) =>
@@ -47,7 +47,7 @@ interface Case {
   readonly errno: string;
   readonly limit: string;
   readonly whose: "peer" | "local";
-  /** What the fix mentions. */
+  /** Text that the fix contains. */
   readonly fix: RegExp;
 }
 
@@ -118,7 +118,7 @@ describe("a refusal", () => {
   it.each(CASES)("is named, explained and shown: %s", async (_, { server, scheme, options, ...expected }) => {
     const { phase, errno, limit, whose, fix } = expected;
     const to = `${scheme}://${await serve(server)}`;
-    // Held for longer than a server takes to close connections that were ready.
+    // Hold for longer than a server takes to close connections that were ready.
     const run = await startClient({ to, connections: CONNECTIONS, durationMs: 2000, close: "fin", ...options });
     const result = await within("the end", run.done);
     const isReady = phase === "hold";

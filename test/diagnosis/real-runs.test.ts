@@ -26,8 +26,8 @@ async function connect(...args: string[]): Promise<Explained<ConnectResult> & { 
 const limitsOf = ({ finding, suspects }: Diagnosis) => (finding ? [finding.limit] : suspects.map(({ limit }) => limit));
 
 describe("a server that closes", () => {
-  // A client or server that is delayed notices or closes that much later. Times are therefore long in comparison, and
-  // connections are opened over some time, so that their ages differ.
+  // A delayed client or server notices or closes that much later. Times are therefore long in comparison, and
+  // connections are opened over a period, so that their ages differ.
   it("connections after three seconds has a timeout, not a connection limit", async () => {
     const host = ownAddress();
     const { port } = await startForeignServerProcess({ host, idleMs: 3000 });

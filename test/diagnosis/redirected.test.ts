@@ -1,4 +1,4 @@
-// Tests a destination on this host that leads to another port or program: redirections and proxies.
+// Tests destinations on this host that lead to another port or program: redirections and proxies.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -12,7 +12,7 @@ const explain = (errno: string, phase: FailureReport["phase"] = "upgrade", abort
     { phase, errno, count: 3 },
   );
 
-/** Faults of HTTP alone: test/diagnosis/http.test.ts. */
+/** Faults specific to HTTP; see test/diagnosis/http.test.ts. */
 const OF_HTTP = ["TLS_RECORD", "BAD_RESPONSE", "CUT_SHORT", "CONNECTION_CLOSE", "NO_RESPONSE"];
 
 it.each(FAULTS.filter((fault) => !OF_HTTP.includes(fault)))("knows %s", (fault) => {

@@ -1,4 +1,4 @@
-// Tests docs/own-protocol.md: its file works as it stands. Its commands are run by commands.test.ts.
+// Tests that the file in docs/own-protocol.md works as printed. commands.test.ts runs its commands.
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -14,7 +14,7 @@ const blocks = commandsIn(readPage(PAGE));
 const blockOf = (language: string) =>
   blocks.find((block) => block.startsWith(`${language}\n`))!.slice(language.length + 1);
 
-/** Runs a line of the page in a shell that has our program. */
+/** Runs a line of the page in a shell that finds fourtuple. */
 function shell(line: string) {
   return start("bash", ["-c", `fourtuple() { exec ${process.execPath} ${CLI_FILE} "$@"; }; ${line}`]);
 }

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { Heartbeats } from "../../src/engine/heartbeats.js";
 import { LEAST_HEARTBEAT_GAP } from "../../src/protocols/contract.js";
 
-/** Returns the slots whose heartbeats were due, with the time of each. */
+/** Returns the slots whose heartbeats were due, with their times. */
 function run(intervalMs: number, end: number, untilMs: number, stepMs: number) {
   const beats: { slot: number; ms: number }[] = [];
   let nowMs = 0;
@@ -16,7 +16,7 @@ function run(intervalMs: number, end: number, untilMs: number, stepMs: number) {
 it("are due once per interval for every slot, spread over the interval", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 100, max: 5000 }), (end, intervalMs) => {
-      // One step past the third interval, whose last heartbeats may be due within its last step.
+      // Ends one step past the third interval, whose last heartbeats may be due within its last step.
       const beats = run(intervalMs, end, 3 * intervalMs + 5, 5);
       for (const slot of [0, Math.floor(end / 2), end - 1]) {
         const own = beats.filter((beat) => beat.slot === slot).map(({ ms }) => ms);
@@ -95,7 +95,7 @@ it("leave peers time to answer, however late the thread is", () => {
         ms += wait;
         return ms;
       });
-      // Two heartbeats in a row may come to the same place, one late and the other at the beginning of its step.
+      // Two consecutive heartbeats may fall on the same place, one late and the other at the beginning of its step.
       expect(Math.min(...gaps(1000, end, times))).toBeGreaterThanOrEqual(1000 * LEAST_HEARTBEAT_GAP - 1);
     }),
     { numRuns: 20 },

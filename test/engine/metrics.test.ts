@@ -57,7 +57,7 @@ describe("a role's metrics", () => {
     for (const { histograms } of workers) histograms[METRICS.histograms.answerUs]!.record(250);
     const answers = readHistogram(workers, METRICS.histograms.answerUs);
     expect([answers.count, answers.max]).toEqual([2, 250]);
-    // @ts-expect-error it is no counter
+    // @ts-expect-error it is not a counter
     expect(METRICS.index.answerUs).toBeUndefined();
     expect(readMetrics(METRICS, workers)).toMatchObject({ begun: 3 });
   });

@@ -38,7 +38,7 @@ describe("the reserve of open files", () => {
   );
 });
 
-/** Starts our command line with `fileNr` mounted over /proc/sys/fs/file-nr. */
+/** Starts the command line with `fileNr` mounted over /proc/sys/fs/file-nr. */
 function startWith(fileNr: string, args: readonly string[]) {
   const folder = mkdtempSync(join(tmpdir(), "fourtuple-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -81,7 +81,7 @@ describe.skipIf(!canMakeNamespaces())("on a host that is almost out of open file
       const local = endpointsQuery([{ ip: parseIp(host), port }]);
       return (await readListeners({ local }))[0]?.acceptQueue.used ?? 0;
     };
-    // More than the backlog of a server that is merely busy.
+    // More than the backlog of a server that is just busy.
     await until("connections wait unaccepted", waiting, (used) => used > 100);
     server.child.kill("SIGINT");
     const { stdout } = await server.exited();

@@ -1,4 +1,4 @@
-// Tests that threads outlive their runs and are reused: what they cost a program with many runs, and that they do not
+// Tests that threads outlive their runs and are reused, what they cost a program with many runs, and that they do not
 // keep it from exiting.
 import { describe, expect, it } from "vitest";
 import { ownAddress } from "../support/address.js";

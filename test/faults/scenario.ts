@@ -11,12 +11,12 @@ export interface Scenario {
   readonly name: string;
   /** Programs that must be installed. */
   readonly programs?: readonly string[];
-  /** Id of the limit. */
+  /** ID of the limit. */
   readonly limit: string;
-  /** Id of the limit in the prediction, if it differs. */
+  /** ID of the limit in the prediction, if it differs. */
   readonly predicts?: string;
   readonly whose: Whose;
-  /** Engine that has this limit; by default, both must meet it alike. */
+  /** Engine to which this limit applies; by default, both must hit it alike. */
   readonly engine?: EngineName;
   /** Whether the ceiling is predictable; it must then be within 2 % of the number reached. */
   readonly isPredictable: boolean;
@@ -92,7 +92,7 @@ export async function runScenario(
   };
 }
 
-/** Starts our command line in a testbed. */
+/** Starts the command line in a testbed. */
 export function startAt({ prefix = [], options }: Testbed, args: readonly string[]): TestProcess {
   const [command, ...rest] = [...prefix, process.execPath, CLI_FILE, ...args];
   return start(command!, rest, options);

@@ -1,4 +1,4 @@
-// Third-party servers for the fault matrix, and our own server in a namespace.
+// Third-party servers for the fault matrix, and fourtuple's server in a namespace.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

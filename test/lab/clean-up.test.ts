@@ -16,7 +16,7 @@ import {
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { until } from "../support/until.js";
 
-/** An orderly end, Ctrl-C, an uncaught exception, and an immediate kill by the kernel. */
+/** Ways to end: in order, by Ctrl-C, by an uncaught exception, or killed at once by the kernel. */
 const ENDINGS = ["SIGTERM", "SIGINT", "SIGUSR2", "SIGKILL"] as const;
 const WAYS = [
   { who: "root", prefix: [], canRun: true },

@@ -10,15 +10,12 @@ import { readPage } from "../support/markdown.js";
 import { canMakeNamespaces } from "../support/namespace.js";
 import { CLI_FILE, runCli, start } from "../support/process.js";
 
-/**
- * Everything started from this shell ends with it: its processes, its mounts, and therefore the names of its
- * namespaces.
- */
+/** Everything started from this shell ends with it: its processes, its mounts, and so the names of its namespaces. */
 const SHELL = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c"];
 const HOME = "mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns";
 
 /**
- * Types lines into a shell that has our program on its PATH.
+ * Types lines into a shell that has fourtuple on its PATH.
  * @returns the standard output
  */
 async function type(lines: readonly string[]): Promise<string> {

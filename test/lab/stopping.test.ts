@@ -12,7 +12,7 @@ import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { startCli } from "../support/process.js";
 import { until } from "../support/until.js";
 
-/** Less than the grace period of a program, and less than an experiment spends on observing the sockets left behind. */
+/** Less than a program's grace period, and less than an experiment spends observing the sockets left behind. */
 const SOON_MS = 4000;
 const MARK = "FOURTUPLE_TEST_STOP";
 

@@ -1,4 +1,4 @@
-// Tests failures of every system call: our wrappers turn them into a negative errno or an AppError, never into a crash
+// Tests failures of every system call: the wrappers turn them into a negative errno or an AppError, never into a crash
 // or a wrong value.
 import { afterEach, describe, expect, it } from "vitest";
 import { borrowDescriptor } from "../../src/linux/syscalls/borrowed-descriptors.js";

@@ -1,4 +1,4 @@
-// Contract of every protocol, for either side; the test of each protocol runs it.
+// Contract that every protocol must fulfil, for either side. Each protocol's test runs it.
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
@@ -70,7 +70,7 @@ function send({ host, protocol }: Opened, slot: number, messages: number): void 
   }
 }
 
-/** Returns everything known of a connection after its end. */
+/** Returns everything known about a connection after its end. */
 function outcome({ host, protocol }: Opened, slot: number, comparable = (said: Said): unknown => said) {
   protocol.closed(slot);
   return [comparable(host.said[slot]!), host.unexpectedBytes, host.mismatchedBytes];
@@ -190,7 +190,7 @@ export function describeProtocol(name: string, protocolCase: ProtocolCase): void
       const columns = columnsOf(protocol);
       for (let slot = 0; slot < MANY_SLOTS; slot++) protocol.opened(slot);
       expect(columns.reduce((sum, { BYTES_PER_ELEMENT }) => sum + BYTES_PER_ELEMENT, 0)).toBe(protocol.slotBytes);
-      // No array had to grow.
+      // Check that no array had to grow.
       expect(columnsOf(protocol).every((column, n) => column === columns[n])).toBe(true);
     });
   });

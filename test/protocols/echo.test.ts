@@ -445,7 +445,7 @@ describe("any exchange", () => {
       receive(connection, 0, (connection % 5) + 1);
     }
     expect([0, 2, 3, 100].map((connection) => probe.unanswered(connection))).toEqual([1, 1, 1, 1]);
-    // The stray bytes and the partial match of each connection are kept: each answer is completed.
+    // Each connection retains its stray bytes and partial match, so each answer is completed.
     for (const connection of [2, 3, 100]) expect(receive(connection, (connection % 5) + 1, 8)).toBe(1);
     expect(receive(0, 1, 8)).toBe(1);
     expect([probe.unsolicitedBytes, probe.wrongBytes]).toEqual([8, 0]);

@@ -112,7 +112,7 @@ function setUp(takes: () => number) {
     send: send(toClient),
   } as unknown as ServerTransport;
   server.begin(transport);
-  /** Delivers all data to the other side in pieces of `size` until nothing moves any more. */
+  /** Delivers all data to the other side in pieces of `size` until none is left. */
   const pump = (size: number) => {
     for (let moved = true; moved; ) {
       moved = false;

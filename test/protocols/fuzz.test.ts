@@ -1,5 +1,5 @@
-// Feeds every decoder with altered streams, whole and byte by byte: neither crashes, both say the same, and the memory
-// for incomplete data stays bounded. CODEC_FUZZ_INPUTS sets the number of inputs, which is small by default.
+// Feeds every decoder altered streams, whole and byte by byte: neither way crashes, both have the same outcome, and the
+// memory for incomplete data stays bounded. CODEC_FUZZ_INPUTS sets the number of inputs, which is small by default.
 import { expect, it } from "vitest";
 import type { ClientProtocol, Protocol } from "../../src/protocols/contract.js";
 import { HttpClient } from "../../src/protocols/http/client.js";
@@ -23,7 +23,7 @@ const MASK = "\x37\xfa\x21\x3d";
 
 interface Target {
   readonly create: (host: ProtocolHost) => Protocol | ClientProtocol;
-  /** Streams of which inputs are made. */
+  /** Streams from which inputs are made. */
   readonly seeds: readonly string[];
   /** Sent first, unaltered. */
   readonly prelude?: string;
@@ -141,7 +141,7 @@ const TARGETS: Readonly<Record<string, Target>> = {
   "sized answers": { create: plain({ expected: "bytes", answerBytes: 7 }), seeds: ["1234567", "123"], messages: 3 },
 };
 
-/** Returns pseudo-random whole numbers below a limit, the same ones for the same seed (mulberry32). */
+/** Returns pseudo-random integers below a limit, the same ones for the same seed (mulberry32). */
 function randomFrom(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -152,7 +152,7 @@ function randomFrom(seed: number): (below: number) => number {
   };
 }
 
-/** Joins a few streams, and changes, drops, doubles or adds a few bytes. */
+/** Joins a few streams, then changes, drops, doubles or adds a few bytes. */
 function makeInput(seeds: readonly string[], random: (below: number) => number): Uint8Array {
   let text = "";
   for (let n = random(3); n >= 0; n--) text += seeds[random(seeds.length)];
@@ -194,8 +194,8 @@ it.each(Object.entries(TARGETS))(
       protocol.closed(slot);
       const said = host.said[slot]!;
       const isRefused = said.refusedWith !== undefined;
-      // Content may be shown or echoed before what follows it is found to be invalid. A server of MQTT 5 makes random
-      // client ids.
+      // Content may be shown or echoed before what follows it is found to be invalid. An MQTT 5 server generates random
+      // client IDs.
       const sent = isRefused ? "" : protocol instanceof MqttServer ? `${said.sent.length}` : said.sent;
       const { unexpectedBytes, mismatchedBytes, lostMessages, repeatedMessages } = host;
       const counts = [unexpectedBytes, mismatchedBytes, lostMessages, repeatedMessages];

@@ -1,5 +1,5 @@
 // Tests what `--engine auto` does where io_uring is unavailable or cannot lock enough memory: the run uses epoll, and
-// its summary says why and how to have io_uring. Nothing listens, so a run of many connections ends after its first
+// its summary says why and how to get io_uring. Nothing listens, so a run of many connections ends after its first
 // attempts.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
@@ -91,7 +91,7 @@ describe.skipIf(!canMakeNamespaces() || !hasUring)("as root", () => {
     if (Number(held) === most - 1) skip("this kernel does not count rings as locked memory");
     const options = { env: { FOURTUPLE_DEBUG: "transport" } };
     const { stdout, stderr } = await connectAs(asUser(uid, REQUIRED), ["--json"], options);
-    // The limit would do, so io_uring was chosen, and a worker found that it does not.
+    // The limit seemed sufficient, so io_uring was chosen, until a worker could not lock enough.
     expect(stderr).toContain("engine uring (auto was requested)");
     const { engine, failures } = resultOf(stdout);
     expect(engine).toEqual({ ...EPOLL, obstacle: { kind: "memlock", errno: "ENOMEM", memlockBytes: REQUIRED } });

@@ -1,4 +1,5 @@
-// Tests host names with several addresses in /etc/hosts: which ones are connected to, and what is reported for each.
+// Tests host names with several addresses in /etc/hosts: which addresses a run connects to, and what it reports for
+// each.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -2,7 +2,7 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { onStopSignals } from "../../../src/cli/signals.js";
 
-/** Lets the half second pass and delivers the signals that came by then. */
+/** Lets half a second pass and delivers the signals that arrived in it. */
 function pass(): void {
   vi.advanceTimersByTime(500);
   vi.advanceTimersToNextTimer();

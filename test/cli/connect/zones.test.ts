@@ -62,7 +62,7 @@ describe.skipIf(!canMakeNamespaces())("a zone", () => {
     };
     await expect.poll(() => count("[fe80::7%one]:4711"), { timeout: 20_000 }).toBe(10);
     await expect.poll(() => count("[fe80::7%br-two]:4711"), { timeout: 20_000 }).toBe(16);
-    // Without a zone, all zones match.
+    // A filter without a zone matches every zone.
     expect(await count("--peer", "fe80::/64")).toBe(26);
     expect(await count("--peer", "fe80::7%br-two")).toBe(16);
     const table = JSON.parse((await runCli(["ports", ":4711", "--json"])).stdout);

@@ -1,5 +1,5 @@
-// Tests `fourtuple doctor` end to end: its output, its exit codes, a host that hides information, a result of an older
-// version.
+// Tests `fourtuple doctor` end to end: its output and exit codes, a host that hides information, and a result of an
+// older version.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -131,7 +131,7 @@ describe("a saved result", () => {
     expect(code).toBe(1);
     expect(diagnosis).toEqual(resultOf(run.stdout).diagnosis);
     expect(diagnosis.finding).toMatchObject({ limit: "listener", whose: "peer" });
-    // Uses the diagnosis stored in the result instead of making a new one.
+    // It uses the diagnosis stored in the result instead of computing a new one.
     const foreign = { ...resultOf(run.stdout), diagnosis: { ...diagnosis, notes: ["kept"] } };
     const kept = await runCli(["doctor", "--explain", "-", "--json"], { input: JSON.stringify(foreign) });
     expect(JSON.parse(kept.stdout)).toEqual({ ...diagnosis, notes: ["kept"] });

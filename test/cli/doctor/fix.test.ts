@@ -116,7 +116,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     });
     expect(statSync(testbed.journal).mode & 0o777).toBe(0o600);
     expect((await testbed.doctor(...QUESTION)).code).toBe(0);
-    // There is nothing left to apply.
+    // Nothing is left to apply.
     expect(outcomesOf(await testbed.apply("--json"))).toEqual([]);
 
     const undone = await testbed.undo();
@@ -215,7 +215,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     expect(stdout).toMatch(/refused {2}net\.ipv4\.ip_local_port_range {2}40000 40099 → 40000 65535/);
     expect([code, stderr]).toEqual([3, ""]);
     expect(testbed.values()).toEqual(NARROW);
-    // There was nothing to record.
+    // Nothing was changed, so nothing is recorded.
     expect(existsSync(testbed.journal)).toBe(false);
     await testbed.apply();
     chmodSync(testbed.journal, 0o644);

@@ -1,5 +1,5 @@
-// Tests the only writer of files: it leaves a file complete or unchanged, never overwrites its input, and never loses a
-// result.
+// Tests the module that writes all files: it leaves a file complete or unchanged, never overwrites an input, and never
+// loses a result.
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,

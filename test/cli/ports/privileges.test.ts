@@ -81,7 +81,7 @@ describe.skipIf(!canBecomeNobody())("--process without privileges", () => {
 });
 
 function isProcHidden(): boolean {
-  // The last mount over /proc is the effective one.
+  // The latest mount over /proc is the effective one.
   const mounts = readFileSync("/proc/mounts", "utf8").match(/^\S+ \/proc proc .*$/gm) ?? [];
   return /hidepid=(1|2|4|noaccess|invisible|ptraceable)/.test(mounts.at(-1) ?? "");
 }

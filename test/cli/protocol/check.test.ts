@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { ROOT } from "../../support/library.js";
 import { runCli } from "../../support/process.js";
 
-/** Returns a folder in which our package is installed. */
+/** Returns a folder in which the package is installed. */
 function ownFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "fourtuple-protocol-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));

@@ -1,5 +1,5 @@
-// Tests protocols of one's own over real sockets, on the command line: both sides in one file, TLS, data, and what goes
-// wrong.
+// Tests user-defined protocols over real sockets on the command line: both sides in one file, TLS, data files, and
+// failures.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -222,8 +222,8 @@ describe("greetings", () => {
       () => run.snapshot().greeted,
       (count) => count === 20,
     );
-    // The other connections have waited no longer than the greeted ones did, even if the stop is some seconds late on a
-    // busy host.
+    // The other connections have waited no longer than the greeted ones did, even if the stop comes some seconds late
+    // on a busy host.
     const result = await within("the end", run.stop());
     expect(result).toMatchObject({ outcome: "met", greetings: { greeted: 20, ungreeted: 0, awaited: 10 } });
     // A busy host adds its own note.

@@ -16,7 +16,10 @@ const NAMES = [
 ] as const;
 const NOW = 10_000;
 
-/** Returns the counters for connections established at these times, some of them lost after the given times. */
+/**
+ * Returns the counters for connections that are established at these times, some of which are lost after the given
+ * times.
+ */
 function measure(connections: readonly { readonly at: number; readonly lostAfter?: number | undefined }[]) {
   const counters = new Float64Array(CLIENT_METRICS.layout.counters);
   const ages = new LossStats(counters, connections.length);

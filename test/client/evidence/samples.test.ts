@@ -1,4 +1,5 @@
-// Tests that a run's samples stay few however long it lasts, and keep the shape of the curve.
+// Tests that the number of a run's samples stays small however long it lasts, and that they preserve the shape of the
+// curve.
 import { describe, expect, it } from "vitest";
 import { Samples } from "../../../src/client/evidence/samples.js";
 

@@ -11,7 +11,7 @@ import { endpoint, ownAddress, ownPort } from "../../support/address.js";
 import { connectRaw, listenRaw } from "../../support/raw-sockets.js";
 import { until, within } from "../../support/until.js";
 
-/** Reading this many takes several turns of the event loop. */
+/** Reading this many descriptors takes several turns of the event loop. */
 const DESCRIPTORS = 15_000;
 const SCANNED = /^\/proc\/\d+\/(task\/\d+\/)?fd$/;
 

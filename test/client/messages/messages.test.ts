@@ -1,4 +1,4 @@
-// Tests a run's message results with peers that do not simply echo, on real servers and sockets.
+// Tests a run's message results with real servers that do not simply echo.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -176,7 +176,7 @@ http { access_log off; server { listen ${ip}:${port}; return 200 "yes"; } }`,
       });
     });
     const { messages, misses } = await play({ to: server.at });
-    // One answer in a hundred may arrive alone.
+    // At most one answer in a hundred may arrive alone.
     expect(messages!.answered).toBeLessThanOrEqual(5);
     expect(misses[0]).toMatchObject({ kind: "unanswered", of: messages!.sent });
     expect(messages!.wrongBytes + messages!.unsolicitedBytes).toBeGreaterThan(messages!.sent);

@@ -1,5 +1,5 @@
-// Tests runs that end after a number of messages: exactly this many, whatever the protocol, and each after the previous
-// answer if there is no rate.
+// Tests runs that end after a number of messages: they send exactly this many with any protocol, and without a rate,
+// each after the previous answer.
 import { describe, expect, it } from "vitest";
 import { parseRunSpec } from "../../../src/planning/parse-run-spec.js";
 import { endpoint, ownAddress } from "../../support/address.js";

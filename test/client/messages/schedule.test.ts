@@ -55,7 +55,7 @@ describe("the message schedule", () => {
     schedule.promise(400);
     schedule.wake(4400);
     expect(schedule.movedMs).toBe(4000);
-    // Still one message per interval: those due meanwhile are 4 s late, the others are on time.
+    // There is still one message per interval: those due meanwhile are 4 s late, the others on time.
     expect(walk(schedule, 4400)).toEqual([[5, 0, 400]]);
     const later = walk(schedule, 8800);
     expect(later.slice(0, 3).map(([, , dueMs]) => dueMs)).toEqual([500, 600, 700]);
@@ -90,7 +90,7 @@ describe("the message schedule", () => {
             nowMs = Math.max(nowMs, schedule.nextMs) + pauseMs;
             const before = schedule.nextMs;
             schedule.wake(nowMs);
-            // No burst: at most a quarter of a second is caught up.
+            // There is no burst: at most a quarter of a second is caught up.
             if (pauseMs > 250) expect(schedule.nextMs).toBeCloseTo(before + pauseMs, 3);
             for (const [round, slot, dueMs] of walk(schedule, nowMs)) {
               expect(dueMs).toBeLessThanOrEqual(schedule.sendMs(round, slot) + 1e-6);

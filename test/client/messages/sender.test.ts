@@ -1,4 +1,4 @@
-// Tests the sender against a simple model: a peer that stalls, reads parts of messages and sends parts of answers.
+// Tests the sender against a simple model of a peer that stalls, reads parts of messages and sends parts of answers.
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
@@ -155,7 +155,7 @@ describe("the messages on connections whose peers stall", () => {
   it("due just before the end are sent, not missed", () => {
     const { sender, memory } = setUp();
     sender.sendDue(clock.ms, CONNECTIONS);
-    // Three messages became due, and the run ended, while the thread had no CPU.
+    // While the thread had no CPU, three messages became due and the run ended.
     clock.ms += INTERVAL_MS;
     Atomics.store(memory.control, CONTROL.paused, 1);
     sender.sendDue(clock.ms, CONNECTIONS);

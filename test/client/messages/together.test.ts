@@ -1,5 +1,5 @@
-// Tests that messages without answers, due over the same connection in one turn, are sent together, with a fake clock
-// and a fake kernel.
+// Tests, with a fake clock and a fake kernel, that unanswered messages due over the same connection in one turn are
+// sent together.
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Exchange } from "../../../src/client/exchange/exchange.js";
@@ -72,7 +72,8 @@ it.each([
   const { calls, taken, memory, sendDue } = setUp(create);
   sendDue();
   calls.length = 0;
-  // Ten more for each connection, apart from the first one, which has sent one already. Less than a suspension.
+  // Ten more messages for each connection, except that the first one has already sent one. The delay is shorter than a
+  // suspension.
   for (let n = 0; n < 5; n++) {
     clock.ms += 2 * INTERVAL_MS;
     sendDue();
@@ -81,7 +82,7 @@ it.each([
   expect(taken.map((text) => text.length)).toEqual([110, 100, 100]);
   const { counters } = memory;
   expect([counters[COUNTER.dueMessages], counters[COUNTER.sentMessages]]).toEqual([31, 31]);
-  // Each is late by its own due time: one of each pair by an interval, the other by less.
+  // Each message is late relative to its own due time: one of each pair by an interval, the other by less.
   expect(counters[COUNTER.longestDelayMs]).toBeCloseTo(INTERVAL_MS * (2 - 1 / 3), 5);
 });
 
@@ -115,7 +116,7 @@ it.each([
         }
         expect(taken).toEqual(taken.map((text) => MESSAGE.repeat(Math.ceil(text.length / 10)).slice(0, text.length)));
         const whole = taken.reduce((sum, text) => sum + Math.floor(text.length / 10), 0);
-        // Bytes that are sent later count once the last of them has been sent.
+        // Bytes sent later count once the last one has been sent.
         expect(counters[COUNTER.sentMessages]).toBeLessThanOrEqual(whole);
       }
       const due = [0, 1, 2].reduce((sum, slot) => sum + dueBy(slot), 0);

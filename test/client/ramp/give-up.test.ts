@@ -1,4 +1,4 @@
-// Tests that a hopeless ramp ends: after a few thousand failures, or after a timeout without an answer.
+// Tests that a hopeless ramp ends, after a few thousand failures or after a timeout without an answer.
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { GiveUp, type RampCounts } from "../../../src/client/ramp/give-up.js";
@@ -79,7 +79,7 @@ describe("a ramp of a million", () => {
     const { outcome, gaveUp, rampMs, diagnosis }: ConnectResult & { diagnosis: Diagnosis } = resultOf(stdout);
     expect(outcome).toBe("missed");
     expect(gaveUp!.reason).toBe("unanswered");
-    // A thousand time-outs in sequence would take far longer; the margin is for a busy machine.
+    // A thousand timeouts in sequence would take far longer; the margin is for a busy machine.
     expect(rampMs).toBeLessThan(10_000);
     expect(diagnosis.notes.join()).toMatch(
       /no handshake was answered for a full connect timeout; [\d,]+ were not attempted/,

@@ -1,4 +1,4 @@
-// Tests servers that greet late, seldom or never: they delay neither the ramp nor the verdict.
+// Tests that servers that greet late, seldom or never delay neither the ramp nor the verdict.
 import type { Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { Greetings } from "../../../src/client/ramp/greetings.js";
@@ -10,7 +10,7 @@ import { resultOf, runCli } from "../../support/process.js";
 import { until, within } from "../../support/until.js";
 
 const WINDOW = { connections: 1000, concurrency: 50, durationMs: Number.POSITIVE_INFINITY };
-// With a window of 50, waiting a second each time would take 20 s.
+// With a window of 50, waiting a second for each batch would take 20 s.
 const SOON_MS = 6000;
 
 async function rampTo(onSocket: (socket: Socket, number: number) => void, options: Partial<ConnectOptions> = {}) {

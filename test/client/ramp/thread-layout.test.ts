@@ -83,7 +83,7 @@ describe("the layout", () => {
           const layout = layOutThreads(connections, size, used, cores);
           expect(layout.workers).toBeGreaterThanOrEqual(1);
           expect(layout.active).toBe(Math.min(cores, layout.workers));
-          // Few threads: with many, their own descriptors exceed the number set aside for them, see below.
+          // Use few threads: with many, their own descriptors exceed the number set aside for them; see below.
           fc.pre(layout.workers <= 6);
           expect(shareOf(layout, 0) + used + 4 * layout.workers).toBeLessThanOrEqual(size);
         },

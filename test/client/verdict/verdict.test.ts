@@ -1,4 +1,4 @@
-// Tests the verdict on a run: what it lacks, and the effect of a stop.
+// Tests the verdict on a run: what is missing, and the effect of a stop.
 import { describe, expect, it } from "vitest";
 import { endpoint, ownPorts } from "../../support/address.js";
 import { parseAddressRanges } from "../../support/library.js";

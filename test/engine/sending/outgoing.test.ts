@@ -9,7 +9,7 @@ import { NativeBuffer } from "../../../src/linux/syscalls/libc.js";
 const CONSTANTS = ["hello", "", "a longer constant", "x"];
 const SLOTS = 3;
 
-/** Returns an Outgoing and its peers, each with a limited number of bytes that it accepts. */
+/** Returns an Outgoing and its peers, each of which accepts a limited number of bytes. */
 function setUp() {
   const room = new Array<number>(SLOTS).fill(Number.POSITIVE_INFINITY);
   const taken = new Array<string>(SLOTS).fill("");

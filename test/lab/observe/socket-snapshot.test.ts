@@ -9,7 +9,7 @@ import type * as Places from "../../../src/lab/testbed/testbed.js";
 import { startForeignServer } from "../../support/peers.js";
 import { until } from "../../support/until.js";
 
-// Loaded from dist, as it starts a program in the same folder.
+// Loaded from dist, because it starts a program in the same folder.
 const { countLocalPorts, takeSnapshot } = (await import(
   new URL("../../../dist/lab/observe/socket-snapshot.js", import.meta.url).href
 )) as typeof SocketSnapshot;

@@ -31,7 +31,7 @@ describe("a dump", () => {
   let port = 0;
 
   beforeAll(async () => {
-    // A port reserved for this test: a port that the kernel chooses may also be another program's source port in
+    // A port reserved for this test. One that the kernel chooses could also be another program's source port in
     // SYN_SENT.
     port = ownPort();
     server = createServer().listen(port, ip);

@@ -10,7 +10,7 @@ const SELF = (user: number, children: number) => `7 (a (b) c) R 1 2 3 4 5 6 7 8 
 it("other programs' share is the total without this process and its children, over all CPUs", () => {
   const before = readCpuTimes(STAT(1000, 0, 0), SELF(100, 50));
   const after = readCpuTimes(STAT(1500, 100, 400), SELF(200, 150));
-  // Of 1,000 ticks, 500 were used by programs, 200 of them by ours, and 100 were stolen.
+  // Of 1,000 ticks, programs used 500, of which this one used 200, and 100 were stolen.
   expect(loadBetween(before, after)).toEqual({ othersShare: 0.3, stealShare: 0.1 });
 });
 

@@ -110,8 +110,8 @@ describe("failures are negative errnos", () => {
 it("an epoll set waits for fractions of a millisecond", () => {
   const epoll = new Epoll(1);
   const waitedMs: number[] = [];
-  // Rounded down, 0.2 ms would be no wait; rounded up, a millisecond. A busy host may prolong a wait, but not every
-  // time.
+  // Rounding 0.2 ms down would mean no wait, and rounding it up a wait of a millisecond. A busy host may prolong a
+  // wait, but not every time.
   while (waitedMs.length < 50 || (waitedMs.length < 5000 && Math.min(...waitedMs) >= 1)) {
     const startMs = performance.now();
     expect(epoll.wait(0.2)).toBe(0);

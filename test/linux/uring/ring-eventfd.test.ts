@@ -84,7 +84,7 @@ describe.skipIf(!hasUring)("a ring with an eventfd", () => {
 
   it("rejects a closed descriptor", () => {
     expect(registerEventfd(openRing(), 0x7fffffff)).toBe(-EBADF);
-    // Without one, there is nothing to end.
+    // Without a signal there is nothing to end.
     unregisterEventfd(openRing());
   });
 });

@@ -90,7 +90,10 @@ const lab = parseResult(
   "lab.json",
 );
 
-/** Whether a file with this result would be accepted; a negative number where none is allowed is rejected by name. */
+/**
+ * Returns whether a file with this result would be accepted. A negative number where none is allowed must be rejected
+ * by field name.
+ */
 function isRead(result: Parameters<typeof explainRun>[0]): boolean {
   return SCHEMAS[result.kind].safeParse(result).success;
 }

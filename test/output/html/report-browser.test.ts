@@ -164,12 +164,12 @@ const DRAWN = { role: "img", isNamed: true, hasMarks: true, hasAxis: true, isIns
 interface DrawnChart {
   readonly title: string;
   readonly role: string;
-  /** Whether the elements for its title and description exist under the ids that it names. */
+  /** Returns whether the elements for its title and description exist under the IDs that it refers to. */
   readonly isNamed: boolean;
-  /** Whether something with a size is drawn besides axes and grid. */
+  /** Returns whether anything of nonzero size is drawn besides axes and grid. */
   readonly hasMarks: boolean;
   readonly hasAxis: boolean;
-  /** Whether all texts and marks are within the page. */
+  /** Returns whether all texts and marks are within the page. */
   readonly isInside: boolean;
 }
 

@@ -1,5 +1,5 @@
 // Tests that foreign text loses its escape codes before it is printed: all output goes through one module, and every
-// text made from a result is safe.
+// text built from a result is safe.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -38,8 +38,8 @@ const UNPRINTABLE = /[^\P{C}\n]|[\p{Zl}\p{Zp}]/u;
 const LAB = JSON.parse(readFileSync(new URL("../fixtures/lab.json", import.meta.url), "utf8"));
 
 describe("only one module writes output", () => {
-  // `ports --list` builds its rows from ASCII bytes; in-host-socket-table.ts is a child that answers its parent;
-  // main.ts reports that nothing could be loaded.
+  // Exceptions: `ports --list` builds its rows from ASCII bytes; in-host-socket-table.ts is a child that answers its
+  // parent; main.ts reports that nothing could be loaded.
   const DOORS = [
     "output/terminal/output.ts",
     "cli/main.ts",

@@ -1,4 +1,4 @@
-// Tests the text of a lab that went wrong: nothing was run, it was stopped half-way, or it failed.
+// Tests the text of a lab that went wrong: it ran nothing, was stopped half-way, or failed.
 
 import { describe, expect, it } from "vitest";
 import { experimentText, labSummary } from "../../../src/output/text/lab.js";

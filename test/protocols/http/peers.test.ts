@@ -1,4 +1,4 @@
-// Tests our client with foreign servers: nginx, haproxy and Node's.
+// Tests the client with foreign servers: nginx, haproxy and Node's.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import { tmpdir } from "node:os";
@@ -12,7 +12,7 @@ import { startClient } from "../../support/peers.js";
 import { hasProgram, start } from "../../support/process.js";
 import { until, within } from "../../support/until.js";
 
-/** Starts Node's server at its own address. */
+/** Starts Node's server at an address of its own. */
 async function startNode(listener: RequestListener) {
   const [ip, port] = [ownAddress(), ownPort()];
   const server = createServer({ keepAliveTimeout: 0 }, listener);
@@ -161,7 +161,7 @@ describe.runIf(hasProgram("nginx"))("nginx", () => {
   });
 
   it("limits the request rate, which the diagnosis reports", async () => {
-    // A file, because "return" answers before the limit applies.
+    // Serve a file, because "return" answers before the limit applies.
     const nginx = await startNginx(
       "limit_req zone=one burst=10 nodelay; limit_req_status 429; location / { root .; try_files /nginx.conf =404; }",
       "limit_req_zone $request_method zone=one:1m rate=1r/s;",

@@ -1,5 +1,5 @@
-// Tests pools of connections: requests over connections that their server closes, a limited number of requests, and
-// whether the outcomes add up. The servers count.
+// Tests connection pools: requests over connections that the server closes, a limited number of requests, and whether
+// the outcomes add up to what the servers counted.
 import { readFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
@@ -124,7 +124,7 @@ describe("a connection that the server closes", () => {
     expect(result).toMatchObject({ outcome: "missed", failed: 3, reopened: { idle: 3, failed: 3 } });
     expect(result.failures).toEqual([{ phase: "request", errno: "FIN", count: 3 }]);
     expect(result.messages).toMatchObject({ due: 30, sent: 6, answered: 3, unanswered: 3, missed: 24 });
-    // The second request of a connection may meet its end.
+    // A connection's second request may cross its close.
     expect(counts.connections).toBe(6);
   });
 
@@ -262,7 +262,7 @@ describe.runIf(hasProgram("nginx"))("nginx", () => {
     const result = await run({ to: `http://${nginx.at}/x`, connections: 10, requests: 2000 });
     expect(result).toMatchObject({ outcome: "met", established: 10, lost: 0, failed: 0 });
     expect(result.messages).toMatchObject({ sent: 2000, answered: 2000 });
-    // 200 requests of each connection, of which the last closes one that is needed no more.
+    // Each connection sends 200 requests, the last of which closes a connection that is no longer needed.
     expect(result.reopened).toEqual({ announced: 30, idle: 0, failed: 0 });
     await until("its log is written", () => nginx.requests().length >= 2000);
     const lines = nginx.requests();

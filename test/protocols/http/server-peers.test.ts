@@ -1,4 +1,4 @@
-// Tests our server with curl, Node's client, nginx as a proxy, and our own client.
+// Tests the server with curl, Node's client, nginx as a proxy, and fourtuple's client.
 import { Agent, get } from "node:http";
 import { expect, it } from "vitest";
 import { endpoint, ownAddress } from "../../support/address.js";

@@ -17,7 +17,9 @@ import { encode } from "../contract.js";
 
 const versions = [4, 5] as const;
 
-/** Returns a client with one connection, number 42, and what it has sent, since `stream` if that is given. */
+/**
+ * Returns a client with one connection, number 42, and what it has sent, or has sent since `stream` if that is given.
+ */
 function client(spec: Partial<MqttSpec>, options: { payload?: Uint8Array; stream?: string; publisher?: number } = {}) {
   const host = new ProtocolHost();
   const whole = { ...SPEC, ...spec };
@@ -307,7 +309,7 @@ describe("a server's answers", () => {
       const stream = mutated(all[n % all.length]!, next);
       if (!server(stream).said.isReady) continue;
       accepted++;
-      // Without what follows.
+      // Cut off what follows.
       const whole = stream.slice(0, 2 + stream.charCodeAt(1));
       expect(packetsIn(whole)[0]).toMatchObject({ cmd: "connect" });
     }
@@ -355,7 +357,7 @@ it("incomplete packets have one limit, however many there are", () => {
   const refused = host.said.filter(({ refusedWith }) => refusedWith !== undefined).length;
   expect((slots - refused) * half.length).toBeLessThanOrEqual(16 * 1024 * 1024);
   expect(codeName(host.said.at(-1)!.refusedWith!)).toBe("PACKET_TOO_LONG");
-  // A connection that ends releases its room.
+  // A connection that ends releases its buffer space.
   side.closed(0);
   host.opened(0);
   side.opened(0);
@@ -430,7 +432,7 @@ describe("encodings", () => {
   });
 });
 
-/** Returns packets that a client may send, one after another. */
+/** Returns a sequence of packets that a client may send. */
 function streams(): string[] {
   return versions.map(
     (version) =>

@@ -1,5 +1,5 @@
-// Tests both of our sides with foreign peers over real sockets: mosquitto and aedes as brokers; mosquitto's clients and
-// Python's paho with our server. Assertions also use what the foreign side saw.
+// Tests both sides with foreign peers over real sockets: mosquitto and aedes as brokers, and mosquitto's clients and
+// Python's paho as clients. Assertions also use what the foreign side saw.
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { type ConnectOptions, explainRun } from "../../../src/index.js";
@@ -105,7 +105,7 @@ describe.runIf(hasMosquitto)("our client with mosquitto", () => {
   it("respects the broker's Receive Maximum, and sends due messages when it may", async () => {
     const { at } = await listening(["allow_anonymous true", "max_inflight_messages 2"]);
     const result = await run({ to: at, connections: 2, publish: "a", qos: 1, messageRatePerSec: 500, durationMs: 500 });
-    // A broker that receives more at once closes the connection.
+    // A broker that receives more than this at once closes the connection.
     expect(result).toMatchObject({ ready: 2, losses: [], failures: [] });
     expect(result.messages!.answered).toBeGreaterThan(20);
   });
@@ -176,7 +176,7 @@ describe.runIf(hasMosquitto)("our client with mosquitto", () => {
     await until("it has come", () => texts.join("") === "grüße");
     const result = await within("the end", subscriber.stop());
     expect(result.deliveries).toEqual({ received: 1, lost: 0, repeated: 0 });
-    // It has no stamp with its due time.
+    // The message has no stamp with its due time.
     expect(result.latency.delivery).toBeUndefined();
   });
 

@@ -27,7 +27,7 @@ describe("both sides in memory, however they are cut and whenever they are close
   });
 });
 
-/** Runs an example's client until its messages are answered. */
+/** Runs an example's client until its messages have been answered. */
 async function run(name: string, to: string, options: Partial<ConnectOptions> = {}) {
   const given = { to, protocol: fileOf(name), connections: 10, durationMs: 600, messageRatePerSec: 10, ...options };
   const client = await connect(given as ConnectOptions);

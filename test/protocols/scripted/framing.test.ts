@@ -80,7 +80,7 @@ it("a framing function that returns an invalid position is reported as the autho
 });
 
 it("a million random frames are found", () => {
-  // Few sizes and one buffer, so that this takes a moment only.
+  // Use few sizes and one buffer to keep this fast.
   const sizes = Array.from({ length: 1000 }, (_, n) => (n * 7919) % 50);
   const stream = Buffer.concat(sizes.map((size) => Buffer.concat([Buffer.from([0, size]), Buffer.alloc(size, "x")])));
   const host = new ProtocolHost();

@@ -134,7 +134,7 @@ describe("portText()", () => {
       outgoing: established,
       byDestination: { distinct: 1, top: [destination("10.0.0.1", 7777, established)] },
     });
-    // Both ends are on this host, and each client's end has its accepted socket on that port; or one of them does not.
+    // Both ends are on this host. Each client's end has its accepted socket on that port, or one of them does not.
     expect(headlineOf(SERVER, seen(1_000_000))).toContain(clause);
     expect(headlineOf(SERVER, seen(1_000_001))).not.toContain(clause);
     const range = { ip: undefined, name: "7777-7779", port: "7777-7779" };
@@ -161,7 +161,7 @@ describe("portText()", () => {
     expect(firstLine(text)).toBe("1 ESTABLISHED socket has local port 32917, and nothing listens on it");
     expect(text).toMatch(/accepted here +1 ESTABLISHED, with it as the peer's source port/);
     expect(text).not.toContain("one local port per connection");
-    // The port is listened on at another address, so this socket does not belong to that listener.
+    // The listener on the port has another address, so this socket does not belong to it.
     const besides = { ...client, sockets: 2, listeners: [LISTENER] };
     expect(firstLine(portText(port, { local: besides, remote: EMPTY }, TOP))).toBe(
       "1 ESTABLISHED socket has local port 32917 as its source port",
