@@ -17,7 +17,7 @@ export interface Handshakes {
 export class Deadlines {
   private readonly handshakes: Handshakes;
   private readonly timeoutMs: number;
-  /** Handshakes in the order in which they started. A slot may since have been reused. */
+  /** Handshakes in the order in which they started. A slot may have been reused since. */
   private readonly waiting = new SlotQueue();
   private startedMs = new Float64Array(0);
 

@@ -91,7 +91,7 @@ function wrapped<Below extends Transport, T extends TlsTransport<Below>>(
 function begun<T extends EpollClient | EpollServer | UringClient | UringServer>(transport: T): T | number {
   const failed = transport.begin();
   if (failed >= 0) return transport;
-  // There is nothing to send before it closes.
+  // Nothing needs to be sent before the connection closes.
   transport.closeAll(true, () => false);
   return failed;
 }

@@ -10,7 +10,7 @@ export class SlotQueue {
   private head = 0;
   /** Circular buffer; its length is a power of two. */
   private slots = new Int32Array(FIRST);
-  /** 1 for each queued slot. */
+  /** By slot: 1 if it is queued. */
   private isQueued = new Uint8Array(0);
 
   /** Returns whether `slot` is queued. */

@@ -2,7 +2,7 @@
 
 /** States of a slot. The transport moves it from FREE to OPENED; rest() moves it from OPENED to RESTING. */
 export const SLOT = {
-  /** Unused. */
+  /** The slot is unused. */
   free: 0,
   /** The handshake is in progress. */
   opening: 1,

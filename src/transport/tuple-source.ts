@@ -1,5 +1,5 @@
-// The interface between a client's transport and its source of 4-tuples. The transport takes tuples on its own, so it
-// can skip one that is in use without involving the role.
+// Interface between a client's transport and its source of 4-tuples. The transport takes tuples itself, so that it can
+// skip one that is in use without involving the role.
 import type { SocketAddress } from "../linux/syscalls/sockaddr.js";
 
 /**
@@ -9,7 +9,7 @@ export interface TupleSource {
   /** Whether the kernel chooses source ports. If so, sourcePort is 0. */
   readonly kernelPicksPort: boolean;
   /**
-   * Whether the kernel may choose the destination port as source port. If nobody listens there, a connection can
+   * Whether the kernel may choose the destination port as the source port. If nothing listens there, a connection can
    * connect to itself.
    */
   readonly mayMeetItself: boolean;

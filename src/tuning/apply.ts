@@ -1,5 +1,5 @@
-// Applies the changes that this program can make, one by one: records each in the journal, syncs it to disk, writes the
-// setting and reads it back.
+// Applies the changes that this program can make, one by one: records each in the journal, syncs the journal to disk,
+// writes the setting and reads it back.
 
 import { probeSysctl, readSysctl, writeSysctl } from "../linux/proc/sysctl.js";
 import { EACCES, ENOENT, EROFS, errnoMeaning, errnoName, errnoOf, isForbidden } from "../linux/syscalls/errno.js";
@@ -10,7 +10,7 @@ import { Journal } from "./journal/writer.js";
 import { isSetting, isValueOf } from "./settings.js";
 import { isSameValue, normalise, parseNumbers } from "./value.js";
 
-/** Access to the kernel's settings. Calls return 0 or a negative errno. */
+/** Access to the kernel's settings. Writing functions return 0 or a negative errno. */
 export interface Settings {
   readonly read: ReadSetting;
   /** Checks whether a setting may be written. */

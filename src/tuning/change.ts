@@ -33,9 +33,9 @@ export interface FixPlan {
   readonly connections: number;
   /** True if the load already fits; changes are then only advice on performance. */
   readonly isTargetMet: boolean;
-  /** In an order that is safe. */
+  /** Changes, in a safe order. */
   readonly changes: readonly Change[];
-  /** Limits that cannot be read, for which there is no proposal. */
+  /** Limits that cannot be read and therefore have no proposal. */
   readonly unknown: readonly string[];
 }
 

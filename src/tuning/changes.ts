@@ -12,7 +12,7 @@ import { explainPorts, planPorts } from "./port-changes.js";
 import { advise, type Case, limitOf, memlockLimit, type Recipe, rlimit, sysctl, whyOf } from "./recipe.js";
 import { PORT_RANGE, parseNumbers, RESERVED_PORTS, roundUp, toPowerOfTwo } from "./value.js";
 
-/** Recipes by limit. A setting bounded by another one comes after it. */
+/** Recipes by limit. A setting comes after any other that bounds it. */
 const RECIPES: readonly (readonly [id: string, recipe: Recipe])[] = [
   ["nofile", raiseNofile],
   ["peer-nofile", raiseServerNofile],
@@ -29,7 +29,7 @@ const RECIPES: readonly (readonly [id: string, recipe: Recipe])[] = [
   // Only one of the two applies: reserved ports are the limit only if the range would be sufficient without them.
   ["ip-local-port-range", widenPorts],
   ["ip-local-reserved-ports", widenPorts],
-  // These cannot be changed by a setting of a running host, only by its administrator.
+  // No setting of a running host changes these limits; only its administrator can.
   ["cgroup-memory", adviseMemory],
   ["cgroup-memory-high", adviseHigh],
   ["cgroup-pids", adviseThreads],

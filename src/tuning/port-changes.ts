@@ -40,7 +40,7 @@ export function planPorts(
 ): PortPlan {
   const reserved = parsePortList(reservedText);
   const blocked = reserved.slice();
-  // A UDP port inside the range most likely belongs to a client and is soon released.
+  // A UDP port inside the range most likely belongs to a client, which will soon release it.
   const services = udpPorts.filter((port) => port < present.first || port > present.last);
   const kept = [...new Set([...facts.listeningPorts, ...services])];
   for (const port of kept) blocked[port] = 1;

@@ -14,7 +14,7 @@ export interface FixScript {
 
 export const SYSCTL_FILE = "90-fourtuple.conf";
 
-// Uses cat and cut, which read everything at once: the kernel answers only the first read, and the shell's `read` reads
+// Use cat and cut, which read everything at once: the kernel answers only the first read, and the shell's `read` reads
 // single bytes.
 const FUNCTIONS = `
 path() {

@@ -1,4 +1,4 @@
-// Reverts the changes in the journal, last one first. Settings that someone else has changed since are left alone.
+// Reverts the changes in the journal, last one first. Settings that have since been changed by others are left alone.
 
 import { readBootId, readNetNamespace } from "../linux/proc/identity.js";
 import { errnoMeaning, errnoName, isForbidden } from "../linux/syscalls/errno.js";

@@ -1,5 +1,5 @@
-// Sends ciphertext of TLS connections: it is taken out of OpenSSL after each call and passed to the transport below.
-// Ciphertext that the transport does not accept is queued here. Until it is sent, no more application data is
+// Sends the ciphertext of TLS connections: takes it from OpenSSL after each call and passes it to the transport below.
+// Ciphertext that the transport does not accept is queued here. Until it has been sent, no more application data is
 // encrypted; only OpenSSL's own messages are added.
 import type { TlsSessions } from "../../linux/openssl/session.js";
 import { ENOBUFS, EPROTO } from "../../linux/syscalls/errno.js";
@@ -11,13 +11,13 @@ import { type TlsSlots, UNSENT } from "./slots.js";
  * Maximum size of a record's plaintext (RFC 8446, section 5.1), which is the most that one call encrypts or decrypts.
  */
 export const RECORD = 16_384;
-/** Plaintext encrypted before the ciphertext is passed on: a few records. */
+/** Amount of plaintext to encrypt before passing on the ciphertext: a few records. */
 const WRITE_AT_ONCE = 3 * RECORD;
 /** Each record adds a header and a tag. */
 const OUTPUT_SIZE = WRITE_AT_ONCE + 3 * 512;
 /**
- * Maximum pending ciphertext per connection. A peer that requests data without reading any cannot make us use more
- * memory.
+ * Maximum pending ciphertext per connection. A peer that requests data without reading any cannot make this side use
+ * more memory.
  */
 const MOST_UNSENT = 256 * 1024;
 

@@ -1,5 +1,5 @@
 // Client TLS. The handshake starts when the TCP connection is ESTABLISHED, and opened() is reported when it completes.
-// If enabled, sessions are resumed: there is one per peer, shared by all connections to it.
+// If enabled, all connections to a peer share one session, which they resume.
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import type { ClientHandler, ClientTransport, ClientTransportOptions } from "../contract.js";
 import { SLOT } from "../slot-state.js";

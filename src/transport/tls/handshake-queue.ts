@@ -1,8 +1,8 @@
-// Queue of TLS handshakes waiting for their turn. A handshake costs as much as hundreds of messages, so the time for
-// handshakes in each turn is limited.
+// Queue of TLS handshakes waiting for their turn. A handshake costs as much as hundreds of messages, so each turn has
+// limited time for them.
 import { SlotQueue } from "../slot-queue.js";
 
-/** Time per turn for handshakes. Those left over wait for later turns, so that open connections are not starved. */
+/** Time per turn for handshakes. The rest wait for later turns, so that open connections are not starved. */
 const SHARE_MS = 5;
 
 export class HandshakeQueue {

@@ -1,4 +1,4 @@
-// Events of the transport below TLS: performs handshakes, then decrypts ciphertext and passes it to the role.
+// Handles events of the transport below TLS: performs handshakes, then decrypts ciphertext and passes it to the role.
 import { TLS_AGAIN, TLS_END, TlsSessions } from "../../linux/openssl/session.js";
 import { ENOBUFS, ENOMEM, EPROTO } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
@@ -9,7 +9,7 @@ import { Ciphertext, RECORD } from "./ciphertext.js";
 import { HandshakeQueue } from "./handshake-queue.js";
 import { HANDSHAKING, HELD, KEPT, LIVE, TlsSlots, UNSENT, WANTS_SENT } from "./slots.js";
 
-/** Maximum ciphertext kept for a handshake that waits for its turn. Beyond this, the handshake runs immediately. */
+/** Maximum ciphertext to store for a handshake that waits for its turn. Beyond this, the handshake runs immediately. */
 const MOST_KEPT = 64 * 1024;
 
 export interface TlsIncomingOptions {
@@ -29,7 +29,7 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
   protected ciphertext!: Ciphertext;
   /** Handshakes that did not fit into the turn's time. */
   protected readonly handshakes = new HandshakeQueue();
-  /** Connections that can continue with held data without an event from below. */
+  /** Connections that can continue with stored data, without an event from below. */
   protected readonly ready = new SlotQueue();
   private readonly handler: TransportHandler;
   private readonly sendsFirst: boolean;
@@ -138,7 +138,7 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
     this.below.close(slot);
   }
 
-  /** Continues with fed or kept ciphertext: first the handshake, then the data that follows it. */
+  /** Processes fed or stored ciphertext: first the handshake, then the data that follows it. */
   protected goOnWithKept(slot: number): void {
     const { slots, sessions } = this;
     if (!slots.has(slot, LIVE)) return;
@@ -250,7 +250,7 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
   }
 }
 
-/** Whether flush() failed because more ciphertext is pending than is kept. An error from below is reported from there. */
+/** Whether flush() failed because too much ciphertext is pending. The transport below reports its own errors. */
 function isOverrun(errno: number): boolean {
   return errno === -EPROTO || errno === -ENOBUFS;
 }

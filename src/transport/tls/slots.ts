@@ -20,7 +20,7 @@ export const OFFERED = 64;
 /** The slot is in use. */
 export const LIVE = 128;
 
-/** Maximum pending data of a worker's connections together. Peers control how much of it there is. */
+/** Maximum pending data of all of a worker's connections. Peers determine how much there is. */
 export const MOST_WAITING = 64 * 1024 * 1024;
 
 /** Pending data of one connection. */
@@ -39,7 +39,7 @@ export class TlsSlots {
   /** Size of all these buffers. */
   waitingBytes = 0;
 
-  /** Whether the connections together have too much pending data to keep more. */
+  /** Whether the connections together have too much pending data to store more. */
   get isFull(): boolean {
     return this.waitingBytes > MOST_WAITING;
   }
@@ -74,7 +74,7 @@ export class TlsSlots {
   }
 
   /**
-   * Appends a copy of ciphertext to what is already kept.
+   * Appends a copy of ciphertext to what is already stored.
    * @returns number of bytes kept
    */
   keep(slot: number, bytes: NativeBuffer, offset: number, length: number): number {

@@ -60,7 +60,7 @@ export abstract class TlsTransport<Below extends Transport> extends TlsIncoming<
     const sent = waits ? 0 : this.ciphertext.encrypt(slot, bytes, offset, most);
     if (sent < 0 || sent === length) return sent;
     slots.set(slot, WANTS_SENT);
-    // The budget was the limit rather than the peer, so the connection can continue in the next turn.
+    // The budget was the limit, not the peer, so the connection can continue in the next turn.
     if (!slots.has(slot, HANDSHAKING | UNSENT)) this.ready.push(slot);
     return sent;
   }
@@ -102,11 +102,11 @@ export abstract class TlsTransport<Below extends Transport> extends TlsIncoming<
   }
 
   dispose(): void {
-    // Undefined if opening it failed.
+    // Undefined if the transport below failed to open.
     this.below?.dispose();
     if (this.isDisposed) return;
     this.isDisposed = true;
-    // Those left by a run that was aborted. The kernel closes their sockets, but nobody else frees this memory.
+    // Free the connections left by an aborted run. The kernel closes their sockets, but nothing else frees this memory.
     for (let slot = 0; slot < this.slots.flags.length; slot++) this.free(slot);
     this.sessions.dispose();
     this.endContext();

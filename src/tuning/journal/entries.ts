@@ -1,4 +1,4 @@
-// Format of the journal's lines, and validation of what --apply can have written.
+// Format of the journal's lines, with checks that --apply can have written them.
 import type { output } from "zod";
 import { z } from "../../util/zod.js";
 import { isSetting, isValueOf } from "../settings.js";
@@ -8,7 +8,7 @@ export interface JournalEntry {
   readonly id: string;
   /** Time of the change in ISO 8601. */
   readonly time: string;
-  /** Undefined if it could not be read. */
+  /** Earlier value; undefined if it could not be read. */
   readonly bootId?: string | undefined;
   /** Set for a setting that each network namespace has separately. */
   readonly netNamespace?: string | undefined;
@@ -22,7 +22,9 @@ export type Mark = "done" | "failed" | "undone" | "expired";
 
 /** Entry with its last mark. */
 export interface KeptEntry extends JournalEntry {
-  /** Undefined if the program exited between entry and mark; the setting then shows whether the change was made. */
+  /**
+   * Undefined if the program exited between writing entry and mark. The setting then shows whether the change was made.
+   */
   readonly mark: Mark | undefined;
   /** Value that the kernel made of `to`. */
   readonly value: string | undefined;
@@ -45,7 +47,7 @@ const entrySchema = z
 const markSchema = z.object({
   id: text,
   mark: z.enum(["done", "failed", "undone", "expired"]),
-  // The kernel's value. Only compared, never written.
+  // The kernel's value, which is only compared and never written.
   value: z.string().optional(),
 });
 

@@ -13,6 +13,6 @@ export function defaultJournalFile(env: NodeJS.ProcessEnv = process.env, isRoot 
 export function findOthersJournal(journalFile: string): string | undefined {
   const ofRoot = defaultJournalFile({}, true);
   const isRoot = process.getuid?.() === 0;
-  // Its directory is inaccessible to others, but visible.
+  // Other users can see its directory but not enter it.
   return !isRoot && journalFile !== ofRoot && existsSync(dirname(ofRoot)) ? ofRoot : undefined;
 }

@@ -7,7 +7,7 @@ import { AppError } from "../../util/errors.js";
 
 const GROUP_OR_OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;
-/** Maximum size; about 40,000 changes, more than anyone makes. */
+/** Maximum size: about 40,000 changes, more than any host sees. */
 const LARGEST_BYTES = 16 * 1024 ** 2;
 /** O_NONBLOCK keeps open() from blocking on a FIFO. */
 const SAFE_FLAGS = constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -35,7 +35,7 @@ export function assertTrusted(file: string, fd: number): void {
   if (stats.mode & GROUP_OR_OTHERS_WRITE) throw distrusted(file, `others may write to it (mode ${octal(stats)})`);
   if (stats.size > LARGEST_BYTES) throw distrusted(file, `it has ${stats.size} bytes, too large for a journal`);
   const folder = swappable(dirname(resolve(file)));
-  // Without owning the file, another user could only have created a hard link to a file of root there.
+  // A user who does not own the file could only have created a hard link to a file of root's.
   if (folder !== undefined && stats.nlink > 1) {
     throw distrusted(file, `it has a second hard link, and others can create files in ${folder}`);
   }

@@ -52,7 +52,7 @@ export class Journal {
     return entry;
   }
 
-  /** Records the outcome of an entry. Failure to write it is harmless, because the setting itself shows the outcome. */
+  /** Records the outcome of an entry. A failed write is harmless, because the setting itself shows the outcome. */
   mark({ id }: Pick<JournalEntry, "id">, mark: Mark, value?: string): void {
     try {
       this.add(`${JSON.stringify({ id, time: new Date().toISOString(), mark, value })}\n`);
