@@ -18,7 +18,7 @@ const ALONE = [
   "test/lab/{lab,stopping,trouble}.test.ts",
 ];
 
-/** Also run with io_uring: outcomes must not depend on the engine. */
+/** These also run with io_uring, because outcomes must not depend on the engine. */
 const BY_ENGINE = [
   "test/client/{connect,destinations,flood,loop,reset,standstill}.test.ts",
   "test/client/{messages/messages,evidence/accepting}.test.ts",
@@ -53,8 +53,8 @@ export default defineConfig({
         },
       },
       {
-        // These lower host-wide settings for a moment, measure the host's memory, fill its socket table, or have a time
-        // limit. Nothing else runs in parallel.
+        // These tests lower host-wide settings for a moment, measure the host's memory, fill its socket table, or have
+        // a time limit, so nothing else runs in parallel.
         test: { ...SHARED, name: "alone", include: ALONE, fileParallelism: false, sequence: { groupOrder: 1 } },
       },
     ],

@@ -20,7 +20,7 @@ export default defineConfig({
       "test/output/text/foreign-text.test.ts",
     ],
     pool: "forks",
-    // StrykerJS has its own time-out for each mutant; this one is for the initial run on a busy machine.
+    // StrykerJS has a separate timeout for each mutant; this one is for the initial run on a busy machine.
     testTimeout: 120_000,
   },
 });

@@ -16,7 +16,10 @@ interface LockedPackage {
 }
 
 const lock: { packages: Record<string, LockedPackage> } = JSON.parse(readFileSync(`${ROOT}package-lock.json`, "utf8"));
-/** Packages that `npm ci --omit=dev` installs here; of a package with one build per platform, only this platform's. */
+/**
+ * Returns the packages that `npm ci --omit=dev` installs here. If a package has one build per platform, includes only
+ * this platform's.
+ */
 const installed = Object.entries(lock.packages)
   .filter(([path, { dev, devOptional, peer }]) => path !== "" && !dev && !devOptional && !peer)
   .map(([path]) => join(ROOT, path))
@@ -48,7 +51,7 @@ describe("the package", () => {
     const missing = programs.flatMap((path) =>
       importsOf(readFileSync(join(ROOT, path), "utf8"))
         .map((name) => (name.startsWith(".") ? relative(ROOT, join(ROOT, dirname(path), name)) : name))
-        // The skeleton of a protocol file is a text that imports the package by its own name.
+        // The skeleton of a protocol file is a string that imports this package by name.
         .filter((name) => !isBuiltin(name) && !packed.includes(name) && !ownNames.includes(name))
         .map((name) => `${path} imports ${name}`),
     );
@@ -82,8 +85,8 @@ function isBuiltin(name: string): boolean {
 }
 
 /**
- * Returns static and dynamic imports. A static import must begin a line, so that words in strings and comments do not
- * match.
+ * Returns static and dynamic imports. A static import must be at the start of a line, so that strings and comments do
+ * not match.
  */
 function importsOf(text: string): string[] {
   const code = text.replace(/^\s*\/\*\*[\s\S]*?\*\//gm, "");

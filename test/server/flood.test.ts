@@ -69,7 +69,7 @@ describe.each<ServerMode>(["hello", "echo"])("a server (%s) flooded by four clie
       (bytes) => bytes > 200e6,
     );
     const beside = await time();
-    // The flooding clients and the server now share a core; on a busy host, a wait of a few time slices is normal.
+    // The flooding clients and the server now share a core, so on a busy host, waiting a few time slices is normal.
     expect(p95(beside)).toBeLessThan(Math.max(5 * p95(alone), 60));
     const elapsed = stopwatch();
     await within("the end", server.stop());

@@ -87,8 +87,8 @@ describe("mode hello", () => {
   });
 
   it("listens on all IPv4 addresses on request", async () => {
-    // An ephemeral port would fail: the kernel finds none that is free on every address while connections of other
-    // tests have each bound theirs on one address.
+    // Use a fixed port: while other tests' connections have ephemeral ports bound on single addresses, the kernel may
+    // find none that is free on every address.
     const server = await startServer({ at: `0.0.0.0:${ownPort()}` });
     const client = await connectForeign({ ip: ownAddress(), port: server.address.port });
     expect((await client.receives(5)).toString()).toBe("hello");
@@ -372,7 +372,7 @@ describe("a full descriptor table", () => {
 
     // The server may still be sending greetings: connections in the accept queue count as ESTABLISHED, too.
     await untilAtRest(server.pid);
-    // Whether full or not, a server with idle clients uses no CPU.
+    // A server with idle clients uses no CPU, full or not.
     const [cpu, elapsed] = [cpuSeconds(server.pid), stopwatch()];
     await until("a second", elapsed, (ms) => ms > 1000);
     expect(cpuSeconds(server.pid) - cpu).toBeLessThan(0.1);

@@ -14,7 +14,7 @@ const netlink = vi.hoisted(() => ({
   misses: 0,
 }));
 
-// Whether connections come and go during a reading is controlled by this file, not by other tests.
+// This file, not other tests, controls whether connections come and go during a reading.
 const turnover = vi.hoisted(() => ({ readings: 0, isBusy: false }));
 
 vi.mock("../../src/socket-table/dump-fingerprint.js", async (importOriginal) => ({

@@ -94,7 +94,7 @@ describe.skipIf(!canMakeNamespaces())("the statistics of a connection", () => {
     const [rows, inSs] = await until(
       "a SYN sent again",
       async () => [await read(query), readSs("syn-sent")] as const,
-      // One or more: the next SYN may be sent before the two readings, but not between them.
+      // Expect one or more: the next SYN may be sent before both readings, but not between them.
       ([[ours], [theirs]]) =>
         ours !== undefined && ours.totalRetransmits! > 0 && ours.totalRetransmits === theirs?.totalRetransmits,
     );

@@ -78,7 +78,7 @@ describe("a set of held connections", { timeout: 90_000 }, () => {
     expect(fromProc.listeners[0]!.acceptQueue.limit).toBeUndefined();
     const states = await socketTable({ localIp: ip, localPort: port, states: ["ESTABLISHED"], memory: true });
     expect(states).toMatchObject({ sockets: 200, memory: { sockets: 200 } });
-    // Listeners are shown whatever states are asked for.
+    // Listeners are shown whatever states are requested.
     expect(states.listeners).toHaveLength(1);
   });
 
@@ -174,7 +174,7 @@ it("gives up counting after a timeout", async () => {
 it.skipIf(!canMakeNamespaces())(
   "samples connections from the client's perspective, with different sources first",
   () => {
-    // A namespace keeps the table small: only the beginning of a large one is read.
+    // Use a namespace to keep the table small: only the beginning of a large table is read.
     enterNamespace();
     listenRaw("127.0.0.1", 1001);
     for (const ip of ["127.0.0.2", "127.0.0.2", "127.0.0.2", "127.0.0.3"]) connectRaw("127.0.0.1", 1001, { ip });

@@ -28,7 +28,7 @@ const SS_STATES: Record<string, string> = {
   LISTEN: "LISTEN",
 };
 
-/** Converts a line of `ss -Htane` to our row format, without the family. */
+/** Converts a line of `ss -Htane` to a row in the test's format, without the family. */
 function fromSs(line: string): string {
   const [state, receiveQueue, sendQueue, local, remote] = line.trim().split(/\s+/) as [string, ...string[]];
   const end = (text: string) => {
@@ -102,7 +102,7 @@ it("tests addresses itself if they are too many for the kernel's bytecode", asyn
   await connectForeign(server);
   const [a, b, c, d] = server.ip.split(".").map(Number);
   const own = { first: { family: 4, bytes: Uint8Array.of(a!, b!, c!, d!) }, count: 1 } as const;
-  // Every other address, so that no two can be merged.
+  // Take every other address, so that no two can be merged.
   const others = Array.from({ length: 6000 }, (_, i) => ({
     first: { family: 4 as const, bytes: Uint8Array.of(10, i >>> 7, (i & 127) << 1, 1) },
     count: 1,

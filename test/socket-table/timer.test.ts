@@ -10,7 +10,7 @@ const SOURCES = ["sock_diag", "/proc/net/tcp"] as const;
 
 async function timersOf({ ip, port }: { ip: string; port: number }, source: SocketQuery["source"]) {
   const found: { state: string; timer: number; timerMs: number }[] = [];
-  // The address as well: another program may have a socket in TIME_WAIT on a port that the kernel chose.
+  // Match the address as well: another program may have a socket in TIME_WAIT on the port that the kernel chose.
   const remote = { ports: [{ first: port, last: port }], addresses: [{ first: parseIp(ip), count: 1 }] };
   await forEachSocket({ source, remote }, (socket) => {
     const { stateName: state, timer, timerMs } = socket;

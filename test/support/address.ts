@@ -1,4 +1,5 @@
-// A separate address for each test. All of 127.0.0.0/8 is local, so tests do not meet each other's sockets.
+// Provides a separate address for each test. All of 127.0.0.0/8 is local, so tests do not run into each other's
+// sockets.
 let last = 0;
 
 /** Returns a 127.x.y.z that is used by no other test, nor by any other test process running now. */
@@ -13,8 +14,8 @@ export function endpoint({ ip, port }: { readonly ip: string; readonly port: num
   return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
-// Each test file of a run gets its own block, and the next run a different one, so that no file counts TIME_WAITs of an
-// earlier one.
+// Each test file of a run gets its own block, and the next run a different one, so that no file counts sockets in
+// TIME_WAIT of an earlier one.
 const block = (process.ppid * 97 + Number(process.env.VITEST_WORKER_ID)) % 180;
 let lastPort = 0;
 

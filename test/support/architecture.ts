@@ -63,7 +63,7 @@ function levelOf(module: string, { levels }: Layers): number {
   return levels.findIndex((modules) => modules.includes(module));
 }
 
-/** Returns the specifiers that lead to our own files, as paths. */
+/** Returns the specifiers that lead to files of this repository, as paths. */
 function inSource(file: string, all: readonly string[]): string[] {
   return all
     .filter((specifier) => specifier.startsWith("."))

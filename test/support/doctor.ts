@@ -1,5 +1,4 @@
-// Facts of a host and a load that fit each other, for tests to modify: facts as the doctor reads them, and the settings
-// behind them.
+// A host's facts, as the doctor reads them, with the settings behind them and a matching load, for tests to modify.
 
 import { COMMITTED_COST } from "../../src/capacity/calibration.js";
 import type { HostFacts } from "../../src/capacity/host-facts.js";
@@ -9,7 +8,7 @@ import { parseIp } from "../../src/util/address.js";
 
 const GIB = 1024 ** 3;
 
-/** Returns a host with room for a hundred thousand connections in every respect. */
+/** Returns a host on which every limit allows a hundred thousand connections. */
 export function hostFacts(different: Partial<HostFacts> = {}): HostFacts {
   return {
     hides: { cgroupMemory: false, cgroupPids: false, conntrack: false },

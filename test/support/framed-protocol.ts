@@ -1,6 +1,6 @@
 // A test protocol with features that plain TCP lacks: a handshake before a connection is ready, length-prefixed frames,
-// refusals with a code, and a goodbye. A frame is a length byte followed by that many bytes, of which the first is the
-// type.
+// refusals with a code, and a closing message. A frame is a length byte followed by that many bytes, of which the first
+// is the type.
 import { CODES, FAULT } from "../../src/protocols/codes.js";
 import { grown } from "../../src/protocols/columns.js";
 import type { ClientConnections, ClientProtocol, Connections, Protocol } from "../../src/protocols/contract.js";

@@ -1,4 +1,4 @@
-// Both sides of HTTP/1.1 without sockets: how each reacts to a stream of bytes.
+// Drives both sides of HTTP/1.1 without sockets, to show how each reacts to a stream of bytes.
 import { HttpClient, type HttpUse } from "../../src/protocols/http/client.js";
 import { HttpServer, type HttpServerOptions } from "../../src/protocols/http/server.js";
 import type { HttpSpec } from "../../src/protocols/spec/spec.js";

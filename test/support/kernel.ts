@@ -125,7 +125,7 @@ export async function untilAtRest(pid: number): Promise<void> {
   let [spent, sinceMs] = [cpuSeconds(pid), performance.now()];
   await until("a process at rest", () => {
     const now = cpuSeconds(pid);
-    // A thread that waits for a CPU, or is suspended in a call, uses no CPU time either.
+    // A thread that waits for a CPU or is suspended in a call uses no CPU time either.
     if (now !== spent || !isAsleep(pid)) [spent, sinceMs] = [now, performance.now()];
     return performance.now() - sinceMs > 100;
   });

@@ -10,7 +10,10 @@ import { connect, serve } from "./library.js";
 import { type ProcessOptions, startProgram } from "./process.js";
 import { until } from "./until.js";
 
-/** Starts our server at its own address and a port chosen by the kernel. It is stopped at the end of the test. */
+/**
+ * Starts fourtuple's server at a separate address, on a port chosen by the kernel. It is stopped at the end of the
+ * test.
+ */
 export async function startServer(options: Partial<ServeOptions> = {}): Promise<ServeRun> {
   const server = await serve(byEngine({ at: `${ownAddress()}:0`, ...options }));
   onTestFinished(async () => {
@@ -19,14 +22,14 @@ export async function startServer(options: Partial<ServeOptions> = {}): Promise<
   return server;
 }
 
-/** Starts our server in its own process. */
+/** Starts fourtuple's server in a separate process. */
 export async function startServerProcess(options: Partial<ServeOptions>, processOptions?: ProcessOptions) {
   const ip = ownAddress();
   const process = startProgram("library-server", { at: `${ip}:0`, ...options }, processOptions);
   return { ip, port: Number((await process.prints(/listening (\d+)/))[1]), process };
 }
 
-/** Starts our client. It is stopped at the end of the test. */
+/** Starts fourtuple's client. It is stopped at the end of the test. */
 export async function startClient(options: ConnectOptions): Promise<ConnectRun> {
   const run = await connect(byEngine(options));
   onTestFinished(async () => {
@@ -39,7 +42,7 @@ export interface ForeignServer {
   readonly ip: string;
   readonly port: number;
   readonly at: string;
-  /** Its current connections. */
+  /** Current connections of the server. */
   readonly sockets: Set<Socket>;
   readonly server: Server;
 }

@@ -1,5 +1,5 @@
-// Child processes: our command line, helper programs and third-party ones. Each is killed at the end of the test that
-// started it.
+// Child processes: fourtuple's command line, helper programs and third-party ones. Each is killed at the end of the
+// test that started it.
 import { type ChildProcess, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
@@ -14,7 +14,7 @@ export const CLI_FILE = `${ROOT}dist/cli/main.js`;
 
 export type RefusedCall = "unshare" | "io_uring_setup" | "epoll_pwait2" | "netlink";
 
-/** Programs of this folder that run one or both of our roles. */
+/** Programs of this folder that run one or both roles. */
 const RUNS = ["library-client", "library-server", "many-runs", "steady-runs", "parallel-runs"];
 
 export interface ProcessOptions {
@@ -23,7 +23,7 @@ export interface ProcessOptions {
   readonly nofile?: number;
   /** System calls that the kernel rejects with EPERM for this process; "netlink" is socket(AF_NETLINK, …). */
   readonly refused?: readonly RefusedCall[];
-  /** Text for standard input, which is closed by default. */
+  /** Text to write to standard input, which is closed by default. */
   readonly input?: string;
 }
 

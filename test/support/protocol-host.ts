@@ -10,9 +10,9 @@ export interface Said {
   isLast: boolean;
   refusedWith: number | undefined;
   answered: number;
-  /** Messages that will not be answered. */
+  /** Number of messages reported as never to be answered. */
   missed: number;
-  /** Heartbeats sent, and those answered by the peer. */
+  /** Number of heartbeats sent, and of those answered by the peer. */
   beats: number;
   livesigns: number;
   pongs: number;
@@ -27,7 +27,7 @@ export class ProtocolHost implements ClientConnections {
   repeatedMessages = 0;
   /** Due times of the published messages that arrived. */
   readonly deliveredUs: number[] = [];
-  /** Codes that single messages were refused with. */
+  /** Codes with which single messages were refused. */
   readonly declinedWith: number[] = [];
   /** Due time of every message. */
   nowUs = 0;
@@ -71,7 +71,7 @@ export class ProtocolHost implements ClientConnections {
     if (protocol.isAnswered) this.waiting[slot] = this.unanswered(slot) + 1;
   }
 
-  /** Returns whether the protocol has refused or closed the connection and must not be called for it any more. */
+  /** Returns whether the protocol has refused or closed the connection, after which it must not be called for it. */
   hasEnded(slot: number): boolean {
     const said = this.said[slot];
     return said !== undefined && (said.isClosed || said.refusedWith !== undefined);

@@ -1,4 +1,4 @@
-// A script's side without a worker: its memory is here, and its host records what it does.
+// Runs one side of a script without a worker: its memory is here, and its host records what it does.
 import type { ClientConnections } from "../../src/protocols/contract.js";
 import { Board } from "../../src/protocols/scripted/board.js";
 import type { ProtocolDefinition } from "../../src/protocols/scripted/define.js";
@@ -16,14 +16,14 @@ export interface SideOptions {
   readonly slots?: number;
   readonly seed?: number;
   readonly rows?: Rows;
-  /** Path of the script, which its stacks contain. */
+  /** Path of the script, as it appears in its stack traces. */
   readonly file?: string;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: definitions of any columns
 export type AnyDefinition = ProtocolDefinition<any, any, any, any>;
 
-/** Returns a side of a definition, and what its worker would share with the main thread. */
+/** Returns one side of a definition, and the state that its worker would share with the main thread. */
 export function sideOf(connections: ClientConnections, definition: AnyDefinition, options: SideOptions = {}) {
   const { isServer = false, slots = 16, seed = 1, rows, file = "/test.mjs" } = options;
   checkDefinition(definition, "test.mjs");

@@ -1,4 +1,4 @@
-// Peers of TLS connections on raw sockets. Data that a test sends and drains is encrypted on the way, by the same
+// Peers of TLS connections on raw sockets. They encrypt what a test sends and decrypt what it drains, with the same
 // OpenSSL.
 import { onTestFinished } from "vitest";
 import { tlsCodeName } from "../../src/linux/openssl/codes.js";
@@ -17,7 +17,7 @@ interface End {
   isReady: boolean;
   text: string;
   end: number | undefined;
-  /** Ciphertext that the kernel has not taken yet. */
+  /** Ciphertext that the kernel has not accepted yet. */
   unsent: Buffer;
 }
 

@@ -22,7 +22,7 @@ import { ownAddress, ownPorts } from "./address.js";
 import { acceptAll, connectRaw, listenRaw } from "./raw-sockets.js";
 import { until } from "./until.js";
 
-/** Description of a transport for the tests. */
+/** Describes a transport to the tests. */
 export interface TransportCase {
   readonly openClient: (options: ClientTransportOptions) => ClientTransport | number;
   readonly openServer: (options: ServerTransportOptions) => ServerTransport | number;
@@ -30,7 +30,7 @@ export interface TransportCase {
   readonly needsDescriptors: boolean;
   /** Whether a server's connections rest before they are reported. */
   readonly restsAtFirst?: boolean;
-  /** Peers that it talks to; plain TCP by default. */
+  /** Peers of the transport; plain TCP by default. */
   readonly peers?: Peers;
 }
 
@@ -53,7 +53,7 @@ export interface Peers {
   /** Reads everything available. `end` is a negative errno, 0 for FIN, or undefined while the connection is open. */
   drain(fd: number): { text: string; end: number | undefined };
   /**
-   * Does what peers do unasked, such as their part of a handshake.
+   * Does what peers do without being told, such as their part of a handshake.
    * @param listeners sockets with connections to accept
    */
   pump(listeners: readonly number[]): void;
@@ -193,7 +193,7 @@ export class TupleList implements TupleSource {
   }
 }
 
-/** A transport and its parts, all of which end with the test. */
+/** A transport and its parts, all of which are closed at the end of the test. */
 export interface UnderTest<T extends Transport> {
   readonly transport: T;
   readonly told: Recorder;

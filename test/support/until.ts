@@ -1,5 +1,5 @@
-// Waits for a condition; all tests wait through this function. If the condition never holds, reports the last value
-// seen.
+// Waits for a condition. All tests wait through this function, which reports the last value seen if the condition never
+// holds.
 import { setTimeout as delay } from "node:timers/promises";
 import { inspect } from "node:util";
 

@@ -1,5 +1,5 @@
-// Acts on descriptors of this process while the test's thread waits in a system call, as another process would: a
-// thread that finds its event before it waits does not show whether it would have been woken.
+// Acts on descriptors of this process, as another process would, while the test's thread waits in a system call. If the
+// event came before the wait, the test would not show whether it wakes the thread.
 import { Worker } from "node:worker_threads";
 import { onTestFinished } from "vitest";
 
@@ -24,7 +24,7 @@ const ACTOR = `
 
 /**
  * Starts a thread that writes "hello" to a descriptor, or closes it, once this thread waits in system call `number`.
- * Order the next action only after the last one has been seen.
+ * Request the next action only after the effect of the previous one has been seen.
  */
 export async function startActor(number: number): Promise<(action: Action, fd: number) => void> {
   const words = new Int32Array(new SharedArrayBuffer(16));

@@ -1,4 +1,4 @@
-// Tests the choice of the engine: by request, by what the host allows, and with which reason if it is unavailable.
+// Tests the choice of the engine: on request, by what the host allows, and the reason given if it is unavailable.
 import { describe, expect, it } from "vitest";
 import { EACCES, ENOMEM, ENOSYS } from "../../src/linux/syscalls/errno.js";
 import { OP } from "../../src/linux/uring/abi.js";

@@ -1,4 +1,4 @@
-// Contract of every transport (src/transport/contract.ts); the test of each transport runs it.
+// Contract that every transport must fulfil (src/transport/contract.ts). Each transport's test runs it.
 import { describe } from "vitest";
 import type { TransportCase } from "../support/transport.js";
 import { describeBudget } from "./contract/budget.js";

@@ -1,5 +1,5 @@
-// Tests the plan of changes: it has the right changes in an order that is safe at each step, only raises limits, and
-// never guesses.
+// Tests the plan of changes: it contains the right changes in an order that is safe at each step, only raises limits,
+// and never guesses.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { HostFacts } from "../../src/capacity/host-facts.js";

@@ -122,7 +122,7 @@ describe("a process that has exited", () => {
 
 describe("a process with a start limit", () => {
   it("is killed if it has printed nothing by then, and the limit is named with a fix", async () => {
-    // Imitates Node when it cannot create a thread: it hangs before it runs any line of its program.
+    // Imitates Node when it cannot create a thread: it hangs before running a line of its program.
     const program = shell("exec sleep 60", { name: "it", startLimitMs: 100 });
     await expect(program.prints(/listening/)).rejects.toMatchObject({
       code: "E_SYSTEM",
@@ -133,7 +133,7 @@ describe("a process with a start limit", () => {
   });
 
   it("keeps running if it has printed something, even on standard error", async () => {
-    // The first output comes long before the start limit, the exit after it.
+    // The first output comes long before the start limit, and the exit after it.
     const programs = ["echo up", "echo up >&2"].map((speak) =>
       shell(`${speak}; sleep 1.2; exit 4`, { startLimitMs: 1000 }),
     );

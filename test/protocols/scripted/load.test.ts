@@ -1,5 +1,5 @@
-// Tests how an author's file is loaded: an unusable one is explained on one line. Loads the built module, because
-// vitest would load the author's file instead of Node.
+// Tests how a user's protocol file is loaded, and that an unusable one is explained on one line. Loads the built
+// module, because otherwise vitest rather than Node would load the user's file.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import module from "node:module";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-// Tests rows of data files: quotes, line ends, byte order marks, and that a large file is not held in memory.
+// Tests rows of data files: quotes, line ends, byte order marks, and that a large file is not loaded into memory.
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

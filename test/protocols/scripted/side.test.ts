@@ -229,7 +229,7 @@ it("phases count connections and measure how long they stay", () => {
     client: { due: (c) => c.phase("chat") },
   });
   const { side, host } = open(definition, {}, 3);
-  // Without an opened handler, connections are ready at once, which ends the first phase.
+  // Without an `opened` handler, connections are ready at once, which ends the first phase.
   side.due(1);
   side.due(1);
   expect([...host.counters]).toEqual([0, 3, 1]);

@@ -1,4 +1,4 @@
-// Tests what an author's editor says: the compiler checks this file, and each expected error must be one.
+// Tests what a script author's editor reports: the compiler checks this file, and each expected error must occur.
 import { expect, it } from "vitest";
 import { defineProtocol } from "../../../src/protocols/scripted/define.js";
 

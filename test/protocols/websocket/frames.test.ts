@@ -152,7 +152,7 @@ describe("text", () => {
         const bytes = Buffer.concat(parts);
         const at = Math.min(cut, bytes.length);
         const state = checkUtf8(checkUtf8(UTF8_ACCEPT, bytes, 0, at), bytes, at, bytes.length);
-        // The rejecting state is final.
+        // The reject state is final.
         expect(state === UTF8_ACCEPT).toBe(isUtf8(bytes));
       }),
       { numRuns: 500 },
@@ -263,7 +263,7 @@ describe("violations", () => {
     }
     const refused = host.said.filter(({ refusedWith }) => refusedWith === FAULT.HEAD_TOO_LONG).length;
     expect((slots - refused) * half.length).toBeLessThanOrEqual(16 * 1024 * 1024);
-    // A closed connection releases its room.
+    // A closed connection releases its buffer.
     server.closed(0);
     host.opened(0);
     server.opened(0);

@@ -1,4 +1,4 @@
-// Tests both of our sides with foreign peers over real sockets: npm's `ws`, Python's websockets, and nginx in between.
+// Tests both sides with foreign peers over real sockets: npm's `ws`, Python's websockets, and nginx in between.
 // Assertions also use what the foreign side saw.
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";

@@ -14,7 +14,7 @@ import { Histogram, toMicros } from "../../../src/results/histogram/histogram.js
 
 const PERCENTS = [0.1, 10, 50, 90, 99, 99.9, 100];
 
-/** Generates small values as often as large ones. */
+/** Generates small and large values with equal frequency. */
 const micros = fc.oneof(
   fc.integer({ min: 1, max: 5000 }),
   fc.integer({ min: 1, max: HIGHEST_US }),

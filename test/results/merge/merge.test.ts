@@ -22,7 +22,7 @@ const FAILURES = [
   { phase: "connect", errno: "ETIMEDOUT" },
 ] as const;
 
-/** One attempt of a run. Times are whole milliseconds, so that sums are exact. */
+/** One connection attempt of a run. Times are whole milliseconds, so that sums are exact. */
 const attempt = fc.record({
   to: fc.nat(DESTINATIONS.length - 1),
   failure: fc.option(fc.nat(FAILURES.length - 1), { nil: undefined }),
@@ -173,7 +173,7 @@ function failuresOf(attempts: readonly Attempt[]): FailureReport[] {
 
 function destinationOf(to: string, attempts: readonly Attempt[]) {
   const failed = attempts.flatMap(({ failure }) => (failure === undefined ? [] : [FAILURES[failure]!]));
-  // If several failures were the last one of a part, any is correct; choose the same one on both sides.
+  // If several failures came last in a part, any of them is correct; choose the same one on both sides.
   const [lastFailure] = failed.sort((a, b) => (a.errno < b.errno ? -1 : 1));
   return {
     to,
@@ -203,7 +203,7 @@ describe("merged results of parts of a run", () => {
       fc.property(fc.array(part, { minLength: 2, maxLength: 5 }), fc.infiniteStream(fc.nat()), (parts, choices) => {
         const whole = resultOf(parts);
         const left = parts.map((one) => resultOf([one]));
-        // Merge any two of those left until only one is left.
+        // Merge any two of the remaining results until only one is left.
         while (left.length > 1) {
           const [one] = left.splice(choices.next().value! % left.length, 1);
           const [other] = left.splice(choices.next().value! % left.length, 1);

@@ -1,5 +1,5 @@
-// Starts a server or a client repeatedly and makes a different system call of the main thread fail each time: the
-// first, the second, and so on until start-up needs no more calls. Prints a line of JSON for each.
+// Starts a server or a client repeatedly. Each time, a different system call of the main thread fails: the first, then
+// the second, and so on until start-up needs no more calls. Prints a line of JSON for each.
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, serve } from "../../../dist/index-unbundled.js";
@@ -24,7 +24,7 @@ for (const [name, call] of Object.entries(real)) {
 }
 
 const server = role === "connect" ? await serve({ at: `${host}:0`, log: "none" }) : undefined;
-// Creates threads and loads modules that remain afterwards.
+// Do this once first, to create threads and load modules that remain afterwards.
 await attempt(0);
 for (let n = 1; ; n++) {
   const before = descriptors();

@@ -15,7 +15,7 @@ if (isMainThread) {
   const { role, ip, port = 0, reads = false, accepts = 1 } = JSON.parse(process.argv[2]);
   const fd = role === "server" ? acceptFirst(ip, port, accepts) : connectTo(ip, port);
   if (reads) new Worker(new URL(import.meta.url), { workerData: fd });
-  // Start after the thread has, because flooding blocks this one forever.
+  // Start only once the thread runs, because flooding blocks this one forever.
   setTimeout(() => flood(fd), reads ? 200 : 0);
 } else {
   const buffer = new NativeBuffer(1);

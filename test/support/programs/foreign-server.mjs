@@ -1,4 +1,4 @@
-// A server that npm's packages implement: SMTP by smtp-server, Engine.IO by engine.io, STOMP by stompit's frame
+// Servers implemented with npm packages: SMTP with smtp-server, Engine.IO with engine.io, STOMP with stompit's frame
 // streams. Prints a line once it listens.
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";

@@ -1,4 +1,4 @@
-// A run that ends by itself while Ctrl-C arrives before its result is printed.
+// A run that ends by itself, with a Ctrl-C that arrives before its result is printed.
 import { supervise } from "../../../dist/cli/supervise.js";
 
 const result = await supervise({ done: Promise.resolve("the result"), stop: async () => "stopped", abort() {} });

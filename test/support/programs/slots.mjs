@@ -4,7 +4,7 @@ import { isMainThread, Worker, workerData } from "node:worker_threads";
 import { ConnectionTable } from "../../../dist/transport/kernel-epoll/connection-table.js";
 import { SlotQueue } from "../../../dist/transport/slot-queue.js";
 
-// Descriptors that do not exist. Closing them fails without any other effect.
+// Use descriptors that do not exist: closing them fails and has no other effect.
 const FIRST_FD = 2 ** 30;
 const BATCH = 50_000;
 

@@ -32,7 +32,7 @@ function connectRaw(ip, port, times) {
   return fds;
 }
 
-/** Reads until the condition holds. Node and the kernel must be finished before the table is compared. */
+/** Reads the table until the condition holds: Node and the kernel must be done before tables are compared. */
 async function until(what, read, isSo) {
   const endMs = performance.now() + 25_000;
   for (;;) {

@@ -1,5 +1,5 @@
-// A line protocol with both sides: a greeting and a login, then pings that are answered. Users whose name begins with
-// "bad" are refused; messages of the connections whose numbers THROW_AT, LOOP_AT, LEAK_AT and FLOOD_AT give fail.
+// A line protocol with both sides: a greeting and a login, then pings and their answers. The server refuses users whose
+// name begins with "bad". Messages fail on the connections numbered THROW_AT, LOOP_AT, LEAK_AT and FLOOD_AT.
 import { defineProtocol } from "fourtuple/protocol";
 
 /** @type {string[]} */

@@ -1,5 +1,5 @@
-// A protocol over WebSocket messages, with both sides: a text asks for bytes of a length, which come back as a binary
-// message.
+// A protocol over WebSocket messages, with both sides: a text message requests a number of bytes, which come back as a
+// binary message.
 import { defineProtocol } from "fourtuple/protocol";
 
 const FILLER = Buffer.alloc(200_000, "x");

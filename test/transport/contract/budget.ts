@@ -49,7 +49,7 @@ function setSoftLimit(soft: number, hard: number): void {
   expect(libc.setrlimit(RLIMIT_NOFILE, pair.address)).toBe(0);
 }
 
-/** The part of the contract for clients. */
+/** Part of the contract for clients. */
 export function describeClientBudget(transportCase: TransportCase): void {
   const { peers = plainPeers } = transportCase;
 
@@ -129,7 +129,8 @@ export function describeBudget(transportCase: TransportCase): void {
         peers.send(loud, flood);
         return told.events.includes("received 1 5");
       });
-      // Soon: the flood need not be read first. Data that the other end must encrypt may leave it later.
+      // The data arrives soon: the flood need not be read first. Data that the other end must encrypt may leave it
+      // later.
       expect(told.turns - before).toBeLessThan(peers.isPlain ? 50 : 1000);
       expect(transport.state(0)).not.toBe(SLOT.free);
     });
@@ -153,7 +154,7 @@ export function describeBudget(transportCase: TransportCase): void {
       transport.close(opening);
       transport.open();
       await turnUntil("another to be open", () => told.count("opened") === 2);
-      // Tuples for which there was no descriptor were not taken from the plan.
+      // Tuples that found no descriptor were not taken from the plan.
       expect(list.said.map((line) => line.split(" ")[1])).toEqual(["0", "1", "1", "1", "1"]);
     });
 

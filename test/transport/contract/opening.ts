@@ -45,7 +45,7 @@ export function describeOpening(transportCase: TransportCase): void {
     });
 
     it("because there is no route is this host's own answer", async () => {
-      // A broadcast address of loopback: no packet is sent.
+      // This is a broadcast address of loopback, so no packet is sent.
       const list = new TupleList([{ from: ownAddress(), port: ownPorts(1).first, to: to("127.255.255.255", 9) }]);
       const { events, slot } = await failing(list);
       expect(events).toEqual([`failed ${slot} connect ${ENETUNREACH} own`]);
@@ -116,7 +116,7 @@ export function describeOpening(transportCase: TransportCase): void {
       const { transport, told, turnUntil } = clientUnderTest(transportCase, list);
       const slot = transport.open();
       await turnUntil("one is open", () => told.count("opened") === 1);
-      // Bytes on their way, and a peer that reads them: neither reaches the next connection.
+      // Neither bytes in flight nor the peer that reads them affect the next connection.
       const text = bytesOf("last words");
       expect(transport.send(slot, text, 0, text.bytes.length)).toBe(10);
       transport.rest(slot);
@@ -160,7 +160,7 @@ export function describeOpening(transportCase: TransportCase): void {
       expect(transport.state(slot)).toBe(SLOT.free);
       for (let n = 0; n < 3; n++) transport.turn(1);
       expect(transport.open()).not.toBe(slot);
-      // No tuple is left: reopening fails as opening does, by an event, and the slot is dealt again.
+      // No tuple is left. Reopening fails with an event, as opening does, and the slot is allocated again.
       await turnUntil("it is opened again", () => transport.state(slot) !== SLOT.free || transport.reopen(slot));
       await turnUntil("it fails", () => told.count(`failed ${slot} bind`) === 1);
       expect(transport.state(slot)).toBe(SLOT.free);

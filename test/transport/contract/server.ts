@@ -20,7 +20,7 @@ export function describeServer(transportCase: TransportCase): void {
     const ip = ownAddress();
     const listener = listenRaw(ip, 0);
     const { port } = localAddress(listener);
-    // Small buffers fill soon, on either end, if a peer does not read.
+    // Use small buffers, which soon fill at either end if a peer does not read.
     for (const name of [SO_SNDBUF, SO_RCVBUF]) setOption(listener, SOL_SOCKET, name, 65_536);
     return { ...serverUnderTest(transportCase, listener, options), dial: () => peers.dial(ip, port) };
   };
@@ -174,7 +174,7 @@ export function describeServer(transportCase: TransportCase): void {
       const ask = () => {
         requested += peers.send(peer, question.slice(requested));
       };
-      // Until nothing moves any more: all unanswered bytes are at the peer or in the kernel.
+      // Continue until nothing moves: all unanswered bytes are then at the peer or in the kernel.
       for (let still = 0; still < 20; ) {
         const before = [requested, told.text(slot).length].join();
         ask();

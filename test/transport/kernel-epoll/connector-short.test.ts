@@ -36,7 +36,7 @@ it("loses no 4-tuple for lack of a socket: the next connection uses it", async (
   const opener = { open: () => connector.open(0) };
   const ports: number[] = [];
   for (let n = 0; n < 3; n++) {
-    // Twice, as if making room had failed.
+    // Fail twice, as if making room had failed.
     for (let failure = 0; failure < 2; failure++) {
       sockets.error = -EMFILE;
       expect([opener.open(), connector.failedStep]).toEqual([-EMFILE, STEP.socket]);

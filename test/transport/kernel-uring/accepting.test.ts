@@ -28,7 +28,7 @@ const CASE: TransportCase = {
   },
   needsDescriptors: false,
 };
-/** More than the completion queue holds. */
+/** Number of connections, more than the completion queue holds. */
 const PLACES = 2 * COMPLETIONS + 200;
 const WAITING = 50;
 const BACKLOG = 4096;

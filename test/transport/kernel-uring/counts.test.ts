@@ -42,10 +42,10 @@ describe.skipIf(!hasUring)("the kernel's table agrees with a client in rings", (
     });
     const result = await within("the end of the churn", churn.done);
     const resets = (ends: number) => [{ phase: "hold", errno: "ECONNRESET", count: ends }];
-    // The peers' resets come instead of a greeting.
+    // The peers reset instead of greeting.
     expect(result).toMatchObject({ established: 2000, failed: 0, greeted: 1800, lost: 200, losses: resets(200) });
     expect([greeted.size, reset.size]).toEqual([1890, 210]);
-    // What remains is what the other run holds.
+    // The other run holds all remaining sockets.
     await untilClientEnds(ip, port, 90);
     expect(held.snapshot()).toMatchObject({ open: 90, established: 100 });
     expect(await clientEndsInSs(ip, port, "time-wait")).toEqual(new Set());

@@ -45,7 +45,7 @@ describe.skipIf(!hasUring)("without another ring", () => {
       if (transport.state(0) === 0) transport.open();
       return told.count("opened") === 2;
     });
-    // Tuples for which there was no slot were not taken from the plan.
+    // Tuples that found no slot were not taken from the plan.
     expect(list.said.map((line) => line.split(" ")[1])).toEqual(expect.arrayContaining(["0", "1"]));
   });
 

@@ -1,5 +1,5 @@
-// Tests that a run over io_uring whose peer vanishes counts exactly what the kernel's socket table shows. A file of its
-// own: a process that has run before opens connections from threads in its first namespace.
+// Tests that a run over io_uring whose peer vanishes counts exactly what the kernel's socket table shows. It needs a
+// separate file, because a process that has already had a run opens connections from threads in its first namespace.
 import { execFileSync } from "node:child_process";
 import { expect, it } from "vitest";
 import { untilClientEnds, untilNoClientEnds } from "../../support/kernel.js";

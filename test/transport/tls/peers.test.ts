@@ -1,4 +1,4 @@
-// Tests both of our sides with foreign peers: openssl's client and server, and nginx and haproxy in front of our
+// Tests both sides with foreign peers: openssl's client and server, and nginx and haproxy in front of fourtuple's
 // server. Assertions also use what the foreign side saw.
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -25,7 +25,7 @@ afterAll(() => {
 });
 
 /**
- * Connects our client to our server.
+ * Connects fourtuple's client to its server.
  * @returns both results
  */
 async function meet(server: Partial<ServeOptions>, client: Partial<ConnectOptions>) {

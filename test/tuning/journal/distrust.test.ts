@@ -1,5 +1,5 @@
-// Tests that a journal is rejected if another user could have written it, and that no journal line can do what --apply
-// would not do.
+// Tests that a journal is rejected if another user could have written it, and that no line in a journal can do what
+// --apply would not do.
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
