@@ -4,6 +4,8 @@ import { type Command, Help, Option } from "commander";
 import { TLS_VERSIONS, type TlsVersion } from "../linux/openssl/settings.js";
 import type { ClientTlsOptions, TlsOptions } from "../planning/tls.js";
 import type { ClientOnly, ProtocolOptions, ServerOnly } from "../protocols/spec/options.js";
+import { AppError } from "../util/errors.js";
+import { quoted } from "../util/printable.js";
 import { durationFor, sizeFor } from "./parse.js";
 import { httpTopic } from "./topics/http.js";
 import { type MqttCommandOptions, mqttClientOptionsOf, mqttTopic } from "./topics/mqtt.js";
@@ -147,8 +149,9 @@ export function addProtocolOptions(command: Command, role: Role, examples: strin
       return Help.prototype.visibleOptions.call(this, shown).filter((option) => !ofProtocols.includes(option));
     },
   });
-  const names = ["tls", "ws", "http", "mqtt", "protocol", ...(role === "connect" ? ["messages"] : [])];
-  const hint = `\nProtocol options: fourtuple ${role} ${names.map((name) => `--help ${name}`).join(", ")}`;
+  const hint = `\nProtocol options: fourtuple ${role} ${topicsOf(role)
+    .map((name) => `--help ${name}`)
+    .join(", ")}`;
   command.addHelpText("after", topic ? topic.examples[role] : `${examples}\n${hint}`);
 }
 
@@ -207,10 +210,25 @@ function addHeader(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
 
-/** Returns the topic that follows --help on this process's command line, if the role has options for it. */
+/**
+ * Returns the topic named after --help on this process's command line; undefined if another command is run, or no topic
+ * is named.
+ *
+ * @throws {AppError} E_OPTION if the role has no such topic
+ */
 function requestedTopic(role: Role): Topic | undefined {
-  const at = process.argv.findIndex((word) => word === "--help" || word === "-h");
-  const word = at < 0 ? undefined : process.argv[at + 1];
-  const topic = word !== undefined && Object.hasOwn(TOPICS, word) ? TOPICS[word] : undefined;
-  return topic && topic.options(role).length > 0 ? topic : undefined;
+  const words = process.argv.slice(2);
+  const at = words.findIndex((word) => word === "--help" || word === "-h");
+  const word = at < 0 ? undefined : words[at + 1];
+  // An address may follow too.
+  if (words[0] !== role || word === undefined || !/^[a-z][a-z0-9-]*$/i.test(word)) return undefined;
+  const names = topicsOf(role);
+  if (names.includes(word)) return TOPICS[word];
+  throw new AppError("E_OPTION", `unknown help topic: ${quoted(word)}`, {
+    fix: `use --help alone, or one of ${names.map((name) => `--help ${name}`).join(", ")}`,
+  });
+}
+
+function topicsOf(role: Role): string[] {
+  return ["tls", "ws", "http", "mqtt", "protocol", "messages"].filter((name) => TOPICS[name]!.options(role).length > 0);
 }

@@ -29,6 +29,9 @@ async function run(): Promise<void> {
   } catch (error) {
     await report(error);
   }
+  // A user's file may have left a timer or socket open, which would keep the process alive.
+  if (args.some((word) => word === "protocol" || word.startsWith("--protocol")))
+    process.stdout.write("", () => process.exit());
 }
 
 async function report(thrown: unknown): Promise<void> {

@@ -30,6 +30,14 @@ describe.each(["connect", "serve"])("%s --help", (command) => {
   });
 });
 
+it("an unknown help topic is an error that lists the topics; an address is no topic", async () => {
+  const { code, stdout, stderr } = await runCli(["connect", "--help", "own"]);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toMatch(/^Fatal error: unknown help topic: "own"\n {2}fix: .*--help tls, .*--help protocol/);
+  expect((await runCli(["serve", "--help", "messages"])).code).toBe(2);
+  expect((await runCli(["connect", "--help", ":7777"])).code).toBe(0);
+});
+
 describe("connect", () => {
   const mistakes: [string, string[], RegExp][] = [
     [

@@ -1,11 +1,14 @@
 // Runs `fourtuple protocol check`: runs both sides of a protocol file against each other, in memory and over real
 // connections.
 import { resolve } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { connect } from "../../client/connect.js";
-import { print } from "../../output/terminal/output.js";
+import { print, sentence } from "../../output/terminal/output.js";
 import { loadScript } from "../../protocols/scripted/file/load.js";
 import { indexRows } from "../../protocols/scripted/file/row-index.js";
 import { Rows } from "../../protocols/scripted/file/rows.js";
+import { forbidInHandlers } from "../../protocols/scripted/forbidden.js";
+import { TRIAL_CALLS } from "../../protocols/scripted/trial/pair.js";
 import { assertBothSides, tryOut } from "../../protocols/scripted/trial/trial.js";
 import { parseAddress } from "../../protocols/spec/address.js";
 import { scriptedSpec } from "../../protocols/spec/scripted.js";
@@ -41,12 +44,13 @@ export async function runProtocolCheck(file: string, options: ProtocolCheckOptio
   say(`${definition.name} (${file}): client and server over ${scheme === "ws" ? "WebSocket" : "a byte stream"}`, "");
   // Check in a thread first: a handler that loops forever can be killed there, but not in this thread.
   const load = await runLoad(file, scheme, { connections, duration, data });
-  const { slotBytes, usPerEvent, checks } = tryOut(definition, specs, rows);
+  const { report, late } = await tryOutHere(() => tryOut(definition, specs, rows), script.file);
+  const { slotBytes, usPerEvent, checks } = report;
   rows?.close();
   const { client, server } = slotBytes;
   say(row("state", `${formatBytes(client)} per connection (client), ${formatBytes(server)} (server)`));
   say(row("an event", usPerEvent === undefined ? "not measured" : `${usPerEvent.toFixed(2)} µs`));
-  const all = [...checks, load];
+  const all = [...checks, ...late, load];
   for (const { name, problem, facts } of all as Checked[]) {
     say(row(name, problem === undefined ? (facts ?? "ok") : `FAILED: ${problem}`));
   }
@@ -57,6 +61,24 @@ interface Checked {
   readonly name: string;
   readonly problem: string | undefined;
   readonly facts?: string;
+}
+
+/** Runs the trial in this thread. Notes what the user's code throws after its handlers have returned. */
+async function tryOutHere<T>(run: () => T, file: string): Promise<{ readonly report: T; readonly late: Checked[] }> {
+  let thrown: unknown;
+  const note = (error: unknown) => {
+    thrown ??= error ?? new Error(`it threw ${error}`);
+  };
+  forbidInHandlers(TRIAL_CALLS);
+  process.on("uncaughtException", note);
+  try {
+    const report = run();
+    await setImmediate();
+    const problem = thrown === undefined ? undefined : `${sentence(thrown)}\n  in ${file}`;
+    return { report, late: problem === undefined ? [] : [{ name: "outside of handlers", problem }] };
+  } finally {
+    process.off("uncaughtException", note);
+  }
 }
 
 /** Runs both sides over real connections on loopback. */

@@ -39,7 +39,9 @@ function explainUndelivered({ count, of }: Miss, { messages }: ConnectResult): F
 
 function explainUnanswered({ evidence, traffic }: ConnectResult, messages: MessageResult): Finding {
   const { answered, sent, wrongBytes, unsolicitedBytes, expected, bytes } = messages;
-  const facts = [`${formatCount(answered)} of ${formatCount(sent)} messages of ${formatBytes(bytes)} were answered`];
+  const facts = [
+    `${formatCount(answered)} of ${formatCount(sent)} messages${bytes > 0 ? ` of ${formatBytes(bytes)}` : ""} were answered`,
+  ];
   const server = evidence.peer?.process;
   if (server?.isStopped) {
     const state = server.isFrozen ? "frozen" : "stopped";
@@ -54,6 +56,15 @@ function explainUnanswered({ evidence, traffic }: ConnectResult, messages: Messa
       "use --expect any if any answer will do",
       [...facts, `${formatBytes(wrongBytes)} received instead of the expected answer`],
     );
+  }
+  if (answered === 0 && expected === "handler" && traffic.receivedBytes > 0) {
+    return {
+      limit: "messages",
+      whose: "local",
+      meaning: "the client's handlers reported no message as answered",
+      fix: "call c.answered() when an answer is complete; after c.missed(), a message counts as unanswered",
+      evidence: [...facts, `${formatBytes(traffic.receivedBytes)} received`],
+    };
   }
   const begunBytes = traffic.receivedBytes - unsolicitedBytes - wrongBytes;
   if (answered === 0 && expected === "echo" && begunBytes > 0) {

@@ -2,6 +2,7 @@
 import { Board } from "../../protocols/scripted/board.js";
 import { loadScript } from "../../protocols/scripted/file/load.js";
 import { Rows } from "../../protocols/scripted/file/rows.js";
+import { forbidInHandlers } from "../../protocols/scripted/forbidden.js";
 import { CALL, type ScriptHost } from "../../protocols/scripted/host.js";
 import type { ProtocolSpec } from "../../protocols/spec/spec.js";
 import { CONTROL, type MemoryLayout, type WorkerMemory } from "../worker-memory.js";
@@ -34,10 +35,12 @@ export function scriptHostOf(
 ): ScriptHost | undefined {
   if (protocol?.name !== "scripted" || !script) return undefined;
   const board = new Board(script.board);
+  const calls = memory.control.subarray(CONTROL.call, CONTROL.call + CALL.words);
+  forbidInHandlers(calls);
   return {
     counters: memory.counters.subarray(roleLayout.counters),
     histograms: memory.histograms.slice(roleLayout.histograms),
-    calls: memory.control.subarray(CONTROL.call, CONTROL.call + CALL.words),
+    calls,
     board,
     rows: script.rows && new Rows(script.rows, protocol.data!.wraps),
     nextNumber: nextNumber ?? (() => board.nextNumber()),

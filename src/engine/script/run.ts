@@ -1,6 +1,7 @@
 // Manages a script from the main thread: the state shared by its workers, and its part of the result.
 import { basename } from "node:path";
 import { Board } from "../../protocols/scripted/board.js";
+import { placeInStack } from "../../protocols/scripted/file/load-failure.js";
 import { indexRows, type RowIndex } from "../../protocols/scripted/file/row-index.js";
 import { ERRORS, layoutOf, phasePlace, placesOf } from "../../protocols/scripted/metrics.js";
 import type { ProtocolSpec, ScriptedSpec } from "../../protocols/spec/spec.js";
@@ -60,7 +61,9 @@ export class ScriptRun {
     const { cause } = fault;
     if (fault.code !== "E_WORKER" || !(cause instanceof Error)) return fault;
     if (cause.stack?.includes(this.spec.file)) {
-      return new AppError("E_WORKER", `${basename(this.spec.file)} failed outside of its handlers: ${cause.message}`, {
+      const place = placeInStack(cause.stack)?.words ?? "unknown line";
+      const problem = `${basename(this.spec.file)} failed outside of its handlers: ${cause.message} (${place})`;
+      return new AppError("E_WORKER", problem, {
         fix: "correct the file; timers and promises cannot use a connection",
         cause,
       });

@@ -1,5 +1,6 @@
 // Calls a script's handlers and shows the main thread which one is running.
 import type { ClientHandlers } from "./define.js";
+import { takePromise } from "./forbidden.js";
 import type { FrameView } from "./frames/frame-view.js";
 import { CALL, HANDLER } from "./host.js";
 import type { AnyConnection } from "./state/connection.js";
@@ -39,7 +40,8 @@ export class HandlerCalls {
       thrown = error ?? new Error(`it threw ${error}`);
     }
     this.end();
-    return thrown;
+    const promise = takePromise();
+    return thrown ?? promise;
   }
 
   /** Whether a handler is running. */

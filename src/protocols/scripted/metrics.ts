@@ -69,7 +69,9 @@ class Counter implements CounterMetric {
   }
 
   add(count = 1): void {
-    if (!(count >= 0)) throw new RangeError(`metrics.${this.name}.add(${count}): give a number of 0 or more`);
+    if (!(count >= 0 && count < Infinity)) {
+      throw new RangeError(`metrics.${this.name}.add(${count}): give a number of 0 or more`);
+    }
     this.counters[this.place]! += count;
   }
 }
@@ -84,7 +86,9 @@ class Durations implements HistogramMetric {
   }
 
   record(ms: number): void {
-    if (!(ms >= 0)) throw new RangeError(`metrics.${this.name}.record(${ms}): give a number of 0 or more`);
+    if (!(ms >= 0 && ms < Infinity)) {
+      throw new RangeError(`metrics.${this.name}.record(${ms}): give a number of 0 or more`);
+    }
     this.histogram.record(ms * 1000);
   }
 }

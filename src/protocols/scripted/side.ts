@@ -201,7 +201,9 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
     if (!Number.isInteger(code) || code < 0 || code > MAX_CODE) {
       throw new RangeError(`refused(${code}): give a code from 0 to ${MAX_CODE}`);
     }
-    this.host.board.noteRefusal(code, text);
+    if (typeof text !== "string") throw new TypeError(`refused(${code}): its text is not a string`);
+    // The first refusal of an event counts.
+    if ((this.flags[slot]! & REFUSED) === 0) this.host.board.noteRefusal(code, text);
     this.refuse(slot, CODES.scripted + code);
   }
 

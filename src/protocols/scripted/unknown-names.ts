@@ -2,7 +2,7 @@
 // the valid ones. Existing properties are found first, so they cost no more than usual.
 
 /** Names that the language itself looks up. Node does so too, with symbols, when it prints an object. */
-export const LOOKED_UP = ["constructor", "then", "toJSON"];
+export const LOOKED_UP = ["constructor", "then", "toJSON", "__proto__"];
 
 /** @param describe returns the error's message for a name that `object` lacks */
 export function refusingUnknown(describe: (name: string, object: object) => string): object {

@@ -1,5 +1,5 @@
 // Tests `fourtuple protocol new` and `check` as a newcomer uses them.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
@@ -37,5 +37,28 @@ it("check fails for a protocol whose handler throws", async () => {
   const options = { env: { THROW_AT: "1" } };
   const { code, stdout } = await runCli(["protocol", "check", file, "-c", "20", "-T", "1200ms"], options);
   expect(stdout).toMatch(/in whole pieces +FAILED: due\(\) failed for connection 1: Error: no more pings/);
+  expect(code).toBe(1);
+});
+
+it("a handler that exits is named in both ways of checking, and a timer of the file does not keep the program alive", async () => {
+  const file = join(ownFolder(), "exits.mjs");
+  writeFileSync(
+    file,
+    `setInterval(() => undefined, 1000);
+export default {
+  name: "exits",
+  client: { opened: (c) => c.send("x"), received() {} },
+  server: {
+    received() {
+      process.exit(0);
+    },
+  },
+};
+`,
+  );
+  const { code, stdout } = await runCli(["protocol", "check", file, "-c", "5", "-T", "100ms"]);
+  const failed =
+    /FAILED: received\(\) failed for connection \d: Error: process\.exit\(\) in a handler.*\n +at .*exits\.mjs:7:/g;
+  expect(stdout.match(failed)).toHaveLength(2);
   expect(code).toBe(1);
 });

@@ -23,7 +23,7 @@ describe("both sides in memory, however they are cut and whenever they are close
       scriptedSpec(address, { protocol: name }, { script, side }, undefined);
     const { checks } = tryOut(script.definition, { client: specOf("client"), server: specOf("server") });
     expect(checks.filter(({ problem }) => problem !== undefined)).toEqual([]);
-    expect(checks).toHaveLength(4);
+    expect(checks).toHaveLength(5);
   });
 });
 

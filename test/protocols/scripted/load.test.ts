@@ -1,9 +1,10 @@
 // Tests how a user's protocol file is loaded, and that an unusable one is explained on one line. Loads the built
 // module, because otherwise vitest rather than Node would load the user's file.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import module from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { parseRunSpec } from "../../../src/planning/parse-run-spec.js";
 import type * as Load from "../../../src/protocols/scripted/file/load.js";
@@ -24,6 +25,18 @@ const FAULTS: [string, string | undefined, string][] = [
   ["a missing file", undefined, "there is no such file"],
   ["a syntax error", "export default {\n  name: ;\n}", "syntax error: Unexpected token ';' (line 2, column 9)"],
   ["an error while it loads", "\nthrow new Error('oh no');", "oh no (line 2)"],
+  ["an error in a file that it imports", 'import "./broken.mjs";', "in broken ("],
+  ["a syntax error in a file that it imports", 'import "./syntax.mjs";', "syntax.mjs, line 2, column 16)"],
+  [
+    "an import of a missing package",
+    "\nimport 'no-such-package';",
+    'it imports "no-such-package", which does not exist (line 2)',
+  ],
+  ["an import of a missing file", "import './nowhere.mjs';", "nowhere.mjs"],
+  ["a call of process.exit()", "\n\nprocess.exit(0);", "it calls process.exit() (line 3)"],
+  ["a getter that throws", "export default { get name() {\n throw new Error('oh no'); } };", "oh no (line 2)"],
+  ["a function", "export default () => ({});", "the default export is not a protocol"],
+  ["a promise", "export default Promise.resolve({ name: 'x' });", "the default export is not a protocol"],
   ["no export", "export const x = 1;", "it has no default export"],
   ["another export", "export default 7;", "the default export is not a protocol"],
   ["an unknown field", 'export default { name: "x", clients: {} }', "unknown field: clients"],
@@ -34,6 +47,18 @@ const FAULTS: [string, string | undefined, string][] = [
     "state.a must be one of u8",
   ],
   ["a column with our name", 'export default { name: "x", state: { send: "u8" }, client: {} }', "choose another name"],
+  [
+    "a column named __proto__",
+    'export default { name: "x", state: { ["__proto__"]: "u8" }, client: {} }',
+    "choose another",
+  ],
+  ["a name of two lines", 'export default { name: "x\\ny", client: {} }', "on one line"],
+  ["a generator", 'export default { name: "x", client: { *due() {} } }', "client.due is a generator"],
+  [
+    "an unknown field of a metric",
+    'export default { name: "x", metrics: { a: { type: "counter", unit: "s" } }, client: {} }',
+    "metrics.a has an unknown field: unit",
+  ],
   ["an async handler", 'export default { name: "x", client: { async due() {} } }', "client.due is async"],
   [
     "a handler of the other side",
@@ -56,10 +81,24 @@ const FAULTS: [string, string | undefined, string][] = [
 
 it.each(FAULTS)("says what is wrong: %s", async (_, text, words) => {
   const file = text === undefined ? "/nonexistent/chat.mjs" : fileWith(text);
+  if (text?.includes("./")) {
+    writeFileSync(join(dirname(file), "broken.mjs"), "throw new Error('in broken');");
+    writeFileSync(join(dirname(file), "syntax.mjs"), "\nexport let x = ;");
+  }
   const error = await loadScript(file).catch((reason) => reason);
   expect(error).toMatchObject({ code: "E_OPTION" });
   expect(error.message).toContain(words);
   expect(error.message).not.toContain("\n");
+});
+
+it.each([
+  ["a directory", (file: string) => mkdirSync(file)],
+  ["a FIFO", (file: string) => execFileSync("mkfifo", [file])],
+  ["a device", (file: string) => symlinkSync("/dev/zero", file)],
+])("refuses %s", async (_, make) => {
+  const file = join(dirname(fileWith("")), "other.mjs");
+  make(file);
+  await expect(loadScript(file)).rejects.toThrow("it is not a regular file");
 });
 
 it("does not run TypeScript where Node does not", async () => {

@@ -1,5 +1,5 @@
 // Tests rows of data files: quotes, line ends, byte order marks, and that a large file is not loaded into memory.
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -49,6 +49,7 @@ const CSV: [string, string, Record<string, string>[]][] = [
   ],
   ["a byte order mark", "\ufeffa\n1\n", [{ a: "1" }]],
   ["quotes", 'a,b\n"x, ""y""\nz",2\n', [{ a: 'x, "y"\nz', b: "2" }]],
+  ["quotes within a field", 'a\nx"y\n"z"\n', [{ a: 'x"y' }, { a: "z" }]],
   ["empty lines", "\n\na\n\n1\n\r\n\n2\n\n", [{ a: "1" }, { a: "2" }]],
   ["empty and missing fields", "a,b,c\n,x\n", [{ a: "", b: "x", c: "" }]],
   ["other scripts", "名,ü\n数,ö\n", [{ 名: "数", ü: "ö" }]],
@@ -75,7 +76,7 @@ it("reads JSON lines, with other values as JSON", () => {
     { a: "x", n: "1" },
     { a: "\n", l: "[1]" },
   ]);
-  expect(() => rowsOf("x.jsonl", '{"a":1}\n[2]').rows.of(2)).toThrow("row 2 of the data file");
+  expect(() => rowsOf("x.jsonl", '{"a":1}\n{2}').rows.of(2)).toThrow("row 2 of the data file");
 });
 
 it("uses rows again, or once", () => {
@@ -108,11 +109,31 @@ it("a connection without a row fails with NO_DATA", () => {
 it.each([
   ["x.csv", "", "is empty"],
   ["x.csv", "a\n", "has no rows"],
-  ["x.csv", 'a\n"1\n', "has a quote that is not closed"],
-  ["x.csv", "b\n1\n", 'has no column "a"; it has b'],
+  ["x.csv", 'a\n1\n"2\n3\n', "has a quote in line 3 that is not closed"],
+  ["x.csv", 'a\n1\n"2"3\n', "has text after a closing quote in line 3"],
+  ["x.csv", 'a,b\n"1\n",2\n3,4,5\n', "has 3 of 2 fields in line 4"],
+  ["x.csv", "a,b\n1,2\n3;4\n", "has 1 of 2 fields in line 3"],
+  ["x.csv", "a,a\n1,2\n", 'has two columns "a"'],
+  ["x.csv", "b\n1\n", 'has no column "a"; its first line has "b"'],
+  ["x.csv", "\ufeffa".concat("\n"), "has no rows"],
+  ["x.jsonl", '{"a":1}\n\n[2]\n', "has no JSON object in line 3"],
   ["x.txt", "a\n1\n", "is of an unknown kind"],
 ])("says what is wrong with %s: %j", (name, text, words) => {
   expect(() => rowsOf(name, text, { columns: ["a"] })).toThrow(words);
+});
+
+it.each([
+  ["a;b\n1;2\n", "separate fields by commas"],
+  ["a\rb\n1\n", "end lines with LF or CRLF"],
+])("says how to mend the first line of %j", (text, fix) => {
+  expect(() => rowsOf("x.csv", text, { columns: ["b"] })).toThrow(expect.objectContaining({ fix }));
+});
+
+it("refuses UTF-16, and what is not a regular file", () => {
+  expect(() => rowsOf("x.csv", Buffer.from("\ufeffa\n1\n", "utf16le"))).toThrow("is in UTF-16");
+  const directory = join(folder(), "x.csv");
+  mkdirSync(directory);
+  expect(() => indexRows(directory, [])).toThrow("is not a regular file");
 });
 
 // 10,000,000 rows take 10 s, so the usual run has fewer.

@@ -50,6 +50,28 @@ describe("names what is wrong:", () => {
     );
   });
 
+  it("a client that closes before it is ready", () => {
+    const client = { ...sound.client, opened: (c: { close(): void }) => c.close() };
+    expect(problemsOf({ ...sound, client } as AnyDefinition)["in whole pieces"]).toBe(
+      "the client was never ready: it called close() first",
+    );
+  });
+
+  it("a client that reports every message as missed", () => {
+    const received = (c: { isReady: boolean; ready(): void; missed(): void }) => (c.isReady ? c.missed() : c.ready());
+    expect(problemsOf({ ...sound, client: { ...sound.client, received } } as AnyDefinition)["in whole pieces"]).toBe(
+      "no message was answered: the client called missed() for each",
+    );
+  });
+
+  it("a server's closing that throws", () => {
+    const closing = () => {
+      throw new Error("oh no");
+    };
+    const problems = problemsOf({ ...sound, server: { ...sound.server, closing } });
+    expect(problems["closed by the server"]).toContain("closing() failed for connection 1: Error: oh no");
+  });
+
   it("a handler that throws", () => {
     const server = {
       received() {

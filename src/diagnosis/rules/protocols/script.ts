@@ -1,5 +1,8 @@
 // Explains refusals by a user-defined protocol, and the other ways in which its connections end.
+import type { ConnectResult } from "../../../results/connect.js";
+import type { Finding } from "../../../results/diagnosis.js";
 import type { ScriptResult } from "../../../results/script.js";
+import { formatCount } from "../../../util/units.js";
 import { type Known, local, peer } from "./known.js";
 
 const KNOWN: Readonly<Record<string, Known>> = {
@@ -20,6 +23,21 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ),
   NO_DATA: local("data", "the data file has no row for this connection", "add rows, or leave out --data-once"),
 };
+
+/** @returns undefined unless handlers closed connections that were not ready, which is no failure by itself */
+export function explainClosedEarly({ script, misses = [] }: ConnectResult): Finding | undefined {
+  const unready = misses.find(({ kind }) => kind === "unready");
+  if (!script || !unready) return undefined;
+  return {
+    limit: "handler",
+    whose: "local",
+    meaning: "the client's handlers called close() before ready()",
+    fix: "call c.ready() first, or c.refused() if the setup has failed",
+    evidence: [
+      `${formatCount(unready.count)} of ${formatCount(unready.of)} connections were never ready, and none failed`,
+    ],
+  };
+}
 
 /**
  * @returns undefined for a failure unrelated to a script

@@ -1,6 +1,6 @@
 // Checks a user's protocol definition before a run, and explains what is wrong with it.
 import { AppError } from "../../../util/errors.js";
-import { quoted } from "../../../util/printable.js";
+import { printable, quoted } from "../../../util/printable.js";
 import type { ProtocolDefinition } from "../define.js";
 import { COLUMN_TYPES } from "../state/columns.js";
 import { RESERVED_NAMES } from "../state/connection.js";
@@ -11,6 +11,7 @@ const CLIENT_FIELDS = [...HANDLERS, "due", "expectsAnswers", "oneAtATime"];
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const MOST_METRICS = 32;
 const MOST_PHASES = 16;
+const LONGEST_NAME = 64;
 const LONGEST_DELIMITER = 16;
 /** The incomplete frames of all of a thread's connections share 16 MiB. */
 const LARGEST_FRAME = 8 * 1024 * 1024;
@@ -27,10 +28,13 @@ export function checkDefinition(found: unknown, file: string): ProtocolDefinitio
     new AppError("E_OPTION", `${quoted(file)}: ${problem}`, {
       fix: "see docs/own-protocol.md, or create one with fourtuple protocol new",
     });
-  if (!isObject(found)) throw fail("the default export is not a protocol: export default defineProtocol({ … })");
+  if (!isObject(found) || found instanceof Promise)
+    throw fail("the default export is not a protocol: export default defineProtocol({ … })");
   checkFields(found, FIELDS, "the definition", fail);
   const { name, over = "bytes", framing, client, server, tickMs } = found;
-  if (typeof name !== "string" || name === "") throw fail("name must be a text");
+  if (typeof name !== "string" || name === "" || name.length > LONGEST_NAME || name !== printable(name)) {
+    throw fail(`name must be a text of 1 to ${LONGEST_NAME} characters, on one line`);
+  }
   if (over !== "bytes" && over !== "websocket") throw fail('over must be "bytes" or "websocket"');
   if (client === undefined && server === undefined) throw fail("it has neither a client nor a server");
   if (over === "websocket" && framing !== undefined)
@@ -54,9 +58,9 @@ function checkSide(side: unknown, name: string, fields: readonly string[], fail:
     const value = side[handler];
     if (value === undefined) continue;
     if (typeof value !== "function") throw fail(`${name}.${handler} must be a function`);
-    if ((value as { constructor: { name: string } }).constructor.name === "AsyncFunction") {
-      throw fail(`${name}.${handler} is async; handlers must return at once`);
-    }
+    const kind = Object.prototype.toString.call(value);
+    if (kind.includes("Async")) throw fail(`${name}.${handler} is async; handlers must return at once`);
+    if (kind.includes("Generator")) throw fail(`${name}.${handler} is a generator, whose body would not run`);
   }
   for (const flag of ["expectsAnswers", "oneAtATime"]) {
     if (side[flag] !== undefined && typeof side[flag] !== "boolean")
@@ -76,6 +80,10 @@ function checkNames({ state = {}, metrics = {}, phases = [], data = [] }: Fields
     const type = isObject(declared) ? declared.type : declared;
     if (!IDENTIFIER.test(metric)) throw fail(`metrics.${metric}: use letters, digits and _`);
     if (type !== "counter" && type !== "histogram") throw fail(`metrics.${metric} must be "counter" or "histogram"`);
+    if (!isObject(declared)) continue;
+    checkFields(declared, ["type", "help"], `metrics.${metric}`, fail);
+    if (declared.help !== undefined && typeof declared.help !== "string")
+      throw fail(`metrics.${metric}.help must be a text`);
   }
   if (Object.keys(metrics).length > MOST_METRICS) throw fail(`there are more than ${MOST_METRICS} metrics`);
   for (const [list, names] of Object.entries({ phases, data })) {
@@ -99,7 +107,8 @@ function checkFraming(framing: unknown, fail: Fail): void {
   if (delimiter !== undefined) {
     const isText = typeof delimiter === "string" || delimiter instanceof Uint8Array;
     const bytes = isText ? Buffer.from(delimiter as Uint8Array).length : 0;
-    if (bytes < 1 || bytes > LONGEST_DELIMITER) throw fail(`framing.delimiter must be 1 to ${LONGEST_DELIMITER} bytes`);
+    if (bytes < 1 || bytes > LONGEST_DELIMITER)
+      throw fail(`framing.delimiter must be a text or a Uint8Array of 1 to ${LONGEST_DELIMITER} bytes`);
   }
   if (length === undefined) return;
   if (!isObject(length)) throw fail("framing.length must be an object, such as { bytes: 2 }");

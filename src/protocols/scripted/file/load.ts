@@ -1,22 +1,21 @@
 // Loads a user's protocol file: in the main thread to check it, and in each worker to run it.
-import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import module, { createRequire } from "node:module";
-import { basename, extname, resolve } from "node:path";
+import { extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { AppError } from "../../../util/errors.js";
-import { quoted } from "../../../util/printable.js";
 import type { ProtocolDefinition } from "../define.js";
 import { checkDefinition } from "./check.js";
+import { cannotLoad, failedToLoad } from "./load-failure.js";
 
 const EXTENSIONS = [".mjs", ".js", ".ts", ".mts"];
 const PUBLIC_NAME = "fourtuple/protocol";
 /** Stands in for the package if the user's folder does not have it installed. */
 const STAND_IN = "data:text/javascript,export const defineProtocol = (definition) => definition;";
 
-/** Time limit for Node's syntax check of a file. */
-const CHECK_MS = 10_000;
+/** Time limit for loading a file, whose top-level await may never end. */
+const LOAD_MS = 10_000;
 
 /** Definitions loaded in this thread, by absolute path. */
 const loaded = new Map<string, ProtocolDefinition>();
@@ -51,17 +50,17 @@ export async function loadScript(name: string): Promise<LoadedScript> {
       "use Node 22.18 or newer, or compile the file to JavaScript",
     );
   }
-  let found: { readonly default?: unknown };
+  let definition: ProtocolDefinition;
   try {
     resolveOwnName(file);
-    found = await import(pathToFileURL(file).href);
+    const found = await withoutExit(file, () => inTime(import(pathToFileURL(file).href)));
+    if (found.default === undefined) {
+      throw cannotLoad(name, "it has no default export", "write: export default defineProtocol({ … })");
+    }
+    definition = checkDefinition(found.default, name);
   } catch (error) {
-    throw failedToLoad(name, file, error);
+    throw error instanceof AppError ? error : failedToLoad(name, file, error);
   }
-  if (!("default" in found) || found.default === undefined) {
-    throw cannotLoad(name, "it has no default export", "write: export default defineProtocol({ … })");
-  }
-  const definition = checkDefinition(found.default, name);
   loaded.set(file, definition);
   return { definition, file, sha256 };
 }
@@ -72,13 +71,46 @@ export function loadedScript(file: string): ProtocolDefinition {
 }
 
 function readScript(name: string, file: string): Buffer {
+  const fix = "check the path, or create one with fourtuple protocol new";
   try {
-    return readFileSync(file);
+    if (statSync(file).isFile()) return readFileSync(file);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const problem = code === "ENOENT" ? "there is no such file" : `it cannot be read (${code})`;
-    throw cannotLoad(name, problem, "check the path, or create one with fourtuple protocol new", error);
+    throw cannotLoad(name, problem, fix, error);
   }
+  throw cannotLoad(name, "it is not a regular file", fix);
+}
+
+async function inTime<T>(loading: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const problem = `its top-level await has not ended within ${LOAD_MS / 1000} seconds`;
+    timer = setTimeout(() => reject(new Error(problem)), LOAD_MS);
+  });
+  try {
+    return await Promise.race([loading, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Runs `load`, during which a call of process.exit() in the user's file throws: it would end the program silently. */
+async function withoutExit<T>(file: string, load: () => Promise<T>): Promise<T> {
+  const { exit } = process;
+  process.exit = (code) => {
+    const refusal = new Error("it calls process.exit()");
+    return refusal.stack?.includes(file) ? raise(refusal) : exit.call(process, code);
+  };
+  try {
+    return await load();
+  } finally {
+    process.exit = exit;
+  }
+}
+
+function raise(error: Error): never {
+  throw error;
 }
 
 /** Lets a file import this package by name although its folder does not have it installed. Needs Node 22.15. */
@@ -94,39 +126,4 @@ function resolveOwnName(file: string): void {
     });
     resolvesOwnName = registerHooks !== undefined;
   }
-}
-
-function failedToLoad(name: string, file: string, error: unknown): AppError {
-  const {
-    code,
-    message,
-    stack = "",
-  } = error instanceof Error ? (error as NodeJS.ErrnoException) : { message: `${error}` };
-  if (code === "ERR_MODULE_NOT_FOUND" && message.includes("'fourtuple'")) {
-    const fix = `run npm install fourtuple in the folder of ${basename(file)}, or use Node 22.15 or newer`;
-    return cannotLoad(name, `it imports ${PUBLIC_NAME}, which is not installed there`, fix, error);
-  }
-  const problem = message.split("\n")[0]!;
-  if (error instanceof SyntaxError) {
-    return cannotLoad(name, `syntax error: ${problem}${placeOf(file, problem)}`, "correct the file", error);
-  }
-  const line = stack
-    .split("\n")
-    .find((frame) => frame.includes(file))
-    ?.match(/:(\d+)(?::\d+)?\)?$/)?.[1];
-  return cannotLoad(name, `${problem}${line === undefined ? "" : ` (line ${line})`}`, "correct the file", error);
-}
-
-/**
- * Returns the location of a syntax error, which only Node's own check prints; "" if the error is in a file that this
- * one imports.
- */
-function placeOf(file: string, problem: string): string {
-  const { stderr } = spawnSync(process.execPath, ["--check", file], { encoding: "utf8", timeout: CHECK_MS });
-  const found = /:(\d+)\n.*\n( *)\^/.exec(stderr);
-  return found && stderr.includes(problem) ? ` (line ${found[1]}, column ${found[2]!.length + 1})` : "";
-}
-
-function cannotLoad(name: string, problem: string, fix: string, cause?: unknown): AppError {
-  return new AppError("E_OPTION", `${quoted(name)} cannot be loaded: ${problem}`, { fix, cause });
 }

@@ -1,18 +1,21 @@
 // Finds where each row of a data file begins, so that workers can read any row of a file that does not fit into memory.
 // Takes four bytes per row, which all threads share.
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { extname } from "node:path";
-import { AppError } from "../../../util/errors.js";
-import { quoted } from "../../../util/printable.js";
+import { quoted, shortened } from "../../../util/printable.js";
+import { CsvCheck } from "./csv-check.js";
+import { invalid } from "./data-failure.js";
 import { parseCsvRow } from "./row-text.js";
 
 const CHUNK_BYTES = 1024 * 1024;
 /** Number of rows whose positions are relative to the same base. */
 const ROWS_PER_BASE = 1024;
+/** Maximum length of a list of columns in a message. */
+const LONGEST_LIST = 300;
 /** Length of the longest row in bytes. */
 export const LONGEST_ROW = 1024 * 1024;
 
-const [LF, CR, QUOTE] = [10, 13, 34] as const;
+const [LF, CR, BRACE] = [10, 13, 123] as const;
 
 export type RowFormat = "csv" | "jsonl";
 
@@ -43,11 +46,18 @@ export function indexRows(file: string, wanted: readonly string[]): RowIndex {
   const first = format === "csv" ? 1 : 0;
   const missing = format === "csv" ? wanted.find((name) => !columns.includes(name)) : undefined;
   if (missing !== undefined) {
-    throw invalid(file, `has no column ${quoted(missing)}; it has ${columns.join(", ")}`, "add it to the first line");
+    const names = shortened(columns.map(quoted).join(", "), LONGEST_LIST);
+    const problem = `has no column ${quoted(missing)}; its first line has ${names}`;
+    throw invalid(file, problem, headerFix(columns));
   }
   const count = found.places.length - first;
   if (count < 1) throw invalid(file, "has no rows", "give one row or more");
   return { file, format, columns, count, bytes: found.bytes, ...packed(found.places, first) };
+}
+
+function headerFix(columns: readonly string[]): string {
+  if (columns.length === 1 && /[;\t|]/.test(columns[0]!)) return "separate fields by commas";
+  return columns.some((name) => name.includes("\r")) ? "end lines with LF or CRLF" : "add it to the first line";
 }
 
 /** Returns where row `row` (starting at 0) begins. */
@@ -67,20 +77,27 @@ function scan(file: string, format: RowFormat): Scanned {
   try {
     const { size } = fstatSync(fd);
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    const csv = format === "csv" ? new CsvCheck(file) : undefined;
     let head: Buffer | undefined;
     let places = new Float64Array(1024);
     let count = 0;
-    let isQuoted = false;
+    let line = 1;
     let isInRow = false;
     let offset = 0;
     for (;;) {
       const length = readSync(fd, chunk, 0, CHUNK_BYTES, offset);
       if (length === 0) break;
       head ??= Buffer.from(chunk.subarray(0, length));
-      for (let at = offset === 0 ? bomLength(chunk) : 0; at < length; at++) {
+      for (let at = offset === 0 ? bomLength(file, chunk, length) : 0; at < length; at++) {
         const byte = chunk[at]!;
-        if (byte === LF && !isQuoted) isInRow = false;
-        else if (!isInRow && byte !== CR && byte !== LF) {
+        csv?.take(byte, line);
+        if (byte === LF) {
+          line++;
+          if (!csv?.isQuoted) isInRow = false;
+        } else if (!isInRow && byte !== CR) {
+          if (format === "jsonl" && byte !== BRACE) {
+            throw invalid(file, `has no JSON object in line ${line}`, 'write one per line, such as {"name": "anna"}');
+          }
           if (count === places.length) {
             const larger = new Float64Array(2 * count);
             larger.set(places);
@@ -89,11 +106,10 @@ function scan(file: string, format: RowFormat): Scanned {
           places[count++] = offset + at;
           isInRow = true;
         }
-        if (byte === QUOTE && format === "csv") isQuoted = !isQuoted;
       }
       offset += length;
     }
-    if (isQuoted) throw invalid(file, "has a quote that is not closed", "double the quotes within a field");
+    csv?.end(line);
     return { places: places.subarray(0, count), bytes: Math.max(size, offset), head: head ?? Buffer.alloc(0) };
   } finally {
     closeSync(fd);
@@ -113,7 +129,10 @@ function packed(all: Float64Array, first: number): Pick<RowIndex, "bases" | "pla
 
 function headerOf(file: string, { head, places }: Scanned): string[] {
   if (places.length === 0) throw invalid(file, "is empty", "begin with a line of column names");
-  return parseCsvRow(head, places[0]!, head.length);
+  const columns = parseCsvRow(head, places[0]!, head.length);
+  const twice = columns.find((name, n) => columns.indexOf(name) !== n);
+  if (twice !== undefined) throw invalid(file, `has two columns ${quoted(twice)}`, "rename one in the first line");
+  return columns;
 }
 
 function formatOf(file: string): RowFormat {
@@ -125,18 +144,20 @@ function formatOf(file: string): RowFormat {
 
 function open(file: string): number {
   try {
-    return openSync(file, "r");
+    // Opening a FIFO would wait for a writer.
+    if (statSync(file).isFile()) return openSync(file, "r");
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw invalid(file, code === "ENOENT" ? "does not exist" : `cannot be read (${code})`, "check the path");
   }
+  throw invalid(file, "is not a regular file", "check the path");
 }
 
-/** Length of a UTF-8 byte order mark. */
-function bomLength(bytes: Buffer): number {
-  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
-}
-
-function invalid(file: string, problem: string, fix: string): AppError {
-  return new AppError("E_OPTION", `the data file ${quoted(file)} ${problem}`, { fix });
+/** Returns the length of a UTF-8 byte order mark. */
+function bomLength(file: string, bytes: Buffer, length: number): number {
+  const [first, second] = bytes;
+  if (length >= 2 && ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff))) {
+    throw invalid(file, "is in UTF-16", "save it as UTF-8");
+  }
+  return length >= 3 && first === 0xef && second === 0xbb && bytes[2] === 0xbf ? 3 : 0;
 }

@@ -55,8 +55,9 @@ export class FrameView implements Frame {
   }
 
   text(from = 0, to = this.length): string {
-    const { bytes, start } = this;
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8", start + from, start + to);
+    const { bytes, start, length } = this;
+    const [first, last] = [start + Math.max(0, from), start + Math.min(length, to)];
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8", first, last);
   }
 
   equals(content: string | Uint8Array): boolean {
@@ -66,7 +67,7 @@ export class FrameView implements Frame {
   startsWith(content: string | Uint8Array, at = 0): boolean {
     const { bytes } = this;
     const from = this.start + at;
-    if (content.length > this.end - from) return false;
+    if (at < 0 || content.length > this.end - from) return false;
     if (typeof content === "string") {
       for (let n = 0; n < content.length; n++) if (bytes[from + n] !== content.charCodeAt(n)) return false;
       return true;
@@ -77,7 +78,7 @@ export class FrameView implements Frame {
 
   /** Returns the index in the buffer. Throws for a position outside the frame, where bytes of other frames are. */
   private place(at: number, size: number): number {
-    if (at < 0 || at + size > this.end - this.start) {
+    if (at >>> 0 !== at || at + size > this.end - this.start) {
       throw new RangeError(`the frame has ${this.length} bytes, so there are no ${size} at ${at}`);
     }
     return this.start + at;

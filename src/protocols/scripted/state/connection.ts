@@ -82,7 +82,7 @@ export function connectionOf(
     }
   }
   columns.define(Connection.prototype);
-  return new Connection();
+  return Object.preventExtensions(new Connection());
 }
 
 /** Returns a class whose prototype handles access to properties that its subclasses lack. */

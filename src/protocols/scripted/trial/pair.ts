@@ -18,6 +18,9 @@ const MOST_PIECES = 100_000;
 
 export const SLOT = 0;
 
+/** Shared by all pairs, because only one handler of a thread runs at a time. */
+export const TRIAL_CALLS = new Int32Array(CALL.words);
+
 /** Outcome of a connection at one end. */
 export interface Outcome {
   readonly isReady: boolean;
@@ -25,6 +28,8 @@ export interface Outcome {
   /** Name of the failure; undefined if it was not refused. */
   readonly refusedWith: string | undefined;
   readonly answered: number;
+  /** Messages that the client has reported by missed(). */
+  readonly missed: number;
 }
 
 /** One end: records what its side does, and queues what it sends. */
@@ -34,6 +39,7 @@ class End implements ClientConnections {
   isClosed = false;
   refusedWith: string | undefined;
   answers = 0;
+  misses = 0;
   waiting = 0;
   /** Whole messages over WebSocket; otherwise one entry per call. */
   readonly queue: Uint8Array[] = [];
@@ -41,7 +47,7 @@ class End implements ClientConnections {
   open(): void {
     this.isReady = this.isClosed = false;
     this.refusedWith = undefined;
-    this.answers = this.waiting = this.queue.length = 0;
+    this.answers = this.misses = this.waiting = this.queue.length = 0;
     this.side.opened(SLOT);
   }
 
@@ -50,8 +56,8 @@ class End implements ClientConnections {
   }
 
   get outcome(): Outcome {
-    const { isReady, isClosed, refusedWith, answers } = this;
-    return { isReady, isClosed, refusedWith, answered: answers };
+    const { isReady, isClosed, refusedWith, answers, misses } = this;
+    return { isReady, isClosed, refusedWith, answered: answers, missed: misses };
   }
 
   send(_slot: number, bytes: Uint8Array, start: number, end: number): void {
@@ -79,6 +85,7 @@ class End implements ClientConnections {
 
   missed(_slot: number, count: number): void {
     this.waiting -= count;
+    this.misses += count;
   }
 
   unanswered(): number {
@@ -137,9 +144,9 @@ export class Pair {
     }
   }
 
-  /** Number of calls of handlers so far. */
+  /** Number of calls of handlers so far, in this pair or another. */
   get calls(): number {
-    return this.hosts.reduce((sum, { calls }) => sum + calls[CALL.count]!, 0);
+    return TRIAL_CALLS[CALL.count]!;
   }
 
   /** First error of a handler. */
@@ -204,7 +211,7 @@ function hostFor(spec: ScriptedSpec, rows: Rows | undefined): ScriptHost {
   return {
     counters: new Float64Array(layout.counters),
     histograms: Array.from({ length: layout.histograms }, () => new Histogram()),
-    calls: new Int32Array(CALL.words),
+    calls: TRIAL_CALLS,
     board: new Board(),
     rows,
     // Number every connection 1, so that all of them behave alike.

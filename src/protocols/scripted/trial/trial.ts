@@ -4,7 +4,7 @@ import { AppError } from "../../../util/errors.js";
 import type { ScriptedSpec } from "../../spec/spec.js";
 import type { ProtocolDefinition } from "../define.js";
 import type { Rows } from "../file/rows.js";
-import { type Outcome, Pair } from "./pair.js";
+import { type Outcome, Pair, SLOT } from "./pair.js";
 
 /** Number of messages in each conversation. */
 const MESSAGES = 3;
@@ -47,6 +47,7 @@ export function tryOut(
     });
     checks.push({ name: "cut at every place", problem: cutEverywhere(make, whole) });
     checks.push({ name: "closed in every state", problem: closedEverywhere(make, whole) });
+    checks.push({ name: "closed by the server", problem: converse(make(), WHOLE, "server").problem });
   }
   const { client, server } = make();
   return {
@@ -64,8 +65,8 @@ interface Conversation {
   readonly problem: string | undefined;
 }
 
-/** Opens a connection, sends some messages and closes it. */
-function converse(pair: Pair, cut: (length: number) => number): Conversation {
+/** Opens a connection, sends some messages and closes it at one end. */
+function converse(pair: Pair, cut: (length: number) => number, closer: "client" | "server" = "client"): Conversation {
   const pieces: number[] = [];
   const noted = (length: number) => {
     pieces.push(length);
@@ -79,7 +80,7 @@ function converse(pair: Pair, cut: (length: number) => number): Conversation {
     isQuiet = pair.exchange(noted);
   }
   const [client, server] = [pair.client.outcome, pair.server.outcome];
-  pair.client.side.closing(0);
+  pair[closer].side.closing(SLOT);
   pair.exchange(noted);
   pair.end();
   const endless = isQuiet ? undefined : "the sides answer each other without end";
@@ -90,10 +91,13 @@ function converse(pair: Pair, cut: (length: number) => number): Conversation {
 function unfinished({ client, server }: Conversation, spec: ScriptedSpec): string | undefined {
   if (client.refusedWith !== undefined) return `the client refused the server with ${client.refusedWith}`;
   if (server.refusedWith !== undefined) return `the server refused the client with ${server.refusedWith}`;
-  if (!client.isReady) return "the client was never ready: no handler called ready()";
-  if (!server.isReady) return "the server was never ready: no handler called ready()";
+  for (const [name, { isReady, isClosed }] of Object.entries({ client, server })) {
+    if (!isReady)
+      return `the ${name} was never ready: ${isClosed ? "it called close() first" : "no handler called ready()"}`;
+  }
   if (client.isClosed || server.isClosed) return undefined;
   if (!spec.sends || !spec.isAnswered || client.answered >= 1) return undefined;
+  if (client.missed > 0) return "no message was answered: the client called missed() for each";
   return "no message was answered: no handler called answered()";
 }
 

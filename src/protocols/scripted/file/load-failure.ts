@@ -1,0 +1,83 @@
+// Says why a user's file cannot be loaded: what is wrong, and in which line of which file.
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+import { AppError } from "../../../util/errors.js";
+import { quoted } from "../../../util/printable.js";
+import { OURS } from "../error-text.js";
+
+/** Time that Node may take to find a syntax error. */
+const CHECK_MS = 10_000;
+
+interface Place {
+  readonly file: string;
+  /** Line, and the column if it is known: `line 3, column 7`. */
+  readonly words: string;
+}
+
+/** @param name the file as the user gave it */
+export function cannotLoad(name: string, problem: string, fix: string, cause?: unknown): AppError {
+  return new AppError("E_OPTION", `${quoted(name)} cannot be loaded: ${problem}`, { fix, cause });
+}
+
+/** Returns the error for a file whose import failed with `error`. */
+export function failedToLoad(name: string, file: string, error: unknown): AppError {
+  const { code, message, stack } = error instanceof Error ? (error as NodeJS.ErrnoException) : { message: `${error}` };
+  if (code === "ERR_MODULE_NOT_FOUND") return importsMissing(name, file, message, error);
+  const isSyntax = error instanceof SyntaxError;
+  const place = placeInStack(stack ?? "") ?? (isSyntax ? placeByNode(file, message) : undefined);
+  const where = place && (place.file === file ? ` (${place.words})` : ` (${place.file}, ${place.words})`);
+  const problem = `${isSyntax ? "syntax error: " : ""}${message.split("\n")[0]}${where ?? ""}`;
+  return cannotLoad(name, problem, "correct the file", error);
+}
+
+function importsMissing(name: string, file: string, message: string, cause: unknown): AppError {
+  const [, kind, wanted = "", by = file] = /^Cannot find (\w+) '(.+?)'(?: imported from (.+))?/.exec(message) ?? [];
+  if (wanted === "fourtuple") {
+    const fix = `run npm install fourtuple in the folder of ${basename(file)}, or use Node 22.15 or newer`;
+    return cannotLoad(name, "it imports fourtuple/protocol, which is not installed there", fix, cause);
+  }
+  const line = lineWith(basename(wanted), by);
+  const where = [by === file ? "" : by, line].filter((part) => part !== "").join(", ");
+  const problem = `it imports ${quoted(wanted)}, which does not exist${where === "" ? "" : ` (${where})`}`;
+  const fix = kind === "package" ? `run npm install ${wanted} in its folder` : "correct the path";
+  return cannotLoad(name, problem, fix, cause);
+}
+
+function lineWith(text: string, file: string): string {
+  try {
+    const line = readFileSync(file, "utf8")
+      .split("\n")
+      .findIndex((each) => each.includes(text));
+    return line < 0 ? "" : `line ${line + 1}`;
+  } catch {
+    return "";
+  }
+}
+
+/** Returns the place of the first frame of a stack that is neither in Node nor in our own code. */
+export function placeInStack(stack: string): Place | undefined {
+  for (const frame of stack.split("\n")) {
+    if (frame.includes(OURS)) continue;
+    const [, path, line] = /^ +at (?:.*\()?((?:file:\/\/)?\/.*?):(\d+):\d+\)?$/.exec(frame) ?? [];
+    if (path !== undefined) return { file: pathOf(path), words: `line ${line}` };
+  }
+  return undefined;
+}
+
+/** Returns where a syntax error is, which only a Node that ends with it prints. No module runs before all are parsed. */
+function placeByNode(file: string, message: string): Place | undefined {
+  const { stderr } = spawnSync(process.execPath, [file], {
+    encoding: "utf8",
+    timeout: CHECK_MS,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const [, path, line, indent = ""] = /^(\S.*):(\d+)\n.*\n( *)\^/.exec(stderr) ?? [];
+  if (path === undefined || !stderr.includes(message.split("\n")[0]!)) return undefined;
+  return { file: pathOf(path), words: `line ${line}, column ${indent.length + 1}` };
+}
+
+function pathOf(path: string): string {
+  return path.startsWith("file://") ? fileURLToPath(path) : path;
+}
