@@ -191,7 +191,7 @@ describe("npm run bench", () => {
   });
 
   it.each(["SIGINT", "SIGTERM"] as const)(
-    "stops everything it has started on %s, and starts nothing else",
+    "on %s, stops everything it has started and starts nothing else",
     async (signal) => {
       const mark = `${signal}-${process.pid}`;
       const args = [
@@ -297,7 +297,7 @@ describe("figures of several rounds", async () => {
     expect(summary.fourtuple.ratios.rate["c-epoll"]).toEqual({ median: 1.5, min: 1, max: 2, rounds: 2 });
   });
 
-  it("are compared with the goals", () => {
+  it("are compared with the targets", () => {
     const verdicts = (isSmaller: boolean, unfinished: string[] = []) =>
       judge(workload, summary, { machine: {}, isSmaller, unfinished: new Set(unfinished), failed: [] }).map(
         ({ verdict }: { verdict: string }) => verdict,
@@ -319,7 +319,7 @@ describe("figures of several rounds", async () => {
     expect(text).toMatch(/^rate ÷ c-uring's +0\.50 +1\.50$/m);
   });
 
-  it("meet no goal if rounds failed, because the successful ones may not be representative", () => {
+  it("meet no target if rounds failed, because the successful ones may not be representative", () => {
     const easy = {
       ...workload,
       measures: [{ title: "÷ floor", wanted: { atLeast: 1 }, of: { metric: "rate", against: "c-epoll" } }],

@@ -7,7 +7,7 @@ import { inspectLimits } from "../support/library.js";
 const file = (path: string) => readFileSync(path, "utf8").trim();
 
 describe("the catalogue of limits", () => {
-  it("says what each limit caps, how to change it, what people get wrong and where it is documented", () => {
+  it("says what each limit caps, how to change it, which misconception is common and where it is documented", () => {
     for (const limit of LIMITS) {
       for (const field of ["name", "source", "change", "pitfall"] as const) {
         expect(limit[field].length, `${limit.id} ${field}`).toBeGreaterThan(3);

@@ -27,7 +27,7 @@ describe("RLIMIT_MEMLOCK", () => {
     expect(memlock.needs(ringsOf(8), both)).toBe(20 * RING_LOCKED_BYTES);
   });
 
-  it("counts only ends with io_uring", () => {
+  it("applies only to ends that use io_uring", () => {
     const both = localLoad({ engines: MIXED, connections: 10_000 });
     expect([memlock.allows!(ringsOf(8), both), memlock.needs(ringsOf(8), both)]).toEqual([
       8000,
@@ -37,7 +37,7 @@ describe("RLIMIT_MEMLOCK", () => {
     expect([memlock.allows!(ringsOf(0), server), memlock.needs(ringsOf(0), server)]).toEqual([UNLIMITED, undefined]);
   });
 
-  it("is low, but does not cap the connections, if it is why epoll is used", () => {
+  it("is low but does not cap connections if it caused the fallback to epoll", () => {
     const obstacle = { kind: "memlock", memlockBytes: 3, neededBytes: 4 } as const;
     const load = clientLoad({ engines: { ...EPOLL, obstacle }, connections: 10_000 });
     const { limits, isTargetMet, notes } = predict({ facts: ringsOf(3, 20_000), load, obstacle: undefined });
@@ -66,7 +66,7 @@ describe("RLIMIT_MEMLOCK", () => {
   });
 });
 
-it("connections in rings need neither descriptors nor epoll watches", () => {
+it("connections in io_uring need neither descriptors nor epoll watches", () => {
   const facts = hostFacts({ nofile: { soft: 100, hard: 100 }, epollWatches: 5 });
   for (const limit of [nofile, epollWatches]) {
     expect([limit.allows!(facts, inRings), limit.needs(facts, inRings)]).toEqual([UNLIMITED, undefined]);

@@ -147,7 +147,7 @@ describe("the binding limit", () => {
     expect(limits[0]!.verdict).toBe("insufficient");
   });
 
-  it("is never the ports if more addresses are available, nor reserved ports if the range suffices anyway", () => {
+  it("is never ports if more addresses are available, nor reserved ports if the range suffices without them", () => {
     const reservedPorts = [{ first: 40_000, last: 40_009 }];
     const ids = (load: Partial<Load>) => {
       const { binding, next } = ask({ reservedPorts }, load);
@@ -261,7 +261,7 @@ describe("hypothetical hardware", () => {
     expect(predict({ facts: other, load: ordinary, obstacle: undefined }).binding!.id).toBe("nofile");
   });
 
-  it("without any values is the same host", () => {
+  it("without any values changes nothing", () => {
     expect(imagine(facts, {})).toEqual(facts);
   });
 });

@@ -50,25 +50,25 @@ describe("a prediction with a protocol", () => {
     ["server", 14_000, 0.001],
     ["client", 24_000, 0.002],
     ["both", 38_000, 0.003],
-  ] as const)("for %s has the memory and CPU of this side", (role, bytes, cpuSeconds) => {
+  ] as const)("for %s includes the memory and CPU of this side", (role, bytes, cpuSeconds) => {
     const { cost, ceiling, binding, cpu } = ask(role);
     expect(cost.bytesPerConnection).toBe(bytes);
     expect([binding?.id, ceiling]).toEqual(["memory", Math.floor(GIB / bytes)]);
     expect(cpu.connectionsPerSec).toBeCloseTo(facts.cpus / cpuSeconds, 6);
   });
 
-  it("has a cgroup's share of the kernel's memory, and this side's own", () => {
+  it("includes the kernel memory charged to a cgroup, and this side's own memory", () => {
     const cgroupMemory = { bound: "cgroup", availableBytes: GIB, floorBytes: 0 } as const;
     const { limits } = ask("server", {}, { cgroupMemory, residentBytes: 60 * 2 ** 20 });
     expect(limits.find(({ id }) => id === "cgroup-memory")!.allows).toBe(Math.floor(GIB / 12_500));
   });
 
-  it("has the memory of the given program instead, on each side", () => {
+  it("uses the memory of the given program instead, on each side", () => {
     const cost = { ...COST, userBytesPerEnd: 1000, isUserMemoryGiven: true };
     expect(ask("both", { cost }).cost.bytesPerConnection).toBe(10_000);
   });
 
-  it("counts heartbeats as a limit of the CPU, at this side", () => {
+  it("treats heartbeats as a CPU limit on this side", () => {
     const memory = { bound: "host", availableBytes: 1e15, floorBytes: 0 } as const;
     const limit = (role: Role) => ask(role, {}, { memory }).limits.find(({ id }) => id === "cpu")!.allows;
     expect([limit("client"), limit("server"), limit("both")]).toEqual([2 ** 21, 2 ** 22, Math.floor(2 ** 22 / 3)]);
@@ -94,7 +94,7 @@ describe("its text", () => {
     );
   });
 
-  it("has only the side that is on this host", () => {
+  it("covers only the side on this host", () => {
     expect(line("server", "memory")).toMatch(/for this end \(kernel 3\.91 KiB, user 9\.77 KiB; measured just now\)$/);
     expect(line("server", "handshakes")).toMatch(/per core: 1,000\/s; resumed 2,000\/s$/);
     expect(line("client", "heartbeats")).toMatch(/take 0\.67 cores; 40\.0 Mbit\/s on the wire$/);
@@ -108,7 +108,7 @@ describe("its text", () => {
 });
 
 describe("built-in costs", () => {
-  it.each(SCHEME_NAMES)("of %s have both sides, and say that they are not measured", (scheme) => {
+  it.each(SCHEME_NAMES)("of %s cover both sides and say that they were not measured", (scheme) => {
     const { cost, obstacle } = uncalibrated("no room", scheme);
     const { userBytes, cpuSecondsPerConnection } = cost.protocol!;
     expect(obstacle).toBe("no room");

@@ -89,7 +89,7 @@ describe("the verdict of a row", () => {
     });
   });
 
-  it("is missing if the limit applies to the other end's host", () => {
+  it("is absent if the limit applies to the other end's host", () => {
     const somaxconn = { somaxconn: 1 };
     expect(rowOf("somaxconn", somaxconn, { role: "client" })).toMatchObject({ needs: undefined, verdict: "ok" });
     expect(rowOf("somaxconn", somaxconn, { role: "client", peer: server({}) })).toMatchObject({
@@ -115,7 +115,7 @@ describe("the verdict of a row", () => {
   });
 });
 
-it("rows are sorted by verdict, worst first, then by room, least first", () => {
+it("rows are sorted by verdict, worst first, then by headroom, least first", () => {
   const { limits, binding, next, unknown } = ask({
     epollWatches: 1000,
     fileMax: 1500,
@@ -241,7 +241,7 @@ it("a server's clients need as many hosts as necessary, at least one", () => {
 });
 
 describe("this host, without measuring", () => {
-  it("is evaluated for both programs; the given memory applies to the ordinary one", async () => {
+  it("is evaluated for both programs; the given memory per connection applies to the ordinary one", async () => {
     const { load, beside, facts, obstacle, hostLoad } = await examine({
       measure: false,
       connections: 10,

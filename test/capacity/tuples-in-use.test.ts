@@ -102,7 +102,7 @@ describe.skipIf(!canMakeNamespaces())("ports used by other sockets", { timeout: 
     expect(await reached(at, ports)).toBe(free);
   });
 
-  it("in TIME_WAIT are available to the kernel's choice on loopback after a second", async () => {
+  it("in TIME_WAIT can be chosen by the kernel on loopback after a second", async () => {
     const at = await serve();
     expect(await reached(at, [...CHOSEN, "--close", "fin"])).toBe(200);
     // The server's FIN comes last, possibly after the client has ended.

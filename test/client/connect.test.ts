@@ -268,7 +268,7 @@ describe("many connections", () => {
 });
 
 describe("pace", () => {
-  it("is kept: 200 connections at 400 per second take half a second", async () => {
+  it("is exact: 200 connections at 400 per second take half a second", async () => {
     const server = await startServer();
     const elapsed = stopwatch();
     const run = await startClient({ to: endpoint(server.address), connections: 200, connectRatePerSec: 400, ...HOLD });
@@ -327,7 +327,7 @@ describe("pace", () => {
     expect(await server.stop()).toMatchObject({ peakOpen: 60, openAtStop: 0, accepted: 65 });
   });
 
-  it("rises again after it has fallen", async () => {
+  it("rises again after falling", async () => {
     const server = await startServer();
     const stages = [
       { durationMs: 200, target: 60 },
@@ -555,7 +555,7 @@ describe("messages", () => {
 });
 
 describe("sources", () => {
-  it("are the addresses and ports of our choice, as seen by the peer", async () => {
+  it("are the chosen addresses and ports, as seen by the peer", async () => {
     const [sourceA, sourceB] = [ownAddress(), ownAddress()];
     const ports = ownPorts(3);
     const { first, last } = ports;
@@ -662,7 +662,7 @@ describe("sources", () => {
 });
 
 describe("trouble", () => {
-  it("with a port that refuses is counted, explained, and ends the run", async () => {
+  it("with a refusing port is counted and explained, and ends the run", async () => {
     const run = await startClient({ to: `${ownAddress()}:9`, connections: 25, ...HOLD });
     const result = await within("the end", run.done);
     expect(result).toMatchObject({
@@ -924,7 +924,7 @@ describe("snapshots", () => {
     expect(await run.done).toMatchObject({ isTargetMet: true });
   });
 
-  it("can be abandoned without ending the run", async () => {
+  it("can be abandoned without ending the run early", async () => {
     const server = await startServer();
     const run = await startClient({ to: endpoint(server.address), connections: 5, ...HOLD });
     for await (const _ of run.snapshots(10)) break;

@@ -63,7 +63,7 @@ describe("a run's metrics", () => {
     expectSame(result, snapshot);
   });
 
-  it("through an MQTT broker do too", async () => {
+  it("of a run through an MQTT broker do so too", async () => {
     const { at } = await startAedes();
     const topics = { publish: "t/%i", subscribe: "t/%i" };
     const run = await startClient({ to: at, connections: 20, mqttVersion: "3.1.1", ...topics, durationMs: 1000 });

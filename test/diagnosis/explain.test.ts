@@ -449,7 +449,7 @@ describe("the number held", () => {
   });
 });
 
-it("a server whose connections the kernel aborted for lack of TCP memory is told so", () => {
+it("a server is told that the kernel aborted its connections for lack of TCP memory", () => {
   const deltas = { "TcpExt.TCPAbortOnMemory": 1084, "TcpExt.TCPMemoryPressures": 3 };
   const { finding, notes, outcome } = explainRun(serveResult({ evidence: { ...serveResult().evidence, deltas } }));
   expect(outcome).toBe("limited");

@@ -20,7 +20,7 @@ async function connect(...args: string[]): Promise<Run> {
 const me = `\\(process ${process.pid}\\)`;
 
 describe.skipIf(!canMakeNamespaces())("nobody listens", () => {
-  it("but a listener on that port at another address or family is named, for one connection and for many", async () => {
+  it("names a listener on that port at another address or family, for one connection and for many", async () => {
     enterNamespace();
     listenRaw("::", 7001, { isV6Only: true });
     listenRaw("127.0.0.9", 7002);
@@ -51,7 +51,7 @@ describe.skipIf(!canMakeNamespaces())("nobody listens", () => {
     );
   });
 
-  it("but a socket has bound the port without calling listen()", async () => {
+  it("names a socket that has bound the port without calling listen()", async () => {
     enterNamespace();
     const fd = openTcp(4);
     bindTo(fd, new SocketAddress(parseIp("127.0.0.1"), 7777));
@@ -62,7 +62,7 @@ describe.skipIf(!canMakeNamespaces())("nobody listens", () => {
     );
   });
 
-  it("at only one of the destinations, which is named with the holder of its port", async () => {
+  it("names the one destination without a listener, with the holder of its port", async () => {
     enterNamespace();
     listenRaw("127.0.0.1", 7777);
     const { diagnosis } = await connect("127.0.0.1:7777", "127.0.0.2:7777", "-c", "20");
@@ -75,7 +75,7 @@ describe.skipIf(!canMakeNamespaces())("nobody listens", () => {
     );
   });
 
-  it.each(["127.0.0.1", "::1"])("and a connection to %s that connected to itself does not count", async (ip) => {
+  it.each(["127.0.0.1", "::1"])("does not count a connection to %s that connected to itself", async (ip) => {
     enterNamespace();
     writeFileSync("/proc/sys/net/ipv4/ip_local_port_range", "40005 40005");
     const to = ip.includes(":") ? `[${ip}]:40005` : `${ip}:40005`;

@@ -134,7 +134,7 @@ describe.skipIf(!canMakeNamespaces())("next to another listener that overflows",
     expect(limitsOf(diagnosis)).toEqual(["listener"]);
   });
 
-  it("a server that accepted everything was stopped by nothing", async () => {
+  it("a server that accepted everything hit no limit", async () => {
     enterNamespace();
     const server = startCli(["serve", `${HOST}:8000`, "--json"]);
     await server.prints(/listening/);

@@ -15,7 +15,7 @@ const explain = (errno: string, phase: FailureReport["phase"] = "upgrade", abort
 /** Faults specific to HTTP; see test/diagnosis/http.test.ts. */
 const OF_HTTP = ["TLS_RECORD", "BAD_RESPONSE", "CUT_SHORT", "CONNECTION_CLOSE", "NO_RESPONSE"];
 
-it.each(FAULTS.filter((fault) => !OF_HTTP.includes(fault)))("knows %s", (fault) => {
+it.each(FAULTS.filter((fault) => !OF_HTTP.includes(fault)))("has a text for %s", (fault) => {
   expect(explain(fault)).toMatchObject({ evidence: [`3 × ${fault} (upgrade)`] });
   expect(explain(fault)!.meaning.length).toBeGreaterThan(20);
 });

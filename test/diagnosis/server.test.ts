@@ -50,7 +50,7 @@ describe("the descriptors of a server", () => {
     expect(notes).toEqual([expect.stringMatching(/up to 501 more in its accept queue/)]);
   });
 
-  it("add up over workers that share a listener, as long as all of them fill", () => {
+  it("add up over workers that share a listener, provided that all of them fill up", () => {
     const workers = [worker(1, 294), worker(2, 294)];
     expect(ask({ workers }).binding).toMatchObject({ id: "peer-nofile", allows: 588 });
     expect(ask({ workers }, 290).unknown).toEqual([]);
@@ -71,7 +71,7 @@ describe("a proxy", () => {
     expect(binding!.nowText).toMatch(/a proxy/);
   });
 
-  it("may be what a server turns out to be: a caveat says so if it matters", () => {
+  it("is mentioned as a possibility, if it would make a difference", () => {
     expect(ask({ workers: [worker(7, 1594)] }).notes.join()).toMatch(/two descriptors per client: .* holds 797/);
     expect(ask({ workers: [worker(7, 2594)] }).notes).toEqual([]);
     expect(ask({ workers: [worker(7, 1594, OURS)] }).notes).toEqual([]);

@@ -23,7 +23,7 @@ function worker(counts: Partial<Record<keyof typeof METRICS.index, number>>): Wo
 }
 
 describe("a role's metrics", () => {
-  it("have a place each, in memory without other fields", () => {
+  it("each have a place in memory, which has no other fields", () => {
     const places = Object.values(METRICS.index);
     expect([...new Set(places)]).toHaveLength(places.length);
     const { counters } = worker({});

@@ -63,7 +63,7 @@ describe("--engine", () => {
   });
 
   it.skipIf(!canMakeNamespaces() || !hasUring)(
-    "holds for all programs, and is named",
+    "applies to all programs, and is named",
     { timeout: 60_000 },
     async () => {
       enterNamespace();

@@ -152,7 +152,7 @@ describe("a mistake is rejected with an AppError before anything is opened", () 
     }
   });
 
-  it("so are mistakes when explaining results and parsing addresses", async () => {
+  it("mistakes in explaining results and parsing addresses are rejected too", async () => {
     for (const value of [undefined, null, 5, {}, { kind: "connect" }]) {
       await expect(explainRun(value as never)).rejects.toThrow(AppError);
     }
@@ -204,7 +204,7 @@ describe("changes by the caller after the call", () => {
     expect(traffic.answeredMessages).toBeGreaterThan(0);
   });
 
-  it("have no effect on a server, either", async () => {
+  it("have no effect on a server either", async () => {
     const options = { at: `${ownAddress()}:0`, mode: "echo" as "echo" | "hello" };
     const starting = serve(options);
     options.at = "nowhere";

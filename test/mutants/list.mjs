@@ -63,7 +63,7 @@ const OPENING = [
     find: "counters[COUNTER.retired]! += 1;",
     replace: "counters[COUNTER.retired]! += 0;",
     test: "test/client/connect.test.ts",
-    only: "rises again after it has fallen",
+    only: "rises again after falling",
   },
   {
     name: "what is left of a connection's share of a turn is never read",

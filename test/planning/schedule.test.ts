@@ -14,7 +14,7 @@ describe("a steady schedule", () => {
     expect([0, 2.4, 2.5, 250, 497.5, 500, 9999].map(schedule.wantedAt)).toEqual([1, 1, 2, 101, 200, 200, 200]);
   });
 
-  it("has no turning points", () => {
+  it("has no points that must not be skipped", () => {
     expect([steadySchedule(5).turnsMs, steadySchedule(5, 2).turnsMs]).toEqual([[], []]);
   });
 

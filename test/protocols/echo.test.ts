@@ -262,7 +262,7 @@ describe("bytes that are not an answer", () => {
     expect(probe.unanswered(0)).toBe(1);
   });
 
-  it("half of each echo answers nothing", () => {
+  it("include half of each echo", () => {
     const probe = probeOf("ping");
     probe.open(0);
     for (let n = 0; n < 10; n++) {
@@ -276,7 +276,7 @@ describe("bytes that are not an answer", () => {
   it.each([
     ["in one piece", 400],
     ["byte by byte", 1],
-  ])("an answer a hundred times too long answers nothing from the second on, %s", (_, size) => {
+  ])("include an answer a hundred times too long, from the second message on, %s", (_, size) => {
     const probe = probeOf("ping");
     probe.open(0);
     let answered = 0;
@@ -292,7 +292,7 @@ describe("bytes that are not an answer", () => {
     expect(receive(probe, "ping")).toBe(1);
   });
 
-  it("a hundred times as many other bytes answer nothing", () => {
+  it("include a hundred times as many other bytes", () => {
     const probe = probeOf("ping");
     probe.open(0);
     send(probe, 0);
@@ -301,7 +301,7 @@ describe("bytes that are not an answer", () => {
     expect(probe.wrongBytes).toBe(400);
   });
 
-  it("an echo of a message not yet sent completely", () => {
+  it("include an echo of a message not yet sent completely", () => {
     const probe = probeOf("ping");
     probe.open(0);
     probe.begin(0);

@@ -77,7 +77,7 @@ describe.each<ServerMode>(["hello", "echo"])("a server (%s) flooded by four clie
   });
 });
 
-it.skipIf(!canRegisterFiles())("a flood on parked connections does not delay anybody either", async () => {
+it.skipIf(!canRegisterFiles())("a flood on parked connections delays nobody either", async () => {
   // Only epoll parks connections.
   const { ip, port, process: server } = await startServerProcess({ engine: "epoll" }, { nofile: 80 });
   const received = async () => {

@@ -295,7 +295,7 @@ describe("stopping", () => {
     await expect(serve({ at: `${ip}:${port}` }).then((again) => again.stop())).resolves.toMatchObject({ accepted: 0 });
   });
 
-  it("works by an abort signal", async () => {
+  it("works through an AbortSignal", async () => {
     const ending = new AbortController();
     const server = await startServer({ signal: ending.signal });
     ending.abort();
@@ -358,7 +358,7 @@ describe("stopping", () => {
 });
 
 describe("a full descriptor table", () => {
-  it("neither ends the server nor makes it spin, and it accepts again once there is room", async () => {
+  it("neither ends the server nor makes it spin; it accepts again once there is room", async () => {
     const { ip, port, process: server } = await startServerProcess({}, { nofile: 80 });
     const clients = Array.from({ length: 2 }, () =>
       startProgram("library-client", { to: `${ip}:${port}`, connections: 1000, durationMs: 600_000 }),

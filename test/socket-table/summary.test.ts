@@ -100,7 +100,7 @@ describe("a set of held connections", { timeout: 90_000 }, () => {
     expect(await pressure({ localIp: ip, localPort: port })).toMatchObject({ outgoing: 0, distinct: 0, rows: [] });
   });
 
-  it("is one lit port at the server's address and a field at the clients'", async () => {
+  it("appears as one lit port at the server's address and a field at the clients'", async () => {
     const { ip, port, sources } = await hold(100);
     const other = sources[1]!;
     const { fields, source } = await portFields({ addresses: [ip, other].map(parseIp) });
@@ -163,7 +163,7 @@ describe("owners", () => {
   });
 });
 
-it("gives up counting after a timeout", async () => {
+it("counting gives up after a timeout", async () => {
   const ports = { first: 1, last: 65_535 };
   expect(await countSocketsWithin({ end: "local", ports }, 10_000)).toMatchObject({ source: "sock_diag" });
   const server = await hold(2000);

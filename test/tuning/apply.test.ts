@@ -241,7 +241,7 @@ describe("--undo", () => {
     expect(kernel.values.get(name)).toBe("1024");
   });
 
-  it("has nothing to do after a reboot, and says so once", () => {
+  it("has nothing to do after a reboot and says so once", () => {
     const { kernel, file } = applied();
     alter(file, { bootId: "00000000-0000-0000-0000-000000000000" });
     expect(brief(undoChanges(file, kernel).outcomes)).toEqual([
@@ -251,7 +251,7 @@ describe("--undo", () => {
     expect(undoChanges(file, kernel).outcomes).toEqual([]);
   });
 
-  it("leaves alone what was made during an unknown boot, or cannot be read", () => {
+  it("leaves alone what was changed during an unknown boot, or cannot be read", () => {
     const { kernel, file } = applied();
     kernel.values.clear();
     expect(brief(undoChanges(file, kernel).outcomes)).toEqual([[name, "left-alone", "cannot be read"]]);

@@ -231,7 +231,7 @@ describe("unreadable settings", () => {
     expect(found).toMatchObject({ changes: [], unknown: [name] });
   });
 
-  it("are also unknown as limits", () => {
+  it("make their limits unknown too", () => {
     const found = plan({ epollWatches: undefined }, serverOf(1000));
     expect(found).toMatchObject({ changes: [], unknown: ["epoll-watches"] });
   });

@@ -38,7 +38,7 @@ describe("foreign text", () => {
     expect(visible("+OK\r\n\t\x1b[m\u202e\x00")).toBe("+OK\\r\\n\\t\\x1b[m\\u{202e}\\u{0}");
   });
 
-  it("is the same value as JSON, in visible characters", () => {
+  it("has the same value as JSON, in visible characters only", () => {
     expect(printableJson({ a: "\x7f\u202e" })).toBe('{"a":"\\u007f\\u202e"}');
     // A format character outside the BMP takes two escapes.
     expect(printableJson("\u{e0001}")).toBe('"\\udb40\\udc01"');
@@ -52,7 +52,7 @@ describe("foreign text", () => {
     );
   });
 
-  it("has no hidden characters left, and the same length", () => {
+  it("has no hidden characters left, and keeps its length", () => {
     fc.assert(
       fc.property(ANY_TEXT, (text) => {
         expect(printable(text)).not.toMatch(HIDDEN);

@@ -90,7 +90,7 @@ describe("a child process", () => {
     expect(await program.result).toMatchObject({ signal: "SIGKILL" });
   });
 
-  it("detects by its standard input that this process has ended, if it is to stop with it", async () => {
+  it("detects through standard input that this process has ended, if it must stop with it", async () => {
     const program = node(
       "console.log(process.env.FOURTUPLE_PARENT_PIPE); process.stdin.resume().on('end', () => process.exit(3))",
       {

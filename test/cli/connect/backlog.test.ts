@@ -31,7 +31,7 @@ it.skipIf(skip)("are as long as requested", async () => {
   expect((await server.exited()).stdout).toContain("length 100,000");
 });
 
-it.skipIf(skip)("are as long as the kernel permits, and a note says so", async () => {
+it.skipIf(skip)("are as long as the kernel permits, with a note that says so", async () => {
   const { queue, server } = await serveWith(300_000);
   expect(queue).toBe(200_000);
   expect(server.stderr).toContain("note: the backlog is 200,000, not 300,000: capped by net.core.somaxconn");

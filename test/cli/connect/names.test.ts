@@ -50,7 +50,7 @@ describe.skipIf(!canMount)("a name with several addresses", () => {
     expect(first.stdout).toMatch(/resolved +many\.test: 127\.0\.0\.11, the first of 2 addresses\n/);
   });
 
-  it("names the one that refuses, with its failure", async () => {
+  it("names the address that refuses, with its failure", async () => {
     enterNamespace();
     await listens("127.0.0.1:7777");
     const addresses = ["::1", "127.0.0.1"];
@@ -92,7 +92,7 @@ describe.skipIf(!canMount)("a name with several addresses", () => {
     expect(refused.stderr).toContain("many.test (127.0.0.11:7777 ECONNREFUSED, 127.0.0.12:7777 ECONNREFUSED)");
   });
 
-  it("is used without the family that has no route, and a note says so", async () => {
+  it("is used without the address family that has no route, and a note says so", async () => {
     enterNamespace();
     await listens("127.0.0.1:7777");
     const addresses = ["2001:db8::1", "127.0.0.1"];

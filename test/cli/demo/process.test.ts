@@ -5,7 +5,7 @@ import { finishCommand, startCommand } from "../../../dist/cli/demo/process.js";
 import { onSnapshot } from "../../../dist/client/event-stream.js";
 
 describe("a process of the demo", () => {
-  it("that is killed before its result is reported with its exit, not treated as finished", async () => {
+  it("that is killed before printing its result is reported as killed, not treated as finished", async () => {
     const server = startCommand("serve", "127.0.0.1:0", "--log", "none", "--json");
     await once(server, "line");
     server.kill("SIGKILL");

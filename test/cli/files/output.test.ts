@@ -145,7 +145,7 @@ describe("a page", () => {
     ["a full device", () => "/dev/full", /ENOSPC[^\n]*\n {2}fix: the disk is full/],
     ["a descriptor that is not open", () => "/dev/fd/99", /EBADF[^\n]*\n {2}fix: that descriptor/],
   ];
-  it.each(REFUSED)("to %s is rejected with a fix", async (_, output, said) => {
+  it.each(REFUSED)("written to %s is rejected with a fix", async (_, output, said) => {
     const { code, stderr } = await report(output(folder()));
     expect(stderr).toMatch(/^Fatal error: .* cannot be written: /);
     expect(stderr).toMatch(said);

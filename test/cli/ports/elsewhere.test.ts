@@ -80,7 +80,7 @@ describe.skipIf(!canMakeNamespaces())("sockets in another network namespace", ()
   });
 
   it.skipIf(!hasProgram("setpriv") || !canMakeNamespaces())(
-    "require it also where /proc hides the process",
+    "require a privilege even where /proc hides the process",
     async () => {
       const shell = 'mount -t proc -o hidepid=2 proc /proc && exec setpriv "$@"';
       const nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", process.execPath, CLI_FILE, "ports"];

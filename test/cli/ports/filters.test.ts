@@ -46,7 +46,7 @@ describe("a filter without matches", () => {
     expect(source.first).toBe(`no TCP socket of this host in CLOSING has port ${port} at either end`);
   });
 
-  it("exits with 1 also without an address", async () => {
+  it("exits with 1 even without an address", async () => {
     await startForeignServer();
     const text = await lines("--peer", "192.0.2.1");
     expect(text).toMatchObject({ code: 1, first: "there is no TCP socket of this host with the peer 192.0.2.1" });
@@ -103,7 +103,7 @@ it("--memory covers both sides, and leaves the listener out of the mean", async 
   expect(memory.sockets).toBe(2);
 });
 
-it("--list prints to standard error that there are no rows", async () => {
+it("--list reports on standard error that no row matches", async () => {
   const at = `${ownAddress()}:${ownPort()}`;
   const { code, stdout, stderr } = await runCli(["ports", at, "--list"]);
   expect(stdout).toMatch(/^State .*\n$/);

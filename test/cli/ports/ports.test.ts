@@ -46,7 +46,7 @@ describe("fourtuple ports host:port", () => {
     expect(code).toBe(0);
   });
 
-  it("takes a bare port for that port at any address", async () => {
+  it("treats a bare port as that port at any address", async () => {
     const server = await startForeignServer();
     await connectForeign(server);
     const { code, stdout } = await runCli(["ports", `:${server.port}`]);
@@ -107,7 +107,7 @@ describe("options", () => {
     expect(code).toBe(0);
   });
 
-  it("--state and --peer filter, also by the names of ss", async () => {
+  it("--state and --peer filter, and accept ss's names", async () => {
     const { at, ip } = await clientLoad(20);
     const count = async (...args: string[]) =>
       JSON.parse((await runCli(["ports", at, "--json", ...args])).stdout).sockets;

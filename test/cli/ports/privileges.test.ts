@@ -40,7 +40,7 @@ describe("without netlink", () => {
     expect((await runCli(["ports", at, "--listening"], WITHOUT_NETLINK)).stdout).toMatch(/:\d+ +0 +- +0 /);
   });
 
-  it.skipIf(!canBecomeNobody())("and without /proc it exits with 3: a privilege is missing", async () => {
+  it.skipIf(!canBecomeNobody())("exits with 3 if /proc is unavailable too: a privilege is missing", async () => {
     const shell = 'mount -t tmpfs none /proc && exec "$0" "$@"';
     const command = ["--mount", "bash", "-c", shell, process.execPath, CLI_FILE, "ports"];
     const { code, stderr } = await start("unshare", command, WITHOUT_NETLINK).exited();

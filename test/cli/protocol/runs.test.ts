@@ -97,7 +97,7 @@ it("a handler that loops is named, and the run ends", async () => {
   expect(stderr).toContain("due() in line.mjs has not returned for a second");
 });
 
-it("a handler that loops when the run is about to end fails the run too", async () => {
+it("a handler that loops just before the run ends also fails the run", async () => {
   const { at } = await startLine();
   const { code, stderr } = await runCli(args(at, "-c", "5", "-T", "200ms"), { env: { LOOP_AT: "2" } });
   expect(code).toBe(1);
@@ -111,7 +111,7 @@ it("a handler that uses up its thread's memory is blamed for it", async () => {
   expect(code).toBe(1);
 });
 
-it("a connection that is sent more than can be kept ends, and the others go on", async () => {
+it("a connection with more unsent data than fits into memory ends, and the others continue", async () => {
   const { at } = await startLine();
   const { stdout } = await runCli(args(at, "-c", "5", "-T", "1s"), { env: { FLOOD_AT: "3" } });
   const { lost, openAtStop, script } = resultOf(stdout);

@@ -45,7 +45,7 @@ describe("a server that stops accepting", () => {
     expect(diagnosis.finding!.meaning).toMatch(/accepts nothing: 30 connections wait in its accept queue/);
   });
 
-  it("misses it also if the hold has no time limit and is stopped", async () => {
+  it("also misses it if the hold has no time limit and is stopped", async () => {
     const [ip, port] = [ownAddress(), ownPort()];
     listenRaw(ip, port);
     const run = await startClient({
@@ -196,7 +196,7 @@ describe("a server without a visible accept queue", () => {
 });
 
 describe("greetings", () => {
-  it("missing on some connections are a miss once they have taken much longer than any others", async () => {
+  it("missing on some connections count as a miss once they have taken much longer than any others", async () => {
     let accepted = 0;
     const server = await startForeignServer((socket) => {
       if (++accepted <= 20) socket.write("hello");
@@ -211,7 +211,7 @@ describe("greetings", () => {
     expect(explainRun(result).finding).toMatchObject({ limit: "peer-silent", whose: "peer" });
   });
 
-  it("that had no time to arrive are a note", async () => {
+  it("that had no time to arrive are only noted", async () => {
     let accepted = 0;
     const server = await startForeignServer((socket) => {
       if (++accepted <= 20) setTimeout(() => socket.write("hello"), 4000);
@@ -230,7 +230,7 @@ describe("greetings", () => {
     expect(explainRun(result).notes).toContainEqual(expect.stringMatching(/spoke first on 20 connections.*on 10$/));
   });
 
-  it("are not expected of a server that sends news to some clients now and then", async () => {
+  it("are not expected from a server that occasionally sends data to some clients", async () => {
     const server = await startForeignServer((socket) => {
       if (server.sockets.size === 3) setTimeout(() => socket.write("news"), 1200);
     });

@@ -54,7 +54,7 @@ describe("messages without answers", () => {
     expect(finding!.meaning).toContain(`(process ${server.child.pid}) answers nothing`);
   });
 
-  it("are fine if none are expected, and the run ends without waiting", async () => {
+  it("meet the target if none are expected, and the run ends without waiting", async () => {
     const server = await startServer({ mode: "discard" });
     const missed = await play({ to: endpoint(server.address) });
     expect(missed).toMatchObject({ outcome: "missed", misses: [{ kind: "unanswered" }], messages: { answered: 0 } });

@@ -32,7 +32,7 @@ describe("a number of messages", () => {
     expect(result.latency.roundTrip.count).toBe(205);
   });
 
-  it("is exact at a rate, also of messages that nobody answers", async () => {
+  it("is exact at a rate, even for messages that nobody answers", async () => {
     const server = await startServer({ mode: "discard" });
     const options = { connections: 8, requests: 100, messageRatePerSec: 50, message: "ping", expect: "none" as const };
     const result = await run({ to: endpoint(server.address), ...options });
@@ -41,7 +41,7 @@ describe("a number of messages", () => {
     expect(receivedBytes).toBe(400);
   });
 
-  it("does not end a run that is stopped before as if it were met", async () => {
+  it("is not met by a run that is stopped before reaching it", async () => {
     const server = await startServer({ mode: "discard" });
     const client = await startClient({ to: endpoint(server.address), connections: 2, requests: 10, message: "ping" });
     await client.ready;

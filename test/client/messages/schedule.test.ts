@@ -32,7 +32,7 @@ describe("the message schedule", () => {
     expect([schedule.lastRound(3), schedule.lastRound(0)]).toEqual([2, 2]);
   });
 
-  it("has a turn for slots beyond its number of connections", () => {
+  it("gives slots beyond its number of connections a turn", () => {
     const schedule = new MessageSchedule(0, 100, 2);
     expect(walk(schedule, 100, 4).map(([round, slot]) => [round, slot])).toEqual([
       [1, 0],

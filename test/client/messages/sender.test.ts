@@ -186,7 +186,7 @@ describe("the messages on connections whose peers stall", () => {
     expect(counters[COUNTER.missedMessages]).toBe(counters[COUNTER.dueMessages]! - counters[COUNTER.sentMessages]!);
   });
 
-  it("are each counted once, in whatever steps a busy thread takes", () => {
+  it("are each counted once, whatever pauses a busy thread makes", () => {
     const { sender, memory } = setUp();
     for (let n = 0; n < 36; n++) {
       clock.ms += 200;
@@ -213,7 +213,7 @@ describe("the messages on connections whose peers stall", () => {
     expect(counters[COUNTER.youngestUnansweredUs]).toBe(300_000);
   });
 
-  it("on an ended connection are unanswered if its peer ended it, and nobody's fault if we did", () => {
+  it("on an ended connection are unanswered if the peer ended it, and in flight if this side did", () => {
     for (const isOurs of [false, true]) {
       const { room, sender, memory } = setUp(1);
       sender.sendDue(clock.ms, 1);

@@ -68,7 +68,7 @@ function setUp(create: Create) {
 it.each([
   ["constants", asConstants],
   ["copies", asCopies],
-] as const)("messages due together leave in one send per connection, as %s", (_, create) => {
+] as const)("messages due together go out in one send per connection, as %s", (_, create) => {
   const { calls, taken, memory, sendDue } = setUp(create);
   sendDue();
   calls.length = 0;

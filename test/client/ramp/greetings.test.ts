@@ -51,7 +51,7 @@ describe("the window of connections in flight", () => {
     if (firstMs < 50 && firstMs < result.rampMs / 2) expect(result.rampShares!.greetings).toBeGreaterThan(0.1);
   });
 
-  it("is not held up by a server that sends news to everybody now and then", async () => {
+  it("is not held up by a server that occasionally sends data to all clients", async () => {
     const sockets = new Set<Socket>();
     const timer = setInterval(() => {
       for (const socket of sockets) socket.write("news");
@@ -62,7 +62,7 @@ describe("the window of connections in flight", () => {
     expect(result.rampMs).toBeLessThan(SOON_MS);
   });
 
-  it("is reported as what held back the ramp if it waited only for greetings", async () => {
+  it("is reported as the limit on the ramp if it waited only for greetings", async () => {
     // Required greetings are awaited however late they are.
     const late = (socket: Socket) => setTimeout(() => greet(socket), 50).unref();
     const result = await rampTo(late, { connections: 300, closeAfterGreeting: true });

@@ -38,7 +38,7 @@ describe("a verdict", () => {
   });
 });
 
-it("each kind of miss has its own words, with its numbers", () => {
+it("each kind of miss has its own text, with its numbers", () => {
   expect(missPhrases(MISS_KINDS.map((kind) => ({ kind, count: 1200, of: 4000 })))).toEqual([
     "1,200 established but not ready",
     "1,200 lost during hold",

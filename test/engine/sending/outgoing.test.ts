@@ -78,7 +78,7 @@ describe("data sent on connections whose peers stall", () => {
     );
   });
 
-  it("is kept only as long as there is room", () => {
+  it("is stored only while there is room", () => {
     const { room, outgoing } = setUp();
     const bytes = new NativeBuffer(64 * 1024);
     room[1] = 1000;

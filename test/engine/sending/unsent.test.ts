@@ -16,7 +16,7 @@ function takingSender(most: number) {
   return { taken, sender: { send } };
 }
 
-it("has one limit for all threads, and room again when one is done", () => {
+it("has one limit for all threads, and has room again when one has finished", () => {
   const shared = new Int32Array(1);
   const [one, other] = [new Unsent(shared, 0), new Unsent(shared, 0)];
   const bytes = NativeBuffer.from(Uint8Array.of(1, 2, 3));
@@ -34,7 +34,7 @@ it("has one limit for all threads, and room again when one is done", () => {
   expect(one.hasRoom).toBe(false);
 });
 
-it("sends what was kept, byte for byte and in order, also after chunks were returned", () => {
+it("sends what was stored, byte for byte and in order, even after chunks were returned", () => {
   const unsent = new Unsent(new Int32Array(1), 0);
   const bytes = NativeBuffer.from(Uint8Array.from({ length: 64 * 1024 }, (_, n) => n % 251));
   for (let round = 0; round < 3; round++) {
@@ -65,7 +65,7 @@ it("appends to what a slot already has, up to the end of its chunk", () => {
   expect(Buffer.from(taken).equals(bytes.bytes)).toBe(true);
 });
 
-it("keeps nothing beyond the limit, however often it is asked", () => {
+it("stores nothing beyond the limit, however often it is called", () => {
   const unsent = new Unsent(new Int32Array(1), 0);
   const bytes = NativeBuffer.from(Uint8Array.of(1));
   let kept = 0;

@@ -103,7 +103,7 @@ describe("closing", () => {
 });
 
 describe.skipIf(!canMakeUserNamespaces())("an unprivileged user", { timeout: 60_000 }, () => {
-  it("gets the two hosts, too", async () => {
+  it("also gets the two hosts", async () => {
     const lab = startLab({ prefix: AS_USER });
     const { description } = await openedBy(lab);
     expect(description).toMatchObject({ kind: "namespaces", serverIp: "10.77.0.1" });

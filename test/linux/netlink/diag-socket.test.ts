@@ -297,7 +297,7 @@ describe("attributes", () => {
     expect(new DiagSocket(bytes).move(4, 4 + 72 + 8).isV6Only).toBe(true);
   });
 
-  it("end at one with an impossible length", () => {
+  it("end at an attribute with an impossible length", () => {
     const bytes = messageBytes([
       [1, Uint8Array.of(1)],
       [V6ONLY, Uint8Array.of(1)],

@@ -22,7 +22,7 @@ it("counts short-lived connections as they are opened, because few are open at o
   expect(connectPanel(progress)).toMatch(/^█{15}░{15} {2}10,000 of 20,000 opened$/m);
 });
 
-it("says what a pool sends, and how often its connections were opened again", () => {
+it("shows what a pool sends, and how often its connections were reopened", () => {
   const counts = { sentMessages: 2000, answeredMessages: 1990, reopenedAnnounced: 30, reopenedIdle: 4 };
   const sent = { ...counts, stage: "hold" as const, requestedMessages: 5000 };
   const progress = { snapshot: snapshot(sent), ratePerSec: 0, isShortLived: false, messageNoun: "requests" as const };

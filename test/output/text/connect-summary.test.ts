@@ -46,7 +46,7 @@ const MESSAGES = {
 } as const;
 const RESPONSES = { "1xx": 0, "2xx": 49_990, "3xx": 0, "4xx": 10, "5xx": 0, statuses: [], retryAfterMs: 0 };
 
-it("a pool's connections are opened again for causes, and its requests are added up", () => {
+it("shows why a pool's connections were reopened, and the total of its requests", () => {
   const pool = { protocol: "http", requested: 10, established: 10, ready: 10, isTargetMet: true } as const;
   const times = { rampMs: 100, holdMs: 4900, reopened: { announced: 38, idle: 2, failed: 1 } };
   const result = connectResult({ ...pool, ...times, messages: MESSAGES, responses: RESPONSES });

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { undoText } from "../../../src/output/text/fix.js";
 import { printable } from "../../../src/util/printable.js";
 
-it("has its control characters replaced, and nothing else", () => {
+it("has only its control characters replaced", () => {
   expect(printable("a\x1b[31mb\nc\x7f\x9bd é 漢")).toBe("a?[31mb?c??d é 漢");
 });
 

@@ -83,7 +83,7 @@ describe("a client", () => {
       expect(pooled("", 1).said.sent).toMatch(/^GET \/ HTTP\/1\.1\r\n/);
     });
 
-    it("takes an error as an answer, also the first", () => {
+    it("takes an error as an answer, even the first", () => {
       const { said, client } = pooled(response("busy", {}, "503 Service Unavailable"));
       expect(said).toMatchObject({ isReady: true, answered: 1, refusedWith: undefined, statuses: [503] });
       expect(client.isBusy(SLOT)).toBe(false);
@@ -102,7 +102,7 @@ describe("a client", () => {
       expect(said).toMatchObject({ answered: 1, isLast: true, refusedWith: undefined });
     });
 
-    it("has its body ended by the connection", () => {
+    it("takes the end of the connection as the end of a body", () => {
       const { said, client } = pooled(message("HTTP/1.0 200 OK", {}, "some"));
       expect(said.answered).toBe(0);
       expect(client.peerClosed(SLOT)).toBe(REPLACEABLE.announced);

@@ -170,7 +170,7 @@ describe("the number of requests", () => {
     if (delayMs === undefined) expect([answered, unanswered]).toEqual([40, 10]);
   });
 
-  it("counts every request at a rate, also the first of each connection", async () => {
+  it("counts every request at a rate, including the first of each connection", async () => {
     const { counts, to } = await startServer((socket) => setTimeout(() => socket.write(KEPT), 5));
     const result = await run({ to, connections: 10, messageRatePerSec: 20, durationMs: 500 });
     const { sent, answered, unanswered, inFlight } = result.messages!;
@@ -180,7 +180,7 @@ describe("the number of requests", () => {
 });
 
 describe("an error", () => {
-  it("is an answer with its own latency, also the first, and misses the target", async () => {
+  it("is an answer with its own latency, even the first, and misses the target", async () => {
     const { counts, to } = await startServer((socket, request) => {
       if (request % 2 === 1) socket.write("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
       else socket.write(KEPT);

@@ -28,7 +28,7 @@ describe("a server", () => {
     expect(serve(request(), { closes: true }).said.isClosed).toBe(true);
   });
 
-  it("sends no body for HEAD, and none with a status that has none", () => {
+  it("sends no body for HEAD, or with a status that allows none", () => {
     const { said } = serve(request("", {}, "HEAD / HTTP/1.1"));
     expect(said.sent).toMatch(/Content-Length: 5\r\n[\s\S]*\r\n\r\n$/);
     const { sent } = serve(request(), { spec: { ...SPEC, status: 204 } }).said;

@@ -146,7 +146,7 @@ describe("a client", () => {
     expect(result.diagnosis!.finding!.evidence).toEqual([`3 × ${errno} (connack)`]);
   });
 
-  it("is refused if the broker accepts less than it wants to publish", async () => {
+  it("is refused if the broker's limits do not allow its messages", async () => {
     const refuse = async (properties: object, options: object) =>
       (await meet([connack(properties)], { publish: "a", ...options })).failures;
     expect(await refuse({ maximumQoS: 1 }, { qos: 2 })).toEqual([

@@ -121,7 +121,7 @@ describe.runIf(hasMosquitto)("our client with mosquitto", () => {
     expect((await explainRun(result)).finding).toMatchObject({ limit: "messages", whose: "peer" });
   });
 
-  it("publishes on a schedule over one connection, too, and reports it", async () => {
+  it("publishes on a schedule even over a single connection, and reports it", async () => {
     const { at } = await listening();
     const once = { publish: "t", qos: 1, messageRatePerSec: 50, durationMs: 300 } as const;
     const result = await run({ to: at, connections: 1, ...once });
@@ -198,7 +198,7 @@ describe.runIf(hasMosquitto)("our client with mosquitto", () => {
     });
   });
 
-  it("is refused what the broker's rules forbid: subscribing, publishing", async () => {
+  it("reports what the broker's rules forbid: subscribing, publishing", async () => {
     const acl = "topic write none\ntopic read none\n";
     const { at } = await listening(["allow_anonymous true", "acl_file FOLDER/acl"], { acl });
     const published = await run({

@@ -108,7 +108,7 @@ it("does not run TypeScript where Node does not", async () => {
   expect(error.fix).toContain("Node 22.18");
 });
 
-it("a file whose folder lacks the package says how to get it, or finds ours", async () => {
+it("a file whose folder lacks the package finds the running one, or the error says how to get it", async () => {
   const file = fileWith(
     'import { defineProtocol } from "fourtuple/protocol";\nexport default defineProtocol({ name: "x", client: {} });',
   );

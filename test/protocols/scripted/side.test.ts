@@ -121,7 +121,7 @@ it("what a handler sends leaves in one call, before the connection is closed", (
   expect(sends).toEqual(["ab", "closed"]);
 });
 
-it("a connection that breaks while a handler sends is not its author's mistake", () => {
+it("a connection that breaks while a handler sends is not blamed on the script", () => {
   const connections = new ProtocolHost();
   const definition = defineProtocol({
     name: "x",
@@ -208,7 +208,7 @@ it("an error names the file and line, and only the first is kept", () => {
   expect(connections.said.map(({ refusedWith }) => refusedWith)).toEqual([FAULT.HANDLER_ERROR, FAULT.HANDLER_ERROR]);
 });
 
-it("random numbers are a connection's own, and the seed repeats them", () => {
+it("random numbers differ between connections, and the same seed repeats them", () => {
   const draw = (seed: number) => {
     const drawn: number[] = [];
     const definition = defineProtocol({ name: "x", client: { due: (c) => void drawn.push(c.random()) } });
@@ -280,7 +280,7 @@ it("the trace of a misuse begins in the author's file", () => {
   expect(host.board.error).toMatch(/^due\(\) failed .*\n {2}at .*side\.test\.ts:\d+:\d+/);
 });
 
-it("a client whose messages wait for each other says so", () => {
+it("a client says whether its messages wait for the previous answer", () => {
   const definition = defineProtocol({ name: "x", client: { oneAtATime: true, due: (c) => c.send("x") } });
   const { side, connections } = open(definition);
   expect(side.isBusy!(0)).toBe(false);

@@ -83,13 +83,13 @@ describe("names what is wrong:", () => {
     );
   });
 
-  it("sides that answer each other without end", () => {
+  it("sides that answer each other endlessly", () => {
     const echo = { received: (c: { send(text: string): void }) => c.send("x\n") };
     const client = { ...sound.client, received: echo.received };
     expect(problemsOf({ ...sound, client, server: echo } as AnyDefinition)["in whole pieces"]).toContain("without end");
   });
 
-  it("a read that is taken for a frame", () => {
+  it("a handler that takes a read for a frame", () => {
     const { framing: _, ...unframed } = sound;
     const client = {
       ...sound.client,
@@ -107,7 +107,7 @@ describe("names what is wrong:", () => {
     expect(problems["in whole pieces"]).toBeUndefined();
   });
 
-  it("state outside of the columns, which a later connection finds", () => {
+  it("state outside the columns, which a later connection sees", () => {
     let greeted = false;
     const server = {
       received(c: { send(text: string): void }, frame: { equals(text: string): boolean }) {

@@ -46,7 +46,7 @@ it("columns, metrics, phases and data have their declared names and types", () =
   expect(definition.state).toEqual({ seq: "u32", seen: "f64" });
 });
 
-it("what a definition may contain is known", () => {
+it("unknown parts of a definition are type errors", () => {
   defineProtocol({
     name: "wrong",
     // @ts-expect-error: no such type

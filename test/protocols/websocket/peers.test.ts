@@ -123,7 +123,7 @@ describe("our client with a ws server", () => {
     expect(result.heartbeats).toEqual({ sent: 0, answered: 0, received: 5 });
   });
 
-  it("counts messages that the server sends of its own accord, also right after the upgrade", async () => {
+  it("counts messages that the server sends unprompted, even right after the upgrade", async () => {
     const { at } = await startWs({
       onOpen: (socket) => {
         for (const text of ["one", "two"]) socket.send(text);

@@ -132,24 +132,21 @@ export function describeClient(transportCase: TransportCase): void {
       expect(transport.state(slot)).toBe(SLOT.free);
     });
 
-    it.each(["close", "reset"] as const)(
-      "may have been told in advance to follow its greeting with %s",
-      async (how) => {
-        const { told, transport, turnUntil, slot, peer } = await connected({
-          endsGreeted: how,
-          resets: how === "reset",
-        });
-        peers.send(peer, "hello");
-        await turnUntil("the greeting", () => told.text(slot) === "hello");
-        await turnUntil("it to be over", () => transport.state(slot) === SLOT.free);
-        transport.turn(0);
-        expect(await endOf(peer, peers)).toBe(how === "close" ? 0 : -ECONNRESET);
-        expect(told.events).toEqual([`opened ${slot}`, `received ${slot} 5`]);
-      },
-    );
+    it.each(["close", "reset"] as const)("can be told in advance to follow its greeting with %s", async (how) => {
+      const { told, transport, turnUntil, slot, peer } = await connected({
+        endsGreeted: how,
+        resets: how === "reset",
+      });
+      peers.send(peer, "hello");
+      await turnUntil("the greeting", () => told.text(slot) === "hello");
+      await turnUntil("it to be over", () => transport.state(slot) === SLOT.free);
+      transport.turn(0);
+      expect(await endOf(peer, peers)).toBe(how === "close" ? 0 : -ECONNRESET);
+      expect(told.events).toEqual([`opened ${slot}`, `received ${slot} 5`]);
+    });
   });
 
-  it("is woken from an endless wait, and otherwise waits for its time", () => {
+  it("wakes from an endless wait, and otherwise waits for the given time", () => {
     const { transport, told, wakeFd } = clientUnderTest(transportCase, new TupleList([]));
     notify(wakeFd);
     transport.turn(Number.POSITIVE_INFINITY);

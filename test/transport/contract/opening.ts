@@ -44,7 +44,7 @@ export function describeOpening(transportCase: TransportCase): void {
       expect(list.said.at(-1)).toBe("cannot bind 0");
     });
 
-    it("because there is no route is this host's own answer", async () => {
+    it("because there is no route is reported as this host's own refusal", async () => {
       // This is a broadcast address of loopback, so no packet is sent.
       const list = new TupleList([{ from: ownAddress(), port: ownPorts(1).first, to: to("127.255.255.255", 9) }]);
       const { events, slot } = await failing(list);

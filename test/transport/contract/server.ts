@@ -211,7 +211,7 @@ export function describeServer(transportCase: TransportCase): void {
     expect(Math.max(...most)).toBe(BUDGET.accepts);
   });
 
-  it("says when more than half of its room is in use", async () => {
+  it("reports when more than half of its capacity is in use", async () => {
     const { transport, told, turnUntil, dial } = listening({ tableSize: countDescriptors() + 40 });
     for (let n = 0; n < 8; n++) dial();
     await turnUntil("some", () => told.count("accepted") === 8);

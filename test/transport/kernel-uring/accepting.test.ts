@@ -98,7 +98,7 @@ describe.skipIf(!hasUring)("a burst of connections", () => {
     expect(transport.end).toBeGreaterThan(300);
   });
 
-  it("is shared out to all transports that accept from the same socket", async () => {
+  it("is spread over all transports that accept from the same socket", async () => {
     const ip = ownAddress();
     const listener = listenRaw(ip, 0, { backlog: BACKLOG });
     const { port } = localAddress(listener);

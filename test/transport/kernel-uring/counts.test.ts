@@ -54,7 +54,7 @@ describe.skipIf(!hasUring)("the kernel's table agrees with a client in rings", (
     await untilNoClientEnds(ip, port);
   });
 
-  it("whose peer never accepts them, when their greetings are given up", async () => {
+  it("whose peer never accepts them, after it has given up on their greetings", async () => {
     const ip = ownAddress();
     const { port } = localAddress(listenRaw(ip, 0));
     const run = await start({ to: `${ip}:${port}`, connections: 50, closeAfterGreeting: true, ...HOLD });
@@ -68,7 +68,7 @@ describe.skipIf(!hasUring)("the kernel's table agrees with a client in rings", (
     await untilNoClientEnds(ip, port);
   });
 
-  it("when its accept queue is full, also while slots are reused after timeouts", async () => {
+  it("when its accept queue is full, even while slots are reused after timeouts", async () => {
     const ip = ownAddress();
     const { port } = localAddress(listenRaw(ip, 0, { backlog: 8 }));
     const pace = { concurrency: 10, connectTimeoutMs: 200 };

@@ -12,7 +12,7 @@ import { MOST_WAITING, TlsSlots } from "../../../src/transport/tls/slots.js";
 
 const bytes = new NativeBuffer(64 * 1024);
 
-it("knows how much is pending on all connections together", () => {
+it("knows how much data is pending on all connections together", () => {
   const slot = fc.nat(3);
   const step = fc.oneof(
     fc.record({
