@@ -72,6 +72,7 @@ export type { ServeSnapshot } from "./server/snapshot.js";
 
 import type { CapacityOptions } from "./capacity/options.js";
 import type { ConnectRun as ClientRun } from "./client/run.js";
+import type { MetricsServer } from "./output/prometheus/server.js";
 import type { ConnectOptions } from "./planning/connect-options.js";
 import type { ServeOptions } from "./server/options.js";
 import type { ServeRun as ServerRun } from "./server/run.js";
@@ -84,6 +85,7 @@ export type { HostFacts } from "./capacity/host-facts.js";
 export type { CapacityOptions } from "./capacity/options.js";
 export type { WhatIf } from "./capacity/what-if.js";
 export type { ConnectEvents } from "./client/run.js";
+export type { MetricsServer } from "./output/prometheus/server.js";
 export type { ConnectOptions, SourceOption, SourcePortOption } from "./planning/connect-options.js";
 export type { DestinationSpec, MessageSpec, RunSpec, SourceSpec } from "./planning/run-spec.js";
 export type { Stage } from "./planning/schedule.js";
@@ -237,6 +239,29 @@ export async function mergeResults<R extends ConnectResult | ServeResult>(a: R, 
   const { merge } = await loaded(import("./results/merge/merge.js"));
   const merged = merge(one, other);
   return { ...merged, diagnosis: (await loaded(import("./diagnosis/explain.js"))).explainRun(merged) } as Explained<R>;
+}
+
+/**
+ * Serves a run's metrics for Prometheus at /metrics until the run has ended: all counters, failures by step and cause,
+ * latency histograms, and the metrics of a user-defined protocol.
+ *
+ * @param listen `127.0.0.1:9476`, `[::1]:9476`, `:9476` or `9476`; port 0 picks a free one
+ * @returns where it listens: `metrics.url`
+ * @throws {AppError} E_ADDRESS, E_RESOLVE, E_PORT_IN_USE, E_PERMISSION or E_LISTEN
+ */
+export async function serveMetrics(run: ConnectRun | ServeRun, listen: string): Promise<MetricsServer> {
+  const { clientFamilies, serverFamilies } = await loaded(import("./output/prometheus/run.js"));
+  const server = await loaded(import("./output/prometheus/server.js"));
+  const clients = await loaded(import("./client/run.js"));
+  const servers = await loaded(import("./server/run.js"));
+  const metrics = await server.serveMetrics(`${listen}`, () =>
+    "address" in run
+      ? serverFamilies(run.snapshot(), servers.ServeRun.measure(run as ServerRun))
+      : clientFamilies(run.snapshot(), clients.ConnectRun.measure(run as ClientRun)),
+  );
+  const close = () => void metrics.close();
+  run.done.then(close, close);
+  return metrics;
 }
 
 /** Converts a module's failure to load for lack of resources, such as descriptors, to an AppError. */

@@ -3,6 +3,7 @@
 import { EventEmitter } from "node:events";
 import { readMetrics } from "../engine/metrics.js";
 import type { RunHandle } from "../engine/run/handle.js";
+import { type RunMeasurements, readMeasurements } from "../engine/run/measurements.js";
 import { sample } from "../engine/run/sampling.js";
 import type { RunSpec } from "../planning/run-spec.js";
 import type { Targets } from "../planning/targets.js";
@@ -100,6 +101,14 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
       requestedMessages: this.#settings.message?.total,
       leftMs: holdUntilMs === undefined ? undefined : Math.max(0, holdUntilMs - now),
     };
+  }
+
+  /**
+   * Returns what a run has counted so far beyond its snapshot. Static, so that it is not part of the library's handle.
+   */
+  static measure(run: ConnectRun): RunMeasurements {
+    const { memories, script } = run.#phases.workers;
+    return readMeasurements(CLIENT_METRICS, memories, script);
   }
 
   /** Counts so far for each destination; undefined for a single destination or for too many of them. */

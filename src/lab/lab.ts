@@ -1,6 +1,8 @@
 // Runs the lab: opens the testbed, runs the experiments in order and collects their results. Always removes the testbed
 // at the end.
 
+import { onSnapshot } from "../client/event-stream.js";
+import type { ConnectSnapshot } from "../client/snapshot.js";
 import { describeHost } from "../linux/proc/host.js";
 import { loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
 import type { EngineChoice } from "../results/engine.js";
@@ -13,6 +15,7 @@ import { EXPERIMENTS } from "./catalogue.js";
 import type { Experiment, LabContext } from "./experiment.js";
 import { reproduceHosts } from "./reproduce.js";
 import { runExperiment } from "./run-experiment.js";
+import type { ProgramWatch } from "./testbed/host.js";
 import { openTestbed, type Testbed } from "./testbed/testbed.js";
 
 export interface LabOptions {
@@ -42,6 +45,8 @@ export interface LabEvents {
   testbedOpened?(testbed: Testbed): void;
   begun?(experiment: Experiment): void;
   progress?(text: string): void;
+  /** A client reports its state; undefined once it has ended. @param id of the client */
+  client?(id: number, snapshot: ConnectSnapshot | undefined): void;
   ended?(result: ExperimentResult): void;
   /** Called with the exception if an experiment ended because of a bug in the lab. */
   failed?(error: unknown): void;
@@ -87,6 +92,7 @@ export async function runLab(
   signal.addEventListener("abort", stop, { once: true });
   try {
     events.testbedOpened?.(testbed);
+    if (events.client) testbed.client.watch(reportTo((id, snapshot) => events.client?.(id, snapshot)));
     const progress = (text: string) => events.progress?.(text);
     const context: LabContext = { testbed, isQuick, connections, messageRatePerSec, engine, progress, signal };
     const results: ExperimentResult[] = [];
@@ -183,4 +189,15 @@ function choose(only: readonly string[] | undefined): readonly Experiment[] {
     });
   }
   return EXPERIMENTS.filter(({ id }) => ids.includes(id));
+}
+
+function reportTo(report: NonNullable<LabEvents["client"]>): ProgramWatch {
+  let last = 0;
+  return (program, args) => {
+    if (args[0] !== "connect" || !args.includes("--json")) return;
+    const id = ++last;
+    onSnapshot(program, (snapshot) => report(id, snapshot));
+    const ended = () => report(id, undefined);
+    program.result.then(ended, ended);
+  };
 }

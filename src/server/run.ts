@@ -5,6 +5,7 @@ import { readMemoryUse } from "../engine/memory-use.js";
 import { readMetrics } from "../engine/metrics.js";
 import { noteEvidence, readCounters } from "../engine/run/evidence.js";
 import type { RunHandle } from "../engine/run/handle.js";
+import { type RunMeasurements, readMeasurements } from "../engine/run/measurements.js";
 import { sample } from "../engine/run/sampling.js";
 import { CONTROL } from "../engine/worker-memory.js";
 import { closeFd } from "../linux/syscalls/socket.js";
@@ -133,6 +134,13 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       threads: this.#workers.pool.size,
       isPaused: this.#guard.isPaused,
     };
+  }
+
+  /**
+   * Returns what a run has counted so far beyond its snapshot. Static, so that it is not part of the library's handle.
+   */
+  static measure(run: ServeRun): RunMeasurements {
+    return readMeasurements(SERVER_METRICS, run.#workers.pool.memories, run.#workers.script);
   }
 
   /** Yields snapshots at regular intervals until the server stops. */

@@ -1,4 +1,6 @@
 // Reads metrics as Prometheus does, and finds values in them.
+import type { TestProcess } from "./process.js";
+import { until } from "./until.js";
 
 /** Returns the text of a scrape. @throws {Error} if the answer is not 200 */
 export async function scrape(url: string): Promise<string> {
@@ -23,4 +25,17 @@ export function sampleOf(
     return value === "+Inf" ? Number.POSITIVE_INFINITY : Number(value);
   }
   return undefined;
+}
+
+/** Waits until a command has said where its metrics are. */
+export async function metricsUrl(program: TestProcess): Promise<string> {
+  const [, url] = await until(
+    "metrics",
+    () => {
+      if (!program.isRunning) throw new Error(`it has ended: ${program.stderr}`);
+      return /metrics on (http:\S+)/.exec(program.stderr) ?? [];
+    },
+    ([found]) => found !== undefined,
+  );
+  return url!;
 }

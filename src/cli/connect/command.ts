@@ -12,6 +12,7 @@ import {
   rateFor,
 } from "../parse.js";
 import { addProtocolOptions } from "../protocol-options.js";
+import { metricsOption } from "../run-metrics.js";
 import type { ConnectCommandOptions } from "./run.js";
 
 const EXAMPLES = `
@@ -87,6 +88,7 @@ export const addConnect: AddCommand = (program, finish) => {
     .option("--close-after-greeting", "close each one once greeted instead of holding it")
     .option("--one-table", "use one descriptor table, as ordinary programs do (ulimit -n)")
     .addOption(engineOption())
+    .addOption(metricsOption())
     .option("--authorized", "confirm that you may open more than 1,000 to another host")
     .option("--json", "print one JSON event per line; the last is the result")
     .action(async (to: string[], options: ConnectCommandOptions) => {

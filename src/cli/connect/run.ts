@@ -2,6 +2,7 @@
 // progress and summary of a load, or JSON events.
 
 import { connect } from "../../client/connect.js";
+import { ConnectRun } from "../../client/run.js";
 import { explained } from "../../diagnosis/explain.js";
 import { printNote, printResult } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
@@ -9,6 +10,7 @@ import { connectSummary } from "../../output/text/connect-summary.js";
 import type { ConnectOptions } from "../../planning/connect-options.js";
 import type { ConnectResult } from "../../results/connect.js";
 import { clientProtocolOptionsOf, clientTlsOptionsOf, type ProtocolCommandOptions } from "../protocol-options.js";
+import { RunMetrics } from "../run-metrics.js";
 import { EXIT_CODES } from "../signals.js";
 import { type StopSignal, supervise } from "../supervise.js";
 import { EventPrinter } from "./events.js";
@@ -38,6 +40,7 @@ export interface ConnectCommandOptions extends ProtocolCommandOptions, MessageCo
   readonly oneTable?: boolean;
   readonly engine?: ConnectOptions["engine"];
   readonly authorized?: boolean;
+  readonly metrics?: string;
   readonly json?: boolean;
 }
 
@@ -46,7 +49,10 @@ const INTERRUPTED = EXIT_CODES.SIGINT;
 
 /** @returns the exit code */
 export async function runConnect(to: readonly string[], options: ConnectCommandOptions): Promise<number> {
+  await using metrics = await RunMetrics.open(options.metrics);
+  const families = metrics && (await import("../../output/prometheus/run.js"));
   const run = await connect(optionsOf(to, options));
+  if (families) metrics?.show(() => families.clientFamilies(run.snapshot(), ConnectRun.measure(run)));
   let stoppedBy: StopSignal | undefined;
   // Install signal handlers before printing anything: a reader of the first line may already send a signal.
   const ended = supervise(run, (signal) => {

@@ -1,6 +1,7 @@
 // Runs `fourtuple lab`: the experiments with their progress, then the summary and the page. Signals stop it.
 
 import { type LabOptions, resolveLab, runLab } from "../../lab/lab.js";
+import { LabState } from "../../output/prometheus/lab.js";
 import { openLive } from "../../output/terminal/live.js";
 import { printJson, print as printLine, printNote, printResult } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
@@ -11,6 +12,7 @@ import { printable, printableJson } from "../../util/printable.js";
 import { commandLine } from "../command-line.js";
 import { openOutput } from "../files/output.js";
 import { rescue } from "../files/replace-file.js";
+import { RunMetrics } from "../run-metrics.js";
 import { Interrupted, type StopSignal, supervise } from "../supervise.js";
 
 /** Options as parsed from the command line. */
@@ -22,14 +24,16 @@ export interface LabCommandOptions {
   readonly loopback?: boolean;
   readonly engine?: LabOptions["engine"];
   readonly report?: string;
+  readonly metrics?: string;
   readonly json?: boolean;
 }
 
 /** @returns the exit code */
 export async function runLabCommand(command: LabCommandOptions): Promise<number> {
-  const { json, report, totalMessageRate, ...options } = command;
+  const { json, report, totalMessageRate, metrics: listen, ...options } = command;
   // Reject invalid options before creating any file.
   resolveLab({ ...options, totalMessageRatePerSec: totalMessageRate });
+  await using metrics = await RunMetrics.open(listen);
   // Open the page first: an unwritable file should be reported before the minutes that the experiments take.
   const page = report === undefined ? undefined : openOutput(report);
   const paint = paintFor(process.stdout);
@@ -41,13 +45,22 @@ export async function runLabCommand(command: LabCommandOptions): Promise<number>
     if (!json) printLine(text);
   };
   try {
+    const state = metrics && new LabState();
+    metrics?.show(() => state!.families());
     const done = runLab(
       { ...options, totalMessageRatePerSec: totalMessageRate, signal: stopping.signal },
       {
         testbedOpened: ({ description }) => print(placeLine(description)),
-        begun: (experiment) => print(experimentHeading(experiment, paint)),
+        begun: (experiment) => {
+          state?.begin(experiment.id);
+          print(experimentHeading(experiment, paint));
+        },
+        ...(state && { client: (id, snapshot) => state.client(id, snapshot) }),
         progress: (text) => live?.show(`  ${text}`),
-        ended: (ended) => print(experimentText(ended, paint, process.stdout.columns)),
+        ended: (ended) => {
+          state?.end(ended.verdict);
+          print(experimentText(ended, paint, process.stdout.columns));
+        },
         failed: (error) => {
           if (process.env[DEBUG]) printNote(`${error instanceof Error ? error.stack : error}`);
         },

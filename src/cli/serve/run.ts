@@ -21,18 +21,19 @@ import type { ProtocolOptions } from "../../protocols/spec/options.js";
 import type { Explained } from "../../results/diagnosis.js";
 import type { ServeResult } from "../../results/serve.js";
 import { BACKLOG, FIRST_LOGGED, type ServeOptions } from "../../server/options.js";
-import type { ServeRun } from "../../server/run.js";
+import { ServeRun } from "../../server/run.js";
 import { serve } from "../../server/serve.js";
 import type { ServeSnapshot } from "../../server/snapshot.js";
 import { unescapeText } from "../escapes.js";
 import { type ProtocolCommandOptions, serverProtocolOptionsOf, tlsOptionsOf } from "../protocol-options.js";
+import { RunMetrics } from "../run-metrics.js";
 import { supervise } from "../supervise.js";
 
 const PROGRESS_MS = 1000;
 
 /** Options as parsed from the command line. */
 export type ServeCommandOptions = Omit<ServeOptions, "at" | "greeting" | keyof ProtocolOptions | keyof TlsOptions> &
-  ProtocolCommandOptions & { readonly greeting?: string; readonly json?: boolean };
+  ProtocolCommandOptions & { readonly greeting?: string; readonly json?: boolean; readonly metrics?: string };
 
 /**
  * @returns the exit code
@@ -41,6 +42,8 @@ export async function runServe(at: string, options: ServeCommandOptions): Promis
   const { mode, greeting, closeAfterGreeting, backlog, maxConnections, log, engine, proxyProtocol } = options;
   const protocol = serverProtocolOptionsOf(options);
   const tls = tlsOptionsOf(options);
+  await using metrics = await RunMetrics.open(options.metrics);
+  const families = metrics && (await import("../../output/prometheus/run.js"));
   const run = await serve({
     at,
     mode,
@@ -54,6 +57,7 @@ export async function runServe(at: string, options: ServeCommandOptions): Promis
     ...protocol,
     ...tls,
   });
+  if (families) metrics?.show(() => families.serverFamilies(run.snapshot(), ServeRun.measure(run)));
   const live = options.json ? undefined : await openLive(process.stderr);
   // Install signal handlers before printing anything: a reader of the first line may already send a signal.
   const ended = supervise(run);

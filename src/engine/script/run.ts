@@ -4,7 +4,8 @@ import { Board } from "../../protocols/scripted/board.js";
 import { placeInStack } from "../../protocols/scripted/file/load-failure.js";
 import { indexRows, type RowIndex } from "../../protocols/scripted/file/row-index.js";
 import { ERRORS, layoutOf, phasePlace, placesOf } from "../../protocols/scripted/metrics.js";
-import type { ProtocolSpec, ScriptedSpec } from "../../protocols/spec/spec.js";
+import type { MetricSpec, ProtocolSpec, ScriptedSpec } from "../../protocols/spec/spec.js";
+import type { Histogram } from "../../results/histogram/histogram.js";
 import { summarizeLatency } from "../../results/histogram/summarize.js";
 import type { ScriptResult } from "../../results/script.js";
 import { AppError } from "../../util/errors.js";
@@ -17,6 +18,14 @@ export interface ScriptPlan {
   readonly board: SharedArrayBuffer;
   /** Undefined without a data file. */
   readonly rows: RowIndex | undefined;
+}
+
+/** Values of a script's phases and metrics. Histograms are in microseconds. */
+export interface ScriptMeasurements {
+  readonly phases: readonly { readonly name: string; readonly entered: number; readonly durations: Histogram }[];
+  readonly metrics: readonly (MetricSpec & { readonly value: number | Histogram })[];
+  /** Number of calls of its handlers that threw. */
+  readonly errors: number;
 }
 
 export class ScriptRun {
@@ -73,6 +82,21 @@ export class ScriptRun {
       fix: "keep less in variables: what differs between connections belongs in state",
       cause,
     });
+  }
+
+  /** Returns the current values of its phases and metrics. */
+  measurements(memories: readonly WorkerMemory[]): ScriptMeasurements {
+    const { spec, roleLayout } = this;
+    const counter = (place: number) => sumCounter(memories, roleLayout.counters + place);
+    const durations = (place: number) => readHistogram(memories, roleLayout.histograms + place);
+    return {
+      phases: spec.phases.map((name, n) => ({ name, entered: counter(phasePlace(n)), durations: durations(n) })),
+      metrics: placesOf(spec).map(({ metric, place }) => ({
+        ...metric,
+        value: metric.type === "counter" ? counter(place) : durations(place),
+      })),
+      errors: counter(ERRORS),
+    };
   }
 
   /** Returns the script's part of a result. */

@@ -48,7 +48,11 @@ interface Parent {
   readonly running: Set<Subprocess>;
   readonly before: Map<string, string>;
   readonly isOver: () => boolean;
+  readonly watchers: ProgramWatch[];
 }
+
+/** Called for each start of this program in a host. @param args command and options, such as `connect` and its own */
+export type ProgramWatch = (program: Subprocess, args: readonly string[]) => void;
 
 export class Host {
   readonly name: "server" | "client";
@@ -61,6 +65,7 @@ export class Host {
   readonly #settings: HostSettings;
   readonly #running: Set<Subprocess>;
   readonly #isOver: () => boolean;
+  readonly #watchers: ProgramWatch[];
   /** Original values of the settings that were changed. */
   readonly #before: Map<string, string>;
   #isClosed = false;
@@ -77,6 +82,7 @@ export class Host {
     this.#running = of?.running ?? new Set();
     this.#isOver = of?.isOver ?? (() => false);
     this.#before = of?.before ?? new Map();
+    this.#watchers = of?.watchers ?? [];
   }
 
   /**
@@ -89,8 +95,14 @@ export class Host {
     return new Host(settings, {
       running: this.#running,
       before: this.#before,
+      watchers: this.#watchers,
       isOver: () => this.#isClosed || this.#isOver() || signal.aborted,
     });
+  }
+
+  /** Watches what run() starts, in handles from within() too. */
+  watch(watcher: ProgramWatch): void {
+    this.#watchers.push(watcher);
   }
 
   /** Starts this program in the host, as in `run(["serve", "10.77.0.1:7777"])`. */
@@ -100,11 +112,13 @@ export class Host {
     // A run restricted to one descriptor table cannot use io_uring.
     const decides = HAVE_ENGINE.includes(args[0]!) && !args.includes("--one-table");
     const choice = engine !== "auto" && decides ? ["--engine", engine] : [];
-    return this.#start([...limit, process.execPath, ownProgram(), ...args, ...choice], {
+    const program = this.#start([...limit, process.execPath, ownProgram(), ...args, ...choice], {
       name: `fourtuple ${args.join(" ")}`,
       stopsWithUs: true,
       startLimitMs: NODE_START_MS,
     });
+    for (const watch of this.#watchers) watch(program, args);
+    return program;
   }
 
   /**

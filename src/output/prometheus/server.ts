@@ -18,6 +18,8 @@ const CHECK_MS = 1000;
 /** Time that a scrape waits for its reading unless Prometheus states its own limit. */
 const SCRAPE_MS = 10_000;
 const LONGEST_SCRAPE_MS = 50_000;
+/** Time for the answers under way when the server closes. */
+const GRACE_MS = 200;
 /** The answer leaves this long before Prometheus would give up. */
 const LEAD_MS = 500;
 
@@ -29,7 +31,7 @@ export interface MetricsServer {
   readonly port: number;
   /** URL of the metrics. */
   readonly url: string;
-  /** Closes all connections and stops listening. */
+  /** Stops listening, finishes the answers under way, and closes all connections after a moment. */
   close(): Promise<void>;
 }
 
@@ -148,7 +150,10 @@ function listening(server: Server, fd: number): Promise<void> {
 
 function closed(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
+    const late = setTimeout(() => server.closeAllConnections(), GRACE_MS);
+    server.close(() => {
+      clearTimeout(late);
+      resolve();
+    });
   });
 }

@@ -1,0 +1,53 @@
+// Phases and metrics of a user-defined protocol as metric families.
+import { familyOf } from "../../engine/metric-names.js";
+import type { ScriptMeasurements } from "../../engine/script/run.js";
+import { bucketsOf } from "./buckets.js";
+import { counter, described, type Family, filled, histogram, only, type Sample } from "./families.js";
+
+const PREFIX = "fourtuple_script";
+/** Prefix of the metrics that a script declares itself. */
+const CUSTOM = "fourtuple_custom";
+
+const SCRIPT = {
+  phase_entered: counter("Times that a connection entered a phase.", "phase"),
+  phase_duration_seconds: histogram("Time that connections spent in a phase.", "phase"),
+  handler_errors: counter("Calls of the script's handlers that threw."),
+};
+
+export const SCRIPT_FAMILIES = described(PREFIX, SCRIPT);
+
+/** Returns an empty array for other protocols. */
+export function scriptFamilies(script: ScriptMeasurements | undefined): Family[] {
+  if (script === undefined) return [];
+  const { phases, metrics, errors } = script;
+  const ofPhase = (value: (phase: (typeof phases)[number]) => Sample[1]) =>
+    phases.map((phase): Sample => [{ phase: phase.name }, value(phase)]);
+  const names = new Set<string>();
+  return [
+    ...filled(PREFIX, SCRIPT, {
+      phase_entered: ofPhase(({ entered }) => entered),
+      phase_duration_seconds: ofPhase(({ durations }) => bucketsOf(durations)),
+      handler_errors: only(errors),
+    }),
+    ...metrics.map(({ name, type, help = `Metric ${name} of the script.`, value }): Family => {
+      // Histograms hold milliseconds, whether their name says so or not.
+      const stem = type === "histogram" ? `${name.replace(/_?[mM]s$/, "")}Us` : name;
+      const named = unique(familyOf(CUSTOM, stem, { type, help, shown: "moment" }).name.replace(/_total$/, ""), names);
+      return {
+        name: named,
+        type,
+        help,
+        labels: [],
+        samples: only(typeof value === "number" ? value : bucketsOf(value)),
+      };
+    }),
+  ];
+}
+
+/** `joinedAt` and `joined_at` have the same name in snake case. */
+function unique(name: string, taken: Set<string>): string {
+  let free = name;
+  for (let n = 2; taken.has(free); n++) free = `${name}_${n}`;
+  taken.add(free);
+  return free;
+}
