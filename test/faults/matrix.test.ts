@@ -31,8 +31,8 @@ function withEngines(scenario: Scenario): [Scenario, EngineChoice][] {
 function heading(): string {
   return `# The fault matrix
 
-For each row, a test makes one limit the binding one, records the prediction of \`doctor --for fourtuple\`, then runs into the limit and
-counts connections with \`ss\`, once with each engine at both ends. The limit must be the same with both; io_uring
+Each row is a test. It makes one limit the lowest, records the prediction of \`doctor --for fourtuple\`, then runs into the limit and
+counts the connections with \`ss\`. It does so once with each engine at both ends. Both engines have to hit the same limit, except that io_uring
 needs neither descriptors nor epoll watches. A dash marks a number that cannot be predicted. \`npm run test:faults\` (as root) regenerates this page.
 
 Linux ${release().split(".", 2).join(".")}, ${arch()}, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}.`;
