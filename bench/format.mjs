@@ -22,12 +22,12 @@ export function formatSeconds(value) {
 
 /** @param {number} value share of one core */
 export function formatPercent(value) {
-  return `${(value * 100).toFixed(1)} %`;
+  return `${(value * 100).toFixed(1)}%`;
 }
 
 /** @param {number} value very small share of one core */
 export function formatFinePercent(value) {
-  return `${(value * 100).toFixed(3)} %`;
+  return `${(value * 100).toFixed(3)}%`;
 }
 
 /**

@@ -13,7 +13,7 @@ export function readFileRoom(): FileRoom | undefined {
   return { open, max, reserve: fileReserve(max) };
 }
 
-/** Returns the number of files kept free below fs.file-max: 5 %, but at least 1,024 and at most a quarter. */
+/** Returns the number of files kept free below fs.file-max: 5%, but at least 1,024 and at most a quarter. */
 export function fileReserve(max: number): number {
   const { share, least, most } = RESERVE;
   return Math.floor(Math.min(Math.max(least, max * share), max * most));

@@ -4,7 +4,7 @@ import { byName, count, type TypeOf } from "./fields.js";
 
 const memoryRoom = z.object({
   availableBytes: z.number().describe("memory still available on the host or in the tightest cgroup"),
-  floorBytes: count.describe("memory to be kept free: 256 MiB or 5 %, whichever is larger, but at most a quarter"),
+  floorBytes: count.describe("memory to be kept free: 256 MiB or 5%, whichever is larger, but at most a quarter"),
   bound: z.enum(["host", "cgroup"]),
   limit: z
     .enum([

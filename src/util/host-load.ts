@@ -13,10 +13,10 @@ export function isBusy(load: Load | undefined): boolean {
   return load !== undefined && (load.othersShare >= FELT.others || load.stealShare >= FELT.steal);
 }
 
-/** Formats as `other programs took 43 % of the CPU, the hypervisor 5 % (steal)`; undefined if the host was not busy. */
+/** Formats as `other programs took 43% of the CPU, the hypervisor 5% (steal)`; undefined if the host was not busy. */
 export function describeHostLoad(load: Load | undefined): string | undefined {
   if (load === undefined || !isBusy(load)) return undefined;
   const { othersShare, stealShare } = load;
-  const others = `other programs used ${Math.round(othersShare * 100)} % of the CPU`;
-  return stealShare < FELT.steal ? others : `${others}, the hypervisor ${Math.round(stealShare * 100)} % (steal)`;
+  const others = `other programs used ${Math.round(othersShare * 100)}% of the CPU`;
+  return stealShare < FELT.steal ? others : `${others}, the hypervisor ${Math.round(stealShare * 100)}% (steal)`;
 }

@@ -59,7 +59,7 @@ const kernelLoad: Partial<Load> = { plan: kernelChosen, hasAddressesAtWill: fals
 describe("the binding limit", () => {
   const cases: [string, Partial<HostFacts>, Partial<Load>, string, number][] = [
     ["one descriptor table", { canPark: false, canUnshare: false }, { role: "client" }, "nofile", 19_960],
-    // 5 % of it is reserved for other programs.
+    // 5% of it is reserved for other programs.
     ["fs.file-max, for both ends", { fileMax: 101_000 }, {}, "file-max", 47_475],
     ["fs.file-max, for root too", { fileMax: 101_000, ignoresFileMax: true }, {}, "file-max", 47_475],
     [
@@ -214,7 +214,7 @@ it("reports how much CPU other programs used while the cost was measured", () =>
   const notes = (othersShare: number, stealShare: number) =>
     predict({ facts, load: measured, obstacle: undefined, hostLoad: { othersShare, stealShare } }).notes;
   expect(notes(0.43, 0.05)).toEqual([
-    expect.stringMatching(/^other programs used 43 % of the CPU, the hypervisor 5 % \(steal\) while the cost/),
+    expect.stringMatching(/^other programs used 43% of the CPU, the hypervisor 5% \(steal\) while the cost/),
   ]);
   expect(notes(0.05, 0.01)).toEqual([]);
 });

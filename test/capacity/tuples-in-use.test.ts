@@ -79,7 +79,7 @@ describe.skipIf(!canMakeNamespaces())("ports used by other sockets", { timeout: 
     ["bound by number", BOUND, 190],
     ["chosen by the kernel", CHOSEN, 170],
     ["in the kernel's range", SHARED, 170],
-  ])("listened on: %s", async (_, ports, free) => {
+  ])("with a listener: %s", async (_, ports, free) => {
     const at = await serve();
     for (const first of [30_000, 40_000]) {
       for (const port of range(first, 10)) listenRaw(SOURCE, port);

@@ -25,6 +25,12 @@ it.each(pages())("%s has no dead link", (page) => {
   expect(deadLinks(page)).toEqual([]);
 });
 
+it.each(pages())("%s writes percentages without a space", (page) => {
+  // Output in code blocks is quoted, even from older versions.
+  const prose = readPage(page).replace(/^ *```[\s\S]*?^ *```$/gm, "");
+  expect(prose.match(/.{0,20}\d %.{0,20}/g) ?? []).toEqual([]);
+});
+
 it("CONTRIBUTING.md names only files that exist", () => {
   const paths = [...readPage("CONTRIBUTING.md").matchAll(/`((?:src|test|docs|\.ci)\/[\w./-]+)`/g)].map(
     ([, path]) => path!,

@@ -14,7 +14,7 @@ const MIB = 1024 ** 2;
 
 describe("the memory floor", () => {
   it.each([
-    // A quarter of the total, 256 MiB, and 5 % of the total.
+    // A quarter of the total, 256 MiB, and 5% of the total.
     [512, 128],
     [1024, 256],
     [4096, 256],

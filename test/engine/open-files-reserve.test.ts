@@ -18,7 +18,7 @@ import { until } from "../support/until.js";
 
 describe("the reserve of open files", () => {
   it.each([
-    // A quarter of the maximum, 1,024, and 5 % of the maximum.
+    // A quarter of the maximum, 1,024, and 5% of the maximum.
     [1000, 250],
     [10_000, 1024],
     [1_000_000, 50_000],

@@ -1,5 +1,5 @@
 // The fault matrix. For each limit, makes it the binding one, records the prediction, then drives a run into it. The
-// diagnosis must always name the right limit, and a predictable ceiling must be within 2 %.
+// diagnosis must always name the right limit, and a predictable ceiling must be within 2%.
 import { writeFileSync } from "node:fs";
 import { arch, release } from "node:os";
 import { afterAll, describe, expect, it } from "vitest";

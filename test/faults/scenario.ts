@@ -18,7 +18,7 @@ export interface Scenario {
   readonly whose: Whose;
   /** Engine to which this limit applies; by default, both must hit it alike. */
   readonly engine?: EngineName;
-  /** Whether the ceiling is predictable; it must then be within 2 % of the number reached. */
+  /** Whether the ceiling is predictable; it must then be within 2% of the number reached. */
   readonly isPredictable: boolean;
   /** Makes the limit the binding one. All changes are undone at the end of the test. */
   arrange(engine: EngineChoice): Promise<Arranged>;
@@ -155,7 +155,7 @@ export function table(rows: readonly Row[]): string {
       namedLimit,
       whose,
       count(reached),
-      predicted === undefined ? "-" : `${(Math.abs(offBy(predicted, reached)) * 100).toFixed(1)} %`,
+      predicted === undefined ? "-" : `${(Math.abs(offBy(predicted, reached)) * 100).toFixed(1)}%`,
     ]),
   ];
   const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));

@@ -135,7 +135,7 @@ describe("a spec is rejected", () => {
     ["a text message that is not UTF-8", { to: "ws://127.0.0.1:1/", connections: 2, message: new Uint8Array([255]) }],
     ["a negative number of failures", { maxFailed: -1 }],
     ["a fractional number of failures", { maxFailed: 0.5 }],
-    ["more than 100 % of failures", { maxFailed: "101%" }],
+    ["more than 100% of failures", { maxFailed: "101%" }],
   ];
 
   it.each(REFUSED)("with %s", (_, options) => {
@@ -171,7 +171,7 @@ it("allows failures as a number, or as a share of the connections, rounded down"
   const allowed = (maxFailed: number | string, connections = 150) =>
     parseRunSpec({ to: ":1", connections, maxFailed }).thresholds.maxFailed;
   expect([allowed(0), allowed(7), allowed("1k"), allowed("0%"), allowed(" 1.5 % ")]).toEqual([0, 7, 1000, 0, 2]);
-  // 29 % of 100 must not come out lower in floating point.
+  // 29% of 100 must not come out lower in floating point.
   expect([allowed("100%"), allowed("29%", 100)]).toEqual([150, 29]);
   expect(parseRunSpec({ to: ":1" }).thresholds.maxFailed).toBeUndefined();
 });

@@ -1,4 +1,4 @@
-// Tests the error for a port that cannot be listened on: it names the owner, even if `ss -ltn` shows nothing.
+// Tests the error for a port on which the server cannot listen: it names the owner, even if `ss -ltn` shows nothing.
 import { writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { SocketAddress } from "../../src/linux/syscalls/sockaddr.js";

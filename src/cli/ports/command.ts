@@ -11,7 +11,7 @@ const EXAMPLES = `
 Examples:
   fourtuple ports :7777                        who shares port 7777
   fourtuple ports :7777 --map ports.svg        draw each address's 256 x 256 ports
-  fourtuple ports --pressure --fail-above 80   exit 1 if any destination is above 80 %
+  fourtuple ports --pressure --fail-above 80   exit 1 if any destination is above 80%
   fourtuple ports --pid 4711 -ltnp             listeners in a container, with their processes`;
 
 const TOP = 10;

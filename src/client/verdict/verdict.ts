@@ -47,9 +47,9 @@ export function missPhrases(misses: readonly Miss[] = []): string[] {
   );
 }
 
-/** Formats a percentage without rounding a small share to 0 % or an incomplete one to 100 %. */
+/** Formats a percentage without rounding a small share to 0% or an incomplete one to 100%. */
 function percent(count: number, of: number): string {
   const share = (count / of) * 100;
-  if (count < of && share > 99) return "over 99 %";
-  return share < 1 ? "under 1 %" : `${share.toFixed(0)} %`;
+  if (count < of && share > 99) return "over 99%";
+  return share < 1 ? "under 1%" : `${share.toFixed(0)}%`;
 }

@@ -72,7 +72,7 @@ export const changing65535: Experiment = {
       setup: `${isPartly ? "the range belongs to the whole machine here and stays unchanged; " : "the range is set only on the client's host; "}descriptors: one table for all connections (--one-table), as in ordinary programs`,
       commands: [...commands, END_BY_HAND],
       prediction:
-        "each run stops where `fourtuple doctor` predicts, within 2 %, and names that limit; a load that fits the widened range reaches its target",
+        "each run stops where `fourtuple doctor` predicts, within 2%, and names that limit; a load that fits the widened range reaches its target",
       observed: rows
         .map(
           ({ setting, requested, predicted, reached }) =>

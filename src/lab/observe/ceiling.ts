@@ -61,7 +61,7 @@ function measured({ bytesPerConnection, cpuSecondsPerMessage, wireBytesPerMessag
   const bits = wireBytesPerMessage && (wireBytesPerMessage * 8) / HEARTBEAT_SECONDS;
   return [
     [`${room.bound} memory, from the fit`, share(roomAboveFloor(room), bytesPerConnection)],
-    [`CPU (${cores} × 100 %) with ${heartbeat}`, share(cores * HEARTBEAT_SECONDS, cpuSecondsPerMessage)],
+    [`CPU (${cores} × 100%) with ${heartbeat}`, share(cores * HEARTBEAT_SECONDS, cpuSecondsPerMessage)],
     [`bandwidth (${speed.name}) with ${heartbeat}`, share(speed.bitsPerSec, bits)],
   ] as const;
 }

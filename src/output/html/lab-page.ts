@@ -121,7 +121,7 @@ function busyText(load: HostLoad | undefined): string | undefined {
 
 function loadText(load: HostLoad | undefined): string | undefined {
   if (load === undefined) return undefined;
-  return `${Math.round(load.othersShare * 100)} % of the CPU during the lab, ${Math.round(load.stealShare * 100)} % taken by the hypervisor (steal)`;
+  return `${Math.round(load.othersShare * 100)}% of the CPU during the lab, ${Math.round(load.stealShare * 100)}% taken by the hypervisor (steal)`;
 }
 
 function host({ host, testbed, engine, command, startedAt, elapsedMs, hostLoad }: LabResult): Markup {

@@ -119,7 +119,7 @@ function describeHeldBack({ rampShares, rampMs }: ConnectResult): string | undef
   ] as const;
   const told = causes.filter(([share]) => share >= WORTH_TELLING).sort(([a], [b]) => b - a);
   if (told.length === 0) return undefined;
-  return told.map(([share, cause]) => `${cause} for ${Math.round(share * 100)} % of the ramp`).join(", ");
+  return told.map(([share, cause]) => `${cause} for ${Math.round(share * 100)}% of the ramp`).join(", ");
 }
 
 function describeUserMemory(result: ConnectResult): string | undefined {

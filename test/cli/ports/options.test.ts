@@ -92,9 +92,9 @@ describe("--pressure", () => {
 
   it.each([[], ["--json"], ["--metrics"]])("--fail-above sets the exit code %s", async (...more) => {
     const { at } = await connected(3);
-    // Three of 28,232 ports are 0.01 %.
+    // Three of 28,232 ports are 0.01%.
     const above = await runCli(["ports", at, "--pressure", "--fail-above", "0.001", ...more]);
-    expect(above.stderr).toMatch(new RegExp(`^above 0\\.0 %: .* → ${at} at 0\\.0 %\n$`));
+    expect(above.stderr).toMatch(new RegExp(`^above 0\\.0%: .* → ${at} at 0\\.0%\n$`));
     expect(above.code).toBe(1);
     const below = await runCli(["ports", at, "--pressure", "--fail-above", "80%", ...more]);
     expect(below).toMatchObject({ code: 0, stderr: "" });
@@ -106,7 +106,7 @@ describe("--pressure", () => {
       ["--pressure", "--fail-above", "high"],
       /--fail-above "high" is not valid\n {2}fix: /,
     ],
-    ["more than 100 %", ["--pressure", "--fail-above", "101"], /--fail-above "101" is not valid\n {2}fix: /],
+    ["more than 100%", ["--pressure", "--fail-above", "101"], /--fail-above "101" is not valid\n {2}fix: /],
     ["a threshold without --pressure", ["--fail-above", "80"], /--fail-above requires --pressure\n {2}fix: /],
     ["metrics with --json", ["--metrics", "--json"], /cannot be used with option/],
   ])("rejects %s", async (_, args, pattern) => {

@@ -54,10 +54,10 @@ describe("fourtuple ports host:port", () => {
     expect(code).toBe(0);
   });
 
-  it("says that a port is only listened on, with its accept queue", async () => {
+  it("says that a port has only a listener, with its accept queue", async () => {
     const { at, ip, port } = await startForeignServer();
     expect((await runCli(["ports", at])).stdout).toContain(
-      `local port ${port} of ${ip} is listened on; it has no ESTABLISHED connection`,
+      `local port ${port} of ${ip} has a listener but no ESTABLISHED connection`,
     );
   });
 

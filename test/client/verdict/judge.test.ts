@@ -47,7 +47,7 @@ it("each kind of miss has its own text, with its numbers", () => {
     "1,200 not accepted by the server",
     "1,200 not greeted",
     "1,200 of 4,000 messages due but never sent",
-    "1,200 of 4,000 messages unanswered (30 %)",
+    "1,200 of 4,000 messages unanswered (30%)",
     "1,200 of 4,000 deliveries lost",
     "1,200 of 4,000 responses with status 4xx or 5xx",
     "1,200 failed or lost (at most 4,000 allowed)",
@@ -57,14 +57,14 @@ it("each kind of miss has its own text, with its numbers", () => {
 });
 
 it.each([
-  [1, 1000, "under 1 %"],
-  [9, 1000, "under 1 %"],
-  [10, 1000, "1 %"],
-  [500, 1000, "50 %"],
-  [990, 1000, "99 %"],
-  [991, 1000, "over 99 %"],
-  [999, 1000, "over 99 %"],
-  [1000, 1000, "100 %"],
+  [1, 1000, "under 1%"],
+  [9, 1000, "under 1%"],
+  [10, 1000, "1%"],
+  [500, 1000, "50%"],
+  [990, 1000, "99%"],
+  [991, 1000, "over 99%"],
+  [999, 1000, "over 99%"],
+  [1000, 1000, "100%"],
 ])("%i of %i unanswered are %s", (count, of, share) => {
   expect(missPhrases([{ kind: "unanswered", count, of }])[0]).toContain(`(${share})`);
 });

@@ -30,7 +30,7 @@ describe("allowed failures", () => {
     expect(allowedFailures(given, 2000)).toBe(allowed);
   });
 
-  it("are not affected by binary fractions: 0.7 % of 1,000 are 7", () => {
+  it("are not affected by binary fractions: 0.7% of 1,000 are 7", () => {
     expect(allowedFailures("0.7%", 1000)).toBe(7);
   });
 

@@ -10,7 +10,7 @@ import { acceptAll, close, connectRaw, listenRaw } from "../../support/raw-socke
 import { until } from "../../support/until.js";
 
 const EADDRNOTAVAIL = 99;
-/** 40000-40099, of which ten are reserved and one is listened on. */
+/** 40000-40099, of which ten are reserved and one has a listener. */
 const CAPACITY = 89;
 
 /** Changes a setting of the test's own namespace, which disappears with the test. */
@@ -38,7 +38,7 @@ describe.skipIf(!canMakeNamespaces())("pressure", () => {
       if (marked === 1) marks.push(inUse);
     }
     expect(connectRaw("127.0.0.1", 1001)).toBe(-EADDRNOTAVAIL);
-    // 71 of 89 is 79.8 %, 72 is 80.9 %.
+    // 71 of 89 is 79.8%, 72 is 80.9%.
     expect([marks[0], marks.length]).toEqual([72, CAPACITY - 71]);
     expect(await pressure()).toMatchObject({
       portRange: { first: 40_000, last: 40_099 },

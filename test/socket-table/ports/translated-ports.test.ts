@@ -67,8 +67,8 @@ describe.skipIf(!canTranslate)("source ports of NAT", () => {
     const net = network('oifname "out0" meta l4proto tcp masquerade to :40000-40039');
     await hold(net, 60, "10.77.0.1", 40);
     const { code, stdout } = await ports(net.router, "--pressure");
-    expect(stdout).toMatch(/^1 NAT destination uses more than 80 % of the source ports/);
-    expect(stdout).toMatch(/10\.77\.0\.254 → 10\.77\.0\.1:7777 +40 +0 +40 +0 +100 %/);
+    expect(stdout).toMatch(/^1 NAT destination uses more than 80% of the source ports/);
+    expect(stdout).toMatch(/10\.77\.0\.254 → 10\.77\.0\.1:7777 +40 +0 +40 +0 +100%/);
     expect(stdout).toContain("ports 40000-40039: masquerade to :40000-40039");
     expect(code).toBe(0);
     expect((await ports(net.router, "--pressure", "--fail-above", "80")).code).toBe(1);

@@ -63,7 +63,7 @@ export function describeOpening(transportCase: TransportCase): void {
     });
   });
 
-  it("skips a port that is listened on, and a 4-tuple that exists", async () => {
+  it("skips a port that has a listener, and a 4-tuple that exists", async () => {
     const { listener, list, from, tuples, to } = target(3);
     listenRaw(from, tuples[0]!.port);
     const earlier = connectRaw(to.ip, to.port, { ip: from, port: tuples[1]!.port });

@@ -101,7 +101,7 @@ function lesser(target: PortName, local: SocketTable, remote: SocketTable, filte
     const kind = kindOf(`TCP ${noun(count)} of this host`, filter);
     return `${formatCount(count)} ${kind} ${count === 1 ? "has" : "have"} ${portLabel(target)} at one end`;
   }
-  if (isListened) return listenedOn(target, local);
+  if (isListened) return listenersOnly(target, local);
   if (remote.outgoing > 0) return `${plural(remote.outgoing, "socket")} ${leadTo(remote.outgoing, target, remote)}`;
   if (local.sockets > 0)
     return `${plural(local.sockets, "socket")} with ${localPort(target)}, and nothing listens on it`;
@@ -116,10 +116,10 @@ function leadTo(count: number, target: PortName, remote: SocketTable): string {
   return `${count === 1 ? "leads" : "lead"} to ${to}${from}; each uses a local port`;
 }
 
-function listenedOn(target: PortName, { listeners }: SocketTable): string {
+function listenersOnly(target: PortName, { listeners }: SocketTable): string {
   const open = new Set(listeners.map(({ port }) => port)).size;
-  if (!isRange(target.port)) return `${localPort(target)} is listened on; it has no ESTABLISHED connection`;
-  return `${open} of ${localPort(target)} ${open === 1 ? "is" : "are"} listened on, without an ESTABLISHED connection`;
+  if (!isRange(target.port)) return `${localPort(target)} has a listener but no ESTABLISHED connection`;
+  return `${open} of ${localPort(target)} ${open === 1 ? "has" : "have"} a listener but no ESTABLISHED connection`;
 }
 
 function localPort({ ip, port }: Pick<PortName, "ip" | "port">): string {

@@ -32,7 +32,7 @@ export function pressureText(of: Pressure, top: number, paint: Paint): string {
     `${verdict(pressure, paint)}: ${plural(outgoing, "socket")} opened from here to ${pairs}`,
     paint(
       "dim",
-      `ip_local_port_range ${range}: ${formatCount(kernelCapacity)} available per pair (${formatCount(reservedPorts)} reserved, ${formatCount(listeningPorts)} listened on)`,
+      `ip_local_port_range ${range}: ${formatCount(kernelCapacity)} available per pair (${formatCount(reservedPorts)} reserved, ${formatCount(listeningPorts)} with a listener)`,
     ),
     ...pressureTable(pressure, top, paint),
     ...boundLines(bound ?? [], top, paint),
@@ -68,9 +68,9 @@ function verdict({ marked: destinations, bound = [], translated }: Pressure, pai
     pools > 0 ? `${plural(pools, "pool")} of bound ports` : undefined,
     behindNat > 0 ? `${plural(behindNat, "NAT destination")}` : undefined,
   ].filter((part) => part !== undefined);
-  if (full.length === 0) return paint("good", "no destination uses more than 80 % of its source ports");
+  if (full.length === 0) return paint("good", "no destination uses more than 80% of its source ports");
   const uses = destinations + pools + behindNat === 1 ? "uses" : "use";
-  return paint("bad", `${full.join(" and ")} ${uses} more than 80 % of the source ports`);
+  return paint("bad", `${full.join(" and ")} ${uses} more than 80% of the source ports`);
 }
 
 const SHARE_HEADER = ["in use", "TIME_WAIT", "of", "free", "share"];
@@ -150,5 +150,5 @@ function marked(lines: readonly string[], rows: readonly { readonly isMarked: bo
 }
 
 function percent({ share }: { readonly share: number }): string {
-  return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
+  return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)}%`;
 }

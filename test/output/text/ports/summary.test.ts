@@ -106,10 +106,10 @@ describe("portText()", () => {
     );
   });
 
-  it("says if a port is only listened on, or no longer listened on", () => {
+  it("says if a port has only a listener, or no listener any more", () => {
     const idle = { ...EMPTY, sockets: 1, byState: { LISTEN: 1 }, listeners: [LISTENER] };
     expect(firstLine(portText(PORT, { local: idle, remote: EMPTY }, TOP))).toBe(
-      "local port 7777 is listened on; it has no ESTABLISHED connection",
+      "local port 7777 has a listener but no ESTABLISHED connection",
     );
     const left = { ...EMPTY, sockets: 2, byState: { TIME_WAIT: 2 } };
     expect(firstLine(portText(PORT, { local: left, remote: EMPTY }, TOP))).toBe(
@@ -234,7 +234,7 @@ describe("listenerTable()", () => {
 });
 
 describe("pressureText()", () => {
-  it("marks destinations above 80 %", () => {
+  it("marks destinations above 80%", () => {
     const pressure: Pressure = {
       ...EMPTY,
       kind: "pressure",
@@ -262,8 +262,8 @@ describe("pressureText()", () => {
       ],
     };
     const text = pressureText(pressure, 10, (tone, words) => (tone === "bad" ? `!${words}` : words));
-    expect(text).toMatch(/^!1 destination uses more than 80 % of the source ports: /);
-    expect(text).toMatch(/^! +10\.0\.0\.8 → 10\.0\.0\.9:443 +28,000 +9,000 +28,231 +231 +99 %$/m);
+    expect(text).toMatch(/^!1 destination uses more than 80% of the source ports: /);
+    expect(text).toMatch(/^! +10\.0\.0\.8 → 10\.0\.0\.9:443 +28,000 +9,000 +28,231 +231 +99%$/m);
   });
 });
 
