@@ -230,8 +230,8 @@ export interface PeerAddress {
 /** Additional events for a server. */
 export interface ServerHandler extends TransportHandler {
   /**
-   * ACCEPTED: the role greets the connection with send() or rejects it with close(). Its state is OPENED, or RESTING after
-   * a PROXY header.
+   * ACCEPTED: the role greets the connection with send() or rejects it with close(). Its state is OPENED, or RESTING
+   * after a PROXY header.
    */
   accepted(slot: number): void;
 

@@ -1,4 +1,4 @@
-// Timeouts of the handshakes of accepted connections. All have the same time limit, so they are late in the order in
+// Timeouts for the handshakes of accepted connections. All have the same time limit, so they expire in the order in
 // which they started.
 import { grown } from "../protocols/columns.js";
 import { SlotQueue } from "./slot-queue.js";

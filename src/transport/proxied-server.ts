@@ -1,5 +1,5 @@
 // Reads the PROXY protocol header of each connection of a server, below TLS and every protocol. The transport or role
-// above accepts a connection once its header is complete, and then learns of the client that the header names.
+// above sees a connection as accepted once its header is complete, along with the client that the header names.
 import { ETIMEDOUT } from "../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
 import { grown } from "../protocols/columns.js";
@@ -13,7 +13,7 @@ import { SLOT } from "./slot-state.js";
 /** Events of headers, reported to the role from within turn(). */
 export interface ProxyEvents {
   /**
-   * A connection was accepted, and its header is outstanding.
+   * A connection was accepted, and its header has not arrived yet.
    * @returns false to close it
    */
   arrived(): boolean;
@@ -35,7 +35,7 @@ export interface ProxyEvents {
 
 export interface Proxied {
   readonly events: ProxyEvents;
-  /** Headers that take longer fail. */
+  /** Timeout of the header. */
   readonly timeoutMs: number;
 }
 
@@ -46,7 +46,7 @@ export class ProxiedServer implements ServerTransport, ServerHandler, Handshakes
   private readonly reader = new ProxyReader();
   private readonly deadlines: Deadlines;
   private below!: ServerTransport;
-  /** 1 for each connection whose header is incomplete. For the layers above, these slots are FREE. */
+  /** By slot: 1 if its header is incomplete. To the layers above, these slots are FREE. */
   private waits = new Uint8Array(1024);
   /** Connection being accepted. */
   private slot = 0;

@@ -1,5 +1,5 @@
-// The ends of a client's connections: a connection's slot is the number of its 4-tuple, so that no table is needed.
-// Only once a 4-tuple is used again, or a closed connection lingers, is there a table of both.
+// The ends of a client's connections. A connection's slot is the number of its 4-tuple, so no table is needed. Only
+// when a 4-tuple is reused, or a closed connection lingers, does a table map one to the other.
 import type { ConnectionAddresses } from "../contract.js";
 import { IdTable } from "./id-table.js";
 import { type Connections, TCP } from "./tcp/connections.js";
@@ -11,7 +11,7 @@ const NOTHING = -1;
 export class ClientEndpoints extends IdTable implements Endpoints {
   readonly family: 4 | 6;
   private readonly tuples: Tuples;
-  /** The number of each connection's tuple; empty while it is the connection's own. */
+  /** Tuple number of each connection; empty while it equals the connection's number. */
   private numbers = new Int32Array(0);
   private connections!: Connections;
 
@@ -39,7 +39,7 @@ export class ClientEndpoints extends IdTable implements Endpoints {
     return UNKNOWN;
   }
 
-  /** Gives connection `id` a tuple that has no holder. */
+  /** Gives connection `id` a tuple that no connection has. */
   assign(id: number, number: number): void {
     if (this.numbers.length === 0) {
       if (id === number) return;
@@ -50,7 +50,7 @@ export class ClientEndpoints extends IdTable implements Endpoints {
     this.add(id);
   }
 
-  /** Notes that connection `id` has no tuple. */
+  /** Records that connection `id` has no tuple. */
   assignNone(id: number): void {
     if (this.numbers.length === 0) this.beginNumbers(id);
     if (id >= this.numbers.length) this.lengthen(id);
@@ -103,7 +103,10 @@ export class ClientEndpoints extends IdTable implements Endpoints {
     return this.numbers.length === 0 ? id : this.numbers[id]!;
   }
 
-  /** Fills the table with the connections that exist, except `newcomer`. @param also one whose place is already empty */
+  /**
+   * Fills the table with all existing connections except `newcomer`.
+   * @param also another connection, whose place is already empty
+   */
   private beginNumbers(newcomer: number, also = NOTHING): void {
     const { connections } = this;
     this.numbers = new Int32Array(Math.max(connections.flags.length, newcomer + 1)).fill(NOTHING);

@@ -1,4 +1,4 @@
-// Client transport in user space: opens connections from its TupleSource, whose tuples it knows by number.
+// Client transport in user space: opens connections from its TupleSource, and identifies tuples by number.
 import { EADDRNOTAVAIL } from "../../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { STEP } from "../../util/steps.js";
@@ -18,7 +18,7 @@ export type PacketClientOptions = Pick<
   "tuples" | "handler" | "budget" | "slots" | "endsGreeted"
 > & {
   readonly device: PacketDevice;
-  /** The tuples that TupleSource.take() returns the numbers of. */
+  /** Tuples, indexed by the numbers that TupleSource.take() returns. */
   readonly plan: PacketTuples;
 };
 
@@ -104,7 +104,7 @@ export class PacketClient extends PacketTransport implements ClientTransport {
     }
   }
 
-  /** Whether no connection has the tuple. One in TIME_WAIT gives it up, as with tcp_tw_reuse. */
+  /** Returns whether no connection has the tuple. A connection in TIME_WAIT gives it up, as with tcp_tw_reuse. */
   private isFree(number: number): boolean {
     const holder = this.ends.holder(number);
     if (holder === UNKNOWN) return true;

@@ -1,5 +1,5 @@
-// An open-addressing hash table of connection numbers in a typed array, 4 bytes per entry at a load of at most a half.
-// Keys are kept by the subclass, by connection number.
+// Open-addressing hash table of connection numbers in a typed array: 4 bytes per entry, at most half full. The subclass
+// stores the keys by connection number.
 
 const FIRST = 64;
 
@@ -34,7 +34,7 @@ export abstract class IdTable {
     table[gap] = 0;
   }
 
-  /** Replaces a connection's number. Its key must be known under both. */
+  /** Replaces a connection's number. The subclass must know its key under both numbers. */
   protected replace(from: number, to: number): void {
     this.table[this.position(from)] = to + 1;
   }

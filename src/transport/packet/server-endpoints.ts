@@ -10,7 +10,7 @@ import { type Endpoints, UNKNOWN } from "./tcp/endpoints.js";
 import type { Segment } from "./tcp/segment.js";
 import { get32, put32, sumOf } from "./tcp/segment.js";
 
-/** The addresses and the port that a server listens on. The range does not cross a multiple of 2^32. */
+/** Addresses and port that a server listens on. The range does not cross a multiple of 2^32. */
 export interface PacketListener {
   readonly addresses: AddressRange;
   readonly port: number;
@@ -24,7 +24,7 @@ export class ServerEndpoints extends IdTable implements Endpoints {
   private readonly first: Uint8Array;
   private readonly firstLow: number;
   private readonly secret = randomBytes(4).readUInt32LE();
-  /** By connection: address and port of the peer, and the offset of our address in the range. */
+  /** By connection: address and port of the peer, and the offset of the local address in the range. */
   private remotes = new Uint32Array(0);
   private ports = new Uint16Array(0);
   private offsets = new Uint32Array(0);
@@ -39,12 +39,12 @@ export class ServerEndpoints extends IdTable implements Endpoints {
     this.firstLow = get32(first.bytes, first.bytes.length - 4);
   }
 
-  /** Whether a segment is for an address and port that are listened on. */
+  /** Returns whether a segment is for an address and port that the server listens on. */
   isFor({ bytes, destinationAt, destinationPort, family }: Segment): boolean {
     return family === this.family && destinationPort === this.listener.port && this.offsetOf(bytes, destinationAt) >= 0;
   }
 
-  /** Gives connection `id` the ends of a segment that has none. */
+  /** Gives connection `id` the ends of a segment that belongs to no connection. */
   assign(id: number, { bytes, sourceAt, destinationAt, sourcePort }: Segment): void {
     if (id >= this.ports.length) this.lengthen(id);
     for (let n = 0; n < this.words; n++) this.remotes[id * this.words + n] = get32(bytes, sourceAt + 4 * n);
@@ -110,7 +110,7 @@ export class ServerEndpoints extends IdTable implements Endpoints {
   }
 
   ended(id: number): void {
-    // No connection comes from port 0.
+    // No connection can come from port 0.
     if (id >= this.ports.length || this.ports[id] === 0) return;
     this.remove(id);
     this.ports[id] = 0;
@@ -126,7 +126,7 @@ export class ServerEndpoints extends IdTable implements Endpoints {
     return mixed(this.secret ^ port, offset);
   }
 
-  /** Returns which of our addresses is in `bytes`, or -1. */
+  /** Returns the index of the local address in `bytes`, or -1. */
   private offsetOf(bytes: Uint8Array, at: number): number {
     const { first } = this;
     const lowAt = first.length - 4;

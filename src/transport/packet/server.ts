@@ -18,13 +18,13 @@ export type PacketServerOptions = Pick<ServerTransportOptions, "handler" | "budg
 export class PacketServer extends PacketTransport implements ServerTransport {
   accepts = true;
   namesPeers = false;
-  /** No descriptor table limits the number of connections. */
+  /** True: no descriptor table limits the number of connections. */
   readonly isFilling = false;
   private readonly server: ServerHandler;
   private readonly ends: ServerEndpoints;
   private readonly acceptsAtOnce: number;
   private readonly backlog: number;
-  /** ESTABLISHED connections that the role does not know. */
+  /** ESTABLISHED connections that have not been reported to the role. */
   private readonly acceptQueue = new SlotQueue();
   /** Number of connections in the handshake or in the accept queue. */
   private pending = 0;
@@ -84,7 +84,7 @@ export class PacketServer extends PacketTransport implements ServerTransport {
     const { connections } = this.stack;
     for (let left = this.acceptsAtOnce; this.accepts && left > 0 && this.acceptQueue.length > 0; ) {
       const slot = this.acceptQueue.shift();
-      // Its peer may have reset it, and the slot may be another's.
+      // The peer may have reset it, and the slot may belong to another connection.
       if (!connections.has(slot, UNACCEPTED)) continue;
       left--;
       this.pending--;
@@ -95,7 +95,7 @@ export class PacketServer extends PacketTransport implements ServerTransport {
     }
   }
 
-  /** Whether the role does not know the connection. */
+  /** Whether the connection has not been reported to the role. */
   private isUnknown(slot: number): boolean {
     const { connections } = this.stack;
     return connections.has(slot, UNACCEPTED) || connections.state(slot) === TCP.synReceived;

@@ -1,4 +1,4 @@
-// Base class of both transports in user space: runs turns, and stands between the stack's events and the role.
+// Base class of both transports in user space: runs turns, and passes the stack's events on to the role.
 import { EPIPE } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { STEP } from "../../util/steps.js";
@@ -16,14 +16,14 @@ import { Stack } from "./tcp/stack.js";
 import type { StackEvents } from "./tcp/tcp-state.js";
 import { TurnShares } from "./turn-shares.js";
 
-/** Packets handled in one turn. */
+/** Maximum number of packets per turn. */
 const PACKETS_AT_ONCE = 512;
-/** Connections ended between two looks at whether to stop. */
+/** Number of connections ended between abort checks. */
 const ENDED_AT_ONCE = 1024;
 /** Time for peers to acknowledge the last bytes when everything is closed with FIN. */
 const LAST_WORDS_MS = 2000;
 const LAST_WORDS_WAIT_MS = 5;
-/** Window below which a peer is told that there is room again. */
+/** If the announced window was smaller than this, the peer is told when there is room again. */
 const SMALL_WINDOW = 32 * 1024;
 
 export interface PacketTransportOptions {
@@ -119,7 +119,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
       const state = connections.state(slot);
       if (state === TCP.closed) continue;
       if (!resets) closeSlot(this.stack, slot);
-      // Quicker than forgetting each connection: nothing is left of any of them anyway.
+      // Drop everything at once, which is faster than freeing each connection.
       else if (state !== TCP.synSent) sendControl(this.stack, slot, FLAG.rst | FLAG.ack);
     }
     if (!resets) this.waitForLastWords(isAborted);
@@ -131,7 +131,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
     this.device.close();
   }
 
-  // The stack's events.
+  // Events from the stack.
 
   abstract established(slot: number): void;
   abstract arriving(): number;
@@ -145,7 +145,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
   }
 
   queued(slot: number): void {
-    // Otherwise it continues once the connection can send again.
+    // Otherwise, reading continues once the connection can send again.
     if (this.canRead(slot) || this.isHeld) this.leftovers.push(slot);
   }
 
@@ -170,7 +170,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
   failed(slot: number, errno: number): void {
     const { connections } = this.stack;
     const wasOpen = connections.state(slot) >= TCP.established;
-    // What arrived before a reset can still be read.
+    // Data that arrived before a reset can still be read.
     while (wasOpen && this.hasUnread(slot) && this.canRead(slot) && this.readUnread(slot) > 0);
     if (connections.state(slot) === TCP.closed) return;
     if (!this.isMuted) this.report(slot, wasOpen ? STEP.hold : STEP.connect, errno);
@@ -189,19 +189,19 @@ export abstract class PacketTransport implements Transport, StackEvents {
   }
 
   protected finishTurn(): void {
-    // Only clients report failures of their own, and only servers accept.
+    // Only clients report failures to connect, and only servers accept.
   }
 
   protected deliver(slot: number, buffer: NativeBuffer, offset: number, length: number): number {
     return this.handler.received(slot, buffer, offset, length);
   }
 
-  /** Whether the role takes data of this connection now. */
+  /** Whether the role currently accepts this connection's data. */
   protected canRead(slot: number): boolean {
     return !this.isHeld && !this.isMuted && (this.readsUnsent || !this.stack.connections.has(slot, BLOCKED));
   }
 
-  /** Reads what has waited in the next turn. */
+  /** Reads waiting data in the next turn. */
   protected goOnLater(slot: number): void {
     if (this.hasUnread(slot)) this.leftovers.push(slot);
   }
@@ -220,7 +220,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
       // The slot may since have been closed or reused.
       while (this.hasUnread(slot) && this.canRead(slot)) {
         if (this.readUnread(slot) === 0) {
-          // Unless it has to wait for the peer to read, it continues in the next turn.
+          // Unless the connection has to wait for its peer to read, it continues in the next turn.
           if (this.hasUnread(slot) && !(this.peeks && this.stack.connections.has(slot, BLOCKED))) leftovers.push(slot);
           break;
         }
@@ -228,7 +228,10 @@ export abstract class PacketTransport implements Transport, StackEvents {
     }
   }
 
-  /** Reports bytes that have waited, and the FIN after them. @returns number of bytes; 0 if there is nothing to do */
+  /**
+   * Reports bytes that have waited, and the FIN after them.
+   * @returns number of bytes; 0 if there is nothing to do
+   */
   private readUnread(slot: number): number {
     const { records, connections } = this.stack;
     const record = records.of(slot);
@@ -252,7 +255,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
     return used;
   }
 
-  /** Runs the stack until everything is acknowledged, for a limited time. */
+  /** Runs the stack until everything has been acknowledged, with a time limit. */
   private waitForLastWords(isAborted: () => boolean): void {
     const { stack, device } = this;
     const endMs = performance.now() + LAST_WORDS_MS;
@@ -276,7 +279,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
   }
 }
 
-/** Whether our FIN, or data before it, is not acknowledged. */
+/** Whether this side's FIN, or data before it, has not been acknowledged. */
 function isUnderWay(state: number): boolean {
   return state === TCP.finWait1 || state === TCP.closing || state === TCP.lastAck;
 }

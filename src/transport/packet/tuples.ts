@@ -1,5 +1,5 @@
-// The 4-tuples of a client's worker as arithmetic: from a tuple's number to its addresses and ports, and back. They are
-// numbered like a plan's (planning/tuple-plan.ts): destinations vary fastest, then ports, then source addresses.
+// Computes the addresses and ports of a client worker's 4-tuples from their numbers, and back. Tuples are numbered as
+// in a plan (planning/tuple-plan.ts): destinations vary fastest, then ports, then source addresses.
 import { addToIp, type IpAddress } from "../../util/address.js";
 import type { AddressRange } from "../../util/address-range.js";
 import { get16, get32, put16, sumOf } from "./tcp/segment.js";
@@ -12,7 +12,7 @@ export interface PacketTuples {
   readonly destinations: readonly { readonly ip: IpAddress; readonly port: number }[];
 }
 
-/** Numbers above fit in an Int32Array, and tuples beyond are not used. */
+/** Maximum number of tuples. Numbers fit into an Int32Array, and further tuples are not used. */
 const MOST_TUPLES = 2 ** 30;
 
 export class Tuples {
@@ -55,7 +55,10 @@ export class Tuples {
     return number < this.count ? number : -1;
   }
 
-  /** Writes source and destination address. @returns their sum as 16-bit words */
+  /**
+   * Writes source and destination address.
+   * @returns their sum as 16-bit words
+   */
   writeAddresses(number: number, bytes: Uint8Array, at: number): number {
     const { addressBytes } = this;
     const destination = number % this.destinations.length;

@@ -1,5 +1,5 @@
-// How much each connection has received in this turn. The few connections that receive most share a small table, so
-// that no memory is needed per connection; one that loses its entry gets a new share.
+// Tracks how much each connection has received in this turn. The few busiest connections share a small table, so no
+// memory is needed per connection. A connection that loses its entry gets a new share.
 
 const ENTRIES = 1024;
 const NONE = -1;

@@ -1,7 +1,7 @@
-// The device below the stack, which takes and delivers IP packets. Packets to send are written in place.
+// Device below the stack, which sends and receives IP packets. Packets to send are written in place.
 import type { NativeBuffer } from "../../../linux/syscalls/libc.js";
 
-/** Takes packets. */
+/** Receives packets. */
 export interface PacketSink {
   /**
    * Handles a packet.
@@ -12,21 +12,26 @@ export interface PacketSink {
 }
 
 export interface PacketDevice {
-  /** Largest packet. */
+  /** Maximum size of a packet in bytes. */
   readonly mtu: number;
-  /** Whether packets are sent with the checksum of the pseudo header only; somebody else completes it. */
+  /** Whether packets leave with the checksum of the pseudo-header only, to be completed below. */
   readonly completesChecksums: boolean;
-  /** Memory of the packets to send. */
+  /** Memory for packets to send. */
   readonly tx: Uint8Array;
-  /** Returns where in `tx` to write a packet of at most `length` bytes. May send earlier ones first. */
+  /**
+   * Returns the offset in `tx` at which to write a packet of at most `length` bytes. May send earlier packets first.
+   */
   frame(length: number): number;
-  /** Sends the packet written at the place that frame() returned, with the next flush() or turn() at the latest. */
+  /** Sends the packet written at the offset that frame() returned, no later than with the next flush() or turn(). */
   push(at: number, length: number): void;
   /** Sends all packets pushed so far. */
   flush(): void;
   /** Waits for a packet or the wake-up descriptor, for at most `waitMs`. 0 does not wait. */
   wait(waitMs: number): void;
-  /** Passes on at most `max` packets that have arrived. @returns whether there may be more */
+  /**
+   * Delivers up to `max` packets that have arrived.
+   * @returns whether there may be more
+   */
   receive(sink: PacketSink, max: number): boolean;
   close(): void;
 }

@@ -1,16 +1,16 @@
-// Queues of bytes: what peers have not acknowledged, and what the role has not read. All queues of a worker share one
-// pool of small chunks, linked by number, so a queue takes as much memory as it has bytes.
+// Byte queues: bytes that peers have not acknowledged, and bytes that the role has not read. All queues of a worker
+// share one pool of small chunks, linked by number, so a queue takes memory only for the bytes it has.
 import { NativeBuffer } from "../../../linux/syscalls/libc.js";
 import { grown } from "./connections.js";
 
 const CHUNK_BYTES = 128;
 const CHUNK_SHIFT = 7;
 const FIRST_CHUNKS = 64;
-/** Number of chunks of all queues: 128 MiB. */
+/** Maximum number of chunks of all queues: 128 MiB. */
 const MOST_CHUNKS = 2 ** 20;
 const NONE = -1;
 
-/** The pool, and one queue per number. Queues of unused numbers must be empty. */
+/** The pool, and the queues by number. Queues of unused numbers must be empty. */
 export class ByteQueues {
   /** Number of bytes in each queue. */
   length = new Uint32Array(0);
@@ -33,17 +33,20 @@ export class ByteQueues {
     this.skipped = grown(this.skipped, new Uint8Array(count));
   }
 
-  /** Whether there is room for more bytes, at least a chunk. */
+  /** Whether there is room for at least another chunk of bytes. */
   get hasRoom(): boolean {
     return this.used < MOST_CHUNKS;
   }
 
-  /** Memory of the chunks, for ranges from view(). It is replaced as it grows, so do not keep it. */
+  /** Memory of the chunks, for ranges from view(). It is replaced when it grows, so do not store it. */
   get buffer(): NativeBuffer {
     return this.memory;
   }
 
-  /** Appends bytes. @returns number of bytes for which there was room */
+  /**
+   * Appends bytes.
+   * @returns number of bytes for which there was room
+   */
   append(queue: number, bytes: Uint8Array, offset: number, length: number): number {
     let left = length;
     let from = offset;

@@ -1,5 +1,5 @@
-// Ends connections with FIN or RST. A connection that the role has closed goes on
-// as an orphan until its peer has acknowledged everything.
+// Ends connections with FIN or RST. A connection that the role has closed lives on as an orphan until its peer has
+// acknowledged everything.
 import { ACK_DUE, BLOCKED, FIN_UNTOLD, RESTING, STATE, TCP } from "./connections.js";
 import { sendControl } from "./output.js";
 import { FLAG } from "./segment.js";

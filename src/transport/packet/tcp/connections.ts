@@ -1,8 +1,8 @@
-// The connections of a worker in typed arrays: 12 bytes each while nothing is under way. Whatever a connection needs
-// while it has unacknowledged or unread bytes, or a timer, is in a record (records.ts).
+// The connections of a worker in typed arrays: 12 bytes each while idle. What a connection needs in addition while it
+// has unacknowledged or unread bytes, or a timer, is in a record (records.ts).
 import { FreeSlots } from "../../kernel-epoll/free-slots.js";
 
-/** States of RFC 9293. `closed` is an unused place. */
+/** States of RFC 9293. `closed` marks an unused entry. */
 export const TCP = {
   closed: 0,
   synSent: 1,
@@ -16,7 +16,7 @@ export const TCP = {
   timeWait: 9,
 } as const;
 
-/** Bits of a connection's flags: the state, the shift of the peer's windows, and these. */
+/** Bits of a connection's flags, in addition to the state and the shift of the peer's windows. */
 export const STATE = 0xf;
 export const SHIFT_OFFSET = 4;
 export const SHIFT = 0xf << SHIFT_OFFSET;
@@ -26,13 +26,13 @@ export const RECORD = 1 << 8;
 export const RESTING = 1 << 9;
 /** send() accepted less than it was given; the role waits for sent(). */
 export const BLOCKED = 1 << 10;
-/** The peer is owed an ACK, which data sent in this turn may carry. */
+/** An ACK is due, which data sent in this turn may carry. */
 export const ACK_DUE = 1 << 11;
-/** The peer has sent a FIN, which the role does not know yet. */
+/** The peer has sent a FIN that has not been reported to the role yet. */
 export const FIN_UNTOLD = 1 << 12;
 /** Accepted by this stack, but not yet by the role. */
 export const UNACCEPTED = 1 << 13;
-/** The peer scales its windows, and so may we. */
+/** The peer supports window scaling, so this side may scale its windows. */
 export const SCALES = 1 << 14;
 
 /**
@@ -105,13 +105,13 @@ export class Connections {
     return slot;
   }
 
-  /** Frees a slot. It is taken again after the next recycle(). */
+  /** Frees a slot. It becomes available after the next recycle(). */
   give(slot: number): void {
     this.clear(slot);
     this.freeSlots.give(slot);
   }
 
-  /** Makes a connection's place unused, and keeps its number. */
+  /** Marks a connection's entry as unused, without freeing its number. */
   clear(id: number): void {
     this.flags[id] = TCP.closed;
   }
@@ -120,7 +120,10 @@ export class Connections {
     this.freeSlots.recycle();
   }
 
-  /** Moves a slot's connection out of the role's sight. The caller frees the slot. @returns its new number */
+  /**
+   * Turns a slot's connection into an orphan, which the role no longer sees. The caller frees the slot.
+   * @returns its new number
+   */
   orphan(slot: number): number {
     const id = this.freeOrphans.pop() ?? this.orphanEnd++;
     if (id >= this.flags.length) this.grow(Math.max(id + 1, this.orphanBase + (id + 1 - this.orphanBase) * 2));

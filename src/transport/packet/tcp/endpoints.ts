@@ -1,8 +1,8 @@
-// What the stack knows about the two ends of its connections: which connection a packet belongs to, and the addresses
-// of its answers. A client computes both from a connection's number; a server looks them up.
+// Interface to the ends of connections: finds the connection that a packet belongs to, and writes the addresses of its
+// packets. A client computes both from a connection's number; a server looks them up.
 import type { ConnectionAddresses } from "../../contract.js";
 
-/** Returned by find() if there is no such connection. */
+/** Result of find() if there is no such connection. */
 export const UNKNOWN = -1;
 
 export interface Endpoints {

@@ -10,11 +10,14 @@ import type { TcpState } from "./tcp-state.js";
 /** Retransmissions of a SYN and of a SYN-ACK, as in Linux: tcp_syn_retries, tcp_synack_retries. */
 const SYN_RETRIES = 6;
 const SYN_ACK_RETRIES = 5;
-/** What a peer accepts that announces nothing (RFC 9293, 3.7.1). */
+/** Segment size for a peer that announces none (RFC 9293, 3.7.1). */
 const DEFAULT_MSS = { 4: 536, 6: 1220 } as const;
 const LEAST_MSS = 64;
 
-/** Sends the SYN of connection `id`. @param key number that differs between 4-tuples */
+/**
+ * Sends the SYN of connection `id`.
+ * @param key number that differs between 4-tuples
+ */
 export function beginOpening(stack: TcpState, id: number, key: number): void {
   stack.connections.flags[id] = TCP.synSent;
   stack.connections.rcvNxt[id] = 0;
@@ -50,7 +53,8 @@ function noteSyn(stack: TcpState, id: number): void {
   connections.window[id] = segment.window;
   const shift = segment.windowShift;
   if (shift >= 0) connections.add(id, SCALES | (shift << SHIFT_OFFSET));
-  // All connections of a worker use the smallest size: their peers are seldom different, and smaller is never wrong.
+  // All connections of a worker use the smallest size announced: their peers seldom differ, and a smaller size is
+  // always correct.
   stack.limitSegments(Math.max(LEAST_MSS, segment.mss || DEFAULT_MSS[segment.family]));
 }
 
@@ -59,7 +63,7 @@ export function arrivedInSynSent(stack: TcpState, id: number, segment: Segment):
   const { connections, records, counters } = stack;
   const { flags } = segment;
   const record = records.of(id);
-  // Without a 4-tuple, nothing was sent.
+  // A connection without a 4-tuple has sent nothing.
   if (record < 0) return;
   const iss = records.sndUna[record]!;
   const isOurs = segment.ack === records.sndNxt[record];
@@ -99,7 +103,7 @@ export function arrivedInSynReceived(stack: TcpState, id: number, segment: Segme
     return;
   }
   if (flags & FLAG.syn && offset === -1 && !(flags & FLAG.ack)) {
-    // Our SYN-ACK was lost.
+    // The SYN-ACK was lost.
     sendSegment(stack, id, records.sndUna[record]!, FLAG.syn | FLAG.ack, 0, 0);
     return;
   }
@@ -128,7 +132,7 @@ function established(stack: TcpState, id: number, record: number): void {
   releaseIfIdle(stack, id);
 }
 
-/** The timer of a handshake has expired: sends the SYN or SYN-ACK again. */
+/** Handles an expired handshake timer: sends the SYN or SYN-ACK again. */
 export function repeatHandshake(stack: TcpState, id: number, record: number): void {
   const { connections, records, counters } = stack;
   const isOpening = connections.state(id) === TCP.synSent;

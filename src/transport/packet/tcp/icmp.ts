@@ -1,4 +1,4 @@
-// ICMP errors about our packets: they end a handshake, lower the segment size, or explain a later timeout.
+// Handles ICMP errors about sent packets: they end a handshake, lower the segment size, or explain a later timeout.
 import { ECONNREFUSED, EHOSTUNREACH, ENETUNREACH } from "../../../linux/syscalls/errno.js";
 import { STATE, TCP } from "./connections.js";
 import { UNKNOWN } from "./endpoints.js";
@@ -33,7 +33,7 @@ const V6: Readonly<Record<number, IcmpKind>> = {
   769: "time-exceeded",
   1025: "protocol",
 };
-/** Smallest MTU that is believed. */
+/** Smallest MTU that is accepted. */
 const LEAST_MTU = { 4: 552, 6: 1280 } as const;
 
 /** Handles an ICMP message. The packet that caused it follows at `payloadAt`. */
@@ -49,7 +49,7 @@ export function icmpArrived(stack: TcpState, segment: Segment): void {
   const remoteAt = sourceAt + (family === 4 ? 4 : 16);
   const id = endpoints.find(bytes, sourceAt, remoteAt, get16(bytes, tcpAt), get16(bytes, tcpAt + 2));
   const record = id === UNKNOWN ? -1 : records.of(id);
-  // Only a message about what is under way is believed (RFC 5927).
+  // Accept only messages about data in flight (RFC 5927).
   if (record < 0 || !isUnderWay(stack, record, get32(bytes, tcpAt + 4))) return;
   stack.icmp[ICMP_KINDS.indexOf(kind)]!++;
   if (kind === "too-big") {
@@ -67,7 +67,7 @@ function isUnderWay({ records }: TcpState, record: number, seq: number): boolean
   return ((seq - records.sndUna[record]!) | 0) >= 0 && ((seq - records.sndMax[record]!) | 0) < 0;
 }
 
-/** Returns the errno that Linux reports. */
+/** Returns the errno that Linux would report. */
 function errnoOf(kind: IcmpKind): number {
   if (kind === "net") return ENETUNREACH;
   return kind === "port" ? ECONNREFUSED : EHOSTUNREACH;

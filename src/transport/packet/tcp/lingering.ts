@@ -1,13 +1,13 @@
-// What follows a FIN: FIN_WAIT_2 and TIME_WAIT, which last a minute each.
+// The states after a FIN: FIN_WAIT_2 and TIME_WAIT, which last a minute each.
 import { STATE, TCP } from "./connections.js";
 import type { TcpState } from "./tcp-state.js";
 
 /** TIME_WAIT, and FIN_WAIT_2 of an orphan (tcp_fin_timeout). */
 const LINGER_MS = 60_000;
-/** Most connections in TIME_WAIT; those beyond are forgotten at once (tcp_max_tw_buckets). */
+/** Maximum number of connections in TIME_WAIT. Any others are dropped at once (tcp_max_tw_buckets). */
 const MOST_TIME_WAITS = 131_072;
 
-/** The peer has acknowledged our FIN. */
+/** Handles the acknowledgement of this side's FIN. */
 export function finAcknowledged(stack: TcpState, id: number): void {
   const { connections, records } = stack;
   const state = connections.flags[id]! & STATE;
@@ -19,7 +19,7 @@ export function finAcknowledged(stack: TcpState, id: number): void {
   }
 }
 
-/** Enters TIME_WAIT, or begins it anew. */
+/** Enters or restarts TIME_WAIT. */
 export function waitOut(stack: TcpState, id: number): void {
   const { connections, records } = stack;
   if (connections.state(id) !== TCP.timeWait) {

@@ -20,7 +20,7 @@ const DONT_FRAGMENT = 0x4000;
 const MAX_WINDOW = 0xffff;
 const WINDOW_BYTES = 0xffff;
 
-/** Returns how many more bytes a connection may be sent: the window that its segments announce. */
+/** Returns how many more bytes the peer may send: the window that the connection's segments announce. */
 export function receiveWindow({ records }: TcpState, id: number): number {
   const record = records.of(id);
   return record < 0 ? WINDOW_BYTES : Math.max(0, WINDOW_BYTES - records.unread.length[record]!);
@@ -33,7 +33,7 @@ export function sendControl(stack: TcpState, id: number, flags: number): void {
   sendSegment(stack, id, seq, flags, 0, 0);
 }
 
-/** Acknowledges at once. */
+/** Sends an ACK at once. */
 export function sendAck(stack: TcpState, id: number): void {
   sendControl(stack, id, FLAG.ack);
 }
@@ -41,7 +41,7 @@ export function sendAck(stack: TcpState, id: number): void {
 /**
  * Sends a segment of a connection.
  *
- * @param skip where its data begins in the connection's queue of unsent bytes
+ * @param skip offset of its data in the connection's send queue
  * @param length number of bytes
  */
 export function sendSegment(
@@ -85,7 +85,7 @@ export function refuse(stack: TcpState, segment: Segment): void {
   stack.counters.refused++;
 }
 
-/** Sends a segment back to where another came from. */
+/** Sends a segment to the sender of another. */
 export function answer(stack: TcpState, segment: Segment, seq: number, ack: number, flags: number): void {
   const { device } = stack;
   const { family, bytes: from, sourceAt, destinationAt } = segment;
@@ -105,7 +105,7 @@ export function answer(stack: TcpState, segment: Segment, seq: number, ack: numb
   finish(stack, at, sumOf(bytes, addressesAt, 2 * addressBytes), TCP_HEADER, flags, 0, 0, family);
 }
 
-/** Fills in the rest of the headers, with checksums, and hands the packet to the device. */
+/** Fills in the remaining headers and the checksums, and passes the packet to the device. */
 function finish(
   stack: TcpState,
   at: number,
@@ -124,7 +124,7 @@ function finish(
     const total = 20 + tcpBytes;
     put16(bytes, at, 0x4500);
     put16(bytes, at + 2, total);
-    // The identification may be 0, since the packet is never fragmented (RFC 6864).
+    // The identification may be 0, because the packet is never fragmented (RFC 6864).
     put32(bytes, at + 4, DONT_FRAGMENT);
     const word = (HOP_LIMIT << 8) | PROTOCOL.tcp;
     put16(bytes, at + 8, word);

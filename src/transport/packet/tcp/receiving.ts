@@ -1,5 +1,5 @@
-// Receiving on a synchronized connection (RFC 9293, 3.10.7.4). Data that arrives out of order is dropped and
-// acknowledged again, so that no memory is needed for it.
+// Receiving on a synchronized connection (RFC 9293, 3.10.7.4). Data that arrives out of order is dropped and answered
+// with a duplicate ACK, so that it needs no memory.
 import { ECONNRESET } from "../../../linux/syscalls/errno.js";
 import { FIN_UNTOLD, STATE, TCP } from "./connections.js";
 import { waitOut } from "./lingering.js";
@@ -18,19 +18,20 @@ export function segmentArrived(stack: TcpState, id: number, segment: Segment): v
   // At least one byte is in the window, or an empty segment is at its start.
   const isAcceptable = offset === 0 || (offset < 0 ? length > -offset : offset < window);
   if (flags & FLAG.rst) {
-    // RFC 5961: a reset elsewhere in the window is not believed, but answered.
+    // RFC 5961: a reset elsewhere in the window gets a challenge ACK.
     if (offset === 0) stack.fail(id, ECONNRESET);
     else if (isAcceptable) challenge(stack, id);
     return;
   }
   if (flags & FLAG.syn) {
-    // Our last ACK of the handshake was lost; or the peer has forgotten this connection, and the ACK makes it reset it.
+    // Either the last ACK of the handshake was lost, or the peer has lost this connection, and the ACK makes it send a
+    // reset.
     challenge(stack, id);
     return;
   }
   if (!(flags & FLAG.ack)) return;
   if (!isAcceptable && length === 0) {
-    // A keep-alive, or a probe of our window.
+    // This is a keep-alive, or a probe of this side's window.
     counters.probed++;
     sendAck(stack, id);
     return;
@@ -50,7 +51,7 @@ export function segmentArrived(stack: TcpState, id: number, segment: Segment): v
   } else accept(stack, id, segment, -offset, window);
 }
 
-/** Takes the segment's data from byte `skip`, and its FIN. */
+/** Processes the segment's data from byte `skip`, and its FIN. */
 function accept(stack: TcpState, id: number, segment: Segment, skip: number, window: number): void {
   const { connections, records } = stack;
   const state = connections.flags[id]! & STATE;
@@ -58,7 +59,7 @@ function accept(stack: TcpState, id: number, segment: Segment, skip: number, win
   const taken = records.unread.hasRoom ? Math.min(available, window) : 0;
   if (available > 0 && (state === TCP.established || state === TCP.finWait1 || state === TCP.finWait2)) {
     if (connections.isOrphan(id)) {
-      // Nobody will read it.
+      // Nobody will read this data.
       refuse(stack, segment);
       stack.forget(id);
       return;
@@ -67,7 +68,7 @@ function accept(stack: TcpState, id: number, segment: Segment, skip: number, win
     stack.oweAck(id);
     if (taken > 0) deliver(stack, id, segment, segment.payloadAt + skip, taken);
   } else stack.oweAck(id);
-  // Without all data before it, the FIN comes again.
+  // Data before the FIN is missing, so the peer will send the FIN again.
   if ((segment.flags & FLAG.fin) === 0 || taken < available) return;
   // The role may have closed the connection, which then has another number.
   const now = stack.connections.state(id) === TCP.closed ? stack.find() : id;
@@ -84,7 +85,7 @@ function deliver(stack: TcpState, id: number, segment: Segment, at: number, leng
   stack.events.queued(id);
 }
 
-/** All data before the peer's FIN has been received. */
+/** Handles the peer's FIN, once all data before it has been received. */
 function finArrived(stack: TcpState, id: number): void {
   const { connections, records } = stack;
   const state = connections.flags[id]! & STATE;
@@ -102,7 +103,7 @@ function finArrived(stack: TcpState, id: number): void {
   } else if (state === TCP.timeWait) waitOut(stack, id);
 }
 
-/** Acknowledges a segment that should not have come, at most so many times per turn (RFC 5961). */
+/** Sends a challenge ACK for an unacceptable segment, with a limit per turn (RFC 5961). */
 function challenge(stack: TcpState, id: number): void {
   if (stack.challengesLeft <= 0) return;
   stack.challengesLeft--;

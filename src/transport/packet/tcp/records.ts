@@ -1,5 +1,5 @@
-// Records: what a connection needs while it has a timer, unacknowledged bytes or unread ones. An idle connection has
-// none.
+// Records: state that a connection needs while it has a timer, or unacknowledged or unread bytes. An idle connection
+// has none.
 import { ByteQueues } from "./byte-queues.js";
 import { type Connections, grown, RECORD } from "./connections.js";
 import { Timers } from "./timers.js";
@@ -10,11 +10,11 @@ const NONE = -1;
 export const INITIAL_CWND = 10;
 const MOST_SEGMENTS = 0xffff;
 
-/** Per record, by its number. */
+/** State of each record, by its number. */
 export class Records {
   /** Number of the connection. */
   owner = new Int32Array(0);
-  /** SND.UNA, SND.NXT, and the highest SND.NXT so far: less is sent again after a timeout. */
+  /** SND.UNA, SND.NXT, and the highest SND.NXT so far, below which SND.NXT falls after a timeout. */
   sndUna = new Uint32Array(0);
   sndNxt = new Uint32Array(0);
   sndMax = new Uint32Array(0);
@@ -26,9 +26,9 @@ export class Records {
   ssthresh = new Uint16Array(0);
   /** Acknowledged segments since the window last grew by one. */
   credit = new Uint16Array(0);
-  /** SND.NXT when segments were last found missing; they are sent again until it is acknowledged. */
+  /** SND.NXT when a loss was last detected. Recovery lasts until it is acknowledged. */
   recover = new Uint32Array(0);
-  /** The sequence number whose acknowledgement is timed, and when it was sent; 0 if none is. */
+  /** Sequence number whose acknowledgement is being timed, and when it was sent; 0 if none is. */
   timedSeq = new Uint32Array(0);
   timedMs = new Uint32Array(0);
   /** errno of an ICMP message about the connection, which explains a timeout. */
@@ -54,7 +54,7 @@ export class Records {
     return connections.flags[id]! & RECORD ? connections.sndNxt[id]! : NONE;
   }
 
-  /** Returns the record of a connection, which is made if there is none. */
+  /** Returns the record of a connection, and creates it if there is none. */
   need(id: number): number {
     const { connections } = this;
     if (connections.flags[id]! & RECORD) return connections.sndNxt[id]!;
@@ -72,7 +72,7 @@ export class Records {
     return record;
   }
 
-  /** Frees the record of a connection. Its SND.NXT is kept. */
+  /** Frees the record of a connection, which retains its SND.NXT. */
   release(id: number): void {
     const { connections } = this;
     if ((connections.flags[id]! & RECORD) === 0) return;

@@ -1,5 +1,5 @@
 // The retransmission timeout from measured round trips (RFC 6298), with the constants of Linux. All connections of a
-// worker share one estimate: they lead to the same server, and most of them are too short-lived for one of their own.
+// worker share one estimate: they lead to the same server, and most are too short-lived for separate ones.
 
 const INITIAL_MS = 1000;
 const MIN_MS = 200;

@@ -1,8 +1,8 @@
-// IPv4, IPv6 and TCP headers in a buffer: reading a received segment, and the checksums of both directions.
+// IPv4, IPv6 and TCP headers in a buffer: parses received segments, and computes checksums in both directions.
 
 export const FLAG = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16 } as const;
 
-/** What a packet contains. */
+/** Results of reading a packet: what it contains. */
 export const PACKET = { tcp: 0, icmp: 1, other: 2, malformed: 3, badChecksum: 4 } as const;
 
 export const TCP_HEADER = 20;
@@ -33,7 +33,10 @@ export function put32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value;
 }
 
-/** Folds a sum of 16-bit words into 16 bits (RFC 1071). @param sum below 2^31 */
+/**
+ * Folds a sum of 16-bit words into 16 bits (RFC 1071).
+ * @param sum below 2^31
+ */
 export function fold(sum: number): number {
   const once = (sum & 0xffff) + (sum >>> 16);
   return (once & 0xffff) + (once >>> 16);
@@ -70,7 +73,7 @@ export class Segment {
   window = 0;
   payloadAt = 0;
   payloadLength = 0;
-  /** Offset and length of the transport's header and data, also for packets other than TCP. */
+  /** Offset and length of the transport header and data, set for any protocol. */
   private at = 0;
   private length = 0;
   private headerLength = 0;
@@ -78,7 +81,7 @@ export class Segment {
   /**
    * Reads a packet.
    *
-   * @param isTrusted whether somebody else has verified the TCP checksum, or it was never computed
+   * @param isTrusted whether the TCP checksum has been verified elsewhere, or was never computed
    * @returns one of PACKET
    */
   read(bytes: Uint8Array, at: number, length: number, isTrusted: boolean): number {
@@ -101,7 +104,7 @@ export class Segment {
     this.destinationAt = at + 16;
     this.at = at + header;
     this.length = total - header;
-    // Fragments: we send with DF and never announce more than fits.
+    // Drop fragments: this side sends with DF, and never announces a segment size that needs fragments.
     return (get16(bytes, at + 6) & 0x3fff) === 0 ? bytes[at + 9]! : 0xff;
   }
 
@@ -148,7 +151,7 @@ export class Segment {
     return PACKET.icmp;
   }
 
-  /** Returns the sum over pseudo header and data: 0xffff if the checksum is right. */
+  /** Returns the sum over pseudo-header and data: 0xffff if the checksum is correct. */
   private checksum(protocol: number): number {
     const { bytes, sourceAt, at, length } = this;
     // The two addresses are adjacent.
@@ -161,7 +164,7 @@ export class Segment {
     return get16(this.bytes, this.at);
   }
 
-  /** Returns the last word of an ICMP message's header: the MTU, where there is one. */
+  /** Returns the last word of an ICMP message's header, which is the MTU in messages that have one. */
   get icmpMtu(): number {
     return this.family === 4 ? get16(this.bytes, this.at + 6) : get32(this.bytes, this.at + 4);
   }
@@ -197,7 +200,10 @@ export class Segment {
   }
 }
 
-/** Writes the options of a SYN: the maximum segment size and, if `hasScale`, a window shift of 0. @returns their length */
+/**
+ * Writes the options of a SYN: the maximum segment size and, if `hasScale`, a window shift of 0.
+ * @returns their length
+ */
 export function writeSynOptions(bytes: Uint8Array, at: number, mss: number, hasScale: boolean): number {
   put32(bytes, at, (OPTION.mss << 24) | (4 << 16) | mss);
   if (!hasScale) return 4;

@@ -7,19 +7,19 @@ import { sendSegment } from "./output.js";
 import { FLAG, type Segment } from "./segment.js";
 import type { TcpState } from "./tcp-state.js";
 
-/** Number of bytes that a connection's queue holds. */
+/** Maximum number of bytes in a connection's send queue. */
 const QUEUE_BYTES = 64 * 1024;
 const MOST_SEGMENTS = 0xffff;
-/** Duplicate acknowledgements that show that a segment is missing. */
+/** Number of duplicate ACKs after which a segment counts as lost. */
 const DUPLICATES = 3;
-/** Attempts before a connection fails, as in Linux: tcp_retries2, tcp_orphan_retries. */
+/** Number of attempts before a connection fails, as in Linux: tcp_retries2, tcp_orphan_retries. */
 const RETRIES = 15;
 const ORPHAN_RETRIES = 8;
 
 /**
- * Appends bytes to a connection's queue, and sends what may be sent.
+ * Appends bytes to a connection's queue, and sends as much as the windows allow.
  *
- * @param most number of bytes to take at most
+ * @param most maximum number of bytes to take
  * @returns number of bytes taken; if it is less than `length`, sent() follows
  */
 export function enqueue(
@@ -36,7 +36,7 @@ export function enqueue(
   const room = Math.min(most, QUEUE_BYTES - records.unsent.length[record]!);
   const taken = records.unsent.append(record, bytes, offset, room);
   if (taken < length) connections.add(id, BLOCKED);
-  // Without bytes of its own, it waits for other connections' chunks.
+  // A connection without queued bytes waits for chunks that other connections free.
   if (records.unsent.length[record] === 0) stack.starved.push(id);
   else if (taken > 0) transmit(stack, id, record);
   return taken;
@@ -64,10 +64,10 @@ export function transmit(stack: TcpState, id: number, record: number): void {
   while (inFlight < queued + fin) {
     const left = queued - inFlight;
     const room = limit - inFlight;
-    // A FIN alone takes no room in the peer's buffer.
+    // A bare FIN takes no room in the peer's buffer.
     if (left > 0 && room <= 0) break;
     const length = Math.min(left, stack.sendMss, Math.max(0, room));
-    // Avoid small segments while larger ones are under way (RFC 9293, 3.8.6.2.1).
+    // Avoid small segments while data is in flight (RFC 9293, 3.8.6.2.1).
     if (length < left && length < stack.sendMss && inFlight > 0) break;
     const endsWithFin = fin === 1 && length === left;
     const flags = FLAG.ack | (length > 0 && length === left ? FLAG.psh : 0) | (endsWithFin ? FLAG.fin : 0);
@@ -86,7 +86,7 @@ export function transmit(stack: TcpState, id: number, record: number): void {
   } else if (fin === 0) records.timers.cancel(record);
 }
 
-/** Times the acknowledgement of everything sent so far. */
+/** Starts timing the acknowledgement of everything sent so far. */
 export function time(stack: TcpState, record: number): void {
   stack.records.timedSeq[record] = stack.records.sndNxt[record]!;
   stack.records.timedMs[record] = Math.max(1, stack.nowMs);
@@ -119,7 +119,7 @@ export function acknowledged(stack: TcpState, id: number, segment: Segment, isOw
   if (isOwnWindow && advance >= 0) connections.window[id] = window;
   if (advance > 0) advanced(stack, id, record, advance);
   else if (advance === 0) {
-    // An answer to a probe.
+    // This answers a probe.
     if (records.retries[record]! > 0 && connections.window[id] === 0) records.retries[record] = 1;
     const isDuplicate = segment.payloadLength === 0 && window === wasWindow && (segment.flags & FLAG.fin) === 0;
     if (isDuplicate && records.sndNxt[record] !== una) duplicated(stack, id, record);
@@ -141,7 +141,7 @@ function advanced(stack: TcpState, id: number, record: number, advance: number):
   records.sndUna[record] = ack;
   if (((records.sndNxt[record]! - ack) | 0) < 0) records.sndNxt[record] = ack;
   if (records.timedMs[record] !== 0 && ((ack - records.timedSeq[record]!) | 0) >= 0) {
-    // A segment that was sent twice says nothing (Karn).
+    // A retransmitted segment yields no valid sample (Karn's algorithm).
     if (records.retries[record] === 0) stack.roundTrips.measured(stack.nowMs - records.timedMs[record]!);
     records.timedMs[record] = 0;
   }
@@ -156,11 +156,11 @@ function advanced(stack: TcpState, id: number, record: number, advance: number):
   }
   records.timers.cancel(record);
   if (records.sndNxt[record] !== ack) arm(stack, record);
-  // The FIN comes after all data.
+  // The FIN follows all data.
   if (bytes < advance && owesFin(connections.flags[id]! & STATE)) finAcknowledged(stack, id);
 }
 
-/** Opens the congestion window: by one segment for each acknowledgement at first, later for each window. */
+/** Opens the congestion window: by one segment per ACK in slow start, later by one per window. */
 function open({ records }: TcpState, record: number): void {
   const cwnd = records.cwnd[record]!;
   if (cwnd >= MOST_SEGMENTS) return;
@@ -193,7 +193,7 @@ function resendFirst(stack: TcpState, id: number, record: number): void {
   sendSegment(stack, id, records.sndUna[record]!, FLAG.ack | (hasFin ? FLAG.fin : 0), 0, length);
 }
 
-/** The timer of a connection past its handshake has expired: sends again, or probes a closed window. */
+/** Handles an expired timer after the handshake: retransmits, or probes a closed window. */
 export function retransmit(stack: TcpState, id: number, record: number): void {
   const { records, connections } = stack;
   const limit = connections.isOrphan(id) ? ORPHAN_RETRIES : RETRIES;
@@ -206,7 +206,7 @@ export function retransmit(stack: TcpState, id: number, record: number): void {
   const inFlight = (records.sndNxt[record]! - records.sndUna[record]!) >>> 0;
   if (inFlight === 0 && connections.windowOf(id) === 0 && records.unsent.length[record]! > 0) {
     stack.counters.probes++;
-    // A sequence number that the peer has already received makes it answer.
+    // An old sequence number makes the peer answer.
     sendSegment(stack, id, (records.sndUna[record]! - 1) >>> 0, FLAG.ack, 0, 0);
   } else {
     const segments = Math.ceil(inFlight / stack.sendMss);
@@ -220,7 +220,7 @@ export function retransmit(stack: TcpState, id: number, record: number): void {
   arm(stack, record);
 }
 
-/** Frees the record of a connection that has nothing under way. */
+/** Frees the record of a connection that no longer needs it. */
 export function releaseIfIdle(stack: TcpState, id: number): void {
   const { records, connections } = stack;
   const flags = connections.flags[id]!;
@@ -231,7 +231,7 @@ export function releaseIfIdle(stack: TcpState, id: number): void {
   if (records.unsent.length[record]! + records.unread.length[record]! === 0) records.release(id);
 }
 
-/** Whether a connection that the role waits for can take more. */
+/** Whether a connection for which the role waits can accept more bytes. */
 function hasRoom(stack: TcpState, record: number): boolean {
   return stack.records.unsent.length[record]! <= QUEUE_BYTES / 2;
 }

@@ -1,5 +1,5 @@
-// A worker's TCP in user space (RFC 9293): takes packets from a device, finds their connections, and tells the
-// transport above what happened. One object per worker; nothing in here allocates for a packet.
+// A worker's TCP in user space (RFC 9293): takes packets from a device, finds their connections, and reports events to
+// the transport above. One object per worker; handling a packet allocates nothing.
 import type { NativeBuffer } from "../../../linux/syscalls/libc.js";
 import type { PacketSink } from "../devices/device.js";
 import { ACK_DUE, BLOCKED, STATE, TCP } from "./connections.js";
@@ -59,7 +59,7 @@ export class Stack extends TcpState implements PacketSink {
     else this.arrivedUnknown();
   }
 
-  /** Whether a SYN in TIME_WAIT begins a new connection (RFC 9293, 3.10.7.4). */
+  /** Returns whether a SYN in TIME_WAIT begins a new connection (RFC 9293, 3.10.7.4). */
   private isNewer(id: number): boolean {
     const { flags, seq } = this.segment;
     return (flags & (FLAG.syn | FLAG.ack)) === FLAG.syn && ((seq - this.connections.rcvNxt[id]!) | 0) > 0;

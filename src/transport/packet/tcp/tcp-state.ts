@@ -1,5 +1,5 @@
-// The state of a worker's TCP: its connections and their records, clock, counters and limits. stack.ts feeds it with
-// packets; the modules in between implement the protocol.
+// The state of a worker's TCP: its connections and their records, clock, counters and limits. stack.ts feeds packets to
+// it; the modules in between implement the protocol.
 import { randomBytes } from "node:crypto";
 import type { NativeBuffer } from "../../../linux/syscalls/libc.js";
 import { SlotQueue } from "../../slot-queue.js";
@@ -10,7 +10,7 @@ import { Records } from "./records.js";
 import { RoundTrips } from "./round-trips.js";
 import { ipHeaderBytes, Segment, TCP_HEADER } from "./segment.js";
 
-/** What a stack reports, only while it handles a packet or a timer. Connections are slots. */
+/** Events of a stack, reported only while it handles a packet or a timer. Connections are identified by slot. */
 export interface StackEvents {
   /**
    * A peer's SYN has arrived at an address of this side that has no such connection.
@@ -21,17 +21,17 @@ export interface StackEvents {
   established(slot: number): void;
   /** @returns number of bytes taken; the rest waits in the stack */
   received(slot: number, buffer: NativeBuffer, offset: number, length: number): number;
-  /** Bytes wait in the stack. */
+  /** Bytes are waiting in the stack. */
   queued(slot: number): void;
   /** A connection whose queue was full can send again. */
   sent(slot: number): void;
-  /** The peer's FIN, after all data. */
+  /** The peer has sent FIN, and all data before it has been reported. */
   ended(slot: number): void;
-  /** The connection does not exist any more, for the reason given. */
+  /** The connection no longer exists, for the given reason. */
   failed(slot: number, errno: number): void;
 }
 
-/** Returned by arriving(): there is no room, so the peer may try again. */
+/** Result of arriving(): there is no room, so the peer may try again. */
 export const DROPPED = -2;
 
 /** ICMP errors, as counted. */
@@ -47,7 +47,7 @@ export const ICMP_KINDS = [
 ] as const;
 
 const NO_BUFFER = { bytes: Buffer.alloc(0), address: 0 } as NativeBuffer;
-/** Answers to segments that should not have come, per turn. */
+/** Maximum number of challenge ACKs per turn. */
 export const CHALLENGES_PER_TURN = 256;
 /** ISNs grow by one every 4 µs (RFC 6528). */
 const ISN_PER_MS = 250;
@@ -84,7 +84,7 @@ export class TcpState {
   nowMs = 0;
   challengesLeft = CHALLENGES_PER_TURN;
   timeWaits = 0;
-  /** Largest segment that we announce, and that we send. */
+  /** Largest segment to announce, and largest segment to send. */
   readonly mss: number;
   sendMss: number;
   /** Memory of the packet being handled. */
@@ -120,7 +120,10 @@ export class TcpState {
     return ((x ^ (x >>> 16)) + this.nowMs * ISN_PER_MS) >>> 0;
   }
 
-  /** Lowers the size of segments. @returns whether it was higher */
+  /**
+   * Lowers the size of segments.
+   * @returns whether it was higher
+   */
   limitSegments(bytes: number): boolean {
     if (bytes >= this.sendMss) return false;
     this.sendMss = bytes;
@@ -143,19 +146,19 @@ export class TcpState {
     this.acksDue[this.acksDueCount++] = id;
   }
 
-  /** A connection has failed: its timer has run out, or its peer has reset it. */
+  /** Reports that a connection has failed, because its timer ran out or its peer reset it. */
   fail(id: number, errno: number): void {
     if (this.connections.isOrphan(id)) this.forget(id);
     else this.events.failed(id, errno);
   }
 
-  /** The connection's queue has room again. */
+  /** Reports that the connection's queue has room again. */
   unblocked(id: number): void {
     this.connections.remove(id, BLOCKED);
     if (!this.connections.isOrphan(id)) this.events.sent(id);
   }
 
-  /** Frees everything that a connection has. A slot is not given back. */
+  /** Frees all resources of a connection except its slot. */
   forget(id: number): void {
     const { connections } = this;
     if (connections.state(id) === TCP.timeWait) this.timeWaits--;

@@ -1,5 +1,5 @@
-// The deadlines of records: a timing wheel whose lists run through typed arrays. A deadline further away than one turn
-// of the wheel stays in its list until its turn comes.
+// Deadlines of records, in a timing wheel whose lists are linked through typed arrays. A deadline more than one
+// revolution of the wheel away stays in its list until its time comes.
 import { grown } from "./connections.js";
 
 const TICK_MS = 10;
@@ -26,7 +26,10 @@ export class Timers {
     this.previous = grown(this.previous, new Int32Array(records));
   }
 
-  /** Sets a record's only deadline. @param atMs milliseconds on the clock of expire() */
+  /**
+   * Sets a record's only deadline.
+   * @param atMs milliseconds on the clock of expire()
+   */
   set(record: number, atMs: number): void {
     const deadline = Math.max(this.tick + 1, Math.ceil(atMs / TICK_MS));
     if (this.deadlines[record] === deadline) return;
@@ -68,7 +71,7 @@ export class Timers {
     for (let checked = 0; checked < CHECKED_AT_ONCE; ) {
       if (this.cursor === NONE) {
         if (this.tick >= nowTick) return NONE;
-        // One turn of the wheel finds everything that is overdue.
+        // One revolution of the wheel finds everything that is overdue.
         if (nowTick - this.tick > LISTS) this.tick = nowTick - LISTS;
         this.tick++;
         this.cursor = this.heads[this.tick % LISTS]!;
@@ -85,7 +88,10 @@ export class Timers {
     return NONE;
   }
 
-  /** Returns the time until the next list with a record, at most one turn of the wheel; Infinity without deadlines. */
+  /**
+   * Returns the time until the next list with a record, at most one revolution of the wheel; Infinity without
+   * deadlines.
+   */
   untilNextMs(nowMs: number): number {
     if (this.count === 0) return Number.POSITIVE_INFINITY;
     if (this.cursor !== NONE) return 0;
