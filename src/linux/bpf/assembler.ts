@@ -1,6 +1,6 @@
 // Assembles BPF instructions (linux/bpf.h, Documentation/bpf/standardization/instruction-set.rst).
 
-/** Bytes of an instruction. */
+/** Size of an instruction in bytes. */
 export const INSTRUCTION_BYTES = 8;
 
 const SIZES = { 1: 0x10, 2: 0x08, 4: 0x00, 8: 0x18 } as const;
@@ -21,7 +21,7 @@ export class Assembler {
   private readonly labels = new Map<string, number>();
   private readonly references: { readonly at: number; readonly label: string; readonly isFunction: boolean }[] = [];
 
-  /** Number of the instruction at a label. */
+  /** Index of the instruction at each label. */
   at(label: string): number {
     const at = this.labels.get(label);
     if (at === undefined) throw new Error(`BPF label ${label} is undefined: this is a bug in fourtuple`);
@@ -80,7 +80,9 @@ export class Assembler {
     return this.emit(0x85, 0, 0, 0, helper);
   }
 
-  /** @param btfId of a FUNC in the kernel's BTF */
+  /**
+   * @param btfId type number of a FUNC in the kernel's BTF
+   */
   callKernel(btfId: number): this {
     return this.emit(0x85, 0, PSEUDO_KFUNC_CALL, 0, btfId);
   }
@@ -89,7 +91,7 @@ export class Assembler {
     return this.emit(0x95, 0, 0, 0, 0);
   }
 
-  /** `to` = address in the value of a map of one element. */
+  /** `to` = address in the value of a map with a single element. */
   mapValue(to: number, mapFd: number, offset = 0): this {
     return this.wide(to, PSEUDO_MAP_VALUE, mapFd, offset);
   }

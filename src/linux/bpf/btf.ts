@@ -1,5 +1,5 @@
-// Reads the kernel's description of its own types, BTF (Documentation/bpf/btf.rst): numbers of named types, and offsets of
-// members of structs. Only the names that are asked for are looked up, because there are more than 100,000 types.
+// Reads the kernel's description of its own types, BTF (Documentation/bpf/btf.rst): type numbers by name, and offsets
+// of struct members. Looks up requested names only, because there are more than 100,000 types.
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { isMapFailed, libc, nativeView } from "../syscalls/libc.js";
 
@@ -30,7 +30,7 @@ export interface BtfName {
   readonly kind: number;
 }
 
-/** Types of the running kernel, from one pass over them. */
+/** Types of the running kernel, collected in a single pass. */
 export class Btf {
   private readonly bytes: Buffer;
   private readonly words: Uint32Array;
@@ -41,7 +41,7 @@ export class Btf {
 
   /**
    * @param bytes contents of the file
-   * @param wanted types that idOf() and offsetOf() are asked for
+   * @param wanted types to be passed to idOf() and offsetOf()
    * @throws if the file is not BTF
    */
   constructor(bytes: Buffer, wanted: readonly BtfName[]) {
@@ -93,7 +93,7 @@ export class Btf {
     }
   }
 
-  /** Finds a member, also in anonymous structs and unions. */
+  /** Finds a member, including those of anonymous structs and unions. */
   private member(id: number, name: string): { readonly offset: number; readonly type: number } | undefined {
     const { words } = this;
     const struct = this.resolve(id);
@@ -145,7 +145,7 @@ export function withKernelBtf<Result>(wanted: readonly BtfName[], use: (btf: Btf
     return undefined;
   }
   const { size } = fstatSync(fd);
-  // Mapping it takes 0.2 ms, but is only possible since Linux 6.16. Reading it takes 50 ms.
+  // Mapping the file takes 0.2 ms but requires Linux 6.16. Reading it takes 50 ms.
   const address = libc.mmap(0, size, PROT_READ, MAP_PRIVATE, fd, 0);
   closeSync(fd);
   if (isMapFailed(address)) return use(new Btf(readFileSync(VMLINUX), wanted));

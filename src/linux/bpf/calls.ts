@@ -1,4 +1,4 @@
-// bpf(2): maps, programs and their BTF. A negative result is -errno.
+// bpf(2): maps, programs and their BTF. Negative results are errnos.
 import { lastErrno, libc, NativeBuffer } from "../syscalls/libc.js";
 import { INSTRUCTION_BYTES } from "./assembler.js";
 
@@ -58,7 +58,7 @@ export interface Program {
 }
 
 /**
- * Loads a program of type SYSCALL, which runs when it is called.
+ * Loads a program of type SYSCALL, which runs on request.
  *
  * @returns a descriptor or a negative errno: -EPERM without CAP_BPF and CAP_PERFMON, -EINVAL or -EACCES from the
  *   verifier

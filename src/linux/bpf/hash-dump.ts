@@ -1,6 +1,6 @@
-// A dump of the kernel's hash table of TCP sockets by a BPF program (walk-program.ts), as an alternative to sock_diag for
-// large tables: sockets in all states but LISTEN, in this network namespace or in all that share the table. Rows have
-// addresses, ports, state and interface, and nothing else.
+// Dumps the kernel's hash table of TCP sockets with a BPF program (walk-program.ts), as an alternative to sock_diag for
+// large tables. Covers sockets in all states except LISTEN, in this network namespace or in all that share the table.
+// Rows only have addresses, ports, state and interface.
 import type { Family } from "../../util/address.js";
 import type { PortRange } from "../../util/endpoint.js";
 import { DIAG_MESSAGE_BYTES } from "../netlink/diag-message.js";
@@ -16,7 +16,7 @@ const E2BIG = 7;
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
 const FIRST_BUCKETS = 4096;
-/** Steps of a call to aim at, about 1 ms. */
+/** Target number of steps per call: about 1 ms. */
 const WANTED_STEPS = 8192;
 /** Number of times to repeat a call in which a chain was interrupted. */
 const REPEATS = 8;
@@ -32,21 +32,21 @@ const FUNCTION_NAMES = "\0int\0main\0step\0";
 const [MAIN_TYPE, STEP_TYPE] = [3, 4];
 
 export interface HashRequest {
-  /** Default: both families. */
+  /** By default, both families. */
   readonly family?: Family | undefined;
   /** Bits 1 << state; see TCP_STATES. */
   readonly states: number;
   readonly localPorts?: PortRange | undefined;
   readonly remotePorts?: PortRange | undefined;
-  /** Ports of at least one end. */
+  /** Port ranges, at least one of which must match an end. */
   readonly eitherPorts?: PortRange | undefined;
-  /** Includes all network namespaces. A row's inode is that of its socket's namespace. */
+  /** Includes all network namespaces. A row's inode is then that of its socket's namespace. */
   readonly everyNamespace?: boolean | undefined;
 }
 
 /** A dump. Call next() to read the next part of the table, and read each message in `bytes`. */
 export class HashDump {
-  /** Chains changed while they were read, even when that was repeated. */
+  /** True if chains changed while they were read, even on repeated attempts. */
   wasInterrupted = false;
   /**
    * Negative errno that prevented or ended the dump; 0 for none: EPERM without CAP_BPF and CAP_PERFMON, ENOENT if the
@@ -72,12 +72,12 @@ export class HashDump {
     this.setRange(WALK.localPorts, request.localPorts);
     this.setRange(WALK.remotePorts, request.remotePorts);
     this.setRange(WALK.eitherPorts, request.eitherPorts);
-    // Without steps, the program only looks up the table.
+    // With 0 steps, the program only looks up the table.
     this.error = this.run();
     this.size = words[WALK.mask / 4]! + 1;
   }
 
-  /** Rows of the last part. */
+  /** Rows of the part read last. */
   get bytes(): Buffer {
     return this.rows;
   }

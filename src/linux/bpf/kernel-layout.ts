@@ -1,5 +1,5 @@
-// Where the running kernel keeps what the walk over its TCP sockets reads: offsets of members and numbers of types, looked
-// up in its BTF once per process, because both differ between kernels.
+// Offsets of members and type numbers that the walk over the running kernel's TCP sockets needs. They differ between
+// kernels, so they are looked up in BTF, once per process.
 import { BTF_KIND, type Btf, type BtfName, withKernelBtf } from "./btf.js";
 
 const MEMBERS = {
@@ -62,7 +62,9 @@ function wantedNames(): BtfName[] {
   return [...structs, ...Object.values(TYPES).map(([name, kind]) => ({ name, kind }))];
 }
 
-/** @returns undefined if one of the values is undefined */
+/**
+ * @returns undefined if any value is undefined
+ */
 function lookUp<Key extends string, Of>(
   table: Readonly<Record<Key, Of>>,
   find: (of: Of) => number | undefined,

@@ -1,26 +1,26 @@
-// The BPF program that walks the kernel's hash table of TCP sockets (tcp_hashinfo.ehash), in all states but LISTEN, and
-// writes each socket that matches as a struct inet_diag_msg into a map. It takes no locks: the table may be read under RCU,
-// and the end of a chain tells which bucket the chain belongs to. The time is spent waiting for memory, so eight chains
-// are walked in turn, and the next socket of each is touched one round before it is needed.
+// The BPF program that walks the kernel's hash table of TCP sockets (tcp_hashinfo.ehash), in all states except LISTEN,
+// and writes each matching socket to a map as a struct inet_diag_msg. It takes no locks: RCU permits reading the table,
+// and the end of a chain tells which bucket the chain belongs to. Most of the time goes into waiting for memory, so the
+// program walks eight chains in turn and touches each chain's next socket one round before it is needed.
 import { DIAG_FIELD, DIAG_MESSAGE_BYTES } from "../netlink/diag-message.js";
 import { AF_INET6, TCP_SYN_RECV, TCP_TIME_WAIT } from "../syscalls/constants.js";
 import { Assembler } from "./assembler.js";
 import type { KernelLayout } from "./kernel-layout.js";
 
 export const LANES = 8;
-/** Maximum number of steps of a call, about 2 ms, during which the kernel may not be able to preempt it. */
+/** Maximum number of steps per call: about 2 ms, during which the kernel may be unable to preempt it. */
 export const STEPS = 16_384;
 /** Offsets in the map's value: control fields of 64 bits, the lanes, and the rows. */
 export const WALK = {
-  /** Next bucket to be taken by a lane, and the bucket to stop at. */
+  /** Next bucket for a lane to take, and the bucket to stop at. */
   bucket: 0,
   end: 8,
-  /** Maximum number of steps, and the number taken. */
+  /** Maximum number of steps, and the number taken so far. */
   steps: 16,
   stepsTaken: 40,
-  /** Lanes that found no further bucket. All of them have when the walk is complete. */
+  /** Number of lanes that found no further bucket. The walk is complete once this covers all lanes. */
   idle: 24,
-  /** Chains that ended in another bucket, because a socket moved while it was being read. */
+  /** Number of chains that ended in another bucket, because a socket moved while it was being read. */
   diverted: 32,
   /** Number of rows written. */
   rows: 48,
@@ -40,13 +40,13 @@ export const WALK = {
   lanes: 256,
   firstRow: 4096,
 } as const;
-/** A step writes one row at most. */
+/** A step writes at most one row. */
 export const WALK_BYTES = WALK.firstRow + STEPS * DIAG_MESSAGE_BYTES;
 
 const GET_CURRENT_TASK_BTF = 158;
 const LOOP = 181;
 const NEW_SYN_RECV = 12;
-/** Bucket of a lane that found no further bucket. It is also the chain end that stands for it, shifted by one. */
+/** Bucket of a lane that found no further bucket. It also encodes, shifted by one, the end of a chain for that lane. */
 const NO_BUCKET = -1;
 
 export interface WalkProgram {
@@ -58,7 +58,7 @@ export interface WalkProgram {
 /** @param mapFd array whose only element has WALK_BYTES */
 export function assembleWalk({ offsets, types }: KernelLayout, mapFd: number): WalkProgram {
   const a = new Assembler();
-  /** Makes R0 a pointer of the given type from the address in R1. Loads through it read 0 instead of faulting. */
+  /** Turns the address in R1 into a pointer of the given type in R0. Loads through it read 0 instead of faulting. */
   const cast = (type: number) => a.alu("mov", 2, type).callKernel(types.cast);
   const count = (field: number) => a.load(8, 1, 6, field).alu("add", 1, 1).store(8, 6, field, 1);
   /** Loads the socket whose node is in R1 into the cache, unless it is a chain's end. */
@@ -107,7 +107,7 @@ export function assembleWalk({ offsets, types }: KernelLayout, mapFd: number): W
     .aluBy("mov", 1, 7)
     .alu("add", 1, -offsets.node);
   cast(types.socket).aluBy("mov", 8, 0).load(8, 1, 8, offsets.node).store(8, 9, WALK.lanes, 1);
-  // A socket's memory was returned to the kernel: start over rather than run in circles.
+  // A socket's memory has been freed to the kernel, so start over rather than follow the chain in circles.
   a.jumpIf("eq", 1, 0, "lost");
   touch("touched");
   a.load(8, 1, 6, WALK.everyNamespace)
@@ -148,7 +148,7 @@ export function assembleWalk({ offsets, types }: KernelLayout, mapFd: number): W
 
   a.label("matches").load(8, 1, 6, WALK.rows).jumpIf("ge", 1, STEPS, "complete");
   a.aluBy("mov", 2, 1).alu("add", 2, 1).store(8, 6, WALK.rows, 2);
-  // The lane is no longer needed: R9 is the row.
+  // The lane is no longer needed, so R9 becomes the row.
   a.alu("mul", 1, DIAG_MESSAGE_BYTES).mapValue(9, mapFd, WALK.firstRow).aluBy("add", 9, 1);
   // Family and state; timer and retransmissions are 0.
   a.alu("lsh", 7, 8).aluBy("add", 7, 5).store(4, 9, DIAG_FIELD.family, 7);
