@@ -1,4 +1,4 @@
-// Several summaries from a single reading of the table: those that `fourtuple ports` shows together.
+// Makes several summaries, which `fourtuple ports` shows together, from a single reading of the table.
 import type { Pressure } from "../results/sockets/pressure.js";
 import type { SocketTable } from "../results/sockets/socket-table.js";
 import type { Churn } from "./churn.js";
@@ -9,16 +9,16 @@ import { readTogether } from "./sources/together.js";
 import { type SummaryOptions, startReading, TableSummary } from "./summary.js";
 
 export interface OverviewRequest {
-  /** Matches at least the sockets that the summaries match. */
+  /** Query that matches at least the sockets of all summaries. */
   readonly cover: SocketFilter;
   readonly tables: readonly SummaryOptions[];
-  /** Without pools of bound ports and NAT's ports, both of which need separate readings. */
+  /** Omits pools of bound ports and NAT's ports, both of which need separate readings. */
   readonly pressure?: PressureOptions | undefined;
   readonly churn?: Churn | undefined;
 }
 
 export interface Overview {
-  /** In the order of the request. */
+  /** Summaries in the order of the request. */
   readonly tables: readonly SocketTable[];
   readonly pressure: Pressure | undefined;
 }

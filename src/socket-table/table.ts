@@ -1,6 +1,6 @@
 // Reads the kernel's TCP socket table one socket at a time, in constant memory: via sock_diag with filtering in the
-// kernel, by a BPF program if the table is large, or else from /proc/net/tcp and tcp6. All provide the same view. Counting
-// and grouping are left to other files.
+// kernel, by a BPF program if the table is large, or else from /proc/net/tcp and tcp6. All provide the same view.
+// Counting and grouping are left to other files.
 import type { SourceName } from "../results/sockets/owners.js";
 
 export type { SourceName } from "../results/sockets/owners.js";

@@ -1,5 +1,5 @@
-// Reads connections with a BPF program (linux/bpf/), which costs a fraction of sock_diag's time per socket, but some
-// milliseconds at the start, and privileges: CAP_BPF and CAP_PERFMON.
+// Reads connections with a BPF program (linux/bpf/). It takes a fraction of sock_diag's time per socket, but some
+// milliseconds to start, and needs CAP_BPF and CAP_PERFMON.
 import { HashDump } from "../../linux/bpf/hash-dump.js";
 import { DiagSocket } from "../../linux/netlink/diag-socket.js";
 import { readSockstat } from "../../linux/proc/procfs.js";
@@ -10,11 +10,11 @@ import { ALL_STATES, type EndQuery, type SocketQuery } from "../query.js";
 import { toTest } from "../socket-test.js";
 import { Pass, type SocketVisit, turns } from "./pass.js";
 
-/** Number of sockets from which the program pays. */
+/** Number of sockets above which the program pays off. */
 export const WORTH_SOCKETS = 20_000;
 const HASHED = ALL_STATES & ~(1 << TCP_LISTEN);
 
-/** Returns whether a query is for connections, of which it needs nothing that the program does not read. */
+/** Returns whether a query is for connections only, and needs nothing that the program does not read. */
 export function suitsHash({ tuplesOnly, memory, info, states = ALL_STATES, source }: SocketQuery): boolean {
   if (!tuplesOnly || memory || info || (states & HASHED) === 0 || (states & ~ALL_STATES) !== 0) return false;
   if (source !== undefined) return source === "bpf";
@@ -30,7 +30,7 @@ export interface HashRead {
 }
 
 /**
- * Visits the sockets that match, in all states but LISTEN.
+ * Visits the sockets that match, in all states except LISTEN.
  *
  * @returns a negative errno if the program is refused, or cannot read the table to its end; see HashDump.error
  */
@@ -58,7 +58,7 @@ function isSingleRange({ ports, addresses, oneOf }: EndQuery): boolean {
   return ports?.length === 1 && !addresses && !oneOf;
 }
 
-/** Returns the smallest range that contains all ports of an end, for the program's own test. */
+/** Returns the smallest range that contains all ports of an end, for the test in the program. */
 function hull(end: EndQuery | undefined): PortRange | undefined {
   if (!end?.ports?.length) return undefined;
   const { ports } = end;

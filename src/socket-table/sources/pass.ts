@@ -1,5 +1,5 @@
-// A single pass over a source of sockets: moves the view from socket to socket, applies a test and calls the visitor, and
-// periodically yields to the event loop.
+// A single pass over a source of sockets: moves the view from socket to socket, applies a test and calls the visitor,
+// and periodically yields to the event loop.
 import { setImmediate } from "node:timers/promises";
 import type { DiagSocket } from "../../linux/netlink/diag-socket.js";
 import type { DiagVisit } from "../../linux/netlink/sock-diag.js";
@@ -12,7 +12,7 @@ import type { SocketView } from "../view.js";
  */
 export type SocketVisit = (socket: SocketView) => unknown;
 
-/** Time to visit sockets before yielding to the event loop. */
+/** Time to spend visiting sockets before yielding to the event loop. */
 const TURN_MS = 10;
 
 export class Pass {

@@ -14,7 +14,7 @@ export interface SummaryPart {
 /**
  * Reads the table for all parts.
  *
- * @param cover matches at least the sockets that the parts match
+ * @param cover query that matches at least the sockets of all parts
  * @throws {AppError} E_PERMISSION or E_SYSTEM when the table cannot be read
  */
 export async function readTogether(cover: SocketQuery, parts: readonly SummaryPart[]): Promise<TableRead> {
