@@ -1,5 +1,5 @@
-// Buckets of latency histograms for Prometheus: two for each doubling, from 15 µs to 32 s. The bounds are those of native
-// histograms with schema 1.
+// Buckets of latency histograms for Prometheus: two for each doubling, from 15 µs to 32 s. The bounds are those of
+// native histograms with schema 1.
 import { BUCKETS, highestIn } from "../../results/histogram/buckets.js";
 import type { Histogram } from "../../results/histogram/histogram.js";
 import type { Buckets } from "./families.js";

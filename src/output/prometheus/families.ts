@@ -4,13 +4,15 @@ export type Labels = Readonly<Record<string, string | number>>;
 
 /** Cumulative counts of a histogram's buckets, in the base unit. */
 export interface Buckets {
-  /** Upper bound and number of values up to it, in ascending order; without the last one, `+Inf`. */
+  /**
+   * Upper bound of each bucket and the number of values up to it, in ascending order, without the last bucket, `+Inf`.
+   */
   readonly upTo: readonly (readonly [bound: number, count: number])[];
   readonly count: number;
   readonly sum: number;
 }
 
-/** A sample without a value is left out. */
+/** Value of the sample. A sample without one is left out. */
 export type Sample = readonly [labels: Labels, value: number | Buckets | undefined];
 
 export interface Declaration {
@@ -21,7 +23,10 @@ export interface Declaration {
 
 /** A declared family. */
 export interface Description extends Declaration {
-  /** Without `_total`, which only the samples of a counter have. The unit comes last: `_seconds`, `_bytes`, `_ratio`. */
+  /**
+   * Name without `_total`, which only the samples of a counter have. The unit comes last: `_seconds`, `_bytes`,
+   * `_ratio`.
+   */
   readonly name: string;
 }
 
@@ -33,7 +38,10 @@ export const gauge = (help: string, ...labels: string[]): Declaration => ({ type
 export const counter = (help: string, ...labels: string[]): Declaration => ({ type: "counter", help, labels });
 export const histogram = (help: string, ...labels: string[]): Declaration => ({ type: "histogram", help, labels });
 
-/** Returns the declared families by name. @param prefix such as `fourtuple` */
+/**
+ * Returns the declared families by name.
+ * @param prefix such as `fourtuple`
+ */
 export function described(prefix: string, declared: Readonly<Record<string, Declaration>>): Description[] {
   return Object.entries(declared).map(([name, declaration]) => ({ name: `${prefix}_${name}`, ...declaration }));
 }

@@ -1,4 +1,4 @@
-// Limits of the host, its memory and connection tracking as metric families, and what it costs to read them.
+// Metric families for the limits of the host, its memory and connection tracking, and for the cost of reading them.
 import type { LimitUse } from "../../capacity/limits/use.js";
 import { counter, described, type Family, filled, gauge, only, type Sample } from "./families.js";
 

@@ -1,4 +1,4 @@
-// Serves metrics over HTTP: /metrics, /healthz and a page that names both. Scrapes at the same time share one reading.
+// Serves metrics over HTTP: /metrics, /healthz and a page that links to both. Concurrent scrapes share one reading.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { openListener } from "../../server/listening/listener.js";
 import { formatEndpoint, parseHostPorts } from "../../util/endpoint.js";
@@ -8,11 +8,11 @@ import { CONTENT_TYPES, exposition } from "./exposition.js";
 import type { Family } from "./families.js";
 
 const BACKLOG = 128;
-/** More clients at the same time are closed at once. */
+/** Maximum number of clients at the same time. Any others are closed at once. */
 const MOST_CLIENTS = 64;
 const LONGEST_HEAD_BYTES = 8192;
 const REQUEST_MS = 5000;
-/** Silence of a client, whether it sends its request or reads the answer; longer than any reading may take. */
+/** Maximum silence of a client while it sends its request or reads the answer; longer than any reading may take. */
 const IDLE_MS = 60_000;
 const CHECK_MS = 1000;
 /** Time that a scrape waits for its reading unless Prometheus states its own limit. */
@@ -20,7 +20,7 @@ const SCRAPE_MS = 10_000;
 const LONGEST_SCRAPE_MS = 50_000;
 /** Time for the answers under way when the server closes. */
 const GRACE_MS = 200;
-/** The answer leaves this long before Prometheus would give up. */
+/** Time before Prometheus would give up at which the answer is sent. */
 const LEAD_MS = 500;
 
 /** Reads the current values. */
@@ -72,9 +72,10 @@ function answerWith(collect: Collect): (request: IncomingMessage, response: Serv
   };
   return async (request, response) => {
     request.resume();
-    // A client that goes away is none of our business.
+    // Ignore a client that goes away.
     response.on("error", () => undefined);
-    // The descriptor tables of a run's threads may have copies of a kept connection, which would outlive it.
+    // The descriptor tables of a run's threads may hold copies of a kept-alive connection's descriptor, which would
+    // outlive it.
     response.setHeader("Connection", "close");
     response.setHeader("X-Content-Type-Options", "nosniff");
     const [path] = (request.url ?? "").split("?");
@@ -113,7 +114,7 @@ async function inTime<T>(reading: Promise<T>, limitMs: number): Promise<T> {
   }
 }
 
-/** Returns the time for a scrape in milliseconds. Prometheus states its scrape_timeout in a header. */
+/** Returns the time limit of a scrape in milliseconds. Prometheus sends its scrape_timeout in a header. */
 function limitOf({ headers }: IncomingMessage): number {
   const seconds = Number(headers["x-prometheus-scrape-timeout-seconds"]);
   if (!(seconds > 0)) return SCRAPE_MS;
@@ -141,7 +142,7 @@ function listening(server: Server, fd: number): Promise<void> {
     server.once("error", (cause) => reject(new AppError("E_LISTEN", `cannot listen: ${cause.message}`, { cause })));
     server.listen({ fd, backlog: BACKLOG }, () => {
       server.removeAllListeners("error");
-      // Failing to accept a client, such as for lack of descriptors, must not end a run.
+      // A failure to accept a client, for example for lack of descriptors, must not end a run.
       server.on("error", () => undefined);
       resolve();
     });
