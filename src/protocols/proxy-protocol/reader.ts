@@ -1,11 +1,11 @@
-// Reads the PROXY protocol header of a server's connections, however it is split. Nearly all headers arrive whole; the
-// start of any other is buffered, within a limit for all connections together.
+// Reads the PROXY protocol header of a server's connections, however it is split. Nearly all headers arrive whole. The
+// start of any other is buffered, within a common limit for all connections.
 import { formatIp, isIp, isIpv6, parseIp } from "../../util/address.js";
 import { FAULT } from "../codes.js";
 import { Leftovers } from "../leftovers.js";
 import { matches, V1_LENGTH, V1_PREFIX, V2_COMMAND, V2_FAMILY, V2_FIXED_LENGTH, V2_SIGNATURE } from "./format.js";
 
-/** Returned by read() while the header is incomplete. */
+/** Result of read() while the header is incomplete. */
 export const PROXY_PARTIAL = -1;
 
 /** Maximum length of the addresses and TLVs of version 2, as in nginx. */
@@ -18,7 +18,10 @@ const [CR, LF, SPACE, ZERO] = [13, 10, 32, 48];
 export class ProxyReader {
   /** Version of the last complete header. */
   version = 0;
-  /** Whether that header names a client: not so for the proxy's own health checks, and for other families than IP. */
+  /**
+   * Whether that header names a client. Headers of the proxy's own health checks do not, nor do those of families other
+   * than IP.
+   */
   hasClient = false;
   private readonly kept = new Leftovers();
   /** The client's address in the last header: text in version 1, binary in version 2. */
@@ -47,7 +50,7 @@ export class ProxyReader {
     return length < 0 ? length : start + length - before;
   }
 
-  /** Releases what is buffered for `slot`. */
+  /** Releases the buffer of `slot`. */
   drop(slot: number): void {
     this.kept.drop(slot);
   }
@@ -113,7 +116,8 @@ export class ProxyReader {
   }
 
   /**
-   * Parses `TCP4 192.0.2.1 192.0.2.2 1024 80`, without the CRLF. A line that starts with UNKNOWN says nothing else.
+   * Parses `TCP4 192.0.2.1 192.0.2.2 1024 80`, without the CRLF. The rest of a line that starts with UNKNOWN is
+   * ignored.
    * @returns whether it is valid
    */
   private parseLine(bytes: Uint8Array, start: number, end: number): boolean {

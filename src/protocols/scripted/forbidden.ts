@@ -1,4 +1,4 @@
-// Makes a thread refuse what handlers cannot use: timers and promises, which do not run while connections are open, and
+// Makes a thread reject what handlers cannot use: timers and promises, which do not run while connections are open, and
 // process.exit(), which would end only the thread.
 import { promiseHooks } from "node:v8";
 import { CALL } from "./host.js";
@@ -7,11 +7,14 @@ const LATER = ["setTimeout", "setInterval", "setImmediate", "queueMicrotask", "f
 
 type Callable = (...args: unknown[]) => unknown;
 
-/** What the handler that is running has created; a hook must not throw. */
+/** What the running handler has created. Recorded because a hook must not throw. */
 let promised: Error | undefined;
 let isForbidden = false;
 
-/** Applies to this thread from now on. @param calls the words in which HandlerCalls says which handler is running */
+/**
+ * Applies the restrictions to this thread from now on.
+ * @param calls the words in which HandlerCalls records the running handler
+ */
 export function forbidInHandlers(calls: Int32Array): void {
   if (isForbidden) return;
   isForbidden = true;
@@ -44,6 +47,6 @@ function forbid(owner: Record<string, Callable>, name: string, isRunning: () => 
     if (isRunning()) throw new Error(`${label} in a handler: ${reason}`);
     return original.apply(owner, args);
   };
-  // Such as util.promisify.custom of setTimeout.
+  // Keep properties such as setTimeout's util.promisify.custom.
   owner[name] = Object.defineProperties(guarded, Object.getOwnPropertyDescriptors(original));
 }

@@ -2,22 +2,22 @@
 import { invalid } from "./data-failure.js";
 
 const [LF, CR, QUOTE, COMMA] = [10, 13, 34, 44] as const;
-/** Bytes that others use to separate fields: tab, semicolon, vertical bar. */
+/** Bytes that some programs use to separate fields: tab, semicolon, vertical bar. */
 const [TAB, SEMICOLON, BAR] = [9, 59, 124] as const;
 
 export class CsvCheck {
-  /** Whether the byte taken last is inside quotes. */
+  /** Whether the last byte taken is inside quotes. */
   isQuoted = false;
   private readonly file: string;
   private previous: number = LF;
-  /** The byte taken last closed a quoted field, unless the next one is a quote too. */
+  /** Whether the last byte taken closed a quoted field, unless the next one is also a quote. */
   private isClosed = false;
   private quoteLine = 0;
   private commas = 0;
-  /** Whether the row contains another separator. */
+  /** Whether the row contains one of those separators. */
   private hasOther = false;
   private isEmpty = true;
-  /** Of the first row; -1 before its end. */
+  /** Number of fields of the first row; -1 before its end. */
   private expectedCommas = -1;
 
   constructor(file: string) {
@@ -34,7 +34,7 @@ export class CsvCheck {
       this.isClosed = true;
       return;
     }
-    // A quote within a field that does not begin with one is part of it.
+    // A quote inside a field that does not begin with one is part of the field.
     if (byte === QUOTE && (this.isClosed || this.isEmpty || previous === COMMA)) {
       if (!this.isClosed) this.quoteLine = line;
       this.isQuoted = true;
@@ -50,7 +50,10 @@ export class CsvCheck {
     }
   }
 
-  /** The file has ended. @throws {AppError} E_OPTION if it cannot end there */
+  /**
+   * The file has ended.
+   * @throws {AppError} E_OPTION if it cannot end there
+   */
   end(line: number): void {
     if (this.isQuoted) {
       const problem = `has a quote in line ${this.quoteLine} that is not closed`;
@@ -59,7 +62,7 @@ export class CsvCheck {
     this.endRow(line);
   }
 
-  /** Later fields may be missing, which are empty then. */
+  /** Fields at the end of a row may be missing and are then empty. */
   private endRow(line: number): void {
     const { commas, expectedCommas, hasOther, isEmpty } = this;
     this.commas = 0;

@@ -1,4 +1,4 @@
-// Says why a user's file cannot be loaded: what is wrong, and in which line of which file.
+// Explains why a user's file cannot be loaded: what is wrong, and in which line of which file.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
@@ -7,12 +7,12 @@ import { AppError } from "../../../util/errors.js";
 import { quoted } from "../../../util/printable.js";
 import { OURS } from "../error-text.js";
 
-/** Time that Node may take to find a syntax error. */
+/** Time limit for Node to find a syntax error. */
 const CHECK_MS = 10_000;
 
 interface Place {
   readonly file: string;
-  /** Line, and the column if it is known: `line 3, column 7`. */
+  /** Position of the error: the line, and the column if it is known, such as `line 3, column 7`. */
   readonly words: string;
 }
 
@@ -56,7 +56,7 @@ function lineWith(text: string, file: string): string {
   }
 }
 
-/** Returns the place of the first frame of a stack that is neither in Node nor in our own code. */
+/** Returns the position of the first stack frame that is neither in Node nor in fourtuple. */
 export function placeInStack(stack: string): Place | undefined {
   for (const frame of stack.split("\n")) {
     if (frame.includes(OURS)) continue;
@@ -66,7 +66,10 @@ export function placeInStack(stack: string): Place | undefined {
   return undefined;
 }
 
-/** Returns where a syntax error is, which only a Node that ends with it prints. No module runs before all are parsed. */
+/**
+ * Returns the position of a syntax error, which Node prints only when it exits because of it. This runs no user code:
+ * Node parses all modules first.
+ */
 function placeByNode(file: string, message: string): Place | undefined {
   const { stderr } = spawnSync(process.execPath, [file], {
     encoding: "utf8",
