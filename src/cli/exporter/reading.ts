@@ -1,4 +1,4 @@
-// One reading of the host for Prometheus. A part that fails is left out and reported, and the others go on.
+// Reads the host once for Prometheus. A part that fails is left out and reported; the others continue.
 import { readLimitUse } from "../../capacity/limits/use.js";
 import { readConntrackStats, readSoftnetDrops } from "../../linux/proc/net-stats.js";
 import { pageBytes, readMeminfo, readSockstat } from "../../linux/proc/procfs.js";
@@ -43,7 +43,7 @@ export class HostReader {
       }
     };
     const sockets = await collect("sockets", async () => {
-      // One row more than is shown, to know the highest row among those that are summed up.
+      // Read one row more than is shown, to know the highest of the rows that are aggregated.
       const ports = await pressure({ top: this.#top + 1 });
       source = ports.source;
       return portsFamilies(ports, await listenerQueues({}), this.#top);

@@ -19,7 +19,7 @@ const MOST_FAILURES = 20;
 export async function runExporter({ listen, top }: ExporterCommandOptions, version: string): Promise<number> {
   const failures = new Set<string>();
   const reader = new HostReader(top, version, (collector, error) => {
-    // Each failure is reported once, not for every scrape.
+    // Report each failure once, not for every scrape.
     const text = `${collector} cannot be read: ${sentence(error)}`;
     if (failures.size < MOST_FAILURES && !failures.has(text)) printNote(`note: ${text}`);
     failures.add(text);
