@@ -156,7 +156,10 @@ export async function readHostFacts(
   };
 }
 
-/** Reads the facts that need no trial. @param listeningPorts as for readHostFacts() */
+/**
+ * Reads the facts that need no trial.
+ * @param listeningPorts as for readHostFacts()
+ */
 export function readHost(listeningPorts: readonly number[], device?: string): HostReadings {
   const number = (name: string) => readSysctlNumbers(name)?.[0];
   const sockstat = readSockstat();

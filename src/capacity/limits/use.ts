@@ -1,5 +1,5 @@
-// Reads every limit of the host and how much of it is in use, for monitoring: without trials, and without those of a
-// destination.
+// Reads every limit of the host and how much of it is in use, for monitoring. It measures nothing, and leaves out
+// limits that depend on a destination.
 import type { LimitRow } from "../../results/limits.js";
 import { readHost } from "../host-facts.js";
 import { LIMITS } from "./catalogue.js";
@@ -7,7 +7,7 @@ import { LIMITS } from "./catalogue.js";
 export interface LimitUse extends Pick<LimitRow, "id" | "name" | "unit" | "scope"> {
   /** In the limit's unit; Infinity if there is no limit. */
   readonly limit: number;
-  /** Undefined if unknown, or if it is not a limit that is used up. */
+  /** Undefined if unknown, or if the limit is not one that gets used up. */
   readonly used: number | undefined;
 }
 
