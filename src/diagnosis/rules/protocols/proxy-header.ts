@@ -1,4 +1,4 @@
-// Explains a server's connections whose PROXY protocol header was missing, invalid or unexpected.
+// Explains connections of a server whose PROXY protocol header was missing, invalid or unexpected.
 import type { Finding } from "../../../results/diagnosis.js";
 import type { FailureReport } from "../../../results/fields.js";
 import type { ServeResult } from "../../../results/serve.js";
