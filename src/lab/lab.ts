@@ -45,7 +45,10 @@ export interface LabEvents {
   testbedOpened?(testbed: Testbed): void;
   begun?(experiment: Experiment): void;
   progress?(text: string): void;
-  /** A client reports its state; undefined once it has ended. @param id of the client */
+  /**
+   * A client reports its state; undefined once it has ended.
+   * @param id of the client
+   */
   client?(id: number, snapshot: ConnectSnapshot | undefined): void;
   ended?(result: ExperimentResult): void;
   /** Called with the exception if an experiment ended because of a bug in the lab. */

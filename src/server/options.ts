@@ -33,8 +33,8 @@ export interface ServeOptions extends Omit<ProtocolOptions, ClientOnly>, TlsOpti
   /** Close each connection as soon as the greeting is sent, like the server in the blog post on the 65,535 myth. */
   readonly closeAfterGreeting?: boolean | undefined;
   /**
-   * Each connection begins with a PROXY protocol header, of version 1 or 2, sent by a load balancer; `connection` events
-   * name the client in that header. A connection without one fails. Default false.
+   * Each connection begins with a PROXY protocol header, of version 1 or 2, sent by a load balancer; `connection`
+   * events name the client in that header. A connection without one fails. Default false.
    */
   readonly proxyProtocol?: boolean | undefined;
   /** Length of the accept queue; default 65,535. Clamped to net.core.somaxconn. */

@@ -1,4 +1,4 @@
-// Tests what is said about runs of a user-defined protocol whose connections were fine, but whose handlers were not.
+// Tests the diagnosis of runs of a user-defined protocol whose connections were fine but whose handlers were not.
 import { expect, it } from "vitest";
 import { explainRun } from "../../src/diagnosis/explain.js";
 import type { ConnectResult } from "../../src/index.js";

@@ -1,5 +1,5 @@
-// Tests serve's PROXY protocol on real sockets: behind haproxy, nginx and curl, with our own client, and with peers that
-// send something else, or nothing.
+// Tests serve's PROXY protocol on real sockets: with haproxy, nginx, curl and fourtuple's client, and with peers that
+// send something else or nothing.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ const V1 = "PROXY TCP4 198.51.100.7 192.0.2.1 4242 80\r\n";
 const V2 = Buffer.from("0d0a0d0a000d0a515549540a2111000fc6336407c0000201109200500400" + "00", "hex");
 const CLIENT = { ip: "198.51.100.7", port: 4242 };
 
-/** Both engines, where there are both. */
+/** Both engines, where both are available. */
 const engineIfAny = (engine: "epoll" | "uring") => (hasUring ? { engine } : {});
 
 /** Starts a server that expects a header, and collects the clients that it names. */
@@ -35,7 +35,7 @@ async function proxiedServer(options: Partial<ServeOptions> = {}) {
   return { server, clients, named };
 }
 
-/** Connects, and sends these pieces one after the other, each in a segment of its own. */
+/** Connects, and sends these pieces one after another, each in a separate segment. */
 async function sending(server: ServeRun, ...pieces: (string | Uint8Array)[]) {
   const client = await connectForeign(server.address);
   client.socket.setNoDelay(true);
@@ -43,7 +43,7 @@ async function sending(server: ServeRun, ...pieces: (string | Uint8Array)[]) {
   return client;
 }
 
-/** Waits until so many connections have failed, stops, and returns the result. */
+/** Waits until this many connections have failed, stops the server, and returns the result. */
 async function failedIn(server: ServeRun, closed: number) {
   await until(
     "they have ended",
@@ -67,7 +67,7 @@ describe("a connection", () => {
     expect((await client.receives(6)).toString()).toBe("hello ");
     client.socket.write("ping");
     expect((await client.receives(10)).toString()).toBe("hello ping");
-    // In one segment.
+    // Send everything in one segment.
     const second = await sending(server, Buffer.concat([Buffer.from(header), Buffer.from("pong")]));
     expect((await second.receives(10)).toString()).toBe("hello pong");
     await named(2);
@@ -311,7 +311,7 @@ listen front
     expect(stdout).toContain(" 200 ");
     await named(1);
     expect(clients).toEqual([{ ip: expect.any(String), port: Number(stdout.split(" ").at(-1)) }]);
-    // Without the option, it is refused.
+    // Without the option, the header is refused.
     expect((await start("curl", ["-sS", url]).exited()).code).not.toBe(0);
   });
 });

@@ -1,4 +1,4 @@
-// Readings of a large table when BPF is refused or fails: they fall back to sock_diag and say why.
+// Tests that readings of a large table fall back to sock_diag, and say why, if BPF is refused or fails.
 import { beforeEach, expect, it, vi } from "vitest";
 import { overviewText } from "../../src/output/text/ports/summary.js";
 import { socketTable } from "../../src/socket-table/summary.js";
@@ -11,7 +11,7 @@ vi.mock("../../src/linux/proc/procfs.js", async (importOriginal) => ({
   readSockstat: () => ({ "TCP.inuse": kernel.sockets, "TCP.tw": 0 }),
 }));
 
-/** A dump that visits one connection of nobody and then fails, unless it is refused at once. */
+/** A dump that visits one fictitious connection and then fails, unless it is refused at once. */
 vi.mock("../../src/linux/bpf/hash-dump.js", () => ({
   HashDump: class {
     readonly bytes = Buffer.alloc(72, 1);

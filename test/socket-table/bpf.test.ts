@@ -1,4 +1,4 @@
-// The BPF reader against ss, in network namespaces of its own.
+// Tests the BPF reader against ss, in separate network namespaces.
 import { spawnSync } from "node:child_process";
 import { readlinkSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -16,7 +16,7 @@ import { start } from "../support/process.js";
 import { acceptAll, connectRaw, listenRaw } from "../support/raw-sockets.js";
 
 const PORT = 7777;
-/** More find rarer faults: FOURTUPLE_BPF_READINGS=500. */
+/** More readings find rarer faults: FOURTUPLE_BPF_READINGS=500. */
 const READINGS = Number(process.env.FOURTUPLE_BPF_READINGS ?? 60);
 const ESTABLISHED = stateMask(["ESTABLISHED"]);
 const CHILD_ENTRIES = "/proc/sys/net/ipv4/tcp_child_ehash_entries";
@@ -35,7 +35,7 @@ function countSs(...filter: string[]): number {
   return stdout.split("\n").length - 1;
 }
 
-/** Counts the sockets in each namespace by its inode, and in all. */
+/** Counts the sockets of each namespace, by its inode, and of all together. */
 function countEverywhere(): { readonly all: number; readonly by: Map<number, number> } {
   const dump = new HashDump({ states: ALL_STATES, everyNamespace: true });
   const socket = new DiagSocket(dump.bytes);

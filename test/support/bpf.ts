@@ -1,4 +1,4 @@
-// Whether BPF programs can be loaded here.
+// Checks whether BPF programs can be loaded here.
 import { HashDump } from "../../src/linux/bpf/hash-dump.js";
 import { errnoName } from "../../src/linux/syscalls/errno.js";
 

@@ -1,4 +1,5 @@
-// TCP segments as a foreign program would write and read them, and devices in memory for the stack in user space.
+// TCP segments, written and read independently of the code under test, and in-memory devices for the stack in user
+// space.
 import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
 import type { PacketDevice, PacketSink } from "../../src/transport/packet/devices/device.js";
 import { parseIp } from "../../src/util/address.js";
@@ -10,7 +11,7 @@ export interface SegmentText {
   readonly destinationPort: number;
   readonly seq: number;
   readonly ack?: number;
-  /** Letters of S, F, R, P and A. */
+  /** Flags: any of the letters S, F, R, P and A. */
   readonly flags: string;
   readonly window?: number;
   readonly options?: readonly number[];
@@ -107,7 +108,7 @@ function textOf(bytes: Buffer): string {
   return Array.from({ length: 8 }, (_, n) => bytes.readUInt16BE(2 * n).toString(16)).join(":");
 }
 
-/** A device whose packets a test reads from `sent` and adds to `arriving`. */
+/** A device whose sent packets a test reads from `sent`, and which delivers those that the test adds to `arriving`. */
 export class MemoryDevice implements PacketDevice {
   readonly mtu = 1500;
   readonly completesChecksums = false;
@@ -129,7 +130,7 @@ export class MemoryDevice implements PacketDevice {
   }
 
   wait(): void {
-    // Time is the test's.
+    // The test controls the time.
   }
 
   receive(sink: PacketSink, max: number): boolean {
@@ -141,14 +142,17 @@ export class MemoryDevice implements PacketDevice {
     return this.arriving.length > 0;
   }
 
-  /** Hands a packet to a stack at once. @param isTrusted whether its checksum is not verified */
+  /**
+   * Passes a packet to a stack immediately.
+   * @param isTrusted whether its checksum is not verified
+   */
   sink(packet: Buffer, stack: PacketSink, isTrusted: boolean): void {
     packet.copy(this.rx.bytes, 32);
     stack.packet(this.rx, 32, packet.length, isTrusted);
   }
 
   close(): void {
-    // Nothing is open.
+    // There is nothing to close.
   }
 }
 

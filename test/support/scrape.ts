@@ -2,7 +2,10 @@
 import type { TestProcess } from "./process.js";
 import { until } from "./until.js";
 
-/** Returns the text of a scrape. @throws {Error} if the answer is not 200 */
+/**
+ * Returns the text of a scrape.
+ * @throws {Error} if the answer is not 200
+ */
 export async function scrape(url: string): Promise<string> {
   const response = await fetch(url);
   const text = await response.text();

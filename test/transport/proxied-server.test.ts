@@ -8,7 +8,7 @@ import { plainPeers, sendRaw } from "../support/transport.js";
 import { describeBudget } from "./contract/budget.js";
 import { describeServer } from "./contract/server.js";
 
-/** Dials, and sends a header with the socket's own address. */
+/** Connects, and sends a header with the socket's own address. */
 function dial(to: string, port: number): number {
   const fd = connectRaw(to, port);
   if (fd >= 0) {

@@ -51,7 +51,10 @@ interface Parent {
   readonly watchers: ProgramWatch[];
 }
 
-/** Called for each start of this program in a host. @param args command and options, such as `connect` and its own */
+/**
+ * Called for each start of this program in a host.
+ * @param args command and options, such as `connect` and its own
+ */
 export type ProgramWatch = (program: Subprocess, args: readonly string[]) => void;
 
 export class Host {

@@ -1,4 +1,4 @@
-// Tests the HTTP server of metrics: shared readings, late ones, requests that make no sense, and clients that say nothing.
+// Tests the HTTP server for metrics: shared and late readings, senseless requests, and silent clients.
 import { once } from "node:events";
 import { connect as openSocket } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
@@ -15,14 +15,14 @@ async function startServer(collect: Collect) {
   return server;
 }
 
-/** A collector whose reading ends when the test says so. */
+/** A collector whose reading ends on the test's command. */
 function controlled() {
   const ends: (() => void)[] = [];
   const collect = () => new Promise<Family[]>((resolve) => ends.push(() => resolve([FAMILY])));
   return { collect, ends };
 }
 
-/** Sends raw bytes and collects what the server answers until it closes. */
+/** Sends raw bytes, and collects the server's answer until it closes. */
 class Exchange {
   answer = "";
   readonly closed: Promise<string>;
@@ -38,7 +38,7 @@ class Exchange {
   }
 }
 
-/** Starts to scrape. The server says 100 once it has the request. */
+/** Starts a scrape. The server answers 100 once it has the request. */
 async function startScrape(port: number): Promise<Exchange> {
   const scrape = new Exchange(port, "GET /metrics HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n");
   await until("100 Continue", () => scrape.answer.includes(" 100 "));

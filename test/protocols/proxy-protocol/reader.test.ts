@@ -15,7 +15,7 @@ const v2 = (command: number, family: number, rest: string, length = rest.length)
   `${SIGNATURE}${String.fromCharCode(command, family, length >> 8, length & 255)}${rest}`;
 const bytesOf = (text: string) => Buffer.from(text, "latin1");
 
-/** Reads a stream in pieces, and returns what was found: the client, and what follows the header. */
+/** Reads a stream in pieces, and returns the client and the bytes that follow the header. */
 function readIn(reader: ProxyReader, pieces: readonly Uint8Array[], slot = 0) {
   let rest = "";
   let found: object | undefined;
@@ -24,7 +24,7 @@ function readIn(reader: ProxyReader, pieces: readonly Uint8Array[], slot = 0) {
       rest += Buffer.from(piece).toString("latin1");
       continue;
     }
-    // Real bytes are somewhere within a buffer.
+    // Place the bytes inside a larger buffer, as in a real read.
     const bytes = Buffer.concat([Buffer.from("xx"), piece, Buffer.from("PROXY")]);
     const end = reader.read(slot, bytes, 2, 2 + piece.length);
     if (end === PROXY_PARTIAL) continue;

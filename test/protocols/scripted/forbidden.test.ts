@@ -1,4 +1,4 @@
-// Tests what handlers cannot use: timers, promises and process.exit() are refused by name, in handlers only.
+// Tests that timers, promises and process.exit() are rejected by name in handlers, and only there.
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { FAULT } from "../../../src/protocols/codes.js";

@@ -1,5 +1,5 @@
-// Opens and closes connections on loopback until it is ended. Options: { dist, port }, the folder of the built library and
-// the port to listen on. Prints a line once it has started.
+// Opens and closes connections on loopback until it is terminated. Options: { dist, port }, the folder of the built
+// library and the port to listen on. Prints a line once it has started.
 const { dist, port } = JSON.parse(process.argv[2]);
 const { acceptFrom, bindTo, closeFd, connectTo, listenOn, openTcp } = await import(`${dist}/linux/syscalls/socket.js`);
 const { SocketAddress } = await import(`${dist}/linux/syscalls/sockaddr.js`);

@@ -1,4 +1,4 @@
-// Tests the TCP in user space against itself over a network that loses, repeats and reorders packets, and with garbage.
+// Tests TCP in user space against itself over a network that loses, repeats and reorders packets, and with garbage.
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { PacketClient } from "../../../src/transport/packet/client.js";
 import { PacketServer } from "../../../src/transport/packet/server.js";
@@ -83,7 +83,7 @@ describe.each([1, 2, 3])("over a network that loses, repeats and reorders, seed 
       progress.set(slot, at + sent);
     };
     clientTold.onOpened = clientTold.onSent = sendMore;
-    // The server echoes; what it cannot send yet waits in the test.
+    // The server echoes. Data that it cannot send yet waits in the test.
     const waiting = new Map<number, string>();
     const echo = (slot: number) => {
       const text = waiting.get(slot) ?? "";
@@ -102,7 +102,7 @@ describe.each([1, 2, 3])("over a network that loses, repeats and reorders, seed 
     expect([clientTold.count("opened"), clientTold.count("failed"), clientTold.count("closed")]).toEqual([count, 0, 0]);
     expect([serverTold.count("accepted"), serverTold.count("failed")]).toEqual([count, 0]);
     expect(client.stack.counters.retransmitted + server.stack.counters.retransmitted).toBeGreaterThan(0);
-    // Half of the connections are closed by either side.
+    // Each side closes half of the connections.
     for (let n = 0; n < count; n++) if (n % 2 === 0) client.close(n);
     run("the server's ends", () => serverTold.count("closed") === count / 2);
     for (let slot = 0; slot < server.end; slot++) if (server.state(slot) !== SLOT.free) server.close(slot);
@@ -112,7 +112,7 @@ describe.each([1, 2, 3])("over a network that loses, repeats and reorders, seed 
   });
 });
 
-/** Whether nothing is left of any connection. */
+/** Returns whether nothing is left of any connection. */
 function areGone({ client, server }: Pick<ReturnType<typeof pair>, "client" | "server">): boolean {
   return [client, server].every(({ stack: { connections } }) =>
     connections.flags.every((flags) => flags === TCP.closed),
@@ -159,7 +159,7 @@ it(`survives ${FUZZED} wrong packets without a crash, and without leftovers`, ()
       clientTold.events.splice(0, Math.max(0, clientTold.events.length - 200));
     }
     const packet = Buffer.from(seen[Math.floor(random() * seen.length)] ?? Buffer.alloc(60));
-    // A few wrong bytes, and sometimes a wrong length.
+    // Change a few bytes, and sometimes the length.
     for (let changes = Math.floor(random() * 4); changes > 0; changes--) {
       packet[Math.floor(random() * packet.length)] = Math.floor(random() * 256);
     }

@@ -1,4 +1,4 @@
-// Tests the TCP in user space segment by segment, against a peer that the tests play.
+// Tests TCP in user space segment by segment, with the test acting as the peer.
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { ECONNREFUSED, ECONNRESET, EHOSTUNREACH, ETIMEDOUT } from "../../../src/linux/syscalls/errno.js";
 import { PacketClient } from "../../../src/transport/packet/client.js";
@@ -43,7 +43,7 @@ function client({ us, peer }: Sides = V4) {
     ...{ transport, told, device, turn },
     /** Returns everything sent since the last call. */
     sent: () => device.sent.splice(0).map(readSegment),
-    /** Lets segments arrive, and the answers leave. */
+    /** Delivers segments and sends the answers. */
     arrive: (...segments: Partial<SegmentText>[]) => {
       for (const segment of segments) {
         const ports = { sourcePort: 80, destinationPort: 1024 };
@@ -55,7 +55,7 @@ function client({ us, peer }: Sides = V4) {
   };
 }
 
-/** Numbers of the peer's and of our byte `n`, from 0. */
+/** Sequence numbers of byte `n`, counted from 0, of the peer and of this side. */
 const theirs = (n: number) => (IRS + 1 + n) >>> 0;
 const ours = (n: number) => (ISS + 1 + n) >>> 0;
 
@@ -65,7 +65,7 @@ function connected(sides: Sides = V4, window = 1000) {
   under.sent();
   under.arrive({ seq: IRS, ack: ours(0), flags: "SA", window: 65_535, options: SYN_ACK_OPTIONS });
   const ack = under.sent();
-  // Windows of a SYN are not scaled; those that follow are multiples of 128.
+  // The window of a SYN is not scaled; later ones are multiples of 128.
   under.arrive({ seq: theirs(0), ack: ours(0), window });
   under.told.events.length = 0;
   return { ...under, slot, ack };
@@ -116,7 +116,7 @@ describe("a handshake", () => {
       for (const { flags } of sent()) if (flags === "S") at.push(ms);
       turn(500);
     }
-    // Linux: after 1, 3, 7, 15, 31 and 63 seconds, and the end after 127.
+    // As in Linux: after 1, 3, 7, 15, 31 and 63 seconds, then failure after 127.
     expect(at.map((ms) => Math.floor(ms / 1000))).toEqual([0, 1, 3, 7, 15, 31, 63]);
     expect(told.events).toEqual([`failed ${slot} connect ${ETIMEDOUT}`]);
     expect(transport.state(slot)).toBe(SLOT.free);
