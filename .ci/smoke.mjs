@@ -1,6 +1,6 @@
 // Tests the installed package with the Node that runs this file: exercises the library, and each command once over
 // loopback. Usage: node smoke.mjs <folder with node_modules/fourtuple>
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -31,9 +31,30 @@ try {
   await cli("report", join(scratch, "run.json"));
   expect(statSync(join(scratch, "run.html")).size > 10_000, "the page is short");
   await server.stop();
+  await checkProtocol(join(scratch, "line.mts"));
   console.log(`smoke: passed with Node ${process.version}`);
 } finally {
   rmSync(scratch, { recursive: true });
+}
+
+/**
+ * Tries out a protocol of the user's own from what `protocol new` writes. The folder does not have the package, which
+ * Node finds from 22.15 on; TypeScript is for Node 22.18 or newer.
+ *
+ * @param {string} file
+ */
+async function checkProtocol(file) {
+  await cli("protocol", "new", file);
+  const args = ["protocol", "check", file, "-c", "50", "-T", "200ms"];
+  if (process.features.typescript) {
+    const printed = await cli(...args);
+    expect(/50 connections +50 ready/.test(printed), `${file}: ${printed}`);
+    return;
+  }
+  const { status, stderr } = spawnSync(process.execPath, [join(folder, "dist/cli/main.js"), ...args], {
+    encoding: "utf8",
+  });
+  expect(status === 2 && stderr.includes("does not run TypeScript"), `${file}: exit code ${status}, ${stderr}`);
 }
 
 /** @param {string[]} args @returns {Promise<string>} what the command prints */

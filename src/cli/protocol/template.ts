@@ -23,7 +23,7 @@ export default defineProtocol({
   // Where a frame ends. Also: { length: { bytes: 2 } }, { fixed: 16 } or { end(bytes, start, end) { … } }.
   framing: { delimiter: "\\r\\n", maxBytes: 1024 },
 
-  // State of a connection: u8, i8, u16, i16, u32, i32, f32 or f64. Here, a connection takes 12 bytes.
+  // State of a connection: u8, i8, u16, i16, u32, i32, f32 or f64. Here: 12 bytes per connection, and 5 for fourtuple itself.
   state: { sent: "u32", sentMs: "f64" },
 
   // Counters and histograms of your own, in the summary and in --json.

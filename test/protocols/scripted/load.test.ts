@@ -101,6 +101,14 @@ it.each([
   await expect(loadScript(file)).rejects.toThrow("it is not a regular file");
 });
 
+it("says how to mend a module that Node takes for CommonJS", async () => {
+  const file = fileWith("import 'node:fs';\nexport default {};", "chat.js");
+  writeFileSync(join(dirname(file), "package.json"), '{ "type": "commonjs" }');
+  const error = await loadScript(file).catch((reason) => reason);
+  expect(error.message).toContain("Node takes it for CommonJS");
+  expect(error.fix).toContain("name it chat.mjs");
+});
+
 it("does not run TypeScript where Node does not", async () => {
   if ("typescript" in process.features && process.features.typescript) return;
   const error = await loadScript(fileWith("export default {}", "chat.ts")).catch((reason) => reason);

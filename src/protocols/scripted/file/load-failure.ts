@@ -10,6 +10,9 @@ import { OURS } from "../error-text.js";
 /** Time limit for Node to find a syntax error. */
 const CHECK_MS = 10_000;
 
+/** Messages about what only ES modules may contain. */
+const IS_MODULE = /import statement outside a module|Unexpected token 'export'|import\.meta/;
+
 interface Place {
   readonly file: string;
   /** Position of the error: the line, and the column if it is known, such as `line 3, column 7`. */
@@ -26,6 +29,11 @@ export function failedToLoad(name: string, file: string, error: unknown): AppErr
   const { code, message, stack } = error instanceof Error ? (error as NodeJS.ErrnoException) : { message: `${error}` };
   if (code === "ERR_MODULE_NOT_FOUND") return importsMissing(name, file, message, error);
   const isSyntax = error instanceof SyntaxError;
+  if (isSyntax && /\.[jt]s$/.test(file) && IS_MODULE.test(message)) {
+    const problem = "Node takes it for CommonJS, because of its name or the nearest package.json";
+    const newName = basename(file).replace(/\.([jt]s)$/, ".m$1");
+    return cannotLoad(name, problem, `name it ${newName}, or set "type": "module" in that package.json`, error);
+  }
   const place = placeInStack(stack ?? "") ?? (isSyntax ? placeByNode(file, message) : undefined);
   const where = place && (place.file === file ? ` (${place.words})` : ` (${place.file}, ${place.words})`);
   const problem = `${isSyntax ? "syntax error: " : ""}${message.split("\n")[0]}${where ?? ""}`;
