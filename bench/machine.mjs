@@ -3,7 +3,9 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 
-/** @param {string} root of the repository */
+/**
+ * @param {string} root folder of the repository
+ */
 export function readMachine(root) {
   const processors = cpus();
   const nofile = /^Max open files\s+(\d+|unlimited)\s+(\d+|unlimited)/m.exec(
@@ -41,7 +43,9 @@ function readCommit(root) {
   }
 }
 
-/** @param {string} path below /proc/sys */
+/**
+ * @param {string} path path below /proc/sys
+ */
 function readSysctl(path) {
   return readFileSync(`/proc/sys/${path}`, "latin1").trim().replaceAll("\t", " ");
 }

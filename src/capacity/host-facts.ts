@@ -51,7 +51,9 @@ export interface HostReadings {
   /** Number of CPUs available to this process's cgroup: the number of cores, or its quota. */
   readonly cpus: number;
   readonly nofile: ProcessLimit;
-  /** Soft limit of the parent process, because Node raises ours to the hard limit; undefined if unreadable. */
+  /**
+   * Soft limit of the parent process, because Node raises this process's to the hard limit; undefined if unreadable.
+   */
   readonly softAtStart: number | undefined;
   /** Open descriptors of a fourtuple process before its first connection. */
   readonly openDescriptors: number;

@@ -12,7 +12,7 @@ export interface OnLink {
   readonly destinations: number;
 }
 
-/** Maximum number of destinations to look up. If all of them are on-link, so are the rest, presumably. */
+/** Maximum number of destinations to look up. If all of them are on-link, the rest are assumed to be on-link too. */
 const LOOKED_UP = 4096;
 
 /** Returns zeros if netlink is unavailable. */

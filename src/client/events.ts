@@ -81,7 +81,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
 
   /**
    * Handles a connection that TCP reports as ESTABLISHED.
-   * @param below transport that sends unencrypted bytes
+   * @param below transport for unencrypted bytes
    */
   established(slot: number, below: Transport): void {
     this.inFlight.established(slot, this.nowMs);
@@ -252,7 +252,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
 
   /**
    * Handles an open connection that the peer or the network has ended.
-   * @param errno 0 for a FIN from the peer, or the protocol's code for ending it
+   * @param errno reason for the end: 0 for a FIN from the peer, or the protocol's code
    */
   private lose(slot: number, errno: number): void {
     if (this.shakesHands && this.transport.state(slot) === SLOT.opened) {

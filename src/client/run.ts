@@ -24,7 +24,7 @@ export interface ConnectEvents {
   received: [text: string];
   /**
    * A handler of a user-defined protocol threw for the first time.
-   * @param text with its stack
+   * @param text the error with its stack
    */
   handlerFailed: [text: string];
 }

@@ -57,7 +57,7 @@ export interface WorkersEvents {
   received(text: string): void;
   /**
    * A handler of a script threw for the first time.
-   * @param text with its stack
+   * @param text the error with its stack
    */
   handlerFailed(text: string): void;
   /** Everything requested so far has settled, or a worker has started. The pacer may request more. */

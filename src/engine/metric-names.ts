@@ -23,7 +23,7 @@ const SUFFIX = /(Ms|Us|Bytes)$/;
 
 /**
  * Returns a metric's Prometheus metadata.
- * @param name as declared
+ * @param name the metric's declared name
  */
 export function familyOf(prefix: string, name: string, { type, help }: MetricDefinition): MetricFamily {
   const suffix = SUFFIX.exec(name)?.[1] as keyof typeof UNITS | undefined;

@@ -47,7 +47,7 @@ export interface LabEvents {
   progress?(text: string): void;
   /**
    * A client reports its state; undefined once it has ended.
-   * @param id of the client
+   * @param id the client's ID
    */
   client?(id: number, snapshot: ConnectSnapshot | undefined): void;
   ended?(result: ExperimentResult): void;

@@ -125,7 +125,9 @@ class BindTrials {
   }
 }
 
-/** @param errno returned by bind() */
+/**
+ * @param errno result of bind()
+ */
 export function whyNoSource(ip: IpAddress, errno: number): BadSource {
   const text = formatIp(ip);
   if (errno === EAFNOSUPPORT) return { ip: text, problem: "family-disabled", detail: errnoName(errno) };
@@ -170,7 +172,9 @@ export function isHopeless({ problem }: BadSource): boolean {
   return problem !== "no-route" && problem !== "refused";
 }
 
-/** @param errno returned by connect() on an unbound socket */
+/**
+ * @param errno result of connect() on an unbound socket
+ */
 function whyNoRoute(ip: IpAddress, errno: number): BadSource {
   const text = formatIp(ip);
   if (errno === EAFNOSUPPORT) return { ip: text, problem: "family-disabled", detail: errnoName(errno) };

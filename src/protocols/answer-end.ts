@@ -23,7 +23,7 @@ export class DelimitedEnd implements AnswerEnd {
   private matched: Uint8Array<ArrayBuffer>;
 
   /**
-   * @param delimiter 1 to MAX_DELIMITER_BYTES bytes
+   * @param delimiter delimiter of 1 to MAX_DELIMITER_BYTES bytes
    * @param slots expected number of slots
    */
   constructor(delimiter: Uint8Array, slots: number) {

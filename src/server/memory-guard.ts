@@ -32,7 +32,7 @@ export class MemoryGuard {
 
   /**
    * Checks regularly until close().
-   * @param pause called for each change
+   * @param pause called whenever the state changes
    */
   constructor(read: () => Activity, pause: (isPaused: boolean) => void) {
     this.#read = read;

@@ -34,7 +34,7 @@ export interface ServeEvents {
   connection: [peer: { readonly ip: string; readonly port: number }];
   /**
    * A handler of a user-defined protocol threw for the first time.
-   * @param text with its stack
+   * @param text the error with its stack
    */
   handlerFailed: [text: string];
 }

@@ -21,7 +21,7 @@ export interface WorkersEvents {
   accepted(peer: { readonly ip: string; readonly port: number }): void;
   /**
    * A handler of a script threw for the first time.
-   * @param text with its stack
+   * @param text the error with its stack
    */
   handlerFailed(text: string): void;
   /** A worker could not be started, or died and lost its connections. */

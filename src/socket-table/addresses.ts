@@ -42,7 +42,9 @@ export class AddressIndex {
     return this.pairs.idOf(ipv4, -1);
   }
 
-  /** @param words in memory order; must not be IPv4-mapped */
+  /**
+   * @param words the address's words in memory order; it must not be IPv4-mapped
+   */
   ofIpv6(words: Int32Array): number {
     return this.pairs.idOf(this.halves.idOf(words[0]!, words[1]!), -2 - this.halves.idOf(words[2]!, words[3]!));
   }

@@ -111,7 +111,7 @@ export interface Transport {
 
 export interface ConnectionAddresses {
   readonly local: { readonly ip: IpAddress; readonly port: number };
-  /** undefined if the peer has already reset the connection. */
+  /** Undefined if the peer has already reset the connection. */
   readonly remote: { readonly ip: IpAddress; readonly port: number } | undefined;
 }
 
@@ -216,7 +216,7 @@ export interface ClientTransportOptions {
 
 /** What to do if the engine cannot lock the memory that it needs. */
 export interface EngineFallback {
-  /** Number of connections to lock memory for at the start. */
+  /** Number of connections for which to lock memory at the start. */
   readonly connections: number;
   /** Set to true if epoll is used instead. */
   isUsed: boolean;

@@ -7,7 +7,7 @@ import { ownAddress } from "../support/address.js";
 import { startForeignServer } from "../support/peers.js";
 import { type Exit, runCli, start, startCli } from "../support/process.js";
 
-/** Expects no stack trace and no programmer's jargon. */
+/** Expects neither a stack trace nor programmers' jargon. */
 function expectClear({ stderr }: Exit): void {
   expect(stderr).not.toMatch(/^\s+at /m);
   expect(stderr).not.toMatch(/node:internal|undefined|\[object/);

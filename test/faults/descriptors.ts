@@ -79,8 +79,8 @@ export const DESCRIPTORS: readonly Scenario[] = [
       return {
         at: at!,
         load: ["-c", "400k"],
-        // Slow, because the ramp continues until the next memory check; held long enough for `ss` to count the same
-        // number at least twice.
+        // The rate is low because the ramp continues until the next memory check. The hold is long enough for `ss` to
+        // count the same number at least twice.
         run: ["--connect-rate", "10k", "-T", "6s"],
         measures: true,
         testbed: { prefix: inGroup },

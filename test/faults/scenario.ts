@@ -54,7 +54,7 @@ export interface Row {
 }
 
 const POLL_MS = 100;
-// Hundreds of thousands of connections on a busy host.
+// Allows for hundreds of thousands of connections on a busy host.
 const PREDICTION_MS = 90_000;
 const RUN_MS = 240_000;
 

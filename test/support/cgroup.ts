@@ -24,7 +24,7 @@ export function freeze(pid: number): void {
   writeFileSync(`${folder}/${file}`, frozen!);
 }
 
-/** Returns whether memory can be limited; prints why if not. */
+/** Returns whether memory can be limited. If not, prints the reason for skipping the test. */
 export function canMakeMemoryGroups(): boolean {
   return canMake(memoryRoot(), "memory cgroup");
 }
@@ -53,7 +53,7 @@ function canMake(root: string, what: string): boolean {
 
 /**
  * Creates a group until the test ends.
- * @param release lets its processes continue
+ * @param release function that lets its processes continue
  */
 function make(root: string, release: () => void = () => undefined): string {
   const folder = `${root}/fourtuple-test-${process.pid}`;

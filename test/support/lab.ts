@@ -36,7 +36,7 @@ export function startLab({ testbed = {}, cut = false, prefix = [], ...options }:
 }
 
 export async function openedBy(lab: TestProcess): Promise<OpenLab> {
-  // Three Node programs start one after the other before this point.
+  // Three Node programs have to start one after another before this point.
   return JSON.parse((await lab.prints(/^open (.*)$/m, 30_000))[1]!);
 }
 

@@ -7,7 +7,7 @@ const PROGRAM = fileURLToPath(new URL("./programs/in-terminal.py", import.meta.u
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with a control character
 const ESCAPES = /\u001b\[[0-9;?]*[A-Za-z]/g;
 
-/** Returns whether a terminal is available; prints why if not. */
+/** Returns whether a terminal is available. If not, prints the reason for skipping the test. */
 export function hasTerminal(): boolean {
   return hasProgram("python3");
 }

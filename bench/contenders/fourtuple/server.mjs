@@ -1,5 +1,5 @@
-// Server with fourtuple's public API: greets with "hello" and holds.
-// Usage: server.mjs <port>. Prints "listening", and stops on SIGTERM.
+// Server with fourtuple's public API: greets with "hello" and holds each connection. Usage: server.mjs <port>. Prints
+// "listening", and stops on SIGTERM.
 import { serve } from "fourtuple";
 import { engine, scheme } from "./engine.mjs";
 

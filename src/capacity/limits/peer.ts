@@ -132,7 +132,7 @@ function sumOf(values: readonly (number | undefined)[]): number | undefined {
   return values.reduce((sum, value) => (sum === undefined || value === undefined ? undefined : sum + value), 0);
 }
 
-/** Returns the sum of --max-connections in the arguments of our servers; undefined if any of them lacks it. */
+/** Returns the sum of --max-connections in the arguments of fourtuple servers; undefined if any of them lacks it. */
 function maximumOf({ workers }: Server): number | undefined {
   return workers.length === 0 ? undefined : sumOf(workers.map(maximumOfProcess));
 }

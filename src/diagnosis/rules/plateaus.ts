@@ -30,8 +30,8 @@ export function openAtStop({ openAtStop, peakOpen, lost }: ConnectResult): numbe
 }
 
 /**
- * Returns the number of connections held at once: the lower of the kernel's count and ours, because the kernel also
- * counts other programs' connections to the destination. Uses the server's count if it is lower, and excludes
+ * Returns the number of connections held at once: the lower of the kernel's count and fourtuple's, because the kernel
+ * also counts other programs' connections to the destination. Uses the server's count if it is lower, and excludes
  * connections waiting to be accepted.
  */
 export function reachedBy(result: ConnectResult): number {

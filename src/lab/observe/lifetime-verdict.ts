@@ -57,7 +57,9 @@ export function formatEnd({ stayedMs, missedMs, goneMs }: Seen): string {
   return missedMs === undefined ? `not in ${formatDuration(stayedMs)}` : `${formatRange([stayedMs, missedMs])} (some)`;
 }
 
-/** @param range in milliseconds */
+/**
+ * @param range bounds in milliseconds
+ */
 export function formatRange([least, most]: readonly [number, number]): string {
   return `${(least / 1000).toFixed(1)}-${(most / 1000).toFixed(1)} s`;
 }

@@ -38,7 +38,7 @@ export interface HashRequest {
   readonly states: number;
   readonly localPorts?: PortRange | undefined;
   readonly remotePorts?: PortRange | undefined;
-  /** Port ranges, at least one of which must match an end. */
+  /** Range that contains the port of at least one end. */
   readonly eitherPorts?: PortRange | undefined;
   /** Includes all network namespaces. A row's inode is then that of its socket's namespace. */
   readonly everyNamespace?: boolean | undefined;

@@ -16,7 +16,7 @@ export class DiagSocket {
   private readonly bytes: Uint8Array;
   private readonly words: Uint32Array;
   private at = 0;
-  /** Cached name of the last interface: asking the kernel for every socket would be slow. */
+  /** Cached name of the last interface: a kernel call for every socket would be slow. */
   private zoneIndex = 0;
   private zone = "";
   private end = 0;

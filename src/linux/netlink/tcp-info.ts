@@ -14,13 +14,13 @@ export interface SocketInfo {
   readonly unackedSegments: number;
   /** Congestion window in segments. */
   readonly congestionWindow: number;
-  /** Bytes of the stream, each counted once; a SYN counts as one acknowledged byte. undefined before Linux 4.1. */
+  /** Bytes of the stream, each counted once; a SYN counts as one acknowledged byte. Undefined before Linux 4.1. */
   readonly ackedBytes: number | undefined;
   readonly receivedBytes: number | undefined;
-  /** Bytes sent, including retransmissions. undefined before Linux 4.19. */
+  /** Bytes sent, including retransmissions. Undefined before Linux 4.19. */
   readonly sentBytes: number | undefined;
   readonly retransmittedBytes: number | undefined;
-  /** Segments, including those without data. undefined before Linux 4.2. */
+  /** Segments, including those without data. Undefined before Linux 4.2. */
   readonly sentSegments: number | undefined;
   readonly receivedSegments: number | undefined;
 }

@@ -47,7 +47,7 @@ export class TlsSessions {
 
   /**
    * Creates a client's SSL object; returns 0 when out of memory.
-   * @param session to resume, or 0
+   * @param session session to resume, or 0
    */
   connect({ host, isIp }: TlsPeer, session: number): number {
     const { ssl } = this;

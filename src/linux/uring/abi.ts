@@ -89,7 +89,7 @@ export const CQE_FLAG = {
 
 /**
  * Returns the ID of a completion's provided buffer.
- * @param flags of the completion
+ * @param flags the completion's flags
  */
 export function bufferOf(flags: number): number {
   return flags >>> 16;

@@ -17,7 +17,7 @@ const FORBIDDEN = /[\r\n\0]/;
 /**
  * Parses the field lines of a head.
  *
- * @param head including the empty line
+ * @param head the head, including the empty line
  * @returns undefined if a line is invalid, such as a folded one
  */
 export function parseFields(head: string): Fields | undefined {

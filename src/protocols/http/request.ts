@@ -25,7 +25,7 @@ const LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP\/(\d)\.(\d)\r\n/;
 const NO_TOKEN = Buffer.from('"(),/:;<=>?@[\\]{}');
 
 /**
- * @param head including the empty line
+ * @param head the head, including the empty line
  * @param maxBytes maximum length of a body
  */
 export function parseRequest(head: string, maxBytes: number): RequestHead {
@@ -98,7 +98,7 @@ const REASONS: Readonly<Record<number, string>> = {
 
 /**
  * Returns the head of a response.
- * @param fields such as `Content-Length: 5`; undefined ones are omitted
+ * @param fields header fields such as `Content-Length: 5`; undefined ones are omitted
  */
 export function makeHead(status: number, ...fields: (string | undefined)[]): string {
   const lines = [`HTTP/1.1 ${status} ${REASONS[status] ?? ""}`, ...fields.filter((field) => field !== undefined)];

@@ -39,7 +39,7 @@ export function makeRequest({ host, path, method, headers, body, closesAnswered 
 }
 
 /**
- * @param head including the empty line
+ * @param head the head, including the empty line
  * @param isOfHead whether it answers a HEAD request, so that it has no body
  * @returns the head, or a fault if it is invalid
  */

@@ -26,7 +26,9 @@ export class Board {
   /** Codes that this worker knows to be on the board. */
   private readonly known = new Set<number>();
 
-  /** @param buffer of another thread's board; default: a new one */
+  /**
+   * @param buffer memory of another thread's board; default: new memory
+   */
   constructor(buffer = new SharedArrayBuffer(BOARD_BYTES)) {
     this.buffer = buffer;
     this.words = new Int32Array(buffer, 0, TEXTS_AT / 4);

@@ -5,7 +5,7 @@ import { BUCKETS, bucketOf, HIGHEST_US, highestIn, LOWEST_US, lowestIn, middleOf
 /** Converts to the values that a histogram accepts: integers from 1 to an hour, in microseconds. */
 export function toMicros(us: number): number {
   if (us >= HIGHEST_US) return HIGHEST_US;
-  // NaN counts as the shortest time.
+  // Record NaN as the shortest time.
   return us >= LOWEST_US ? Math.round(us) : LOWEST_US;
 }
 
@@ -66,7 +66,7 @@ export class Histogram {
 
   /**
    * Returns several percentiles in a single pass.
-   * @param percents in ascending order
+   * @param percents percentages in ascending order
    */
   percentiles(percents: readonly number[]): number[] {
     const { count } = this;

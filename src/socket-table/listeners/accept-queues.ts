@@ -15,7 +15,7 @@ export interface EndpointQueue {
   readonly ip: string;
   readonly port: number;
   readonly length: number;
-  /** undefined if read from /proc/net/tcp, which lacks it; the same applies to drops. */
+  /** Undefined if read from /proc/net/tcp, which lacks it; the same applies to drops. */
   readonly capacity: number | undefined;
   /** Number of SYNs and final ACKs dropped since it began to listen, usually because its accept queue was full. */
   readonly drops: number | undefined;

@@ -78,7 +78,7 @@ async function findElsewhere(
 
 /**
  * Returns a process that serves the destinations and can accept from the longest queue: preferably a stopped one,
- * otherwise the one with the most connections. undefined if all queues are empty or no such process is visible.
+ * otherwise the one with the most connections. Undefined if all queues are empty or no such process is visible.
  */
 function findCulprit(listeners: readonly ListenerRow[], owners: readonly OwnerRow[]): ProcessFacts | undefined {
   const longest = Math.max(0, ...listeners.map(({ acceptQueue }) => acceptQueue.used));

@@ -185,7 +185,7 @@ export abstract class EpollTransport implements Transport {
 
   /**
    * Handles the end of an ESTABLISHED connection by the peer or the network.
-   * @param errno 0 for the peer's FIN
+   * @param errno reason for the end; 0 for the peer's FIN
    */
   protected ended(slot: number, errno: number): void {
     if (errno === 0) this.handler.closed(slot);

@@ -1,4 +1,4 @@
-// Accepts connections into rings without losing any. Each accept takes one connection, and there are never more of them
+// Accepts connections into rings without losing any. Each accept takes one connection, and there are never more accepts
 // than free entries in the file tables. A multishot accept would cost no entry per connection, but it continues after
 // the table is full, and drops what it takes off the queue. It would also always be woken first, so that a single
 // thread would accept everything. A new single accept queues up behind those of other threads, which spreads the

@@ -15,7 +15,9 @@ export interface BulkEvents {
   /** See Transport. Any event may change either of them. */
   readonly isHeld: boolean;
   readonly peeks: boolean;
-  /** @param bits of the connection's slot */
+  /**
+   * @param bits state bits of the connection's slot
+   */
   mayReceive(bits: number): boolean;
   /** @param result number of bytes at `offset`, 0 for the peer's FIN, or a negative errno */
   bulkRead(slot: number, isPeeked: boolean, bytes: NativeBuffer, offset: number, result: number): void;

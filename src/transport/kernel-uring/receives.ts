@@ -42,7 +42,9 @@ export interface ReceiveEvents {
   received(slot: number, bytes: NativeBuffer, offset: number, length: number): number;
   /** DATA has been reported. */
   delivered(slot: number): void;
-  /** @param errno 0 for the peer's FIN */
+  /**
+   * @param errno reason for the end; 0 for the peer's FIN
+   */
   ended(slot: number, errno: number): void;
 }
 
@@ -100,7 +102,7 @@ export class Receives implements BulkEvents {
 
   /**
    * Whether a receive can be submitted for a connection that has none.
-   * @param bits of its slot
+   * @param bits state bits of the connection's slot
    */
   mayReceive(bits: number): boolean {
     return (bits & STATE_MASK) >= SLOT.opened && (bits & (RECEIVING | POLLING)) === 0 && !this.isBlocked(bits);

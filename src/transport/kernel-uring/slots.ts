@@ -8,7 +8,7 @@ export const STATE_MASK = 3;
 export const CONNECTING = 1 << 2;
 export const RECEIVING = 1 << 3;
 export const POLLING = 1 << 4;
-/** Polled for room to send. */
+/** A poll for room to send is in flight. */
 export const WAITING = 1 << 5;
 /** A send has been queued but not yet settled. */
 export const QUEUED = 1 << 6;

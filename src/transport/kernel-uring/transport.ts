@@ -144,7 +144,7 @@ export abstract class UringTransport implements Transport {
 
   /**
    * Handles the end of an ESTABLISHED connection by the peer or the network.
-   * @param errno 0 for the peer's FIN
+   * @param errno reason for the end; 0 for the peer's FIN
    */
   ended(slot: number, errno: number): void {
     if (errno === 0) this.handler.closed(slot);
@@ -175,7 +175,7 @@ export abstract class UringTransport implements Transport {
   abstract delivered(slot: number): void;
   /**
    * Handles completion of a role-specific entry.
-   * @param tag of the completion
+   * @param tag the completion's tag
    */
   protected abstract complete(unit: RingUnit, slot: number, tag: number, result: number, flags: number): void;
   /** Whether the next turn has events to report without waiting. */

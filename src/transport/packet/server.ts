@@ -18,7 +18,7 @@ export type PacketServerOptions = Pick<ServerTransportOptions, "handler" | "budg
 export class PacketServer extends PacketTransport implements ServerTransport {
   accepts = true;
   namesPeers = false;
-  /** True: no descriptor table limits the number of connections. */
+  /** Never true, because no descriptor table limits the number of connections. */
   readonly isFilling = false;
   private readonly server: ServerHandler;
   private readonly ends: ServerEndpoints;

@@ -210,7 +210,9 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
     }
   }
 
-  /** @param result of the last read */
+  /**
+   * @param result result of the last read
+   */
   private endOfInput(slot: number, connection: number, result: number): void {
     const { failure } = this.sessions;
     const errno = this.ciphertext.flush(slot);

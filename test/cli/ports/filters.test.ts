@@ -91,7 +91,7 @@ it("a client's port is not taken for a server's", async () => {
 
 it("--memory covers both sides, and leaves the listener out of the mean", async () => {
   const { at, clients, sockets } = await serverWith(ownAddress());
-  // More than the receiver accepts; the rest stays in the client's send queue.
+  // This is more than the receiver accepts, so the rest stays in the client's send queue.
   for (const socket of sockets) socket.pause();
   clients[0]!.write(Buffer.alloc(16_000_000));
   await until(
