@@ -233,7 +233,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
     this.counters[COUNTER.open]! -= 1;
     this.transport.vacate(slot, resets);
     this.reopenings!.closed(slot, cause);
-    this.exchange.vacated(slot);
+    this.exchange.vacated(slot, cause);
   }
 
   private firstByte(slot: number): void {

@@ -40,6 +40,21 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
     help: "Connections opened again because the server had closed them while they were idle.",
     shown: ["reopened.idle"],
   },
+  reopenedCutShort: {
+    type: "counter",
+    help: "Connections opened again because they had ended in the middle of a response.",
+    shown: ["reopened.cutShort"],
+  },
+  repeatedRequests: {
+    type: "counter",
+    help: "Requests sent again because they had met the server's close of an idle connection.",
+    shown: ["reopened.repeated"],
+  },
+  unrepeatedRequests: {
+    type: "counter",
+    help: "Requests that had met such a close and were not sent again, because the server may have processed them.",
+    shown: ["reopened.unrepeated"],
+  },
   unreopened: { type: "counter", help: "Connections that could not be opened again.", shown: ["reopened.failed"] },
   toReopen: {
     type: "gauge",

@@ -83,6 +83,8 @@ export const FAULTS = [
   "PROXY_HEADER_TOO_LONG",
   /** A TLS handshake was expected, but the data begins with a PROXY protocol header. */
   "PROXY_HEADER",
+  /** A response without a request. */
+  "UNSOLICITED_RESPONSE",
 ] as const;
 
 export type Fault = (typeof FAULTS)[number];

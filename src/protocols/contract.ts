@@ -25,11 +25,18 @@ export const LEAST_HEARTBEAT_GAP = 3 / 4;
 export const AS_ASKED = -1;
 
 /**
- * Returned by `peerClosed` and `peerReset` if the connection is not lost but may be replaced by another: the peer
- * announced its close, or closed it while it was idle. A message outstanding on an idle connection was not read and is
- * sent again.
+ * Returned by `peerClosed` and `peerReset` if the connection is not lost but may be replaced by another.
  */
-export const REPLACEABLE = { announced: -2, idle: -3 } as const;
+export const REPLACEABLE = {
+  /** The peer announced its close. */
+  announced: -2,
+  /** The peer closed it while it was idle. An outstanding message was not read and is sent again. */
+  idle: -3,
+  /** As `idle`, but the outstanding message may have been read, and must not be sent twice. It stays unanswered. */
+  unrepeated: -4,
+  /** It ended in the middle of an answer. The outstanding message stays unanswered. */
+  cutShort: -5,
+} as const;
 
 /** One side of a protocol, for all of a worker's connections. Slots are small integers that are reused. */
 export interface Protocol {

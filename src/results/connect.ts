@@ -155,7 +155,20 @@ export const connectSchema = z
       .object({
         announced: count.describe("closed by the server after it had announced it, as with Connection: close"),
         idle: count.describe("closed by the server while idle, also where the next request met the close"),
+        cutShort: count
+          .optional()
+          .describe("ended in the middle of a response, whose request is unanswered; missing in older results"),
         failed: count.describe("closed by the server and not opened again, because that failed"),
+        repeated: count
+          .optional()
+          .describe(
+            "number of requests that met the close of an idle connection and were sent again; missing in older results",
+          ),
+        unrepeated: count
+          .optional()
+          .describe(
+            "number of requests that met such a close and were not sent again, because their method is not idempotent; they are unanswered; missing in older results",
+          ),
       })
       .optional()
       .describe(
@@ -229,7 +242,9 @@ export const connectSchema = z
       ),
     responses: responses
       .extend({
-        statuses: failures.describe("4xx and 5xx over ready connections, by status, the most frequent first"),
+        statuses: failures.describe(
+          "4xx and 5xx over ready connections, by status, the most frequent first; CUT_SHORT is a response that a pool's connection ended in the middle of",
+        ),
         retryAfterMs: milliseconds.describe("longest wait requested by a 429 or 503 (Retry-After); 0 for none"),
       })
       .optional()

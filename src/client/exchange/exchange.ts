@@ -7,9 +7,9 @@ import { Outgoing } from "../../engine/sending/outgoing.js";
 import { type Sender, Unsent } from "../../engine/sending/unsent.js";
 import type { WorkerMemory } from "../../engine/worker-memory.js";
 import { ENOBUFS } from "../../linux/syscalls/errno.js";
-import { CODES } from "../../protocols/codes.js";
+import { CODES, FAULT } from "../../protocols/codes.js";
 import { grown } from "../../protocols/columns.js";
-import type { ClientConnections, ClientProtocol } from "../../protocols/contract.js";
+import { type ClientConnections, type ClientProtocol, REPLACEABLE } from "../../protocols/contract.js";
 import { createClientProtocol } from "../../protocols/create.js";
 import type { Rows } from "../../protocols/scripted/file/rows.js";
 import type { Histogram } from "../../results/histogram/histogram.js";
@@ -165,8 +165,15 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     return this.protocol.peerReset?.(slot) ?? 0;
   }
 
-  /** The connection in `slot` has ended and will be reopened for its next message. */
-  vacated(slot: number): void {
+  /**
+   * The connection in `slot` has ended and will be reopened for its next message.
+   * @param cause one of REPLACEABLE
+   */
+  vacated(slot: number, cause: number): void {
+    const unanswered = this.unanswered(slot);
+    if (cause === REPLACEABLE.cutShort) this.memory.countFailure(STEP.response, FAULT.CUT_SHORT);
+    if (cause === REPLACEABLE.unrepeated) this.counters[COUNTER.unrepeatedRequests]! += unanswered;
+    if (cause === REPLACEABLE.cutShort || cause === REPLACEABLE.unrepeated) this.missed(slot, unanswered);
     this.protocol.closed(slot);
     this.outgoing.drop(slot);
     this.messages!.vacated(slot);
@@ -234,6 +241,7 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
   }
 
   repeat(slot: number): void {
+    this.counters[COUNTER.repeatedRequests]! += 1;
     this.protocol.due(slot);
   }
 

@@ -38,8 +38,8 @@ export class Reopenings {
   private readonly counters: Float64Array;
   private readonly intervalMs: number;
   private states = new Uint8Array(0);
-  /** By slot: 1 if its connection was closed while idle. */
-  private idle = new Uint8Array(0);
+  /** By slot: counter of the cause of the last close. */
+  private causes = new Uint8Array(0);
   private closingUntilMs = new Float64Array(0);
   private readonly wanted = new SlotQueue();
   private readonly closing = new SlotQueue();
@@ -81,7 +81,7 @@ export class Reopenings {
    */
   closed(slot: number, cause: number): void {
     this.set(slot, CLOSED);
-    this.idle[slot] = cause === REPLACEABLE.idle ? 1 : 0;
+    this.causes[slot] = causeCounter(cause);
     this.counters[COUNTER.toReopen]! += 1;
   }
 
@@ -94,7 +94,7 @@ export class Reopenings {
 
   /** The connection is ESTABLISHED. */
   established(slot: number): void {
-    this.counters[this.idle[slot] === 1 ? COUNTER.reopenedIdle : COUNTER.reopenedAnnounced]! += 1;
+    this.counters[this.causes[slot]!]! += 1;
   }
 
   /** The connection can carry messages. */
@@ -175,9 +175,14 @@ export class Reopenings {
   private set(slot: number, state: number): void {
     if (slot >= this.states.length) {
       this.states = grown(this.states, slot);
-      this.idle = grown(this.idle, slot);
+      this.causes = grown(this.causes, slot);
       this.closingUntilMs = grown(this.closingUntilMs, slot);
     }
     this.states[slot] = state;
   }
+}
+
+function causeCounter(cause: number): number {
+  if (cause === REPLACEABLE.announced) return COUNTER.reopenedAnnounced;
+  return cause === REPLACEABLE.cutShort ? COUNTER.reopenedCutShort : COUNTER.reopenedIdle;
 }

@@ -33,11 +33,7 @@ export class Answers {
     for (let n = 0; n < count; n++) {
       this.roundTrip.record((nowMs - rounds.dueMs(schedule, round++, slot)) * 1000);
     }
-    // A server may answer before it has the whole request, for example if the request is too long.
-    if (rounds.partial(slot) > 0 && count === rounds.unanswered(slot)) {
-      rounds.finish(slot, 1);
-      counters[COUNTER.sentMessages]! += 1;
-    }
+    this.finishPartial(slot, count);
     counters[COUNTER.answeredMessages]! += count;
     if (rounds.isLimited) counters[COUNTER.remainingMessages]! -= count;
     if (rounds.answer(slot, count)) counters[COUNTER.answeringConnections]! += 1;
@@ -46,6 +42,8 @@ export class Answers {
   /** The oldest `count` messages of `slot` will not be answered, although its connection stays open. */
   missed(slot: number, count: number): void {
     const { counters, rounds } = this;
+    if (count === 0) return;
+    this.finishPartial(slot, count);
     this.noteUnanswered(slot, count, 0);
     counters[COUNTER.unansweredMessages]! += count;
     // The end of the run does not wait for them.
@@ -101,6 +99,17 @@ export class Answers {
     }
     const youngestUs = this.ages.recordInto(this.roundTrip, nowMs);
     if (youngestUs !== Number.POSITIVE_INFINITY) counters[COUNTER.youngestUnansweredUs] = youngestUs;
+  }
+
+  /**
+   * Counts a message as sent that was sent in part, if it is among the oldest `count`: a server may answer before it has
+   * the whole request, for example if the request is too long.
+   */
+  private finishPartial(slot: number, count: number): void {
+    const { counters, rounds } = this;
+    if (rounds.partial(slot) === 0 || count !== rounds.unanswered(slot)) return;
+    rounds.finish(slot, 1);
+    counters[COUNTER.sentMessages]! += 1;
   }
 
   /** Returns the number of due messages that have not been sent completely. */

@@ -125,6 +125,7 @@ export class Rounds {
   /** The oldest `count` messages no longer wait for answers. */
   drop(slot: number, count: number): void {
     this.waiting[slot]! -= count;
+    if (slot < this.firstMs.length) this.firstMs[slot] = 0;
   }
 
   /**

@@ -28,7 +28,9 @@ export function allMisses(run: RunFacts, state: RunState, measured: Parameters<t
 /** Counts error responses over connections that were ready, unless the share allowed to fail covers them. */
 function responseMiss({ pool: { memories }, settings }: RunFacts, requested: number): Miss {
   const sum = (counter: number) => sumCounter(memories, counter);
-  const errors = reportFailures(memories).statuses.reduce((total, { count }) => total + count, 0);
+  // A response that was cut short is an unanswered message.
+  const statuses = reportFailures(memories).statuses.filter(({ errno }) => errno.startsWith("HTTP "));
+  const errors = statuses.reduce((total, { count }) => total + count, 0);
   const final = [COUNTER.responses2xx, COUNTER.responses3xx, COUNTER.responses4xx, COUNTER.responses5xx];
   const of = final.reduce((total, counter) => total + sum(counter), 0);
   return { kind: "errors", count: errors > allowedErrors(settings.thresholds, of, requested) ? errors : 0, of };

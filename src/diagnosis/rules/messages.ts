@@ -6,6 +6,7 @@ import type { Finding } from "../../results/diagnosis.js";
 import type { MessageResult } from "../../results/messages.js";
 import { describeProcess, howToGoOn } from "../../socket-table/listeners/peer-process.js";
 import { formatBytes, formatCount } from "../../util/units.js";
+import { explainUnrepeated } from "./protocols/http.js";
 
 const THRESHOLDS: readonly MissKind[] = ["failures", "rate", "latency"];
 
@@ -15,7 +16,7 @@ export function explainMessages(result: ConnectResult): Finding | undefined {
   const of = (kind: MissKind) => misses.find((miss) => miss.kind === kind);
   const undelivered = of("undelivered");
   if (undelivered) return explainUndelivered(undelivered, result);
-  if (messages && of("unanswered")) return explainUnanswered(result, messages);
+  if (messages && of("unanswered")) return explainUnrepeated(result) ?? explainUnanswered(result, messages);
   if (messages && of("unsent")) return explainUnsent(messages);
   const passed = misses.filter(({ kind }) => THRESHOLDS.includes(kind));
   if (passed.length === 0) return undefined;

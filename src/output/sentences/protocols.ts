@@ -53,17 +53,20 @@ export function reopenedText({
   messages,
 }: Pick<ConnectResult, "reopened" | "established" | "messages">): string | undefined {
   if (reopened === undefined) return undefined;
-  const { announced, idle, failed } = reopened;
-  const count = announced + idle;
+  const { announced, idle, failed, cutShort = 0, repeated = 0, unrepeated = 0 } = reopened;
+  const count = announced + idle + cutShort;
   if (count + failed === 0) return undefined;
   const causes = [
     ...(announced > 0 ? [`${formatCount(announced)} after an announced close (Connection: close)`] : []),
     ...(idle > 0 ? [`${formatCount(idle)} closed while idle`] : []),
+    ...(cutShort > 0 ? [`${formatCount(cutShort)} cut short in a response`] : []),
     ...(failed > 0 ? [`${formatCount(failed)} could not be opened again`] : []),
   ];
   const each = Math.round((messages?.answered ?? 0) / (established + count));
   const mean = count > 0 ? `; ${plural(each, "request")} per connection on average` : "";
-  return `${formatCount(count)}: ${causes.join(", ")}${mean}`;
+  const again = repeated > 0 ? `; ${plural(repeated, "request")} sent again` : "";
+  const never = unrepeated > 0 ? `; ${plural(unrepeated, "request")} not sent again` : "";
+  return `${formatCount(count)}: ${causes.join(", ")}${mean}${again}${never}`;
 }
 
 /** Returns undefined without --proxy-protocol. */

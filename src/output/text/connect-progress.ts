@@ -103,8 +103,8 @@ function describeStage({ stage }: ConnectSnapshot): string {
   return { ramp: "opening", hold: "holding", drain: "waiting for answers", close: "closing", closed: "closed" }[stage];
 }
 
-function reopened({ reopenedAnnounced, reopenedIdle }: ConnectSnapshot): string | undefined {
-  const count = reopenedAnnounced + reopenedIdle;
+function reopened({ reopenedAnnounced, reopenedIdle, reopenedCutShort }: ConnectSnapshot): string | undefined {
+  const count = reopenedAnnounced + reopenedIdle + reopenedCutShort;
   return count > 0 ? `reopened ${formatCount(count)}` : undefined;
 }
 

@@ -25,6 +25,8 @@ const BEGINNING = Buffer.from("HTTP/1.");
 /** First byte of a TLS record: alert, handshake. */
 const [ALERT, HANDSHAKE] = [21, 22];
 
+const IDEMPOTENT = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"];
+
 /** How the connections are used. */
 export interface HttpUse {
   /** Whether messages are due. */
@@ -46,6 +48,7 @@ export class HttpClient extends HttpSide implements ClientProtocol {
   private readonly client: ClientConnections;
   private readonly spec: HttpSpec;
   private readonly isOfHead: boolean;
+  private readonly isRepeatable: boolean;
   readonly beginsWithMessage: boolean;
   private readonly reopens: boolean;
   /** Heartbeats since the request, or since the last bytes of the response. */
@@ -62,6 +65,7 @@ export class HttpClient extends HttpSide implements ClientProtocol {
     this.beginsWithMessage = use.hasMessages;
     this.reopens = use.reopens;
     this.isOfHead = spec.method === "HEAD";
+    this.isRepeatable = isRepeatable(spec);
     this.heartbeatMs = spec.responseTimeoutMs / BEATS;
     this.waits = new Uint8Array(slots);
     this.constants = [makeRequest(spec)];
@@ -99,19 +103,27 @@ export class HttpClient extends HttpSide implements ClientProtocol {
 
   peerClosed(slot: number, isUnannounced = false): number {
     if (this.states[slot] === STATE.untilClose) {
-      if (isUnannounced) return FAULT.CUT_SHORT;
+      if (isUnannounced) return this.isReplaceable(slot) ? REPLACEABLE.cutShort : FAULT.CUT_SHORT;
       if (this.flags[slot]! & DUE) this.client.answered(slot, 1);
       if (this.spec.closesAnswered) return AS_ASKED;
       return this.reopens ? REPLACEABLE.announced : FAULT.CONNECTION_CLOSE;
     }
-    return this.hasBegun(slot) ? FAULT.CUT_SHORT : this.peerReset(slot);
+    if (!this.hasBegun(slot)) return this.peerReset(slot);
+    return this.isReplaceable(slot) ? REPLACEABLE.cutShort : FAULT.CUT_SHORT;
   }
 
   /** A request that crosses a server's close of an idle connection is answered by a reset. */
   peerReset(slot: number): number {
     const flags = this.flags[slot]!;
-    if (!this.reopens || (flags & READY) === 0 || this.hasBegun(slot)) return 0;
-    return (flags & (LAST | AWAITED)) === LAST ? REPLACEABLE.announced : REPLACEABLE.idle;
+    if (!this.isReplaceable(slot)) return 0;
+    if (this.hasBegun(slot)) return REPLACEABLE.cutShort;
+    if ((flags & AWAITED) === 0) return flags & LAST ? REPLACEABLE.announced : REPLACEABLE.idle;
+    // An incomplete request cannot have been processed.
+    return this.isRepeatable || this.client.isSending(slot) ? REPLACEABLE.idle : REPLACEABLE.unrepeated;
+  }
+
+  private isReplaceable(slot: number): boolean {
+    return this.reopens && (this.flags[slot]! & READY) !== 0;
   }
 
   protected override grow(slot: number): void {
@@ -187,7 +199,7 @@ export class HttpClient extends HttpSide implements ClientProtocol {
     const isEarly = (flags & DUE) !== 0 && this.client.isSending(slot);
     if ((flags & AWAITED) === 0) {
       if (this.reopens && status === 408) this.endLast(slot);
-      else this.refuse(slot, CODES.http + status);
+      else this.refuse(slot, status < 400 ? FAULT.UNSOLICITED_RESPONSE : CODES.http + status);
       return;
     }
     if (isEarly && !isFirst && !this.reopens) {
@@ -226,6 +238,14 @@ export class HttpClient extends HttpSide implements ClientProtocol {
     this.flags[slot]! |= OVER;
     this.connections.refused(slot, code);
   }
+}
+
+/**
+ * Returns whether a request may be sent again without knowing whether the server has processed it.
+ * @see RFC 9110, 9.2.2 (idempotent methods); draft-ietf-httpapi-idempotency-key-header
+ */
+function isRepeatable({ method, headers }: HttpSpec): boolean {
+  return IDEMPOTENT.includes(method) || headers.some((header) => /^(x-)?idempotency-key:/i.test(header));
 }
 
 /**

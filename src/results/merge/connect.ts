@@ -74,6 +74,9 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
     reopened: either(a.reopened, b.reopened, (x, y) => ({
       announced: x.announced + y.announced,
       idle: x.idle + y.idle,
+      cutShort: either(x.cutShort, y.cutShort, add),
+      repeated: either(x.repeated, y.repeated, add),
+      unrepeated: either(x.unrepeated, y.unrepeated, add),
       failed: x.failed + y.failed,
     })),
     rampShares: both(a.rampShares, b.rampShares, (x, y) => {

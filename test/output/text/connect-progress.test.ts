@@ -23,7 +23,13 @@ it("counts short-lived connections as they are opened, because few are open at o
 });
 
 it("shows what a pool sends, and how often its connections were reopened", () => {
-  const counts = { sentMessages: 2000, answeredMessages: 1990, reopenedAnnounced: 30, reopenedIdle: 4 };
+  const counts = {
+    sentMessages: 2000,
+    answeredMessages: 1990,
+    reopenedAnnounced: 30,
+    reopenedIdle: 3,
+    reopenedCutShort: 1,
+  };
   const sent = { ...counts, stage: "hold" as const, requestedMessages: 5000 };
   const progress = { snapshot: snapshot(sent), ratePerSec: 0, isShortLived: false, messageNoun: "requests" as const };
   expect(connectLine(progress)).toContain("reopened 34   requests 2,000 sent, 1,990 answered   3,010 to go");

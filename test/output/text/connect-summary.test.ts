@@ -48,11 +48,15 @@ const RESPONSES = { "1xx": 0, "2xx": 49_990, "3xx": 0, "4xx": 10, "5xx": 0, stat
 
 it("shows why a pool's connections were reopened, and the total of its requests", () => {
   const pool = { protocol: "http", requested: 10, established: 10, ready: 10, isTargetMet: true } as const;
-  const times = { rampMs: 100, holdMs: 4900, reopened: { announced: 38, idle: 2, failed: 1 } };
+  const times = {
+    rampMs: 100,
+    holdMs: 4900,
+    reopened: { announced: 30, idle: 6, cutShort: 4, failed: 1, repeated: 2, unrepeated: 1 },
+  };
   const result = connectResult({ ...pool, ...times, messages: MESSAGES, responses: RESPONSES });
   const text = connectSummary(explained(result));
   expect(text).toMatch(
-    /^ *reopened +40: 38 after an announced close \(Connection: close\), 2 closed while idle, 1 could not be opened again; 1,000 requests per connection on average$/m,
+    /^ *reopened +40: 30 after an announced close \(Connection: close\), 6 closed while idle, 4 cut short in a response, 1 could not be opened again; 1,000 requests per connection on average; 2 requests sent again; 1 request not sent again$/m,
   );
   expect(text).toMatch(/^ *requests +50,000 due, 50,000 sent, 50,000 answered \(49,990 × 2xx\), 0 late, 0 missed$/m);
   expect(text).toMatch(/^ *throughput +10,000 requests\/s$/m);

@@ -1,6 +1,6 @@
 // Tests how an HTTP client handles responses.
 import { describe, expect, it } from "vitest";
-import { codeName } from "../../../src/protocols/codes.js";
+import { codeName, FAULT } from "../../../src/protocols/codes.js";
 import { AS_ASKED, REPLACEABLE } from "../../../src/protocols/contract.js";
 import { makeRequest } from "../../../src/protocols/http/response.js";
 import { chunks, message, response, SPEC } from "../../support/http.js";
@@ -68,9 +68,12 @@ describe("a client", () => {
   });
 
   it("does not take a FIN without close_notify as the end of a body", () => {
-    for (const use of [undefined, { hasMessages: true, reopens: true }]) {
+    for (const [use, expected] of [
+      [undefined, FAULT.CUT_SHORT],
+      [{ hasMessages: true, reopens: true }, REPLACEABLE.cutShort],
+    ] as const) {
       const { client } = receive(message("HTTP/1.1 200 OK", {}, "some"), {}, use ? 1 : 0, undefined, use);
-      expect(codeName(client.peerClosed(SLOT, true))).toBe("CUT_SHORT");
+      expect(client.peerClosed(SLOT, true)).toBe(expected);
     }
   });
 
@@ -109,7 +112,7 @@ describe("a client", () => {
       expect(said.answered).toBe(1);
     });
 
-    it("replaces a connection that ends between responses, but not one without any, or in the middle of one", () => {
+    it("replaces a connection that ends between responses or in the middle of one, but not one without any", () => {
       expect(pooled(response("")).client.peerClosed(SLOT)).toBe(REPLACEABLE.idle);
       expect(pooled("").client.peerClosed(SLOT)).toBe(0);
       expect(pooled("").client.peerReset(SLOT)).toBe(0);
@@ -118,7 +121,9 @@ describe("a client", () => {
       host.finish(SLOT);
       expect([client.peerClosed(SLOT), client.peerReset(SLOT)]).toEqual([REPLACEABLE.idle, REPLACEABLE.idle]);
       feed(client, host, "HTTP", [1]);
-      expect([codeName(client.peerClosed(SLOT)), client.peerReset(SLOT)]).toEqual(["CUT_SHORT", 0]);
+      const { cutShort } = REPLACEABLE;
+      expect([client.peerClosed(SLOT), client.peerReset(SLOT)]).toEqual([cutShort, cutShort]);
+      expect(pooled("HTTP").client.peerReset(SLOT)).toBe(0);
     });
   });
 
@@ -135,6 +140,7 @@ describe("a client", () => {
     ["HTTP 503", response("busy", { "Retry-After": "5" }, "503 Service Unavailable")],
     ["HTTP 301", response("", { Location: "https://example.com/" }, "301 Moved Permanently")],
     ["HTTP 101", message("HTTP/1.1 101 Switching Protocols")],
+    ["UNSOLICITED_RESPONSE", response("") + response("")],
     ["HTTP 408", response("") + response("", { Connection: "close" }, "408 Request Timeout")],
     ["NOT_HTTP", "SSH-2.0-OpenSSH"],
     ["NOT_HTTP", "HTTP/2 200\r\n\r\n"],

@@ -84,6 +84,11 @@ const KNOWN: Readonly<Record<string, Known>> = {
     "the server closed connections in the middle of a response",
     "check its log: it crashed or was restarted, or a timeout passed (nginx: send_timeout, proxy_read_timeout)",
   ),
+  UNSOLICITED_RESPONSE: peer(
+    "peer-fault",
+    "the server sent a response without a request",
+    "compare with curl -v: a previous response may be longer than its Content-Length, or a proxy mixes up responses",
+  ),
   NO_RESPONSE: peer(
     "peer-silent",
     "the server did not answer a request in time",
@@ -169,6 +174,20 @@ function facts({ responses }: ConnectResult, errno: string): string[] {
   const waitMs = responses?.retryAfterMs ?? 0;
   if (waitMs === 0 || (errno !== "HTTP 429" && errno !== "HTTP 503")) return [];
   return [`the server asks to wait ${formatDuration(waitMs)} (Retry-After)`];
+}
+
+/** Explains requests that are unanswered because they were not sent again. */
+export function explainUnrepeated({ reopened, messages }: ConnectResult): Finding | undefined {
+  const { unrepeated = 0 } = reopened ?? {};
+  if (unrepeated === 0 || unrepeated * 2 < (messages?.unanswered ?? 0)) return undefined;
+  return {
+    ...peer(
+      "keep-alive",
+      "the server closed idle connections just as the next request arrived; requests whose method is not idempotent are not sent again, because the server may have processed them",
+      "keep connections alive on the server for longer than the interval between requests (nginx: keepalive_timeout; Node: server.keepAliveTimeout), or, if it may receive a request twice, add -H 'Idempotency-Key: …'",
+    ),
+    evidence: [`${plural(unrepeated, "request")} met the close of an idle connection`],
+  };
 }
 
 /** Notes redirects, which are not followed. */
