@@ -7,7 +7,7 @@ import { type RunMeasurements, readMeasurements } from "../engine/run/measuremen
 import { sample } from "../engine/run/sampling.js";
 import type { RunSpec } from "../planning/run-spec.js";
 import type { Targets } from "../planning/targets.js";
-import { TupleSequence } from "../planning/tuple-plan.js";
+import { type TuplePlan, TupleSequence } from "../planning/tuple-plan.js";
 import type { ConnectResult, DestinationReport, ResolvedName } from "../results/connect.js";
 import { countDestinations } from "./evidence/by-destination.js";
 import { CLIENT_METRICS } from "./metrics.js";
@@ -109,6 +109,11 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
   static measure(run: ConnectRun): RunMeasurements {
     const { memories, script } = run.#phases.workers;
     return readMeasurements(CLIENT_METRICS, memories, script);
+  }
+
+  /** Returns the plan of a run's 4-tuples. Static for the same reason. */
+  static planOf(run: ConnectRun): TuplePlan {
+    return run.#targets.plan;
   }
 
   /** Counts so far for each destination; undefined for a single destination or for too many of them. */

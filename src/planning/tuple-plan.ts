@@ -119,6 +119,43 @@ export class TupleSequence {
     return tuple;
   }
 
+  /**
+   * Returns how many of its ports source address `source` of a group has used in the first `index` tuples. Only
+   * meaningful if we choose the ports.
+   */
+  portsUsed(group: number, source: number, index: number): number {
+    return Math.max(0, Math.min(this.roundsUsed(group, index) - source * this.portCount, this.portCount));
+  }
+
+  /** Returns how many source addresses of a group the first `index` tuples use. Only meaningful if we choose the ports. */
+  sourcesUsed(group: number, index: number): number {
+    return Math.ceil(this.roundsUsed(group, index) / this.portCount);
+  }
+
+  private roundsUsed(group: number, index: number): number {
+    const all = this.sourceCounts[group]! * this.portCount;
+    const { start, firstRound, groups, width } = this.rounds.findLast((rounds) => rounds.start <= index)!;
+    const place = groups.indexOf(group);
+    if (place < 0) return all;
+    const rest = (index - start) % width;
+    // In a round that has begun, the groups before this one come first.
+    const earlier = groups.slice(0, place).reduce((sum, each) => sum + this.sizeOf(each), 0);
+    return Math.min(all, firstRound + (index - start - rest) / width + (rest > earlier ? 1 : 0));
+  }
+
+  /** Returns the ports of a source address in the order of their use, as ranges; empty if the kernel chooses them. */
+  portRanges(): PortRange[] {
+    if (this.plan.ports.chosenBy === "kernel") return [];
+    const ranges: { first: number; last: number }[] = [];
+    for (let step = 0; step < this.portCount; step++) {
+      const port = this.portAt(step);
+      const open = ranges.at(-1);
+      if (open && open.last + 1 === port) open.last = port;
+      else ranges.push({ first: port, last: port });
+    }
+    return ranges;
+  }
+
   private sizeOf(group: number): number {
     return this.plan.groups[group]!.destinations.length;
   }

@@ -1,0 +1,74 @@
+// Headroom of the limits during a run: how much of each is in use, and which one new connections reach first.
+import { type LimitUse, readLimitUse } from "./use.js";
+
+/** A limit of which a known part is in use. */
+export interface Usage extends Pick<LimitUse, "id" | "name" | "unit"> {
+  readonly used: number;
+  /** Finite; in the same unit. */
+  readonly limit: number;
+}
+
+/** The limit that new connections reach first. */
+export interface BindingLimit {
+  readonly name: string;
+  /** Number of open connections at which it is reached, if each further one takes as much as those so far. */
+  readonly connections: number;
+}
+
+/** Time for which a reading is kept: reading all limits takes a few milliseconds of CPU. */
+const FRESH_MS = 1000;
+/** With fewer connections, other programs change the readings more than the run does. */
+const WORTH_PREDICTING = 500;
+
+/** Reads the usage of the host's limits, at most once per second, and predicts from its growth which is reached first. */
+export class Headroom {
+  #usages: readonly Usage[] = [];
+  #readMs = Number.NEGATIVE_INFINITY;
+  readonly #forecast = new HeadroomForecast();
+
+  /**
+   * @param open number of open connections
+   * @param own limits of the run itself, which come first
+   */
+  take(
+    open: number,
+    own: readonly Usage[] = [],
+  ): { readonly usages: readonly Usage[]; readonly binding: BindingLimit | undefined } {
+    const nowMs = performance.now();
+    if (nowMs - this.#readMs >= FRESH_MS) {
+      this.#usages = readUsages();
+      this.#readMs = nowMs;
+    }
+    const usages = [...own, ...this.#usages];
+    return { usages, binding: this.#forecast.take(open, usages) };
+  }
+}
+
+function readUsages(): Usage[] {
+  return readLimitUse().flatMap(({ id, name, unit, used, limit }) =>
+    used === undefined || !Number.isFinite(limit) ? [] : [{ id, name, unit, used, limit }],
+  );
+}
+
+/** Predicts which limit is reached first, from the growth of each since the first connections. */
+export class HeadroomForecast {
+  #first: { readonly open: number; readonly used: ReadonlyMap<string, number> } | undefined;
+  #binding: BindingLimit | undefined;
+
+  /** @returns the limit that is reached first; undefined while too few connections are open for a prediction */
+  take(open: number, usages: readonly Usage[]): BindingLimit | undefined {
+    this.#first ??= { open, used: new Map(usages.map(({ id, used }) => [id, used])) };
+    const grown = open - this.#first.open;
+    // While connections close, the last prediction stays.
+    if (grown < WORTH_PREDICTING) return this.#binding;
+    let binding: BindingLimit | undefined;
+    for (const { id, name, used, limit } of usages) {
+      const each = (used - (this.#first.used.get(id) ?? used)) / grown;
+      if (!(each > 0)) continue;
+      const connections = Math.floor(open + (limit - used) / each);
+      if (binding === undefined || connections < binding.connections) binding = { name, connections };
+    }
+    this.#binding = binding ?? this.#binding;
+    return this.#binding;
+  }
+}
