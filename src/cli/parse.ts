@@ -80,3 +80,8 @@ export function parseSourcePort(text: string): PortRange | "kernel" {
 export function engineOption(): Option {
   return new Option("--engine <which>", "auto, epoll or uring (default: auto)").choices(ENGINE_CHOICES);
 }
+
+/** Returns the `--ui` option of every command that shows its run on a live page. */
+export function uiOption(): Option {
+  return new Option("--ui [ip:port]", "show the run on a live page in a browser (default: 127.0.0.1:9475)");
+}

@@ -152,7 +152,7 @@ export function addProtocolOptions(command: Command, role: Role, examples: strin
   const hint = `\nProtocol options: fourtuple ${role} ${topicsOf(role)
     .map((name) => `--help ${name}`)
     .join(", ")}`;
-  command.addHelpText("after", topic ? topic.examples[role] : `${examples}\n${hint}`);
+  command.addHelpText("after", topic ? topic.examples[role] : `${examples}${hint}`);
 }
 
 /** Converts protocol options to the library client's options. */

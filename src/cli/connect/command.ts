@@ -10,6 +10,7 @@ import {
   holdFor,
   parseSourcePort,
   rateFor,
+  uiOption,
 } from "../parse.js";
 import { addProtocolOptions } from "../protocol-options.js";
 import { metricsOption } from "../run-metrics.js";
@@ -90,6 +91,7 @@ export const addConnect: AddCommand = (program, finish) => {
     .addOption(engineOption())
     .addOption(metricsOption())
     .option("--authorized", "confirm that you may open more than 1,000 to another host")
+    .addOption(uiOption())
     .option("--json", "print one JSON event per line; the last is the result")
     .action(async (to: string[], options: ConnectCommandOptions) => {
       const { runConnect } = await import("./run.js");

@@ -9,10 +9,12 @@ import { paintFor } from "../../output/terminal/paint.js";
 import { connectSummary } from "../../output/text/connect-summary.js";
 import type { ConnectOptions } from "../../planning/connect-options.js";
 import type { ConnectResult } from "../../results/connect.js";
+import { commandLine } from "../command-line.js";
 import { clientProtocolOptionsOf, clientTlsOptionsOf, type ProtocolCommandOptions } from "../protocol-options.js";
 import { RunMetrics } from "../run-metrics.js";
 import { EXIT_CODES } from "../signals.js";
 import { type StopSignal, supervise } from "../supervise.js";
+import { Ui, type UiOption } from "../ui/ui.js";
 import { EventPrinter } from "./events.js";
 import { type MessageCommandOptions, messageOptionsOf } from "./messages.js";
 import { showProgress } from "./progress.js";
@@ -42,6 +44,7 @@ export interface ConnectCommandOptions extends ProtocolCommandOptions, MessageCo
   readonly authorized?: boolean;
   readonly metrics?: string;
   readonly json?: boolean;
+  readonly ui?: UiOption;
 }
 
 /** Exit code of an interrupted run: what shells report for Ctrl-C. */
@@ -49,6 +52,16 @@ const INTERRUPTED = EXIT_CODES.SIGINT;
 
 /** @returns the exit code */
 export async function runConnect(to: readonly string[], options: ConnectCommandOptions): Promise<number> {
+  const ui = await Ui.open(options.ui);
+  try {
+    return await runBeside(ui, to, options);
+  } catch (error) {
+    await ui?.fail(error);
+    throw error;
+  }
+}
+
+async function runBeside(ui: Ui | undefined, to: readonly string[], options: ConnectCommandOptions): Promise<number> {
   await using metrics = await RunMetrics.open(options.metrics);
   const families = metrics && (await import("../../output/prometheus/run.js"));
   const run = await connect(optionsOf(to, options));
@@ -59,6 +72,7 @@ export async function runConnect(to: readonly string[], options: ConnectCommandO
     stoppedBy = signal;
   });
   ended.catch(() => undefined);
+  if (ui) ui.show((await import("../../output/live/connect-feed.js")).connectFeed(run), () => void run.stop());
   const { isSingle } = run.spec;
   const events = options.json ? new EventPrinter(run) : undefined;
   if (isSingle && !events) printSingle(run);
@@ -72,6 +86,7 @@ export async function runConnect(to: readonly string[], options: ConnectCommandO
   if (events) events.result(result);
   else if (isSingle) printSingleEnd(result, stoppedBy !== undefined);
   else printResult(connectSummary(result, paintFor(process.stdout)));
+  await ui?.end({ ...result, command: events ? commandLine() : `${commandLine()} --json` });
   // A single connection is meant to be ended by its server, so stopping it from here is an interruption whatever its
   // duration.
   if (isSingle && stoppedBy) return EXIT_CODES[stoppedBy];

@@ -28,17 +28,34 @@ import { unescapeText } from "../escapes.js";
 import { type ProtocolCommandOptions, serverProtocolOptionsOf, tlsOptionsOf } from "../protocol-options.js";
 import { RunMetrics } from "../run-metrics.js";
 import { supervise } from "../supervise.js";
+import { Ui, type UiOption } from "../ui/ui.js";
 
 const PROGRESS_MS = 1000;
 
 /** Options as parsed from the command line. */
 export type ServeCommandOptions = Omit<ServeOptions, "at" | "greeting" | keyof ProtocolOptions | keyof TlsOptions> &
-  ProtocolCommandOptions & { readonly greeting?: string; readonly json?: boolean; readonly metrics?: string };
+  ProtocolCommandOptions & {
+    readonly greeting?: string;
+    readonly json?: boolean;
+    readonly metrics?: string;
+    readonly ui?: UiOption;
+  };
 
 /**
  * @returns the exit code
  */
 export async function runServe(at: string, options: ServeCommandOptions): Promise<number> {
+  const ui = await Ui.open(options.ui);
+  try {
+    await serveBeside(ui, at, options);
+  } catch (error) {
+    await ui?.fail(error);
+    throw error;
+  }
+  return 0;
+}
+
+async function serveBeside(ui: Ui | undefined, at: string, options: ServeCommandOptions): Promise<void> {
   const { mode, greeting, closeAfterGreeting, backlog, maxConnections, log, engine, proxyProtocol } = options;
   const protocol = serverProtocolOptionsOf(options);
   const tls = tlsOptionsOf(options);
@@ -62,6 +79,7 @@ export async function runServe(at: string, options: ServeCommandOptions): Promis
   // Install signal handlers before printing anything: a reader of the first line may already send a signal.
   const ended = supervise(run);
   ended.catch(() => undefined);
+  if (ui) ui.show((await import("../../output/live/serve-feed.js")).serveFeed(run), () => void run.stop());
   const printer = options.json ? new JsonPrinter(run, options) : new TextPrinter(run, options, live);
   run.on("handlerFailed", printNote);
   run.on("connection", (peer) => printer.connection(peer));
@@ -75,11 +93,11 @@ export async function runServe(at: string, options: ServeCommandOptions): Promis
   try {
     const result = explained(await ended);
     printer.end(result);
+    await ui?.end(result);
   } finally {
     clearInterval(timer);
     printer.leave();
   }
-  return 0;
 }
 
 type Result = Explained<ServeResult>;

@@ -1,0 +1,130 @@
+// The live page's view of a client's run.
+
+import { cpus } from "node:os";
+import { Headroom } from "../../capacity/limits/headroom.js";
+import { ConnectRun } from "../../client/run.js";
+import type { ConnectSnapshot } from "../../client/snapshot.js";
+import { readMemoryUse } from "../../engine/memory-use.js";
+import type { RunSpec } from "../../planning/run-spec.js";
+import { formatEndpoint } from "../../util/endpoint.js";
+import { formatCount } from "../../util/units.js";
+import { HANDSHAKE_WORDS } from "../sentences/protocols.js";
+import { CoreMeter } from "./core-meter.js";
+import type { Column, LatencyKind, LiveFeed, LiveNow, Row } from "./feed.js";
+import { LatencyWindow } from "./latency-window.js";
+import { PortFill } from "./port-fill.js";
+
+const STAGES: readonly ConnectSnapshot["stage"][] = ["ramp", "hold", "drain", "close", "closed"];
+const PHASES = ["opening", "holding", "waiting for answers", "closing", "closed"];
+
+const LAST = (name: string): Column => ({ name, merge: "last" });
+const COLUMNS = [
+  "elapsedMs",
+  "phase",
+  "open",
+  "established",
+  "failed",
+  "lost",
+  "inFlight",
+  "sent",
+  "answered",
+  "kernelBytes",
+  "residentBytes",
+  "cores",
+].map(LAST);
+
+export function connectFeed(run: ConnectRun): LiveFeed {
+  const { spec } = run;
+  const latencies = latenciesOf(spec);
+  const windows = latencies.map(() => new LatencyWindow());
+  const fill = new PortFill(ConnectRun.planOf(run), spec.connections);
+  const headroom = new Headroom();
+  const meter = new CoreMeter();
+  const cores = cpus().length;
+  const before = readMemoryUse();
+  const read = (): { row: Row; now: LiveNow } => {
+    const snapshot = run.snapshot();
+    const memory = readMemoryUse();
+    const { histograms, failures } = ConnectRun.measure(run);
+    const used = meter.take();
+    const { open, inFlight, skippedTuples, toReopen, started } = snapshot;
+    const held = open + inFlight + toReopen;
+    const tuples = {
+      id: "four-tuples",
+      name: "4-tuples of the plan",
+      unit: "connections" as const,
+      used: held + skippedTuples,
+      limit: run.tuplesAvailable,
+    };
+    const { usages, binding } = headroom.take(open, [tuples]);
+    return {
+      row: [
+        Math.round(snapshot.elapsedMs),
+        STAGES.indexOf(snapshot.stage),
+        open,
+        snapshot.established,
+        snapshot.failed,
+        snapshot.lost,
+        inFlight,
+        snapshot.sentMessages,
+        snapshot.answeredMessages,
+        memory.kernelBytes - before.kernelBytes,
+        memory.residentBytes,
+        used,
+        ...latencies.flatMap(({ name }, index) => windows[index]!.take(histograms[`${name}Us`]!)),
+      ],
+      now: {
+        phase: STAGES.indexOf(snapshot.stage),
+        elapsedMs: snapshot.elapsedMs,
+        leftMs: snapshot.leftMs,
+        limits: [...usages, { id: "cpu", name: "CPU of this process", unit: "cores", used, limit: cores }],
+        binding,
+        failures,
+        ports: fill.spans(started + skippedTuples, held + skippedTuples),
+        notes: [],
+      },
+    };
+  };
+  return {
+    head: {
+      role: "connect",
+      title: titleOf(run),
+      startedAt: new Date().toISOString(),
+      requested: spec.connections,
+      phases: PHASES,
+      columns: [
+        ...COLUMNS,
+        ...latencies.flatMap(({ name }) =>
+          ["P50", "P99", "Max"].map((suffix): Column => ({ name: `${name}${suffix}`, merge: "max" })),
+        ),
+      ],
+      latencies,
+      ports: fill.ports,
+    },
+    read,
+  };
+}
+
+/** Returns the latencies that a run can have. */
+function latenciesOf({ tls, protocol, opening, message }: RunSpec): LatencyKind[] {
+  const kinds: { readonly name: string; readonly label: string; readonly isPossible: boolean }[] = [
+    { name: "connect", label: "connect", isPossible: true },
+    { name: "tls", label: "TLS handshake", isPossible: tls !== undefined },
+    {
+      name: "handshake",
+      label: HANDSHAKE_WORDS[protocol?.name ?? "tcp"],
+      isPossible: protocol !== undefined || opening !== undefined,
+    },
+    { name: "roundTrip", label: "round trip", isPossible: message !== undefined || protocol !== undefined },
+    { name: "delivery", label: "delivery", isPossible: protocol?.name === "mqtt" },
+  ];
+  return kinds.filter(({ isPossible }) => isPossible).map(({ name, label }) => ({ name, label }));
+}
+
+function titleOf({ spec }: ConnectRun): string {
+  const [first, ...others] = spec.destinations;
+  const { host, ports } = first!;
+  const endpoint = formatEndpoint(host, ports.first);
+  const range = ports.last > ports.first ? `${endpoint}-${ports.last}` : endpoint;
+  return others.length > 0 ? `${range} and ${formatCount(others.length)} more` : range;
+}

@@ -1,0 +1,53 @@
+// Tables of the limits' headroom and of the failures by cause.
+
+import type { Usage } from "../../../capacity/limits/headroom.js";
+import { formatBytes, formatCount } from "../../../util/units.js";
+import type { LiveNow } from "../feed.js";
+import { byId, make } from "./dom.js";
+
+export function showLimits({ limits, binding }: Pick<LiveNow, "limits" | "binding">): void {
+  byId("binding").textContent = binding
+    ? `First to bind: ${binding.name}, at about ${formatCount(roundedTo2(binding.connections))} connections.`
+    : "What each limit of this host has left.";
+  const body = byId<HTMLTableElement>("limits").tBodies[0]!;
+  const rows = limits.map((limit) => {
+    const { name, used } = limit;
+    const share = limit.limit > 0 ? Math.min(1, Math.max(0, used / limit.limit)) : 1;
+    const fill = make("i");
+    fill.style.transform = `scaleX(${share})`;
+    const meter = make("span", "meter", fill);
+    meter.setAttribute("role", "meter");
+    meter.setAttribute("aria-label", name);
+    meter.setAttribute("aria-valuemin", "0");
+    meter.setAttribute("aria-valuemax", "100");
+    meter.setAttribute("aria-valuenow", String(Math.round(share * 100)));
+    const head = make("th", "", name, meter);
+    head.scope = "row";
+    const row = make("tr", name === binding?.name ? "binding" : "", head);
+    row.append(make("td", "number", amount(limit, used)), make("td", "number", amount(limit, limit.limit)));
+    return row;
+  });
+  body.replaceChildren(...rows);
+}
+
+export function showFailures({ failures }: Pick<LiveNow, "failures">): void {
+  const table = byId<HTMLTableElement>("failures");
+  table.hidden = failures.length === 0;
+  byId("no-failures").hidden = failures.length > 0;
+  table.tBodies[0]!.replaceChildren(
+    ...failures.map(({ phase, cause, count }) =>
+      make("tr", "", make("td", "", phase), make("td", "", cause), make("td", "number", formatCount(count))),
+    ),
+  );
+}
+
+function amount({ unit }: Usage, value: number): string {
+  if (unit === "bytes") return formatBytes(Math.max(0, value));
+  if (unit === "pages") return formatBytes(value * 4096);
+  return unit === "cores" ? String(Math.round(value * 100) / 100) : formatCount(value);
+}
+
+/** Rounds a prediction to two digits, which is as good as it is. */
+function roundedTo2(value: number): number {
+  return Number(value.toPrecision(2));
+}

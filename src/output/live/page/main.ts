@@ -1,0 +1,81 @@
+// Script of the live page: follows the stream of a run's events, draws them, and finally turns into the report.
+import type { BeginEvent, EndEvent, LiveHead, LiveNow, TickEvent } from "../feed.js";
+import { History } from "../history.js";
+import { Charts } from "./charts.js";
+import { byId } from "./dom.js";
+import { HistoryTable } from "./history-table.js";
+import { showFailures, showLimits } from "./limits.js";
+import { PortMaps } from "./port-maps.js";
+import { becomeReport } from "./report.js";
+import { StopButton } from "./stop-button.js";
+import { Summary } from "./summary.js";
+
+/** Parts of the page that show one run. */
+class RunView {
+  readonly #head: LiveHead;
+  readonly #history: History;
+  readonly #summary: Summary;
+  readonly #charts: Charts;
+  readonly #maps: PortMaps;
+  readonly #table: HistoryTable;
+
+  constructor({ head, history, now }: BeginEvent) {
+    this.#head = head;
+    this.#history = new History(head.columns, history);
+    this.#summary = new Summary(head);
+    this.#charts = new Charts(head);
+    this.#maps = new PortMaps(head);
+    this.#table = new HistoryTable(head);
+    this.#draw(now);
+  }
+
+  tick({ row, now }: TickEvent): void {
+    this.#history.add(row);
+    this.#draw(now);
+  }
+
+  /** Releases what this run has drawn, before another takes its place. */
+  close(): void {
+    this.#charts.close();
+    this.#maps.close();
+  }
+
+  #draw(now: LiveNow): void {
+    const { rows } = this.#history;
+    this.#summary.show(rows, now);
+    this.#charts.show(rows);
+    this.#maps.show(now.ports, rows.at(-1)?.[this.#head.columns.findIndex(({ name }) => name === "open")] ?? 0);
+    this.#table.show(rows);
+    showLimits(now);
+    showFailures(now);
+  }
+}
+
+const stop = new StopButton();
+const stream = new EventSource("events");
+let view: RunView | undefined;
+
+stream.addEventListener("begin", ({ data }) => {
+  view?.close();
+  stop.show();
+  view = new RunView(JSON.parse(data) as BeginEvent);
+});
+stream.addEventListener("tick", ({ data }) => view?.tick(JSON.parse(data) as TickEvent));
+stream.addEventListener("end", ({ data }) => {
+  stream.close();
+  const { report, file, failure } = JSON.parse(data) as EndEvent;
+  stop.hide();
+  if (report === undefined) say(`The run failed: ${failure}`);
+  else {
+    view?.close();
+    becomeReport(report, file);
+  }
+});
+// The browser connects again by itself.
+stream.addEventListener("error", () => say("The run does not answer. It may have ended; trying again…"));
+
+function say(text: string): void {
+  const status = byId("status");
+  status.textContent = text;
+  status.classList.add("lost");
+}

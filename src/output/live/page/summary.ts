@@ -1,0 +1,178 @@
+// The top of the page: what runs, its phase, the share of connections that are open, and the key figures.
+
+import { formatBytes, formatCount, formatDuration, formatEstimate, formatRate } from "../../../util/units.js";
+import type { LiveHead, LiveNow, Row } from "../feed.js";
+import { byId, make } from "./dom.js";
+import { Reader } from "./rows.js";
+
+interface Tile {
+  readonly name: string;
+  readonly figure: string;
+  readonly note?: string | undefined;
+  readonly isBad?: boolean;
+}
+
+export class Summary {
+  readonly #head: LiveHead;
+  readonly #reader: Reader;
+  #phase = -1;
+  #tiles: { readonly name: string; readonly box: HTMLElement; readonly figure: Text; readonly note: HTMLElement }[] =
+    [];
+
+  constructor(head: LiveHead) {
+    this.#head = head;
+    this.#reader = new Reader(head);
+    const { role, title, startedAt, requested } = head;
+    byId("eyebrow").textContent = `fourtuple ${role} · ${startedAt.slice(0, 16).replace("T", " ")} UTC`;
+    byId("title").textContent =
+      requested === undefined
+        ? `Listening on ${title}`
+        : `${formatCount(requested)} ${requested === 1 ? "connection" : "connections"} to ${title}`;
+    byId("phases").replaceChildren(...head.phases.map((phase) => make("li", "", phase)));
+    byId("tiles").replaceChildren();
+    const bar = byId("progress");
+    bar.hidden = requested === undefined;
+    bar.setAttribute("aria-valuemax", String(requested ?? 0));
+  }
+
+  show(rows: readonly Row[], now: LiveNow): void {
+    const { requested } = this.#head;
+    const open = this.#reader.last(rows, "open");
+    const ratePerSec = this.#reader.rate(rows.slice(-6), "established").at(-1) ?? 0;
+    this.#showPhase(now);
+    byId("clock").textContent = clockOf(now);
+    this.#showTiles(this.#head.role === "serve" ? this.#server(rows, ratePerSec) : this.#client(rows, ratePerSec));
+    const percent = requested === undefined ? undefined : Math.floor((open / requested) * 100);
+    if (requested !== undefined) {
+      const bar = byId("progress");
+      bar.setAttribute("aria-valuenow", String(open));
+      bar.setAttribute("aria-valuetext", `${formatCount(open)} of ${formatCount(requested)} open, ${percent} %`);
+      (bar.firstElementChild as HTMLElement).style.transform = `scaleX(${Math.min(1, open / requested)})`;
+    }
+    const name = this.#head.phases[now.phase] ?? "";
+    document.title =
+      percent === undefined ? `${formatCount(open)} open · fourtuple` : `${percent} % · ${name} · fourtuple`;
+  }
+
+  /** Announces a new phase to screen readers, but not each second of it. */
+  #showPhase(now: LiveNow): void {
+    const { phases, requested } = this.#head;
+    [...byId("phases").children].forEach((item, index) => {
+      item.classList.toggle("past", index < now.phase);
+      if (index === now.phase) item.setAttribute("aria-current", "step");
+      else item.removeAttribute("aria-current");
+    });
+    const isNew = now.phase !== this.#phase;
+    if (!isNew && now.notes.length === 0 && !byId("status").classList.contains("lost")) return;
+    this.#phase = now.phase;
+    const status = byId("status");
+    status.classList.remove("lost");
+    const text =
+      now.notes.join(" ") || `${sentence(phases[now.phase] ?? "")}${requested === undefined ? " connections" : ""}.`;
+    if (status.textContent !== text) status.textContent = text;
+  }
+
+  #client(rows: readonly Row[], ratePerSec: number): Tile[] {
+    const reader = this.#reader;
+    const { requested = 0, latencies } = this.#head;
+    const [open, failed, lost] = ["open", "failed", "lost"].map((name) => reader.last(rows, name)) as [
+      number,
+      number,
+      number,
+    ];
+    const missing = requested - reader.last(rows, "established") - failed;
+    const isOpening = reader.last(rows, "phase") === 0;
+    const latency = latencies.findLast(({ name }) => reader.lastKnown(rows, `${name}P99`) !== undefined);
+    const sent = reader.last(rows, "sent");
+    return [
+      {
+        name: "Open",
+        figure: formatCount(open),
+        note: `${Math.floor((open / requested) * 100)} % of ${formatCount(requested)}`,
+      },
+      {
+        name: "Rate",
+        figure: `${formatRate(ratePerSec)}/s`,
+        note:
+          isOpening && ratePerSec > 0 && missing > 0 ? `${formatEstimate((missing / ratePerSec) * 1000)} to go` : " ",
+      },
+      latencyTile(reader, rows, latency),
+      ...(sent > 0
+        ? [
+            {
+              name: "Messages",
+              figure: formatCount(sent),
+              note: `${formatCount(reader.last(rows, "answered"))} answered`,
+            },
+          ]
+        : []),
+      {
+        name: "Failed",
+        figure: formatCount(failed),
+        note: `${formatCount(lost)} lost while open`,
+        isBad: failed + lost > 0,
+      },
+      memoryTile(reader, rows),
+    ];
+  }
+
+  #server(rows: readonly Row[], ratePerSec: number): Tile[] {
+    const reader = this.#reader;
+    const last = (name: string) => reader.last(rows, name);
+    return [
+      { name: "Open", figure: formatCount(last("open")), note: "on one port" },
+      { name: "Accepted", figure: formatCount(last("established")), note: `${formatRate(ratePerSec)}/s` },
+      { name: "Received", figure: formatBytes(last("receivedBytes")), note: `${formatBytes(last("sentBytes"))} sent` },
+      { name: "Ended by RST", figure: formatCount(last("lost")), note: `${formatCount(last("failed"))} rejected` },
+      memoryTile(reader, rows),
+    ];
+  }
+
+  /** Changes only the texts, so that a reader of the page does not lose its place. */
+  #showTiles(tiles: readonly Tile[]): void {
+    if (tiles.map(({ name }) => name).join() !== this.#tiles.map(({ name }) => name).join()) {
+      this.#tiles = tiles.map(({ name }) => {
+        const [figure, note] = [document.createTextNode(""), make("small")];
+        return { name, figure, note, box: make("div", "", make("dt", "", name), make("dd", "", figure, note)) };
+      });
+      byId("tiles").replaceChildren(...this.#tiles.map(({ box }) => box));
+    }
+    tiles.forEach(({ figure, note = "", isBad = false }, index) => {
+      const tile = this.#tiles[index]!;
+      tile.figure.data = figure;
+      tile.note.textContent = note;
+      tile.box.classList.toggle("bad", isBad);
+    });
+  }
+}
+
+/** Not announced to screen readers, because it changes all the time. */
+function clockOf({ elapsedMs, leftMs }: LiveNow): string {
+  const seconds = (ms: number) => formatDuration(Math.round(ms / 1000) * 1000);
+  return `${seconds(elapsedMs)} elapsed${leftMs === undefined ? "" : `, ${seconds(leftMs)} left`}`;
+}
+
+function latencyTile(reader: Reader, rows: readonly Row[], kind: { name: string; label: string } | undefined): Tile {
+  if (!kind) return { name: "Latency", figure: "–", note: " " };
+  const [p50, p99] = ["P50", "P99"].map((suffix) => reader.lastKnown(rows, `${kind.name}${suffix}`) ?? 0) as [
+    number,
+    number,
+  ];
+  return {
+    name: `${sentence(kind.label)}, p99`,
+    figure: formatDuration(p99 / 1000),
+    note: `median ${formatDuration(p50 / 1000)}`,
+  };
+}
+
+/** Memory per connection is meaningful once there are many. */
+function memoryTile(reader: Reader, rows: readonly Row[]): Tile {
+  const open = reader.last(rows, "open");
+  const kernel = Math.max(0, reader.last(rows, "kernelBytes"));
+  const each = open >= 10_000 ? `${formatBytes(kernel / open)} per connection` : "since the start, whole host";
+  return { name: "Kernel memory", figure: `+${formatBytes(kernel)}`, note: each };
+}
+
+function sentence(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
