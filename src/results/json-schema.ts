@@ -4,6 +4,7 @@ import { z } from "../util/zod.js";
 import { diagnosisSchema } from "./diagnosis.js";
 import { SCHEMAS } from "./parse.js";
 import { predictionSchema } from "./prediction.js";
+import { namespacesSchema } from "./sockets/namespaces.js";
 import { pressureSchema } from "./sockets/pressure.js";
 import { listenersSchema, socketTableSchema } from "./sockets/socket-table.js";
 
@@ -12,6 +13,7 @@ const PUBLISHED: Readonly<Record<string, ZodType>> = {
   ...SCHEMAS,
   diagnosis: diagnosisSchema,
   listeners: listenersSchema,
+  namespaces: namespacesSchema,
   prediction: predictionSchema,
   pressure: pressureSchema,
   sockets: socketTableSchema,

@@ -38,6 +38,11 @@ export const addPorts: AddCommand = (program, finish) => {
         .argParser(countFor("--pid"))
         .conflicts("netns"),
     )
+    .addOption(
+      new Option("--all-netns", "one row per network namespace: containers, pods").conflicts([
+        ...["netns", "pid", "listening", "pressure", "list", "map", "process", "memory", "watch", "metrics"],
+      ]),
+    )
     .optionsGroup("What to show:")
     .addOption(
       new Option("-l, --listening", "listeners and their accept queues").conflicts(["pressure", "map", "memory"]),
@@ -61,7 +66,7 @@ export const addPorts: AddCommand = (program, finish) => {
     .option("--top <n>", "rows per table (default: 10)", countFor("--top", MOST_ROWS), TOP)
     .addOption(new Option("--watch", "refresh every second, with rates").conflicts("map"))
     .addOption(
-      new Option("--fail-above <percent>", "with --pressure: exit 1 if more than this share of ports is in use")
+      new Option("--fail-above <percent>", "with --pressure, --all-netns: exit 1 if more than this share is in use")
         .argParser(parsePercent("--fail-above"))
         .conflicts("watch"),
     )

@@ -3,6 +3,7 @@ import type { NamespaceOptions } from "./netns.js";
 import type { FilterOptions } from "./query.js";
 
 export interface PortsCommandOptions extends FilterOptions, NamespaceOptions {
+  readonly allNetns?: boolean;
   readonly listening?: boolean;
   readonly pressure?: boolean;
   readonly top: number;

@@ -10,6 +10,7 @@ import { formatReadNote, printOnce } from "./notes.js";
 interface Options {
   readonly top: number;
   readonly process?: boolean;
+  readonly allNetns?: boolean;
   readonly pressure?: boolean;
   readonly metrics?: boolean;
   readonly failAbove?: number;
@@ -25,8 +26,8 @@ interface Answer {
 }
 
 /** @throws {AppError} E_OPTION for --fail-above without --pressure or --metrics */
-export function checkPressureOptions({ pressure, metrics, failAbove }: Options): void {
-  if (failAbove === undefined || pressure || metrics) return;
+export function checkPressureOptions({ allNetns, pressure, metrics, failAbove }: Options): void {
+  if (failAbove === undefined || allNetns || pressure || metrics) return;
   throw new AppError("E_OPTION", "--fail-above requires --pressure", {
     fix: `add it: fourtuple ports --pressure --fail-above ${failAbove * 100}`,
   });

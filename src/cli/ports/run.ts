@@ -23,6 +23,10 @@ export async function runPorts(at: string | undefined, options: PortsCommandOpti
   enterNamespace(options);
   const target = at === undefined ? undefined : await parseTarget(at);
   if (options.peer !== undefined) await checkZones(options.peer);
+  if (options.allNetns) {
+    const { showNamespaces } = await import("./namespaces.js");
+    return showNamespaces(target, options);
+  }
   if (options.list) {
     const { listSockets } = await import("./list.js");
     const rows = toQuery(target, { ...options, ...(options.listening && { state: listenOnly(options) }) });

@@ -1,10 +1,12 @@
 // Moves the calling thread into another network namespace (setns(2)). From then on, it opens sockets and reads files
 // there.
 import { closeSync, openSync, readdirSync } from "node:fs";
+import { hostname } from "node:os";
 import { errnoOf } from "./errno.js";
 import { lastErrno, libc } from "./libc.js";
 
 const CLONE_NEWNET = 0x40000000;
+const CLONE_NEWUTS = 0x04000000;
 /** Where `ip netns` keeps named namespaces. */
 const NAMED = "/run/netns";
 
@@ -40,5 +42,52 @@ export function enterNetNamespace(file: string): number {
     return libc.setns(fd, CLONE_NEWNET) < 0 ? -lastErrno() : 0;
   } finally {
     closeSync(fd);
+  }
+}
+
+/**
+ * Calls `use` in another network namespace, and returns to the present one. Nothing else may run in this thread meanwhile.
+ *
+ * @param file see enterNetNamespace()
+ * @returns the result, or a negative errno if the namespace cannot be entered
+ */
+export async function withinNetNamespace<Result>(file: string, use: () => Promise<Result>): Promise<Result | number> {
+  return within(file, "/proc/thread-self/ns/net", CLONE_NEWNET, use);
+}
+
+/**
+ * Returns the host name that a process sees, which in a container is the container's.
+ *
+ * @returns undefined without privileges
+ */
+export async function readHostnameOf(pid: number): Promise<string | undefined> {
+  const name = await within(`/proc/${pid}/ns/uts`, "/proc/thread-self/ns/uts", CLONE_NEWUTS, async () => hostname());
+  return typeof name === "string" ? name : undefined;
+}
+
+async function within<Result>(
+  file: string,
+  own: string,
+  kind: number,
+  use: () => Promise<Result>,
+): Promise<Result | number> {
+  const fds: number[] = [];
+  try {
+    for (const path of [own, file]) fds.push(openSync(path, "r"));
+  } catch (error) {
+    for (const fd of fds) closeSync(fd);
+    return errnoOf(error);
+  }
+  const [before, there] = fds as [number, number];
+  try {
+    if (libc.setns(there, kind) < 0) return -lastErrno();
+    try {
+      return await use();
+    } finally {
+      libc.setns(before, kind);
+    }
+  } finally {
+    closeSync(before);
+    closeSync(there);
   }
 }

@@ -21,7 +21,7 @@ const owner = z.object({
 /** A process's share of the ports in a row. */
 export type PressureOwner = TypeOf<typeof owner>;
 
-const row = z.object({
+export const pressureRow = z.object({
   sourceIp: z.string(),
   destinationIp: z.string(),
   destinationPort: port,
@@ -35,7 +35,7 @@ const row = z.object({
   owners: z.array(owner).optional().describe("owners of the sockets, most sockets first; if requested"),
 });
 /** A source address and a destination. Each of their connections needs a different source port. */
-export type PressureRow = TypeOf<typeof row>;
+export type PressureRow = TypeOf<typeof pressureRow>;
 /**
  * Pool of source ports: chosen by the kernel, or explicit binds (1024-65535) if some are outside ip_local_port_range.
  */
@@ -104,7 +104,7 @@ export const pressureSchema = z
     ),
     distinct: count.describe("number of distinct (source IP, destination IP, destination port) triples"),
     marked: count.describe("number of marked triples, including those not shown"),
-    rows: z.array(row).describe("highest share first"),
+    rows: z.array(pressureRow).describe("highest share first"),
     bound: z
       .array(boundPool)
       .optional()

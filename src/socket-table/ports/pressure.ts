@@ -1,6 +1,6 @@
 // Port pressure: the number of source ports used and left for each destination.
 
-import type { Pressure } from "../../results/sockets/pressure.js";
+import type { Pressure, PressureRow } from "../../results/sockets/pressure.js";
 import { PRESSURE_MARK } from "./marks.js";
 
 export type {
@@ -118,10 +118,8 @@ export class PressureSummary implements SummaryPart {
   result(start: ReadingStart, read: TableRead): Pressure {
     const { triples, pool, owners } = this;
     triples.leaveOutServers();
-    const shares = (id: number) => triples.inUse.get(id) / triples.capacity(id, pool.capacity);
     let marked = 0;
-    for (let id = 0; id < triples.index.size; id++) if (shares(id) >= PRESSURE_MARK) marked++;
-    const top = topIds(triples.index.size, this.options.top ?? TOP, shares, (a, b) => triples.compare(a, b));
+    for (let id = 0; id < triples.index.size; id++) if (this.share(id) >= PRESSURE_MARK) marked++;
     return {
       kind: "pressure",
       version: 1,
@@ -133,9 +131,25 @@ export class PressureSummary implements SummaryPart {
       outgoing: triples.outgoing,
       distinct: triples.distinct,
       marked,
-      rows: top.map((id) => triples.row(id, pool.capacity)),
+      rows: this.rows(this.options.top ?? TOP),
       ...(owners && { unreadable: owners.unreadable, isHiding: owners.isHiding }),
     };
+  }
+
+  /** Returns the row with the highest share; undefined if no connection was opened from here. */
+  fullest(): PressureRow | undefined {
+    this.triples.leaveOutServers();
+    return this.rows(1)[0];
+  }
+
+  private rows(top: number): PressureRow[] {
+    const { triples, pool } = this;
+    const order = (a: number, b: number) => triples.compare(a, b);
+    return topIds(triples.index.size, top, (id) => this.share(id), order).map((id) => triples.row(id, pool.capacity));
+  }
+
+  private share(id: number): number {
+    return this.triples.inUse.get(id) / this.triples.capacity(id, this.pool.capacity);
   }
 
   private newTriples(): Triples {

@@ -32,9 +32,14 @@ export interface HashRead {
 /**
  * Visits the sockets that match, in all states except LISTEN.
  *
+ * @param everyNamespace includes all network namespaces that share the table; a socket's inode is then its namespace's
  * @returns a negative errno if the program is refused, or cannot read the table to its end; see HashDump.error
  */
-export async function readHash(query: SocketQuery, visit: SocketVisit): Promise<HashRead | number> {
+export async function readHash(
+  query: SocketQuery,
+  visit: SocketVisit,
+  everyNamespace = false,
+): Promise<HashRead | number> {
   const { local, remote, either, family, states = ALL_STATES } = query;
   const dump = new HashDump({
     family,
@@ -42,6 +47,7 @@ export async function readHash(query: SocketQuery, visit: SocketVisit): Promise<
     localPorts: hull(local),
     remotePorts: hull(remote),
     eitherPorts: hull(either),
+    everyNamespace,
   });
   try {
     const isExact = [local, remote, either].every((end) => end === undefined || isSingleRange(end));

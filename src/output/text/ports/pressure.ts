@@ -86,7 +86,7 @@ function shareCells(row: PressureRow | TranslatedRow): string[] {
   ];
 }
 
-function pairName({ sourceIp, destinationIp, destinationPort }: PressureRow | TranslatedRow): string {
+export function pairName({ sourceIp, destinationIp, destinationPort }: PressureRow | TranslatedRow): string {
   return `${sourceIp} → ${formatEndpoint(destinationIp, destinationPort)}`;
 }
 
@@ -149,6 +149,6 @@ function marked(lines: readonly string[], rows: readonly { readonly isMarked: bo
   return lines.map((line, index) => (rows[index - 2]?.isMarked ? paint("bad", line) : line));
 }
 
-function percent({ share }: { readonly share: number }): string {
+export function percent({ share }: { readonly share: number }): string {
   return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)}%`;
 }

@@ -1,0 +1,69 @@
+// Finds the network namespaces of this host: those of its processes, and those with a name.
+import { readdirSync, readlinkSync, statSync } from "node:fs";
+import { listNetNamespaces, netNamespaceFile } from "../syscalls/net-namespace.js";
+
+/** Where Docker keeps the namespaces of its containers. */
+const DOCKER = "/run/docker/netns";
+
+export interface NetNamespace {
+  /** Identity of the namespace. */
+  readonly inode: number;
+  /** File to enter it by. */
+  readonly file: string;
+  /** Names from `ip netns`. */
+  readonly names: readonly string[];
+  /** Lowest ID of a process in it; undefined if there is none. */
+  readonly pid: number | undefined;
+  readonly isOwn: boolean;
+}
+
+export interface NetNamespaces {
+  /** This process's own first, then by number of process. */
+  readonly namespaces: readonly NetNamespace[];
+  /** Number of processes whose namespace cannot be read. */
+  readonly unreadable: number;
+}
+
+export function findNetNamespaces(): NetNamespaces {
+  const found = new Map<number, { file: string; names: string[]; pid: number | undefined }>();
+  let unreadable = 0;
+  const pids = readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => pid > 0);
+  for (const pid of pids.sort((a, b) => a - b)) {
+    const file = netNamespaceFile({ pid });
+    const inode = inodeOf(file);
+    if (typeof inode === "string") {
+      // A process that has exited meanwhile does not count as unreadable.
+      if (inode !== "ENOENT" && inode !== "ESRCH") unreadable++;
+    } else if (inode > 0 && !found.has(inode)) found.set(inode, { file, names: [], pid });
+  }
+  for (const [name, file] of namedFiles()) {
+    const { ino } = statSync(file, { throwIfNoEntry: false }) ?? { ino: 0 };
+    if (ino === 0) continue;
+    const known = found.get(ino) ?? { file, names: [], pid: undefined };
+    if (name !== undefined) known.names.push(name);
+    found.set(ino, known);
+  }
+  const own = inodeOf("/proc/thread-self/ns/net");
+  const namespaces = [...found].map(([inode, each]) => ({ inode, ...each, isOwn: inode === own }));
+  return { namespaces: namespaces.sort((a, b) => Number(b.isOwn) - Number(a.isOwn)), unreadable };
+}
+
+/** Returns the namespace's inode from a link such as `net:[4026531840]`, or the name of an errno. */
+function inodeOf(file: string): number | string {
+  try {
+    return Number(/\d+/.exec(readlinkSync(file))?.[0] ?? 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? "EIO";
+  }
+}
+
+function namedFiles(): [string | undefined, string][] {
+  const named = listNetNamespaces().map((name): [string, string] => [name, netNamespaceFile({ name })]);
+  try {
+    return [...named, ...readdirSync(DOCKER).map((id): [undefined, string] => [undefined, `${DOCKER}/${id}`])];
+  } catch {
+    return named;
+  }
+}
