@@ -149,11 +149,13 @@ function costOf(
 }
 
 async function measure(run: ConnectRun, signal: AbortSignal | undefined): Promise<Calibration> {
-  if (!(await reaches(run, FIRST, signal))) return uncalibrated("the connections to measure could not be opened");
+  if (!(await reaches(run, FIRST, signal)))
+    return uncalibrated("the connections for the measurement could not be opened");
   const before = readMemoryUse();
   const chargedBefore = readCgroupMemory()?.kernelBytes;
   const cpuBefore = process.cpuUsage();
-  if (!(await reaches(run, SECOND, signal))) return uncalibrated("the connections to measure could not be opened");
+  if (!(await reaches(run, SECOND, signal)))
+    return uncalibrated("the connections for the measurement could not be opened");
   const cpuSeconds = secondsOf(process.cpuUsage(cpuBefore));
   const after = readMemoryUse();
   const chargedAfter = readCgroupMemory()?.kernelBytes;

@@ -98,7 +98,7 @@ export async function resolveQuestion(options: CapacityOptions): Promise<Questio
     ["--connect-rate", options.connectRatePerSec],
   ] as const) {
     if (value !== undefined && !(value > 0)) {
-      throw new AppError("E_OPTION", `invalid ${name}: ${value}`, { fix: "give a number above 0" });
+      throw new AppError("E_OPTION", `invalid ${name}: ${value}`, { fix: "use a number above 0" });
     }
   }
   assertSense(options);
@@ -174,12 +174,12 @@ function assertSense(options: CapacityOptions): void {
   const { role, sources, sourcePorts, connectRatePerSec, messageBytes, messageRatePerSec } = options;
   if (role === "server" && connectRatePerSec !== undefined) {
     throw new AppError("E_OPTION", "--connect-rate does not apply to a server: it opens no connections", {
-      fix: "leave out --connect-rate, or use --role client",
+      fix: "omit --connect-rate, or use --role client",
     });
   }
   if (role === "server" && (sources !== undefined || sourcePorts !== undefined)) {
     throw new AppError("E_OPTION", "a server does not choose source addresses or ports", {
-      fix: "leave out --source-ip and --source-port, or use --role client",
+      fix: "omit --source-ip and --source-port, or use --role client",
     });
   }
   if (messageBytes !== undefined && messageRatePerSec === undefined) {
@@ -216,7 +216,7 @@ function planSomewhere(spec: TupleSpec, ports: PortReadings): TuplePlan {
       ? "this host has only loopback addresses to connect from"
       : "this host's addresses cannot be read";
     throw new AppError("E_NO_SOURCE", what, {
-      fix: "give the destination with --target, or the addresses with --source-ip",
+      fix: "pass the destination with --target, or the addresses with --source-ip",
     });
   }
   return { groups: [{ sources, destinations: [SOMEWHERE] }], ports: planPorts(spec, ports) };

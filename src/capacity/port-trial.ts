@@ -74,7 +74,7 @@ function bindSomewhere(): { readonly fd: number; readonly port: number; readonly
 }
 
 function noSocket(error: number): AppError {
-  return new AppError("E_SYSTEM", `no socket to test ports with: ${errnoName(-error)}`, {
+  return new AppError("E_SYSTEM", `cannot open a socket to test ports: ${errnoName(-error)}`, {
     fix: "raise the open-file limit: ulimit -n 1024",
     facts: { errno: errnoName(-error) },
   });

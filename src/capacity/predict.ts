@@ -152,7 +152,7 @@ function notesOn(facts: HostFacts, load: Load, binding: LimitRow | undefined): s
   const notes: string[] = [];
   if (isWithoutListener(load) && facts.translation !== "none") {
     notes.push(
-      `nothing listens on ${target}, but NAT rules ${facts.translation === "present" ? "are" : "may be"} in force here and may redirect it to a server that cannot be seen`,
+      `nothing listens on ${target}, but NAT rules ${facts.translation === "present" ? "are" : "may be"} in force here and may redirect it to a server that fourtuple cannot see`,
     );
   }
   const { softAtStart } = facts;

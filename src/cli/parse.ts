@@ -42,7 +42,7 @@ export const parsePercent =
     const [, percent] = /^(\d+(?:\.\d+)?)\s?%?$/.exec(text.trim()) ?? [];
     if (percent === undefined || Number(percent) > 100) {
       throw new AppError("E_OPTION", `${option} "${text}" is not valid`, {
-        fix: "give a percentage from 0 to 100, such as 80",
+        fix: "use a percentage from 0 to 100, such as 80",
       });
     }
     return Number(percent) / 100;
@@ -53,7 +53,7 @@ export function addStage(text: string, before: readonly Stage[] = []): Stage[] {
   const match = /^([^:]+):([^:]+)$/.exec(text);
   if (!match) {
     throw new AppError("E_OPTION", `--stage ${quoted(text)} is not valid`, {
-      fix: "give a duration and the number of connections at its end, such as 30s:100k",
+      fix: "use a duration and the number of connections at its end, such as 30s:100k",
     });
   }
   const [, duration, count] = match as unknown as [string, string, string];
@@ -70,7 +70,7 @@ export function parseSourcePort(text: string): PortRange | "kernel" {
   if (text === "kernel") return "kernel";
   if (!/^\d+(-\d+)?$/.test(text)) {
     throw new AppError("E_OPTION", `--source-port ${quoted(text)} is not valid`, {
-      fix: "give a port, a range such as 1024-65535, or kernel to let the kernel choose",
+      fix: "use a port, a range such as 1024-65535, or kernel to let the kernel choose",
     });
   }
   return parsePorts(text);

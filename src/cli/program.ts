@@ -22,7 +22,7 @@ Examples:
   fourtuple connect :7777 -c 100k        open 100,000, hold them, print a summary
   fourtuple ports :7777                  who shares that port, from the kernel's own table
   fourtuple doctor -c 1m                 can this host hold a million, and what stops it
-  fourtuple exporter                     port pressure and limits of this host for Prometheus
+  fourtuple exporter                     port pressure and limits, served to Prometheus
   fourtuple lab --quick                  test the claims about 65,535 in two minutes
   fourtuple report run.json              turn a run's --json output into a page
   fourtuple demo                         server and client at once, counted by the kernel`;

@@ -194,7 +194,7 @@ export function clientTlsOptionsOf(options: ProtocolCommandOptions): ClientTlsOp
 }
 
 function handshakeTimeout(): Option {
-  const words = "give up on a handshake, upgrade or first response after this long (default: 10s)";
+  const words = "give up on a handshake, upgrade or first response after this time (default: 10s)";
   return new Option("--handshake-timeout <duration>", words).argParser(durationFor("--handshake-timeout"));
 }
 

@@ -32,17 +32,17 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   retired: { type: "counter", help: "Connections closed because a stage ramps down.", shown: "moment" },
   reopenedAnnounced: {
     type: "counter",
-    help: "Connections opened again because the server had announced that it closes them (Connection: close).",
+    help: "Connections reopened because the server had announced that it would close them (Connection: close).",
     shown: ["reopened.announced"],
   },
   reopenedIdle: {
     type: "counter",
-    help: "Connections opened again because the server had closed them while they were idle.",
+    help: "Connections reopened because the server had closed them while they were idle.",
     shown: ["reopened.idle"],
   },
   reopenedCutShort: {
     type: "counter",
-    help: "Connections opened again because they had ended in the middle of a response.",
+    help: "Connections reopened because they had ended in the middle of a response.",
     shown: ["reopened.cutShort"],
   },
   repeatedRequests: {
@@ -55,13 +55,13 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
     help: "Requests that had met such a close and were not sent again, because the server may have processed them.",
     shown: ["reopened.unrepeated"],
   },
-  unreopened: { type: "counter", help: "Connections that could not be opened again.", shown: ["reopened.failed"] },
+  unreopened: { type: "counter", help: "Connections that could not be reopened.", shown: ["reopened.failed"] },
   toReopen: {
     type: "gauge",
-    help: "Connections closed by the server that are opened again for their next message.",
+    help: "Connections closed by the server that will be reopened for their next message.",
     shown: "moment",
   },
-  reopening: { type: "gauge", help: "Connections being opened again.", shown: "internal" },
+  reopening: { type: "gauge", help: "Connections being reopened.", shown: "internal" },
   skippedTuples: { type: "counter", help: "4-tuples skipped because they were in use.", shown: ["plan.tuplesSkipped"] },
   greeted: { type: "counter", help: "Connections that received their first bytes.", shown: ["greeted"] },
   ungreeted: {

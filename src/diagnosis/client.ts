@@ -32,7 +32,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
     return {
       limit,
       whose: "local",
-      meaning: `stopped before memory ran out: ${left}; ${formatBytes(memoryStop.floorBytes)} is kept free`,
+      meaning: `stopped before memory ran out: ${left}; fourtuple leaves ${formatBytes(memoryStop.floorBytes)} free`,
       fix: limit === "memory" ? `${fix}, or open fewer connections` : fix,
       evidence: [
         `${formatBytes(result.memory.kernelBytesPerConnection)} of kernel memory per connection (${result.memory.kernelEnds === "both" ? "both ends" : "one end"})`,
@@ -53,7 +53,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
       whose: "local",
       meaning: isStopped
         ? `stopped on request before ${interrupted ? "all connections were open" : "the hold time was up"}`
-        : "nothing failed, but not all connections are open",
+        : "nothing failed, but some connections were not open yet",
       fix: "let the run finish",
       evidence: [],
     };
@@ -86,7 +86,7 @@ function unexplained(failure: FailureReport): Finding {
   return {
     limit: "unexplained",
     whose: "local",
-    meaning: `${errno} in ${phase}: not covered by any rule`,
+    meaning: `${errno} in ${phase}: fourtuple has no explanation for this failure`,
     fix: `see errno ${errno} of ${phase === "hold" ? "recv" : phase}(2)`,
     evidence: [seen(failure)],
   };

@@ -91,7 +91,7 @@ function timelineNotes({ scheduleMovedMs = 0, gaveUp, established, failed }: Con
   const untried = gaveUp && `${formatCount(gaveUp.untried)} were not attempted`;
   return [
     ...(scheduleMovedMs > 0
-      ? [`the schedule shifted by ${formatDuration(scheduleMovedMs)}, during which this process was not running`]
+      ? [`the schedule shifted by ${formatDuration(scheduleMovedMs)}, because this process was not running`]
       : []),
     ...(gaveUp?.reason === "all-failed"
       ? [`the ramp was abandoned: the first ${formatCount(failed)} attempts all failed; ${untried}`]

@@ -178,7 +178,7 @@ function messageRateOf({ totalMessageRatePerSec: rate = MESSAGE_RATE.default }: 
   const { least, most } = MESSAGE_RATE;
   if (rate >= least && rate <= most) return rate;
   throw new AppError("E_OPTION", `invalid total message rate for the lab: ${rate}/s`, {
-    fix: `give ${formatCount(least)} to ${formatCount(most)}`,
+    fix: `use ${formatCount(least)} to ${formatCount(most)}`,
   });
 }
 
@@ -188,7 +188,7 @@ function choose(only: readonly string[] | undefined): readonly Experiment[] {
   const unknown = only.find((_, i) => !EXPERIMENTS.some(({ id }) => id === ids[i]));
   if (unknown !== undefined) {
     throw new AppError("E_OPTION", `unknown experiment: ${quoted(unknown)}`, {
-      fix: `give one of ${EXPERIMENTS.map(({ id }) => id).join(", ")}`,
+      fix: `use one of ${EXPERIMENTS.map(({ id }) => id).join(", ")}`,
     });
   }
   return EXPERIMENTS.filter(({ id }) => ids.includes(id));

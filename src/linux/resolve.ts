@@ -34,7 +34,7 @@ export async function resolveAll(
       "E_ADDRESS",
       `${quoted(host)} has no IPv${family} address, only ${ips.map(formatIp).join(", ")}`,
       {
-        fix: `leave out -${family}, or use a name that has one`,
+        fix: `omit -${family}, or use a name that has one`,
       },
     );
   }

@@ -57,14 +57,14 @@ export function parseMessages(options: MessageOptions & Pick<MqttOptions, "publi
   // If no payload is given, MQTT publishes a generated one.
   const sends = hasMessage || options.publish !== undefined;
   if (messageRatePerSec !== undefined && !sends) {
-    throw invalid("a message rate requires a message", "add -m ping, or leave out -r");
+    throw invalid("a message rate requires a message", "add -m ping, or omit -r");
   }
   if (expect !== undefined && !sends && firstMessage === undefined) {
-    throw invalid("an expected answer requires a message", "add -m ping, or leave out --expect");
+    throw invalid("an expected answer requires a message", "add -m ping, or omit --expect");
   }
   if (message?.length === 0) throw invalid("the message is empty", "give it at least one byte, such as -m ping");
   if (firstMessage?.length === 0) {
-    throw invalid("the first message is empty", "give it at least one byte, or leave out --first-message");
+    throw invalid("the first message is empty", "give it at least one byte, or omit --first-message");
   }
   const answer = parseExpect(expect ?? (hasMessage ? "echo" : "none"));
   return {
@@ -86,7 +86,7 @@ export function parsePublication(options: MessageOptions & MqttOptions, spec: Mq
   if (expect !== undefined && expect !== "none") {
     throw invalid(
       "in MQTT, the topics and --qos determine what answers a message",
-      "leave out --expect, or use --expect none",
+      "omit --expect, or use --expect none",
     );
   }
   const payload = message ?? stampedPayload(options.messageBytes);
@@ -111,9 +111,9 @@ export function checkRequests(
   isHttp: boolean,
 ): void {
   if (requests === undefined) return;
-  if (message === undefined) throw invalid("a number of messages requires a message", "add -m ping, or leave out -n");
+  if (message === undefined) throw invalid("a number of messages requires a message", "add -m ping, or omit -n");
   if (stages.length > 0) {
-    throw invalid("a number of messages cannot be combined with stages", "leave out -n, or use -c instead of --stage");
+    throw invalid("a number of messages cannot be combined with stages", "omit -n, or use -c instead of --stage");
   }
   if (isHttp && requests < connections) {
     throw invalid(
@@ -155,10 +155,10 @@ export function parseScripted(spec: ScriptedSpec, options: MessageOptions): Mess
   const { message, messageRatePerSec, expect } = options;
   const other = findStreamOption(options) ?? (message !== undefined ? "-m" : expect && "--expect");
   if (other !== undefined) {
-    throw invalid(`the protocol's file says what is sent and what answers it, not ${other}`, `leave out ${other}`);
+    throw invalid(`the protocol file says what is sent and what answers it, not ${other}`, `omit ${other}`);
   }
   if (!spec.sends && messageRatePerSec !== undefined) {
-    throw invalid("a message rate requires a client with a due() handler", "add due(c) { … }, or leave out -r");
+    throw invalid("a message rate requires a client with a due() handler", "add due(c) { … }, or omit -r");
   }
   if (!spec.sends) return undefined;
   return { base64: "", ratePerSec: rateOf(options), expect: spec.isAnswered ? "handler" : "none" };
@@ -179,13 +179,12 @@ export function parseRequests(spec: HttpSpec, options: RequestOptions): MessageS
   const { message, expect, messageRatePerSec, requests, maxMessageBytes, stages = [] } = options;
   if (message !== undefined) throw invalid("a request has a body rather than a message", "set the body with --body");
   const other = findStreamOption(options) ?? (expect === undefined ? undefined : "--expect");
-  if (other !== undefined) throw invalid("the answer to a request is its response", `leave out ${other}`);
-  if (maxMessageBytes !== undefined)
-    throw invalid("the size of responses is not limited", "leave out --max-message-size");
+  if (other !== undefined) throw invalid("the answer to a request is its response", `omit ${other}`);
+  if (maxMessageBytes !== undefined) throw invalid("the size of responses is not limited", "omit --max-message-size");
   if (spec.closesAnswered && (messageRatePerSec !== undefined || requests !== undefined || stages.length > 0)) {
     throw invalid(
       "connections that close after their response are not held",
-      "leave out the rate (-r), the number of requests (-n) and the stages, or --close-after-response",
+      "omit the rate (-r), the number of requests (-n) and the stages, or --close-after-response",
     );
   }
   if (messageRatePerSec === undefined && requests === undefined) return undefined;
@@ -204,14 +203,14 @@ function parseExpect(expect: ExpectOption): AnswerSpec {
     if (delimiter.length === 0 || delimiter.length > MAX_DELIMITER_BYTES) {
       throw invalid(
         `invalid answer delimiter: ${delimiter.length} bytes`,
-        `give 1 to ${MAX_DELIMITER_BYTES} bytes, such as --expect-until '\\n'`,
+        `use 1 to ${MAX_DELIMITER_BYTES} bytes, such as --expect-until '\\n'`,
       );
     }
     return { expect: "until", delimiter: delimiter.toString("base64") };
   }
   const { bytes } = expect;
   if (!Number.isInteger(bytes) || bytes < 1 || bytes >= 2 ** 32) {
-    throw invalid(`invalid answer length: ${bytes}`, "give a whole number of bytes, 1 or more");
+    throw invalid(`invalid answer length: ${bytes}`, "use a whole number of bytes, 1 or more");
   }
   return { expect: "bytes", answerBytes: bytes };
 }

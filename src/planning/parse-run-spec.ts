@@ -142,11 +142,11 @@ function parseProtocol(
   if (streamOption !== undefined) {
     throw invalid(
       `${streamOption} requires plain TCP or TLS`,
-      `leave out ${streamOption}, or give an address with tcp:// or tls://`,
+      `omit ${streamOption}, or use an address with tcp:// or tls://`,
     );
   }
   if (spec && options.closeAfterGreeting) {
-    throw invalid("--close-after-greeting works only with plain TCP", "leave out the scheme");
+    throw invalid("--close-after-greeting works only with plain TCP", "omit the scheme");
   }
   const { message } = options;
   if (spec?.name === "ws" && !spec.isBinary && message !== undefined && !isUtf8(Buffer.from(message))) {
@@ -192,7 +192,7 @@ export function allowedFailures(given: number | string | undefined, requested: n
   }
   throw invalid(
     `invalid limit on failures: ${JSON.stringify(given)}`,
-    "give a whole number such as 10, or a share of the connections such as 1%",
+    "use a whole number such as 10, or a share of the connections such as 1%",
   );
 }
 
@@ -201,7 +201,7 @@ export function checkPositive(name: string, value: number | undefined, isWhole =
   if (value === undefined || (value > 0 && value < 2 ** 31 && (!isWhole || Number.isInteger(value)))) return;
   throw invalid(
     `invalid ${name}: ${value}`,
-    `give ${isWhole ? "a whole number" : "a number"} above 0 and below ${formatCount(2 ** 31)}`,
+    `use ${isWhole ? "a whole number" : "a number"} above 0 and below ${formatCount(2 ** 31)}`,
   );
 }
 
@@ -211,7 +211,7 @@ function checkLoad(options: ConnectOptions): void {
   if (stages.length > 0 && (options.connections !== undefined || options.connectRatePerSec !== undefined)) {
     throw invalid(
       "stages cannot be combined with a number of connections or a connect rate",
-      "leave out --stage, or -c and --connect-rate",
+      "omit --stage, or -c and --connect-rate",
     );
   }
   checkPositive("connections", options.connections, true);
@@ -227,18 +227,18 @@ function checkLoad(options: ConnectOptions): void {
     // A stage may end at zero connections.
     if (stage.target !== 0) checkPositive("a stage's target", stage.target ?? Number.NaN, true);
   }
-  if (!(durationMs >= 0)) throw invalid(`invalid duration: ${durationMs} ms`, "give 0 or more");
+  if (!(durationMs >= 0)) throw invalid(`invalid duration: ${durationMs} ms`, "use 0 or more");
 }
 
 function checkChoices({ resolve, family, close, engine, oneTable }: ConnectOptions): void {
-  if (!RESOLVES.includes(resolve)) throw invalid(`unknown resolve: ${quoted(`${resolve}`)}`, "give first or all");
-  if (!FAMILIES.includes(family)) throw invalid(`unknown address family: ${family}`, "give 4 or 6");
-  if (!CLOSES.includes(close)) throw invalid(`unknown close mode: ${quoted(`${close}`)}`, "give rst or fin");
+  if (!RESOLVES.includes(resolve)) throw invalid(`unknown resolve: ${quoted(`${resolve}`)}`, "use first or all");
+  if (!FAMILIES.includes(family)) throw invalid(`unknown address family: ${family}`, "use 4 or 6");
+  if (!CLOSES.includes(close)) throw invalid(`unknown close mode: ${quoted(`${close}`)}`, "use rst or fin");
   if (engine !== undefined && !ENGINE_CHOICES.includes(engine)) {
-    throw invalid(`unknown engine: ${quoted(`${engine}`)}`, `give ${ENGINE_CHOICES.join(", ")}`);
+    throw invalid(`unknown engine: ${quoted(`${engine}`)}`, `use ${ENGINE_CHOICES.join(", ")}`);
   }
   if (engine === "uring" && oneTable) {
-    throw invalid("--one-table has no effect with the uring engine", "leave out --one-table, or --engine");
+    throw invalid("--one-table has no effect with the uring engine", "omit --one-table, or --engine");
   }
 }
 
@@ -246,18 +246,18 @@ function checkChoices({ resolve, family, close, engine, oneTable }: ConnectOptio
 function checkExchange(options: ConnectOptions): void {
   const { message, proxyProtocol, closeAfterGreeting, stages = [] } = options;
   if (proxyProtocol !== undefined && !PROXY_VERSIONS.includes(proxyProtocol)) {
-    throw invalid(`unknown PROXY protocol version: ${JSON.stringify(proxyProtocol)}`, "give v1 or v2");
+    throw invalid(`unknown PROXY protocol version: ${JSON.stringify(proxyProtocol)}`, "use v1 or v2");
   }
   if (closeAfterGreeting && (message !== undefined || stages.length > 0)) {
     throw invalid(
       "--close-after-greeting cannot be combined with messages or stages",
-      "leave out --message and --stage, or --close-after-greeting",
+      "omit --message and --stage, or --close-after-greeting",
     );
   }
   if (closeAfterGreeting && (options.firstMessage !== undefined || options.awaitGreeting)) {
     throw invalid(
       "--close-after-greeting cannot be combined with --first-message or --await-greeting",
-      "leave out --close-after-greeting, or the other two options",
+      "omit --close-after-greeting, or the other two options",
     );
   }
 }

@@ -64,19 +64,16 @@ export function clientTls(address: Address, options: ClientTlsOptions): TlsSpec 
   const settings = tlsSettings(address, options);
   if (!settings) return undefined;
   if (options.insecure && options.ca !== undefined) {
-    throw invalid("--ca cannot be combined with --insecure", "leave out --ca or --insecure");
+    throw invalid("--ca cannot be combined with --insecure", "omit --ca or --insecure");
   }
   const { serverName } = options;
   // OpenSSL treats an empty name as none, and would accept any certificate from a trusted CA.
   if (serverName !== undefined && !/^[!-~]+$/.test(serverName)) {
-    throw invalid(
-      `invalid server name: ${quoted(serverName)}`,
-      "give a name from the certificate, such as example.org",
-    );
+    throw invalid(`invalid server name: ${quoted(serverName)}`, "use a name from the certificate, such as example.org");
   }
   // Only an address can consist of digits and dots, or contain a colon.
   if (serverName !== undefined && /^[\d.]+$|:/.test(serverName) && !isIp(serverName)) {
-    throw invalid(`invalid IP address as the server name: ${quoted(serverName)}`, "give a name, or a valid address");
+    throw invalid(`invalid IP address as the server name: ${quoted(serverName)}`, "use a name, or a valid address");
   }
   return {
     ...settings,
@@ -92,20 +89,20 @@ export function tlsSettings(address: Address, options: ClientTlsOptions): TlsSet
   if (!isSecure) {
     for (const [name, option] of Object.entries(NAMES)) {
       if (!options[name as keyof ClientTlsOptions]) continue;
-      throw invalid(`${option} requires TLS`, `use an address with tls:// or wss://, or leave out ${option}`);
+      throw invalid(`${option} requires TLS`, `use an address with tls:// or wss://, or omit ${option}`);
     }
     return undefined;
   }
   const { ca, cert, key, tlsVersion, ciphers, alpn = protocol === "tcp" ? [] : ["http/1.1"] } = options;
   if (tlsVersion !== undefined && !TLS_VERSIONS.includes(tlsVersion)) {
-    throw invalid(`unknown TLS version: ${quoted(`${tlsVersion}`)}`, `give one of ${TLS_VERSIONS.join(", ")}`);
+    throw invalid(`unknown TLS version: ${quoted(`${tlsVersion}`)}`, `use one of ${TLS_VERSIONS.join(", ")}`);
   }
   if (key !== undefined && cert === undefined) {
-    throw invalid("--key requires --cert", "give the certificate with --cert");
+    throw invalid("--key requires --cert", "pass the certificate with --cert");
   }
   for (const name of alpn) {
     if (/^[!-~]+$/.test(name) && name.length <= LONGEST_ALPN) continue;
-    throw invalid(`invalid ALPN protocol: ${quoted(name)}`, "give names such as h2 or http/1.1");
+    throw invalid(`invalid ALPN protocol: ${quoted(name)}`, "use names such as h2 or http/1.1");
   }
   const none = { identity: undefined, ticketKeys: undefined, insecure: false };
   return { ca, cert, key, ciphers, alpn, version: tlsVersion, ...none };

@@ -33,7 +33,7 @@ const COMMANDS: Record<ResultKind, string> = {
  */
 export function parseResult<K extends ResultKind>(value: unknown, kinds: readonly K[], name: string): Results[K] {
   const kind = kinds.find((candidate) => candidate === (value as { kind?: unknown } | null)?.kind);
-  const wanted = `give what ${kinds.map((candidate) => COMMANDS[candidate]).join(" or ")} printed`;
+  const wanted = `use what ${kinds.map((candidate) => COMMANDS[candidate]).join(" or ")} printed`;
   if (kind === undefined) {
     throw new AppError("E_OPTION", `${name} is not a run result: ${describeKind(value)}`, { fix: wanted });
   }

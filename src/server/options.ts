@@ -86,7 +86,7 @@ export function resolveOptions(options: ServeOptions, script?: LoadedScript): Se
   const mode = options.mode ?? "hello";
   if (!SERVER_MODES.includes(mode)) {
     throw new AppError("E_OPTION", `unknown mode: ${quoted(`${mode}`)}`, {
-      fix: `give one of ${SERVER_MODES.join(", ")}`,
+      fix: `use one of ${SERVER_MODES.join(", ")}`,
     });
   }
   assertCount("backlog", options.backlog, LONGEST_BACKLOG);
@@ -94,7 +94,7 @@ export function resolveOptions(options: ServeOptions, script?: LoadedScript): Se
   const engine = options.engine ?? "auto";
   if (!ENGINE_CHOICES.includes(engine)) {
     throw new AppError("E_OPTION", `unknown engine: ${quoted(`${engine}`)}`, {
-      fix: `give ${ENGINE_CHOICES.join(", ")}`,
+      fix: `use ${ENGINE_CHOICES.join(", ")}`,
     });
   }
   if (options.closeAfterGreeting && options.greeting?.length === 0) {
@@ -107,13 +107,13 @@ export function resolveOptions(options: ServeOptions, script?: LoadedScript): Se
   const side = { mode, hasOpening: proxyProtocol, script: script && { script, side: "server" as const } };
   const protocol = protocolSpec(at, options, side);
   if (script && (options.greeting !== undefined || options.closeAfterGreeting || mode !== "hello")) {
-    throw new AppError("E_OPTION", "the protocol's file says what the server sends", {
-      fix: "leave out --mode, --greeting and --close-after-greeting",
+    throw new AppError("E_OPTION", "the protocol file says what the server sends", {
+      fix: "omit --mode, --greeting and --close-after-greeting",
     });
   }
   if (protocol?.name === "mqtt" && (options.greeting !== undefined || options.closeAfterGreeting || mode === "echo")) {
     throw new AppError("E_OPTION", "an MQTT server neither greets nor echoes", {
-      fix: "leave out --mode, --greeting and --close-after-greeting",
+      fix: "omit --mode, --greeting and --close-after-greeting",
     });
   }
   if (protocol?.name === "ws" && !protocol.isBinary && !isUtf8(Buffer.from((options.greeting ?? "") as Uint8Array))) {
@@ -147,6 +147,6 @@ function copyOf(greeting: string | Uint8Array | undefined): string | Uint8Array 
 function assertCount(name: string, value: number | undefined, max: number): void {
   if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= max)) return;
   throw new AppError("E_OPTION", `invalid ${name}: ${value}`, {
-    fix: `give a whole number from 1 to ${max}`,
+    fix: `use a whole number from 1 to ${max}`,
   });
 }

@@ -96,7 +96,7 @@ function parseCidr(text: string): { readonly network: IpAddress; readonly bits: 
   const prefix = /^\d+$/.test(prefixText) ? Number(prefixText) : -1;
   if (prefix < 0 || prefix > length) {
     throw new AppError("E_ADDRESS", `${quoted(text)} is not a CIDR block`, {
-      fix: `give a prefix from 0 to ${length}`,
+      fix: `use a prefix from 0 to ${length}`,
     });
   }
   const bits = length - prefix;
@@ -113,7 +113,7 @@ function notOneRange(text: string): AppError {
 function checkedRange(first: IpAddress, count: number, text: string): AddressRange {
   if (count > MAX_RANGE) {
     throw new AppError("E_ADDRESS", `too many addresses: ${quoted(text)}`, {
-      fix: "give a smaller range",
+      fix: "use a smaller range",
     });
   }
   return { first, count };

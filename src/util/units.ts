@@ -29,7 +29,7 @@ export function parseCount(text: string, name = "count", min = 1, max = 2 ** 31 
     throw invalid(name, text, "a whole number such as 250, 10k or 1m");
   }
   if (rounded < min || rounded > max) {
-    throw invalid(name, text, `from ${formatCount(min)} to ${formatCount(max)}`);
+    throw invalid(name, text, `a whole number from ${formatCount(min)} to ${formatCount(max)}`);
   }
   return rounded;
 }
@@ -42,7 +42,7 @@ export function parseCount(text: string, name = "count", min = 1, max = 2 ** 31 
 export function parseRate(text: string, name = "rate"): number {
   const value = withUnit(text, COUNT_FACTORS);
   if (value === undefined) throw invalid(name, text, "a number per second such as 0.033, 500 or 10k");
-  if (value <= 0 || value > 1e9) throw invalid(name, text, "above 0 and at most 1,000,000,000 per second");
+  if (value <= 0 || value > 1e9) throw invalid(name, text, "a rate above 0 and at most 1,000,000,000 per second");
   return value;
 }
 
@@ -142,7 +142,7 @@ function withUnit(text: string, factors: Record<string, number>): number | undef
 }
 
 function invalid(name: string, text: string, wanted: string): AppError {
-  return new AppError("E_OPTION", `${name} ${quoted(text)} is not valid`, { fix: `give ${wanted}` });
+  return new AppError("E_OPTION", `${name} ${quoted(text)} is not valid`, { fix: `use ${wanted}` });
 }
 
 /** Formats a rate per second: `4.7`, `28,232`. */

@@ -52,7 +52,7 @@ describe("connect", () => {
     ["an option of another protocol", [":1", "--ping-interval", "1s"], /--ping-interval requires WebSocket/],
     ["an invalid header", ["ws://host", "-H", "nonsense"], /invalid header: "nonsense"/],
     ["a message over HTTP", ["http://host", "-m", "ping"], /--body/],
-    ["an expected answer with HTTP", ["http://host", "--expect", "any"], /leave out --expect/],
+    ["an expected answer with HTTP", ["http://host", "--expect", "any"], /omit --expect/],
     ["requests on connections that close", ["http://host", "-r", "1", "--close-after-response"], /are not held/],
     ["a method with plain TCP", [":1", "--method", "PUT"], /--method requires HTTP/],
     ["a body that cannot be read", ["http://host", "--body", "@/nowhere"], /nowhere cannot be read/],
@@ -74,7 +74,7 @@ describe("connect", () => {
     ],
     ["a keep-alive of half a second", ["mqtt://host", "--keep-alive", "500ms"], /whole seconds/],
     ["a will without a topic", ["mqtt://host", "--will-message", "x"], /a will needs a topic/],
-    ["an expected echo with MQTT", ["mqtt://host", "--publish", "a", "--expect", "echo"], /leave out --expect/],
+    ["an expected echo with MQTT", ["mqtt://host", "--publish", "a", "--expect", "echo"], /omit --expect/],
     ["one client id for all", ["mqtt://host", "-c", "2", "--client-id", "me"], /--client-id "me-%i"/],
     ["two paths", ["ws://host/a", "ws://host/b"], /differ in scheme or path/],
   ];

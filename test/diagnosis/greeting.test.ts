@@ -23,6 +23,6 @@ describe("a server on another host that greets only some connections", () => {
       connectResult({ ...run, outcome: "met", isTargetMet: true, misses: [], greetings }),
     );
     expect(outcome).toBe("met");
-    expect(notes).toEqual(["the server spoke first on 200 connections, and not (yet) on 100"]);
+    expect(notes).toEqual(["the server spoke first on 200 connections, but not (yet) on 100"]);
   });
 });

@@ -108,6 +108,6 @@ describe("the lab", () => {
   it("rejects an unknown experiment", async () => {
     const { code, stderr } = await runCli(["lab", "--only", "E9"]);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/unknown experiment: "E9"[\s\S]*fix: give one of E1, E2/);
+    expect(stderr).toMatch(/unknown experiment: "E9"[\s\S]*fix: use one of E1, E2/);
   });
 });

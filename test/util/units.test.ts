@@ -77,8 +77,8 @@ describe("parseCount", () => {
   });
 
   it("names the accepted counts if one is out of range", () => {
-    expect(refusal(() => parseCount("0", "connections")).fix).toBe("give from 1 to 2,147,483,647");
-    expect(refusal(() => parseCount("11", "hosts", 2, 10)).fix).toBe("give from 2 to 10");
+    expect(refusal(() => parseCount("0", "connections")).fix).toBe("use a whole number from 1 to 2,147,483,647");
+    expect(refusal(() => parseCount("11", "hosts", 2, 10)).fix).toBe("use a whole number from 2 to 10");
     expect(parseCount("0", "retries", 0)).toBe(0);
   });
 

@@ -107,7 +107,7 @@ export const epollWatches: Limit = {
   change: "sysctl fs.epoll.max_user_watches",
   privilege: "CAP_SYS_ADMIN",
   pitfall:
-    "counted per user over all processes, so a client and a server run by one user share it; ENOSPC when used up",
+    "counted per user across all processes, so a client and a server run by one user share it; ENOSPC when used up",
   sysctl: "fs.epoll.max_user_watches",
   read: ({ epollWatches: value }) => value,
   allows: ({ epollWatches: max, uid }, load) => {

@@ -18,7 +18,7 @@ export const memlock: Limit = {
     "ulimit -l, LimitMEMLOCK= in a systemd unit, memlock in /etc/security/limits.conf, --ulimit memlock= for a container; raised to the hard limit by each run",
   privilege: "CAP_SYS_RESOURCE",
   pitfall:
-    "counted per user over all processes, so a client and a server run by one user share it; processes with CAP_IPC_LOCK are exempt",
+    "counted per user across all processes, so a client and a server run by one user share it; processes with CAP_IPC_LOCK are exempt",
   read: ({ memlockBytes }) => memlockBytes,
   describe: ({ memlockBytes }) =>
     memlockBytes === undefined || memlockBytes === Number.POSITIVE_INFINITY ? undefined : formatBytes(memlockBytes),

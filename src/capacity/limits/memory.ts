@@ -22,7 +22,7 @@ export const memory: Limit = {
   change: "more memory, or one end on another host",
   privilege: "administrator",
   pitfall:
-    "most of it is kernel slab, which is in no process's figures: about 4 KB per idle end, whatever the program uses",
+    "most of it is kernel slab, which no process's figures include: about 4 KB per idle end, whatever the program uses",
   read: ({ memory: room }) => room?.availableBytes,
   usage: ({ memory: room, memoryBytes: of }) =>
     usageOf(room && of !== undefined ? of - room.availableBytes : undefined, of),
@@ -142,7 +142,7 @@ export const tcpMem: Limit = {
   source: "Linux networking/ip-sysctl.rst, tcp_mem",
   change: "sysctl net.ipv4.tcp_mem",
   privilege: "CAP_NET_ADMIN",
-  pitfall: "in pages, and only for queued data: idle connections use none; not visible in a network namespace",
+  pitfall: "counts pages of queued data only, so idle connections use none; cannot be read in a network namespace",
   sysctl: "net.ipv4.tcp_mem",
   read: ({ tcpMem: pages }) => pages?.[2],
   usage: ({ tcpMemUsed, tcpMem: pages }) => usageOf(tcpMemUsed, pages?.[2]),

@@ -17,7 +17,7 @@ export const establishedHash: Limit = {
   source: `${IP_SYSCTL}, tcp_ehash_entries`,
   change: "thash_entries= on the kernel's command line; a network namespace can have its own (tcp_child_ehash_entries)",
   privilege: "administrator",
-  pitfall: "caps nothing: with fewer buckets than sockets, each lookup walks a longer chain",
+  pitfall: "does not cap connections: with fewer buckets than sockets, each lookup walks a longer chain",
   read: ({ establishedBuckets }) => establishedBuckets,
   needs: (_, load) => Math.ceil((load.connections * endsHere(load)) / GOOD_CHAIN),
 };

@@ -28,7 +28,7 @@ export const timeWait: Limit = {
     "keep connections open or pool them (HTTP keep-alive); net.ipv4.tcp_tw_reuse=1; more source addresses (--source-ip)",
   privilege: "none",
   pitfall:
-    "the side that closes first keeps the 4-tuple for 60 s; no setting shortens that, and tcp_fin_timeout is about FIN_WAIT_2",
+    "the side that closes first keeps the 4-tuple for 60 s; no setting shortens that, and tcp_fin_timeout applies to FIN_WAIT_2",
   read: (facts, load) => {
     const rate = load && connectRateOf(facts, load);
     return rate && numberOf(rate.sustainedPerSec);

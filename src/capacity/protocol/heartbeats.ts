@@ -61,7 +61,8 @@ function reportOf(name: Heartbeats["name"], cpuSeconds: Sides, wireBytes: number
 async function untilAnswered(run: ConnectRun, beats: number, signal: AbortSignal | undefined): Promise<void> {
   const deadlineMs = performance.now() + LIMIT_MS;
   while (run.snapshot().answeredHeartbeats < beats) {
-    if (performance.now() > deadlineMs) throw new AppError("E_SYSTEM", "the heartbeats to measure were not answered");
+    if (performance.now() > deadlineMs)
+      throw new AppError("E_SYSTEM", "the heartbeats of the measurement were not answered");
     await delay(POLL_MS, undefined, { signal });
   }
 }

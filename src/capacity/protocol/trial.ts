@@ -56,7 +56,8 @@ export async function withConnections<T>(
   try {
     await run.ready;
     const { open } = run.snapshot();
-    if (open < options.connections) throw new AppError("E_SYSTEM", "the connections to measure could not be opened");
+    if (open < options.connections)
+      throw new AppError("E_SYSTEM", "the connections for the measurement could not be opened");
     return await measure(run);
   } finally {
     await run.stop();

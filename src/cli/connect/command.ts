@@ -25,19 +25,19 @@ export const addConnect: AddCommand = (program, finish) => {
   const command = program
     .command("connect")
     .usage("[options] <host:port...>")
-    .summary("open and hold one connection, or millions")
+    .summary("open and hold one connection or millions")
     .description("Opens connections to one or more destinations: host:port, host:7777-7786, [::1]:7777, :7777.")
     .argument("<host:port...>")
     .option(
       "-c, --connections <count>",
-      "how many to open, such as 250, 10k, 1m (default: 1)",
+      "connections to open, such as 250, 10k or 1m (default: 1)",
       countFor("--connections"),
     )
     .option("--connect-rate <rate>", "connections to start per second (default: no limit)", rateFor("--connect-rate"))
     .option("--concurrency <n>", "handshakes in flight at once (default: 1,024)", countFor("--concurrency"))
     .option(
       "--connect-timeout <duration>",
-      "give up on a handshake after this long (default: 10s)",
+      "give up on a handshake after this time (default: 10s)",
       durationFor("--connect-timeout"),
     )
     .option(
@@ -64,11 +64,11 @@ export const addConnect: AddCommand = (program, finish) => {
     )
     .option(
       "-n, --requests <count>",
-      "messages or HTTP requests over all connections; then end",
+      "end after this many messages or HTTP requests over all connections",
       countFor("--requests"),
     )
     .addOption(
-      new Option("--expect <answer>", "what counts as an answer: echo, any or none (default: echo)").choices([
+      new Option("--expect <answer>", "what an answer is: echo, any or none (default: echo)").choices([
         "echo",
         "any",
         "none",
@@ -77,22 +77,26 @@ export const addConnect: AddCommand = (program, finish) => {
     .addOption(
       new Option("--proxy-protocol <version>", "send a PROXY protocol header first: v1 or v2").choices(["v1", "v2"]),
     )
-    .option("--max-p99 <duration>", "fail if p99 of round trips (or of connecting) is higher", durationFor("--max-p99"))
-    .option("--min-rate <rate>", "fail if fewer connections per second were established", rateFor("--min-rate"))
-    .option("--max-failed <count|share>", "number or share (1%) allowed to fail or be lost (default: 0)")
+    .option(
+      "--max-p99 <duration>",
+      "fail if p99 of round trips, or else of connect time, is higher",
+      durationFor("--max-p99"),
+    )
+    .option("--min-rate <rate>", "fail if fewer connections per second are established", rateFor("--min-rate"))
+    .option("--max-failed <count|share>", "connections, or share (1%), that may fail or be lost (default: 0)")
     .addOption(
       new Option("--close <how>", "rst or fin (default: rst above 1,000 connections, else fin)").choices([
         "rst",
         "fin",
       ]),
     )
-    .option("--close-after-greeting", "close each one once greeted instead of holding it")
+    .option("--close-after-greeting", "close each connection once greeted, instead of holding it")
     .option("--one-table", "use one descriptor table, as ordinary programs do (ulimit -n)")
     .addOption(engineOption())
     .addOption(metricsOption())
-    .option("--authorized", "confirm that you may open more than 1,000 to another host")
+    .option("--authorized", "confirm that you may open over 1,000 connections to another host")
     .addOption(uiOption())
-    .option("--json", "print one JSON event per line; the last is the result")
+    .option("--json", "print one JSON event per line, the result last")
     .action(async (to: string[], options: ConnectCommandOptions) => {
       const { runConnect } = await import("./run.js");
       finish(await runConnect(to, options));

@@ -40,7 +40,7 @@ export function messageOptionsOf(options: MessageCommandOptions): MessageOptions
 
 function contentOf({ message, messageFile, messageSize, publish }: MessageCommandOptions): Uint8Array | undefined {
   if (message !== undefined && messageFile !== undefined) {
-    throw invalid("two messages are given", "leave out --message or --message-file");
+    throw invalid("--message and --message-file cannot be combined", "use one of the two");
   }
   const isGiven = message !== undefined || messageFile !== undefined;
   // MQTT then publishes a timestamp padded to this size.
@@ -49,7 +49,7 @@ function contentOf({ message, messageFile, messageSize, publish }: MessageComman
     messageFile !== undefined ? readMessage(messageFile) : Buffer.from(unescapeText(message ?? FILLER, "--message"));
   if (messageSize === undefined || content.length === 0) return content;
   if (messageSize < 1 || messageSize > MAX_MESSAGE_BYTES) {
-    throw invalid(`invalid message size: ${messageSize} bytes`, "give 1 byte to 1GiB");
+    throw invalid(`invalid message size: ${messageSize} bytes`, "use 1 byte to 1GiB");
   }
   // Repeats the content to fill the size.
   return Buffer.alloc(messageSize, content);
@@ -69,7 +69,7 @@ function readMessage(file: string): Buffer {
 function expectationOf({ expect, expectUntil, expectBytes }: MessageCommandOptions): ExpectOption | undefined {
   const given = [expect, expectUntil, expectBytes].filter((value) => value !== undefined);
   if (given.length > 1) {
-    throw invalid("several kinds of answers are expected", "give one of --expect, --expect-until and --expect-bytes");
+    throw invalid("only one kind of answer can be expected", "use one of --expect, --expect-until and --expect-bytes");
   }
   if (expectUntil !== undefined) return { until: unescapeText(expectUntil, "--expect-until") };
   return expectBytes === undefined ? expect : { bytes: expectBytes };

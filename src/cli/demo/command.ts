@@ -15,7 +15,7 @@ export const addDemo: AddCommand = (program, finish) => {
     )
     .option(
       "-c, --connections <count>",
-      "how many to open, such as 100k or 1m (default: 100k)",
+      "connections to open, such as 100k or 1m (default: 100k)",
       countFor("--connections"),
       CONNECTIONS,
     )

@@ -49,7 +49,7 @@ export const addDoctor: AddCommand = (program, finish) => {
   program
     .command("doctor")
     .usage("[options]")
-    .summary("predict how many connections fit, name the limit, fix it")
+    .summary("predict how many connections fit, name the limit and fix it")
     .description("Predicts how many connections this host can hold and names the limit that it hits first.")
     .option("-c, --connections <count>", "target number of connections (default: 1m)", countFor("--connections"))
     .addOption(
@@ -62,26 +62,26 @@ export const addDoctor: AddCommand = (program, finish) => {
     .addOption(
       new Option("--for <program>", "whose limits apply: ordinary or fourtuple (default: ordinary)").choices(PROGRAMS),
     )
-    .option("--target <host:port>", "destination: inspected if local, but nothing is sent to it")
+    .option("--target <host:port>", "destination: inspected if on this host; nothing is sent to it")
     .option("--source-ip <addresses>", "source addresses: lists, ranges a-b, CIDR; repeatable", addSources)
     .option("--source-port <range>", "source ports: 1024-65535, or kernel", parseSourcePort)
     .option(
       "--connect-rate <rate>",
-      "short-lived connections per second: how long can this rate last?",
+      "how long can this many short-lived connections per second last?",
       rateFor("--connect-rate"),
     )
     .option("--message-rate <rate>", "messages per second on each connection", rateFor("--message-rate"))
     .option("--message-size <size>", "message size in bytes (default: 64)", sizeFor("--message-size"))
-    .option("--memory <size>", "what if the host had this much memory, such as 128GiB", sizeFor("--memory"))
-    .option("--cores <n>", "what if the host had this many cores", countFor("--cores"))
-    .option("--nofile <n>", "what if a process could have this many open files", countFor("--nofile"))
+    .option("--memory <size>", "predict for a host with this much memory, such as 128GiB", sizeFor("--memory"))
+    .option("--cores <n>", "predict for a host with this many cores", countFor("--cores"))
+    .option("--nofile <n>", "predict for processes with this many open files", countFor("--nofile"))
     .option(
       "--memory-per-connection <size>",
       "memory that an ordinary program uses per connection",
       sizeFor("--memory-per-connection"),
     )
     .addOption(
-      new Option("--protocol <scheme>", "measure with this protocol: handshakes and heartbeats too").choices(
+      new Option("--protocol <scheme>", "measure this protocol, with its handshakes and heartbeats").choices(
         SCHEME_NAMES,
       ),
     )
@@ -89,20 +89,17 @@ export const addDoctor: AddCommand = (program, finish) => {
     .option("--no-measure", "use the built-in cost per connection instead of measuring it")
     .option("--all", "also show limits that do not matter here")
     .addOption(
-      new Option("--explain <file>", "explain what stopped a run, from its --json (- for stdin)").conflicts(
+      new Option("--explain <file>", "explain what stopped a run, given its --json output (- for stdin)").conflicts(
         NOT_EXPLAINED,
       ),
     )
     .addOption(new Option("--fix", "show what to change, how, and in what order").conflicts(NOT_FIXED))
     .addOption(
-      new Option("--apply", "apply the changes that are safe to make; each is recorded first").conflicts([
-        ...NOT_FIXED,
-        "script",
-      ]),
+      new Option("--apply", "make the sysctl changes, and record each one first").conflicts([...NOT_FIXED, "script"]),
     )
     .addOption(new Option("--script", "print the changes as a shell script and a sysctl.d file").conflicts(NOT_FIXED))
     .addOption(new Option("--undo", "revert what --apply changed").conflicts(NOT_UNDONE))
-    .option("--journal <file>", "record of changes (root: /var/lib/fourtuple/journal.jsonl)")
+    .option("--journal <file>", "journal of changes (root: /var/lib/fourtuple/journal.jsonl)")
     .option("--json", "print one JSON object")
     .addHelpText("after", EXAMPLES)
     .action(async (options: DoctorCommandOptions) => {

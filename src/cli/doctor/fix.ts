@@ -20,7 +20,7 @@ const EXIT = { done: 0, failed: 1, privilege: 3 } as const;
 export function isFixRequested({ fix, apply, undo, script, journal }: FixOptions): boolean {
   if (journal !== undefined && !apply && !undo) {
     throw new AppError("E_OPTION", "--journal requires --apply or --undo", {
-      fix: "add --apply or --undo, or leave out --journal",
+      fix: "add --apply or --undo, or omit --journal",
     });
   }
   return Boolean(fix || apply || undo || script);
@@ -72,7 +72,7 @@ async function undo(options: FixOptions): Promise<number> {
   const journal = await journalOf(options);
   if (options.journal !== undefined && isMissing(journal)) {
     throw new AppError("E_OPTION", `no journal found: ${journal}`, {
-      fix: "give the file that --apply printed, or leave out --journal to use the default",
+      fix: "use the file that --apply printed, or omit --journal to use the default",
     });
   }
   const report = undoChanges(journal);

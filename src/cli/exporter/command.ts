@@ -18,14 +18,14 @@ export const addExporter: AddCommand = (program, finish) => {
   program
     .command("exporter")
     .usage("[options]")
-    .summary("port pressure and limits of this host for Prometheus")
+    .summary("serve port pressure and limits of this host to Prometheus")
     .description(
-      "Serves metrics of this host at /metrics: source ports by destination, accept queues, sockets by\nstate, and how much of each limit is used. Each scrape reads the kernel's tables once; between\nscrapes it does nothing. Ctrl-C stops.",
+      "Serves metrics of this host at /metrics: source ports by destination, accept queues, sockets by\nstate, and the usage of each limit. Each scrape reads the kernel's tables once; between\nscrapes it does nothing. Ctrl-C stops.",
     )
     .option("--listen <host:port>", `where to serve /metrics and /healthz (default: ${LISTEN})`, LISTEN)
     .option(
       "--top <n>",
-      `destinations, listeners and pools to name; the rest are summed up (default: ${TOP})`,
+      `how many destinations, listeners and pools get their own series (default: ${TOP})`,
       countFor("--top", MOST_ROWS),
       TOP,
     )

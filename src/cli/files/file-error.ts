@@ -6,14 +6,14 @@ import { printable, shortened } from "../../util/printable.js";
 const FIXES: Readonly<Record<string, string>> = {
   EACCES: "use a directory that you can write to, or change the permissions",
   EAGAIN: "its reader has stopped reading: use one that reads to the end",
-  EBADF: "that descriptor is not open for writing: give a file name",
+  EBADF: "that descriptor is not open for writing: use a file name",
   EBUSY: "another program is using it: use another file",
   EDQUOT: "your disk quota is used up: free space, or use another disk",
   EFBIG: "the file system or ulimit -f does not allow a file of this size: use another place",
   EINVAL: "use a name that the file system allows",
   EIO: "the disk reports errors (see dmesg): use another disk",
-  EISDIR: "this is a directory: give a file in it, such as report.html",
-  ELOOP: "its symbolic links form a loop: give the file itself",
+  EISDIR: "this is a directory: use a file in it, such as report.html",
+  ELOOP: "its symbolic links form a loop: use the file itself",
   EMFILE: "this process is out of descriptors: raise the open-file limit (ulimit -n)",
   ENAMETOOLONG: "use a shorter name: at most 255 bytes",
   ENFILE: "the host is out of open files: raise fs.file-max",
@@ -69,7 +69,7 @@ function notUsable(file: string, cause: unknown, what: "written" | "read", code:
 
 function fixFor(errno: string, what: "written" | "read"): string {
   if (what === "read") {
-    if (errno === "ENOENT" || errno === "EISDIR") return "give a file that contains the --json output of a run";
+    if (errno === "ENOENT" || errno === "EISDIR") return "use a file that contains the --json output of a run";
     if (errno === "EACCES" || errno === "EPERM")
       return "you cannot read it: change its permissions, or run as its owner";
   }

@@ -9,18 +9,18 @@ Examples:
   fourtuple lab --quick               all eight experiments, in two minutes at most
   fourtuple lab --only E2 -c 1m       a million connections on one port
   fourtuple lab --report lab.html     also write an HTML page
-  fourtuple lab --json > lab.json     keep all the evidence; fourtuple report lab.json draws it`;
+  fourtuple lab --json > lab.json     save all the evidence; fourtuple report lab.json draws it`;
 
 export const addLab: AddCommand = (program, finish) => {
   program
     .command("lab")
     .usage("[options]")
-    .summary("experiments that test the 65,535 claims, with evidence")
+    .summary("test the claims about 65,535, with evidence")
     .description(
       "Creates two hosts (network namespaces joined by a veth pair), runs a server in one and clients in\nthe other, and tests the claims about ports and connections one by one. Cleans up at the end.",
     )
     .option("--only <ids>", "run only these experiments, such as E3 or E1,E2 (repeatable)", addIds)
-    .option("--quick", "use fewer connections: takes two minutes at most")
+    .option("--quick", "use fewer connections, and take two minutes at most")
     .option(
       "-c, --connections <count>",
       "connections in E2 (default: 100k; with --quick 70k)",

@@ -22,9 +22,9 @@ export const addPorts: AddCommand = (program, finish) => {
   program
     .command("ports")
     .usage("[options] [host:port]")
-    .summary("who shares a port, and which destinations run out of ports")
+    .summary("show who shares a port, and what is running out of ports")
     .description(
-      "Reads the kernel's TCP socket table. :7777 shows both ends of every connection on that port, at any of this host's addresses; 127.0.0.1:7777 only at that address. With no argument, all sockets on the host are summed up. Short options mean what they mean in ss.",
+      "Reads the kernel's TCP socket table. :7777 shows both ends of every connection on that port, at any of this host's addresses; 127.0.0.1:7777 shows only that address. Without an argument, it summarises all sockets of this host. Short options mean the same as in ss.",
     )
     .argument("[host:port]")
     .optionsGroup("Which sockets:")

@@ -29,7 +29,7 @@ export function enterNamespace({ netns, pid }: NamespaceOptions): void {
     });
   }
   throw new AppError("E_OPTION", `${option}: ${describe(errno, file, pid)}`, {
-    fix: pid === undefined ? names() : "give the pid of a running process",
+    fix: pid === undefined ? names() : "use the pid of a running process",
     facts: { file, errno: errnoName(errno) },
   });
 }
@@ -54,6 +54,6 @@ function names(): string {
   const known = listNetNamespaces();
   const other = "a path such as /proc/PID/ns/net";
   return known.length === 0
-    ? `ip netns has no names on this host: give ${other}, or use --pid`
-    : `use one of ${known.join(", ")}, or give ${other}`;
+    ? `ip netns has no names on this host: use ${other}, or use --pid`
+    : `use one of ${known.join(", ")}, or use ${other}`;
 }

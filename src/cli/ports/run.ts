@@ -15,7 +15,7 @@ import { parseTarget } from "./target.js";
 export async function runPorts(at: string | undefined, options: PortsCommandOptions): Promise<number> {
   if (!options.header && !options.list) {
     throw new AppError("E_OPTION", "--no-header requires --list", {
-      fix: "add --list, or leave out --no-header",
+      fix: "add --list, or omit --no-header",
     });
   }
   checkPressureOptions(options);

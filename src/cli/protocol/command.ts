@@ -15,9 +15,9 @@ export const addProtocol: AddCommand = (program, finish) => {
   program
     .command("protocol")
     .usage("[options] <new|check> <file>")
-    .summary("write a protocol of your own, and try it out")
+    .summary("create and test a protocol of your own")
     .description(
-      "new writes a commented skeleton. check runs the client and server of a file against each other:\nin pieces of every size, closed in every state, and over real connections.",
+      "new writes a commented skeleton. check runs the client and server of a file against each other:\nwith data in pieces of every size, connections closed in every state, and real connections.",
     )
     .addArgument(new Argument("<new|check>", "what to do").choices(["new", "check"]))
     .argument("<file>", "JavaScript (.mjs, .js) or TypeScript (.ts)")

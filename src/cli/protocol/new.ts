@@ -16,7 +16,9 @@ const EXTENSIONS = [".mjs", ".js", ".ts", ".mts"];
 export function runProtocolNew(file: string): number {
   const extension = extname(file);
   if (!EXTENSIONS.includes(extension)) {
-    throw new AppError("E_OPTION", `${quoted(file)} is not named as code`, { fix: `name it ${EXTENSIONS.join(", ")}` });
+    throw new AppError("E_OPTION", `${quoted(file)} does not have the extension of JavaScript or TypeScript`, {
+      fix: `name it ${EXTENSIONS.join(", ")}`,
+    });
   }
   if (existsSync(file)) {
     throw new AppError("E_OPTION", `${quoted(file)} already exists`, { fix: "choose another name, or remove it" });

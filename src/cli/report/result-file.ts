@@ -17,7 +17,7 @@ export function readResult<K extends ResultKind>(file: string, kinds: readonly K
 
 function readJson(file: string, kinds: readonly ResultKind[]): unknown {
   const text = readText(file);
-  const fix = `give the output of ${kinds.map((kind) => `\`fourtuple ${kind} --json\``).join(" or ")}`;
+  const fix = `use the output of ${kinds.map((kind) => `\`fourtuple ${kind} --json\``).join(" or ")}`;
   // `connect` and `serve` print one event per line, with the result on the last line.
   const last = text.trim().split("\n").at(-1) ?? "";
   for (const candidate of [text, last]) {

@@ -31,7 +31,11 @@ export const addServe: AddCommand = (program, finish) => {
     .option("--greeting <text>", "text sent to each connection (default: hello in mode hello)")
     .option("--close-after-greeting", "send the greeting, then close")
     .option("--backlog <n>", "accept queue length (default: 65,535)", countFor("--backlog", LONGEST_BACKLOG))
-    .option("--max-connections <n>", "hold at most this many; close any more at once", countFor("--max-connections"))
+    .option(
+      "--max-connections <n>",
+      "hold at most this many connections; close any more at once",
+      countFor("--max-connections"),
+    )
     .addOption(
       new Option("--log <which>", "client addresses to print: first (10), all or none (default: first)")
         .choices(["first", "all", "none"])
@@ -41,7 +45,7 @@ export const addServe: AddCommand = (program, finish) => {
     .addOption(engineOption())
     .addOption(metricsOption())
     .addOption(uiOption())
-    .option("--json", "print one JSON event per line; the last is the result")
+    .option("--json", "print one JSON event per line, the result last")
     .action(async (at: string, options: ServeCommandOptions) => {
       const { runServe } = await import("./run.js");
       finish(await runServe(at, options));

@@ -22,14 +22,17 @@ export function httpTopic(header: () => Option, handshakeTimeout: () => Option):
             header(),
             body("request body, or the file to read it from"),
             new Option("--close-after-response", "close each connection after its first response"),
-            new Option("--no-reopen", "count a connection that the server closes as lost, instead of opening it again"),
-            duration("--response-timeout", "count a connection as lost if a response takes longer (default: no limit)"),
+            new Option("--no-reopen", "report a connection that the server closes as lost, instead of reopening it"),
+            duration(
+              "--response-timeout",
+              "report a connection as lost if a response takes longer (default: no limit)",
+            ),
           ]
         : [
             body("response body, or the file to read it from (default: the greeting)"),
             new Option("--status <code>", "status of each response (default: 200)").argParser(Number),
             duration("--event-interval", "answer with server-sent events: send the body this often"),
-            duration("--delay", "hold each response back for this long (long poll)"),
+            duration("--delay", "delay each response by this long (long polling)"),
             new Option("--max-message-size <size>", "longest request body to accept (default: 1 MiB)").argParser(
               sizeFor("--max-message-size"),
             ),
@@ -62,7 +65,7 @@ function readBody(text: string): string | Uint8Array {
     return readFileSync(file);
   } catch (cause) {
     throw new AppError("E_OPTION", notReadable(file, cause).message, {
-      fix: "give the text itself, or a file that you have permission to read",
+      fix: "use the text itself, or a file that you may read",
       cause,
     });
   }

@@ -9,10 +9,10 @@ import type { Topic } from "./topic.js";
 export type ScriptCommandOptions = ScriptOptions;
 
 const OPTIONS = () => [
-  new Option("--protocol <file>", "speak the protocol that this file defines; its code runs in this process"),
+  new Option("--protocol <file>", "use the protocol that this file defines; its code runs in this process"),
   new Option("--data <file>", "give each connection a row of this CSV or JSON-lines file"),
-  new Option("--data-once", "use each row once (default: from the first again)"),
-  new Option("--seed <n>", "seed of its random numbers (default: 1)").argParser(parseSeed),
+  new Option("--data-once", "use each row only once (default: start over after the last)"),
+  new Option("--seed <n>", "seed for its random numbers (default: 1)").argParser(parseSeed),
 ];
 
 const EXAMPLES = {
@@ -35,5 +35,5 @@ export function scriptOptionsOf({ protocol, data, dataOnce, seed }: ScriptComman
 
 function parseSeed(text: string): number {
   if (/^\d{1,10}$/.test(text)) return Number(text);
-  throw new AppError("E_OPTION", `--seed: invalid number: ${quoted(text)}`, { fix: "give a whole number, such as 42" });
+  throw new AppError("E_OPTION", `--seed: invalid number: ${quoted(text)}`, { fix: "use a whole number, such as 42" });
 }

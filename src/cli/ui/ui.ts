@@ -86,7 +86,7 @@ function parseAddress(text: string): { readonly ip: string; readonly port: numbe
   const ip = host === "localhost" ? DEFAULT_IP : host;
   if (!isIp(ip) || ports.last !== ports.first) {
     throw new AppError("E_OPTION", `--ui ${quoted(text)} is not valid`, {
-      fix: "give one address and port of this host, such as --ui 127.0.0.1:9475",
+      fix: "use one address and port of this host, such as --ui 127.0.0.1:9475",
     });
   }
   return { ip, port: ports.first };

@@ -40,7 +40,7 @@ function assertOneNameEach({ names }: Targets): void {
       known.set(ip, other);
       if (other === name) continue;
       throw new AppError("E_OPTION", `${quoted(other)} and ${quoted(name)} have the same address, ${ip}`, {
-        fix: "give one of these names, or set the name for TLS with --servername",
+        fix: "use one of these names, or set the name for TLS with --servername",
       });
     }
   }

@@ -94,7 +94,7 @@ const BY_PHASE: Readonly<Record<string, Readonly<Record<string, Cause>>>> = {
 const AT_ONCE: Readonly<Record<string, Cause>> = {
   EINVAL: here(
     "route",
-    "this host does not send to that address: a blackhole route, or an address that TCP cannot connect to",
+    "this host does not send to that address: its route is a blackhole, or TCP cannot connect to such an address",
     "check ip route get ADDRESS, ip route show type blackhole and ip rule",
   ),
   ENETUNREACH: here("route", "this host has no route to that network", "check the address, and ip route get ADDRESS"),
@@ -228,5 +228,9 @@ function causeOf(result: ConnectResult, failure: FailureReport): Cause | undefin
 function timing(result: ConnectResult, failure: FailureReport): string[] {
   const isAtOnce = failure.phase === "connect" ? cameAtOnce(result, failure) : undefined;
   if (isAtOnce === undefined) return [];
-  return [isAtOnce ? "connect() itself returned it: the kernel sent nothing" : "it came after the SYN was sent"];
+  return [
+    isAtOnce
+      ? "connect() itself returned the error, so the kernel sent nothing"
+      : "the error came after the SYN was sent",
+  ];
 }

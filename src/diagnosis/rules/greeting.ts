@@ -48,7 +48,7 @@ function greetingFacts(result: ConnectResult, missing: number): string[] | undef
   const { greetings, greeted, holdMs } = result;
   if (greetings) {
     return [
-      `${formatCount(greetings.greeted)} were greeted; ${formatCount(greetings.ungreeted)} were not, after much longer than any greeting took`,
+      `${formatCount(greetings.greeted)} were greeted; ${formatCount(greetings.ungreeted)} were not, although they waited much longer than any greeting took`,
     ];
   }
   if (greeted === undefined || outcomeOf(result) === "interrupted") return undefined;
@@ -67,5 +67,5 @@ export function greetingNotes({ greetings, misses = [] }: ConnectResult): string
   const isMiss = misses.some(({ kind }) => kind === "ungreeted" || kind === "unaccepted");
   const silent = awaited + (isMiss ? 0 : ungreeted);
   if (silent === 0) return [];
-  return [`the server spoke first on ${formatCount(greeted)} connections, and not (yet) on ${formatCount(silent)}`];
+  return [`the server spoke first on ${formatCount(greeted)} connections, but not (yet) on ${formatCount(silent)}`];
 }

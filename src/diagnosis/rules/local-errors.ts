@@ -15,7 +15,7 @@ const RULES: Record<string, Rule> = {
     meaning: `the descriptor ${hasPrivateTables ? "tables are" : "table is"} full: RLIMIT_NOFILE is ${formatBound(nofileLimit)}`,
     fix: hasPrivateTables
       ? "raise it: ulimit -n, LimitNOFILE=, --ulimit nofile="
-      : "raise it (ulimit -n, LimitNOFILE=, --ulimit nofile=), or use more than one table: leave out --one-table, or allow io_uring or unshare(CLONE_FILES)",
+      : "raise it (ulimit -n, LimitNOFILE=, --ulimit nofile=), or use more than one table: omit --one-table, or allow io_uring or unshare(CLONE_FILES)",
     evidence: [
       seen(failure),
       hasPrivateTables

@@ -32,7 +32,7 @@ export function explainFileStop({ open, max, reserve }: FileRoom, what: string):
   return {
     limit: "file-max",
     whose: "local",
-    meaning: `${what} before the host ran out of open files: ${formatCount(Math.max(0, max - open))} were left; ${formatCount(reserve)} are kept free`,
+    meaning: `${what} before the host ran out of open files: ${formatCount(Math.max(0, max - open))} were left; fourtuple leaves ${formatCount(reserve)} free`,
     fix: "raise fs.file-max",
     evidence: [
       `${formatCount(open)} of ${formatCount(max)} files are open on this host; at the limit, other programs fail with ENFILE`,

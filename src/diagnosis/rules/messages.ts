@@ -23,7 +23,7 @@ export function explainMessages(result: ConnectResult): Finding | undefined {
   return {
     limit: "threshold",
     whose: "local",
-    meaning: `a threshold of this run was not met: ${missPhrases(passed).join("; ")}`,
+    meaning: `the run did not meet a threshold: ${missPhrases(passed).join("; ")}`,
     fix: "see the figures above, or change the threshold (--max-p99, --min-rate, --max-failed)",
     evidence: [],
   };
@@ -53,7 +53,7 @@ function explainUnanswered({ evidence, traffic }: ConnectResult, messages: Messa
   }
   if (expected === "echo" && wrongBytes > 0) {
     return peer(
-      "the server's answers differ from what it was sent: only an exact echo counts",
+      "the server's answers differ from the messages: only an exact echo is an answer",
       "use --expect any if any answer will do",
       [...facts, `${formatBytes(wrongBytes)} received instead of the expected answer`],
     );
@@ -78,7 +78,7 @@ function explainUnanswered({ evidence, traffic }: ConnectResult, messages: Messa
   if (answered === 0) {
     return peer(
       "the server sends no answers",
-      "use --expect none if it is not meant to answer; otherwise check why it does not read or answer",
+      "use --expect none if it should not answer; otherwise check why it does not read or answer",
       [...facts, unsolicitedBytes > 0 ? `${formatBytes(unsolicitedBytes)} received unsolicited` : "no bytes arrived"],
     );
   }

@@ -150,7 +150,8 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
   const picked: Suspect = {
     limit: "peer-closing",
     whose: "peer",
-    meaning: "the server closes some connections and keeps later ones: a rate limit, an error, or a worker that ended",
+    meaning:
+      "the server closes some connections and keeps later ones: it has a rate limit or an error, or one of its workers ended",
     fix: "check the server's log and its limits per client and per second",
     evidence: facts,
     test: "a run with half as many connections also loses some, but perhaps none at a lower --connect-rate",

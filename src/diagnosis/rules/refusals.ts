@@ -17,7 +17,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   "HTTP 400": peer(
     "refused",
     "the server rejects the upgrade request as malformed",
-    "give the address with wss:// if the port is for TLS (nginx then answers 400); otherwise check the server's log: a proxy that drops the Upgrade and Connection headers causes this",
+    "use wss:// if the port is for TLS (nginx then answers 400); otherwise check the server's log: a proxy that drops the Upgrade and Connection headers causes this",
   ),
   "HTTP 401": local("credentials", "the server requires credentials", "add them: -H 'Authorization: Bearer …'"),
   "HTTP 403": peer(
@@ -116,7 +116,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   "CLOSE 1008": peer(
     "policy",
     "the server's policy forbids it: credentials, Origin, rate or quota",
-    "send what it expects (-H 'Authorization: …', -H 'Origin: https://…'), less (-r) or more slowly (--connect-rate), or raise the limit on the server; its log has the reason",
+    "send what it expects (-H 'Authorization: …', -H 'Origin: https://…'), send less (-r), connect more slowly (--connect-rate), or raise the limit on the server; its log has the reason",
   ),
   "CLOSE 1009": peer(
     "message-size",
@@ -190,7 +190,7 @@ function openingSilence(phase: "greeting" | "first-message", errno: string): Kno
         ? "the server accepts connections but does not greet in time"
         : "the server accepts connections but does not answer the first message in time",
       isGreeting
-        ? "leave out --await-greeting if the server speaks second; otherwise check whether it is overloaded"
+        ? "omit --await-greeting if the server speaks second; otherwise check whether it is overloaded"
         : "check the first message and what ends its answer (--expect-until, --expect-bytes); or wait longer (--handshake-timeout)",
     );
   }
@@ -213,7 +213,7 @@ function other(errno: string): Known | undefined {
     return local(
       "address",
       `the server redirects the upgrade (status ${code}); redirects are not followed`,
-      "give the address that it redirects to (Location in the response: curl -i), with wss:// for https://",
+      "use the address that it redirects to (Location in the response: curl -i), with wss:// for https://",
     );
   }
   const isOurs = kind === "HTTP" && code!.startsWith("4");

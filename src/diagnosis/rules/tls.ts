@@ -8,12 +8,12 @@ import { type Known, local, peer } from "./protocols/known.js";
 const UNKNOWN_CA = local(
   "certificate",
   "the server's certificate is signed by an authority that is not trusted here",
-  "give the authority's certificate with --ca, or skip verification with --insecure",
+  "pass the authority's certificate with --ca, or skip verification with --insecure",
 );
 const WRONG_NAME = peer(
   "certificate",
   "the server's certificate does not match the requested name",
-  "connect using a name from the certificate (openssl x509 -noout -ext subjectAltName), give such a name with --servername, or skip verification with --insecure",
+  "connect using a name from the certificate (openssl x509 -noout -ext subjectAltName), pass such a name with --servername, or skip verification with --insecure",
 );
 const NO_COMMON = local(
   "tls-version",
@@ -23,12 +23,12 @@ const NO_COMMON = local(
 const NOT_TLS = local(
   "address",
   "the server does not speak TLS: this is a plain-text port",
-  "check the port and the scheme: leave out tls://, or use ws://, http:// or mqtt:// instead of wss://, https:// or mqtts://",
+  "check the port and the scheme: omit tls://, or use ws://, http:// or mqtt:// instead of wss://, https:// or mqtts://",
 );
 const CLIENT_CERTIFICATE = local(
   "credentials",
   "the server requires a client certificate, or does not accept the given certificate",
-  "give a certificate signed by the server's authority: --cert client.pem --key client.key",
+  "pass a certificate signed by the server's authority: --cert client.pem --key client.key",
 );
 
 /** Explanations by failure name. */
@@ -57,7 +57,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: peer(
     "certificate",
     "the server sends its certificate without the intermediate certificates, or the authority is not trusted here",
-    "configure it to send the whole chain (nginx: ssl_certificate with the intermediates appended), or give them with --ca",
+    "configure it to send the whole chain (nginx: ssl_certificate with the intermediates appended), or pass them with --ca",
   ),
   WRONG_VERSION_NUMBER: NOT_TLS,
   HTTP_REQUEST: NOT_TLS,
@@ -69,7 +69,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ALERT_HANDSHAKE_FAILURE: local(
     "tls-version",
     "the server refuses the handshake: no cipher or curve in common, or it requires a client certificate",
-    "see --ciphers and --tls-version; give a client certificate with --cert; the server's log has the reason",
+    "see --ciphers and --tls-version; pass a client certificate with --cert; the server's log has the reason",
   ),
   ALERT_NO_APPLICATION_PROTOCOL: local(
     "alpn",
@@ -79,7 +79,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ALERT_UNRECOGNIZED_NAME: local(
     "address",
     "the server does not know the requested name (SNI)",
-    "give a name that it serves: --servername",
+    "use a name that it serves: --servername",
   ),
   ALERT_CERTIFICATE_REQUIRED: CLIENT_CERTIFICATE,
   ALERT_BAD_CERTIFICATE: CLIENT_CERTIFICATE,

@@ -50,7 +50,7 @@ function sourcesGone(
     meaning: what
       .replace(/\bis not an address\b/, "is no longer an address")
       .replace(/\bare not addresses\b/, "are no longer addresses"),
-    fix: "add it to an interface again (ip address add), or leave it out of --source-ip",
+    fix: "add it to an interface again (ip address add), or remove it from --source-ip",
     evidence: [
       seen(failure),
       `${formatCount(Math.max(0, left))} of ${plural(result.plan.sourceAddresses, "source address", "source addresses")} can still be bound`,
@@ -176,7 +176,7 @@ function rangeUsedUp({ requested, plan, evidence }: ConnectResult, failure: Fail
       limit: "ip-local-reserved-ports",
       whose: "local",
       meaning: `net.ipv4.ip_local_reserved_ports reserves ${formatCount(reserved)} of the ${formatCount(ports)} ports that the kernel may choose from`,
-      fix: "leave out --source-port kernel, add source addresses (--source-ip), or reserve fewer ports",
+      fix: "omit --source-port kernel, add source addresses (--source-ip), or reserve fewer ports",
       evidence: facts,
     };
   }
@@ -184,7 +184,7 @@ function rangeUsedUp({ requested, plan, evidence }: ConnectResult, failure: Fail
     limit: "ip-local-port-range",
     whose: "local",
     meaning: "the kernel found no free source port for the destination: the ephemeral range is used up",
-    fix: `add source addresses (--source-ip), leave out --source-port kernel, or widen ${RANGE}`,
+    fix: `add source addresses (--source-ip), omit --source-port kernel, or widen ${RANGE}`,
     evidence: facts,
   };
 }

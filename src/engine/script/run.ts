@@ -54,7 +54,7 @@ export class ScriptRun {
       throw new AppError(
         "E_OPTION",
         `${basename(data.file)} has ${formatCount(rows.count)} rows for ${formatCount(connections)} connections`,
-        { fix: "add rows, open fewer connections, or leave out --data-once" },
+        { fix: "add rows, open fewer connections, or omit --data-once" },
       );
     }
     this.plan = { board: this.board.buffer, rows };
@@ -79,7 +79,7 @@ export class ScriptRun {
     }
     if (!("code" in cause) || cause.code !== "ERR_WORKER_OUT_OF_MEMORY") return fault;
     return new AppError("E_WORKER", `${basename(this.spec.file)} has used up the memory of its thread`, {
-      fix: "keep less in variables: what differs between connections belongs in state",
+      fix: "store less in variables: data of a single connection belongs in state",
       cause,
     });
   }

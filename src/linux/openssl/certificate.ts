@@ -88,7 +88,7 @@ function useFiles(context: number, cert: string, key: string): void {
   ssl.SSL_CTX_set_default_passwd_cb_userdata(context, NO_PASSPHRASE.address);
   if (ssl.SSL_CTX_use_certificate_chain_file(context, cert) !== 1) {
     throw new AppError("E_OPTION", `--cert: no certificate could be read from ${quoted(cert)}`, {
-      fix: "give a readable PEM file with the certificate, followed by its intermediate certificates",
+      fix: "use a readable PEM file with the certificate, followed by its intermediate certificates",
     });
   }
   if (ssl.SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) === 1) return;
@@ -101,7 +101,7 @@ function useFiles(context: number, cert: string, key: string): void {
     "E_OPTION",
     `--key: ${quoted(key)} does not contain the key of the certificate in ${quoted(cert)}`,
     {
-      fix: "give the certificate's private key in PEM, without a passphrase",
+      fix: "use the certificate's private key in PEM, without a passphrase",
     },
   );
 }
@@ -149,6 +149,6 @@ function written(write: (bio: number) => number): string {
 function check(result: number): number {
   if (result > 0) return result;
   throw new AppError("E_SYSTEM", "OpenSSL could not create a certificate", {
-    fix: "give a certificate with --cert and --key, or free memory",
+    fix: "pass a certificate with --cert and --key, or free memory",
   });
 }

@@ -133,19 +133,19 @@ function useCiphers(context: number, ciphers: string): void {
     (list.length === 0 || SSL_CTX_set_cipher_list(context, list.join(":")) === 1);
   if (isTaken) return;
   throw new AppError("E_OPTION", `--ciphers: OpenSSL knows none of ${quoted(ciphers)}`, {
-    fix: "give a list that `openssl ciphers` accepts, such as ECDHE+AESGCM or TLS_AES_128_GCM_SHA256",
+    fix: "use a list that `openssl ciphers` accepts, such as ECDHE+AESGCM or TLS_AES_128_GCM_SHA256",
   });
 }
 
 function trust(context: number, file: string | undefined): void {
   if (file === undefined) {
     throw new AppError("E_OPTION", "no CA certificates were found on this host", {
-      fix: "install ca-certificates, give the authority's certificate with --ca, or skip verification with --insecure",
+      fix: "install ca-certificates, pass the authority's certificate with --ca, or skip verification with --insecure",
     });
   }
   if (openssl().SSL_CTX_load_verify_file(context, file) === 1) return;
   throw new AppError("E_OPTION", `--ca: no certificates could be read from ${quoted(file)}`, {
-    fix: "give a readable PEM file with certificates (-----BEGIN CERTIFICATE-----)",
+    fix: "use a readable PEM file with certificates (-----BEGIN CERTIFICATE-----)",
   });
 }
 

@@ -12,7 +12,7 @@ export function openEventfd(): number {
   const fd = libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (fd >= 0) return fd;
   const name = errnoName(lastErrno());
-  throw new AppError("E_SYSTEM", `no descriptor for wake-ups: ${name}`, {
+  throw new AppError("E_SYSTEM", `cannot create a descriptor for wake-ups: ${name}`, {
     fix: "raise the open-file limit: ulimit -n 4096",
   });
 }

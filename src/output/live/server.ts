@@ -178,12 +178,12 @@ function notListening(ip: string, port: number, cause: NodeJS.ErrnoException): A
   const at = formatEndpoint(ip, port);
   if (cause.code === "EADDRINUSE") {
     return new AppError("E_PORT_IN_USE", `the live page cannot use ${at}: the port is in use`, {
-      fix: "give another port, such as --ui 127.0.0.1:9480; port 0 picks a free one",
+      fix: "use another port, such as --ui 127.0.0.1:9480; port 0 picks a free one",
       cause,
     });
   }
   return new AppError("E_LISTEN", `the live page cannot listen on ${at}: ${cause.code ?? cause.message}`, {
-    fix: "give an address of this host and a port from 1024, such as --ui 127.0.0.1:9480",
+    fix: "use an address of this host and a port from 1024, such as --ui 127.0.0.1:9480",
     cause,
   });
 }

@@ -7,8 +7,8 @@ const LIMIT = ["limit", "unit", "scope"];
 
 const HOST = {
   limit: gauge("Each limit of `fourtuple doctor`, in its unit; +Inf if there is none.", ...LIMIT),
-  limit_used: gauge("How much of a limit is in use, for limits that are used up.", ...LIMIT),
-  limit_headroom: gauge("How much of a limit is left, for limits that are used up.", ...LIMIT),
+  limit_used: gauge("Usage of a limit, for limits on resources that run out.", ...LIMIT),
+  limit_headroom: gauge("What is left of a limit, for limits on resources that run out.", ...LIMIT),
   conntrack_drops: counter("Packets dropped because the connection tracking table was full, since boot."),
   conntrack_early_drops: counter("Tracked connections removed to make room for others, since boot."),
   conntrack_insert_failed: counter("Connections that could not be added to the connection tracking table, since boot."),

@@ -22,7 +22,7 @@ const PORTS = {
     "source",
   ),
   bound_ports_capacity: gauge("Ports in this pool.", "source"),
-  nat_ports_in_use: gauge("Source ports given out by NAT for a destination.", ...PAIR),
+  nat_ports_in_use: gauge("Source ports that NAT has assigned for a destination.", ...PAIR),
   nat_ports_capacity: gauge("Source ports available to NAT for a destination.", ...PAIR),
   nat_ports_pressure_ratio: gauge("Share of the source ports in use.", ...PAIR),
   accept_queue_length: gauge("Connections waiting for accept().", ...LISTENER),

@@ -33,7 +33,7 @@ function sentLines({ messages, traffic, responses, rampMs, holdMs }: ConnectResu
     [
       "schedule",
       movedMs > 0
-        ? `shifted by ${formatDuration(movedMs)}: this process was not running; messages due then are late`
+        ? `shifted by ${formatDuration(movedMs)}, because this process was not running; messages due in that time are late`
         : undefined,
     ],
   ];
@@ -46,7 +46,7 @@ function closedLoopLines({ ratePerSec, answered }: MessageResult, noun: string, 
     ["throughput", ms > 0 ? `${formatCount(Math.round((answered / ms) * 1000))} ${noun}/s` : "-"],
     [
       "closed loop",
-      `each of the ${noun} followed the previous answer; timed from its sending, which omits what a rate (-r) would show`,
+      `each of the ${noun} was sent after the previous answer and timed from then on; use a rate (-r) to see the delays that this hides`,
     ],
   ];
 }
@@ -64,7 +64,7 @@ export function unansweredNote({ messages }: ConnectResult): string | undefined 
   if (messages === undefined || messages.expected === "none") return undefined;
   const count = messages.unanswered + messages.missed;
   return count > 0
-    ? `round trip: ${plural(count, "unanswered message")} ${count === 1 ? "is counted at the time it" : "are counted at the time they"} had waited when the run ended (shown as ≥)`
+    ? `round trip: includes ${plural(count, "unanswered message")}, ${count === 1 ? "" : "each "}with the time it had waited when the run ended (shown as ≥)`
     : undefined;
 }
 

@@ -60,7 +60,7 @@ export function reopenedText({
     ...(announced > 0 ? [`${formatCount(announced)} after an announced close (Connection: close)`] : []),
     ...(idle > 0 ? [`${formatCount(idle)} closed while idle`] : []),
     ...(cutShort > 0 ? [`${formatCount(cutShort)} cut short in a response`] : []),
-    ...(failed > 0 ? [`${formatCount(failed)} could not be opened again`] : []),
+    ...(failed > 0 ? [`${formatCount(failed)} could not be reopened`] : []),
   ];
   const each = Math.round((messages?.answered ?? 0) / (established + count));
   const mean = count > 0 ? `; ${plural(each, "request")} per connection on average` : "";

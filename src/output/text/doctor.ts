@@ -88,7 +88,9 @@ function secondLine({ program, answers, connections }: Prediction, paint: Paint)
 }
 
 function wantedText(isTargetMet: boolean, connections: number): string {
-  return isTargetMet ? `: the ${formatCount(connections)} wanted fit` : `, not the ${formatCount(connections)} wanted`;
+  return isTargetMet
+    ? `, enough for the ${formatCount(connections)} requested`
+    : `, not the ${formatCount(connections)} requested`;
 }
 
 /** The ceiling is unlimited only if every limit on the load is unreadable. */
@@ -174,7 +176,7 @@ function describeMessages({ cpu, messages, cores, cost, role }: Prediction): str
   const most = formatCount(Math.floor(cpu.messagesPerSec));
   const each = formatDuration(cost.cpuSecondsPerMessage * 1000);
   const whose = role === "both" ? "" : ` (${endsText(role)})`;
-  return `${wanted}/s wanted; ${plural(cores, "core")} can do ${most}/s${whose}, at ${each} of CPU per message and answer (both ends)`;
+  return `${wanted}/s requested; ${plural(cores, "core")} can handle ${most}/s${whose}, at ${each} of CPU per message and answer (both ends)`;
 }
 
 function endsText(role: Prediction["role"]): string {

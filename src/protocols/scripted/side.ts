@@ -160,7 +160,7 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
 
   rowOf(slot: number): Readonly<Record<string, string>> {
     const { rows } = this.host;
-    if (!rows) throw new Error("there is no data file; give one with --data");
+    if (!rows) throw new Error("there is no data file; pass one with --data");
     const row = rows.of(this.connectionNumbers[slot]!);
     if (row) return row;
     this.refuse(slot, FAULT.NO_DATA);
@@ -199,7 +199,7 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
   refused(slot: number, code: number, text: string): void {
     this.assertRunning("refused()");
     if (!Number.isInteger(code) || code < 0 || code > MAX_CODE) {
-      throw new RangeError(`refused(${code}): give a code from 0 to ${MAX_CODE}`);
+      throw new RangeError(`refused(${code}): use a code from 0 to ${MAX_CODE}`);
     }
     if (typeof text !== "string") throw new TypeError(`refused(${code}): its text is not a string`);
     // The first refusal of an event counts.
@@ -232,7 +232,8 @@ export class ScriptedSide implements ClientProtocol, Operations, FrameTaker {
 
   /** Outside an event, as in a timer, `c` may stand for any connection. */
   private assertRunning(operation: string): void {
-    if (!this.calls.isRunning) throw new Error(`${operation} outside of a handler, where c is no connection`);
+    if (!this.calls.isRunning)
+      throw new Error(`${operation} was called outside a handler, where c does not stand for a connection`);
   }
 
   private grow(slot: number): void {

@@ -69,7 +69,7 @@ function findScheme(name: string, text: string): Scheme {
   const scheme = name.toLowerCase();
   if (!Object.hasOwn(SCHEMES, scheme)) {
     throw new AppError("E_ADDRESS", `unknown scheme in ${quoted(text)}`, {
-      fix: `give one of ${Object.keys(SCHEMES)
+      fix: `use one of ${Object.keys(SCHEMES)
         .map((each) => `${each}://`)
         .join(", ")}, or none for plain TCP`,
     });

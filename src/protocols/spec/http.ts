@@ -47,24 +47,24 @@ export function httpSpec(
   checkTime("response delay", delayMs);
   // CONNECT turns the connection into a tunnel, and TRACE echoes the request.
   if (!TOKEN.test(method) || method === "CONNECT")
-    throw invalid(`invalid method: ${quoted(method)}`, "give one such as GET");
+    throw invalid(`invalid method: ${quoted(method)}`, "use one such as GET");
   if (content !== undefined && content.length > LONGEST_BODY) {
-    throw invalid(`the body is too long: ${formatBytes(content.length)}`, `give at most ${formatBytes(LONGEST_BODY)}`);
+    throw invalid(`the body is too long: ${formatBytes(content.length)}`, `use at most ${formatBytes(LONGEST_BODY)}`);
   }
   if (!Number.isInteger(status) || status < 200 || status > 599) {
-    throw invalid(`invalid status: ${status}`, "give one from 200 to 599");
+    throw invalid(`invalid status: ${status}`, "use one from 200 to 599");
   }
   if ((status === 204 || status === 304) && (content !== undefined || mode === "echo")) {
-    throw invalid(`a response with status ${status} has no body`, "use another status, or leave out the body");
+    throw invalid(`a response with status ${status} has no body`, "use another status, or omit the body");
   }
   if (eventIntervalMs !== undefined && (delayMs !== undefined || mode === "echo" || status !== 200)) {
     throw invalid(
       "an event stream cannot be combined with a delay, a status or mode echo",
-      "leave out the delay, the status and mode echo",
+      "omit the delay, the status and mode echo",
     );
   }
   if (delayMs !== undefined && mode === "echo") {
-    throw invalid("an echo cannot be delayed", "leave out the delay, or mode echo");
+    throw invalid("an echo cannot be delayed", "omit the delay, or mode echo");
   }
   return {
     name: "http",

@@ -62,12 +62,12 @@ const LARGEST_PAYLOAD = 16 * 1024 * 1024;
 export function mqttSpec(options: MqttOptions & { readonly message?: unknown }): MqttSpec {
   const { mqttVersion = "5", username, password, qos = 0, subscribe = [], keepSession = false } = options;
   if (!MQTT_VERSIONS.includes(mqttVersion)) {
-    throw invalid(`unknown MQTT version: ${quoted(`${mqttVersion}`)}`, `give ${MQTT_VERSIONS.join(" or ")}`);
+    throw invalid(`unknown MQTT version: ${quoted(`${mqttVersion}`)}`, `use ${MQTT_VERSIONS.join(" or ")}`);
   }
-  if (!QUALITIES.includes(qos)) throw invalid(`unknown quality of service: ${qos}`, "give 0, 1 or 2");
+  if (!QUALITIES.includes(qos)) throw invalid(`unknown quality of service: ${qos}`, "use 0, 1 or 2");
   const version = VERSION[mqttVersion];
   if (options.sessionExpiryMs !== undefined && version === 4) {
-    throw invalid("3.1.1 has no session expiry", "leave out --session-expiry, or use --mqtt-version 5");
+    throw invalid("3.1.1 has no session expiry", "omit --session-expiry, or use --mqtt-version 5");
   }
   if (password !== undefined && username === undefined && version === 4) {
     throw invalid("3.1.1 has no password without a user name", "add --username");
@@ -102,7 +102,7 @@ export function stampedPayload(size = STAMP_SIZE): Uint8Array {
   if (!Number.isInteger(size) || size < STAMP_SIZE || size > LARGEST_PAYLOAD) {
     throw invalid(
       `invalid message size: ${size}`,
-      `give ${STAMP_SIZE} bytes (the size of its time stamp) to ${formatBytes(LARGEST_PAYLOAD)}`,
+      `use ${STAMP_SIZE} bytes (the size of its time stamp) to ${formatBytes(LARGEST_PAYLOAD)}`,
     );
   }
   return new Uint8Array(size);
@@ -142,7 +142,7 @@ function publishOf(
   }
   checkTopic(publish);
   if (message !== undefined && messageBytes !== undefined) {
-    throw invalid("a message cannot be combined with a message size", "leave out -m, or --message-size");
+    throw invalid("a message cannot be combined with a message size", "omit -m, or --message-size");
   }
   return { topic: publish, qos, isRetained: retain ?? false, isStamped: message === undefined };
 }
@@ -154,7 +154,7 @@ function willOf({ willTopic, willMessage, willQos = 0, willRetain }: MqttOptions
     return undefined;
   }
   checkTopic(willTopic);
-  if (!QUALITIES.includes(willQos)) throw invalid(`unknown quality of service: ${willQos}`, "give 0, 1 or 2");
+  if (!QUALITIES.includes(willQos)) throw invalid(`unknown quality of service: ${willQos}`, "use 0, 1 or 2");
   const message = willMessage ?? "";
   checkText("will's message", message);
   return { topic: willTopic, message, qos: willQos, isRetained: willRetain ?? false };
@@ -166,7 +166,7 @@ function refusalOf(text: string | undefined): number {
   if (code !== undefined) return code;
   throw invalid(
     `unknown reason code: ${quoted(text)}`,
-    "give a failure's name or number, such as server-unavailable or 0x88",
+    "use a failure's name or number, such as server-unavailable or 0x88",
   );
 }
 
@@ -191,13 +191,13 @@ function checkFilter(filter: string): void {
 
 function checkText(name: string, text: string): void {
   if (!text.includes("\0") && Buffer.byteLength(text) < LARGEST_16 - 20) return;
-  throw invalid(`invalid ${name}: it is too long, or contains a NUL`, "give a shorter text without NULs");
+  throw invalid(`invalid ${name}: it is too long, or contains a NUL`, "use a shorter text without NULs");
 }
 
 function toSeconds(name: string, ms: number, largest: number): number {
   const seconds = ms / 1000;
   if (Number.isInteger(seconds) && seconds >= 0 && seconds <= largest) return seconds;
-  throw invalid(`invalid ${name}: ${ms} ms`, `give whole seconds, at most ${largest}`);
+  throw invalid(`invalid ${name}: ${ms} ms`, `use whole seconds, at most ${largest}`);
 }
 
 function invalid(message: string, fix: string): AppError {

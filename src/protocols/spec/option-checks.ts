@@ -32,13 +32,13 @@ export function checkHeaders(headers: readonly string[]): void {
 /** @throws {AppError} E_OPTION unless it is above 0 */
 export function checkTime(name: string, value: number | undefined): void {
   if (value === undefined || (value > 0 && value < 2 ** 31)) return;
-  throw invalid(`invalid ${name}: ${value} ms`, "give a duration above 0, such as 30s");
+  throw invalid(`invalid ${name}: ${value} ms`, "use a duration above 0, such as 30s");
 }
 
 /** @throws {AppError} E_OPTION */
 export function checkMaxMessageBytes(value: number): void {
   if (Number.isInteger(value) && value >= 1 && value <= LARGEST_MESSAGE) return;
-  throw invalid(`invalid maximum message size: ${value}`, `give 1 byte to ${formatBytes(LARGEST_MESSAGE)}`);
+  throw invalid(`invalid maximum message size: ${value}`, `use 1 byte to ${formatBytes(LARGEST_MESSAGE)}`);
 }
 
 export function invalid(message: string, fix: string): AppError {

@@ -12,7 +12,7 @@ const shape = {
   maxMessageBytes: number.optional(),
   handshakeTimeoutMs: number.optional(),
   method: text.optional(),
-  body: option("a text or bytes", (value) => typeof value === "string" || value instanceof Uint8Array).optional(),
+  body: option("a string or bytes", (value) => typeof value === "string" || value instanceof Uint8Array).optional(),
   closeAfterResponse: flag.optional(),
   responseTimeoutMs: number.optional(),
   status: number.optional(),

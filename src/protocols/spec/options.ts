@@ -104,10 +104,7 @@ export function protocolSpec(
   const { protocol, isSecure } = SCHEMES[address.scheme];
   checkTime("handshake timeout", options.handshakeTimeoutMs);
   if (options.handshakeTimeoutMs !== undefined && protocol === "tcp" && !isSecure && !hasOpening && !script) {
-    throw invalid(
-      "plain TCP has no handshake after connect()",
-      "use --connect-timeout, or leave out --handshake-timeout",
-    );
+    throw invalid("plain TCP has no handshake after connect()", "use --connect-timeout, or omit --handshake-timeout");
   }
   checkOwners(protocol, options);
   if (script) {
@@ -126,7 +123,7 @@ function checkOwners(protocol: string, options: ProtocolOptions): void {
     if (options[name as keyof ProtocolOptions] === undefined || of.some((owner) => owner === protocol)) continue;
     throw invalid(
       `${flag} requires ${of.map((owner) => WORDS[owner]).join(" or ")}`,
-      `use an address with ${of.map((owner) => `${owner}://`).join(" or ")}, or leave out ${flag}`,
+      `use an address with ${of.map((owner) => `${owner}://`).join(" or ")}, or omit ${flag}`,
     );
   }
 }
@@ -135,7 +132,7 @@ function webSocketSpec(address: Address, options: ProtocolOptions): WebSocketSpe
   const { headers = [], subprotocol, maxMessageBytes = MAX_MESSAGE_BYTES } = options;
   checkHeaders(headers);
   if (subprotocol !== undefined && !TOKEN.test(subprotocol)) {
-    throw invalid(`invalid subprotocol: ${quoted(subprotocol)}`, "give a name such as mqtt");
+    throw invalid(`invalid subprotocol: ${quoted(subprotocol)}`, "use a name such as mqtt");
   }
   checkTime("ping interval", options.pingIntervalMs);
   checkMaxMessageBytes(maxMessageBytes);

@@ -30,7 +30,7 @@ const LARGEST_SEED = 2 ** 32 - 1;
 export function checkWithoutScript({ seed, data, dataOnce }: ScriptOptions): void {
   const flag = data !== undefined ? "--data" : dataOnce ? "--data-once" : seed !== undefined ? "--seed" : undefined;
   if (flag !== undefined)
-    throw invalid(`${flag} requires a protocol of your own`, `add --protocol FILE, or leave out ${flag}`);
+    throw invalid(`${flag} requires a protocol of your own`, `add --protocol FILE, or omit ${flag}`);
 }
 
 /**
@@ -50,10 +50,10 @@ export function scriptedSpec(
   const schemes = over === "websocket" ? (["ws", "wss"] as const) : (["tcp", "tls"] as const);
   if (!schemes.some((scheme) => scheme === address.scheme)) {
     const what = over === "websocket" ? "speaks over WebSocket" : "speaks over a byte stream";
-    throw invalid(`${name} ${what}`, `give an address with ${schemes.map((scheme) => `${scheme}://`).join(" or ")}`);
+    throw invalid(`${name} ${what}`, `use an address with ${schemes.map((scheme) => `${scheme}://`).join(" or ")}`);
   }
   if (!Number.isInteger(seed) || seed < 0 || seed > LARGEST_SEED) {
-    throw invalid(`invalid seed: ${seed}`, `give a whole number from 0 to ${LARGEST_SEED}`);
+    throw invalid(`invalid seed: ${seed}`, `use a whole number from 0 to ${LARGEST_SEED}`);
   }
   if (dataOnce && data === undefined) throw invalid("--data-once requires a data file", "add --data FILE");
   // A server rarely needs the rows. If it does, reading c.row reports that they are missing.

@@ -43,7 +43,7 @@ export function decodeHistogram(text: string): Histogram {
   const histogram = new Histogram();
   if (!decodeInto(histogram.counts, Buffer.from(text, "base64"))) {
     throw new AppError("E_OPTION", "a latency histogram of the result cannot be read", {
-      fix: "give a result as `fourtuple connect --json` printed it",
+      fix: "use a result as `fourtuple connect --json` printed it",
     });
   }
   return histogram;

@@ -65,7 +65,7 @@ function readLines(file: string): string[] {
     const code = isForbidden(errno) ? "E_PERMISSION" : "E_SYSTEM";
     throw new AppError(code, `the journal ${file} cannot be read: ${errnoName(errno)}`, {
       cause,
-      fix: "run --undo as the user who ran --apply, or give the journal with --journal",
+      fix: "run --undo as the user who ran --apply, or pass the journal with --journal",
     });
   }
 }

@@ -18,9 +18,9 @@ describe("a prediction", () => {
     expect(code).toBe(0);
     const lines = stdout.split("\n");
     expect(lines[0]).toMatch(
-      /^this host can hold both ends of [\d,]+ connections with ordinary programs: the 1,000 wanted fit$/,
+      /^this host can hold both ends of [\d,]+ connections with ordinary programs, enough for the 1,000 requested$/,
     );
-    expect(lines[1]).toMatch(/^with fourtuple [\d,]+ \(.*\): the 1,000 wanted fit$/);
+    expect(lines[1]).toMatch(/^with fourtuple [\d,]+ \(.*\), enough for the 1,000 requested$/);
     expect(stdout).toMatch(/^ {2}binding +\S/m);
     expect(stdout).toMatch(/^ {2}limit +now +allows +needed +verdict$/m);
     expect(stdout).toMatch(/^ {2}RLIMIT_NOFILE /m);
@@ -92,7 +92,7 @@ describe("a prediction", () => {
     const busy = await ask("--message-rate", "1000", "--cores", "2");
     expect(busy).toMatchObject({ isTargetMet: false, binding: { id: "cpu" } });
     const { stdout } = await doctor("-c", "10k", "--no-measure", "--message-rate", "1000");
-    expect(stdout).toMatch(/^ {2}messages +10,000,000\/s wanted; \d+ cores? can do [\d,]+\/s, /m);
+    expect(stdout).toMatch(/^ {2}messages +10,000,000\/s requested; \d+ cores? can handle [\d,]+\/s, /m);
   });
 
   it("inspects the server at the target", async () => {

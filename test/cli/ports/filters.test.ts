@@ -58,7 +58,7 @@ describe("a filter without matches", () => {
     const server = await startForeignServer(() => undefined, "::");
     await connectForeign({ ip: "127.0.0.1", port: server.port });
     const { stdout, code } = await lines("-4", `:${server.port}`);
-    expect(stdout).toContain("no IPv4 socket of this host has it (IPv4-mapped sockets count as IPv6)");
+    expect(stdout).toContain("no IPv4 socket of this host has it (IPv4-mapped sockets belong to IPv6)");
     expect(code).toBe(0);
   });
 

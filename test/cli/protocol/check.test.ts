@@ -20,7 +20,7 @@ it("what new writes passes check, and is not overwritten", async () => {
   expect((await runCli(["protocol", "new", file])).code).toBe(0);
   const { code, stdout } = await runCli(["protocol", "check", file, "-c", "200", "-T", "200ms"]);
   expect(stdout).toMatch(/state +17 B per connection \(client\), 17 B \(server\)/);
-  for (const name of ["in whole pieces", "byte by byte", "cut at every place", "closed in every state"]) {
+  for (const name of ["in whole pieces", "byte by byte", "cut at every position", "closed in every state"]) {
     expect(stdout).toMatch(new RegExp(`${name} +ok\n`));
   }
   expect(stdout).toMatch(/200 connections +200 ready/);

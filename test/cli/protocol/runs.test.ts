@@ -126,6 +126,6 @@ it("an unusable file is reported on one line with a fix, exit code 2", async () 
 
 it("options determined by the file are rejected", async () => {
   const { code, stderr } = await runCli(["connect", "127.0.0.1:9", "--protocol", LINE, "-m", "ping"]);
-  expect(stderr).toContain("leave out -m");
+  expect(stderr).toContain("omit -m");
   expect(code).toBe(2);
 });

@@ -140,11 +140,11 @@ describe("a silent server", () => {
 
 describe("options", () => {
   const mistakes: [string, string[], RegExp][] = [
-    ["two messages", ["-m", "a", "--message-file", "b"], /two messages/],
+    ["two messages", ["-m", "a", "--message-file", "b"], /--message and --message-file cannot/],
     ["a missing file", ["--message-file", "/nonexistent/b"], /cannot be read: ENOENT/],
     ["an empty file", ["--message-file", "/dev/null"], /the message is empty/],
     ["an unknown escape", ["-m", "a\\q"], /unknown escape sequence/],
-    ["two kinds of answers", ["-m", "a", "--expect", "any", "--expect-bytes", "3"], /several kinds of answers/],
+    ["two kinds of answers", ["-m", "a", "--expect", "any", "--expect-bytes", "3"], /only one kind of answer/],
     ["an empty delimiter", ["-m", "a", "--expect-until", ""], /invalid answer delimiter/],
     ["answers of 0 bytes", ["-m", "a", "--expect-bytes", "0"], /invalid answer length: 0/],
     ["a message of 0 bytes", ["--message-size", "0"], /invalid message size/],

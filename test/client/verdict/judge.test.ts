@@ -42,7 +42,7 @@ it("each kind of miss has its own text, with its numbers", () => {
   expect(missPhrases(MISS_KINDS.map((kind) => ({ kind, count: 1200, of: 4000 })))).toEqual([
     "1,200 established but not ready",
     "1,200 lost during hold",
-    "1,200 closed by the server and not opened again",
+    "1,200 closed by the server and not reopened",
     "1,200 established at this end only",
     "1,200 not accepted by the server",
     "1,200 not greeted",

@@ -56,11 +56,11 @@ it("shows why a pool's connections were reopened, and the total of its requests"
   const result = connectResult({ ...pool, ...times, messages: MESSAGES, responses: RESPONSES });
   const text = connectSummary(explained(result));
   expect(text).toMatch(
-    /^ *reopened +40: 30 after an announced close \(Connection: close\), 6 closed while idle, 4 cut short in a response, 1 could not be opened again; 1,000 requests per connection on average; 2 requests sent again; 1 request not sent again$/m,
+    /^ *reopened +40: 30 after an announced close \(Connection: close\), 6 closed while idle, 4 cut short in a response, 1 could not be reopened; 1,000 requests per connection on average; 2 requests sent again; 1 request not sent again$/m,
   );
   expect(text).toMatch(/^ *requests +50,000 due, 50,000 sent, 50,000 answered \(49,990 × 2xx\), 0 late, 0 missed$/m);
   expect(text).toMatch(/^ *throughput +10,000 requests\/s$/m);
-  expect(text).toMatch(/^ *closed loop +each of the requests followed the previous answer;/m);
+  expect(text).toMatch(/^ *closed loop +each of the requests was sent after the previous answer /m);
   const rated = connectResult({
     ...pool,
     messages: { ...MESSAGES, ratePerSec: 5 },

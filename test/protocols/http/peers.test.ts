@@ -108,7 +108,7 @@ describe("Node's server", () => {
     expect(busy.failures).toEqual([{ phase: "request", errno: "HTTP 503", count: 5 }]);
     expect(busy.finding.evidence.at(-1)).toMatch(/^the server asks to wait 7(\.00)? s \(Retry-After\)$/);
     const moved = await failing("/moved");
-    expect(moved.finding).toMatchObject({ limit: "address", fix: "give the address with https://" });
+    expect(moved.finding).toMatchObject({ limit: "address", fix: "use https:// in the address" });
     const silent = await failing("/silent", { handshakeTimeoutMs: 300 });
     expect(silent.failures).toEqual([{ phase: "request", errno: "ETIMEDOUT", count: 5 }]);
     expect(silent.finding.limit).toBe("peer-silent");

@@ -267,8 +267,8 @@ it("c cannot be used once its handler has returned", () => {
   const definition = defineProtocol({ name: "x", server: { received: (c) => void kept.push(c) } });
   const { said, receive } = open(definition, { isServer: true });
   receive("x");
-  expect(() => kept[0]!.send("late")).toThrow("send() outside of a handler");
-  expect(() => kept[0]!.close()).toThrow("close() outside of a handler");
+  expect(() => kept[0]!.send("late")).toThrow("send() was called outside a handler");
+  expect(() => kept[0]!.close()).toThrow("close() was called outside a handler");
   receive("x");
   expect(said).toMatchObject({ sent: "", isClosed: false });
 });

@@ -86,7 +86,7 @@ describe("names what is wrong:", () => {
   it("sides that answer each other endlessly", () => {
     const echo = { received: (c: { send(text: string): void }) => c.send("x\n") };
     const client = { ...sound.client, received: echo.received };
-    expect(problemsOf({ ...sound, client, server: echo } as AnyDefinition)["in whole pieces"]).toContain("without end");
+    expect(problemsOf({ ...sound, client, server: echo } as AnyDefinition)["in whole pieces"]).toContain("endlessly");
   });
 
   it("a handler that takes a read for a frame", () => {

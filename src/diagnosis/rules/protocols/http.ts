@@ -7,7 +7,7 @@ import { formatCount, formatDuration, plural } from "../../../util/units.js";
 import { seen } from "../local-errors.js";
 import { type Known, local, peer } from "./known.js";
 
-const TO_HTTPS = local("address", "the server redirects to https://", "give the address with https://");
+const TO_HTTPS = local("address", "the server redirects to https://", "use https:// in the address");
 
 /** Explanations by failure name, in any phase. */
 const KNOWN: Readonly<Record<string, Known>> = {
@@ -16,7 +16,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   "HTTP 303": TO_HTTPS,
   "HTTP 307": TO_HTTPS,
   "HTTP 308": TO_HTTPS,
-  "HTTP 101": peer("refused", "the server switches to another protocol", "leave out -H 'Upgrade: …', or use ws://"),
+  "HTTP 101": peer("refused", "the server switches to another protocol", "omit -H 'Upgrade: …', or use ws://"),
   "HTTP 400": peer(
     "refused",
     "the server rejects the request as malformed",
@@ -33,7 +33,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
     "the server has nothing at this path",
     "check the path in the address, and -H 'Host: …'",
   ),
-  "HTTP 405": local("address", "the server does not allow this method at this path", "give another: --method"),
+  "HTTP 405": local("address", "the server does not allow this method at this path", "use another method: --method"),
   "HTTP 408": peer(
     "peer-timeout",
     "the server gave up waiting for a request",
@@ -71,7 +71,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
     "a proxy answered, but the server behind it did not respond in time",
     "find out what that server is waiting for, or send less (-r)",
   ),
-  TLS_RECORD: local("address", "the server speaks TLS on this port", "give the address with https://"),
+  TLS_RECORD: local("address", "the server speaks TLS on this port", "use https:// in the address"),
   NOT_HTTP: local("address", "the peer's answer is not HTTP/1.1", "check the port and the scheme"),
   BAD_RESPONSE: peer(
     "refused",
@@ -137,7 +137,7 @@ function maybeTls(): Known {
   return peer(
     "refused",
     "the server rejects the request as malformed; nginx does so if the port is for TLS",
-    "give the address with https:// if the port is for TLS; otherwise check the headers (-H) and the server's log",
+    "use https:// if the port is for TLS; otherwise check the headers (-H) and the server's log",
   );
 }
 

@@ -76,7 +76,7 @@ const REASONS: Readonly<Record<string, Known>> = {
   ADMINISTRATIVE_ACTION: peer("policy", "an administrator ended the connection", "check the broker's log"),
   TOPIC_NAME_INVALID: local("topic", "the broker does not allow this topic", "check --publish and --will-topic"),
   TOPIC_FILTER_INVALID: local("topic", "the broker does not allow this topic filter", "check --subscribe"),
-  RETAIN_NOT_SUPPORTED: local("topic", "the broker does not retain messages", "leave out --retain and --will-retain"),
+  RETAIN_NOT_SUPPORTED: local("topic", "the broker does not retain messages", "omit --retain and --will-retain"),
   QOS_NOT_SUPPORTED: local("qos", "the broker does not support this quality of service", "use a lower --qos"),
   USE_ANOTHER_SERVER: peer("address", "the broker refers its clients to another broker", "connect to that broker"),
   SERVER_MOVED: peer("address", "the broker has moved", "connect to its new address"),

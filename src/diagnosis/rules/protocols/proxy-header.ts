@@ -6,7 +6,7 @@ import { formatCount, plural } from "../../../util/units.js";
 import { seen } from "../local-errors.js";
 
 const SEND_ONE =
-  "connect through the load balancer, and let it send a header (haproxy: send-proxy-v2; nginx: proxy_protocol on), or leave out --proxy-protocol";
+  "connect through the load balancer, and let it send a header (haproxy: send-proxy-v2; nginx: proxy_protocol on), or omit --proxy-protocol";
 
 /**
  * @returns undefined if all headers were expected and valid, or connections only ended before theirs

@@ -8,12 +8,12 @@ import { type Known, local, peer } from "./known.js";
 const KNOWN: Readonly<Record<string, Known>> = {
   HANDLER_ERROR: local(
     "handler",
-    "a handler of the protocol's file threw an error, which ended its connection",
+    "a handler of the protocol file threw an error, which ended its connection",
     "correct the handler; the first error, with its file and line, is under handler errors",
   ),
   FRAME_TOO_LONG: local(
     "frame-size",
-    "a frame is longer than the protocol's file allows, or too many frames are incomplete at once",
+    "a frame is longer than the protocol file allows, or too many frames are incomplete at once",
     "check the framing, or raise its maxBytes",
   ),
   BAD_LENGTH: local(
@@ -21,7 +21,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
     "a frame's length is less than that of its header",
     "check the framing: its position, byte order and includesHeader",
   ),
-  NO_DATA: local("data", "the data file has no row for this connection", "add rows, or leave out --data-once"),
+  NO_DATA: local("data", "the data file has no row for this connection", "add rows, or omit --data-once"),
 };
 
 /** @returns undefined unless handlers closed connections that were not ready, which is no failure by itself */
@@ -50,7 +50,7 @@ export function scriptRefusal(script: ScriptResult | undefined, phase: string, e
     const meaning = text === undefined ? `code ${code}` : `code ${code} (${text})`;
     return peer(
       "refused",
-      `the protocol's file refused the connection with ${meaning}`,
+      `the protocol file refused the connection with ${meaning}`,
       "check what the peer sent, and its log",
     );
   }

@@ -93,7 +93,7 @@ export function drawCeiling(id: string, { title, wanted, limits, unnumbered }: C
                 ],
                 { stroke: "var(--ink)", "stroke-dasharray": "3 4" },
               ),
-              texts([{ x: target, y: area.top - 13, text: `wanted: ${formatCount(wanted)}` }], {
+              texts([{ x: target, y: area.top - 13, text: `requested: ${formatCount(wanted)}` }], {
                 "font-weight": 600,
                 "text-anchor": isRightHalf ? "end" : "start",
               }),
@@ -161,5 +161,5 @@ function describe(wanted: number, limits: CeilingEvidence["limits"], unnumbered:
     ({ name, allows, binds }) => `${name} allows ${formatCount(allows)}${binds ? " (the binding limit)" : ""}`,
   );
   const others = ofConnections(unnumbered).map(({ name, allows }) => `${name}: ${allows}`);
-  return `${formatCount(wanted)} connections wanted. ${[...each, ...others].join("; ")}.`;
+  return `${formatCount(wanted)} connections requested. ${[...each, ...others].join("; ")}.`;
 }

@@ -45,7 +45,7 @@ export function nothingText(of: string | undefined, filter: Conditions = {}): st
 
 /** Returns a note for an IPv4 filter. An IPv4-mapped socket counts as IPv6, as in `ss -4`, and is not included. */
 export function mappedNote({ family }: Conditions): string {
-  return family === 4 ? " (IPv4-mapped sockets count as IPv6)" : "";
+  return family === 4 ? " (IPv4-mapped sockets belong to IPv6)" : "";
 }
 
 /** Returns `port 7777` or `ports 7777-7786`. */

@@ -33,12 +33,12 @@ export function checkDefinition(found: unknown, file: string): ProtocolDefinitio
   checkFields(found, FIELDS, "the definition", fail);
   const { name, over = "bytes", framing, client, server, tickMs } = found;
   if (typeof name !== "string" || name === "" || name.length > LONGEST_NAME || name !== printable(name)) {
-    throw fail(`name must be a text of 1 to ${LONGEST_NAME} characters, on one line`);
+    throw fail(`name must be a string of 1 to ${LONGEST_NAME} characters, on one line`);
   }
   if (over !== "bytes" && over !== "websocket") throw fail('over must be "bytes" or "websocket"');
   if (client === undefined && server === undefined) throw fail("it has neither a client nor a server");
   if (over === "websocket" && framing !== undefined)
-    throw fail("over WebSocket, each message is a frame: leave out framing");
+    throw fail("over WebSocket, each message is a frame: omit framing");
   if (framing !== undefined) checkFraming(framing, fail);
   checkNames(found, fail);
   if (client !== undefined) checkSide(client, "client", CLIENT_FIELDS, fail);
@@ -90,7 +90,7 @@ function checkNames({ state = {}, metrics = {}, phases = [], data = [] }: Fields
     if (!Array.isArray(names) || !names.every((each) => typeof each === "string" && each !== "")) {
       throw fail(`${list} must be a list of names`);
     }
-    if (new Set(names as string[]).size !== (names as string[]).length) throw fail(`${list} has a name twice`);
+    if (new Set(names as string[]).size !== (names as string[]).length) throw fail(`${list} contains a name twice`);
   }
   if ((phases as string[]).length > MOST_PHASES) throw fail(`there are more than ${MOST_PHASES} phases`);
 }

@@ -37,11 +37,7 @@ export async function loadScript(name: string): Promise<LoadedScript> {
   const file = resolve(name);
   const sha256 = createHash("sha256").update(readScript(name, file)).digest("hex");
   if (!EXTENSIONS.includes(extname(file))) {
-    throw cannotLoad(
-      name,
-      "its name does not say that it is JavaScript or TypeScript",
-      `name it ${EXTENSIONS.join(", ")}`,
-    );
+    throw cannotLoad(name, "its extension is not that of JavaScript or TypeScript", `name it ${EXTENSIONS.join(", ")}`);
   }
   if (extname(file).endsWith("ts") && !("typescript" in process.features && process.features.typescript)) {
     throw cannotLoad(

@@ -51,7 +51,7 @@ export function indexRows(file: string, wanted: readonly string[]): RowIndex {
     throw invalid(file, problem, headerFix(columns));
   }
   const count = found.places.length - first;
-  if (count < 1) throw invalid(file, "has no rows", "give one row or more");
+  if (count < 1) throw invalid(file, "has no rows", "use one row or more");
   return { file, format, columns, count, bytes: found.bytes, ...packed(found.places, first) };
 }
 

@@ -45,7 +45,7 @@ export function tryOut(
         converse(make(), () => 1),
       ),
     });
-    checks.push({ name: "cut at every place", problem: cutEverywhere(make, whole) });
+    checks.push({ name: "cut at every position", problem: cutEverywhere(make, whole) });
     checks.push({ name: "closed in every state", problem: closedEverywhere(make, whole) });
     checks.push({ name: "closed by the server", problem: converse(make(), WHOLE, "server").problem });
   }
@@ -83,7 +83,7 @@ function converse(pair: Pair, cut: (length: number) => number, closer: "client" 
   pair[closer].side.closing(SLOT);
   pair.exchange(noted);
   pair.end();
-  const endless = isQuiet ? undefined : "the sides answer each other without end";
+  const endless = isQuiet ? undefined : "the two sides answer each other endlessly";
   return { client, server, pieces, problem: pair.error ?? endless };
 }
 

@@ -274,7 +274,7 @@ describe("missing sockets and values", () => {
       "no TCP socket of this host in TIME_WAIT or CLOSE_WAIT with the peer 10.0.0.1 has port 9 at either end",
     );
     expect(nothingText("port 9", { family: 4 })).toBe(
-      "no IPv4 TCP socket of this host has port 9 at either end (IPv4-mapped sockets count as IPv6)",
+      "no IPv4 TCP socket of this host has port 9 at either end (IPv4-mapped sockets belong to IPv6)",
     );
     expect(nothingText(undefined, { states: ["SYN_SENT"] })).toBe("there is no TCP socket of this host in SYN_SENT");
   });
