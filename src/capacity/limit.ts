@@ -41,7 +41,7 @@ export interface Limit {
   /**
    * Returns the current value; undefined if unreadable, Infinity if unlimited.
    *
-   * @param load undefined for the host's limits alone, without those of a destination
+   * @param load undefined for the host's limits only, excluding those that depend on a destination
    */
   read(facts: HostReadings, load: Load | undefined): number | undefined;
   /** Describes the value where a number alone is not enough. */

@@ -15,7 +15,10 @@ export interface Tracking {
 
 /** Loopback address that services rarely listen on explicitly. */
 const LISTENER = parseIp("127.83.71.59");
-/** Number of simultaneous connections. Other programs' connections come and go, but a jump by this many is ours. */
+/**
+ * Number of simultaneous connections. Other programs' connections come and go, but only this test makes the count jump
+ * by so much.
+ */
 const PROBES = 4;
 const ATTEMPTS = 3;
 

@@ -66,8 +66,8 @@ function closeDebugger(): void {
 
 /**
  * Returns whether SIGHUP was ignored when this process started, as under nohup. Node resets all signals to their
- * defaults before our code runs, so /proc/self/status no longer shows it. Uses what the launcher recorded, or else what
- * bash and the parent process reveal.
+ * defaults before this code runs, so /proc/self/status no longer shows it. Uses what the launcher recorded, or else
+ * what bash and the parent process reveal.
  */
 function wasHangUpIgnored(): boolean {
   const { FOURTUPLE_SIGIGN: told, _: started } = process.env;

@@ -13,7 +13,7 @@ const FRAMED_EXPECTATIONS = ["until", "bytes"] as const;
 /** Answers in MQTT: PUBACK or PUBCOMP, or delivery of the message to the connection that published it. */
 const BROKER_EXPECTATIONS = ["acknowledgement", "delivery"] as const;
 
-/** Answers are what a script recognizes as such. */
+/** The script decides what counts as an answer. */
 const SCRIPT_EXPECTATIONS = ["handler"] as const;
 
 export type Expectation =

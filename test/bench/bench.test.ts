@@ -150,7 +150,7 @@ describe("npm run bench", () => {
     const { code, stdout } = await bench(["W7", "W8", "--at-most", `${FEW}`, "--rounds", "1"]);
     expect({ code, stdout }).toMatchObject({ code: 0 });
     const counted = reportOf("W7").rounds.map((round: { counted: number }) => round.counted);
-    // Our list has a header line.
+    // fourtuple's list has a header line.
     expect(counted).toEqual([FEW, FEW, 2 * FEW + 1, 2 * FEW]);
     const started = reportOf("W8").summary;
     // CPU time: on a busy machine, even a no-op can take as long in wall-clock time.

@@ -236,7 +236,7 @@ it("a server's clients need as many hosts as necessary, at least one", () => {
     ask({ epollWatches }, { role: "server", connections }).clients;
   expect(clients(1000, 1000)!.hosts).toBe(1);
   expect(clients(1000, 1001)!.hosts).toBe(2);
-  // Nothing fits on a host: the result must still not be infinity.
+  // Nothing fits on a host, and the result must still be finite.
   expect(clients(0, 50)!.hosts).toBe(50);
 });
 

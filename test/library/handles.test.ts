@@ -6,7 +6,7 @@ import { endpoint } from "../support/address.js";
 import { startClient, startServer } from "../support/peers.js";
 import { within } from "../support/until.js";
 
-/** Returns the public members of a handle, without those of EventEmitter. */
+/** Returns the public members of a handle, excluding those of EventEmitter. */
 function surface(handle: EventEmitter): string[] {
   const own = new Set(Object.keys(new EventEmitter()));
   const names = [...Object.keys(handle), ...Object.getOwnPropertyNames(Object.getPrototypeOf(handle))];

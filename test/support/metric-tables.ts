@@ -34,7 +34,7 @@ export function tableOf(families: readonly Description[]): string[][] {
   ]);
 }
 
-/** Returns the rows of the table below a heading, without its first two. */
+/** Returns the rows of the table below a heading, excluding the first two. */
 export function tableBelow(page: string, heading: string): string[][] {
   const [, below = ""] = page.split(`\n### ${heading}\n`);
   const [section = ""] = below.split(/\n##/);

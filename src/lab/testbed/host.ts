@@ -59,7 +59,7 @@ export type ProgramWatch = (program: Subprocess, args: readonly string[]) => voi
 
 export class Host {
   readonly name: "server" | "client";
-  /** Addresses of the host, without loopback. */
+  /** Addresses of the host, excluding loopback. */
   readonly ips: readonly string[];
   /** Addresses of the other host. */
   readonly peerIps: readonly string[];

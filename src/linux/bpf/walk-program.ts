@@ -46,7 +46,7 @@ export const WALK_BYTES = WALK.firstRow + STEPS * DIAG_MESSAGE_BYTES;
 const GET_CURRENT_TASK_BTF = 158;
 const LOOP = 181;
 const NEW_SYN_RECV = 12;
-/** Bucket of a lane that found no further bucket. It also encodes, shifted by one, the end of a chain for that lane. */
+/** Bucket of a lane that found no further bucket. Shifted by one, it also stands for the end of that lane's chain. */
 const NO_BUCKET = -1;
 
 export interface WalkProgram {

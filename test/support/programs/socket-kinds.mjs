@@ -1,5 +1,6 @@
-// Creates a socket of every kind in its network namespace and prints the socket table as JSON, as read by all of our
-// sources and by ss. Options: { dist, hasBpf }, the folder of the built library and whether BPF may be used.
+// Creates a socket of every kind in its network namespace and prints the socket table as JSON, as read from all of
+// fourtuple's sources and by ss. Options: { dist, hasBpf }, the folder of the built library and whether BPF may be
+// used.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";

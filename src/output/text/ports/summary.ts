@@ -15,7 +15,7 @@ import { addressTable, destinationTable, listenerTable, localPortTable, ownerLin
 export interface PortExtras {
   readonly owners?: OwnerSummary | undefined;
   readonly pressure?: Pressure | undefined;
-  /** Sockets opened and closed per second; only with --watch. */
+  /** Sockets opened and closed per second; available only with --watch. */
   readonly rates?: { readonly openedPerSec: number; readonly closedPerSec: number } | undefined;
   /** Maximum number of rows in a table. */
   readonly top: number;

@@ -180,7 +180,7 @@ describe("portText()", () => {
     expect(text).not.toContain("ESTABLISHED");
     const ofPeer = portText(PORT, { local: SERVER, remote: EMPTY }, { ...TOP, filter: { remoteIp: "10.0.0.2" } });
     expect(firstLine(ofPeer)).toMatch(/^1,000,000 ESTABLISHED sockets with the peer 10.0.0.2 share local port 7777;/);
-    // A listener that does not match the filter is not a match.
+    // A listener that the filter excludes does not count as a match.
     expect(hasSockets({ local: { ...EMPTY, listeners: [LISTENER] }, remote: EMPTY })).toBe(false);
   });
 
