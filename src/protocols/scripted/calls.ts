@@ -44,11 +44,6 @@ export class HandlerCalls {
     return thrown ?? promise;
   }
 
-  /** Whether a handler is running. */
-  get isRunning(): boolean {
-    return this.words[CALL.handler] !== 0;
-  }
-
   begin(handler: number): void {
     const { words } = this;
     words[CALL.handler] = handler;

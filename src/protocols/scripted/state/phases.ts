@@ -25,7 +25,7 @@ export class Phases {
   }
 
   grow(slot: number): void {
-    if (this.names.length === 0) return;
+    if (this.names.length === 0 || slot < this.current.length) return;
     this.current = grown(this.current, slot);
     this.sinceMs = grown(this.sinceMs, slot);
   }
