@@ -27,7 +27,7 @@ export class StreamLink implements Link {
     this.connections = connections;
   }
 
-  send(slot: number, bytes: Uint8Array, start: number, end: number): void {
+  send(slot: number, bytes: Uint8Array, start: number, end: number, _isText: boolean): void {
     const length = end - start;
     if (length > GATHERED_BYTES - this.length) {
       this.flush(slot);

@@ -61,18 +61,23 @@ export class MessageParts {
   }
 }
 
-export class OutgoingMessages {
-  private readonly stream: StreamLink;
+/** Sends each message of a script in a frame of its own, and closes with a code. */
+export class WebSocketLink extends StreamLink {
+  private readonly closeFrame: (slot: number) => void;
   private readonly mask: Uint8Array | undefined;
   private readonly scratch = Buffer.alloc(SCRATCH_BYTES);
 
-  /** @param mask four bytes, for a client */
-  constructor(connections: Connections, mask?: Uint8Array) {
-    this.stream = new StreamLink(connections);
+  /**
+   * @param closeFrame sends the frame that closes a connection
+   * @param mask four bytes, for a client
+   */
+  constructor(connections: Connections, closeFrame: (slot: number) => void, mask?: Uint8Array) {
+    super(connections);
+    this.closeFrame = closeFrame;
     this.mask = mask;
   }
 
-  send(slot: number, bytes: Uint8Array, start: number, end: number, isText: boolean): void {
+  override send(slot: number, bytes: Uint8Array, start: number, end: number, isText: boolean): void {
     const length = end - start;
     const frame = length + LONGEST_HEADER <= SCRATCH_BYTES ? this.scratch : Buffer.alloc(length + LONGEST_HEADER);
     let at = writeHeader(frame, 0, FIN | (isText ? OPCODE.text : OPCODE.binary), length);
@@ -82,14 +87,16 @@ export class OutgoingMessages {
       for (let n = 0; n < 4; n++) frame[at++] = mask[n]!;
       for (let n = 0; n < length; n++) frame[at + n] = bytes[start + n]! ^ mask[n & 3]!;
     } else frame.set(bytes.subarray(start, end), at);
-    this.stream.send(slot, frame, 0, at + length);
+    super.send(slot, frame, 0, at + length, isText);
   }
 
-  flush(slot: number): void {
-    this.stream.flush(slot);
+  override finish(slot: number): void {
+    this.closeFrame(slot);
+    super.finish(slot);
   }
 
-  discard(): void {
-    this.stream.discard();
+  override reject(slot: number, code: number): void {
+    this.closeFrame(slot);
+    super.reject(slot, code);
   }
 }

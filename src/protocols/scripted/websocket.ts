@@ -9,13 +9,13 @@ import { CLOSE } from "../websocket/frame.js";
 import { TEXT } from "../websocket/frame-reader.js";
 import { WebSocketServer } from "../websocket/server.js";
 import type { Link } from "./link.js";
-import { MessageParts, OutgoingMessages } from "./messages.js";
+import { MessageParts, WebSocketLink } from "./messages.js";
 import type { ScriptedSide } from "./side.js";
 
 /** Creates the side that runs the script over the given link. */
 type CreateSide = (link: Link) => ScriptedSide;
 
-export class ScriptedWebSocketClient extends WebSocketClient implements Link {
+export class ScriptedWebSocketClient extends WebSocketClient {
   override readonly slotBytes: number;
   override readonly handshake: Handshake;
   override readonly heartbeatMs: number;
@@ -23,13 +23,11 @@ export class ScriptedWebSocketClient extends WebSocketClient implements Link {
   readonly isBusy?: (slot: number) => boolean;
   private readonly script: ScriptedSide;
   private readonly parts = new MessageParts();
-  private readonly outgoing: OutgoingMessages;
 
   constructor(connections: ClientConnections, spec: WebSocketSpec, slots: number, create: CreateSide) {
     const mask = randomBytes(4);
     super(connections, { spec, slots, mask });
-    this.outgoing = new OutgoingMessages(connections, mask);
-    this.script = create(this);
+    this.script = create(new WebSocketLink(connections, (slot) => this.closeWith(slot, CLOSE.normal), mask));
     const { script } = this;
     this.slotBytes = 11 + script.slotBytes;
     this.handshake = script.handshake === "none" ? "upgrade" : script.handshake;
@@ -63,32 +61,6 @@ export class ScriptedWebSocketClient extends WebSocketClient implements Link {
     super.closed(slot);
   }
 
-  send(slot: number, bytes: Uint8Array, start: number, end: number, isText: boolean): void {
-    this.outgoing.send(slot, bytes, start, end, isText);
-  }
-
-  override flush(slot: number): void {
-    this.outgoing.flush(slot);
-  }
-
-  discard(): void {
-    this.outgoing.discard();
-  }
-
-  ready(slot: number): void {
-    this.connections.ready(slot);
-  }
-
-  finish(slot: number): void {
-    this.closeWith(slot, CLOSE.normal);
-    this.connections.close(slot);
-  }
-
-  reject(slot: number, code: number): void {
-    this.closeWith(slot, CLOSE.normal);
-    this.connections.refused(slot, code);
-  }
-
   protected override begin(slot: number): void {
     this.script.opened(slot);
   }
@@ -105,18 +77,21 @@ export class ScriptedWebSocketClient extends WebSocketClient implements Link {
   }
 }
 
-export class ScriptedWebSocketServer extends WebSocketServer implements Link {
+export class ScriptedWebSocketServer extends WebSocketServer {
   override readonly slotBytes: number;
   override readonly handshake: Handshake;
   override readonly heartbeatMs: number;
   private readonly script: ScriptedSide;
   private readonly parts = new MessageParts();
-  private readonly outgoing: OutgoingMessages;
 
   constructor(connections: Connections, spec: WebSocketSpec, create: CreateSide) {
     super(connections, { spec, mode: "discard", greeting: "", closeAfterGreeting: false });
-    this.outgoing = new OutgoingMessages(connections);
-    this.script = create(this);
+    const link = new WebSocketLink(connections, (slot) => {
+      // Pongs come first, because nothing may follow the close frame.
+      this.flush(slot);
+      this.closeWith(slot, CLOSE.normal);
+    });
+    this.script = create(link);
     const { script } = this;
     this.slotBytes = 15 + script.slotBytes;
     this.handshake = script.handshake === "none" ? "upgrade" : script.handshake;
@@ -142,34 +117,6 @@ export class ScriptedWebSocketServer extends WebSocketServer implements Link {
     this.parts.drop(slot);
     this.script.closed(slot);
     super.closed(slot);
-  }
-
-  send(slot: number, bytes: Uint8Array, start: number, end: number, isText: boolean): void {
-    this.outgoing.send(slot, bytes, start, end, isText);
-  }
-
-  override flush(slot: number): void {
-    // Output of the script, and pongs.
-    this.outgoing.flush(slot);
-    super.flush(slot);
-  }
-
-  discard(): void {
-    this.outgoing.discard();
-  }
-
-  ready(slot: number): void {
-    this.connections.ready(slot);
-  }
-
-  finish(slot: number): void {
-    this.closeWith(slot, CLOSE.normal);
-    this.connections.close(slot);
-  }
-
-  reject(slot: number, code: number): void {
-    this.closeWith(slot, CLOSE.normal);
-    this.connections.refused(slot, code);
   }
 
   protected override begin(slot: number): void {
