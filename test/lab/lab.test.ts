@@ -102,7 +102,7 @@ describe("the lab", () => {
   it.each(["100", "2m", "0"])("rejects a total message rate of %s", async (rate) => {
     const { code, stderr } = await runCli(["lab", "--only", "E6", "--total-message-rate", rate]);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/rate[\s\S]*fix: give/);
+    expect(stderr).toMatch(/rate[\s\S]*fix: use/);
   });
 
   it("rejects an unknown experiment", async () => {
