@@ -11,7 +11,7 @@ import { parseResult } from "../../src/results/parse.js";
 import { predictionSchema } from "../../src/results/prediction.js";
 import { pressureSchema } from "../../src/results/sockets/pressure.js";
 import { listenersSchema, socketTableSchema } from "../../src/results/sockets/socket-table.js";
-import { countByOwner } from "../../src/socket-table/listeners/owners.js";
+import { countByOwner } from "../../src/socket-table/listeners/owner-counts.js";
 import { pressure } from "../../src/socket-table/ports/pressure.js";
 import { socketTable } from "../../src/socket-table/summary.js";
 import { startClient, startServer } from "../support/peers.js";

@@ -95,7 +95,7 @@ function clientsOf({ ip, port }: PortTarget, { peer }: PortsCommandOptions): Soc
 
 async function ownersOf(target: PortTarget | undefined, options: PortsCommandOptions): Promise<PortExtras["owners"]> {
   if (!options.process) return undefined;
-  return (await import("../../socket-table/listeners/owners.js")).countByOwner(toQuery(target, options));
+  return (await import("../../socket-table/listeners/owner-counts.js")).countByOwner(toQuery(target, options));
 }
 
 function pressureFilter(target: PortTarget | undefined, options: PortsCommandOptions): PressureOptions {

@@ -17,17 +17,41 @@ const memory = z.object({
 /** Kernel memory of a process's sockets in bytes. */
 export type OwnerMemory = TypeOf<typeof memory>;
 
+const timeWait = count.describe(
+  "sockets in TIME_WAIT, which the kernel owns, of connections accepted on a port on which only this process listens, or opened to a destination to which only this process has connections",
+);
+const queuedBytes = count.describe("bytes received but not read, and bytes sent but not acknowledged");
+
 const ownerRow = owner.extend({
   sockets: count,
   listening: count,
   established: count,
+  timeWait,
+  queuedBytes,
+  group: z
+    .string()
+    .optional()
+    .describe("container, pod or systemd unit of the process, or the path of its cgroup; missing for the root"),
   memory: memory.optional().describe("if requested, and provided by the source"),
 });
 export type OwnerRow = TypeOf<typeof ownerRow>;
 
+const ownerGroup = z.object({
+  group: z.string().describe("container, pod, systemd unit, or the path of a cgroup"),
+  processes: count.describe("number of processes with sockets"),
+  sockets: count,
+  listening: count,
+  established: count,
+  timeWait,
+  queuedBytes,
+});
+/** Sockets of all processes of a container, pod or systemd unit. */
+export type OwnerGroup = TypeOf<typeof ownerGroup>;
+
 export const ownerSummary = z.object({
   source,
   owners: z.array(ownerRow).describe("sorted by number of sockets or, with memory, by size of the queues; descending"),
+  groups: z.array(ownerGroup).describe("most sockets first; processes in the root cgroup belong to none"),
   notVisible: count.describe(
     "sockets with an inode that belongs to no visible descriptor or io_uring: in flight, or another user's",
   ),

@@ -10,7 +10,7 @@ import type { ListenerRow } from "../../results/sockets/socket-table.js";
 import type { EndQuery, SocketQuery } from "../query.js";
 import { readTable } from "../table.js";
 import { readListeners } from "./listeners.js";
-import { countByOwner } from "./owners.js";
+import { countByOwner } from "./owner-counts.js";
 import { findListening } from "./port-holders.js";
 
 /** Identity of a LISTEN socket, and the number of connections it has dropped. */

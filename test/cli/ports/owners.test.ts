@@ -66,7 +66,7 @@ describe("--memory --process", () => {
     const rank = (pid: number) => owners.findIndex((row: { pid: number }) => row.pid === pid);
     expect(rank(process.pid)).toBeLessThan(rank(idle.pid));
     const { stdout } = await runCli(["ports", server.at, "--memory", "--process"]);
-    expect(stdout).toMatch(/process +to read +to send +buffers +sockets +LISTEN +ESTABLISHED\n/);
+    expect(stdout).toMatch(/process +to read +to send +buffers +sockets +LISTEN +ESTABLISHED +TIME_WAIT +queued\n/);
     expect(stdout).toMatch(new RegExp(`\\(${process.pid}\\) +\\d\\S* [KM]iB +\\d\\S* [KM]iB +\\d\\S* [KM]iB `));
     const sums = await runCli(["ports", "--process"]);
     expect(sums.stdout).not.toContain("to read");

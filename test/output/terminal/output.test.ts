@@ -112,7 +112,7 @@ function expectSafe<T>(value: T, show: (value: T) => string): void {
 
 const failed = connectResult({ failures: [{ phase: "connect", errno: "ECONNREFUSED", count: 400 }] });
 const told = explained(failed);
-const owner = { command: "nginx", pid: 1, sockets: 3, listening: 1, established: 2 };
+const owner = { command: "nginx", pid: 1, sockets: 3, listening: 1, established: 2, timeWait: 4, queuedBytes: 5 };
 const change = {
   limitId: "somaxconn",
   kind: "sysctl" as const,
@@ -191,7 +191,8 @@ describe("text of a hostile result has no escape codes and no forged lines:", ()
     await connectForeign(server);
     const local = await socketTable({ port: server.port });
     const target = { ip: "127.0.0.1", name: "127.0.0.1:1", port: "1" };
-    const owners = { owners: [owner], notVisible: 1, kernelOwned: 1, unreadable: 1, isHiding: false };
+    const groups = [{ ...owner, group: "nginx.service", processes: 1 }];
+    const owners = { owners: [owner], groups, notVisible: 1, kernelOwned: 1, unreadable: 1, isHiding: false };
     const extras = { top: 5, owners };
     expectSafe({ target, local, owners }, (it) =>
       portText(it.target, { local: it.local, remote: it.local }, { ...extras, owners: it.owners as never }),
@@ -199,6 +200,7 @@ describe("text of a hostile result has no escape codes and no forged lines:", ()
     expectSafe({ local, owners }, (it) => overviewText(it.local, { ...extras, owners: it.owners as never }));
     expectSafe(await pressure({ port: server.port }), (it) => pressureText(it, 5, plain));
     expectSafe(owner, (it) => ownerLines({ ...owners, owners: [it] } as never, 5, plain).join("\n"));
+    expectSafe(groups[0], (it) => ownerLines({ ...owners, groups: [it] } as never, 5, plain).join("\n"));
     expectSafe({ command: "nginx", pid: 1 }, (it) => listenerTable(local.listeners, 5, plain, () => it).join("\n"));
   });
 });

@@ -1,7 +1,7 @@
 // Formats the tables of `fourtuple ports`: rankings, listeners with their accept queues, destinations under pressure,
 // and owners.
 
-import type { Owner, OwnerMemory, OwnerSummary } from "../../../results/sockets/owners.js";
+import type { Owner, OwnerGroup, OwnerMemory, OwnerSummary } from "../../../results/sockets/owners.js";
 import type {
   AddressRow,
   DestinationRow,
@@ -17,6 +17,7 @@ import { alignFigures } from "../../terminal/table.js";
 
 /** Maximum number of processes to name in a note. */
 const NAMED = 3;
+const OWNED = ["sockets", "LISTEN", "ESTABLISHED", "TIME_WAIT", "queued"];
 
 export function localPortTable(ranking: Ranking<PortRow>, top: number, paint: Paint): string[] {
   const rows = ranking.top
@@ -92,10 +93,12 @@ export function ownerLines(summary: OwnerSummary, top: number, paint: Paint): st
     formatCount(owner.sockets),
     formatCount(owner.listening),
     formatCount(owner.established),
+    formatCount(owner.timeWait),
+    formatBytes(owner.queuedBytes),
   ]);
   const memoryHeader = hasMemory ? ["to read", "to send", "buffers"] : [];
-  const header = ["process", ...memoryHeader, "sockets", "LISTEN", "ESTABLISHED"];
-  const lines = table(header, rows, summary.owners.length, paint);
+  const header = ["process", ...memoryHeader, ...OWNED];
+  const lines = [...table(header, rows, summary.owners.length, paint), ...groupTable(summary.groups, top, paint)];
   const { unownedMemory: unowned } = summary;
   const notes = [
     summary.notVisible > 0 ? `${plural(summary.notVisible, "socket")} without a visible owner` : undefined,
@@ -106,6 +109,17 @@ export function ownerLines(summary: OwnerSummary, top: number, paint: Paint): st
   ].filter((note) => note !== undefined);
   if (notes.length === 0) return lines;
   return [...lines, ...(lines.length === 0 ? [""] : []), paint("dim", `  ${notes.join("; ")}`)];
+}
+
+function groupTable(groups: readonly OwnerGroup[], top: number, paint: Paint): string[] {
+  const rows = groups
+    .slice(0, top)
+    .map(({ group, processes, sockets, listening, established, timeWait, queuedBytes }) => [
+      printable(group),
+      ...[processes, sockets, listening, established, timeWait].map(formatCount),
+      formatBytes(queuedBytes),
+    ]);
+  return table(["container or unit", "processes", ...OWNED], rows, groups.length, paint);
 }
 
 /** Returns why owners may be missing; undefined if every process could be inspected. */

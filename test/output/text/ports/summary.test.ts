@@ -208,6 +208,7 @@ describe("portText()", () => {
       kernelOwned: 3,
       unreadable: 40,
       isHiding: false,
+      groups: [],
       ringHolders: [],
     } as const;
     const text = portText(PORT, { local: SERVER, remote: EMPTY }, { ...TOP, owners });
