@@ -1,5 +1,6 @@
 // Sets up a script in a worker: its part of the worker's memory, the shared board, and its rows of the data file.
 import { Board } from "../../protocols/scripted/board.js";
+import { logAtOnce } from "../../protocols/scripted/console.js";
 import { loadScript } from "../../protocols/scripted/file/load.js";
 import { Rows } from "../../protocols/scripted/file/rows.js";
 import { forbidInHandlers } from "../../protocols/scripted/forbidden.js";
@@ -20,7 +21,9 @@ export interface ScriptedPlan {
  * @throws {AppError} E_OPTION
  */
 export async function prepareScript({ protocol }: ScriptedPlan): Promise<void> {
-  if (protocol?.name === "scripted") await loadScript(protocol.file);
+  if (protocol?.name !== "scripted") return;
+  logAtOnce();
+  await loadScript(protocol.file);
 }
 
 /**

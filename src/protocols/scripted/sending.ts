@@ -2,6 +2,8 @@
 import type { Link } from "./link.js";
 
 const TEXT_BYTES = 16 * 1024;
+/** Encoding a longer text could take more memory than a thread has. */
+const LONGEST_TEXT = 16 * 1024 * 1024;
 
 export class Sending {
   private readonly link: Link;
@@ -26,6 +28,9 @@ export class Sending {
   }
 
   private sendText(slot: number, content: string): void {
+    if (content.length > LONGEST_TEXT) {
+      throw new RangeError(`send(): a text of ${content.length} characters; send at most ${LONGEST_TEXT} at once`);
+    }
     // UTF-8 takes at most three bytes for each UTF-16 unit.
     const isShort = content.length * 3 <= TEXT_BYTES;
     const bytes = isShort ? this.text : Buffer.from(content);

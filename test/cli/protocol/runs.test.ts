@@ -78,7 +78,9 @@ it("a refusal is counted by its code, and the summary shows its text", async () 
 
 it("a handler that throws ends its connection; its file and line are reported at once, and the run continues", async () => {
   const { at } = await startLine();
-  const { code, stdout, stderr } = await runCli(args(at, "-c", "5", "-T", "1s"), { env: { THROW_AT: "3" } });
+  const { code, stdout, stderr } = await runCli(args(at, "-c", "5", "-T", "1s"), {
+    env: { THROW_AT: "3", LOG_AT: "2" },
+  });
   const { lost, losses, openAtStop, script } = resultOf(stdout);
   expect(code).toBe(1);
   expect({ lost, losses, openAtStop }).toEqual({
@@ -88,6 +90,7 @@ it("a handler that throws ends its connection; its file and line are reported at
   });
   expect(script.errors).toMatchObject({ count: 1 });
   expect(stderr).toMatch(/^due\(\) failed for connection 3: Error: no more pings\n {2}at .*line\.mjs:\d+:\d+/m);
+  expect(stderr).toMatch(/^ping by 2\n/m);
 });
 
 it("a handler that loops is named, and the run ends", async () => {

@@ -30,6 +30,7 @@ export default defineProtocol({
     },
     due(c) {
       c.sent += 1;
+      if (`${c.number}` === process.env.LOG_AT) console.log("ping by", c.number);
       if (`${c.number}` === process.env.THROW_AT) throw new Error("no more pings");
       if (`${c.number}` === process.env.LOOP_AT) for (;;);
       if (`${c.number}` === process.env.LEAK_AT) for (;;) leaked.push(`${Math.random()}`.repeat(10));
