@@ -106,7 +106,7 @@ Examples:
   },
   ws: {
     options: (role) => [
-      ...(role === "connect" ? [header("add a header to the upgrade request; repeatable")] : []),
+      header(`add a header to the ${role === "connect" ? "upgrade request" : "answer to an upgrade"}; repeatable`),
       new Option("--subprotocol <name>", role === "connect" ? "subprotocol to request" : "subprotocol to accept"),
       new Option("--binary", "send binary messages (default: text)"),
       new Option("--ping-interval <duration>", "ping each connection this often (default: never)").argParser(
@@ -128,7 +128,7 @@ Examples:
   fourtuple serve ws://0.0.0.0:7777/chat --ping-interval 30s`,
     },
   },
-  http: httpTopic(() => header("add a header to each request; repeatable"), handshakeTimeout),
+  http: httpTopic(header, handshakeTimeout),
   mqtt: mqttTopic(handshakeTimeout),
   protocol: scriptTopic,
 };
@@ -157,10 +157,10 @@ export function addProtocolOptions(command: Command, role: Role, examples: strin
 
 /** Converts protocol options to the library client's options. */
 export function clientProtocolOptionsOf(options: ProtocolCommandOptions): Omit<ProtocolOptions, ServerOnly> {
-  const { header: headers, method, closeAfterResponse, responseTimeout: responseTimeoutMs } = options;
+  const { method, closeAfterResponse, responseTimeout: responseTimeoutMs } = options;
   const ofMqtt = mqttClientOptionsOf(options);
   const reopen = options.reopen === false ? false : undefined;
-  return { ...sharedOptionsOf(options), headers, method, closeAfterResponse, responseTimeoutMs, reopen, ...ofMqtt };
+  return { ...sharedOptionsOf(options), method, closeAfterResponse, responseTimeoutMs, reopen, ...ofMqtt };
 }
 
 /** Converts protocol options to the library server's options. */
@@ -172,6 +172,7 @@ export function serverProtocolOptionsOf(options: ProtocolCommandOptions): Omit<P
 function sharedOptionsOf(options: ProtocolCommandOptions): Omit<ProtocolOptions, ClientOnly | ServerOnly> {
   return {
     ...scriptOptionsOf(options),
+    headers: options.header,
     body: options.body,
     subprotocol: options.subprotocol,
     binary: options.binary,

@@ -290,6 +290,7 @@ describe("every valid option is passed on unchanged", () => {
       proxyProtocol: true,
       backlog: 5,
       maxConnections: 6,
+      headers: ["A: b"],
       subprotocol: "chat",
       binary: true,
       pingIntervalMs: 10,

@@ -10,16 +10,16 @@ const body = (words: string) => new Option("--body <text|@file>", words).argPars
 const duration = (flag: string, words: string) => new Option(`${flag} <duration>`, words).argParser(durationFor(flag));
 
 /**
- * @param header `--header` of a client
+ * @param header makes `--header` with these words
  * @param handshakeTimeout `--handshake-timeout`
  */
-export function httpTopic(header: () => Option, handshakeTimeout: () => Option): Topic {
+export function httpTopic(header: (words: string) => Option, handshakeTimeout: () => Option): Topic {
   return {
     options: (role) => [
       ...(role === "connect"
         ? [
             new Option("--method <name>", "request method (default: GET, or POST with a body)"),
-            header(),
+            header("add a header to each request; repeatable"),
             body("request body, or the file to read it from"),
             new Option("--close-after-response", "close each connection after its first response"),
             new Option("--no-reopen", "report a connection that the server closes as lost, instead of reopening it"),
@@ -30,6 +30,7 @@ export function httpTopic(header: () => Option, handshakeTimeout: () => Option):
           ]
         : [
             body("response body, or the file to read it from (default: the greeting)"),
+            header("add a header to each response; repeatable"),
             new Option("--status <code>", "status of each response (default: 200)").argParser(Number),
             duration("--event-interval", "answer with server-sent events: send the body this often"),
             duration("--delay", "delay each response by this long (long polling)"),
@@ -52,6 +53,7 @@ Examples:
   fourtuple serve http://:8080 --body 'hello'          answer every request with hello
   fourtuple serve http://:8080 --mode echo             answer with the request's body
   fourtuple serve http://:8080/events --event-interval 5s
+  fourtuple serve http://:8080 --status 503 -H 'Retry-After: 5'
   fourtuple serve https://0.0.0.0:8443 --delay 30s     self-signed; answer after 30 s`,
     },
   };

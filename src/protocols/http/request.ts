@@ -98,9 +98,16 @@ const REASONS: Readonly<Record<number, string>> = {
 
 /**
  * Returns the head of a response.
+ * @param own the user's header fields, such as `Server: x`, which replace others of the same name
  * @param fields header fields such as `Content-Length: 5`; undefined ones are omitted
  */
-export function makeHead(status: number, ...fields: (string | undefined)[]): string {
-  const lines = [`HTTP/1.1 ${status} ${REASONS[status] ?? ""}`, ...fields.filter((field) => field !== undefined)];
+export function makeHead(status: number, own: readonly string[], ...fields: (string | undefined)[]): string {
+  const names = new Set(own.map(nameOf));
+  const others = fields.filter((field) => field !== undefined && !names.has(nameOf(field)));
+  const lines = [`HTTP/1.1 ${status} ${REASONS[status] ?? ""}`, ...others, ...own];
   return `${lines.join("\r\n")}\r\n\r\n`;
+}
+
+function nameOf(field: string): string {
+  return field.split(":")[0]!.trim().toLowerCase();
 }

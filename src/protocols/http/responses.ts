@@ -28,17 +28,17 @@ export const [HEAD_ALONE, AND_CLOSE] = [1, 2] as const;
 /**
  * @param text default body, used if the spec has none
  */
-export function makeResponses({ status, body }: HttpSpec, greeting: string | Uint8Array): Uint8Array[] {
+export function makeResponses({ status, body, headers }: HttpSpec, greeting: string | Uint8Array): Uint8Array[] {
   const content = body === undefined ? Buffer.from(greeting as Uint8Array) : Buffer.from(body, "base64");
   const event = Buffer.from(`${content.toString().replace(/^/gm, "data: ").trimEnd()}\n\n`);
   const chunk = Buffer.concat([Buffer.from(`${event.length.toString(16)}\r\n`), event, Buffer.from("\r\n")]);
   const streamFields = ["Content-Type: text/event-stream", "Cache-Control: no-cache"];
-  const streamHead = Buffer.from(makeHead(200, ...streamFields, "Transfer-Encoding: chunked"));
-  const bareHead = Buffer.from(makeHead(200, ...streamFields, "Connection: close"));
+  const streamHead = Buffer.from(makeHead(200, headers, ...streamFields, "Transfer-Encoding: chunked"));
+  const bareHead = Buffer.from(makeHead(200, headers, ...streamFields, "Connection: close"));
   return [
-    ...fourOf(status, content),
-    ...fourOf(404, Buffer.from("not found\n")),
-    Buffer.from(makeHead(100)),
+    ...fourOf(status, headers, content),
+    ...fourOf(404, headers, Buffer.from("not found\n")),
+    Buffer.from(makeHead(100, [])),
     Buffer.concat([streamHead, chunk]),
     streamHead,
     chunk,
@@ -49,7 +49,7 @@ export function makeResponses({ status, body }: HttpSpec, greeting: string | Uin
   ];
 }
 
-function fourOf(status: number, content: Buffer): Uint8Array[] {
+function fourOf(status: number, headers: readonly string[], content: Buffer): Uint8Array[] {
   // Responses with these statuses have no body, whatever the fields say.
   const isBodiless = status === 204 || status === 304;
   const fields = isBodiless
@@ -59,7 +59,7 @@ function fourOf(status: number, content: Buffer): Uint8Array[] {
         `Content-Length: ${content.length}`,
       ];
   return ["keep-alive", "close"].flatMap((option) => {
-    const head = Buffer.from(makeHead(status, ...fields, `Connection: ${option}`));
+    const head = Buffer.from(makeHead(status, headers, ...fields, `Connection: ${option}`));
     return [isBodiless ? head : Buffer.concat([head, content]), head];
   });
 }

@@ -194,7 +194,8 @@ export class HttpServer extends HttpSide {
   private makeEchoHead({ body, length, closes }: RequestHead): Uint8Array {
     const framing = body === BODY.chunked ? "Transfer-Encoding: chunked" : `Content-Length: ${length}`;
     const option = `Connection: ${closes || this.closes ? "close" : "keep-alive"}`;
-    return Buffer.from(makeHead(this.spec.status, "Content-Type: application/octet-stream", framing, option));
+    const { status, headers } = this.spec;
+    return Buffer.from(makeHead(status, headers, "Content-Type: application/octet-stream", framing, option));
   }
 
   private respond(slot: number): void {
@@ -234,7 +235,7 @@ export class HttpServer extends HttpSide {
     const hasBegun = this.states[slot] !== STATE.head && this.isEchoing(slot);
     this.flush(slot);
     if (!hasBegun) {
-      const response = Buffer.from(makeHead(status, "Connection: close", "Content-Length: 0"));
+      const response = Buffer.from(makeHead(status, this.spec.headers, "Connection: close", "Content-Length: 0"));
       this.connections.send(slot, response, 0, response.length);
       this.connections.responded(slot, status, 0);
     }

@@ -40,7 +40,7 @@ export function httpSpec(
   const content = body === undefined ? undefined : Buffer.from(body);
   const method = options.method ?? (content === undefined ? "GET" : "POST");
   const status = options.status ?? (mode === "discard" && content === undefined ? 204 : 200);
-  checkHeaders(headers);
+  checkHeaders(headers, mode !== undefined);
   checkMaxMessageBytes(maxBodyBytes);
   checkTime("response timeout", options.responseTimeoutMs);
   checkTime("event interval", eventIntervalMs);

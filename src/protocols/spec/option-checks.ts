@@ -19,12 +19,21 @@ export function hostField({ host, ports, scheme }: Address): string {
   return ports.first === SCHEMES[scheme].port ? name : `${name}:${ports.first}`;
 }
 
-/** @throws {AppError} E_OPTION unless every header is `Name: value` */
-export function checkHeaders(headers: readonly string[]): void {
+/** Fields that describe a response's framing or the upgrade, which a server sets itself. */
+const OF_SERVER = /^(connection|content-length|transfer-encoding|upgrade|sec-websocket-.*)$/i;
+
+/**
+ * @param isServer whether they are for responses
+ * @throws {AppError} E_OPTION unless every header is `Name: value`, and one that the side does not set itself
+ */
+export function checkHeaders(headers: readonly string[], isServer: boolean): void {
   for (const header of headers) {
     const [, name] = /^([^:]+):[ \t]*[^\r\n\0]*$/.exec(header) ?? [];
     if (name === undefined || !TOKEN.test(name)) {
       throw invalid(`invalid header: ${quoted(header)}`, "write it as 'Name: value'");
+    }
+    if (isServer && OF_SERVER.test(name)) {
+      throw invalid(`the server sets ${name} itself`, "leave out this header");
     }
   }
 }

@@ -58,6 +58,7 @@ export { clientProtocolShape };
 
 /** Options of serve(); all others are for clients only. */
 export const serverProtocolShape = {
+  headers: shape.headers,
   subprotocol: shape.subprotocol,
   binary: shape.binary,
   pingIntervalMs: shape.pingIntervalMs,

@@ -9,7 +9,7 @@ import { checkWithoutScript, type ScriptOptions, type ScriptSide, scriptedSpec }
 import type { ProtocolName, ProtocolSpec, WebSocketSpec } from "./spec.js";
 
 export interface ProtocolOptions extends HttpOptions, MqttOptions, ScriptOptions {
-  /** WebSocket and HTTP clients: additional request fields, such as `"Authorization: Bearer x"`. */
+  /** WebSocket and HTTP: additional fields of requests, such as `"Authorization: Bearer x"`, or of a server's responses. */
   readonly headers?: readonly string[] | undefined;
   /** WebSocket: the subprotocol that a client requests or a server agrees to. */
   readonly subprotocol?: string | undefined;
@@ -28,7 +28,6 @@ export interface ProtocolOptions extends HttpOptions, MqttOptions, ScriptOptions
 
 /** Client-only options, and server-only options. */
 export type ClientOnly =
-  | "headers"
   | "method"
   | "closeAfterResponse"
   | "responseTimeoutMs"
@@ -108,10 +107,15 @@ export function protocolSpec(
   }
   checkOwners(protocol, options);
   if (script) {
-    return scriptedSpec(address, options, script, protocol === "ws" ? webSocketSpec(address, options) : undefined);
+    return scriptedSpec(
+      address,
+      options,
+      script,
+      protocol === "ws" ? webSocketSpec(address, options, mode) : undefined,
+    );
   }
   checkWithoutScript(options);
-  if (protocol === "ws") return webSocketSpec(address, options);
+  if (protocol === "ws") return webSocketSpec(address, options, mode);
   if (protocol === "mqtt") return mqttSpec(options);
   if (protocol === "http") return httpSpec(address, { ...options, mode }, options.maxMessageBytes ?? MAX_MESSAGE_BYTES);
   return undefined;
@@ -128,9 +132,9 @@ function checkOwners(protocol: string, options: ProtocolOptions): void {
   }
 }
 
-function webSocketSpec(address: Address, options: ProtocolOptions): WebSocketSpec {
+function webSocketSpec(address: Address, options: ProtocolOptions, mode: string | undefined): WebSocketSpec {
   const { headers = [], subprotocol, maxMessageBytes = MAX_MESSAGE_BYTES } = options;
-  checkHeaders(headers);
+  checkHeaders(headers, mode !== undefined);
   if (subprotocol !== undefined && !TOKEN.test(subprotocol)) {
     throw invalid(`invalid subprotocol: ${quoted(subprotocol)}`, "use a name such as mqtt");
   }

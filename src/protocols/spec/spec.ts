@@ -8,7 +8,7 @@ export interface WebSocketSpec {
   readonly host: string;
   /** Path and query. A server only accepts upgrades for this path, or for any if undefined. */
   readonly path?: string | undefined;
-  /** Additional request fields, such as `Authorization: Bearer x`. */
+  /** Additional fields of a client's request, such as `Authorization: Bearer x`, or of a server's agreement. */
   readonly headers: readonly string[];
   /** Subprotocol that a client requests or a server agrees to. */
   readonly subprotocol?: string | undefined;
@@ -31,7 +31,7 @@ export interface HttpSpec {
   readonly path?: string | undefined;
   /** Body of a request or response in base64; undefined for a request without one, and for a server's default. */
   readonly body?: string | undefined;
-  /** Clients: additional request fields, such as `Authorization: Bearer x`. */
+  /** Additional fields of each request, such as `Authorization: Bearer x`, or of each response. */
   readonly headers: readonly string[];
   readonly method: string;
   /** Clients: whether each connection is closed after its first response. */

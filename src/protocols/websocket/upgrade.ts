@@ -50,7 +50,7 @@ export interface Answer {
   readonly refusal: number | undefined;
 }
 
-export function answerTo(head: string, { path, subprotocol }: WebSocketSpec): Answer {
+export function answerTo(head: string, { path, subprotocol, headers }: WebSocketSpec): Answer {
   const [, method, target] = /^([!-~]+) ([!-~]+) HTTP\/1\.[1-9]\r/.exec(head) ?? [];
   if (target === undefined || fieldOf(head, "Host") === undefined) return refusal(400, "Bad Request");
   if (path !== undefined && target !== path) return refusal(404, "Not Found");
@@ -69,6 +69,7 @@ export function answerTo(head: string, { path, subprotocol }: WebSocketSpec): An
     "Connection: Upgrade",
     `Sec-WebSocket-Accept: ${acceptOf(key)}`,
     ...(agreed ? [`Sec-WebSocket-Protocol: ${subprotocol}`] : []),
+    ...headers,
   ];
   return { text: `${lines.join("\r\n")}\r\n\r\n`, refusal: undefined };
 }

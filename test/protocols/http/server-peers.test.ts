@@ -30,6 +30,32 @@ it.runIf(hasCurl)("answers curl on one connection, sends no body for HEAD, and r
   expect(result.responses).toEqual({ "1xx": 0, "2xx": 3, "3xx": 0, "4xx": 1, "5xx": 0 });
 });
 
+it.runIf(hasCurl)("adds headers to each response, which may replace its own", async () => {
+  const headers = ["Server: test", "content-type: application/json", "Retry-After: 5"];
+  for (const [options, length] of [
+    [{ body: "{}" }, 2],
+    [{ mode: "echo", status: 503 }, 3],
+  ] as const) {
+    const { at } = await startOurs({ headers, path: "/a", ...options });
+    const { stdout } = await curl("-i", "-d", "[1]", `${at}/a`);
+    expect(stdout).toContain(`Content-Length: ${length}\r\nConnection: keep-alive\r\n${headers.join("\r\n")}\r\n\r\n`);
+    expect(stdout.match(/content-type/gi)).toHaveLength(1);
+    expect((await curl("-i", `${at}/b`)).stdout).toContain("Server: test");
+  }
+  const events = await startOurs({ headers, eventIntervalMs: 50, body: "tick" });
+  const { stdout } = await curl("-i", "--http1.0", "--max-time", "1", events.at);
+  expect(stdout).toContain("Server: test");
+});
+
+it("refuses headers that it sets itself", async () => {
+  for (const name of ["Content-Length", "connection", "Transfer-Encoding"]) {
+    await expect(startOurs({ headers: [`${name}: x`] })).rejects.toThrow(`the server sets ${name} itself`);
+  }
+  const at = `ws://${ownAddress()}:0`;
+  await expect(startServer({ at, headers: ["Sec-WebSocket-Accept: x"] })).rejects.toThrow("sets Sec-WebSocket-Accept");
+  await expect(startServer({ headers: ["A: b"] })).rejects.toThrow("--header requires WebSocket or HTTP");
+});
+
 it.runIf(hasCurl)("echoes what curl sends: with a length, in chunks, and after 100 Continue", async () => {
   const { server, at } = await startOurs({ mode: "echo", maxMessageBytes: 4 * 1024 * 1024 });
   const long = "0123456789".repeat(200_000);

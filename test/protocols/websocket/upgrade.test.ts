@@ -76,6 +76,12 @@ describe("a client", () => {
     expect(answerTo(makeRequest(SPEC, KEY), SPEC)).toEqual({ text: agreement(), refusal: undefined });
   });
 
+  it("is agreed to with the server's own headers", () => {
+    const { text } = answerTo(makeRequest(SPEC, KEY), { ...SPEC, headers: ["Server: test", "Set-Cookie: a=b"] });
+    expect(text).toContain("\r\nServer: test\r\nSet-Cookie: a=b\r\n\r\n");
+    expect(findRefusal(text, SPEC, KEY)).toBeUndefined();
+  });
+
   const answers: [string | undefined, string][] = [
     [undefined, agreement()],
     [undefined, agreement({ Upgrade: "WebSocket", Date: "now" })],
