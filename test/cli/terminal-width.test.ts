@@ -96,6 +96,16 @@ describe.skipIf(!hasTerminal()).each(WIDTHS)("in a terminal of %i columns", (col
   });
 });
 
+it.skipIf(!hasTerminal())("a terminal without a size shows the progress of a run, too", async () => {
+  const server = startInTerminal(0, ["serve", "[::1]:0"], 0);
+  await server.prints(/open 0 +accepted 0/);
+  const port = /\[::1\]:(\d+)/.exec(server.stdout)![1]!;
+  const client = startInTerminal(0, ["connect", `[::1]:${port}`, "-c", "20", "-T", "2s"], 0);
+  await client.prints(/20 of 20/);
+  expect((await client.exited()).code).toBe(0);
+  await server.prints(/accepted 20/);
+});
+
 describe.each(WIDTHS)("at %i columns, large figures and long addresses", (columns) => {
   const fitting = (text: string) => expectToFit(fitText(text, columns).split("\n"), columns);
   const paint = paintOf(columns);

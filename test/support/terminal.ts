@@ -21,8 +21,8 @@ export async function runInTerminal(columns: number, args: readonly string[]): P
   return linesOf(stdout);
 }
 
-export function startInTerminal(columns: number, args: readonly string[]) {
-  return start("python3", [PROGRAM, `${columns}`, process.execPath, CLI_FILE, ...args]);
+export function startInTerminal(columns: number, args: readonly string[], rows = 60) {
+  return start("python3", [PROGRAM, `${columns}x${rows}`, process.execPath, CLI_FILE, ...args]);
 }
 
 export function linesOf(shown: string): string[] {

@@ -1,6 +1,9 @@
 // Part of a terminal that is redrawn repeatedly.
 import { shownOn } from "./output.js";
 
+/** Size assumed for a terminal that does not know its own, as in some CI systems (`stty rows 0`). */
+const [ROWS, COLUMNS] = [24, 80];
+
 export interface Live {
   /** Replaces what was drawn before by `text`. */
   show(text: string): void;
@@ -14,7 +17,7 @@ export interface Live {
 export async function openLive(stream: NodeJS.WriteStream): Promise<Live | undefined> {
   if (!stream.isTTY || process.env.TERM === "dumb") return undefined;
   const { createLogUpdate } = await import("log-update");
-  const update = createLogUpdate(stream);
+  const update = createLogUpdate(sized(stream));
   let isShown = false;
   const clear = () => {
     if (isShown) update.clear();
@@ -31,4 +34,17 @@ export async function openLive(stream: NodeJS.WriteStream): Promise<Live | undef
       update.done();
     },
   };
+}
+
+/** Returns a terminal that has a size. */
+function sized(stream: NodeJS.WriteStream): NodeJS.WriteStream {
+  return {
+    get rows() {
+      return stream.rows || ROWS;
+    },
+    get columns() {
+      return stream.columns || COLUMNS;
+    },
+    write: (text: string) => stream.write(text),
+  } as NodeJS.WriteStream;
 }

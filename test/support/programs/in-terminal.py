@@ -1,4 +1,4 @@
-"""Runs a command in a pseudo-terminal: in-terminal.py COLUMNS COMMAND…; copies its output."""
+"""Runs a command in a pseudo-terminal: in-terminal.py COLUMNSxROWS COMMAND…; copies its output."""
 import fcntl
 import os
 import pty
@@ -7,15 +7,15 @@ import struct
 import sys
 import termios
 
-columns = int(sys.argv[1])
-# Set the width before the command reads it; the child waits for a byte.
+columns, rows = map(int, sys.argv[1].split("x"))
+# Set the size before the command reads it; the child waits for a byte.
 ready, go = os.pipe()
 pid, terminal = pty.fork()
 if pid == 0:
     os.close(go)
     os.read(ready, 1)
     os.execvp(sys.argv[2], sys.argv[2:])
-fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 60, columns, 0, 0))
+fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda received, _: os.kill(pid, received))
 os.write(go, b"x")
