@@ -1,5 +1,6 @@
 // E8: cost of a connection with each protocol. In the client's host, `doctor --protocol` measures memory, and CPU time
 // to open a connection and to send a heartbeat.
+import { SCHEMES } from "../../protocols/spec/address.js";
 import type { Evidence } from "../../results/lab/evidence.js";
 import type { Prediction, ProtocolCost } from "../../results/prediction.js";
 import { formatBytes, formatDuration } from "../../util/units.js";
@@ -23,6 +24,8 @@ type Scheme = (typeof PROTOCOLS)[number][0];
 /** Cost of a connection; sums are over both ends. */
 interface Cost {
   readonly name: string;
+  /** Whether the user memory was measured: without TLS, it is too little, and known from the code. */
+  readonly isUserMeasured: boolean;
   readonly kernelBytes: number;
   readonly userBytes: ProtocolCost["userBytes"];
   readonly openingSeconds: ProtocolCost["cpuSecondsPerConnection"];
@@ -42,7 +45,7 @@ export const protocolCost: Experiment = {
       context.progress(name);
       const { cost, obstacle } = await measure(context, scheme, commands);
       if (!cost.isMeasured || !cost.protocol) return unmeasured(`${name}: ${obstacle ?? "it could not be measured"}`);
-      costs.set(scheme, costOf(name, cost, cost.protocol));
+      costs.set(scheme, { name, isUserMeasured: SCHEMES[scheme].isSecure, ...costOf(cost, cost.protocol) });
     }
     return judge((scheme) => costs.get(scheme)!, commands);
   },
@@ -56,10 +59,9 @@ async function measure({ testbed }: LabContext, scheme: Scheme, commands: string
   return jsonOf<Prediction>(testbed.client.run([...line, "--json"]), command);
 }
 
-function costOf(name: string, cost: Prediction["cost"], protocol: ProtocolCost): Cost {
+function costOf(cost: Prediction["cost"], protocol: ProtocolCost): Omit<Cost, "name" | "isUserMeasured"> {
   const { userBytes, cpuSecondsPerConnection, heartbeats } = protocol;
   return {
-    name,
     kernelBytes: 2 * cost.kernelBytesPerEnd,
     userBytes,
     openingSeconds: cpuSecondsPerConnection,
@@ -69,7 +71,7 @@ function costOf(name: string, cost: Prediction["cost"], protocol: ProtocolCost):
 
 const PREDICTION = `TLS takes more memory in user space than the connection takes in the kernel, and at least ${TLS_FACTOR} times the CPU to open it; WebSocket and MQTT need less than half of TLS's CPU`;
 const SETUP =
-  "for each protocol, a few thousand connections over loopback in the client's host, with each side in a process of its own; heartbeats are WebSocket pings, MQTT's PINGREQ, or else messages of 4 bytes and their echoes";
+  "for each protocol, a few thousand connections over loopback in the client's host, with each side in a process of its own; heartbeats are WebSocket pings, MQTT's PINGREQ, or else messages of 4 bytes and their echoes; user memory without TLS is too little to measure and is the built-in figure";
 
 function unmeasured(reason: string): Outcome {
   return {
@@ -160,10 +162,10 @@ function evidenceOf(costs: readonly Cost[]): Evidence[] {
         "server",
         "CPU per heartbeat",
       ],
-      rows: costs.map(({ name, kernelBytes, userBytes, openingSeconds, heartbeatSeconds }) => [
+      rows: costs.map(({ name, isUserMeasured, kernelBytes, userBytes, openingSeconds, heartbeatSeconds }) => [
         name,
         formatBytes(kernelBytes),
-        ...sides(userBytes).map(formatBytes),
+        ...sides(userBytes).map((bytes) => `${formatBytes(bytes)}${isUserMeasured ? "" : " (built-in)"}`),
         ...sides(openingSeconds).map(cpuText),
         cpuText(heartbeatSeconds),
       ]),
