@@ -1,4 +1,5 @@
 // Headroom of the limits during a run: how much of each is in use, and which one new connections reach first.
+import type { ConnectSnapshot } from "../../client/snapshot.js";
 import { type LimitUse, readLimitUse } from "./use.js";
 
 /** A limit of which a known part is in use. */
@@ -42,6 +43,20 @@ export class Headroom {
     const usages = [...own, ...this.#usages];
     return { usages, binding: this.#forecast.take(open, usages) };
   }
+}
+
+/** Returns the use of a run's 4-tuples. Those that others use count as well. @param available number in the plan */
+export function usageOfTuples(
+  {
+    open,
+    inFlight,
+    toReopen,
+    skippedTuples,
+  }: Pick<ConnectSnapshot, "open" | "inFlight" | "toReopen" | "skippedTuples">,
+  available: number,
+): Usage {
+  const used = open + inFlight + toReopen + skippedTuples;
+  return { id: "four-tuples", name: "4-tuples of the plan", unit: "connections", used, limit: available };
 }
 
 function readUsages(): Usage[] {

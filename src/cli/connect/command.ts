@@ -96,6 +96,7 @@ export const addConnect: AddCommand = (program, finish) => {
     .addOption(metricsOption())
     .option("--authorized", "confirm that you may open over 1,000 connections to another host")
     .addOption(uiOption())
+    .option("-q, --quiet", "print no progress, only the result")
     .option("--json", "print one JSON event per line, the result last")
     .action(async (to: string[], options: ConnectCommandOptions) => {
       const { runConnect } = await import("./run.js");

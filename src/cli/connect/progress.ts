@@ -8,6 +8,7 @@ import { paintFor } from "../../output/terminal/paint.js";
 import { RateMeter } from "../../output/terminal/rate-meter.js";
 import { connectLine, connectPanel, type Phases } from "../../output/text/connect-progress.js";
 import { planNote } from "../../output/text/connect-summary.js";
+import type { Measured } from "./measured.js";
 
 const LIVE_MS = 200;
 const LINE_MS = 1000;
@@ -22,27 +23,28 @@ export async function showProgress(run: ConnectRun, isSilent: boolean): Promise<
   const note = planNote(run.tuplesAvailable, run.spec.connections);
   if (note) printNote(note);
   const live = await openLive(process.stderr);
-  const timer = live || !isSilent ? startShowing(run, live) : undefined;
+  // Only the panel shows limits, whose code a run would otherwise not load.
+  const measured = live && new (await import("./measured.js")).Measured(run);
+  const timer = live || !isSilent ? startShowing(run, live, measured) : undefined;
   return () => {
     clearInterval(timer);
     live?.end();
   };
 }
 
-function startShowing(run: ConnectRun, live: Live | undefined): NodeJS.Timeout {
+function startShowing(run: ConnectRun, live: Live | undefined, measured: Measured | undefined): NodeJS.Timeout {
   const meter = new RateMeter();
-  const paint = paintFor(process.stderr);
-  const phases = phasesOf(run);
+  const { closeAfterGreeting: isShortLived, protocol } = run.spec;
+  const messageNoun = protocol?.name === "http" ? ("requests" as const) : ("messages" as const);
+  const facts = { isShortLived, messageNoun, phases: phasesOf(run) };
   let last = "";
   let lastMs = 0;
   return setInterval(
     () => {
       const snapshot = run.snapshot();
       const ratePerSec = meter.take(snapshot.elapsedMs, snapshot.ready);
-      const { closeAfterGreeting: isShortLived, protocol } = run.spec;
-      const messageNoun = protocol?.name === "http" ? ("requests" as const) : ("messages" as const);
-      const progress = { snapshot, ratePerSec, isShortLived, messageNoun, phases };
-      if (live) return live.show(connectPanel(progress, paint));
+      const progress = { ...facts, snapshot, ratePerSec, ...measured?.take(snapshot, ratePerSec) };
+      if (live) return live.show(connectPanel(progress, paintFor(process.stderr)));
       const state = whatChanges(snapshot);
       if (state === last && snapshot.elapsedMs - lastMs < QUIET_MS) return;
       last = state;
@@ -56,7 +58,7 @@ function startShowing(run: ConnectRun, live: Live | undefined): NodeJS.Timeout {
 function phasesOf(run: ConnectRun): Phases | undefined {
   const { protocol, tls, opening } = run.spec;
   if (protocol === undefined && tls === undefined && opening === undefined) return undefined;
-  return { isSecure: tls !== undefined, protocol: protocol?.name, latency: () => run.latency() };
+  return { isSecure: tls !== undefined, protocol: protocol?.name };
 }
 
 function whatChanges(snapshot: ConnectSnapshot): string {

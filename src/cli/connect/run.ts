@@ -43,6 +43,7 @@ export interface ConnectCommandOptions extends ProtocolCommandOptions, MessageCo
   readonly engine?: ConnectOptions["engine"];
   readonly authorized?: boolean;
   readonly metrics?: string;
+  readonly quiet?: boolean;
   readonly json?: boolean;
   readonly ui?: UiOption;
 }
@@ -77,7 +78,7 @@ async function runBeside(ui: Ui | undefined, to: readonly string[], options: Con
   const events = options.json ? new EventPrinter(run) : undefined;
   if (isSingle && !events) printSingle(run);
   run.on("handlerFailed", printNote);
-  const endProgress = isSingle ? undefined : await showProgress(run, events !== undefined);
+  const endProgress = isSingle || options.quiet ? undefined : await showProgress(run, events !== undefined);
   const ran = await ended.finally(() => {
     events?.stop();
     endProgress?.();

@@ -1,7 +1,7 @@
 // The live page's view of a client's run.
 
 import { cpus } from "node:os";
-import { Headroom } from "../../capacity/limits/headroom.js";
+import { Headroom, usageOfTuples } from "../../capacity/limits/headroom.js";
 import { ConnectRun } from "../../client/run.js";
 import type { ConnectSnapshot } from "../../client/snapshot.js";
 import { readMemoryUse } from "../../engine/memory-use.js";
@@ -49,13 +49,7 @@ export function connectFeed(run: ConnectRun): LiveFeed {
     const used = meter.take();
     const { open, inFlight, skippedTuples, toReopen, started } = snapshot;
     const held = open + inFlight + toReopen;
-    const tuples = {
-      id: "four-tuples",
-      name: "4-tuples of the plan",
-      unit: "connections" as const,
-      used: held + skippedTuples,
-      limit: run.tuplesAvailable,
-    };
+    const tuples = usageOfTuples(snapshot, run.tuplesAvailable);
     const { usages, binding } = headroom.take(open, [tuples]);
     return {
       row: [

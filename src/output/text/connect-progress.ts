@@ -1,12 +1,18 @@
 // Formats a client's progress as text: a panel for a terminal, otherwise a line.
 
+import type { BindingLimit } from "../../capacity/limits/headroom.js";
 import type { ConnectSnapshot } from "../../client/snapshot.js";
 import type { ConnectResult } from "../../results/connect.js";
 import { formatCount, formatDuration, formatEstimate } from "../../util/units.js";
 import { latencyRows } from "../sentences/connect.js";
+import { widthOf } from "../terminal/columns.js";
 import { type Paint, plain } from "../terminal/paint.js";
+import { sparkline } from "./sparkline.js";
 
+/** Width of the bar where the width of the terminal is unknown. */
 const BAR = 30;
+const SHORTEST_BAR = 10;
+const LONGEST_BAR = 60;
 
 export interface Progress {
   readonly snapshot: ConnectSnapshot;
@@ -20,23 +26,25 @@ export interface Progress {
   readonly messageNoun?: "messages" | "requests";
   /** Phases between ESTABLISHED and ready; undefined for plain TCP, whose connections are ready when ESTABLISHED. */
   readonly phases?: Phases | undefined;
+  /** Latencies so far. */
+  readonly latency?: ConnectResult["latency"] | undefined;
+  /** Rates since the start of the ramp, the oldest first. */
+  readonly rates?: readonly number[] | undefined;
+  /** The limit that more connections would reach first. */
+  readonly binding?: BindingLimit | undefined;
 }
 
 export interface Phases {
   readonly isSecure: boolean;
   readonly protocol: ConnectResult["protocol"];
-  /** Returns the latencies so far. */
-  latency(): ConnectResult["latency"];
 }
 
-/** Returns a bar, current figures and times, and for a protocol the latency of each phase. */
+/** Returns a bar, current figures, times, latencies, and the limit ahead. */
 export function connectPanel(progress: Progress, paint: Paint = plain): string {
-  const { snapshot, ratePerSec, phases } = progress;
-  const { requested, failed, lost } = snapshot;
-  const [reached, word] = reachedBy(progress);
-  const filled = Math.min(BAR, Math.floor((reached / requested) * BAR));
-  const bar = paint("accent", "█".repeat(filled)) + paint("dim", "░".repeat(BAR - filled));
+  const { snapshot, ratePerSec, rates = [] } = progress;
+  const { failed, lost, stage } = snapshot;
   const figures = [
+    stage === "ramp" && rates.length > 1 ? paint("accent", sparkline(rates)) : undefined,
     ...ramp(snapshot, ratePerSec),
     ...reachedPhases(progress),
     failed > 0 ? paint("bad", `failed ${formatCount(failed)}`) : "failed 0",
@@ -45,14 +53,38 @@ export function connectPanel(progress: Progress, paint: Paint = plain): string {
     messages(progress),
   ];
   return [
-    `${bar}  ${paint("bold", formatCount(reached))} of ${formatCount(requested)} ${word}`,
+    ...reachedBar(progress, paint),
     join(figures),
     paint(
       "dim",
       join([describeStage(snapshot), `elapsed ${formatDuration(snapshot.elapsedMs)}`, left(snapshot, ratePerSec)]),
     ),
-    ...latencies(phases).map((line) => paint("dim", line)),
+    ...latencies(progress).map((line) => paint("dim", line)),
+    ...limitAhead(progress, paint),
   ].join("\n");
+}
+
+/** Returns a bar as wide as the terminal allows, with the share and the count beside it, or below it on a narrow one. */
+function reachedBar(progress: Progress, paint: Paint): string[] {
+  const { requested } = progress.snapshot;
+  const [reached, word] = reachedBy(progress);
+  const share = Math.min(1, reached / requested);
+  const percent = `${Math.floor(share * 100)}%`.padStart(4);
+  const words = `${percent}  ${paint("bold", formatCount(reached))} of ${formatCount(requested)} ${word}`;
+  const { columns } = paint;
+  const room = columns === undefined ? BAR : Math.min(LONGEST_BAR, columns - widthOf(words) - 2);
+  const isBeside = room >= SHORTEST_BAR;
+  const width = isBeside ? room : Math.min(LONGEST_BAR, columns ?? BAR);
+  const filled = Math.floor(share * width);
+  const bar = paint("accent", "█".repeat(filled)) + paint("dim", "░".repeat(width - filled));
+  return isBeside ? [`${bar}  ${words}`] : [bar, words.trimStart()];
+}
+
+/** Says which limit comes next, and stands out if it comes before all connections are open. */
+function limitAhead({ snapshot, binding }: Progress, paint: Paint): string[] {
+  if (!binding || (snapshot.stage !== "ramp" && snapshot.stage !== "hold")) return [];
+  const text = `next limit: ${binding.name}, at about ${formatCount(Number(binding.connections.toPrecision(2)))} connections`;
+  return [paint(binding.connections < snapshot.requested ? "bad" : "dim", text)];
 }
 
 /** Returns the same figures on one line. */
@@ -93,8 +125,8 @@ function reachedPhases({ snapshot, phases }: Progress): string[] {
   ];
 }
 
-function latencies(phases: Phases | undefined): string[] {
-  const rows = phases ? latencyRows({ latency: phases.latency(), protocol: phases.protocol }) : [];
+function latencies({ latency, phases }: Progress): string[] {
+  const rows = latency ? latencyRows({ latency, protocol: phases?.protocol }) : [];
   if (rows.length === 0) return [];
   return [join(["p99", ...rows.map(({ name, summary }) => `${name} ${formatDuration(summary.p99Us / 1000)}`)])];
 }
