@@ -7,7 +7,7 @@ import type { PeerAddress, ServerHandler, ServerTransport } from "../transport/c
 import type { ProxyEvents } from "../transport/proxied-server.js";
 import type { TlsEvents } from "../transport/tls/options.js";
 import { STEP } from "../util/steps.js";
-import { Exchange } from "./exchange.js";
+import { Exchange } from "./exchange/exchange.js";
 import { COUNTER } from "./metrics.js";
 import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 

@@ -8,7 +8,7 @@ import { CLIENT_METRICS, COUNTER } from "../../src/client/metrics.js";
 import { type ConnectPlan, SHARED } from "../../src/client/worker-plan.js";
 import { WorkerMemory } from "../../src/engine/worker-memory.js";
 import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
-import { Exchange as ServerExchange } from "../../src/server/exchange.js";
+import { Exchange as ServerExchange } from "../../src/server/exchange/exchange.js";
 import { SERVER_METRICS } from "../../src/server/metrics.js";
 import { SHARED as SERVER_SHARED, type ServePlan } from "../../src/server/worker-plan.js";
 import type { ServerTransport } from "../../src/transport/contract.js";

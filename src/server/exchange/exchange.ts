@@ -1,40 +1,29 @@
 // Exchanges bytes over a server's connections, and hosts the protocol. Bytes that a peer does not read stay in the
 // kernel or in bounded memory here.
 
-import { type HeartbeatCarrier, Heartbeats } from "../engine/heartbeats.js";
-import { PendingHandshakes } from "../engine/pending-handshakes.js";
-import { scriptHostOf } from "../engine/script/host.js";
-import { Outgoing } from "../engine/sending/outgoing.js";
-import { Unsent } from "../engine/sending/unsent.js";
-import type { RoleWorker } from "../engine/worker.js";
-import type { WorkerMemory } from "../engine/worker-memory.js";
-import { ECONNRESET, EPIPE, ETIMEDOUT } from "../linux/syscalls/errno.js";
-import type { NativeBuffer } from "../linux/syscalls/libc.js";
-import { grown } from "../protocols/columns.js";
-import type { Connections, Protocol } from "../protocols/contract.js";
-import { createServerProtocol } from "../protocols/create.js";
-import { startsWithProxyHeader } from "../protocols/proxy-protocol/format.js";
-import type { Rows } from "../protocols/scripted/file/rows.js";
-import type { ServerTransport } from "../transport/contract.js";
-import { SLOT } from "../transport/slot-state.js";
-import { STEP } from "../util/steps.js";
-import { COUNTER, SERVER_METRICS } from "./metrics.js";
-import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
+import { type HeartbeatCarrier, Heartbeats } from "../../engine/heartbeats.js";
+import { PendingHandshakes } from "../../engine/pending-handshakes.js";
+import { scriptHostOf } from "../../engine/script/host.js";
+import { Outgoing } from "../../engine/sending/outgoing.js";
+import { PendingCloses } from "../../engine/sending/pending-closes.js";
+import { Unsent } from "../../engine/sending/unsent.js";
+import type { RoleWorker } from "../../engine/worker.js";
+import { ECONNRESET, EPIPE, ETIMEDOUT } from "../../linux/syscalls/errno.js";
+import type { NativeBuffer } from "../../linux/syscalls/libc.js";
+import type { Connections, Protocol } from "../../protocols/contract.js";
+import { createServerProtocol } from "../../protocols/create.js";
+import { startsWithProxyHeader } from "../../protocols/proxy-protocol/format.js";
+import type { Rows } from "../../protocols/scripted/file/rows.js";
+import type { ServerTransport } from "../../transport/contract.js";
+import { SLOT } from "../../transport/slot-state.js";
+import { STEP } from "../../util/steps.js";
+import { COUNTER, SERVER_METRICS } from "../metrics.js";
+import { type ServeMessage, type ServePlan, SHARED } from "../worker-plan.js";
+import { ProtocolCounts } from "./protocol-counts.js";
 
-/** Counters of responses, from 1xx to 5xx. */
-const RESPONSES = [
-  COUNTER.responses1xx,
-  COUNTER.responses2xx,
-  COUNTER.responses3xx,
-  COUNTER.responses4xx,
-  COUNTER.responses5xx,
-];
-
-export class Exchange implements Connections, HeartbeatCarrier {
+export class Exchange extends ProtocolCounts implements Connections, HeartbeatCarrier {
   /** Whether idle connections may need to send something later. */
   readonly sendsAtRest: boolean;
-  private readonly memory: WorkerMemory;
-  private readonly counters: Float64Array;
   private readonly protocol: Protocol;
   private readonly echoes: boolean;
   private readonly rows: Rows | undefined;
@@ -47,10 +36,7 @@ export class Exchange implements Connections, HeartbeatCarrier {
   private outgoing!: Outgoing;
   /** True while memory or open files are short. Nothing more is then stored for peers that do not read. */
   private isPaused = false;
-  /**
-   * By slot: 1 if the connection is to be closed once its bytes are sent. Grows to the highest slot that had to wait.
-   */
-  private ending = new Uint8Array(0);
+  private readonly pendingCloses = new PendingCloses();
   /** Buffer of the bytes currently passed to the protocol. */
   private received: NativeBuffer | undefined;
   /** True while handling bytes that were only peeked at. Those not echoed at once stay in the kernel. */
@@ -66,8 +52,7 @@ export class Exchange implements Connections, HeartbeatCarrier {
     end: (slot: number) => void,
     create = createServerProtocol,
   ) {
-    this.memory = worker.memory;
-    this.counters = worker.memory.counters;
+    super(worker.memory);
     this.end = end;
     const scriptHost = scriptHostOf(worker.plan, worker.memory, SERVER_METRICS.layout);
     this.rows = scriptHost?.rows;
@@ -144,14 +129,14 @@ export class Exchange implements Connections, HeartbeatCarrier {
     this.count(slot, outgoing.resume(slot));
     this.checkRoom();
     if (transport.state(slot) === SLOT.free || outgoing.isSending(slot)) return;
-    if (this.ending[slot] === 1) this.end(slot);
+    if (this.pendingCloses.has(slot)) this.end(slot);
     else this.rest(slot);
   }
 
   /** Releases everything stored for the connection in `slot`, which has ended. */
   forget(slot: number): void {
     this.pending?.end(slot);
-    if (slot < this.ending.length) this.ending[slot] = 0;
+    this.pendingCloses.end(slot);
     this.outgoing.drop(slot);
     this.protocol.closed(slot);
     this.checkRoom();
@@ -214,30 +199,10 @@ export class Exchange implements Connections, HeartbeatCarrier {
     this.protocol.beat(slot);
   }
 
-  responded(_slot: number, status: number, _retryAfterSec: number): void {
-    this.counters[RESPONSES[Math.floor(status / 100) - 1] ?? COUNTER.responses5xx]! += 1;
-  }
-
-  beaten(_slot: number): void {
-    this.counters[COUNTER.sentHeartbeats]! += 1;
-  }
-
-  alive(_slot: number): void {
-    this.counters[COUNTER.answeredHeartbeats]! += 1;
-  }
-
-  ponged(_slot: number): void {
-    this.counters[COUNTER.receivedHeartbeats]! += 1;
-  }
-
   close(slot: number): void {
     if (!this.isOpen(slot)) return;
-    if (!this.outgoing.isSending(slot)) {
-      this.end(slot);
-      return;
-    }
-    if (slot >= this.ending.length) this.ending = grown(this.ending, slot);
-    this.ending[slot] = 1;
+    if (this.outgoing.isSending(slot)) this.pendingCloses.begin(slot);
+    else this.end(slot);
   }
 
   /** Returns the step that a connection is in. */
