@@ -55,15 +55,18 @@ export async function startRun(spec: RunSpec, signal?: AbortSignal, complete?: C
   return run;
 }
 
-function engineFor({ engine: requested, connections, oneTable }: RunSpec): EngineReport {
+function engineFor({ engine: requested, connections, oneTable, transport }: RunSpec): EngineReport {
   // A run restricted to one descriptor table needs descriptors, so io_uring is not an option.
   if (oneTable) return { name: "epoll", requested };
   const tableSize = raiseNofileLimit().soft;
-  return chooseEngine({ role: "client", requested, connections, threads: CORES, tableSize });
+  // A device needs a single ring, whatever the number of connections.
+  const most = transport === "packet" ? Number.POSITIVE_INFINITY : connections;
+  return chooseEngine({ role: "client", requested, connections: most, threads: CORES, tableSize });
 }
 
-async function findTables({ connections, oneTable }: RunSpec, engine: EngineReport): Promise<TablesAllowed> {
-  if (oneTable) return "one";
+async function findTables({ connections, oneTable, transport }: RunSpec, engine: EngineReport): Promise<TablesAllowed> {
+  // A copy of a device's descriptor in another table would keep the device.
+  if (oneTable || transport === "packet") return "one";
   // Connections held in io_uring take no descriptors.
   if (engine.name === "uring") return "unbounded";
   // Connections can be parked in registered file tables, so the descriptor table does not limit a thread.

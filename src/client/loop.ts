@@ -73,6 +73,7 @@ export class ClientLoop {
         resets: plan.reset,
         endsGreeted: !plan.closesGreeted ? undefined : plan.reset ? "reset" : "close",
         fallback,
+        packet: plan.packet,
       },
       plan.tls && this.events.tls?.open(plan.tls, (slot) => this.tuples.destinationOf(slot)),
     );

@@ -5,7 +5,7 @@ import { clientTlsShape } from "../planning/tls-schema.js";
 import { EXPECTATIONS } from "../protocols/modes.js";
 import { PROXY_VERSIONS } from "../protocols/proxy-protocol/format.js";
 import { clientProtocolShape } from "../protocols/spec/options-schema.js";
-import { ENGINE_CHOICES } from "../results/identifiers.js";
+import { ENGINE_CHOICES, TRANSPORTS } from "../results/identifiers.js";
 import {
   checkOptions,
   content,
@@ -68,6 +68,7 @@ const shape = {
   closeAfterGreeting: flag.optional(),
   oneTable: flag.optional(),
   engine: oneOf(ENGINE_CHOICES).optional(),
+  transport: oneOf(TRANSPORTS).optional(),
   authorized: flag.optional(),
   signal: signal.optional(),
 } satisfies Record<keyof ConnectOptions, ZodType>;

@@ -158,7 +158,7 @@ export class RunPhases {
     this.#guard();
     if (settings.durationMs !== Number.POSITIVE_INFINITY) this.holdUntilMs = startMs + settings.durationMs;
     this.#state.held = readMemoryUse();
-    const counted = this.#state.wasRampInterrupted ? undefined : countInKernel(this.#targets);
+    const counted = this.#state.wasRampInterrupted ? undefined : countInKernel(this.#targets, this.#settings.transport);
     const shortage = findShortage(this.#targets, this.workers.memories);
     // setTimeout() is limited to 31 bits (24.8 days), so longer holds wait for that long.
     const endMs = startMs + Math.min(settings.durationMs, 2 ** 31 - 1);

@@ -6,6 +6,7 @@ import type { TlsSpec } from "../planning/tls.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol/format.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { Thresholds } from "../results/connect.js";
+import type { TransportName } from "../results/engine.js";
 import type { MessagePlan, OpeningPlan } from "./worker-plan.js";
 
 export interface ConnectSettings {
@@ -33,6 +34,7 @@ export interface ConnectSettings {
   /** HTTP: whether connections that the server closes are opened again for their next request. */
   readonly reopens: boolean;
   readonly oneTable: boolean;
+  readonly transport: TransportName;
   /** True for a single connection: it reports the text it receives, and the run ends when the peer closes it. */
   readonly isSingle: boolean;
 }
@@ -71,6 +73,7 @@ export function settingsOf(spec: RunSpec): ConnectSettings {
     closesAnswered: spec.protocol?.name === "http" && spec.protocol.closesAnswered,
     reopens: spec.reopens,
     oneTable: spec.oneTable,
+    transport: spec.transport ?? "kernel",
     isSingle: spec.isSingle,
   };
 }

@@ -34,11 +34,12 @@ export class TupleCursor implements TupleSource {
 
   /** @param slots number of slots that can ever be in use */
   constructor(
-    plan: Pick<ConnectPlan, "tuples" | "shared" | "reusesTuples" | "destinationCounts" | "tls">,
+    plan: Pick<ConnectPlan, "tuples" | "shared" | "reusesTuples" | "destinationCounts" | "tls" | "packet">,
     slots: number,
   ) {
     this.sequence = new TupleSequence(plan.tuples);
-    this.cursor = new Int32Array(plan.shared);
+    // With a device, the worker's tuples are its own, and so is the cursor.
+    this.cursor = new Int32Array(plan.packet ? new SharedArrayBuffer(SHARED.words * 4) : plan.shared);
     this.reusesTuples = plan.reusesTuples;
     this.kernelPicksPort = plan.tuples.ports.chosenBy === "kernel";
     const { groups } = plan.tuples;

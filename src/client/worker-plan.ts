@@ -6,6 +6,7 @@ import type { ProxyVersion } from "../protocols/proxy-protocol/format.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { Opening } from "../protocols/timed-message.js";
 import type { EngineName } from "../results/engine.js";
+import type { PacketClientPlan } from "../transport/contract.js";
 import type { TlsPlan } from "./tls/plan.js";
 
 /** Message sent over every connection, and the expected answer. */
@@ -23,6 +24,8 @@ export interface OpeningPlan extends Opening, Omit<TimedMessageOptions, "bytes">
 export interface ConnectPlan {
   readonly tuples: TuplePlan;
   readonly engine: EngineName;
+  /** Device and tuples of this worker, whose `tuples` are its own; undefined for kernel sockets. */
+  readonly packet: PacketClientPlan | undefined;
   /** Whether epoll replaces io_uring if its memory cannot be locked. */
   readonly fallsBack: boolean;
   /** Maximum number of connections this worker opens. */

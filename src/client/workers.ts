@@ -9,6 +9,7 @@ import { CONTROL, sumCounter, TARGET_AS_IT_IS, type WorkerMemory } from "../engi
 import { countOpenDescriptors } from "../linux/proc/procfs.js";
 import { ETIMEDOUT } from "../linux/syscalls/errno.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
+import { type PacketWorker, planPacketWorkers } from "../planning/packet/plan.js";
 import type { Targets } from "../planning/targets.js";
 import type { EngineReport } from "../results/engine.js";
 import { fallenBack } from "../transport/choose-engine.js";
@@ -79,7 +80,9 @@ export class ClientWorkers {
   readonly #targets: Targets;
   #engine: EngineReport;
   readonly #events: WorkersEvents;
-  readonly #layout: ThreadLayout;
+  #layout: ThreadLayout;
+  /** Device and tuples of each worker; undefined for kernel sockets. */
+  readonly #packetWorkers: readonly PacketWorker[] | undefined;
   readonly #parks: boolean;
   readonly #shared = new SharedArrayBuffer(SHARED.words * 4);
   #reserve: DescriptorReserve | undefined;
@@ -101,6 +104,12 @@ export class ClientWorkers {
     // More threads help only if each has a descriptor table of its own and the size of that table is the limit.
     const tableSize = tables === "private" ? this.nofileLimit : Number.POSITIVE_INFINITY;
     this.#layout = layOutThreads(settings.connections, tableSize, countOpenDescriptors(), CORES);
+    if (settings.transport === "packet") {
+      const { workers } = this.#layout;
+      const shares = Array.from({ length: workers }, (_, worker) => shareOf(this.#layout, worker));
+      this.#packetWorkers = planPacketWorkers(targets.plan, shares);
+      if (this.#packetWorkers.length < workers) this.#layout = { ...this.#layout, workers: 1, active: 1 };
+    }
     this.script = scriptRunOf(settings.protocol, CLIENT_METRICS.layout, settings.connections);
     this.pool = new WorkerPool({
       module: settings.isSingle ? SINGLE_WORKER : WORKER,
@@ -166,8 +175,10 @@ export class ClientWorkers {
     // The pacer may request more workers before it learns of the failure.
     if (this.#hasFailed) return;
     const settings = this.#settings;
+    const packet = this.#packetWorkers?.[worker];
     const plan: ConnectPlan = {
-      tuples: this.#targets.plan,
+      tuples: packet?.plan ?? this.#targets.plan,
+      packet,
       engine: this.#engine.name,
       fallsBack: this.#engine.requested === "auto",
       share: shareOf(this.#layout, worker),

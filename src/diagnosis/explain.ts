@@ -79,10 +79,11 @@ function notesOn(result: ConnectResult, unaccepted: number): string[] {
     ...redirectNotes(result),
     ...stackNotes(evidence.deltas),
   ];
-  if (!kernel || kernel.incoming === 0 || kernel.incoming >= kernel.outgoing) return notes;
+  const outgoing = kernel?.outgoing ?? 0;
+  if (!kernel || kernel.incoming === 0 || kernel.incoming >= outgoing) return notes;
   // The two ends are counted one after the other, so the counts differ while connections are closing.
   if (unaccepted > 0 || lost > 0) return notes;
-  const missing = formatCount(kernel.outgoing - kernel.incoming);
+  const missing = formatCount(outgoing - kernel.incoming);
   return [`${missing} more sockets are ESTABLISHED at this end than at the server's`, ...notes];
 }
 

@@ -1,7 +1,7 @@
 // Public options of connect().
 import type { ProxyVersion } from "../protocols/proxy-protocol/format.js";
 import type { ProtocolOptions, ServerOnly } from "../protocols/spec/options.js";
-import type { EngineChoice } from "../results/engine.js";
+import type { EngineChoice, TransportName } from "../results/engine.js";
 import type { AddressRange } from "../util/address-range.js";
 import type { PortRange } from "../util/endpoint.js";
 import type { MessageOptions } from "./messages.js";
@@ -71,6 +71,11 @@ export interface ConnectOptions extends MessageOptions, Omit<ProtocolOptions, Se
   readonly oneTable?: boolean | undefined;
   /** I/O engine: `epoll`, `uring` (io_uring), or `auto` for the best one for the run and the host; default `auto`. */
   readonly engine?: EngineChoice | undefined;
+  /**
+   * Who keeps the connections: `kernel` (default), or `packet`: this program, which speaks TCP itself through a TUN
+   * device. It needs `sources` that belong to no host, CAP_NET_ADMIN, and no kernel socket for any connection.
+   */
+  readonly transport?: TransportName | undefined;
   /** Confirms that you are authorized to open more than 1,000 connections to another host. */
   readonly authorized?: boolean | undefined;
   /** Stops the run, like stop(). */

@@ -12,7 +12,7 @@ import { formatIp, type IpAddress, isLoopback, parseIp } from "../util/address.j
 import type { AddressRange } from "../util/address-range.js";
 import type { TupleSpec } from "./run-spec.js";
 import { type PortReadings, readPorts } from "./source-ports.js";
-import { type CheckedSources, checkSources, routeSource } from "./sources.js";
+import { type CheckedSources, checkSources, NO_BAD_SOURCES, routeSource } from "./sources.js";
 
 /** Addresses of a destination in the spec, restricted to the requested family, in the resolver's order. */
 export interface ResolvedDestination {
@@ -42,10 +42,13 @@ const NO_ROUTE = [ENETUNREACH, EADDRNOTAVAIL, EAFNOSUPPORT];
 /** @throws {AppError} E_ADDRESS or E_RESOLVE when an address or a name is invalid */
 export async function readHost(spec: TupleSpec): Promise<HostReadings> {
   const given = spec.sources?.map(({ first, count }) => ({ first: resolveZone(parseIp(first)), count }));
-  const sources = given && checkSources(given);
+  // Addresses that belong to nobody cannot be bound; targets.ts checks that they are free.
+  const isPacket = spec.transport === "packet";
+  const sources = given && (isPacket ? { ...NO_BAD_SOURCES, good: given } : checkSources(given));
   const resolved = await resolveDestinations(spec, given);
   const ips = new Map(resolved.flatMap((each) => each.ips.map((ip) => [formatIp(atLoopback(ip)), atLoopback(ip)])));
-  const sourceTo = ({ family }: IpAddress) => sources?.good.find(({ first }) => first.family === family)?.first;
+  const sourceTo = ({ family }: IpAddress) =>
+    (isPacket ? undefined : sources)?.good.find(({ first }) => first.family === family)?.first;
   const interfaces = readOwnAddresses();
   return {
     resolved,

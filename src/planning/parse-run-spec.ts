@@ -6,7 +6,7 @@ import type { LoadedScript } from "../protocols/scripted/file/load.js";
 import { parseAddress } from "../protocols/spec/address.js";
 import { HANDSHAKE_TIMEOUT_MS, protocolSpec } from "../protocols/spec/options.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
-import { ENGINE_CHOICES } from "../results/identifiers.js";
+import { ENGINE_CHOICES, TRANSPORTS } from "../results/identifiers.js";
 import { formatIp, splitZone, unmapIp } from "../util/address.js";
 import { parseAddressRanges } from "../util/address-range.js";
 import { type PortRange, parsePorts } from "../util/endpoint.js";
@@ -25,6 +25,7 @@ import {
   parseScripted,
   speaksHttp,
 } from "./messages.js";
+import { checkPacketOptions } from "./packet/plan.js";
 import type { DestinationSpec, MessageSpec, OpeningSpec, RunSpec, SourceSpec } from "./run-spec.js";
 import { clientTls } from "./tls.js";
 
@@ -59,6 +60,7 @@ export function parseRunSpec(options: ConnectOptions, script?: LoadedScript): Ru
   const sent = ownMessage ?? message;
   const isHttp = spoken.protocol?.name === "http";
   checkRequests(options, connections, sent, isHttp);
+  if (options.transport === "packet") checkPacketOptions(options);
   return {
     destinations,
     ...spoken,
@@ -88,6 +90,7 @@ export function parseRunSpec(options: ConnectOptions, script?: LoadedScript): Ru
     closeAfterGreeting: options.closeAfterGreeting ?? false,
     oneTable: options.oneTable ?? false,
     engine: options.engine ?? "auto",
+    transport: options.transport ?? "kernel",
     authorized: options.authorized ?? false,
   };
 }
@@ -230,12 +233,15 @@ function checkLoad(options: ConnectOptions): void {
   if (!(durationMs >= 0)) throw invalid(`invalid duration: ${durationMs} ms`, "use 0 or more");
 }
 
-function checkChoices({ resolve, family, close, engine, oneTable }: ConnectOptions): void {
+function checkChoices({ resolve, family, close, engine, transport, oneTable }: ConnectOptions): void {
   if (!RESOLVES.includes(resolve)) throw invalid(`unknown resolve: ${quoted(`${resolve}`)}`, "use first or all");
   if (!FAMILIES.includes(family)) throw invalid(`unknown address family: ${family}`, "use 4 or 6");
   if (!CLOSES.includes(close)) throw invalid(`unknown close mode: ${quoted(`${close}`)}`, "use rst or fin");
   if (engine !== undefined && !ENGINE_CHOICES.includes(engine)) {
     throw invalid(`unknown engine: ${quoted(`${engine}`)}`, `use ${ENGINE_CHOICES.join(", ")}`);
+  }
+  if (transport !== undefined && !TRANSPORTS.includes(transport)) {
+    throw invalid(`unknown transport: ${quoted(`${transport}`)}`, `use ${TRANSPORTS.join(" or ")}`);
   }
   if (engine === "uring" && oneTable) {
     throw invalid("--one-table has no effect with the uring engine", "omit --one-table, or --engine");

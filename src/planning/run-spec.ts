@@ -5,7 +5,7 @@ import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol/format.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { Thresholds } from "../results/connect.js";
-import type { EngineChoice } from "../results/engine.js";
+import type { EngineChoice, TransportName } from "../results/engine.js";
 import type { Family } from "../util/address.js";
 import type { PortRange } from "../util/endpoint.js";
 import type { Stage } from "./schedule.js";
@@ -37,6 +37,8 @@ export interface TupleSpec {
   readonly connections: number;
   readonly sources?: readonly SourceSpec[] | undefined;
   readonly sourcePorts?: PortRange | "kernel" | undefined;
+  /** Who keeps the connections: the kernel (default), or this program itself, through a TUN device. */
+  readonly transport?: TransportName | undefined;
   /**
    * Whether this is a single connection, which tries the destinations in order, reports what it reads, and lasts until
    * its peer closes it.

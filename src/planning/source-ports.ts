@@ -29,10 +29,15 @@ export function readPorts(): PortReadings {
  * @param servers local destinations, whose ports are skipped unless only these were requested
  */
 export function planPorts(
-  { sourcePorts, isSingle }: Pick<TupleSpec, "sourcePorts" | "isSingle">,
+  { sourcePorts, isSingle, transport }: Pick<TupleSpec, "sourcePorts" | "isSingle" | "transport">,
   { ephemeral, reserved, offset }: PortReadings,
   servers: readonly Destination[] = [],
 ): SourcePorts {
+  if (transport === "packet") {
+    // Addresses of our own have no other users, so that every port is free.
+    const range = sourcePorts === undefined || sourcePorts === "kernel" ? UNPRIVILEGED_PORTS : sourcePorts;
+    return { chosenBy: "us", range, startAt: range.first };
+  }
   const range = sourcePorts ?? (isSingle ? "kernel" : UNPRIVILEGED_PORTS);
   if (range === "kernel") {
     // If the range is unknown, the kernel reports exhaustion with EADDRNOTAVAIL.

@@ -3,6 +3,7 @@ import { AppError } from "../util/errors.js";
 import { assertAuthorized } from "./authorization.js";
 import { readHost } from "./host-readings.js";
 import { type PlannedTuples, planTuples } from "./make-plan.js";
+import { assertTunAllowed, assertUnclaimed } from "./packet/sources.js";
 import type { RunSpec } from "./run-spec.js";
 import { describeBadSources, describeUnreachable, fixFor } from "./source-text.js";
 import { isHopeless, NO_BAD_SOURCES } from "./sources.js";
@@ -19,6 +20,8 @@ export interface Targets extends Pick<PlannedTuples, "plan" | "names" | "tries" 
  *   many connections would go to another host
  */
 export async function findTargets(spec: RunSpec): Promise<Targets> {
+  const isPacket = spec.transport === "packet";
+  if (isPacket) assertTunAllowed();
   const host = await readHost(spec);
   const { plan, names, tries, foreign, endpoints, unreachable } = planTuples(spec, host);
   assertAuthorized(foreign, spec);
@@ -26,5 +29,12 @@ export async function findTargets(spec: RunSpec): Promise<Targets> {
   if (bad[0]) throw new AppError("E_SOURCE", describeBadSources(bad, badCount), { fix: fixFor(bad[0]) });
   const hopeless = unreachable.find(isHopeless);
   if (hopeless) throw new AppError("E_NO_SOURCE", describeUnreachable(hopeless), { fix: fixFor(hopeless) });
+  if (isPacket) {
+    const { groups } = plan;
+    assertUnclaimed(
+      groups.flatMap(({ sources }) => sources),
+      groups.flatMap(({ destinations }) => destinations.map(({ ip }) => ip)),
+    );
+  }
   return { plan, names, tries, endpoints, isLocal: foreign === undefined };
 }

@@ -19,7 +19,7 @@ import {
   version,
 } from "./fields.js";
 import { latency } from "./histogram/latency-summary.js";
-import { MISS_KINDS, PROTOCOLS } from "./identifiers.js";
+import { MISS_KINDS, PROTOCOLS, TRANSPORTS } from "./identifiers.js";
 import { messages } from "./messages.js";
 import { accepting, localPath, localPeer, lossPattern, portShortage } from "./peer.js";
 import { script } from "./script.js";
@@ -265,7 +265,9 @@ export const connectSchema = z
     kernel: z
       .object({
         source: z.string(),
-        outgoing: count.describe("sockets connected to the destination ports"),
+        outgoing: count
+          .optional()
+          .describe("sockets connected to the destination ports; missing with transport packet, which has none"),
         incoming: count.describe("sockets whose local port is a destination port; 0 if the server is elsewhere"),
       })
       .optional()
@@ -279,6 +281,12 @@ export const connectSchema = z
     threads: count,
     hasPrivateTables: z.boolean(),
     nofileLimit: bound,
+    transport: z
+      .enum(TRANSPORTS)
+      .optional()
+      .describe(
+        "packet: TCP in this program, through a TUN device, without kernel sockets at this end; missing in older results",
+      ),
     engine: engine.optional().describe("missing in older results, and in merged results with different engines"),
     evidence: evidence.extend({
       peer: localPeer

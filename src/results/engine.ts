@@ -1,7 +1,7 @@
 // A run's I/O engine, and why another engine was not used.
 import { z } from "../util/zod.js";
 import { bound, count, type TypeOf } from "./fields.js";
-import { ENGINE_CHOICES, ENGINES, URING_OBSTACLES } from "./identifiers.js";
+import { ENGINE_CHOICES, ENGINES, type TRANSPORTS, URING_OBSTACLES } from "./identifiers.js";
 
 const obstacle = z.object({
   kind: z
@@ -24,5 +24,6 @@ export const engine = z.object({
 });
 /** A run's I/O engine. */
 export type EngineReport = TypeOf<typeof engine>;
+export type TransportName = (typeof TRANSPORTS)[number];
 export type EngineName = EngineReport["name"];
 export type EngineChoice = EngineReport["requested"];

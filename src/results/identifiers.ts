@@ -55,6 +55,8 @@ export const LAB_VERDICTS = ["confirmed", "refuted", "inconclusive", "failed", "
  */
 export const PROGRAMS = ["ordinary", "fourtuple"] as const;
 
+/** Who keeps the connections: the kernel, or this program itself, through a TUN device. */
+export const TRANSPORTS = ["kernel", "packet"] as const;
 /** I/O engines: kernel sockets with epoll, or with io_uring. */
 export const ENGINES = ["epoll", "uring"] as const;
 /** Values of --engine. */

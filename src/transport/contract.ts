@@ -16,6 +16,8 @@
 // turns.
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
 import type { IpAddress } from "../util/address.js";
+import type { DevicePlan } from "./packet/devices/open-device.js";
+import type { PacketTuples } from "./packet/tuples.js";
 import type { TupleSource } from "./tuple-source.js";
 
 /** Per-turn limits. */
@@ -210,8 +212,17 @@ export interface ClientTransportOptions {
    * be chained.
    */
   readonly endsGreeted: "close" | "reset" | undefined;
+  /** Device and 4-tuples of connections without kernel sockets; undefined for kernel sockets. */
+  readonly packet?: PacketClientPlan | undefined;
   /** Undefined if the engine was requested explicitly, so that failing to lock memory is an error. */
   readonly fallback: EngineFallback | undefined;
+}
+
+/** Plain data. */
+export interface PacketClientPlan {
+  readonly device: DevicePlan;
+  /** The tuples whose numbers TupleSource.take() returns. */
+  readonly tuples: PacketTuples;
 }
 
 /** What to do if the engine cannot lock the memory that it needs. */

@@ -5,6 +5,7 @@ import type { EngineName } from "../results/engine.js";
 import type {
   ClientTransport,
   ClientTransportOptions,
+  PacketClientPlan,
   ServerTransport,
   ServerTransportOptions,
   Transport,
@@ -13,6 +14,8 @@ import { EpollClient } from "./kernel-epoll/client.js";
 import { EpollServer } from "./kernel-epoll/server.js";
 import { UringClient } from "./kernel-uring/client.js";
 import { UringServer } from "./kernel-uring/server.js";
+import { PacketClient } from "./packet/client.js";
+import { openDevice } from "./packet/devices/open-device.js";
 import { type Proxied, ProxiedServer } from "./proxied-server.js";
 import { TlsClient } from "./tls/client.js";
 import type { ClientTls, ServerTls } from "./tls/options.js";
@@ -30,10 +33,10 @@ export function openClientTransport(
   options: ClientTransportOptions,
   tls?: ClientTls,
 ): ClientTransport | number {
-  if (!tls) return openKernelClient(engine, options);
+  if (!tls) return openPlainClient(engine, options);
   const client = new TlsClient(options, tls);
   // TlsClient ends connections itself, after decrypting their first bytes.
-  return wrapped(client, openKernelClient(engine, { ...options, handler: client, endsGreeted: undefined }));
+  return wrapped(client, openPlainClient(engine, { ...options, handler: client, endsGreeted: undefined }));
 }
 
 /**
@@ -66,6 +69,23 @@ function openBelowTls(
   if (typeof below === "number") return below;
   server.begin(below);
   return server;
+}
+
+function openPlainClient(engine: EngineName, options: ClientTransportOptions): ClientTransport | number {
+  return options.packet ? openPacketClient(engine, options, options.packet) : openKernelClient(engine, options);
+}
+
+function openPacketClient(
+  engine: EngineName,
+  options: ClientTransportOptions,
+  { device: plan, tuples }: PacketClientPlan,
+): ClientTransport | number {
+  let device = openDevice(plan, engine === "uring", options.wakeFd);
+  if (device === -ENOMEM && engine === "uring" && options.fallback) {
+    options.fallback.isUsed = true;
+    device = openDevice(plan, false, options.wakeFd);
+  }
+  return typeof device === "number" ? device : new PacketClient({ ...options, device, plan: tuples });
 }
 
 function openKernelClient(engine: EngineName, options: ClientTransportOptions): ClientTransport | number {

@@ -272,6 +272,7 @@ describe("every valid option is passed on unchanged", () => {
     closeAfterGreeting: true,
     oneTable: false,
     engine: "uring",
+    transport: "packet",
     authorized: true,
     signal,
   };

@@ -4,9 +4,27 @@ let last = 0;
 
 /** Returns a 127.x.y.z that is used by no other test, nor by any other test process running now. */
 export function ownAddress(): string {
+  if (networks) return inNetwork(networks.own);
   last = (last % 250) + 1;
   // 127.0.y.z stays unused, because source addresses are taken from it.
   return `127.${64 + (process.pid % 128)}.${Math.floor(process.pid / 128) % 256}.${last}`;
+}
+
+/** Returns an address for the client's end. Loopback addresses are as good for one end as for the other. */
+export function sourceAddress(): string {
+  return networks ? inNetwork(networks.source) : ownAddress();
+}
+
+let networks: { readonly own: string; readonly source: string } | undefined;
+
+/** Takes the addresses from other networks, by their first two bytes such as `10.99`; undefined for loopback again. */
+export function useNetworks(used: typeof networks): void {
+  networks = used;
+}
+
+function inNetwork(network: string): string {
+  last = (last % 60_000) + 1;
+  return `${network}.${last >>> 8}.${last & 255}`;
 }
 
 /** Formats a server's address as `host:port`. */

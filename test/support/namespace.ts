@@ -37,11 +37,16 @@ export function makeNamespace(): string {
  * sockets must be closed by then, because the namespace disappears with the last of them.
  */
 export function enterNamespace(): void {
+  onTestFinished(enterNamespaceUntil());
+}
+
+/** Does what enterNamespace() does, for several tests. @returns a function that moves this thread back */
+export function enterNamespaceUntil(): () => void {
   const before = openSync("/proc/thread-self/ns/net", "r");
   if (libc.unshare(CLONE_NEWNET) < 0) throw new Error("no network namespace can be made");
-  onTestFinished(() => {
+  spawnSync("ip", ["link", "set", "lo", "up"]);
+  return () => {
     libc.syscall(SYS_SETNS, before, CLONE_NEWNET, 0, 0, 0, 0);
     closeSync(before);
-  });
-  spawnSync("ip", ["link", "set", "lo", "up"]);
+  };
 }

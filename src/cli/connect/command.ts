@@ -94,6 +94,12 @@ export const addConnect: AddCommand = (program, finish) => {
     .option("--one-table", "use one descriptor table, as ordinary programs do (ulimit -n)")
     .addOption(engineOption())
     .addOption(metricsOption())
+    .addOption(
+      new Option("--transport <which>", "kernel, or packet: TCP in this program, through a TUN device").choices([
+        "kernel",
+        "packet",
+      ]),
+    )
     .option("--authorized", "confirm that you may open over 1,000 connections to another host")
     .addOption(uiOption())
     .option("-q, --quiet", "print no progress, only the result")

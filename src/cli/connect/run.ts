@@ -41,6 +41,7 @@ export interface ConnectCommandOptions extends ProtocolCommandOptions, MessageCo
   readonly closeAfterGreeting?: boolean;
   readonly oneTable?: boolean;
   readonly engine?: ConnectOptions["engine"];
+  readonly transport?: ConnectOptions["transport"];
   readonly authorized?: boolean;
   readonly metrics?: string;
   readonly quiet?: boolean;
@@ -119,6 +120,7 @@ function optionsOf(to: readonly string[], options: ConnectCommandOptions): Conne
     closeAfterGreeting: options.closeAfterGreeting,
     oneTable: options.oneTable,
     engine: options.engine,
+    transport: options.transport,
     authorized: options.authorized,
   };
 }

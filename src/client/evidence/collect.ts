@@ -8,14 +8,21 @@ import type { ConnectResult } from "../../results/connect.js";
 import { countSockets } from "../../socket-table/count.js";
 import { COUNTER } from "../metrics.js";
 import type { RunFacts, RunState } from "../run-state.js";
+import type { ConnectSettings } from "../settings.js";
+import { outgoingOf } from "./half-open.js";
 import { inspectLocalPath } from "./local-path.js";
 import type { ServerSide } from "./server-side.js";
 
 /** Counts the held connections in the kernel's socket table; both ends if the server is on this host. */
-export async function countInKernel(targets: Targets): Promise<ConnectResult["kernel"]> {
+export async function countInKernel(
+  targets: Targets,
+  transport: ConnectSettings["transport"],
+): Promise<ConnectResult["kernel"]> {
   const { endpoints, isLocal } = targets;
-  const outgoing = await countSockets({ end: "remote", endpoints });
   const incoming = isLocal ? await countSockets({ end: "local", endpoints }) : undefined;
+  // Our own connections have no sockets.
+  if (transport === "packet") return incoming && { source: incoming.source, incoming: incoming.sockets };
+  const outgoing = await countSockets({ end: "remote", endpoints });
   return { source: outgoing.source, outgoing: outgoing.sockets, incoming: incoming?.sockets ?? 0 };
 }
 
@@ -26,18 +33,20 @@ export async function collectEvidence(run: RunFacts, state: RunState, server: Se
   state.evidence = noteEvidence(state.countersBefore);
   // A single connection that its server closed has done what was requested.
   const missed = sum(COUNTER.failed) + (settings.isSingle ? 0 : sum(COUNTER.lost));
-  const lacksEnds = (state.kernel?.incoming ?? 0) < (state.kernel?.outgoing ?? 0);
+  const established = sum(COUNTER.established);
+  const here = outgoingOf({ kernel: state.kernel, established, lost: sum(COUNTER.lost) + sum(COUNTER.retired) });
+  const lacksEnds = state.kernel !== undefined && state.kernel.incoming < here;
   // A user who interrupts a run does not want to wait for readings from the server.
   const isPatient = !settings.isSingle && !state.wasInterrupted;
   if (isPatient) state.accepting = await server.accepting(lacksEnds);
   // Count again: the peer may have closed connections since, and waiting ones may have reached the accept queue.
   if (state.kernel && (sum(COUNTER.lost) > 0 || (targets.isLocal && lacksEnds))) {
-    state.kernel = await countInKernel(targets);
+    state.kernel = await countInKernel(targets, settings.transport);
   }
   if (sum(COUNTER.failed) > 0) state.localPath = inspectLocalPath(targets, pool.memories);
   const greeted = run.histograms.firstByte.count;
   const isGreeter = greeted > 0 || settings.closesGreeted;
-  const hasUngreeted = isGreeter && greeted < sum(COUNTER.established);
+  const hasUngreeted = isGreeter && greeted < established;
   if (missed > 0 || lacksEnds) state.peer = await server.inspect();
   else if (state.accepting || (isPatient && hasUngreeted)) state.peer = await server.inspected();
 }

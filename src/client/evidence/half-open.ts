@@ -5,9 +5,14 @@ import type { ConnectResult } from "../../results/connect.js";
 import type { RunEvidence } from "../../results/evidence.js";
 import { isQueueFull } from "../../socket-table/listeners/queue-full.js";
 
-interface Ends {
+interface Ends extends Pick<ConnectResult, "established" | "lost"> {
   readonly kernel?: ConnectResult["kernel"];
   readonly evidence: Pick<RunEvidence, "deltas"> & Pick<ConnectResult["evidence"], "peer" | "accepting">;
+}
+
+/** Returns the number of connections at this end: the kernel's count, or our own if there are no sockets here. */
+export function outgoingOf({ kernel, established, lost }: Omit<Ends, "evidence">): number {
+  return kernel?.outgoing ?? established - lost;
 }
 
 /**
@@ -15,9 +20,11 @@ interface Ends {
  *   SYN queue; 0 if the server's sockets are not visible because it is on another host or reached through a port
  *   redirection
  */
-export function countHalfOpen({ kernel, evidence }: Ends): number {
-  if (!kernel || kernel.incoming >= kernel.outgoing) return 0;
-  const lacking = kernel.outgoing - kernel.incoming;
+export function countHalfOpen(ends: Ends): number {
+  const { kernel, evidence } = ends;
+  const outgoing = outgoingOf(ends);
+  if (!kernel || kernel.incoming >= outgoing) return 0;
+  const lacking = outgoing - kernel.incoming;
   const inSynQueue = Math.min(lacking, evidence.accepting?.synReceived ?? 0);
   if (kernel.incoming === 0) return inSynQueue;
   const listeners = evidence.peer?.listeners ?? [];

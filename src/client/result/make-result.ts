@@ -90,6 +90,7 @@ export function makeResult(run: RunFacts, state: RunState): ConnectResult {
     threads: run.pool.size,
     hasPrivateTables: run.pool.hasPrivateTables,
     nofileLimit: toBound(run.nofileLimit),
+    transport: settings.transport,
     engine: run.engine,
     evidence: {
       ...noted,

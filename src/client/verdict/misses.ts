@@ -4,7 +4,7 @@ import { sumCounter } from "../../engine/worker-memory.js";
 import type { ConnectResult, Miss } from "../../results/connect.js";
 import { allowedErrors, thresholdMisses, toleratesFailures, withoutTolerated } from "../../results/thresholds.js";
 import { reportFailures } from "../evidence/failures.js";
-import { countHalfOpen } from "../evidence/half-open.js";
+import { countHalfOpen, outgoingOf } from "../evidence/half-open.js";
 import { messageMisses } from "../messages/report.js";
 import { CLIENT_METRICS, COUNTER } from "../metrics.js";
 import type { RunFacts, RunState } from "../run-state.js";
@@ -59,14 +59,16 @@ function findMisses(run: RunFacts, state: RunState): Miss[] {
   // A single connection lasts until its server closes it, which is not a loss.
   if (isSingle) return misses;
   const { accepting } = state;
+  const ended = sum(COUNTER.lost) + sum(COUNTER.retired);
+  const ends = { kernel, established, lost: ended, evidence: { ...evidence, peer, accepting } };
   return [
     ...misses,
     { kind: "lost", count: sum(COUNTER.lost), of: established },
     { kind: "unreopened", count: sum(COUNTER.unreopened), of: established },
     {
       kind: "half-open",
-      count: countHalfOpen({ kernel, evidence: { ...evidence, peer, accepting } }),
-      of: kernel?.outgoing ?? 0,
+      count: countHalfOpen(ends),
+      of: kernel ? outgoingOf(ends) : 0,
     },
     // The waiting ones may include other programs' connections from the same addresses.
     { kind: "unaccepted", count: Math.min(accepting?.waiting ?? 0, established), of: established },

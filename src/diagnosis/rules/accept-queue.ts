@@ -1,7 +1,7 @@
 // Explains an accept queue on this host that is full or has dropped connections. The kernel's counters alone are not
 // sufficient, because they cover all listeners of the namespace.
 
-import { countHalfOpen } from "../../client/evidence/half-open.js";
+import { countHalfOpen, outgoingOf } from "../../client/evidence/half-open.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
 import { describeProcess, howToGoOn, isOutOfDescriptors } from "../../socket-table/listeners/peer-process.js";
@@ -45,9 +45,9 @@ export function explainUnaccepted(result: ConnectResult): Finding | undefined {
 export function explainClientOnly(result: ConnectResult): Finding | undefined {
   const unaccepted = countHalfOpen(result);
   if (unaccepted === 0) return undefined;
-  const { outgoing, incoming } = result.kernel!;
+  const { incoming } = result.kernel!;
   return queueFinding(result, [
-    `ESTABLISHED at this end: ${formatCount(outgoing)}, at the server's: ${formatCount(incoming)}`,
+    `ESTABLISHED at this end: ${formatCount(outgoingOf(result))}, at the server's: ${formatCount(incoming)}`,
     ...queueFacts(result),
   ]);
 }

@@ -39,6 +39,6 @@ export function reachedBy(result: ConnectResult): number {
   const own = (lost > 0 ? openAtStop(result) : peakOpen) - (evidence.accepting?.waiting ?? 0);
   // If all were lost by the end, the peak is the number held at once.
   if (own <= 0) return evidence.accepting ? 0 : peakOpen;
-  if (!kernel || kernel.outgoing === 0) return own;
+  if (!kernel?.outgoing) return own;
   return Math.min(own, kernel.outgoing - countHalfOpen(result) - (evidence.accepting?.waiting ?? 0));
 }

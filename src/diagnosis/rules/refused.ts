@@ -128,7 +128,7 @@ export function isRedirected({ kernel, evidence }: ConnectResult): boolean {
 }
 
 export function redirection({ kernel }: ConnectResult): string {
-  return `${formatCount(kernel!.outgoing)} are ESTABLISHED, but no socket on this host has that port: it is redirected`;
+  return `${formatCount(kernel?.outgoing ?? 0)} are ESTABLISHED, but no socket on this host has that port: it is redirected`;
 }
 
 function destinationsWithoutListener(result: ConnectResult): Endpoint[] {

@@ -3,6 +3,10 @@
 import { ENOENT } from "../syscalls/errno.js";
 import { encodeRequest, NetlinkDump, NLM_F_DUMP, NLM_F_REQUEST } from "./netlink-dump.js";
 
+/** Acknowledge; create what does not exist, and fail if it does. */
+const NLM_F_ACK = 0x4;
+const NLM_F_EXCL = 0x200;
+const NLM_F_CREATE = 0x400;
 const ANSWER_BYTES = 64 * 1024;
 /** Maximum number of messages read from a dump. Reading more is not worth the time. */
 const MOST_MESSAGES = 20_000;
@@ -33,6 +37,18 @@ export function dumpNetlink(protocol: number, type: number, request: Uint8Array)
 export function getNetlink(protocol: number, type: number, request: Uint8Array): NetlinkAnswer | number {
   const answers = ask(protocol, type, request, NLM_F_REQUEST);
   return typeof answers === "number" ? answers : (answers[0] ?? -ENOENT);
+}
+
+/**
+ * Requests a change.
+ *
+ * @param creates whether it makes something, and fails with -EEXIST if there is one already
+ * @returns 0 or a negative errno
+ */
+export function changeNetlink(protocol: number, type: number, request: Uint8Array, creates: boolean): number {
+  const flags = NLM_F_REQUEST | NLM_F_ACK | (creates ? NLM_F_CREATE | NLM_F_EXCL : 0);
+  const answers = ask(protocol, type, request, flags);
+  return typeof answers === "number" ? answers : 0;
 }
 
 function ask(protocol: number, type: number, struct: Uint8Array, flags: number): NetlinkAnswer[] | number {

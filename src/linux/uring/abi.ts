@@ -12,10 +12,12 @@ export const OP = {
   asyncCancel: 14, // 5.5
   connect: 16, // 5.5
   close: 19, // 5.6; registered files 5.15
+  write: 23, // 5.6
   send: 26, // 5.6
   recv: 27, // 5.6; multishot 6.0
   socket: 45, // 5.19
   uringCmd: 46, // 5.19; setsockopt 6.7
+  readMultishot: 49, // 6.7
   fixedFdInstall: 54, // 6.8: creates a descriptor for a registered file
   bind: 56, // 6.11
 } as const;

@@ -10,6 +10,8 @@ import type { Ring } from "./ring.js";
 
 /** A sockaddr with AF_UNSPEC. Calling connect() with it dissolves a connection (connect(2)). */
 const unspecified = new NativeBuffer(SOCKADDR_SIZE);
+/** The file has no position. */
+const NO_OFFSET = -1;
 const FLAGS_SHIFT = 8;
 const PRIORITY_SHIFT = 16;
 const IN_FILES = SQE_FLAG.fixedFile << FLAGS_SHIFT;
@@ -192,4 +194,24 @@ export function pushCancel(ring: Ring, ofSlot: number, ofTag: number, how: numbe
   const at = ring.push(OP.asyncCancel | (how << FLAGS_SHIFT), -1, 0, 0, 0, 0, slot, tag);
   ring.words[at + SQE.address] = ofSlot;
   ring.words[at + SQE.address + 1] = ofTag;
+}
+
+/** Reads packets from a device, each into a provided buffer, until no buffer is left. */
+export function pushDeviceRead(ring: Ring, fd: number, group: number, slot: number, tag: number): void {
+  const at = ring.push(OP.readMultishot | (SQE_FLAG.bufferSelect << FLAGS_SHIFT), fd, NO_OFFSET, 0, 0, 0, slot, tag);
+  ring.words[at + SQE.offset + 1] = NO_OFFSET;
+  ring.words[at + SQE.bufferGroup] = group;
+}
+
+/** Writes a packet to a device. Only a failure completes. */
+export function pushDeviceWrite(
+  ring: Ring,
+  fd: number,
+  address: number,
+  length: number,
+  slot: number,
+  tag: number,
+): void {
+  const at = ring.push(OP.write | (SQE_FLAG.skipSuccess << FLAGS_SHIFT), fd, NO_OFFSET, address, length, 0, slot, tag);
+  ring.words[at + SQE.offset + 1] = NO_OFFSET;
 }

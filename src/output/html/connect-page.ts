@@ -67,10 +67,16 @@ function destinations({ destinations: all }: ConnectResult): string {
   return all.length > MAX_DESTINATIONS ? `${named} and ${formatCount(all.length - MAX_DESTINATIONS)} more` : named;
 }
 
-function kernelCount({ kernel }: ConnectResult): string {
+function kernelCount({ kernel, transport }: ConnectResult): string {
+  if (transport === "packet") {
+    const none = "The connections have no kernel sockets at this end";
+    return kernel
+      ? `${none}; the kernel's own socket table had ${formatCount(kernel.incoming)} ESTABLISHED at the server's end (${kernel.source}).`
+      : `${none}.`;
+  }
   if (!kernel)
     return "The kernel's socket table was not read, because the run was stopped before all connections were open.";
-  const { outgoing, incoming, source } = kernel;
+  const { outgoing = 0, incoming, source } = kernel;
   if (outgoing === 0) return `The kernel's own socket table had no ESTABLISHED connection (${source}).`;
   const there = incoming > 0 ? `, ${formatCount(incoming)} at the server's end` : "";
   const seen = incoming === outgoing ? " at both ends" : there;

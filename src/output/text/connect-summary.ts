@@ -145,13 +145,17 @@ function describePlan(result: ConnectResult): string {
   return `${formatCount(tuplesAvailable)} (${describeFactors(result)})${skipped}`;
 }
 
-function describeKernel({ kernel, endpoints, evidence }: ConnectResult): string {
+function describeKernel({ kernel, endpoints, evidence, transport }: ConnectResult): string {
+  if (transport === "packet") {
+    const none = "no sockets at this end (transport packet)";
+    return kernel ? `${none}, ${formatCount(kernel.incoming)} ESTABLISHED at the server's (${kernel.source})` : none;
+  }
   if (!kernel) return "not read: the run was stopped before all connections were open";
   const ports = endpoints.length === 1 ? `port ${endpoints[0]!.port}` : "the destination ports";
   const other = kernel.incoming > 0 ? ` and ${formatCount(kernel.incoming)} from it` : "";
   const waiting = evidence.accepting?.waiting ?? 0;
   const unaccepted = waiting > 0 ? `, ${formatCount(waiting)} of them not accepted` : "";
-  return `${formatCount(kernel.outgoing)} ESTABLISHED to ${ports}${other}${unaccepted} (${kernel.source})`;
+  return `${formatCount(kernel.outgoing ?? 0)} ESTABLISHED to ${ports}${other}${unaccepted} (${kernel.source})`;
 }
 
 function latencyTable(result: ConnectResult, paint: Paint): string[] {

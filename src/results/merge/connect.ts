@@ -34,9 +34,10 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
       roundTrip: mergeLatency(a.latency.roundTrip, b.latency.roundTrip),
       delivery: either(a.latency.delivery, b.latency.delivery, mergeLatency),
     },
+    transport: a.transport === b.transport ? a.transport : undefined,
     kernel: both(a.kernel, b.kernel, (x, y) => ({
       source: joined(x.source, y.source),
-      outgoing: x.outgoing + y.outgoing,
+      outgoing: either(x.outgoing, y.outgoing, (m, n) => m + n),
       incoming: x.incoming + y.incoming,
     })),
     tls: either(a.tls, b.tls, addTls),

@@ -20,8 +20,9 @@ import { TurnShares } from "./turn-shares.js";
 const PACKETS_AT_ONCE = 512;
 /** Number of connections ended between abort checks. */
 const ENDED_AT_ONCE = 1024;
-/** Time for peers to acknowledge the last bytes when everything is closed with FIN. */
+/** Time for peers to acknowledge our FINs when everything is closed with FIN, and then to send theirs. */
 const LAST_WORDS_MS = 2000;
+const LAST_FINS_MS = 250;
 const LAST_WORDS_WAIT_MS = 5;
 /** If the announced window was smaller than this, the peer is told when there is room again. */
 const SMALL_WINDOW = 32 * 1024;
@@ -258,10 +259,15 @@ export abstract class PacketTransport implements Transport, StackEvents {
   /** Runs the stack until everything has been acknowledged, with a time limit. */
   private waitForLastWords(isAborted: () => boolean): void {
     const { stack, device } = this;
-    const endMs = performance.now() + LAST_WORDS_MS;
+    let endMs = performance.now() + LAST_WORDS_MS;
+    let isFinal = false;
     for (let now = performance.now(); now < endMs && !isAborted(); now = performance.now()) {
       stack.beginTurn(now);
-      if (!this.areUnderWay()) return;
+      if (!this.hasAny(isUnderWay) && !isFinal) {
+        isFinal = true;
+        endMs = now + LAST_FINS_MS;
+      }
+      if (isFinal && !this.hasAny(isLingering)) return;
       device.wait(LAST_WORDS_WAIT_MS);
       while (device.receive(stack, PACKETS_AT_ONCE));
     }
@@ -270,10 +276,11 @@ export abstract class PacketTransport implements Transport, StackEvents {
     }
   }
 
-  private areUnderWay(): boolean {
+  /** Whether the state of any orphan is such a one. */
+  private hasAny(is: (state: number) => boolean): boolean {
     const { connections } = this.stack;
     for (let id = connections.orphanBase; id < connections.orphanLimit; id++) {
-      if (isUnderWay(connections.state(id))) return true;
+      if (is(connections.state(id))) return true;
     }
     return false;
   }
@@ -282,4 +289,9 @@ export abstract class PacketTransport implements Transport, StackEvents {
 /** Whether this side's FIN, or data before it, has not been acknowledged. */
 function isUnderWay(state: number): boolean {
   return state === TCP.finWait1 || state === TCP.closing || state === TCP.lastAck;
+}
+
+/** Whether the peer has not sent its FIN, or ours is not acknowledged. */
+function isLingering(state: number): boolean {
+  return state === TCP.finWait2 || isUnderWay(state);
 }

@@ -57,10 +57,12 @@ it("has the numbers of operations and flags", () => {
     asyncCancel: 14,
     connect: 16,
     close: 19,
+    write: 23,
     send: 26,
     recv: 27,
     socket: 45,
     uringCmd: 46,
+    readMultishot: 49,
     fixedFdInstall: 54,
     bind: 56,
   });

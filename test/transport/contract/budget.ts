@@ -105,8 +105,13 @@ export function describeClientBudget(transportCase: TransportCase): void {
 }
 
 export function describeBudget(transportCase: TransportCase): void {
-  const { peers = plainPeers } = transportCase;
   describeClientBudget(transportCase);
+  describeServerBudget(transportCase);
+}
+
+/** The part of the contract for servers, and for descriptors. */
+export function describeServerBudget(transportCase: TransportCase): void {
+  const { peers = plainPeers } = transportCase;
 
   describe("a peer that floods a server", () => {
     it("does not keep it from accepting or from serving others", async () => {

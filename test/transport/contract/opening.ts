@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { EADDRNOTAVAIL, ECONNREFUSED, ENETUNREACH } from "../../../src/linux/syscalls/errno.js";
 import { closeFd } from "../../../src/linux/syscalls/socket.js";
 import { NO_ROOM, SLOT } from "../../../src/transport/slot-state.js";
-import { ownAddress, ownPorts } from "../../support/address.js";
+import { ownAddress, ownPorts, sourceAddress } from "../../support/address.js";
 import { countDescriptors } from "../../support/kernel.js";
 import { connectRaw, listenRaw } from "../../support/raw-sockets.js";
 import {
@@ -17,7 +17,7 @@ import {
 import { until } from "../../support/until.js";
 
 export function describeOpening(transportCase: TransportCase): void {
-  const { peers = plainPeers } = transportCase;
+  const { peers = plainPeers, hasSockets = true } = transportCase;
 
   describe("a connection that cannot be opened", () => {
     const failing = async (list: TupleList) => {
@@ -32,26 +32,26 @@ export function describeOpening(transportCase: TransportCase): void {
 
     it("because nothing listens fails with its step and errno", async () => {
       const { events, slot } = await failing(
-        new TupleList([{ from: ownAddress(), port: ownPorts(1).first, to: to(ownAddress(), 9) }]),
+        new TupleList([{ from: sourceAddress(), port: ownPorts(1).first, to: to(ownAddress(), 9) }]),
       );
       expect(events).toEqual([`failed ${slot} connect ${ECONNREFUSED}`]);
     });
 
-    it("because the source address is not local reports the tuple", async () => {
+    it.skipIf(!hasSockets)("because the source address is not local reports the tuple", async () => {
       const list = new TupleList([{ from: "192.0.2.7", port: ownPorts(1).first, to: to(ownAddress(), 9) }]);
       const { events, slot } = await failing(list);
       expect(events).toEqual([`failed ${slot} bind ${EADDRNOTAVAIL}`]);
       expect(list.said.at(-1)).toBe("cannot bind 0");
     });
 
-    it("because there is no route is reported as this host's own refusal", async () => {
+    it.skipIf(!hasSockets)("because there is no route is reported as this host's own refusal", async () => {
       // This is a broadcast address of loopback, so no packet is sent.
       const list = new TupleList([{ from: ownAddress(), port: ownPorts(1).first, to: to("127.255.255.255", 9) }]);
       const { events, slot } = await failing(list);
       expect(events).toEqual([`failed ${slot} connect ${ENETUNREACH} own`]);
     });
 
-    it("because it would connect to itself has no errno", async () => {
+    it.skipIf(!hasSockets)("because it would connect to itself has no errno", async () => {
       const [ip, { first }] = [ownAddress(), ownPorts(1)];
       const { events, slot } = await failing(new TupleList([{ from: ip, port: first, to: to(ip, first) }], true));
       expect(events).toEqual([`failed ${slot} connect 0`]);
@@ -63,7 +63,7 @@ export function describeOpening(transportCase: TransportCase): void {
     });
   });
 
-  it("skips a port that has a listener, and a 4-tuple that exists", async () => {
+  it.skipIf(!hasSockets)("skips a port that has a listener, and a 4-tuple that exists", async () => {
     const { listener, list, from, tuples, to } = target(3);
     listenRaw(from, tuples[0]!.port);
     const earlier = connectRaw(to.ip, to.port, { ip: from, port: tuples[1]!.port });
@@ -126,7 +126,8 @@ export function describeOpening(transportCase: TransportCase): void {
       expect(transport.open()).not.toBe(slot);
       await turnUntil("the others are open", () => told.count("opened") === 3);
       await turnUntil("it is opened again", () => transport.state(slot) !== SLOT.free || transport.reopen(slot));
-      expect(transport.state(slot)).toBe(SLOT.opening);
+      // turnUntil() takes another turn if a handshake needs it.
+      expect(hasSockets ? [SLOT.opening] : [SLOT.opening, SLOT.opened]).toContain(transport.state(slot));
       await turnUntil("it is open again", () => told.count(`opened ${slot}`) === 2);
       if (peers.isPlain) {
         const ends = peers.accept(listener).map((fd) => peers.drain(fd));

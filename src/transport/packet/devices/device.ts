@@ -1,5 +1,13 @@
 // Device below the stack, which sends and receives IP packets. Packets to send are written in place.
-import type { NativeBuffer } from "../../../linux/syscalls/libc.js";
+import { removeLink } from "../../../linux/netlink/link-changes.js";
+import { libc, type NativeBuffer } from "../../../linux/syscalls/libc.js";
+import { VNET_FLAG, VNET_HEADER } from "../../../linux/tun/tun.js";
+
+/** Room before a packet for a header of the device's. A multiple of 16. */
+export const FRAME_HEADROOM = 16;
+const V4_BYTES = 20;
+const V6_BYTES = 40;
+const TCP_CHECKSUM = 16;
 
 /** Receives packets. */
 export interface PacketSink {
@@ -9,6 +17,15 @@ export interface PacketSink {
    * @param isTrusted whether its TCP checksum need not be verified
    */
   packet(buffer: NativeBuffer, at: number, length: number, isTrusted: boolean): void;
+}
+
+/** A TUN device that is up. Its opener closes it unless it takes it over. */
+export interface TunHandle {
+  readonly fd: number;
+  readonly index: number;
+  readonly mtu: number;
+  /** Descriptor that ends a wait when readable. */
+  readonly wakeFd: number;
 }
 
 export interface PacketDevice {
@@ -34,4 +51,25 @@ export interface PacketDevice {
    */
   receive(sink: PacketSink, max: number): boolean;
   close(): void;
+}
+
+/** Removes a device with its routes. Closing its descriptor would do so too, but only some time later. */
+export function closeTun({ fd, index }: TunHandle): void {
+  removeLink(index);
+  libc.close(fd);
+}
+
+/** Writes the header that asks the device to complete a TCP checksum, right before the packet. @returns its offset */
+export function writeVnetHeader(bytes: Uint8Array, at: number): number {
+  const start = at - VNET_HEADER.bytes;
+  bytes[start] = VNET_FLAG.needsChecksum;
+  for (let i = 1; i < VNET_HEADER.bytes; i++) bytes[start + i] = 0;
+  bytes[start + VNET_HEADER.checksumStart] = bytes[at]! >>> 4 === 4 ? V4_BYTES : V6_BYTES;
+  bytes[start + VNET_HEADER.checksumOffset] = TCP_CHECKSUM;
+  return start;
+}
+
+/** Whether a packet's checksum needs no verification. @param flags of its header */
+export function isTrusted(flags: number): boolean {
+  return (flags & (VNET_FLAG.needsChecksum | VNET_FLAG.dataValid)) !== 0;
 }

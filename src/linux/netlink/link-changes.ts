@@ -1,0 +1,106 @@
+// Changes by rtnetlink (rtnetlink(7)): brings an interface up, and routes addresses to it. Both end with the interface.
+import type { IpAddress } from "../../util/address.js";
+import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
+import { attributesOf, changeNetlink, dumpNetlink, getNetlink } from "./netlink.js";
+
+const NETLINK_ROUTE = 0;
+const RTM_NEWLINK = 16;
+const RTM_DELLINK = 17;
+const RTM_GETLINK = 18;
+const RTM_NEWROUTE = 24;
+const RTM_GETROUTE = 26;
+const LINK_BYTES = 16;
+const ROUTE_BYTES = 12;
+const IFLA_MTU = 4;
+const IFLA_TXQLEN = 13;
+const IFF_UP = 0x1;
+const IFF_LOWER_UP = 0x10000;
+const RTA_DST = 1;
+const RTA_OIF = 4;
+const RTA_GATEWAY = 5;
+const RTA_VIA = 18;
+const RT_TABLE_MAIN = 254;
+const RTPROT_STATIC = 4;
+const RT_SCOPE_LINK = 253;
+const RTN_UNICAST = 1;
+/** RTN_LOCAL, RTN_BROADCAST, RTN_ANYCAST: addresses of this host. */
+const OWN_TYPES = [2, 3, 4];
+
+/** A block of addresses: those that share the first `bits` bits with `first`. */
+export interface Prefix {
+  readonly first: IpAddress;
+  readonly bits: number;
+}
+
+/** An entry of the routing tables. */
+export interface RouteEntry extends Prefix {
+  /** Whether it is about addresses of this host. */
+  readonly isOwn: boolean;
+  /** Whether it leads to another router. */
+  readonly hasGateway: boolean;
+}
+
+/** Sets an interface up. @returns 0 or a negative errno */
+export function setLinkUp(index: number, mtu: number, txQueueLength: number): number {
+  const link = Buffer.alloc(LINK_BYTES);
+  link.writeInt32LE(index, 4);
+  link.writeUInt32LE(IFF_UP, 8);
+  link.writeUInt32LE(IFF_UP, 12);
+  const attributes = [attribute(IFLA_MTU, word(mtu)), attribute(IFLA_TXQLEN, word(txQueueLength))];
+  return changeNetlink(NETLINK_ROUTE, RTM_NEWLINK, Buffer.concat([link, ...attributes]), false);
+}
+
+/** Removes an interface, with its routes. @returns 0 or a negative errno */
+export function removeLink(index: number): number {
+  const link = Buffer.alloc(LINK_BYTES);
+  link.writeInt32LE(index, 4);
+  return changeNetlink(NETLINK_ROUTE, RTM_DELLINK, link, false);
+}
+
+/** Whether packets sent to an interface reach its driver. It takes a moment after setLinkUp(). */
+export function isLinkRunning(index: number): boolean {
+  const link = Buffer.alloc(LINK_BYTES);
+  link.writeInt32LE(index, 4);
+  const answer = getNetlink(NETLINK_ROUTE, RTM_GETLINK, link);
+  return typeof answer === "object" && (answer.body.readUInt32LE(8) & IFF_LOWER_UP) !== 0;
+}
+
+/** Routes a block of addresses to an interface. @returns 0 or a negative errno; -EEXIST if the block has a route */
+export function addRoute({ first, bits }: Prefix, index: number): number {
+  const isV4 = first.family === 4;
+  const route = Buffer.from([isV4 ? AF_INET : AF_INET6, bits, 0, 0]);
+  const rest = Buffer.from([RT_TABLE_MAIN, RTPROT_STATIC, isV4 ? RT_SCOPE_LINK : 0, RTN_UNICAST, 0, 0, 0, 0]);
+  const attributes = [attribute(RTA_DST, Buffer.from(first.bytes)), attribute(RTA_OIF, word(index))];
+  return changeNetlink(NETLINK_ROUTE, RTM_NEWROUTE, Buffer.concat([route, rest, ...attributes]), true);
+}
+
+/** Returns the routes of a family; undefined if netlink is refused. */
+export function readRoutes(family: 4 | 6): RouteEntry[] | undefined {
+  const request = Buffer.alloc(ROUTE_BYTES);
+  request[0] = family === 4 ? AF_INET : AF_INET6;
+  const answers = dumpNetlink(NETLINK_ROUTE, RTM_GETROUTE, request);
+  if (typeof answers === "number") return undefined;
+  return answers.map(({ body }) => {
+    const attributes = attributesOf(body, ROUTE_BYTES);
+    const bytes = attributes.get(RTA_DST) ?? Buffer.alloc(family === 4 ? 4 : 16);
+    return {
+      first: { family, bytes: Uint8Array.from(bytes) },
+      bits: body[1]!,
+      isOwn: OWN_TYPES.includes(body[7]!),
+      hasGateway: attributes.has(RTA_GATEWAY) || attributes.has(RTA_VIA),
+    };
+  });
+}
+
+function attribute(type: number, value: Buffer): Buffer {
+  const header = Buffer.alloc(4);
+  header.writeUInt16LE(4 + value.length, 0);
+  header.writeUInt16LE(type, 2);
+  return Buffer.concat([header, value, Buffer.alloc(-value.length & 3)]);
+}
+
+function word(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes;
+}

@@ -1,0 +1,58 @@
+// TUN devices (Documentation/networking/tuntap.rst): interfaces whose packets a program reads and writes. A device
+// lives as long as its descriptor.
+import { errnoName } from "../syscalls/errno.js";
+import { lastErrno, libc, NativeBuffer } from "../syscalls/libc.js";
+
+const PATH = "/dev/net/tun\0";
+const O_RDWR = 2;
+const O_NONBLOCK = 0x800;
+const O_CLOEXEC = 0x80000;
+const TUNSETIFF = 0x400454ca;
+const TUNSETOFFLOAD = 0x400454d0;
+const IFF_TUN = 0x1;
+const IFF_NO_PI = 0x1000;
+const IFF_VNET_HDR = 0x4000;
+const TUN_F_CSUM = 1;
+/** struct ifreq: a name, then a union. */
+const IFREQ = { bytes: 40, name: 16, flags: 16 } as const;
+/** The kernel replaces %d by the first free number. */
+const NAME = "fourtuple%d";
+
+/** struct virtio_net_hdr, which precedes each packet. */
+export const VNET_HEADER = { bytes: 10, flags: 0, checksumStart: 6, checksumOffset: 8 } as const;
+/** VIRTIO_NET_HDR_F_…: the checksum is still to be completed; it has been verified. */
+export const VNET_FLAG = { needsChecksum: 1, dataValid: 2 } as const;
+
+export interface TunDevice {
+  readonly fd: number;
+  readonly name: string;
+}
+
+/**
+ * Makes a device. Packets have a VNET_HEADER, and TCP checksums of the pseudo header only, in both directions.
+ *
+ * @returns a negative errno: -ENOENT without /dev/net/tun, -EACCES or -EPERM without permission
+ */
+export function openTun(): TunDevice | number {
+  const path = NativeBuffer.from(Buffer.from(PATH));
+  const fd = libc.open(path.address, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return -lastErrno();
+  const request = new NativeBuffer(IFREQ.bytes);
+  request.bytes.write(NAME);
+  request.bytes.writeUInt16LE(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR, IFREQ.flags);
+  if (libc.ioctl(fd, TUNSETIFF, request.address) < 0 || libc.ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM) < 0) {
+    const errno = lastErrno();
+    libc.close(fd);
+    return -errno;
+  }
+  const name = request.bytes.toString("latin1", 0, IFREQ.name).replace(/\0.*$/s, "");
+  return { fd, name };
+}
+
+/** Returns the errno for which no device can be made, by name; undefined if one can. Makes one for a moment. */
+export function tunObstacle(): string | undefined {
+  const device = openTun();
+  if (typeof device === "number") return errnoName(-device);
+  libc.close(device.fd);
+  return undefined;
+}

@@ -1,0 +1,64 @@
+// Checks that source addresses for --transport packet belong to nobody: not to this host, and not to a network that it
+// is connected to or has a route of its own for. Sends nothing.
+import { type RouteEntry, readRoutes } from "../../linux/netlink/link-changes.js";
+import { readHostAddresses } from "../../linux/netlink/rtnetlink.js";
+import { tunObstacle } from "../../linux/tun/tun.js";
+import { type IpAddress, isLoopback, toInteger } from "../../util/address.js";
+import type { AddressRange } from "../../util/address-range.js";
+import { AppError } from "../../util/errors.js";
+import { type AddressBlock, blocksOf, formatBlock } from "./plan.js";
+
+/** @throws {AppError} E_PERMISSION or E_PLATFORM when this process cannot make a TUN device */
+export function assertTunAllowed(): void {
+  const errno = tunObstacle();
+  if (errno === undefined) return;
+  const isMissing = ["ENOENT", "ENODEV", "ENXIO"].includes(errno);
+  throw new AppError(
+    isMissing ? "E_PLATFORM" : "E_PERMISSION",
+    `--transport packet needs a TUN device, and opening /dev/net/tun failed with ${errno}`,
+    {
+      fix: isMissing
+        ? "load the kernel's module: modprobe tun; in a container, pass the device: --device /dev/net/tun"
+        : "run it as root or with CAP_NET_ADMIN; in a container, also pass the device: --device /dev/net/tun",
+    },
+  );
+}
+
+/** @throws {AppError} E_SOURCE when an address is not free, or cannot reach the destinations */
+export function assertUnclaimed(sources: readonly AddressRange[], destinations: readonly IpAddress[]): void {
+  const loopback = destinations.find(isLoopback) ?? sources.map(({ first }) => first).find(isLoopback);
+  if (loopback) {
+    throw new AppError("E_SOURCE", "--transport packet cannot use loopback addresses, which never leave this host", {
+      fix: "connect to an address of another interface of this host",
+    });
+  }
+  const routes = new Map<number, readonly RouteEntry[]>();
+  for (const block of sources.flatMap(blocksOf)) {
+    const { family } = block.first;
+    if (!routes.has(family)) routes.set(family, readRoutes(family) ?? []);
+    const claim = findClaim(block, routes.get(family)!);
+    if (claim === undefined) continue;
+    throw new AppError("E_SOURCE", `${formatBlock(block)} is not free: ${claim}`, {
+      fix: "give --source-ip a block that no host and no network uses",
+    });
+  }
+}
+
+/** Returns who has addresses of a block; undefined if nobody is known to. */
+function findClaim(block: AddressBlock, routes: readonly RouteEntry[]): string | undefined {
+  const own = readHostAddresses()?.find(({ ip }) => ip.family === block.first.family && overlaps(block, single(ip)));
+  if (own) return `${formatBlock(single(own.ip))} is an address of this host`;
+  // A wider route to a router says nothing about who has these addresses; any other does.
+  const found = routes.find((route) => overlaps(block, route) && !(route.hasGateway && route.bits <= block.bits));
+  if (!found || found.bits === 0) return undefined;
+  return `this host has a route to ${formatBlock(found)}`;
+}
+
+function single(ip: IpAddress): AddressBlock {
+  return { first: ip, bits: ip.bytes.length * 8 };
+}
+
+function overlaps(a: AddressBlock, b: AddressBlock): boolean {
+  const shift = BigInt(a.first.bytes.length * 8 - Math.min(a.bits, b.bits));
+  return toInteger(a.first) >> shift === toInteger(b.first) >> shift;
+}

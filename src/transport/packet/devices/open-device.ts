@@ -1,0 +1,54 @@
+// Makes a worker's TUN device, brings it up with its routes, and opens it through io_uring or without.
+import { addRoute, isLinkRunning, type Prefix, setLinkUp } from "../../../linux/netlink/link-changes.js";
+import { ENETDOWN } from "../../../linux/syscalls/errno.js";
+import { interfaceIndex } from "../../../linux/syscalls/interface-names.js";
+import { libc } from "../../../linux/syscalls/libc.js";
+import { openTun } from "../../../linux/tun/tun.js";
+import type { PacketDevice } from "./device.js";
+import { PlainDevice } from "./plain-device.js";
+import { RingDevice } from "./ring-device.js";
+
+/** What one worker's device needs from the host. Plain data. */
+export interface DevicePlan {
+  /** Blocks of addresses whose packets come to the device. */
+  readonly routes: readonly Prefix[];
+  readonly mtu: number;
+  /** Packets that wait for the worker. Others are dropped. */
+  readonly txQueueLength: number;
+}
+
+const RUNNING_WAIT_MS = 10_000;
+const RUNNING_POLL_MS = 2;
+
+/** @returns a negative errno; -EEXIST if one of the blocks has a route already */
+export function openDevice(plan: DevicePlan, usesUring: boolean, wakeFd: number): PacketDevice | number {
+  const tun = openTun();
+  if (typeof tun === "number") return tun;
+  const index = interfaceIndex(tun.name);
+  const failed = setUp(plan, index) || waitUntilRunning(index);
+  const handle = { ...tun, index, wakeFd, mtu: plan.mtu };
+  const device = failed || (usesUring ? RingDevice : PlainDevice).open(handle);
+  if (typeof device === "number") libc.close(tun.fd);
+  return device;
+}
+
+function setUp({ routes, mtu, txQueueLength }: DevicePlan, index: number): number {
+  const failed = setLinkUp(index, mtu, txQueueLength);
+  if (failed < 0) return failed;
+  for (const prefix of routes) {
+    const refused = addRoute(prefix, index);
+    if (refused < 0) return refused;
+  }
+  return 0;
+}
+
+/** Until then, packets to the device vanish. The kernel may take seconds if much is changing. */
+function waitUntilRunning(index: number): number {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  const endMs = performance.now() + RUNNING_WAIT_MS;
+  while (!isLinkRunning(index)) {
+    if (performance.now() > endMs) return -ENETDOWN;
+    Atomics.wait(clock, 0, 0, RUNNING_POLL_MS);
+  }
+  return 0;
+}

@@ -1,0 +1,143 @@
+// A TUN device through io_uring: one multishot read with a ring of buffers, and writes in batches, so that a turn with
+// hundreds of packets is a single system call.
+import { EPOLLIN } from "../../../linux/syscalls/constants.js";
+import { ENOMEM } from "../../../linux/syscalls/errno.js";
+import { drain } from "../../../linux/syscalls/eventfd.js";
+import { NativeBuffer } from "../../../linux/syscalls/libc.js";
+import { VNET_HEADER } from "../../../linux/tun/tun.js";
+import { bufferOf, CQE_FLAG } from "../../../linux/uring/abi.js";
+import { pushDeviceRead, pushDeviceWrite, pushPollDescriptor } from "../../../linux/uring/entries.js";
+import { ProvidedBuffers } from "../../../linux/uring/provided-buffers.js";
+import { Ring } from "../../../linux/uring/ring.js";
+import {
+  closeTun,
+  FRAME_HEADROOM,
+  isTrusted,
+  type PacketDevice,
+  type PacketSink,
+  type TunHandle,
+  writeVnetHeader,
+} from "./device.js";
+
+/** Packets sent by one system call. */
+const ENTRIES = 1024;
+const COMPLETIONS = 4096;
+const BUFFERS = 1024;
+const BUFFER_BYTES = 2048;
+const GROUP = 0;
+const TX_BYTES = 256 * 1024;
+const TAG = { read: 1, write: 2, wakeUp: 3 } as const;
+const NO_SLOT = -1;
+
+export class RingDevice implements PacketDevice {
+  readonly mtu: number;
+  readonly completesChecksums = true;
+  readonly tx: Uint8Array;
+  /** Number of packets that the device did not take. */
+  failedWrites = 0;
+  private isClosed = false;
+  private readonly memory = new NativeBuffer(TX_BYTES);
+  private readonly tun: TunHandle;
+  private readonly fd: number;
+  private readonly wakeFd: number;
+  private readonly ring: Ring;
+  private readonly buffers: ProvidedBuffers;
+  /** Number of bytes of `tx` that the pushed packets take. */
+  private used = 0;
+
+  /** @returns a negative errno if the ring cannot be opened */
+  static open(tun: TunHandle): RingDevice | number {
+    if (tun.mtu + VNET_HEADER.bytes > BUFFER_BYTES) return -ENOMEM;
+    const ring = Ring.open({ entries: ENTRIES, completions: COMPLETIONS });
+    if (typeof ring === "number") return ring;
+    const buffers = ProvidedBuffers.register(ring, BUFFERS, BUFFER_BYTES, GROUP);
+    if (typeof buffers !== "number") return new RingDevice(tun, ring, buffers);
+    ring.close();
+    return buffers;
+  }
+
+  private constructor(tun: TunHandle, ring: Ring, buffers: ProvidedBuffers) {
+    this.tun = tun;
+    this.fd = tun.fd;
+    this.mtu = tun.mtu;
+    this.wakeFd = tun.wakeFd;
+    this.ring = ring;
+    this.buffers = buffers;
+    this.tx = this.memory.bytes;
+    this.armRead();
+    this.armWakeUp();
+  }
+
+  frame(length: number): number {
+    if (this.used + FRAME_HEADROOM + length > TX_BYTES || this.ring.room === 0) this.flush();
+    return this.used + FRAME_HEADROOM;
+  }
+
+  push(at: number, length: number): void {
+    const start = writeVnetHeader(this.tx, at);
+    pushDeviceWrite(this.ring, this.fd, this.memory.address + start, length + VNET_HEADER.bytes, NO_SLOT, TAG.write);
+    this.used = (at + length + 15) & ~15;
+  }
+
+  flush(): void {
+    // The device copies packets as it takes them, so their memory is free again.
+    this.ring.submit();
+    this.used = 0;
+  }
+
+  wait(waitMs: number): void {
+    const { ring } = this;
+    if (ring.ready > 0 || waitMs <= 0) ring.enter(0, 0);
+    else ring.enter(1, Number.isFinite(waitMs) ? waitMs : -1);
+    this.used = 0;
+  }
+
+  receive(sink: PacketSink, max: number): boolean {
+    const { ring, buffers } = this;
+    let count = 0;
+    for (; count < max && count < ring.ready; count++) {
+      const tag = ring.tagAt(count);
+      if (tag === TAG.read) this.completeRead(sink, ring.resultAt(count), ring.flagsAt(count));
+      else if (tag === TAG.wakeUp) {
+        drain(this.wakeFd);
+        this.armWakeUp();
+      } else this.failedWrites++;
+    }
+    if (count > 0) {
+      ring.advance(count);
+      buffers.publish();
+    }
+    return ring.ready > 0;
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.ring.close();
+    this.buffers.release();
+    closeTun(this.tun);
+  }
+
+  private completeRead(sink: PacketSink, result: number, flags: number): void {
+    if (result > VNET_HEADER.bytes) {
+      const { buffers } = this;
+      const id = bufferOf(flags);
+      const at = buffers.offsetOf(id);
+      const { memory } = buffers;
+      sink.packet(memory, at + VNET_HEADER.bytes, result - VNET_HEADER.bytes, isTrusted(memory.bytes[at]!));
+      buffers.giveBack(id);
+    }
+    // The read ends when no buffer is left, for example.
+    if ((flags & CQE_FLAG.more) === 0) this.armRead();
+  }
+
+  private armRead(): void {
+    if (this.ring.room === 0) this.flush();
+    pushDeviceRead(this.ring, this.fd, GROUP, NO_SLOT, TAG.read);
+  }
+
+  private armWakeUp(): void {
+    if (this.ring.room === 0) this.flush();
+    pushPollDescriptor(this.ring, this.wakeFd, EPOLLIN, NO_SLOT, TAG.wakeUp);
+  }
+}

@@ -1,0 +1,138 @@
+// Tests `connect --transport packet` against servers on the kernel's TCP, in a network namespace.
+import { spawnSync } from "node:child_process";
+import { describe, expect, it } from "vitest";
+import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
+import { hasProgram, resultOf, runCli, start, startCli } from "../../support/process.js";
+
+const OWN = "10.99.0.1";
+const OWN_V6 = "fd00:99::1";
+const FREE = ["--transport", "packet", "--source-ip", "10.64.0.0/16"];
+
+function inNamespace(): void {
+  enterNamespace();
+  for (const address of [`${OWN}/32`, `${OWN_V6}/128`]) {
+    const flags = address.includes(":") ? ["nodad"] : [];
+    spawnSync("ip", ["addr", "add", address, "dev", "lo", ...flags]);
+  }
+}
+
+/** Starts a server. @returns its address */
+async function serve(args: readonly string[] = [], host = `${OWN}:0`) {
+  const server = startCli(["serve", host, "--json", "--log", "none", ...args]);
+  const { ip, port } = JSON.parse((await server.prints(/.+\n/))[0]);
+  return { server, at: ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}` };
+}
+
+async function connect(args: readonly string[]) {
+  const { code, stdout, stderr } = await runCli(["connect", ...args, "--json"]);
+  expect(stderr).toBe("");
+  return { code, result: resultOf(stdout) };
+}
+
+/** Returns the names of the TUN devices that exist. */
+function devices(): string[] {
+  const { stdout } = spawnSync("ip", ["-o", "link", "show", "type", "tun"], { encoding: "utf8" });
+  return [...stdout.matchAll(/fourtuple\d+/g)].map(([name]) => name);
+}
+
+describe.skipIf(!canMakeNamespaces())("connect --transport packet", () => {
+  it("opens, holds and closes connections that only the server's kernel has", async () => {
+    inNamespace();
+    const { server, at } = await serve();
+    const { code, result } = await connect([at, ...FREE, "-c", "2500", "-T", "0"]);
+    expect(result).toMatchObject({ outcome: "met", established: 2500, failed: 0, lost: 0, transport: "packet" });
+    expect(result.kernel).toMatchObject({ incoming: 2500 });
+    expect(result.kernel).not.toHaveProperty("outgoing");
+    expect([code, devices()]).toEqual([0, []]);
+    const ended = server.exited();
+    server.child.kill("SIGTERM");
+    expect(resultOf((await ended).stdout)).toMatchObject({ accepted: 2500, peakOpen: 2500 });
+  });
+
+  it.each(["auto", "epoll"])("exchanges messages, over IPv6 too (--engine %s)", async (engine) => {
+    inNamespace();
+    const isV6 = engine === "auto";
+    const { at } = await serve(["--mode", "echo"], isV6 ? `[${OWN_V6}]:0` : undefined);
+    const source = isV6 ? ["--transport", "packet", "--source-ip", "fd00:64::1-fd00:64::ff"] : FREE;
+    const { result } = await connect([at, ...source, "-c", "50", "-m", "hello", "-n", "2000", "--engine", engine]);
+    expect(result).toMatchObject({ outcome: "met", established: 50, lost: 0 });
+    expect(result.messages).toMatchObject({ sent: 2000, answered: 2000, unanswered: 0 });
+    expect(result.engine.name).toBe(engine === "epoll" ? "epoll" : result.engine.name);
+  });
+
+  it("reports refusals, and what routers say, by errno", async () => {
+    inNamespace();
+    const { result } = await connect([`${OWN}:9`, ...FREE, "-c", "3", "-T", "0"]);
+    expect(result.failures).toMatchObject([{ phase: "connect", errno: "ECONNREFUSED", count: 3 }]);
+    spawnSync("sysctl", ["-qw", "net.ipv4.ip_forward=1"]);
+    spawnSync("ip", ["link", "add", "fourtuple-r", "type", "dummy"]);
+    spawnSync("ip", ["addr", "add", "10.98.0.1/24", "dev", "fourtuple-r"]);
+    spawnSync("ip", ["link", "set", "fourtuple-r", "up"]);
+    spawnSync("ip", ["route", "add", "10.97.0.0/16", "via", "10.98.0.2", "dev", "fourtuple-r"]);
+    // Here a route exists, but not for packets that come from a device.
+    spawnSync("ip", ["route", "add", "unreachable", "10.97.0.1/32", "table", "99"]);
+    spawnSync("ip", ["rule", "add", "from", "10.64.0.0/16", "table", "99"]);
+    const unreached = await connect(["10.97.0.1:80", ...FREE, "-c", "3", "-T", "0"]);
+    expect(unreached.result.failures).toMatchObject([{ phase: "connect", errno: "EHOSTUNREACH", count: 3 }]);
+  });
+
+  it("goes up and down in stages, with slots and 4-tuples used again", async () => {
+    inNamespace();
+    const { at } = await serve();
+    const { result } = await connect([at, ...FREE, "-c", "400", "--close-after-greeting", "--concurrency", "20"]);
+    expect(result).toMatchObject({ outcome: "met", established: 400, failed: 0, greeted: 400 });
+    const stages = ["--stage", "300ms:200", "--stage", "300ms:20", "-T", "0", "--close", "fin"];
+    const staged = await connect([at, ...FREE, ...stages]);
+    expect(staged.result).toMatchObject({ outcome: "met", failed: 0, lost: 0 });
+  });
+
+  it.each([
+    ["TLS and WebSocket", ["--scheme", "wss"]],
+    ["HTTP", ["--scheme", "http"]],
+    ["MQTT", ["--scheme", "mqtt"]],
+  ])("carries %s", async (_, [, scheme]) => {
+    inNamespace();
+    const { at } = await serve(scheme === "wss" ? ["--mode", "echo"] : [], `${scheme}://${OWN}:0`);
+    const message = scheme === "http" ? [] : ["-m", "x"];
+    const own = { wss: ["--insecure"], mqtt: ["--publish", "t/%i", "--qos", "1"] }[scheme!] ?? [];
+    const { result } = await connect([`${scheme}://${at}`, ...FREE, "-c", "30", ...message, ...own, "-n", "300"]);
+    expect(result).toMatchObject({ outcome: "met", established: 30, ready: 30, lost: 0 });
+    expect(result.messages).toMatchObject({ sent: 300, answered: 300 });
+  });
+
+  it.skipIf(!hasProgram("redis-server"))("speaks with redis", async () => {
+    inNamespace();
+    const redis = start("redis-server", ["--bind", OWN, "--port", "6399", "--save", "", "--protected-mode", "no"]);
+    await redis.prints(/Ready to accept/);
+    const exchange = ["-m", "PING\\r\\n", "--expect-until", "\\r\\n", "-n", "1000"];
+    const { result } = await connect([`${OWN}:6399`, ...FREE, "-c", "100", ...exchange]);
+    expect(result).toMatchObject({ outcome: "met", established: 100, messages: { answered: 1000 } });
+  });
+
+  it("refuses addresses that somebody has, and processes without permission", async () => {
+    inNamespace();
+    const refuse = async (source: string, to = `${OWN}:80`) =>
+      (await runCli(["connect", to, "--transport", "packet", "--source-ip", source, "-c", "2"])).stderr;
+    expect(await refuse("10.99.0.0/24")).toMatch(
+      /10\.99\.0\.0\/24 is not free: 10\.99\.0\.1\/32 is an address of this host/,
+    );
+    spawnSync("ip", ["route", "add", "10.70.0.0/16", "dev", "lo"]);
+    expect(await refuse("10.70.3.0/24")).toMatch(/is not free: this host has a route to 10\.70\.0\.0\/16/);
+    expect(await refuse("10.64.0.0/16", "127.0.0.1:80")).toMatch(/cannot use loopback addresses/);
+    const args = [process.execPath, "dist/cli/main.js", "connect", `${OWN}:80`, ...FREE];
+    const { code, stderr } = await start("unshare", ["--user", ...args]).exited();
+    expect(stderr).toMatch(/needs a TUN device, and opening \/dev\/net\/tun failed with E(ACCES|PERM)\n +fix: /);
+    expect(code).toBe(3);
+  });
+
+  it("leaves no device behind when it is killed", async () => {
+    inNamespace();
+    const { at } = await serve();
+    const client = startCli(["connect", at, ...FREE, "-c", "20", "-T", "60s", "--json"]);
+    await client.prints(/"stage":"hold"/);
+    expect(devices().length).toBe(1);
+    await client.kill("SIGKILL");
+    for (let n = 0; n < 100 && devices().length > 0; n++) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(devices()).toEqual([]);
+  });
+});
