@@ -6,7 +6,7 @@ import type { Family } from "../../output/prometheus/families.js";
 import { exporterFamilies, type HostValues, hostFamilies } from "../../output/prometheus/host.js";
 import { portsFamilies } from "../../output/prometheus/ports.js";
 import { processFamilies } from "../../output/prometheus/process.js";
-import { listenerQueues } from "../../socket-table/listeners/accept-queues.js";
+import { listenerQueues, StateCounts } from "../../socket-table/listeners/accept-queues.js";
 import { pressure } from "../../socket-table/ports/pressure.js";
 
 export class HostReader {
@@ -44,9 +44,10 @@ export class HostReader {
     };
     const sockets = await collect("sockets", async () => {
       // Read one row more than is shown, to know the highest of the rows that are aggregated.
-      const ports = await pressure({ top: this.#top + 1 });
+      const states = new StateCounts();
+      const ports = await pressure({ top: this.#top + 1 }, [states]);
       source = ports.source;
-      return portsFamilies(ports, await listenerQueues({}), this.#top);
+      return portsFamilies(ports, await listenerQueues({}, states), this.#top);
     });
     const host = await collect("limits", () => hostFamilies(readHostValues()));
     const { user, system } = process.cpuUsage(before);

@@ -5,7 +5,7 @@ import { TCP_LISTEN, TCP_STATES } from "../../linux/syscalls/constants.js";
 import type { TcpState } from "../../results/sockets/socket-table.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { type SocketFilter, toQuery } from "../filter.js";
-import { readTable } from "../table.js";
+import { readTable, type SocketVisit } from "../table.js";
 
 /** SK_MEMINFO_DROPS in linux/sock_diag.h. */
 const DROPS = 8;
@@ -30,14 +30,34 @@ export interface ListenerQueues {
   readonly listenDrops: number | undefined;
 }
 
-/** @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read */
-export async function listenerQueues(filter: SocketFilter): Promise<ListenerQueues> {
+/** Counts the sockets of a reading by state. */
+export class StateCounts {
+  /** Indexed by state. */
+  counts = new Int32Array(TCP_STATES.length);
+
+  /** Discards what was counted and returns the visitor of a new attempt; see readTable(). */
+  begin(): SocketVisit {
+    const counts = new Int32Array(TCP_STATES.length);
+    this.counts = counts;
+    return ({ state }) => {
+      counts[state]!++;
+    };
+  }
+}
+
+/**
+ * @param connections all sockets but LISTEN, if they are counted already; otherwise, they are read here
+ * @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read
+ */
+export async function listenerQueues(filter: SocketFilter, connections?: StateCounts): Promise<ListenerQueues> {
+  let listeners = 0;
   let endpoints = new Map<string, { ip: string; port: number; length: number; capacity: number; drops: number }>();
-  let states = new Int32Array(TCP_STATES.length);
   const listening = { ...toQuery({ ...filter, memory: true }), remote: undefined, states: 1 << TCP_LISTEN };
   const { source } = await readTable(listening, () => {
     endpoints = new Map();
+    listeners = 0;
     return (socket) => {
+      listeners++;
       const { localIp: ip, localPort: port } = socket;
       const key = formatEndpoint(ip, port);
       const row = endpoints.get(key) ?? { ip, port, length: 0, capacity: 0, drops: 0 };
@@ -47,16 +67,13 @@ export async function listenerQueues(filter: SocketFilter): Promise<ListenerQueu
       endpoints.set(key, row);
     };
   });
-  await readTable({ ...toQuery({ ...filter, memory: false }), tuplesOnly: true }, () => {
-    states = new Int32Array(TCP_STATES.length);
-    return ({ state }) => {
-      states[state]!++;
-    };
-  });
+  const states = connections ?? new StateCounts();
+  if (connections) states.counts[TCP_LISTEN] = listeners;
+  else await readTable({ ...toQuery({ ...filter, memory: false }), tuplesOnly: true }, () => states.begin());
   const counters = readNetCounters();
   const isTold = source === "sock_diag";
   const named = TCP_STATES.flatMap((name, state) =>
-    name === "UNKNOWN" || name === "NEW_SYN_RECV" ? [] : [[name, states[state]!] as const],
+    name === "UNKNOWN" || name === "NEW_SYN_RECV" ? [] : [[name, states.counts[state]!] as const],
   );
   return {
     endpoints: [...endpoints.values()]

@@ -50,10 +50,14 @@ export interface PressureOptions extends Omit<SocketFilter, "states"> {
 /**
  * Returns how close each destination is to "Cannot assign requested address".
  *
+ * @param beside visitors of the same connections in the same reading
  * @throws {AppError} E_ADDRESS for an invalid address or port; E_PERMISSION or E_SYSTEM when the table cannot be read
  * @see Linux ip-sysctl.rst, ip_local_port_range and ip_local_reserved_ports
  */
-export async function pressure(options: PressureOptions = {}): Promise<Pressure> {
+export async function pressure(
+  options: PressureOptions = {},
+  beside: readonly Pick<SummaryPart, "begin">[] = [],
+): Promise<Pressure> {
   const start = startReading();
   const known = await KnownListeners.read(options.source);
   const owners = options.process ? await scanOwners() : undefined;
@@ -63,7 +67,10 @@ export async function pressure(options: PressureOptions = {}): Promise<Pressure>
   const isOneReading = bound !== undefined && !part.isFiltered && !owners;
   const read = await readTogether(
     part.query,
-    isOneReading ? [part, { query: part.query, begin: bound.begin }] : [part],
+    [part, ...(isOneReading ? [bound] : []), ...beside].map((visiting) => ({
+      query: part.query,
+      begin: () => visiting.begin(),
+    })),
   );
   const result = part.result(start, read);
   if (!bound) return result;

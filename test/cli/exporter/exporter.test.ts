@@ -3,9 +3,11 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { serve } from "../../../dist/index.js";
 import { ownAddress } from "../../support/address.js";
+import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
 import { startForeignServer } from "../../support/peers.js";
 import { runCli, startCli, type TestProcess } from "../../support/process.js";
 import { sampleOf, scrape } from "../../support/scrape.js";
+import { until } from "../../support/until.js";
 
 const PRINTED = /metrics on (http:\S+)/;
 
@@ -31,6 +33,29 @@ it("a listener, a limit and the settings of the host are as the kernel has them"
   expect(sampleOf(text, "fourtuple_limit_headroom", fileMax)).toBe(Number(max) - used);
   expect(sampleOf(text, "fourtuple_exporter_collector_success", { collector: "sockets" })).toBe(1);
   expect(sampleOf(text, "fourtuple_exporter_reading_cpu_seconds")).toBeGreaterThan(0);
+});
+
+it.skipIf(!canMakeNamespaces())("sockets are counted by state, all in one reading", async () => {
+  enterNamespace();
+  const server = startCli(["serve", "127.0.0.1:7777"]);
+  await server.prints(/listening/);
+  const client = startCli(["connect", "127.0.0.1:7777", "-c", "30", "-T", "forever", "--metrics", "127.0.0.1:9476"]);
+  const opened = async () => sampleOf(await scrape("http://127.0.0.1:9476/metrics"), "fourtuple_connect_open");
+  await until(
+    "30 connections",
+    () => opened().catch(() => undefined),
+    (open) => open === 30,
+  );
+  const { url } = await startExporter();
+  const text = await scrape(url);
+  const count = (state: string) => sampleOf(text, "fourtuple_tcp_sockets", { state });
+  // Both ends of all connections, and of the scrape.
+  expect(count("ESTABLISHED")).toBe(2 * 30 + 2);
+  expect(count("LISTEN")).toBe(3);
+  const pair = { source: "127.0.0.1", destination: "127.0.0.1", destination_port: "7777" };
+  expect(sampleOf(text, "fourtuple_source_ports_in_use", pair)).toBe(30);
+  client.child.kill("SIGINT");
+  await client.exited();
 });
 
 it("the number of series does not grow with the number of listeners", async () => {
