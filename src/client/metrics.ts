@@ -11,6 +11,11 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   established: { type: "counter", help: "Connections ESTABLISHED.", shown: ["established"] },
   secured: { type: "counter", help: "TLS handshakes completed.", shown: ["tls.secured"] },
   resumed: { type: "counter", help: "TLS handshakes that resumed a session.", shown: ["tls.resumed"] },
+  tlsAlerts: {
+    type: "counter",
+    help: "TLS alerts received on connections without TLS.",
+    shown: ["tlsAlerts"],
+  },
   unannounced: {
     type: "counter",
     help: "TLS connections that the peer ended without close_notify.",

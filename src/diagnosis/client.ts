@@ -21,7 +21,7 @@ import { explainClosedEarly } from "./rules/protocols/script.js";
 import { explainRefusedProtocol } from "./rules/refusals.js";
 import { explainRefused, explainSelfConnect } from "./rules/refused.js";
 import { explainTimeouts } from "./rules/timeouts.js";
-import { explainTls } from "./rules/tls.js";
+import { explainTls, explainTlsPort } from "./rules/tls.js";
 import { explainUnavailable } from "./rules/unavailable.js";
 
 /** @returns the limit that stopped the run, or the suspects that remain */
@@ -40,6 +40,8 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
     };
   }
   if (result.evidence.fileStop) return explainFileStop(result.evidence.fileStop, "stopped");
+  const tlsPort = explainTlsPort(result);
+  if (tlsPort) return tlsPort;
   const main = mainFailure(result);
   if (!main) {
     const isStopped = interrupted || outcomeOf(result) === "interrupted";

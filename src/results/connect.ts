@@ -150,6 +150,9 @@ export const connectSchema = z
     failed: count.describe("number of connections that failed before they were ESTABLISHED or ready in the protocol"),
     failures,
     lost: count.describe("number of connections ended by the peer or the network while open"),
+    tlsAlerts: count
+      .optional()
+      .describe("number of TLS alerts received on connections without TLS; missing in older results"),
     losses: failures,
     reopened: z
       .object({

@@ -28,6 +28,7 @@ it.each([
   ["HEAD_TOO_LONG", "refused", "peer"],
   ["CUT_SHORT", "peer-closing", "peer"],
   ["NO_RESPONSE", "peer-silent", "peer"],
+  ["UNSOLICITED_RESPONSE", "peer-fault", "peer"],
   ["ETIMEDOUT", "peer-silent", "peer"],
   ["FIN", "refused", "peer"],
   ["ECONNRESET", "refused", "peer"],

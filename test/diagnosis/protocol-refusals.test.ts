@@ -145,3 +145,37 @@ describe("a refusal", () => {
     for (const shown of [errno, finding.meaning, finding.fix]) expect(page).toContain(escapeXml(shown));
   });
 });
+
+describe("a port that expects TLS", () => {
+  const message = { message: "hello\n", messageRatePerSec: 20 };
+
+  it.each([
+    ["tcp", message, /tls:\/\//],
+    ["mqtt", {}, /mqtts:\/\//],
+  ] as const)("is named if it answers with an alert: %s", async (scheme, options, fix) => {
+    // As rustls and Java do: unexpected_message.
+    const alert = Buffer.from("1503030002020a", "hex");
+    const { at } = await startForeignServer((socket) => socket.once("data", () => socket.end(alert)));
+    const run = await startClient({ to: `${scheme}://${at}`, connections: CONNECTIONS, durationMs: 2000, ...options });
+    const { tlsAlerts, diagnosis } = await within("the end", run.done);
+    expect(tlsAlerts).toBe(CONNECTIONS);
+    expect(diagnosis!.finding).toMatchObject({ limit: "address", whose: "local", fix: expect.stringMatching(fix) });
+    expect(diagnosis!.finding!.meaning).toContain("the server speaks TLS on this port");
+  });
+
+  it("is a possible cause if it closes at a message, as OpenSSL does", async () => {
+    const at = await serve("tls");
+    const run = await startClient({ to: at, connections: CONNECTIONS, durationMs: 2000, ...message });
+    const { tlsAlerts, diagnosis, lost } = await within("the end", run.done);
+    expect([tlsAlerts, lost]).toEqual([0, CONNECTIONS]);
+    expect(diagnosis!.finding).toMatchObject({ limit: "address", fix: expect.stringContaining("TLS (tls://)") });
+  });
+
+  it("is not suspected of a server that answers with the same bytes within others", async () => {
+    const bytes = Buffer.from("1503030002020a21", "hex");
+    const { at } = await startForeignServer((socket) => socket.on("data", () => socket.write(bytes)));
+    const options = { ...message, expect: { bytes: bytes.length } };
+    const run = await startClient({ to: at, connections: 2, durationMs: 300, ...options });
+    expect(await within("the end", run.done)).toMatchObject({ outcome: "met", tlsAlerts: 0 });
+  });
+});

@@ -13,9 +13,12 @@ const explain = (errno: string, phase: FailureReport["phase"] = "upgrade", abort
   );
 
 /** Faults specific to HTTP; see test/diagnosis/http.test.ts. */
-const OF_HTTP = ["TLS_RECORD", "BAD_RESPONSE", "CUT_SHORT", "CONNECTION_CLOSE", "NO_RESPONSE"];
+const OF_HTTP = ["TLS_RECORD", "BAD_RESPONSE", "CUT_SHORT", "CONNECTION_CLOSE", "NO_RESPONSE", "UNSOLICITED_RESPONSE"];
+/** Faults that only a server reports; see test/server/proxy-protocol.test.ts. */
+const OF_SERVER = ["NO_PROXY_HEADER", "BAD_PROXY_HEADER", "PROXY_HEADER_TOO_LONG", "PROXY_HEADER"];
+const ELSEWHERE = [...OF_HTTP, ...OF_SERVER];
 
-it.each(FAULTS.filter((fault) => !OF_HTTP.includes(fault)))("has a text for %s", (fault) => {
+it.each(FAULTS.filter((fault) => !ELSEWHERE.includes(fault)))("has a text for %s", (fault) => {
   expect(explain(fault)).toMatchObject({ evidence: [`3 × ${fault} (upgrade)`] });
   expect(explain(fault)!.meaning.length).toBeGreaterThan(20);
 });

@@ -11,6 +11,7 @@ import { FAULT } from "../../protocols/codes.js";
 import { type ClientConnections, type ClientProtocol, REPLACEABLE } from "../../protocols/contract.js";
 import { createClientProtocol } from "../../protocols/create.js";
 import type { Rows } from "../../protocols/scripted/file/rows.js";
+import { ALERT_BYTES, isTlsAlert } from "../../protocols/tls-alert.js";
 import { exactShare } from "../../util/share.js";
 import { STEP } from "../../util/steps.js";
 import { Answers } from "../messages/answers.js";
@@ -98,6 +99,9 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
 
   /** Handles received bytes `start` to `end` of `bytes`. */
   received(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    if (end - start === ALERT_BYTES && !this.plan.tls && isTlsAlert(bytes, start)) {
+      this.counters[COUNTER.tlsAlerts]! += 1;
+    }
     this.protocol.received(slot, bytes, start, end);
     if (this.sending.alternates) this.messages?.resume(slot);
   }

@@ -76,6 +76,7 @@ function ended(result: ConnectResult, failure: FailureReport): Finding | undefin
   if (established === 0 || lost < established) return undefined;
   const isGone = evidence.peer?.listeners.length === 0;
   const facts = [seen(failure), `${formatCount(lost)} of ${formatCount(established)} were lost`];
+  if (!isGone && closesAtFirstMessage(result)) return unknownProtocol(result, facts);
   if (!isGone && isOfOneAge(evidence.lossPattern)) return timeout([...facts, heldFor(evidence.lossPattern!)]);
   return {
     limit: "peer-ended",
@@ -85,6 +86,24 @@ function ended(result: ConnectResult, failure: FailureReport): Finding | undefin
       : "the server closed all connections during the hold: it ended, or it closes idle or finished connections",
     fix: "check the server's log and its idle timeouts",
     evidence: facts,
+  };
+}
+
+/** Whether the server closed every connection without a byte, although messages were to be answered. */
+function closesAtFirstMessage({ protocol, messages, traffic }: ConnectResult): boolean {
+  const isPlain = protocol === undefined || protocol === "tcp";
+  const isUnanswered = messages !== undefined && messages.expected !== "none" && messages.sent > 0;
+  return isPlain && isUnanswered && traffic.receivedBytes === 0;
+}
+
+function unknownProtocol({ tls }: ConnectResult, facts: readonly string[]): Finding {
+  const orTls = tls ? "" : "TLS (tls://), or ";
+  return {
+    limit: "address",
+    whose: "local",
+    meaning: "the server closed all connections after a message, without a byte of an answer",
+    fix: `check the port and the scheme: it may expect ${orTls}messages in another form (-m); its log says why it closed`,
+    evidence: [...facts, "no bytes arrived"],
   };
 }
 

@@ -1,7 +1,9 @@
 // Explains failed TLS handshakes by their alert, certificate error or unexpected bytes: the cause, the side and the
 // fix.
+import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
+import { plural } from "../../util/units.js";
 import { seen } from "./local-errors.js";
 import { type Known, local, peer } from "./protocols/known.js";
 
@@ -109,6 +111,22 @@ export function explainTls(failure: FailureReport): Finding | undefined {
   const { phase, errno } = failure;
   const known = Object.hasOwn(KNOWN, errno) && phase !== "upgrade" ? KNOWN[errno] : ofHandshake(phase, errno);
   return known && { ...known, evidence: [seen(failure)] };
+}
+
+/**
+ * Explains connections without TLS to a port that expects it, if the server said so.
+ * @returns undefined without an alert; HTTP and WebSocket report one as TLS_RECORD
+ */
+export function explainTlsPort({ tlsAlerts = 0, protocol }: ConnectResult): Finding | undefined {
+  if (tlsAlerts === 0) return undefined;
+  return {
+    ...local(
+      "address",
+      "the server speaks TLS on this port: it answered with TLS alerts",
+      `give the address with ${protocol === "mqtt" ? "mqtts" : "tls"}://`,
+    ),
+    evidence: [`${plural(tlsAlerts, "TLS alert")} received on connections without TLS`],
+  };
 }
 
 function ofHandshake(phase: string, errno: string): Known | undefined {

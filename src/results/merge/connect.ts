@@ -72,6 +72,7 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
     openAtStop: sum("openAtStop"),
     failures: mergeFailures(a.failures, b.failures),
     losses: mergeFailures(a.losses, b.losses),
+    tlsAlerts: either(a.tlsAlerts, b.tlsAlerts, add),
     reopened: either(a.reopened, b.reopened, (x, y) => ({
       announced: x.announced + y.announced,
       idle: x.idle + y.idle,
