@@ -5,15 +5,17 @@ import { grown } from "../columns.js";
 import { type ClientConnections, type ClientProtocol, LEAST_HEARTBEAT_GAP } from "../contract.js";
 import type { Expectation } from "../modes.js";
 import type { MqttSpec } from "../spec/spec.js";
+import { Arrivals } from "./arrivals.js";
 import { connectPacket } from "./connect-packet.js";
-import { firstByte, PACKET, propertiesEnd, uint16At, VERSION } from "./packet.js";
-import { Pattern, PatternPacket } from "./pattern.js";
+import { CONNECTED, OWN_MARK, VERSION_5 } from "./flags.js";
+import { firstByte, PACKET, uint16At, VERSION } from "./packet.js";
+import type { PatternPacket } from "./pattern.js";
 import { areProperties, numberProperty, PROPERTY } from "./properties.js";
 import { PublishPacket } from "./publish-packet.js";
 import { FIRST_FAILURE, REASON, reasonOfReturnCode } from "./reasons.js";
-import { REPEATED, Sequences } from "./sequences.js";
-import { CONNECTED, MqttSide, OWN_MARK, VERSION_5 } from "./side.js";
-import { readStamp, STAMP_SIZE, type Stamp } from "./stamp.js";
+import { MqttSide } from "./side.js";
+import { STAMP_SIZE, type Stamp } from "./stamp.js";
+import { INVALID, readSuback, subscribePacket } from "./subscribe-packet.js";
 
 /** Indexes into `constants`. */
 const [PINGREQ, DISCONNECT] = [0, 1] as const;
@@ -25,8 +27,6 @@ const PINGED = 2 * OWN_MARK;
 const ANSWERS = 4 * OWN_MARK;
 /** Minimum time to wait for a PINGRESP, however short the keep-alive. */
 const LEAST_WAIT_MS = 5000;
-/** Packet identifier of SUBSCRIBE. A PUBLISH may reuse it, because nothing is published before SUBACK. */
-const SUBSCRIBE_ID = 1;
 /** Packet identifiers run from 1 to this, then start again at 1. */
 const MOST_IDENTIFIERS = 65_535;
 const MESSAGE_TYPES =
@@ -79,8 +79,7 @@ export class MqttClient extends MqttSide implements ClientProtocol {
   /** Number of keep-alives since the unanswered PINGREQ. */
   private missed: Uint8Array<ArrayBuffer>;
   private readonly own: Stamp;
-  private readonly found: Stamp = { publisher: 0, number: 0, sequence: 0, dueUs: 0 };
-  private readonly heard = new Sequences();
+  private readonly arrivals: Arrivals;
 
   constructor(connections: ClientConnections, { spec, message, slots, nextNumber, publisher }: MqttClientOptions) {
     super(connections, slots, STAMP_SIZE);
@@ -95,6 +94,7 @@ export class MqttClient extends MqttSide implements ClientProtocol {
     this.isAnswered = this.expected !== "none";
     this.gathers = !this.isAnswered && this.qos === 0;
     this.nextNumber = nextNumber;
+    this.arrivals = new Arrivals(connections, publisher, this.expected === "delivery");
     this.own = { publisher, number: 0, sequence: 0, dueUs: 0 };
     this.mostMissed = Math.min(255, Math.max(1, Math.ceil(LEAST_WAIT_MS / (LEAST_HEARTBEAT_GAP * this.heartbeatMs))));
     this.numbers = new Uint32Array(slots);
@@ -188,20 +188,11 @@ export class MqttClient extends MqttSide implements ClientProtocol {
   }
 
   protected publish(slot: number, isRetained: boolean, bytes: Uint8Array, start: number, end: number): void {
-    const { found, client } = this;
-    if (end > start) client.shown(slot, bytes, start, end);
-    this.dueUs[slot] = Number.NaN;
-    // A retained message may be old, so its age says nothing about the latency.
-    if (isRetained || !readStamp(found, bytes, start, end)) return;
-    this.dueUs[slot] = found.dueUs;
-    const isOwn = found.publisher === this.own.publisher && found.number === this.numbers[slot];
-    if (isOwn && this.expected === "delivery") {
-      this.deliver(slot, found.sequence);
-      return;
-    }
-    const lost = this.heard.note(this.numbers[slot]!, found.publisher, found.number, found.sequence);
-    if (lost === REPEATED) client.repeated();
-    else if (lost > 0) client.undelivered(lost);
+    if (end > start) this.client.shown(slot, bytes, start, end);
+    const number = this.numbers[slot]!;
+    const isAnswer = this.arrivals.begin(slot, number, this.sequences[slot]!, isRetained, bytes, start, end);
+    this.dueUs[slot] = this.arrivals.dueUs;
+    if (isAnswer) this.flags[slot]! |= ANSWERS;
   }
 
   protected payload(slot: number, bytes: Uint8Array, start: number, end: number): void {
@@ -213,25 +204,6 @@ export class MqttClient extends MqttSide implements ClientProtocol {
     if ((this.flags[slot]! & ANSWERS) === 0) return;
     this.flags[slot]! &= ~ANSWERS;
     this.client.answered(slot, 1);
-  }
-
-  /** Handles the delivery of the connection's own message `sequence`. */
-  private deliver(slot: number, sequence: number): void {
-    const { client } = this;
-    const unanswered = client.unanswered(slot);
-    const oldest = this.sequences[slot]! - unanswered + 1;
-    const newest = this.sequences[slot]! - (unanswered > 0 && client.isSending(slot) ? 1 : 0);
-    // A message that has not been sent completely cannot have been delivered, so ignore the stamp.
-    if (sequence > newest) return;
-    if (sequence < oldest) {
-      client.repeated();
-      return;
-    }
-    if (sequence > oldest) {
-      client.missed(slot, sequence - oldest);
-      client.undelivered(sequence - oldest);
-    }
-    this.flags[slot]! |= ANSWERS;
   }
 
   private connack(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
@@ -275,15 +247,10 @@ export class MqttClient extends MqttSide implements ClientProtocol {
   }
 
   private suback(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
-    if (end - start < 3 || uint16At(bytes, start) !== SUBSCRIBE_ID) return false;
-    const codes = this.isVersion5Spoken ? propertiesEnd(bytes, start + 2, end) : start + 2;
-    if (codes < 0 || codes >= end) return false;
-    for (let at = codes; at < end; at++) {
-      if (bytes[at]! < FIRST_FAILURE) continue;
-      this.refuse(slot, CODES.mqttSuback + bytes[at]!);
-      return true;
-    }
-    this.begin(slot);
+    const reason = readSuback(bytes, start, end, this.isVersion5Spoken);
+    if (reason === INVALID) return false;
+    if (reason === 0) this.begin(slot);
+    else this.refuse(slot, CODES.mqttSuback + reason);
     return true;
   }
 
@@ -316,13 +283,4 @@ export class MqttClient extends MqttSide implements ClientProtocol {
     }
     return true;
   }
-}
-
-function subscribePacket({ version, subscribe }: MqttSpec): PatternPacket | undefined {
-  if (!subscribe) return undefined;
-  const identifier = version === VERSION["5"] ? [0, SUBSCRIBE_ID, 0] : [0, SUBSCRIBE_ID];
-  return new PatternPacket(firstByte(PACKET.subscribe), [
-    Uint8Array.from(identifier),
-    ...subscribe.topics.flatMap((topic) => [new Pattern(topic), Uint8Array.of(subscribe.qos)]),
-  ]);
 }

@@ -5,6 +5,7 @@ import { grown } from "../columns.js";
 import type { Connections } from "../contract.js";
 import type { MqttSpec } from "../spec/spec.js";
 import { type ConnectRequest, connack, connackWithId, readConnect } from "./connect-packet.js";
+import { CONNECTED, VERSION_5 } from "./flags.js";
 import {
   dataEnd,
   firstByte,
@@ -18,7 +19,7 @@ import {
   writeUint16,
 } from "./packet.js";
 import { FIRST_FAILURE, REASON } from "./reasons.js";
-import { CONNECTED, MqttSide, VERSION_5 } from "./side.js";
+import { MqttSide } from "./side.js";
 
 /** Interval between checks for silent connections. Detection may be late by this much. */
 const LOOK_MS = 2000;

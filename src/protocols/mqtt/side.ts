@@ -1,41 +1,15 @@
 // Base class of MQTT clients and servers: reads packets as they arrive. Payloads are passed on piece by piece; the head
-// of a PUBLISH and all other packets are buffered until complete. Answers are collected and sent together.
+// of a PUBLISH and all other packets are buffered until complete.
 import { FAULT } from "../codes.js";
 import { grown } from "../columns.js";
 import type { Connections, Protocol } from "../contract.js";
 import { Leftovers } from "../leftovers.js";
-import {
-  dataEnd,
-  firstByte,
-  isFirstByte,
-  isText,
-  isTopicName,
-  lengthAt,
-  lengthSize,
-  PACKET,
-  qosOf,
-  uint16At,
-  writeUint16,
-} from "./packet.js";
-import { REASON } from "./reasons.js";
+import { AnsweringSide, LONGEST_HEAD } from "./answering-side.js";
+import { CLOSED, PARTIAL } from "./flags.js";
+import { dataEnd, isFirstByte, isText, isTopicName, lengthAt, lengthSize, PACKET, qosOf, uint16At } from "./packet.js";
 
-/** A CONNACK has accepted the connection. */
-export const CONNECTED = 1;
-/** Part of a packet is buffered until the rest arrives. */
-const PARTIAL = 2;
-/** The connection uses MQTT 5. */
-export const VERSION_5 = 4;
-/** Nothing more is read or sent. */
-const CLOSED = 8;
-/** Lowest flag available to subclasses; they may use all higher ones. */
-export const OWN_MARK = 16;
-
-/** Maximum length of a buffered packet, or of the buffered head of a PUBLISH. Longer ones are refused. */
-export const LONGEST_HEAD = 64 * 1024;
 /** Size of the first piece to append to an incomplete packet before examining it again. */
 const FIRST_PIECE = 64;
-/** Size of the answer buffer. The longest answer is a SUBACK to a packet full of filters of four bytes each. */
-const GATHERED = 4096 + LONGEST_HEAD / 4;
 /** Results of packetAt(): more bytes are needed; the connection has ended. */
 const [WAIT, ENDED] = [-1, -2] as const;
 /** RETAIN flag in the first byte of a PUBLISH. */
@@ -43,14 +17,12 @@ const RETAIN = 1;
 /** In `pending`, the quality of service is stored above the packet identifier. */
 const QOS_SHIFT = 16;
 
-export abstract class MqttSide implements Protocol {
+export abstract class MqttSide extends AnsweringSide implements Protocol {
   abstract readonly slotBytes: number;
   abstract readonly constants: readonly Uint8Array[];
   abstract readonly heartbeatMs: number;
   readonly replies = "any";
   readonly handshake = "connack";
-  protected readonly connections: Connections;
-  protected flags: Uint8Array<ArrayBuffer>;
   /** Bytes of the current PUBLISH's payload that have not arrived yet. */
   private left: Uint32Array<ArrayBuffer>;
   /** Quality of service and packet identifier of the current PUBLISH, for its acknowledgement. */
@@ -58,14 +30,10 @@ export abstract class MqttSide implements Protocol {
   private readonly leftovers = new Leftovers();
   /** Number of payload bytes passed on together with the head. */
   private readonly peeked: number;
-  /** Answers not yet sent. */
-  private readonly gathered = new Uint8Array(GATHERED);
-  private gatheredTo = 0;
 
   constructor(connections: Connections, slots: number, peeked: number) {
-    this.connections = connections;
+    super(connections, slots);
     this.peeked = peeked;
-    this.flags = new Uint8Array(slots);
     this.left = new Uint32Array(slots);
     this.pending = new Uint32Array(slots);
   }
@@ -104,80 +72,10 @@ export abstract class MqttSide implements Protocol {
   /** The PUBLISH is complete. */
   protected abstract published(slot: number): void;
 
-  protected grow(slot: number): void {
-    this.flags = grown(this.flags, slot);
+  protected override grow(slot: number): void {
+    super.grow(slot);
     this.left = grown(this.left, slot);
     this.pending = grown(this.pending, slot);
-  }
-
-  /** Answers with a packet that consists of a type and an identifier. */
-  protected acknowledge(slot: number, type: number, identifier: number): void {
-    const at = this.room(slot, 4);
-    this.gathered[at] = firstByte(type);
-    this.gathered[at + 1] = 2;
-    writeUint16(this.gathered, at + 2, identifier);
-  }
-
-  /** Answers with these bytes. */
-  protected answer(slot: number, bytes: Uint8Array): void {
-    const at = this.room(slot, bytes.length);
-    this.gathered.set(bytes, at);
-  }
-
-  /**
-   * Reserves `length` bytes in `answers` for an answer.
-   * @returns the index of the first one
-   */
-  protected room(slot: number, length: number): number {
-    if (this.gatheredTo + length > GATHERED) this.flush(slot);
-    this.gatheredTo += length;
-    return this.gatheredTo - length;
-  }
-
-  protected get answers(): Uint8Array {
-    return this.gathered;
-  }
-
-  /** Ends a connection that this side or the peer refuses. Pending answers are sent first, and nothing else. */
-  protected refuse(slot: number, code: number): void {
-    this.flush(slot);
-    if (this.hasEnded(slot)) return;
-    this.flags[slot]! |= CLOSED;
-    this.connections.refused(slot, code);
-  }
-
-  /** Ends the connection normally. */
-  protected end(slot: number): void {
-    this.flush(slot);
-    if (this.hasEnded(slot)) return;
-    this.flags[slot]! |= CLOSED;
-    this.connections.close(slot);
-  }
-
-  /** Ends a connection whose peer violated the protocol. In MQTT 5, first sends a DISCONNECT with the reason. */
-  protected fail(slot: number, code: number): void {
-    const flags = this.flags[slot]!;
-    if ((flags & (CONNECTED | VERSION_5)) === (CONNECTED | VERSION_5)) {
-      const reason = code === FAULT.PACKET_TOO_LONG ? REASON.packetTooLarge : REASON.malformedPacket;
-      this.answer(slot, Uint8Array.of(firstByte(PACKET.disconnect), 1, reason));
-    }
-    this.refuse(slot, code);
-  }
-
-  protected hasEnded(slot: number): boolean {
-    return (this.flags[slot]! & CLOSED) !== 0;
-  }
-
-  protected isVersion5(slot: number): boolean {
-    return (this.flags[slot]! & VERSION_5) !== 0;
-  }
-
-  /** Sends the answers. */
-  protected flush(slot: number): void {
-    const end = this.gatheredTo;
-    if (end === 0) return;
-    this.gatheredTo = 0;
-    if (!this.hasEnded(slot)) this.connections.send(slot, this.gathered, 0, end);
   }
 
   private read(slot: number, bytes: Uint8Array, start: number, end: number): void {
