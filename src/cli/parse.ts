@@ -2,7 +2,7 @@
 
 import { Option } from "commander";
 import type { Stage } from "../planning/schedule.js";
-import { ENGINE_CHOICES } from "../results/identifiers.js";
+import { ENGINE_CHOICES, TRANSPORTS } from "../results/identifiers.js";
 import { type AddressRange, parseAddressRanges } from "../util/address-range.js";
 import { type PortRange, parsePorts } from "../util/endpoint.js";
 import { AppError } from "../util/errors.js";
@@ -74,6 +74,13 @@ export function parseSourcePort(text: string): PortRange | "kernel" {
     });
   }
   return parsePorts(text);
+}
+
+/** Returns the `--transport` option of both roles. */
+export function transportOption(): Option {
+  return new Option("--transport <which>", "kernel, or packet: TCP in this program, through a TUN device").choices(
+    TRANSPORTS,
+  );
 }
 
 /** Returns the `--engine` option of every command that opens or holds connections. */

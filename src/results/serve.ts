@@ -15,7 +15,7 @@ import {
   tls,
   version,
 } from "./fields.js";
-import { PROTOCOLS } from "./identifiers.js";
+import { PROTOCOLS, TRANSPORTS } from "./identifiers.js";
 import { script } from "./script.js";
 import { source } from "./sockets/owners.js";
 
@@ -85,6 +85,10 @@ export const serveSchema = z
     threads: count,
     hasPrivateTables: z.boolean(),
     nofileLimit: bound,
+    transport: z
+      .enum(TRANSPORTS)
+      .optional()
+      .describe("packet: TCP in this program, through a TUN device, without kernel sockets; missing in older results"),
     engine: engine
       .optional()
       .describe("missing in results from older versions, and in merged results of runs with different engines"),

@@ -45,6 +45,7 @@ export class ServerLoop {
         listener: worker.localDescriptor(plan.listener),
         // In a shared descriptor table, the main thread closes the listening socket.
         ownsListener: !worker.sharesTable,
+        packet: plan.packet,
         backlog: plan.backlog,
         accepted: new Int32Array(plan.shared, SHARED.accepted * 4, 1),
         sendsAtRest: this.events.sendsAtRest,

@@ -19,7 +19,16 @@ interface Threads {
 interface Notes
   extends Pick<
     ServeResult,
-    "startedAt" | "address" | "protocol" | "script" | "elapsedMs" | "peakOpen" | "openAtStop" | "kernel" | "engine"
+    | "startedAt"
+    | "address"
+    | "protocol"
+    | "script"
+    | "elapsedMs"
+    | "peakOpen"
+    | "openAtStop"
+    | "kernel"
+    | "transport"
+    | "engine"
   > {
   /** Actual accept queue length. */
   readonly backlogLength: number;

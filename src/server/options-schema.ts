@@ -3,7 +3,7 @@ import type { ZodType } from "zod";
 import { tlsShape } from "../planning/tls-schema.js";
 import { SERVER_MODES } from "../protocols/modes.js";
 import { serverProtocolShape } from "../protocols/spec/options-schema.js";
-import { ENGINE_CHOICES } from "../results/identifiers.js";
+import { ENGINE_CHOICES, TRANSPORTS } from "../results/identifiers.js";
 import { checkOptions, content, flag, number, oneOf, signal, text } from "../util/options.js";
 import { z } from "../util/zod.js";
 import type { ServeOptions } from "./options.js";
@@ -20,6 +20,7 @@ const shape = {
   maxConnections: number.optional(),
   log: oneOf(["first", "all", "none"]).optional(),
   engine: oneOf(ENGINE_CHOICES).optional(),
+  transport: oneOf(TRANSPORTS).optional(),
   signal: signal.optional(),
 } satisfies Record<keyof ServeOptions, ZodType>;
 

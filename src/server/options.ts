@@ -13,8 +13,8 @@ import {
   protocolSpec,
 } from "../protocols/spec/options.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
-import type { EngineChoice } from "../results/engine.js";
-import { ENGINE_CHOICES } from "../results/identifiers.js";
+import type { EngineChoice, TransportName } from "../results/engine.js";
+import { ENGINE_CHOICES, TRANSPORTS } from "../results/identifiers.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 
@@ -45,6 +45,11 @@ export interface ServeOptions extends Omit<ProtocolOptions, ClientOnly>, TlsOpti
   readonly log?: "first" | "all" | "none" | undefined;
   /** I/O engine: `epoll`, `uring` (io_uring), or the default `auto`, which selects the best one for the host. */
   readonly engine?: EngineChoice | undefined;
+  /**
+   * Who keeps the connections: `kernel` (default), or `packet`: this program, which speaks TCP itself through a TUN
+   * device. It needs CAP_NET_ADMIN and an address that belongs to no host.
+   */
+  readonly transport?: TransportName | undefined;
   /** Aborting this signal stops the server, like stop(). */
   readonly signal?: AbortSignal | undefined;
 }
@@ -67,6 +72,7 @@ export interface ServeSettings {
   /** Number of connections to report by `connection` events. */
   readonly logged: number;
   readonly engine: EngineChoice;
+  readonly transport: TransportName;
 }
 
 /** Number of connections reported by default. */
@@ -92,6 +98,12 @@ export function resolveOptions(options: ServeOptions, script?: LoadedScript): Se
   assertCount("backlog", options.backlog, LONGEST_BACKLOG);
   assertCount("maximum number of connections", options.maxConnections, UNLIMITED);
   const engine = options.engine ?? "auto";
+  const transport = options.transport ?? "kernel";
+  if (!TRANSPORTS.includes(transport)) {
+    throw new AppError("E_OPTION", `unknown transport: ${quoted(`${transport}`)}`, {
+      fix: `use ${TRANSPORTS.join(" or ")}`,
+    });
+  }
   if (!ENGINE_CHOICES.includes(engine)) {
     throw new AppError("E_OPTION", `unknown engine: ${quoted(`${engine}`)}`, {
       fix: `use ${ENGINE_CHOICES.join(", ")}`,
@@ -136,6 +148,7 @@ export function resolveOptions(options: ServeOptions, script?: LoadedScript): Se
     maxConnections: options.maxConnections ?? UNLIMITED,
     logged: { first: FIRST_LOGGED, all: UNLIMITED, none: 0 }[options.log ?? "first"],
     engine,
+    transport,
   };
 }
 

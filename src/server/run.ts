@@ -157,8 +157,9 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     // little.
     const timeoutMs = COUNT_MS + COUNT_MS_PER_CONNECTION * (this.#openAtStop ?? 0);
     this.#evidence = noteEvidence(this.#countersBefore);
-    this.#drops = await countDrops(this.address);
-    if (!this.#fault) this.#kernel = await countConnections(this.address, timeoutMs);
+    const hasSockets = this.#settings.transport === "kernel";
+    if (hasSockets) this.#drops = await countDrops(this.address);
+    if (hasSockets && !this.#fault) this.#kernel = await countConnections(this.address, timeoutMs);
     await this.#workers.pool.stop().catch(() => undefined);
   }
 
@@ -192,6 +193,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       isSecure: this.#identity !== undefined,
       isProxied: this.#settings.proxyProtocol,
       nofileLimit: this.#workers.nofileLimit,
+      transport: this.#settings.transport,
       engine: this.#engine,
       evidence: this.#evidence,
     });

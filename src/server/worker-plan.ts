@@ -4,12 +4,15 @@ import type { TlsSettings } from "../linux/openssl/settings.js";
 import type { ServerMode } from "../protocols/modes.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { EngineName } from "../results/engine.js";
+import type { PacketServerPlan } from "../transport/contract.js";
 
 /** Everything a server worker needs to know, as plain data. */
 export interface ServePlan {
   readonly engine: EngineName;
   /** Listening socket. Opened before the workers start, so that every descriptor table contains it. */
   readonly listener: number;
+  /** Device and address of a server without kernel sockets. */
+  readonly packet: PacketServerPlan | undefined;
   readonly mode: ServerMode;
   readonly greeting: string | Uint8Array | undefined;
   readonly closeAfterGreeting: boolean;

@@ -47,7 +47,9 @@ export class ServerWorkers {
   /** Numbers of the threads that have started listening. */
   readonly #listening = new Set<number>();
   /** Number of initial threads that are not listening yet. */
-  #starting = CORES;
+  #starting: number;
+  /** Number of initial threads: one per core, or one for the only device of a server without kernel sockets. */
+  readonly #initial: number;
 
   constructor(
     settings: ServeSettings,
@@ -58,6 +60,7 @@ export class ServerWorkers {
   ) {
     this.#settings = settings;
     this.#listener = listener;
+    this.#initial = this.#starting = listener.packet ? 1 : CORES;
     this.#engine = engine;
     this.#identity = identity;
     this.#events = events;
@@ -78,7 +81,7 @@ export class ServerWorkers {
    */
   start(): AppError | undefined {
     try {
-      for (let core = 0; core < CORES; core++) this.#startOne();
+      for (let thread = 0; thread < this.#initial; thread++) this.#startOne();
       return undefined;
     } catch (error) {
       return error as AppError;
@@ -123,7 +126,7 @@ export class ServerWorkers {
    * An additional thread that failed to start had no connections. The failure of any other thread loses connections.
    */
   #onFault(fault: AppError, worker: number): void {
-    if (worker >= CORES && !this.#listening.has(worker)) this.#canGrow = false;
+    if (worker >= this.#initial && !this.#listening.has(worker)) this.#canGrow = false;
     else this.#events.failed(fault);
   }
 
@@ -141,6 +144,7 @@ export class ServerWorkers {
       this.#settings;
     this.pool.start({
       listener: this.#listener.fd,
+      packet: this.#listener.packet,
       engine: this.#engine,
       mode,
       greeting,

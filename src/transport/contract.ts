@@ -17,6 +17,7 @@
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
 import type { IpAddress } from "../util/address.js";
 import type { DevicePlan } from "./packet/devices/open-device.js";
+import type { PacketListener } from "./packet/listener.js";
 import type { PacketTuples } from "./packet/tuples.js";
 import type { TupleSource } from "./tuple-source.js";
 
@@ -219,6 +220,12 @@ export interface ClientTransportOptions {
 }
 
 /** Plain data. */
+export interface PacketServerPlan {
+  readonly device: DevicePlan;
+  readonly listener: PacketListener;
+}
+
+/** Plain data. */
 export interface PacketClientPlan {
   readonly device: DevicePlan;
   /** The tuples whose numbers TupleSource.take() returns. */
@@ -281,6 +288,8 @@ export interface ServerTransportOptions {
   readonly tableSize: number;
   /** Listening socket in this thread's descriptor table. */
   readonly listener: number;
+  /** Device and address of connections without kernel sockets; undefined for kernel sockets. */
+  readonly packet?: PacketServerPlan | undefined;
   /** Whether this thread owns its copy of the listening socket and must close it. */
   readonly ownsListener: boolean;
   /** Effective accept queue length. */

@@ -16,6 +16,7 @@ import { UringClient } from "./kernel-uring/client.js";
 import { UringServer } from "./kernel-uring/server.js";
 import { PacketClient } from "./packet/client.js";
 import { openDevice } from "./packet/devices/open-device.js";
+import { PacketServer } from "./packet/server.js";
 import { type Proxied, ProxiedServer } from "./proxied-server.js";
 import { TlsClient } from "./tls/client.js";
 import type { ClientTls, ServerTls } from "./tls/options.js";
@@ -63,9 +64,9 @@ function openBelowTls(
   options: ServerTransportOptions,
   proxied: Proxied | undefined,
 ): ServerTransport | number {
-  if (!proxied) return openKernelServer(engine, options);
+  if (!proxied) return openPlainServer(engine, options);
   const server = new ProxiedServer(options.handler, proxied);
-  const below = openKernelServer(engine, { ...options, handler: server, sendsAtRest: true });
+  const below = openPlainServer(engine, { ...options, handler: server, sendsAtRest: true });
   if (typeof below === "number") return below;
   server.begin(below);
   return server;
@@ -93,6 +94,13 @@ function openKernelClient(engine: EngineName, options: ClientTransportOptions): 
   if (client !== -ENOMEM || engine !== "uring" || !options.fallback) return client;
   options.fallback.isUsed = true;
   return begun(new EpollClient(options));
+}
+
+function openPlainServer(engine: EngineName, options: ServerTransportOptions): ServerTransport | number {
+  const { packet } = options;
+  if (!packet) return openKernelServer(engine, options);
+  const device = openDevice(packet.device, engine === "uring", options.wakeFd);
+  return typeof device === "number" ? device : new PacketServer({ ...options, device, listener: packet.listener });
 }
 
 function openKernelServer(engine: EngineName, options: ServerTransportOptions): ServerTransport | number {

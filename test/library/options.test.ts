@@ -306,6 +306,7 @@ describe("every valid option is passed on unchanged", () => {
       ...TLS,
       log: "none",
       engine: "epoll",
+      transport: "packet",
       signal,
     };
     expect(checkServeOptions(options)).toEqual(options);

@@ -10,6 +10,7 @@ import {
   holdFor,
   parseSourcePort,
   rateFor,
+  transportOption,
   uiOption,
 } from "../parse.js";
 import { addProtocolOptions } from "../protocol-options.js";
@@ -18,8 +19,7 @@ import type { ConnectCommandOptions } from "./run.js";
 
 const EXAMPLES = `
 Examples:
-  fourtuple connect :7777 -c 100k -T 30s                   open 100,000 and hold them for 30 s
-  fourtuple connect :7777-7786 -c 20k -m ping -r 0.1       use ten ports; send ping every 10 s`;
+  fourtuple connect :7777 -c 100k -T 30s                   open 100,000 and hold them for 30 s`;
 
 export const addConnect: AddCommand = (program, finish) => {
   const command = program
@@ -94,12 +94,7 @@ export const addConnect: AddCommand = (program, finish) => {
     .option("--one-table", "use one descriptor table, as ordinary programs do (ulimit -n)")
     .addOption(engineOption())
     .addOption(metricsOption())
-    .addOption(
-      new Option("--transport <which>", "kernel, or packet: TCP in this program, through a TUN device").choices([
-        "kernel",
-        "packet",
-      ]),
-    )
+    .addOption(transportOption())
     .option("--authorized", "confirm that you may open over 1,000 connections to another host")
     .addOption(uiOption())
     .option("-q, --quiet", "print no progress, only the result")

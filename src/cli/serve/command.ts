@@ -2,7 +2,7 @@
 import { Option } from "commander";
 import { LONGEST_BACKLOG } from "../../server/options.js";
 import type { AddCommand } from "../add-command.js";
-import { countFor, engineOption, uiOption } from "../parse.js";
+import { countFor, engineOption, transportOption, uiOption } from "../parse.js";
 import { addProtocolOptions } from "../protocol-options.js";
 import { metricsOption } from "../run-metrics.js";
 import type { ServeCommandOptions } from "./run.js";
@@ -43,6 +43,7 @@ export const addServe: AddCommand = (program, finish) => {
     )
     .option("--proxy-protocol", "expect a PROXY protocol header, v1 or v2, from a load balancer")
     .addOption(engineOption())
+    .addOption(transportOption())
     .addOption(metricsOption())
     .addOption(uiOption())
     .option("--json", "print one JSON event per line, the result last")

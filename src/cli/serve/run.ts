@@ -56,7 +56,8 @@ export async function runServe(at: string, options: ServeCommandOptions): Promis
 }
 
 async function serveBeside(ui: Ui | undefined, at: string, options: ServeCommandOptions): Promise<void> {
-  const { mode, greeting, closeAfterGreeting, backlog, maxConnections, log, engine, proxyProtocol } = options;
+  const { mode, greeting, closeAfterGreeting, backlog, maxConnections, log, engine, transport, proxyProtocol } =
+    options;
   const protocol = serverProtocolOptionsOf(options);
   const tls = tlsOptionsOf(options);
   await using metrics = await RunMetrics.open(options.metrics);
@@ -71,6 +72,7 @@ async function serveBeside(ui: Ui | undefined, at: string, options: ServeCommand
     maxConnections,
     log,
     engine,
+    transport,
     ...protocol,
     ...tls,
   });

@@ -60,6 +60,11 @@ export function planPacketWorkers(plan: TuplePlan, connections: readonly number[
   });
 }
 
+/** Returns the device of a server that listens on these addresses. */
+export function deviceFor(addresses: readonly AddressRange[]): PacketWorker["device"] {
+  return { routes: addresses.flatMap(blocksOf), mtu: MTU, txQueueLength: TX_QUEUE_LENGTH };
+}
+
 /** @throws {AppError} E_OPTION when a run needs something that this transport does not have */
 export function checkPacketOptions(spec: {
   readonly sources?: unknown;

@@ -20,6 +20,7 @@ export function mergeServe(a: ServeResult, b: ServeResult): ServeResult {
     ready: both(a.ready, b.ready, add),
     peakOpen: a.peakOpen + b.peakOpen,
     openAtStop: a.openAtStop + b.openAtStop,
+    transport: a.transport === b.transport ? a.transport : undefined,
     kernel: both(a.kernel, b.kernel, (x, y) => ({
       source: oneOf(x.source, y.source),
       sockets: x.sockets + y.sockets,

@@ -11,6 +11,7 @@ import {
   localAddress,
   openTcp,
 } from "../../linux/syscalls/socket.js";
+import type { PacketServerPlan } from "../../transport/contract.js";
 import type { HostPorts } from "../../util/endpoint.js";
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
@@ -22,6 +23,8 @@ export interface Listener {
   readonly port: number;
   /** Actual accept queue length: the requested value clamped to net.core.somaxconn. */
   readonly backlog: number;
+  /** Undefined for a kernel socket. */
+  readonly packet?: PacketServerPlan;
 }
 
 /**

@@ -2,19 +2,13 @@
 import { randomBytes } from "node:crypto";
 import type { IpAddress } from "../../util/address.js";
 import { addToIp } from "../../util/address.js";
-import type { AddressRange } from "../../util/address-range.js";
 import type { ConnectionAddresses } from "../contract.js";
 import { IdTable } from "./id-table.js";
+import type { PacketListener } from "./listener.js";
 import { grown } from "./tcp/connections.js";
 import { type Endpoints, UNKNOWN } from "./tcp/endpoints.js";
 import type { Segment } from "./tcp/segment.js";
 import { get32, put32, sumOf } from "./tcp/segment.js";
-
-/** Addresses and port that a server listens on. The range does not cross a multiple of 2^32. */
-export interface PacketListener {
-  readonly addresses: AddressRange;
-  readonly port: number;
-}
 
 export class ServerEndpoints extends IdTable implements Endpoints {
   readonly family: 4 | 6;

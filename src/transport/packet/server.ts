@@ -4,7 +4,8 @@ import type { ServerHandler, ServerTransport, ServerTransportOptions } from "../
 import { SlotQueue } from "../slot-queue.js";
 import { SLOT } from "../slot-state.js";
 import type { PacketDevice } from "./devices/device.js";
-import { type PacketListener, ServerEndpoints } from "./server-endpoints.js";
+import type { PacketListener } from "./listener.js";
+import { ServerEndpoints } from "./server-endpoints.js";
 import { TCP, UNACCEPTED } from "./tcp/connections.js";
 import { UNKNOWN } from "./tcp/endpoints.js";
 import { DROPPED } from "./tcp/tcp-state.js";

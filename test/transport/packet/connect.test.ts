@@ -109,6 +109,31 @@ describe.skipIf(!canMakeNamespaces())("connect --transport packet", () => {
     expect(result).toMatchObject({ outcome: "met", established: 100, messages: { answered: 1000 } });
   });
 
+  it("meets a server without kernel sockets, and so do the kernel's clients", async () => {
+    inNamespace();
+    const [ip, port] = ["10.65.0.1", 7777];
+    const { server, at } = await serve(["--transport", "packet", "--mode", "echo"], `${ip}:${port}`);
+    expect(at).toBe(`${ip}:${port}`);
+    spawnSync("sysctl", ["-qw", "net.ipv4.ip_forward=1"]);
+    const messages = ["-c", "900", "-m", "hello", "-n", "3000"];
+    for (const source of [["--source-ip", OWN], FREE]) {
+      const { result } = await connect([at, ...source, ...messages]);
+      expect(result).toMatchObject({ outcome: "met", established: 900, lost: 0, messages: { answered: 3000 } });
+    }
+    const { stdout } = spawnSync("nc", ["-N", "-w", "5", ip, `${port}`], { input: "from afar", encoding: "utf8" });
+    if (hasProgram("nc")) expect(stdout).toBe("from afar");
+    const ended = server.exited();
+    server.child.kill("SIGTERM");
+    const { code, stdout: said } = await ended;
+    expect(resultOf(said)).toMatchObject({
+      accepted: hasProgram("nc") ? 1801 : 1800,
+      transport: "packet",
+      failures: [],
+    });
+    expect(resultOf(said)).not.toHaveProperty("kernel");
+    expect([code, devices()]).toEqual([0, []]);
+  });
+
   it("refuses addresses that somebody has, and processes without permission", async () => {
     inNamespace();
     const refuse = async (source: string, to = `${OWN}:80`) =>
