@@ -26,7 +26,7 @@ const PORTS = {
   nat_ports_capacity: gauge("Source ports available to NAT for a destination.", ...PAIR),
   nat_ports_pressure_ratio: gauge("Share of the source ports in use.", ...PAIR),
   accept_queue_length: gauge("Connections waiting for accept().", ...LISTENER),
-  accept_queue_capacity: gauge("Limit on connections waiting for accept().", ...LISTENER),
+  accept_queue_capacity: gauge("Connections that fit in the accept queue: backlog plus one.", ...LISTENER),
   accept_queue_drops: counter("SYNs and final ACKs dropped, usually because the accept queue was full.", ...LISTENER),
   ephemeral_ports: gauge("Ports that the kernel can choose from for each pair."),
   reserved_ports: gauge("Reserved ports in the ephemeral range."),

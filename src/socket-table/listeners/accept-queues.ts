@@ -15,7 +15,7 @@ export interface EndpointQueue {
   readonly ip: string;
   readonly port: number;
   readonly length: number;
-  /** Undefined if read from /proc/net/tcp, which lacks it; the same applies to drops. */
+  /** Sum of each backlog plus one. Undefined if read from /proc/net/tcp, which does not report it; likewise drops. */
   readonly capacity: number | undefined;
   /** Number of SYNs and final ACKs dropped since it began to listen, usually because its accept queue was full. */
   readonly drops: number | undefined;
@@ -62,7 +62,7 @@ export async function listenerQueues(filter: SocketFilter, connections?: StateCo
       const key = formatEndpoint(ip, port);
       const row = endpoints.get(key) ?? { ip, port, length: 0, capacity: 0, drops: 0 };
       row.length += socket.receiveQueue;
-      row.capacity += socket.sendQueue;
+      row.capacity += socket.sendQueue + 1; // sk_acceptq_is_full() admits one more than the backlog
       row.drops += socket.memoryValue(DROPS);
       endpoints.set(key, row);
     };

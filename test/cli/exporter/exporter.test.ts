@@ -6,6 +6,7 @@ import { ownAddress } from "../../support/address.js";
 import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
 import { startForeignServer } from "../../support/peers.js";
 import { runCli, startCli, type TestProcess } from "../../support/process.js";
+import { connectRaw, listenRaw } from "../../support/raw-sockets.js";
 import { sampleOf, scrape } from "../../support/scrape.js";
 import { until } from "../../support/until.js";
 
@@ -23,7 +24,7 @@ it("a listener, a limit and the settings of the host are as the kernel has them"
   const { url } = await startExporter("--top", "1000");
   const text = await scrape(url);
   const at = { listener: server.address.ip, port: `${server.address.port}` };
-  expect(sampleOf(text, "fourtuple_accept_queue_capacity", at)).toBe(77);
+  expect(sampleOf(text, "fourtuple_accept_queue_capacity", at)).toBe(78);
   expect(sampleOf(text, "fourtuple_accept_queue_length", at)).toBe(0);
   const [, max] = readFileSync("/proc/sys/fs/file-nr", "utf8").trim().split(/\s+/).slice(1);
   const fileMax = { limit: "file-max", unit: "descriptors", scope: "host" };
@@ -33,6 +34,17 @@ it("a listener, a limit and the settings of the host are as the kernel has them"
   expect(sampleOf(text, "fourtuple_limit_headroom", fileMax)).toBe(Number(max) - used);
   expect(sampleOf(text, "fourtuple_exporter_collector_success", { collector: "sockets" })).toBe(1);
   expect(sampleOf(text, "fourtuple_exporter_reading_cpu_seconds")).toBeGreaterThan(0);
+});
+
+it("an accept queue that drops connections is exactly full, one above its backlog", async () => {
+  const at = { listener: ownAddress(), port: "7000" };
+  listenRaw(at.listener, 7000, { backlog: 10 });
+  for (let n = 0; n < 14; n++) connectRaw(at.listener, 7000);
+  const { url } = await startExporter("--top", "1000");
+  const text = await scrape(url);
+  expect(sampleOf(text, "fourtuple_accept_queue_length", at)).toBe(11);
+  expect(sampleOf(text, "fourtuple_accept_queue_capacity", at)).toBe(11);
+  expect(sampleOf(text, "fourtuple_accept_queue_drops_total", at)).toBeGreaterThanOrEqual(3);
 });
 
 it.skipIf(!canMakeNamespaces())("sockets are counted by state, all in one reading", async () => {
