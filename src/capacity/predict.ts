@@ -2,7 +2,7 @@
 
 import { loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
 import type { HostLoad } from "../results/fields.js";
-import type { LimitRow, LimitVerdict } from "../results/limits.js";
+import type { LimitRow } from "../results/limits.js";
 import type { Answer, ConnectionCost, Prediction, Program } from "../results/prediction.js";
 import { readListeners } from "../socket-table/listeners/listeners.js";
 import { obstacleWords } from "../transport/obstacle-words.js";
@@ -12,11 +12,11 @@ import { formatCount, plural } from "../util/units.js";
 import { type Calibration, calibrate, uncalibrated } from "./calibration.js";
 import { enginesFor } from "./engines.js";
 import { type HostFacts, readHostFacts } from "./host-facts.js";
-import type { Limit } from "./limit.js";
 import { LIMITS } from "./limits/catalogue.js";
 import { neighbourNote } from "./limits/neighbours.js";
 import { isWithoutListener, roomAsProxy } from "./limits/peer.js";
 import { clientAddressesFor } from "./limits/ports.js";
+import { byUrgency, toRow } from "./limits/rows.js";
 import { connectRateOf } from "./limits/time-wait.js";
 import { bytesPerConnection, cpuPerConnection, cpuPerMessage, type Load } from "./load.js";
 import { type CapacityOptions, resolveQuestion } from "./options.js";
@@ -201,58 +201,4 @@ function clientsFor(facts: HostFacts, load: Load): Prediction["clients"] {
     addresses: clientAddressesFor(load.connections),
     hosts: Math.ceil(load.connections / Math.max(1, Math.min(...held))),
   };
-}
-
-function toRow(limit: Limit, facts: HostFacts, load: Load): LimitRow {
-  const { id, name, unit, scope, caps, side } = limit;
-  const now = limit.read(facts, load);
-  const needs = limit.needs(facts, load);
-  // Limits on the other end do not apply to this host.
-  const isElsewhere =
-    (side === "server" && load.role === "client" && !load.peer) || (side === "client" && load.role === "server");
-  const allows = limit.allows && (isElsewhere ? Number.POSITIVE_INFINITY : limit.allows(facts, load));
-  return {
-    id,
-    name,
-    unit,
-    scope,
-    caps,
-    side,
-    now: now === undefined ? undefined : toBound(now),
-    nowText:
-      limit.describe?.(facts, load) ??
-      (now === undefined ? "unknown" : now === Number.POSITIVE_INFINITY ? "unlimited" : formatCount(now)),
-    allows: limit.allows && (allows === undefined ? "unknown" : toBound(allows)),
-    needs: isElsewhere ? undefined : needs,
-    verdict: limit.isLow?.(facts, load)
-      ? "low"
-      : limit.allows
-        ? heldVerdict(allows, load.connections)
-        : isElsewhere
-          ? "ok"
-          : adviceVerdict(now, needs),
-  };
-}
-
-function heldVerdict(allows: number | undefined, wanted: number): LimitVerdict {
-  if (allows === undefined) return "unknown";
-  return allows >= wanted ? "ok" : "insufficient";
-}
-
-function adviceVerdict(now: number | undefined, needs: number | undefined): LimitVerdict {
-  if (needs === undefined) return "ok";
-  if (now === undefined) return "unknown";
-  return now >= needs ? "ok" : "low";
-}
-
-const URGENCY: readonly LimitVerdict[] = ["insufficient", "unknown", "low", "ok"];
-
-function byUrgency(a: LimitRow, b: LimitRow): number {
-  const byVerdict = URGENCY.indexOf(a.verdict) - URGENCY.indexOf(b.verdict);
-  if (byVerdict !== 0) return byVerdict;
-  return roomOf(a) - roomOf(b) || 0;
-}
-
-function roomOf({ allows }: LimitRow): number {
-  return typeof allows === "number" ? allows : Number.MAX_SAFE_INTEGER;
 }
