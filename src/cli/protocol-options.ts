@@ -50,6 +50,11 @@ const TOPICS: Readonly<Record<string, Topic>> = {
             new Option("--message-size <size>", "repeat the message up to this size").argParser(
               sizeFor("--message-size"),
             ),
+            new Option("--expect <answer>", "what an answer is: echo, any or none (default: echo)").choices([
+              "echo",
+              "any",
+              "none",
+            ]),
             new Option("--expect-until <text>", "an answer ends with this text, such as '\\n'"),
             new Option("--expect-bytes <size>", "an answer has this many bytes").argParser(sizeFor("--expect-bytes")),
             new Option("--first-message <text>", "send this once, and wait for its answer, before the messages"),

@@ -68,13 +68,6 @@ export const addConnect: AddCommand = (program, finish) => {
       countFor("--requests"),
     )
     .addOption(
-      new Option("--expect <answer>", "what an answer is: echo, any or none (default: echo)").choices([
-        "echo",
-        "any",
-        "none",
-      ]),
-    )
-    .addOption(
       new Option("--proxy-protocol <version>", "send a PROXY protocol header first: v1 or v2").choices(["v1", "v2"]),
     )
     .option(
