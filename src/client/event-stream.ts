@@ -6,8 +6,16 @@ import type { ConnectResult } from "../results/connect.js";
 import type { Subprocess } from "../util/subprocess.js";
 import type { ConnectSnapshot } from "./snapshot.js";
 
+export interface StartedEvent {
+  readonly event: "started";
+  readonly pid: number;
+  readonly spec: RunSpec;
+  /** Address of the live page, with its token; undefined without one. */
+  readonly ui: string | undefined;
+}
+
 export type ConnectEvent =
-  | { readonly event: "started"; readonly pid: number; readonly spec: RunSpec }
+  | StartedEvent
   /** Emitted at most five times per second, and only after a change. */
   | ({ readonly event: "snapshot" } & ConnectSnapshot)
   /** Emitted for a single connection only, once it is ESTABLISHED; has its local address. */
@@ -17,6 +25,11 @@ export type ConnectEvent =
   /** Number of bytes received but not printed because the reader of the output was too slow. */
   | { readonly event: "notPrinted"; readonly bytes: number }
   | ({ readonly event: "result" } & ConnectResult);
+
+/** Calls `listener` for the first event printed by `connect --json`. */
+export function onStarted(client: Subprocess, listener: (event: StartedEvent) => void): void {
+  client.once("line", (line) => listener(JSON.parse(line)));
+}
 
 /** Calls `listener` for each snapshot printed by `connect --json`. */
 export function onSnapshot(client: Subprocess, listener: (snapshot: ConnectSnapshot) => void): void {

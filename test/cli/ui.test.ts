@@ -65,6 +65,7 @@ describe("the live page of a run", () => {
   it("ends with the report, for pages that follow it to the end", async () => {
     const { run, url } = await startWatched("--json");
     const events = ask(new URL("/events", url));
+    expect(JSON.parse(run.stdout.split("\n")[0]!)).toMatchObject({ event: "started", ui: url.href });
     await until("a snapshot", () => run.stdout.includes('"stage":"hold"'));
     await ask(new URL("/stop", url), { method: "POST", headers: { "x-fourtuple-token": url.hash.slice(1) } });
     const { text } = await events;
@@ -105,4 +106,12 @@ describe("the address of the live page", () => {
     expect(stderr).toMatch(/Fatal error: /);
     expect(code).toBe(2);
   });
+});
+
+it("the demo shows its client", async () => {
+  const demo = startCli(["demo", "-c", "300", "--ui", `${ownAddress()}:0`]);
+  const { text } = await ask(await pageOf(demo));
+  expect(text).toMatch(/^<!doctype html>/);
+  demo.child.kill("SIGINT");
+  expect((await demo.exited()).code).toBe(130);
 });

@@ -15,9 +15,10 @@ export class EventPrinter {
   #last = "";
   #unprintedBytes = 0;
 
-  constructor(run: ConnectRun) {
+  /** @param ui address of the run's live page, if it has one */
+  constructor(run: ConnectRun, ui: string | undefined) {
     this.#run = run;
-    print({ event: "started", pid: process.pid, spec: run.spec });
+    print({ event: "started", pid: process.pid, spec: run.spec, ui });
     // Emitted for a single connection only.
     run.on("opened", (local) => print({ event: "opened", ...local }));
     run.on("received", (text) => this.#received(text));

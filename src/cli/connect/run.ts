@@ -76,7 +76,7 @@ async function runBeside(ui: Ui | undefined, to: readonly string[], options: Con
   ended.catch(() => undefined);
   if (ui) ui.show((await import("../../output/live/connect-feed.js")).connectFeed(run), () => void run.stop());
   const { isSingle } = run.spec;
-  const events = options.json ? new EventPrinter(run) : undefined;
+  const events = options.json ? new EventPrinter(run, ui?.url) : undefined;
   if (isSingle && !events) printSingle(run);
   run.on("handlerFailed", printNote);
   const endProgress = isSingle || options.quiet ? undefined : await showProgress(run, events !== undefined);

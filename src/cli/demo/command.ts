@@ -1,7 +1,8 @@
 // `fourtuple demo`: a server and a client in two processes open more connections to one port than there are ports, and
 // the kernel's own table confirms the count.
 import type { AddCommand } from "../add-command.js";
-import { countFor, engineOption } from "../parse.js";
+import { countFor, engineOption, uiOption } from "../parse.js";
+import type { UiOption } from "../ui/ui.js";
 
 const CONNECTIONS = 100_000;
 
@@ -20,9 +21,10 @@ export const addDemo: AddCommand = (program, finish) => {
       CONNECTIONS,
     )
     .addOption(engineOption())
-    .addHelpText("after", "\nExamples:\n  fourtuple demo\n  fourtuple demo --connections 1m")
-    .action(async ({ connections, engine }: { connections: number; engine?: string }) => {
+    .addOption(uiOption())
+    .addHelpText("after", "\nExamples:\n  fourtuple demo\n  fourtuple demo --connections 1m\n  fourtuple demo --ui")
+    .action(async ({ connections, engine, ui }: { connections: number; engine?: string; ui?: UiOption }) => {
       const { runDemo } = await import("./run.js");
-      finish(await runDemo(connections, engine));
+      finish(await runDemo(connections, engine, ui));
     });
 };

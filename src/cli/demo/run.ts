@@ -2,7 +2,8 @@
 // verdict.
 
 import { once } from "node:events";
-import { onSnapshot } from "../../client/event-stream.js";
+import { setTimeout as delay } from "node:timers/promises";
+import { onSnapshot, onStarted } from "../../client/event-stream.js";
 import type { ConnectSnapshot } from "../../client/snapshot.js";
 import { type Live, openLive } from "../../output/terminal/live.js";
 import { print, printResult } from "../../output/terminal/output.js";
@@ -22,6 +23,7 @@ import type { Subprocess } from "../../util/subprocess.js";
 import { formatCount } from "../../util/units.js";
 import { onStopSignals } from "../signals.js";
 import { Interrupted } from "../supervise.js";
+import { showPage, type UiOption } from "../ui/ui.js";
 import { finishCommand, startCommand, stopCommand } from "./process.js";
 
 const EXAMPLES = 3;
@@ -30,17 +32,19 @@ const LINE_MS = 1000;
 const PORTS = [7777, 7778, 7779, 0];
 /** The client holds its connections until it is stopped or this process exits. */
 const HOLD = "forever";
+/** Duration of the ramp, and of the hold, if there is a page to watch them on. */
+const WATCHED_MS = 10_000;
 
 /** Number of open connections in the client's last snapshot. */
 let openAtLast = 0;
 
 /** @returns the exit code */
-export async function runDemo(wanted: number, engine = "auto"): Promise<number> {
+export async function runDemo(wanted: number, engine = "auto", ui?: UiOption): Promise<number> {
   const children: Subprocess[] = [];
   const interruption = watchSignals(children);
   print(demoTitle(wanted, paintFor(process.stdout)));
   try {
-    const evidence = await Promise.race([gatherEvidence(wanted, engine, children), interruption.happened]);
+    const evidence = await Promise.race([gatherEvidence(wanted, engine, children, ui), interruption.happened]);
     printResult(demoVerdict(evidence, paintFor(process.stdout)).trimEnd());
     return isDemoProven(evidence) ? 0 : 1;
   } catch (error) {
@@ -53,14 +57,20 @@ export async function runDemo(wanted: number, engine = "auto"): Promise<number> 
   }
 }
 
-async function gatherEvidence(wanted: number, engine: string, children: Subprocess[]): Promise<DemoEvidence> {
+async function gatherEvidence(
+  wanted: number,
+  engine: string,
+  children: Subprocess[],
+  ui: UiOption | undefined,
+): Promise<DemoEvidence> {
   const port = await startServer(engine, children);
   // Exclude the server's port from the source ports, so that every socket with that port belongs to a different
   // connection.
   const sourcePorts = port < 32768 ? `${port + 1}-65535` : `1024-${port - 1}`;
   const load = ["-c", `${wanted}`, "--source-port", sourcePorts, "-T", HOLD, "--engine", engine];
-  const client = startCommand("connect", `127.0.0.1:${port}`, ...load, "--json");
+  const client = startCommand("connect", `127.0.0.1:${port}`, ...load, ...watchedAs(ui, wanted), "--json");
   children.push(client);
+  if (ui !== undefined) onStarted(client, ({ ui: url }) => url !== undefined && showPage(url));
   await allOpen(client);
   const counted = await countSockets({
     end: "local",
@@ -68,7 +78,10 @@ async function gatherEvidence(wanted: number, engine: string, children: Subproce
     ips: [parseIp(DEFAULT_HOST)],
   });
   const examples = sampleFourTuples(port, EXAMPLES);
-  print("counted by the kernel; closing all\n");
+  if (ui !== undefined) {
+    print(`counted by the kernel; closing all in ${WATCHED_MS / 1000} s, when the page turns into the report\n`);
+    await firstOf(client, delay(WATCHED_MS, undefined, { ref: false }));
+  } else print("counted by the kernel; closing all\n");
   const clientResult = await finishCommand<Explained<ConnectResult>>(client, "client");
   const serverResult = await finishCommand<ServeResult>(children[0]!, "server");
   return {
@@ -80,6 +93,13 @@ async function gatherEvidence(wanted: number, engine: string, children: Subproce
     client: clientResult,
     server: serverResult,
   };
+}
+
+/** Returns the client's options for a page: a ramp slow enough to be watched. */
+function watchedAs(ui: UiOption | undefined, wanted: number): string[] {
+  if (ui === undefined) return [];
+  const rate = Math.ceil((wanted * 1000) / WATCHED_MS);
+  return [...(ui === true ? ["--ui"] : ["--ui", ui]), "--connect-rate", `${rate}`];
 }
 
 /**

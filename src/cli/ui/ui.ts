@@ -39,8 +39,7 @@ export class Ui {
     const button = { pressed: () => {} };
     const server = await listen(option, (ip, port) => LiveServer.open(ip, port, () => button.pressed()));
     const ui = new Ui(server, button);
-    printNote(`live page: ${ui.url}`);
-    openBrowser(ui.url);
+    showPage(ui.url);
     return ui;
   }
 
@@ -65,6 +64,12 @@ export class Ui {
   async #end(last: EndEvent): Promise<void> {
     await this.#server.end(last);
   }
+}
+
+/** Prints the address of a page, and opens it on a desktop. */
+export function showPage(url: string): void {
+  printNote(`live page: ${url}`);
+  openBrowser(url);
 }
 
 async function listen(option: UiOption, open: (ip: string, port: number) => Promise<LiveServer>): Promise<LiveServer> {

@@ -15,6 +15,8 @@ import { until } from "../../support/until.js";
 const ARTIFACTS = `${ROOT}artifacts/`;
 const CONNECTIONS = 2000;
 const LOOK = { timeout: 25_000 };
+/** Each wait has its own deadline. On a busy host, drawing a dozen visits takes a while. */
+const LIMIT_MS = 300_000;
 
 describe.skipIf(!CHROMIUM)("the live page in Chromium", () => {
   let browser: Browser;
@@ -25,7 +27,9 @@ describe.skipIf(!CHROMIUM)("the live page in Chromium", () => {
   });
   afterAll(() => browser?.close());
 
-  it("shows a run of the client while it goes on, to pages that come early and late, and stops it", async () => {
+  it("shows a run of the client while it goes on, to pages that come early and late, and stops it", {
+    timeout: LIMIT_MS,
+  }, async () => {
     const server = await startServer({ mode: "echo" });
     const { ip, port } = server.address;
     const run = startCli([
@@ -121,7 +125,7 @@ describe.skipIf(!CHROMIUM)("the live page in Chromium", () => {
     for (const { complaints } of [wide, phone, visitor]) expect(complaints).toEqual([]);
   });
 
-  it("shows a server, and has no stop button without the token", async () => {
+  it("shows a server, and has no stop button without the token", { timeout: LIMIT_MS }, async () => {
     const at = ownAddress();
     const run = startCli(["serve", `${at}:0`, "--ui", `${ownAddress()}:0`]);
     const url = await pageOf(run);

@@ -46,12 +46,12 @@ export class Summary {
     if (requested !== undefined) {
       const bar = byId("progress");
       bar.setAttribute("aria-valuenow", String(open));
-      bar.setAttribute("aria-valuetext", `${formatCount(open)} of ${formatCount(requested)} open, ${percent} %`);
+      bar.setAttribute("aria-valuetext", `${formatCount(open)} of ${formatCount(requested)} open, ${percent}%`);
       (bar.firstElementChild as HTMLElement).style.transform = `scaleX(${Math.min(1, open / requested)})`;
     }
     const name = this.#head.phases[now.phase] ?? "";
     document.title =
-      percent === undefined ? `${formatCount(open)} open · fourtuple` : `${percent} % · ${name} · fourtuple`;
+      percent === undefined ? `${formatCount(open)} open · fourtuple` : `${percent}% · ${name} · fourtuple`;
   }
 
   /** Announces a new phase to screen readers, but not each second of it. */
@@ -88,7 +88,7 @@ export class Summary {
       {
         name: "Open",
         figure: formatCount(open),
-        note: `${Math.floor((open / requested) * 100)} % of ${formatCount(requested)}`,
+        note: `${Math.floor((open / requested) * 100)}% of ${formatCount(requested)}`,
       },
       {
         name: "Rate",
