@@ -7,7 +7,7 @@ import { parseAddress } from "../protocols/spec/address.js";
 import { HANDSHAKE_TIMEOUT_MS, protocolSpec } from "../protocols/spec/options.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import { ENGINE_CHOICES, TRANSPORTS } from "../results/identifiers.js";
-import { formatIp, splitZone, unmapIp } from "../util/address.js";
+import { formatIp, isIp, splitZone, unmapIp } from "../util/address.js";
 import { parseAddressRanges } from "../util/address-range.js";
 import { type PortRange, parsePorts } from "../util/endpoint.js";
 import { AppError } from "../util/errors.js";
@@ -123,6 +123,19 @@ function isLoad({ connections = 1, stages = [] }: ConnectOptions): boolean {
 }
 
 /**
+ * All connections send the same request, so they cannot ask for several hosts.
+ * @throws {AppError} E_OPTION for several host names, unless the headers have a Host
+ */
+function checkNames(destinations: readonly { readonly host: string }[], headers: readonly string[]): void {
+  const names = [...new Set(destinations.map(({ host }) => host).filter((host) => !isIp(host)))];
+  if (names.length < 2 || headers.some((header) => /^host *:/i.test(header))) return;
+  throw invalid(
+    `all requests of a run have the same Host, but the destinations have several names: ${names.map(quoted).join(", ")}`,
+    "start one run for each name, or set the Host of all requests with -H 'Host: …'",
+  );
+}
+
+/**
  * Parses the protocol and TLS options.
  * @throws {AppError} E_ADDRESS, E_OPTION
  */
@@ -141,6 +154,7 @@ function parseProtocol(
     hasOpening: awaitsPeer(opening),
     script: script && { script, side: "client" },
   });
+  if (spec?.name === "http" || spec?.name === "ws") checkNames([first!, ...others], spec.headers);
   const streamOption = spec?.name === "ws" ? findStreamOption(options) : undefined;
   if (streamOption !== undefined) {
     throw invalid(

@@ -77,6 +77,7 @@ describe("connect", () => {
     ["an expected echo with MQTT", ["mqtt://host", "--publish", "a", "--expect", "echo"], /omit --expect/],
     ["one client id for all", ["mqtt://host", "-c", "2", "--client-id", "me"], /--client-id "me-%i"/],
     ["two paths", ["ws://host/a", "ws://host/b"], /differ in scheme or path/],
+    ["two names", ["http://a.invalid/", "http://b.invalid/"], /have several names: "a.invalid", "b.invalid"/],
   ];
   it.each(mistakes)("explains what is wrong with %s", async (_, args, message) => {
     const { code, stderr } = await runCli(["connect", ...args]);

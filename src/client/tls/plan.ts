@@ -39,8 +39,9 @@ function assertOneNameEach({ names }: Targets): void {
       const other = known.get(ip) ?? name;
       known.set(ip, other);
       if (other === name) continue;
-      throw new AppError("E_OPTION", `${quoted(other)} and ${quoted(name)} have the same address, ${ip}`, {
-        fix: "use one of these names, or set the name for TLS with --servername",
+      const why = "a destination is an address, and requests one name (SNI)";
+      throw new AppError("E_OPTION", `${quoted(other)} and ${quoted(name)} have the same address, ${ip}: ${why}`, {
+        fix: "start one run for each name, or set the name for TLS with --servername",
       });
     }
   }
