@@ -9,8 +9,8 @@ import { readCpuSeconds, readTcpSockets } from "./proc.mjs";
 import { runWhole, WHOLE_PROCESS_METRICS } from "./whole-process.mjs";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
-const CLI = [process.execPath, `${ROOT}dist/cli/main.js`];
-const PORT = 7777;
+export const CLI = [process.execPath, `${ROOT}dist/cli/main.js`];
+export const PORT = 7777;
 const SOCKETS = 1_000_000;
 const HOLD_MS = 3_600_000;
 const READY_MS = 300_000;
@@ -28,7 +28,7 @@ console.log(table.sockets, table.byPeer.distinct, table.source);`;
 const LIST = `"$0" "$1" ports --list --state established :${PORT} | wc -l`;
 // Restrict to IPv4: ss would otherwise read the kernel's table a second time for IPv6.
 const SS_COUNT = `ss -4tnH 'src 127.0.0.1:${PORT}' | wc -l`;
-const SS_LIST = `ss -4tnH '( sport = :${PORT} or dport = :${PORT} )' | wc -l`;
+export const SS_ROWS_COMMAND = `ss -4tnH '( sport = :${PORT} or dport = :${PORT} )' | wc -l`;
 
 /**
  * @param {string} name
@@ -58,11 +58,16 @@ export const SOCKET_TABLE = {
     ),
     reader(SS, SS_COUNT, ["sh", "-c", SS_COUNT], 1),
     reader(OUR_ROWS, `fourtuple ports --list --state established :${PORT} | wc -l`, ["sh", "-c", LIST, ...CLI], 2),
-    reader(SS_ROWS, SS_LIST, ["sh", "-c", SS_LIST], 2),
+    reader(SS_ROWS, SS_ROWS_COMMAND, ["sh", "-c", SS_ROWS_COMMAND], 2),
   ],
   metrics: WHOLE_PROCESS_METRICS,
   measures: [
     { title: "time to count and group ÷ ss's", wanted: { atMost: 0.5 }, of: { metric: "seconds", against: SS } },
+    {
+      title: "CPU to count and group ÷ ss's",
+      wanted: { atMost: 1 / 6 },
+      of: { metric: "cpuSeconds", against: SS },
+    },
     {
       title: "time to list rows ÷ ss's",
       wanted: { atMost: 1 },
@@ -71,7 +76,7 @@ export const SOCKET_TABLE = {
     { title: "peak RSS (MB)", wanted: { atMost: 100 }, of: { metric: "peakMegabytes" } },
     { title: "peak RSS, listing (MB)", wanted: { atMost: 100 }, of: { metric: "peakMegabytes", contender: OUR_ROWS } },
   ],
-  prepare: hold,
+  prepare: ({ atMost }) => hold(Math.min(SOCKETS, atMost)),
   run,
 };
 
@@ -95,12 +100,11 @@ async function run({ name, command, ends }, round, { held }) {
 }
 
 /**
- * Opens the sockets and holds them until close().
+ * Opens connections and holds them until close().
  *
- * @param {{ atMost: number }} conditions
+ * @param {number} held
  */
-async function hold({ atMost }) {
-  const held = Math.min(SOCKETS, atMost);
+export async function hold(held) {
   const { inuse: others = 0 } = readTcpSockets();
   const isInUse = (/** @type {number} */ sockets) => {
     if (failure) throw new Error(failure);

@@ -1,4 +1,4 @@
-// Workloads W1 to W12 as data: contenders, metrics and the targets of fourtuple.
+// Workloads W1 to W13 as data: contenders, metrics and the targets of fourtuple.
 import { CHURN } from "./churn.mjs";
 import {
   BASELINE,
@@ -17,6 +17,7 @@ import { MESSAGES } from "./messages.mjs";
 import { RAMP_METRICS } from "./metrics.mjs";
 import { SOCKET_TABLE } from "./ports.mjs";
 import { HTTP, MQTT, TLS, WEBSOCKETS } from "./protocols.mjs";
+import { READING } from "./readings.mjs";
 import { runRamp } from "./round.mjs";
 import { DENSE, SCALES } from "./scales.mjs";
 import { START_UP } from "./startup.mjs";
@@ -183,6 +184,7 @@ const LIST = [
   MESSAGES,
   CHURN,
   SOCKET_TABLE,
+  READING,
   START_UP,
   WEBSOCKETS,
   TLS,

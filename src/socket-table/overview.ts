@@ -6,12 +6,12 @@ import { type SocketFilter, toQuery } from "./filter.js";
 import { KnownListeners } from "./listeners/listeners.js";
 import { type PressureOptions, PressureSummary } from "./ports/pressure.js";
 import { readTogether } from "./sources/together.js";
-import { type SummaryOptions, startReading, TableSummary } from "./summary.js";
+import { startReading, type TableOptions, TableSummary } from "./summary.js";
 
 export interface OverviewRequest {
   /** Query that matches at least the sockets of all summaries. */
   readonly cover: SocketFilter;
-  readonly tables: readonly SummaryOptions[];
+  readonly tables: readonly TableOptions[];
   /** Omits pools of bound ports and NAT's ports, both of which need separate readings. */
   readonly pressure?: PressureOptions | undefined;
   readonly churn?: Churn | undefined;

@@ -62,16 +62,23 @@ export function describeReading({ takenAt, startMs }: ReadingStart, read: TableR
   };
 }
 
+export interface TableOptions extends SummaryOptions {
+  /** Number of endpoints that accepted connections, and of destinations; default `top`. */
+  readonly endpointTop?: number | undefined;
+}
+
 /** A summary as part of a reading. */
 export class TableSummary implements SummaryPart {
   readonly query: SocketQuery;
   private readonly top: number;
+  private readonly endpointTop: number;
   private readonly known: KnownListeners;
   private aggregate: Aggregate;
 
-  constructor(options: SummaryOptions, known: KnownListeners) {
+  constructor(options: TableOptions, known: KnownListeners) {
     this.query = { ...toQuery(options), tuplesOnly: true };
     this.top = options.top ?? TOP;
+    this.endpointTop = options.endpointTop ?? this.top;
     this.known = known;
     this.aggregate = new Aggregate(known.addresses, known.listening);
   }
@@ -91,7 +98,7 @@ export class TableSummary implements SummaryPart {
       version: 1,
       ...describeReading(start, read),
       sockets: aggregate.sockets,
-      ...aggregate.summary(this.top),
+      ...aggregate.summary(this.top, this.endpointTop),
       listeners,
       counters: {
         listenOverflows: counters["TcpExt.ListenOverflows"],

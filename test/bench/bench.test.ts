@@ -147,11 +147,12 @@ describe("npm run bench", () => {
   });
 
   it.skipIf(!hasCompiler)("measures whole processes: the socket table and start-up", async () => {
-    const { code, stdout } = await bench(["W7", "W8", "--at-most", `${FEW}`, "--rounds", "1"]);
+    const { code, stdout } = await bench(["W7", "W8", "W13", "--at-most", `${FEW}`, "--rounds", "1"]);
     expect({ code, stdout }).toMatchObject({ code: 0 });
     const counted = reportOf("W7").rounds.map((round: { counted: number }) => round.counted);
     // fourtuple's list has a header line.
     expect(counted).toEqual([FEW, FEW, 2 * FEW + 1, 2 * FEW]);
+    expect(reportOf("W13").rounds.map((round: { counted: number }) => round.counted)).toEqual(Array(4).fill(2 * FEW));
     const started = reportOf("W8").summary;
     // CPU time: on a busy machine, even a no-op can take as long in wall-clock time.
     expect(started.fourtuple.metrics.cpuSeconds.median).toBeGreaterThan(started.noop.metrics.cpuSeconds.median);

@@ -64,8 +64,8 @@ export async function readAsText(
     const read = await readOverview({
       ...shared,
       tables: [
-        { ...others, localPort: port, localIp: ip, top: ALL },
-        { ...others, ...clientsOf(target, options), top: ALL },
+        { ...others, localPort: port, localIp: ip, endpointTop: ALL },
+        { ...others, ...clientsOf(target, options), endpointTop: ALL },
       ],
     });
     const [local, remote] = read.tables as [SocketTable, SocketTable];

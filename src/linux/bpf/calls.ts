@@ -1,4 +1,5 @@
 // bpf(2): maps, programs and their BTF. Negative results are errnos.
+import { EAGAIN } from "../syscalls/errno.js";
 import { lastErrno, libc, NativeBuffer } from "../syscalls/libc.js";
 import { INSTRUCTION_BYTES } from "./assembler.js";
 
@@ -15,6 +16,8 @@ const F_SLEEPABLE = 1 << 4;
 const ATTRIBUTE_BYTES = 152;
 const TEST_RUN_BYTES = 80;
 const FUNCTION_INFO_BYTES = 8;
+/** Number of times to load a program if a signal interrupts the verifier. */
+const LOAD_ATTEMPTS = 5;
 
 function bpf(command: number, fill: (attribute: Buffer) => void, size = ATTRIBUTE_BYTES): number {
   const attribute = new NativeBuffer(ATTRIBUTE_BYTES);
@@ -67,7 +70,7 @@ export function loadProgram({ name, code, btf, functions }: Program): number {
   const native = NativeBuffer.from(code);
   const license = NativeBuffer.from(Buffer.from("GPL\0"));
   const info = NativeBuffer.from(new Uint8Array(Uint32Array.from(functions.flat()).buffer));
-  return bpf(PROG_LOAD, (attribute) => {
+  const fill = (attribute: Buffer) => {
     attribute.writeUInt32LE(PROG_TYPE_SYSCALL, 0);
     attribute.writeUInt32LE(code.length / INSTRUCTION_BYTES, 4);
     writeAddress(attribute, 8, native);
@@ -78,7 +81,10 @@ export function loadProgram({ name, code, btf, functions }: Program): number {
     attribute.writeUInt32LE(FUNCTION_INFO_BYTES, 76);
     writeAddress(attribute, 80, info);
     attribute.writeUInt32LE(functions.length, 88);
-  });
+  };
+  let fd = -EAGAIN;
+  for (let attempt = 0; attempt < LOAD_ATTEMPTS && fd === -EAGAIN; attempt++) fd = bpf(PROG_LOAD, fill);
+  return fd;
 }
 
 /** Returns a function that runs a program and returns 0 or a negative errno. It allocates nothing. */

@@ -12,8 +12,12 @@ import type { AddressIndex } from "../addresses.js";
 import type { ListenerSet } from "../listeners/listeners.js";
 import type { SocketView } from "../view.js";
 import { Counts, PairIndex, topIds } from "./dense-index.js";
+import { TupleCombiner } from "./tuple-combiner.js";
 
 const PORTS = 65_536;
+/** Kinds of combined sockets: the state, and whether the socket was accepted. */
+const STATE = 0xff;
+const IS_ACCEPTED = 0x100;
 /** Indices of SK_MEMINFO_*. */
 const RECEIVE_ALLOC = 0;
 const SEND_QUEUED = 5;
@@ -41,11 +45,11 @@ class Endpoints {
   readonly others = new Counts();
   private readonly pairs = new PairIndex();
 
-  add(addressId: number, port: number, otherId: number, state: number): void {
+  add(addressId: number, port: number, otherId: number, state: number, sockets: number): void {
     const id = this.index.idOf(addressId, port);
-    this.sockets.add(id);
-    if (state === TCP_ESTABLISHED) this.established.add(id);
-    else if (state === TCP_TIME_WAIT) this.timeWait.add(id);
+    this.sockets.add(id, sockets);
+    if (state === TCP_ESTABLISHED) this.established.add(id, sockets);
+    else if (state === TCP_TIME_WAIT) this.timeWait.add(id, sockets);
     const before = this.pairs.size;
     if (this.pairs.idOf(id, otherId) === before) this.others.add(id);
   }
@@ -69,6 +73,13 @@ export class Aggregate {
   private ipv6 = 0;
   private incoming = 0;
   private outgoing = 0;
+  private readonly combiner = new TupleCombiner((localIpv4, remoteIpv4, port, kind, _, sockets) => {
+    const localId = this.addresses.ofIpv4(localIpv4);
+    const remoteId = this.addresses.ofIpv4(remoteIpv4);
+    const state = kind & STATE;
+    if ((kind & IS_ACCEPTED) !== 0) this.addAccepted(localId, port, remoteId, state, sockets);
+    else this.addOpened(localId, remoteId, port, state, sockets);
+  });
   private measured = { sockets: 0, charged: 0, receive: 0, send: 0, forward: 0, max: 0 };
 
   /** @param addresses index that `listening` was created with */
@@ -82,22 +93,36 @@ export class Aggregate {
     this.sockets++;
     this.states[state]!++;
     this.localPorts[localPort]!++;
-    if (socket.family === 4) this.ipv4++;
-    else if (socket.remoteIpv4 >= 0) this.mapped++;
+    const { localIpv4, remoteIpv4, family } = socket;
+    if (family === 4) this.ipv4++;
+    else if (remoteIpv4 >= 0) this.mapped++;
     else this.ipv6++;
     if (state === TCP_LISTEN) return;
     if (state === TCP_ESTABLISHED) this.establishedPorts[localPort]!++;
+    if (localIpv4 >= 0 && remoteIpv4 >= 0) {
+      if (this.listening.hasAcceptedIpv4(socket, localIpv4))
+        this.combiner.add(localIpv4, remoteIpv4, localPort, state | IS_ACCEPTED, localPort);
+      else this.combiner.add(localIpv4, remoteIpv4, socket.remotePort, state, localPort);
+      return;
+    }
     const localId = this.addresses.local(socket);
     const remoteId = this.addresses.remote(socket);
-    this.locals.add(localId);
-    this.peers.add(remoteId);
-    if (this.listening.hasAccepted(socket, localId)) {
-      this.incoming++;
-      this.accepted.add(localId, localPort, remoteId, state);
-    } else {
-      this.outgoing++;
-      this.destinations.add(remoteId, socket.remotePort, localId, state);
-    }
+    if (this.listening.hasAccepted(socket, localId)) this.addAccepted(localId, localPort, remoteId, state, 1);
+    else this.addOpened(localId, remoteId, socket.remotePort, state, 1);
+  }
+
+  private addAccepted(localId: number, localPort: number, remoteId: number, state: number, sockets: number): void {
+    this.locals.add(localId, sockets);
+    this.peers.add(remoteId, sockets);
+    this.incoming += sockets;
+    this.accepted.add(localId, localPort, remoteId, state, sockets);
+  }
+
+  private addOpened(localId: number, remoteId: number, remotePort: number, state: number, sockets: number): void {
+    this.locals.add(localId, sockets);
+    this.peers.add(remoteId, sockets);
+    this.outgoing += sockets;
+    this.destinations.add(remoteId, remotePort, localId, state, sockets);
   }
 
   addWithMemory(socket: SocketView): void {
@@ -127,8 +152,12 @@ export class Aggregate {
     };
   }
 
-  /** @param top number of rows in each ranking */
-  summary(top: number): Grouped {
+  /**
+   * @param top number of rows in each ranking
+   * @param endpointTop number of endpoints that accepted connections, and of destinations
+   */
+  summary(top: number, endpointTop = top): Grouped {
+    this.combiner.flush();
     const named = TCP_STATES.map((name, state) => [name, this.states[state]!] as const);
     return {
       byFamily: { ipv4: this.ipv4, ipv6: this.ipv6, mapped: this.mapped },
@@ -139,8 +168,8 @@ export class Aggregate {
       },
       byLocalAddress: this.addressRanking(this.locals, top),
       byPeer: this.addressRanking(this.peers, top),
-      accepted: this.ranking(this.accepted, top, (id) => this.acceptedRow(id)),
-      byDestination: this.ranking(this.destinations, top, (id) => this.destinationRow(id)),
+      accepted: this.ranking(this.accepted, endpointTop, (id) => this.acceptedRow(id)),
+      byDestination: this.ranking(this.destinations, endpointTop, (id) => this.destinationRow(id)),
       incoming: this.incoming,
       outgoing: this.outgoing,
     };
@@ -148,6 +177,7 @@ export class Aggregate {
 
   /** Yields all local endpoints at which connections were accepted. */
   *acceptedRows(): Generator<AcceptedRow> {
+    this.combiner.flush();
     for (let id = 0; id < this.accepted.index.size; id++) yield this.acceptedRow(id);
   }
 

@@ -86,9 +86,9 @@ export class PairIndex {
 export class Counts {
   private values = new Int32Array(64);
 
-  add(id: number): void {
+  add(id: number, count = 1): void {
     this.makeRoom(id);
-    this.values[id]!++;
+    this.values[id]! += count;
   }
 
   set(id: number, value: number): void {

@@ -10,9 +10,13 @@ import type { ScannedOwners } from "../listeners/owners.js";
 import { EXPLICIT_PORTS, PRESSURE_MARK } from "../ports/marks.js";
 import type { SocketView } from "../view.js";
 import { Counts, PairIndex } from "./dense-index.js";
+import { TupleCombiner } from "./tuple-combiner.js";
 
 /** Maximum number of owners listed per row. */
 const NAMED_OWNERS = 3;
+/** Kinds of combined sockets. */
+const IS_TIME_WAIT = 1;
+const IS_OUTSIDE = 2;
 
 /**
  * Counts the outgoing sockets of each triple, which equals the number of source ports used, because each needs a
@@ -38,6 +42,10 @@ export class Triples {
   private readonly held = new PairIndex();
   private readonly heldSockets = new Counts();
   private readonly sources = new Counts();
+  private readonly combiner = new TupleCombiner((localIpv4, remoteIpv4, port, kind, localPort, sockets) => {
+    const { addresses } = this;
+    this.count(addresses.ofIpv4(localIpv4), addresses.ofIpv4(remoteIpv4), port, kind, localPort, sockets);
+  });
 
   /** @param owners if undefined, rows have no owners */
   constructor(addresses: AddressIndex, listening: ListenerSet, range: PortRange, owners?: ScannedOwners) {
@@ -53,18 +61,38 @@ export class Triples {
   }
 
   add(socket: SocketView): void {
+    const { localIpv4, remoteIpv4, localPort } = socket;
+    const kind =
+      (socket.state === TCP_TIME_WAIT ? IS_TIME_WAIT : 0) |
+      (localPort < this.range.first || localPort > this.range.last ? IS_OUTSIDE : 0);
+    if (localIpv4 >= 0 && remoteIpv4 >= 0 && !this.owners) {
+      if (this.listening.hasAcceptedIpv4(socket, localIpv4)) return;
+      this.combiner.add(localIpv4, remoteIpv4, socket.remotePort, kind, localPort);
+      return;
+    }
     const sourceId = this.addresses.local(socket);
     if (this.listening.hasAccepted(socket, sourceId)) return;
-    this.outgoing++;
-    this.sources.add(sourceId);
-    const destination = this.destinations.idOf(this.addresses.remote(socket), socket.remotePort);
-    const id = this.index.idOf(destination, sourceId);
-    const port = socket.localPort;
-    if (this.inUse.get(id) === 0) this.firstPort.set(id, port);
-    this.inUse.add(id);
-    if (socket.state === TCP_TIME_WAIT) this.timeWait.add(id);
-    if (port < this.range.first || port > this.range.last) this.outside.add(id);
+    const id = this.count(sourceId, this.addresses.remote(socket), socket.remotePort, kind, localPort, 1);
     if (this.owners) this.heldSockets.add(this.held.idOf(id, this.owners.processOf(socket.inode)));
+  }
+
+  /** @returns number of the triple */
+  private count(
+    sourceId: number,
+    remoteId: number,
+    remotePort: number,
+    kind: number,
+    localPort: number,
+    sockets: number,
+  ): number {
+    this.outgoing += sockets;
+    this.sources.add(sourceId, sockets);
+    const id = this.index.idOf(this.destinations.idOf(remoteId, remotePort), sourceId);
+    if (this.inUse.get(id) === 0) this.firstPort.set(id, localPort);
+    this.inUse.add(id, sockets);
+    if ((kind & IS_TIME_WAIT) !== 0) this.timeWait.add(id, sockets);
+    if ((kind & IS_OUTSIDE) !== 0) this.outside.add(id, sockets);
+    return id;
   }
 
   /**
@@ -72,6 +100,7 @@ export class Triples {
    * client's port may also be used for several destinations, but then the destinations have the lower ports.
    */
   leaveOutServers(): void {
+    this.combiner.flush();
     const { size } = this.index;
     const endpoints = new PairIndex();
     const peers = new Counts();

@@ -118,6 +118,14 @@ export class ListenerSet {
     return (kind & onAny) !== 0 || this.endpoints.find(localId, port) >= 0;
   }
 
+  /** Like hasAccepted(), for a socket with this IPv4 address, which is only numbered if necessary. */
+  hasAcceptedIpv4(socket: SocketView, localIpv4: number): boolean {
+    const kind = this.ports[socket.localPort]!;
+    if (kind === 0) return false;
+    if ((kind & (socket.family === 4 ? ON_ANY_IPV4 : ON_ANY_MAPPED)) !== 0) return true;
+    return this.endpoints.find(this.addresses.ofIpv4(localIpv4), socket.localPort) >= 0;
+  }
+
   private add(socket: SocketView): void {
     const port = socket.localPort;
     if (isWildcard(socket)) {
