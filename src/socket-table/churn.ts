@@ -36,8 +36,8 @@ export class Churn implements SummaryPart {
   }
 
   begin(): SocketVisit {
-    const now = new TupleSet();
     const before = this.#before;
+    const now = new TupleSet(before?.slots);
     this.#now = now;
     this.#nowMs = performance.now();
     this.#kept = 0;
@@ -80,7 +80,16 @@ function mix(hashed: number, word: number): number {
 /** Open addressing in a typed array: 16 bytes per socket. */
 class TupleSet {
   size = 0;
-  #slots = new Int32Array(START_SLOTS * 2);
+  #slots: Int32Array;
+
+  /** @param slots power of two; as many as the previous set's save growing again */
+  constructor(slots = START_SLOTS) {
+    this.#slots = new Int32Array(slots * 2);
+  }
+
+  get slots(): number {
+    return this.#slots.length / 2;
+  }
 
   /** @returns false if it is already present */
   add(high: number, low: number): boolean {
