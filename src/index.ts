@@ -10,16 +10,7 @@ import type { Pressure } from "./results/sockets/pressure.js";
 import type { SocketTable } from "./results/sockets/socket-table.js";
 
 export type { ConnectSnapshot } from "./client/snapshot.js";
-export type {
-  ConnectResult,
-  DestinationReport,
-  Miss,
-  MissKind,
-  Outcome,
-  ResolvedName,
-  RunSample,
-  Thresholds,
-} from "./results/connect.js";
+export type { ConnectResult, DestinationReport, ResolvedName, RunSample } from "./results/connect.js";
 export type { Diagnosis, Explained, Finding, Suspect, Whose } from "./results/diagnosis.js";
 export type { RunEvidence } from "./results/evidence.js";
 export type { Counters, FailureReport, HostDescription } from "./results/fields.js";
@@ -44,6 +35,7 @@ export type {
   Side,
 } from "./results/limits.js";
 export type { MessageResult } from "./results/messages.js";
+export type { Miss, MissKind, Outcome, Thresholds } from "./results/outcome.js";
 export type { LossPattern } from "./results/peer.js";
 export type { ConnectionCost, Prediction, Role } from "./results/prediction.js";
 export type { ServeResult } from "./results/serve.js";

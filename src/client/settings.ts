@@ -5,8 +5,8 @@ import { type Schedule, stagedSchedule, steadySchedule } from "../planning/sched
 import type { TlsSpec } from "../planning/tls.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol/format.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
-import type { Thresholds } from "../results/connect.js";
 import type { TransportName } from "../results/engine.js";
+import type { Thresholds } from "../results/outcome.js";
 import type { MessagePlan, OpeningPlan } from "./worker-plan.js";
 
 export interface ConnectSettings {

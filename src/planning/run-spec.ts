@@ -4,8 +4,8 @@
 import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol/format.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
-import type { Thresholds } from "../results/connect.js";
 import type { EngineChoice, TransportName } from "../results/engine.js";
+import type { Thresholds } from "../results/outcome.js";
 import type { Family } from "../util/address.js";
 import type { PortRange } from "../util/endpoint.js";
 import type { Stage } from "./schedule.js";

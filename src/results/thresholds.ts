@@ -1,8 +1,8 @@
 // Thresholds that a caller sets, for example in CI. A run that violates one misses its target, whatever else it
 // achieves.
 
-import type { Miss, Thresholds } from "./connect.js";
 import type { LatencySummary } from "./histogram/latency-summary.js";
+import type { Miss, Thresholds } from "./outcome.js";
 
 /** Figures of a result to which thresholds apply. */
 interface Measured {

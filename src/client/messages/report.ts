@@ -2,8 +2,8 @@
 
 import { readMetrics, sectionOf } from "../../engine/metrics.js";
 import { sumCounter } from "../../engine/worker-memory.js";
-import type { Miss } from "../../results/connect.js";
 import type { MessageResult } from "../../results/messages.js";
+import type { Miss } from "../../results/outcome.js";
 import { CLIENT_METRICS, COUNTER } from "../metrics.js";
 import type { RunFacts } from "../run-state.js";
 

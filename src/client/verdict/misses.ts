@@ -1,7 +1,8 @@
 // Finds every target that a run can miss: connections, greetings, messages and the caller's thresholds.
 import { readMetrics, sectionOf } from "../../engine/metrics.js";
 import { sumCounter } from "../../engine/worker-memory.js";
-import type { ConnectResult, Miss } from "../../results/connect.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { Miss } from "../../results/outcome.js";
 import { allowedErrors, thresholdMisses, toleratesFailures, withoutTolerated } from "../../results/thresholds.js";
 import { reportFailures } from "../evidence/failures.js";
 import { countHalfOpen, outgoingOf } from "../evidence/half-open.js";

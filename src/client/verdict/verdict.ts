@@ -1,5 +1,5 @@
 // Verdict on a client's run: met, missed or interrupted, and the misses.
-import type { Miss, MissKind, Outcome } from "../../results/connect.js";
+import type { Miss, MissKind, Outcome } from "../../results/outcome.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 
 /** @returns the outcome, and the misses with a count above 0 */

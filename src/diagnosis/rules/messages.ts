@@ -1,9 +1,10 @@
 // Explains unanswered or unsent messages and missed thresholds of a run whose connections were fine.
 
 import { missPhrases } from "../../client/verdict/verdict.js";
-import type { ConnectResult, Miss, MissKind } from "../../results/connect.js";
+import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
 import type { MessageResult } from "../../results/messages.js";
+import type { Miss, MissKind } from "../../results/outcome.js";
 import { describeProcess, howToGoOn } from "../../socket-table/listeners/peer-process.js";
 import { formatBytes, formatCount } from "../../util/units.js";
 import { explainUnrepeated } from "./protocols/http.js";

@@ -1,6 +1,7 @@
 // Merges the misses of two parts of a run.
-import type { ConnectResult, Miss, MissKind, Outcome, Thresholds } from "../connect.js";
+import type { ConnectResult } from "../connect.js";
 import { MISS_KINDS } from "../identifiers.js";
+import type { Miss, MissKind, Outcome, Thresholds } from "../outcome.js";
 import { thresholdMisses } from "../thresholds.js";
 import { add, either } from "./values.js";
 

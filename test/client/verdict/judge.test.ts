@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from "vitest";
 import { judge, missPhrases, outcomeOf } from "../../../src/client/verdict/verdict.js";
-import type { Miss } from "../../../src/results/connect.js";
 import { MISS_KINDS } from "../../../src/results/identifiers.js";
+import type { Miss } from "../../../src/results/outcome.js";
 import { connectResult } from "../../support/results.js";
 
 const LOST: Miss = { kind: "lost", count: 3, of: 10 };

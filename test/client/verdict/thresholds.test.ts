@@ -2,9 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 import { allowedFailures } from "../../../src/planning/parse-run-spec.js";
-import type { Miss } from "../../../src/results/connect.js";
 import { Histogram } from "../../../src/results/histogram/histogram.js";
 import { summarizeLatency } from "../../../src/results/histogram/summarize.js";
+import type { Miss } from "../../../src/results/outcome.js";
 import {
   allowedErrors,
   thresholdMisses,

@@ -1,12 +1,13 @@
 // Tests merging: the merged parts of a run equal the run, for any parts, order and grouping.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { ConnectResult, Miss } from "../../../src/results/connect.js";
+import type { ConnectResult } from "../../../src/results/connect.js";
 import type { FailureReport } from "../../../src/results/fields.js";
 import { Histogram } from "../../../src/results/histogram/histogram.js";
 import { summarizeLatency } from "../../../src/results/histogram/summarize.js";
 import { mergeConnect } from "../../../src/results/merge/connect.js";
 import { mergeServe } from "../../../src/results/merge/serve.js";
+import type { Miss } from "../../../src/results/outcome.js";
 import type { ServeResult } from "../../../src/results/serve.js";
 import { STEPS } from "../../../src/util/steps.js";
 import { serveResult } from "../../support/results.js";
