@@ -176,6 +176,8 @@ describe("a port that expects TLS", () => {
     const { at } = await startForeignServer((socket) => socket.on("data", () => socket.write(bytes)));
     const options = { ...message, expect: { bytes: bytes.length } };
     const run = await startClient({ to: at, connections: 2, durationMs: 300, ...options });
-    expect(await within("the end", run.done)).toMatchObject({ outcome: "met", tlsAlerts: 0 });
+    const { tlsAlerts, messages } = await within("the end", run.done);
+    expect(messages!.answered).toBeGreaterThan(0);
+    expect(tlsAlerts).toBe(0);
   });
 });
