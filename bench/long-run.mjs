@@ -85,7 +85,7 @@ async function run(name, { connections, minutes, stage }, engine) {
   clearTimeout(stop);
   server.kill("SIGTERM");
   await server.exited;
-  if (latest?.event !== "result") throw new Error(`the client ended without a result: ${client.complaint}`);
+  if (latest?.event !== "result") throw new Error(`the client exited without a result: ${client.complaint}`);
   return report(name, latest, samples);
 }
 

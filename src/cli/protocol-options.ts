@@ -78,14 +78,14 @@ Examples:
     options: (role) => [
       ...(role === "connect"
         ? [
-            new Option("--ca <file>", "trusted authorities, in PEM (default: the system's)"),
+            new Option("--ca <file>", "trusted CA certificates, in PEM (default: the system's CAs)"),
             new Option("-k, --insecure", "do not verify the server's certificate"),
             new Option("--servername <name>", "name to request and verify (default: the destination's host)"),
             new Option("--cert <file>", "client certificate and its chain, in PEM"),
           ]
         : [
             new Option("--cert <file>", "certificate and its chain, in PEM (default: a self-signed one)"),
-            new Option("--ca <file>", "require client certificates from these authorities, in PEM"),
+            new Option("--ca <file>", "require client certificates from these CAs, in PEM"),
           ]),
       new Option("--key <file>", "private key, in PEM (default: in the --cert file)"),
       new Option(
@@ -100,7 +100,7 @@ Examples:
     examples: {
       connect: `
 Examples:
-  fourtuple connect tls://example.org:443 -c 1k              verified by the system's authorities
+  fourtuple connect tls://example.org:443 -c 1k              verified with the system's CAs
   fourtuple connect wss://:7777 -c 10k --insecure            WebSocket over TLS
   fourtuple connect tls://:7777 -c 10k --ca ca.pem --tls-resume`,
       serve: `

@@ -19,7 +19,7 @@ export class Interrupted extends Error {
   readonly exitCode: number;
 
   constructor(cause: keyof typeof EXIT_CODES) {
-    super(`ended by ${cause}`);
+    super(`stopped by ${cause}`);
     this.name = "Interrupted";
     this.exitCode = EXIT_CODES[cause];
   }

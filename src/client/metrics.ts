@@ -5,7 +5,7 @@ import { defineMetrics, type MetricValues } from "../engine/metrics.js";
 export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   started: {
     type: "gauge",
-    help: "Connections started, without those whose 4-tuple was in use.",
+    help: "Connections started, excluding those whose 4-tuple was in use.",
     shown: "moment",
   },
   established: { type: "counter", help: "Connections ESTABLISHED.", shown: ["established"] },
@@ -52,12 +52,12 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   },
   repeatedRequests: {
     type: "counter",
-    help: "Requests sent again because they had met the server's close of an idle connection.",
+    help: "Requests sent again because the server had closed the idle connection just as they were sent.",
     shown: ["reopened.repeated"],
   },
   unrepeatedRequests: {
     type: "counter",
-    help: "Requests that had met such a close and were not sent again, because the server may have processed them.",
+    help: "Requests not sent again, because the server may have processed them before it closed the idle connection.",
     shown: ["reopened.unrepeated"],
   },
   unreopened: { type: "counter", help: "Connections that could not be reopened.", shown: ["reopened.failed"] },
@@ -71,12 +71,12 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   greeted: { type: "counter", help: "Connections that received their first bytes.", shown: ["greeted"] },
   ungreeted: {
     type: "gauge",
-    help: "Connections without a byte for longer than any greeting took, counted when closing starts.",
+    help: "Connections that received nothing for longer than any greeting took, counted when closing starts.",
     shown: ["greetings.ungreeted"],
   },
   awaitingGreeting: {
     type: "gauge",
-    help: "Connections without a byte that may still be greeted, counted when closing starts.",
+    help: "Connections that received nothing but may still be greeted, counted when closing starts.",
     shown: ["greetings.awaited"],
   },
 
@@ -108,7 +108,11 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   receivedBytes: { type: "counter", help: "Bytes received.", shown: ["traffic.receivedBytes"] },
   sentHeartbeats: { type: "counter", help: "Heartbeats sent, such as pings.", shown: ["heartbeats.sent"] },
   answeredHeartbeats: { type: "counter", help: "Heartbeats answered by the peer.", shown: ["heartbeats.answered"] },
-  receivedHeartbeats: { type: "counter", help: "The peer's heartbeats, all answered.", shown: ["heartbeats.received"] },
+  receivedHeartbeats: {
+    type: "counter",
+    help: "Heartbeats received from the peer, each of which was answered.",
+    shown: ["heartbeats.received"],
+  },
   receivedMessages: { type: "counter", help: "Published messages received.", shown: ["deliveries.received"] },
   lostMessages: {
     type: "counter",
@@ -118,7 +122,7 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   repeatedMessages: { type: "counter", help: "Published messages received again.", shown: ["deliveries.repeated"] },
   responses1xx: {
     type: "counter",
-    help: "HTTP responses with status 1xx, which precede others.",
+    help: "HTTP responses with status 1xx, which precede the final response.",
     shown: ["responses.1xx"],
   },
   responses2xx: { type: "counter", help: "HTTP responses with status 2xx.", shown: ["responses.2xx"] },
@@ -192,7 +196,7 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   },
   unsolicitedBytes: {
     type: "counter",
-    help: "Bytes received unsolicited.",
+    help: "Unsolicited bytes received.",
     shown: ["messages.unsolicitedBytes"],
   },
   wrongBytes: { type: "counter", help: "Bytes received instead of an answer.", shown: ["messages.wrongBytes"] },
@@ -216,7 +220,7 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
 
   firstBegunAt: {
     type: "gauge",
-    help: "Start of the worker's first connection, in milliseconds since the epoch; 0 before.",
+    help: "Start of the worker's first connection, in milliseconds since the epoch; 0 before that.",
     shown: "internal",
   },
   lastResolvedAt: {
@@ -232,7 +236,7 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   },
   greetingMs: {
     type: "counter",
-    help: "Part of the ramp with most of those waiting for a greeting.",
+    help: "Part of the ramp with most connections in flight waiting for a greeting.",
     shown: "internal",
   },
   descriptorMs: {
@@ -267,17 +271,17 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   },
   keptOlder: {
     type: "gauge",
-    help: "Of these, connections ESTABLISHED no later than the first lost one.",
+    help: "Connections open when closing starts and ESTABLISHED no later than the first lost one.",
     shown: "internal",
   },
   keptYounger: {
     type: "gauge",
-    help: "Of these, connections ESTABLISHED no earlier than the last lost one.",
+    help: "Connections open when closing starts and ESTABLISHED no earlier than the last lost one.",
     shown: "internal",
   },
   oldestKeptMs: {
     type: "gauge",
-    help: "Age of the oldest of these since ESTABLISHED.",
+    help: "Time since ESTABLISHED of the oldest connection open when closing starts.",
     combined: "max",
     shown: "internal",
   },

@@ -75,7 +75,7 @@ export type GiveUpReason = TypeOf<typeof gaveUp>["reason"];
 const greetings = z.object({
   greeted: count,
   ungreeted: count.describe("waiting for longer than a second and twice as long as any greeting took"),
-  awaited: count.describe("waiting for less time than that"),
+  awaited: count.describe("waiting for at most a second, or at most twice as long as any greeting took"),
 });
 
 export const connectSchema = z
@@ -127,8 +127,10 @@ export const connectSchema = z
     losses: failures,
     reopened: z
       .object({
-        announced: count.describe("closed by the server after it had announced it, as with Connection: close"),
-        idle: count.describe("closed by the server while idle, also where the next request met the close"),
+        announced: count.describe("closed by the server after it had announced the close, as with Connection: close"),
+        idle: count.describe(
+          "closed by the server while idle, including those closed just as the next request was sent",
+        ),
         cutShort: count
           .optional()
           .describe("ended in the middle of a response, whose request is unanswered; missing in older results"),
@@ -136,17 +138,17 @@ export const connectSchema = z
         repeated: count
           .optional()
           .describe(
-            "number of requests that met the close of an idle connection and were sent again; missing in older results",
+            "number of requests sent again because the server closed the idle connection just as they were sent; missing in older results",
           ),
         unrepeated: count
           .optional()
           .describe(
-            "number of requests that met such a close and were not sent again, because their method is not idempotent; they are unanswered; missing in older results",
+            "number of unanswered requests that were not sent again after the server closed the idle connection just as they were sent, because their method is not idempotent; missing in older results",
           ),
       })
       .optional()
       .describe(
-        "connections of an HTTP pool that the server closed and that were opened again for their next request, in addition to `established`; missing if a close is a loss",
+        "connections of an HTTP pool that the server closed and that were opened again for their next request, in addition to `established`; missing if a connection that the server closes counts as lost",
       ),
     setupMs: milliseconds.describe("time from the start to the first connect(), spent starting threads"),
     rampMs: milliseconds.describe("time from the first connect() until the last connection was ready or had failed"),
@@ -200,14 +202,16 @@ export const connectSchema = z
       .object({
         sent: count,
         answered: count,
-        received: count.optional().describe("the peer's heartbeats, all answered; missing in older results"),
+        received: count
+          .optional()
+          .describe("heartbeats received from the peer, each of which was answered; missing in older results"),
       })
       .optional()
       .describe("heartbeats, such as pings, sent by this side and answered by the peer"),
     deliveries: z
       .object({
         received: count,
-        lost: count.describe("missing from their publisher's sequence"),
+        lost: count.describe("published messages missing from their publisher's sequence"),
         repeated: count.describe("received again"),
       })
       .optional()
@@ -217,7 +221,7 @@ export const connectSchema = z
     responses: responses
       .extend({
         statuses: failures.describe(
-          "4xx and 5xx over ready connections, by status, the most frequent first; CUT_SHORT is a response that a pool's connection ended in the middle of",
+          "4xx and 5xx over ready connections, by status, the most frequent first; CUT_SHORT means that a pool's connection ended in the middle of the response",
         ),
         retryAfterMs: milliseconds.describe("longest wait requested by a 429 or 503 (Retry-After); 0 for none"),
       })
@@ -230,7 +234,7 @@ export const connectSchema = z
       kernelErrorPerConnection: count
         .optional()
         .describe(
-          "uncertainty of the kernel memory, which includes memory used by other programs; missing if too few readings were taken",
+          "uncertainty of the kernel memory, which includes memory used by other programs; missing if memory was read too few times",
         ),
       kernelEnds: z
         .enum(["one", "both"])

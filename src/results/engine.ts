@@ -7,7 +7,7 @@ const obstacle = z.object({
   kind: z
     .enum(URING_OBSTACLES)
     .describe(
-      "filter: seccomp or a security module blocks io_uring; disabled: kernel.io_uring_disabled; kernel: it lacks io_uring, or a sandbox hides it; operations: its io_uring lacks operations; memlock: RLIMIT_MEMLOCK is too low; other: see errno",
+      "filter: seccomp or a security module blocks io_uring; disabled: kernel.io_uring_disabled; kernel: the kernel has no io_uring, or a sandbox hides it; operations: the kernel's io_uring lacks a required operation; memlock: RLIMIT_MEMLOCK is too low; other: see errno",
     ),
   errno: z.string().optional().describe("errno of io_uring_setup()"),
   operations: z.array(z.string()).optional().describe("missing operations"),

@@ -39,7 +39,9 @@ export const limitRow = z.object({
   allows: z
     .union([bound, z.literal("unknown")])
     .optional()
-    .describe("number of connections of this load that the limit allows; missing for limits that cap something else"),
+    .describe(
+      "number of connections of this load that the limit allows; missing for limits that cap something other than connections",
+    ),
   needs: count.optional().describe("value that the load needs, in the limit's unit; missing if it needs none"),
   verdict: z
     .enum(["ok", "insufficient", "low", "unknown"])

@@ -8,7 +8,7 @@ const listener = z.object({
   port,
   acceptQueue: z.object({
     used: count,
-    limit: count.optional().describe("missing if read from /proc/net/tcp, which lacks it"),
+    limit: count.optional().describe("missing if read from /proc/net/tcp, which does not report it"),
   }),
   drops: count.optional().describe("number of connections dropped during the run"),
   uid: z.number(),
@@ -24,7 +24,9 @@ const elsewhere = z
   .object({
     ip: z.string(),
     port,
-    kind: z.enum(["listening", "bound"]).describe("bound: it has the port, but has not called listen()"),
+    kind: z
+      .enum(["listening", "bound"])
+      .describe("bound: the socket has the port, but its program has not called listen()"),
     process: z.object({ pid: count, command: z.string() }).optional().describe("missing if it is not visible"),
   })
   .describe("a socket on a destination's port, but at an address that is not a destination");
@@ -65,7 +67,7 @@ export const accepting = z.object({
   synReceived: count.describe(
     "handshakes whose last ACK is missing, was dropped, or must carry data (TCP_DEFER_ACCEPT)",
   ),
-  isMoving: z.boolean().describe("whether some were accepted shortly before"),
+  isMoving: z.boolean().describe("whether some connections were accepted shortly before"),
 });
 /** A run's server side at the end of the hold. */
 export type Accepting = TypeOf<typeof accepting>;
@@ -121,8 +123,8 @@ export const portShortage = z.object({
   badSourceCount: count,
   unreachable: z.array(badSource).describe("destinations that cannot be reached from this host"),
   timeWaits: count.describe("number of planned 4-tuples in TIME_WAIT at the end of the ramp"),
-  timeWaitFirstMs: milliseconds.describe("time until the first of them expires"),
-  timeWaitLastMs: milliseconds.describe("time until the last of them expires"),
+  timeWaitFirstMs: milliseconds.describe("time until the first of these 4-tuples in TIME_WAIT expires"),
+  timeWaitLastMs: milliseconds.describe("time until the last of these 4-tuples in TIME_WAIT expires"),
   closing: count.describe("number of planned 4-tuples that are closed at this end and waiting for the peer"),
 });
 /** Causes of EADDRNOTAVAIL. */
@@ -136,8 +138,12 @@ export const lossPattern = z
       "time between the first and the last of the lost connections becoming ESTABLISHED",
     ),
     kept: count.describe("number still open when closing began, in threads that lost connections"),
-    keptOlder: count.describe("of these, the number ESTABLISHED no later than the first lost connection"),
-    keptYounger: count.describe("of these, the number ESTABLISHED no earlier than the last lost connection"),
+    keptOlder: count.describe(
+      "number of connections still open that were ESTABLISHED no later than the first lost connection",
+    ),
+    keptYounger: count.describe(
+      "number of connections still open that were ESTABLISHED no earlier than the last lost connection",
+    ),
     oldestKeptMs: milliseconds.describe("age of the oldest connection that was still open"),
   })
   .describe("which connections were lost, by age: the oldest, the newest, or any");

@@ -42,10 +42,10 @@ const protocolCost = z.object({
         ),
       perMillion: z
         .object({ cores: sides(count), bitsPerSec: count.optional() })
-        .describe("what 1,000,000 connections take at that interval"),
+        .describe("cost of the heartbeats of 1,000,000 connections at that interval"),
     })
     .optional()
-    .describe("heartbeats of the protocol's own; missing if it has none, or if not measured"),
+    .describe("the protocol's own heartbeats; missing if it has none, or if they were not measured"),
 });
 /** Cost of a connection with a protocol, by side. */
 export type ProtocolCost = TypeOf<typeof protocolCost>;
@@ -105,7 +105,7 @@ export const predictionSchema = z
     rampSeconds: count.describe("time to open all connections, limited only by CPU"),
     cpu: z
       .object({ connectionsPerSec: perSecond, messagesPerSec: perSecond })
-      .describe("limits of the CPU, from measurements: connections opened and messages answered"),
+      .describe("CPU limits, derived from measurements: connections opened and messages answered"),
     messages: z.object({ ratePerSec: perSecond, bytes: count }).describe("requested messages, over all connections"),
     rate: connectRate.optional().describe("rate of short-lived connections; missing for a server"),
     clients: z
@@ -114,7 +114,7 @@ export const predictionSchema = z
         hosts: count.describe("number of hosts like this one, or like the hypothetical one"),
       })
       .optional()
-      .describe("clients needed on the other side; missing if that is this host"),
+      .describe("clients needed on the other side; missing if the other side is this host"),
     isWhatIf: z.boolean().describe("whether hypothetical hardware was used instead of this host's"),
   })
   .meta({ title: "Prediction", description: "Output of `fourtuple doctor --json`" });

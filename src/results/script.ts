@@ -9,17 +9,17 @@ export const script = z
   .object({
     name: z.string(),
     file: z.string(),
-    sha256: z.string().describe("of the file, in hexadecimal"),
-    seed: count.describe("seed of its random numbers"),
+    sha256: z.string().describe("SHA-256 of the file, in hexadecimal"),
+    seed: count.describe("seed of the protocol's random numbers"),
     data: z.string().optional().describe("data file; missing without one"),
     phases: z
       .array(z.object({ name: z.string(), entered: count, duration: latency }))
-      .describe("phases in their order; the duration is that of connections that have left it"),
+      .describe("phases in order; durations cover the connections that have left the phase"),
     counters: z.array(z.object({ name: z.string(), help, value: count })),
     histograms: z.array(z.object({ name: z.string(), help, duration: latency })),
     refusals: z
       .array(z.object({ code: count, text: z.string() }))
-      .describe("first text of each refusal code; the failures have their numbers"),
+      .describe("first text of each refusal code; the failures count the refusals"),
     errors: z
       .object({
         count: count.describe("calls that threw"),

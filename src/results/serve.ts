@@ -53,7 +53,7 @@ export const serveSchema = z
       .object({ source, sockets: count })
       .optional()
       .describe(
-        "ESTABLISHED sockets on its address and port in the kernel's socket table at that time, including those in the accept queue; missing if the table could not be read, or not in time",
+        "ESTABLISHED sockets on the server's address and port in the kernel's socket table when the server was stopped, including those in the accept queue; missing if the table could not be read, or not in time",
       ),
     rejected: count.describe("number of connections above --max-connections"),
     sentBytes: count,
@@ -63,7 +63,9 @@ export const serveSchema = z
       .object({
         sent: count,
         answered: count,
-        received: count.optional().describe("the peer's heartbeats, all answered; missing in older results"),
+        received: count
+          .optional()
+          .describe("heartbeats received from the peer, each of which was answered; missing in older results"),
       })
       .optional()
       .describe("heartbeats, such as pings, sent by this side and answered by the peer"),

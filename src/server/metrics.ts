@@ -43,10 +43,14 @@ export const SERVER_METRICS = defineMetrics("fourtuple_serve", {
   receivedBytes: { type: "counter", help: "Bytes received.", shown: ["receivedBytes"] },
   sentHeartbeats: { type: "counter", help: "Heartbeats sent, such as pings.", shown: ["heartbeats.sent"] },
   answeredHeartbeats: { type: "counter", help: "Heartbeats answered by the peer.", shown: ["heartbeats.answered"] },
-  receivedHeartbeats: { type: "counter", help: "The peer's heartbeats, all answered.", shown: ["heartbeats.received"] },
+  receivedHeartbeats: {
+    type: "counter",
+    help: "Heartbeats received from the peer, each of which was answered.",
+    shown: ["heartbeats.received"],
+  },
   responses1xx: {
     type: "counter",
-    help: "HTTP responses with status 1xx, which precede others.",
+    help: "HTTP responses with status 1xx, which precede the final response.",
     shown: ["responses.1xx"],
   },
   responses2xx: { type: "counter", help: "HTTP responses with status 2xx.", shown: ["responses.2xx"] },

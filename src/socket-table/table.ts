@@ -65,7 +65,7 @@ export async function forEachSocket(query: SocketQuery, visit: SocketVisit): Pro
   return readTable(
     query,
     () => {
-      if (visited > 0) throw unreadable("sock_diag ended halfway through", undefined);
+      if (visited > 0) throw unreadable("sock_diag stopped halfway through the table", undefined);
       return counted;
     },
     1,

@@ -72,7 +72,7 @@ function applyChange(
   });
   if (present === undefined) return end("failed", "cannot be read, so it could not be undone");
   if (!isSameValue(name, present, from))
-    return end("failed", "changed by another program just now: left alone; run this again");
+    return end("failed", "changed by another program just now: left alone; run the command again");
   if (before.some((outcome) => outcome.name === requires && outcome.status !== "done")) {
     return end("failed", `not safe without ${requires}`);
   }

@@ -115,7 +115,7 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
     this.result = this.#end();
     // Avoid an unhandled rejection if nobody awaits the result.
     this.result.then(
-      ({ code, signal }) => trace("programs", () => `process ${this.pid} ended: ${signal ?? `exit code ${code}`}`),
+      ({ code, signal }) => trace("programs", () => `process ${this.pid} exited: ${signal ?? `exit code ${code}`}`),
       () => undefined,
     );
   }
@@ -157,7 +157,7 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
       if (found) return found;
       if (this.#hasClosed) {
         await this.result;
-        throw this.failure(`${this.#name} ended early`);
+        throw this.failure(`${this.#name} stopped early`);
       }
       await Promise.race([...(this.child.stdout ? [once(this.child.stdout, "data")] : []), this.result]);
     }

@@ -709,7 +709,7 @@ describe("trouble", () => {
       losses: [{ phase: "hold", errno: "FIN", count: 150 }],
     });
     expect(explainRun(result).finding!.meaning).toMatch(
-      /closed all connections during the hold|the server ended during the hold/,
+      /closed all connections during the hold|the server exited during the hold/,
     );
   });
 

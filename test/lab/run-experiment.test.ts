@@ -78,11 +78,11 @@ describe("an experiment", () => {
   });
 
   it("that is aborted for another reason has failed, which is not a verdict on its claim", async () => {
-    const said = "serve ended early: Fatal error: the port is in use\n  fix: choose another\n";
+    const said = "serve stopped early: Fatal error: the port is in use\n  fix: choose another\n";
     const result = await runExperiment(throwing(new AppError("E_SYSTEM", said)), context());
     expect(result).toMatchObject({
       verdict: "failed",
-      reason: "serve ended early: Fatal error: the port is in use; fix: choose another",
+      reason: "serve stopped early: Fatal error: the port is in use; fix: choose another",
     });
   });
 
@@ -124,9 +124,7 @@ describe("an experiment", () => {
     const undecided = forSeconds(0.7, { ...OUTCOME, verdict: "inconclusive", reason: "looked at too seldom" });
     const result = await besideOthers(() => runExperiment(undecided, context()));
     expect(result!.verdict).toBe("inconclusive");
-    expect(result!.reason).toMatch(
-      /^looked at too seldom; during the measurement other programs used \d+ % of the CPU/,
-    );
+    expect(result!.reason).toMatch(/^looked at too seldom; during the measurement other programs used \d+% of the CPU/);
     expect(result!.hostLoad!.othersShare).toBeGreaterThan(0.1);
   });
 

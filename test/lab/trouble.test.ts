@@ -97,7 +97,7 @@ describe.skipIf(!canMakeNamespaces())("the lab over loopback", () => {
     const [server] = await until("its server", servers, ({ length }) => length > 0);
     process.kill(Number(server), "SIGKILL");
     const { code, stdout } = await lab.exited(DEADLINE_MS);
-    expect(stdout).toMatch(/^ {2}verdict +failed: fourtuple (serve|connect) .*ended early/m);
+    expect(stdout).toMatch(/^ {2}verdict +failed: fourtuple (serve|connect) .*stopped early/m);
     expect(stdout).toMatch(/^1 confirmed, 1 failed, in /m);
     expect(code).toBe(1);
   });

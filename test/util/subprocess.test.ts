@@ -54,7 +54,10 @@ describe("a child process", () => {
     [1, "E_SYSTEM"],
   ])("that exits with %d instead of printing is an error %s", async (code, expected) => {
     const program = shell(`echo no >&2; exit ${code}`, { name: "it" });
-    await expect(program.prints(/listening/)).rejects.toMatchObject({ code: expected, message: "it ended early: no" });
+    await expect(program.prints(/listening/)).rejects.toMatchObject({
+      code: expected,
+      message: "it stopped early: no",
+    });
   });
 
   it("whose program is missing is reported as what this host lacks", async () => {
@@ -126,7 +129,7 @@ describe("a process with a start limit", () => {
     const program = shell("exec sleep 60", { name: "it", startLimitMs: 100 });
     await expect(program.prints(/listening/)).rejects.toMatchObject({
       code: "E_SYSTEM",
-      message: "it ended early: it did not start within 0.1 s",
+      message: "it stopped early: it did not start within 0.1 s",
       fix: expect.stringContaining("ulimit -u"),
     });
     expect(await program.result).toMatchObject({ signal: "SIGKILL" });

@@ -96,7 +96,8 @@ export const reservedPorts: Limit = {
   source: SOURCE,
   change: "sysctl net.ipv4.ip_local_reserved_ports, after finding out why they are reserved; or explicit source ports",
   privilege: "CAP_NET_ADMIN",
-  pitfall: "writing replaces the whole list, so merge; explicit binds may still use reserved ports",
+  pitfall:
+    "writing replaces the whole list, so include its current entries; explicit binds may still use reserved ports",
   read: (facts) => reservedIn(facts),
   describe: (facts) => {
     const reserved = reservedIn(facts);

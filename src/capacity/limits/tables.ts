@@ -76,7 +76,7 @@ export const conntrackBuckets: Limit = {
   source: "Linux networking/nf_conntrack-sysctl.rst, nf_conntrack_buckets",
   change: "sysctl net.netfilter.nf_conntrack_buckets",
   privilege: "CAP_NET_ADMIN",
-  pitfall: "raising the limit without the buckets slows down every lookup",
+  pitfall: "raising the limit without adding buckets slows down every lookup",
   sysctl: "net.netfilter.nf_conntrack_buckets",
   read: ({ conntrack }) => conntrack?.buckets,
   needs: ({ conntrack, isTracked }, { connections }) =>
@@ -94,7 +94,7 @@ export const timeWaitBuckets: Limit = {
   change: "sysctl net.ipv4.tcp_max_tw_buckets",
   privilege: "CAP_NET_ADMIN",
   pitfall:
-    "above this value, TIME_WAIT is skipped and old segments may reach new connections; TIME_WAITs are on the side that closes first",
+    "above this value, TIME_WAIT is skipped and old segments may reach new connections; TIME_WAIT sockets are on the side that closes first",
   sysctl: "net.ipv4.tcp_max_tw_buckets",
   read: ({ timeWaitMax }) => timeWaitMax,
   usage: ({ timeWaitNow, timeWaitMax }) => usageOf(timeWaitNow, timeWaitMax),
@@ -144,7 +144,7 @@ export const linkSpeed: Limit = {
   source: "Linux ABI/testing/sysfs-class-net, speed",
   change: "a faster interface, smaller or fewer messages",
   privilege: "administrator",
-  pitfall: "every 1,448 bytes of a message add 90 bytes of headers on Ethernet, and as much for the acknowledgement",
+  pitfall: "every 1,448 bytes of a message add 90 bytes of headers on Ethernet, and another 90 for the acknowledgement",
   read: ({ linkBitsPerSec }) => linkBitsPerSec,
   allows: ({ linkBitsPerSec }, load) => {
     if (load.messageRatePerSec === 0) return Number.POSITIVE_INFINITY;

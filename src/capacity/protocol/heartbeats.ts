@@ -62,7 +62,7 @@ async function untilAnswered(run: ConnectRun, beats: number, signal: AbortSignal
   const deadlineMs = performance.now() + LIMIT_MS;
   while (run.snapshot().answeredHeartbeats < beats) {
     if (performance.now() > deadlineMs)
-      throw new AppError("E_SYSTEM", "the heartbeats of the measurement were not answered");
+      throw new AppError("E_SYSTEM", "the heartbeats sent for the measurement were not answered");
     await delay(POLL_MS, undefined, { signal });
   }
 }

@@ -46,7 +46,7 @@ export async function finishCommand<Result>(
   const result = lastResult(stdout);
   if (result !== undefined) return result as Result;
   const end = [signal ?? `exit code ${code}`, stderr.trim()].filter((part) => part !== "").join(", ");
-  throw new AppError("E_CONNECT", `the ${role} ended without a result: ${end}`, {
-    fix: "run it again; if memory is low, use fewer connections, such as --connections 10k",
+  throw new AppError("E_CONNECT", `the ${role} exited without a result: ${end}`, {
+    fix: "run the demo again; if memory is low, use fewer connections, such as --connections 10k",
   });
 }

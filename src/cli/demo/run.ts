@@ -158,7 +158,7 @@ function progressPrinter(live: Live | undefined): (snapshot: ConnectSnapshot) =>
 /** @throws {AppError} if the child exits before `awaited` resolves */
 function firstOf<T>(child: Subprocess, awaited: Promise<T>): Promise<T> {
   const ended = child.result.then((): never => {
-    throw new AppError("E_CONNECT", `one of the demo's processes ended early: ${child.reason}`, {
+    throw new AppError("E_CONNECT", `one of the demo's processes stopped early: ${child.reason}`, {
       fix: child.fix ?? "try fewer connections, such as --connections 10k",
     });
   });

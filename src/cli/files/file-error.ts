@@ -5,7 +5,7 @@ import { printable, shortened } from "../../util/printable.js";
 /** Fixes for the errnos of open(), write(), fsync() and rename(). */
 const FIXES: Readonly<Record<string, string>> = {
   EACCES: "use a directory that you can write to, or change the permissions",
-  EAGAIN: "its reader has stopped reading: use one that reads to the end",
+  EAGAIN: "its reader has stopped reading: use a program that reads to the end",
   EBADF: "that descriptor is not open for writing: use a file name",
   EBUSY: "another program is using it: use another file",
   EDQUOT: "your disk quota is used up: free space, or use another disk",
@@ -24,7 +24,7 @@ const FIXES: Readonly<Record<string, string>> = {
   ENOTSUP: "use a file: writing to a disk would destroy its contents",
   ENXIO: "nothing reads from that FIFO, or it is a socket: start the reader first, or use a file",
   EPERM: "the file cannot be changed, perhaps because it is immutable (lsattr): use another file",
-  EPIPE: "its reader has exited: use one that reads to the end",
+  EPIPE: "its reader has exited: use a program that reads to the end",
   EROFS: "the file system is read-only: use another one",
   ETXTBSY: "this is a running program: use another file",
 };

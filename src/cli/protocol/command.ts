@@ -22,7 +22,11 @@ export const addProtocol: AddCommand = (program, finish) => {
     .addArgument(new Argument("<new|check>", "what to do").choices(["new", "check"]))
     .argument("<file>", "JavaScript (.mjs, .js) or TypeScript (.ts)")
     .option("-c, --connections <count>", "check: real connections (default: 10k)", countFor("--connections"))
-    .option("-T, --duration <duration>", "check: hold them this long (default: 5s)", durationFor("--duration"))
+    .option(
+      "-T, --duration <duration>",
+      "check: hold the connections this long (default: 5s)",
+      durationFor("--duration"),
+    )
     .option("--data <file>", "check: rows for the connections, as CSV or JSON lines")
     .addHelpText("after", EXAMPLES)
     .action(async (task: "new" | "check", file: string, options: ProtocolCheckOptions) => {

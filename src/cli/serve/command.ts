@@ -28,7 +28,7 @@ export const addServe: AddCommand = (program, finish) => {
         .choices(["hello", "echo", "discard"])
         .default("hello"),
     )
-    .option("--greeting <text>", "text sent to each connection (default: hello in mode hello)")
+    .option("--greeting <text>", "text sent to each connection (default: hello in hello mode)")
     .option("--close-after-greeting", "send the greeting, then close")
     .option("--backlog <n>", "accept queue length (default: 65,535)", countFor("--backlog", LONGEST_BACKLOG))
     .option(

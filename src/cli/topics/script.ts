@@ -12,7 +12,7 @@ const OPTIONS = () => [
   new Option("--protocol <file>", "use the protocol that this file defines; its code runs in this process"),
   new Option("--data <file>", "give each connection a row of this CSV or JSON-lines file"),
   new Option("--data-once", "use each row only once (default: start over after the last)"),
-  new Option("--seed <n>", "seed for its random numbers (default: 1)").argParser(parseSeed),
+  new Option("--seed <n>", "seed for the protocol's random numbers (default: 1)").argParser(parseSeed),
 ];
 
 const EXAMPLES = {

@@ -45,7 +45,7 @@ const noInterface = here(
 const noOption = here(
   "kernel",
   "this kernel lacks a socket option that the run needs",
-  "use a newer kernel; sandboxes such as gVisor may lack it too",
+  "use a newer kernel; sandboxes such as gVisor may not support the option either",
 );
 
 const MISUSE = ["EBADF", "EFAULT", "ENOTSOCK", "EISCONN", "EALREADY", "EDESTADDRREQ", "ENOTCONN", "EEXIST", "ELOOP"];
@@ -94,7 +94,7 @@ const BY_PHASE: Readonly<Record<string, Readonly<Record<string, Cause>>>> = {
 const AT_ONCE: Readonly<Record<string, Cause>> = {
   EINVAL: here(
     "route",
-    "this host does not send to that address: its route is a blackhole, or TCP cannot connect to such an address",
+    "this host does not send to that address: the route is a blackhole, or TCP cannot connect to this kind of address",
     "check ip route get ADDRESS, ip route show type blackhole and ip rule",
   ),
   ENETUNREACH: here("route", "this host has no route to that network", "check the address, and ip route get ADDRESS"),
@@ -152,7 +152,7 @@ const LATER: Readonly<Record<string, Cause>> = {
   ECONNABORTED: here(
     "stop",
     "a program on this host aborted the connections during the handshake (ss -K, or a network change)",
-    "find out what calls ss -K or SOCK_DESTROY",
+    "find out what runs ss -K or uses SOCK_DESTROY",
   ),
   ENETUNREACH: icmp("network unreachable"),
   EHOSTUNREACH: icmp("host unreachable"),
@@ -180,7 +180,7 @@ const HELD: Readonly<Record<string, Cause>> = {
   ECONNABORTED: here(
     "stop",
     "a program on this host aborted the connections (ss -K)",
-    "find out what calls ss -K or SOCK_DESTROY",
+    "find out what runs ss -K or uses SOCK_DESTROY",
   ),
   ENETUNREACH: path(
     "the path broke during the hold: there is no longer a route to the network",

@@ -23,7 +23,7 @@ export function explainUngreeted(result: ConnectResult): Finding | Suspect[] | u
     meaning: `${process ? describeProcess(process) : "the server"} accepted ${formatCount(miss.count)} connections but did not greet them: it enforces a limit of its own, or is waiting for something`,
     fix:
       result.greeted === 0
-        ? "drop --close-after-greeting if clients speak first in its protocol; otherwise check what the server is waiting for"
+        ? "drop --close-after-greeting if clients speak first in the server's protocol; otherwise check what the server is waiting for"
         : "check the server's log, its limits (workers, threads, backend connections) and what it is waiting for",
     evidence: facts,
   };

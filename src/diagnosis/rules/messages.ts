@@ -34,7 +34,7 @@ function explainUndelivered({ count, of }: Miss, { messages }: ConnectResult): F
   const sent = messages ? [`${formatCount(messages.sent)} published, ${formatCount(messages.answered)} answered`] : [];
   return peer(
     "the broker dropped messages: subscribers took them more slowly than they were published",
-    "publish less (-r), or raise the broker's queues (mosquitto: max_queued_messages, max_inflight_messages)",
+    "lower the rate (-r), or make the broker's queues longer (mosquitto: max_queued_messages, max_inflight_messages)",
     [`${formatCount(of - count)} of ${formatCount(of)} messages were delivered`, ...sent],
   );
 }
@@ -71,21 +71,21 @@ function explainUnanswered({ evidence, traffic }: ConnectResult, messages: Messa
   const begunBytes = traffic.receivedBytes - unsolicitedBytes - wrongBytes;
   if (answered === 0 && expected === "echo" && begunBytes > 0) {
     return peer(
-      "the server began answering but completed no answer",
-      "send less (-r, or a shorter message), or find out what slows the server down",
+      "the server began answering but never finished an answer",
+      "lower the rate (-r) or send shorter messages, or find out what slows the server down",
       [...facts, `${formatBytes(begunBytes)} of answers arrived, ${formatBytes(sent * bytes)} were due`],
     );
   }
   if (answered === 0) {
     return peer(
       "the server sends no answers",
-      "use --expect none if it should not answer; otherwise check why it does not read or answer",
+      "use --expect none if the server should not answer; otherwise check why it does not read or answer",
       [...facts, unsolicitedBytes > 0 ? `${formatBytes(unsolicitedBytes)} received unsolicited` : "no bytes arrived"],
     );
   }
   return peer(
     "the server has stopped answering, or cannot keep up",
-    "check what it is waiting for, or send less (--message-rate)",
+    "check what the server is waiting for, or lower the rate (--message-rate)",
     [...facts, "the run waited one second for answers after the last message"],
   );
 }
@@ -94,8 +94,8 @@ function explainUnsent({ missed, due, blocked, late }: MessageResult): Finding {
   const facts = [`${formatCount(missed)} of ${formatCount(due)} messages were due but never sent`];
   if (blocked > 0) {
     return peer(
-      "the server reads more slowly than the run sends: its window is full",
-      "send less (-r), or check why it does not read",
+      "the server reads more slowly than the run sends: its receive window is full",
+      "lower the rate (-r), or check why the server does not read",
       [...facts, `${formatCount(blocked)} were due while their connection's send buffer was full`],
     );
   }

@@ -62,7 +62,7 @@ function restarted(result: ConnectResult, failure: FailureReport): Finding | und
     limit: "peer-ended",
     whose: "peer",
     meaning: "the server was restarted during the run, which ended its connections",
-    fix: "find out why the server ended: its log, the journal, and the kernel log for the OOM killer",
+    fix: "find out why the server exited: its log, the journal, and the kernel log for the OOM killer",
     evidence: [
       ...closingFacts(result, failure),
       `the listening socket on port ${anew.port} has been replaced since the run began`,
@@ -82,8 +82,8 @@ function ended(result: ConnectResult, failure: FailureReport): Finding | undefin
     limit: "peer-ended",
     whose: "peer",
     meaning: isGone
-      ? "the server ended during the hold: its connections are closed, and nothing listens there any more"
-      : "the server closed all connections during the hold: it ended, or it closes idle or finished connections",
+      ? "the server exited during the hold: its connections are closed, and nothing listens there any more"
+      : "the server closed all connections during the hold: it exited, or it closes idle or finished connections",
     fix: "check the server's log and its idle timeouts",
     evidence: facts,
   };
@@ -101,8 +101,8 @@ function unknownProtocol({ tls }: ConnectResult, facts: readonly string[]): Find
   return {
     limit: "address",
     whose: "local",
-    meaning: "the server closed all connections after a message, without a byte of an answer",
-    fix: `check the port and the scheme: it may expect ${orTls}messages in another form (-m); its log says why it closed`,
+    meaning: "the server closed all connections after a message, without sending any answer",
+    fix: `check the port and the scheme: it may expect ${orTls}messages in another form (-m); the server's log says why it closed them`,
     evidence: [...facts, "no bytes arrived"],
   };
 }
@@ -170,7 +170,7 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
     limit: "peer-closing",
     whose: "peer",
     meaning:
-      "the server closes some connections and keeps later ones: it has a rate limit or an error, or one of its workers ended",
+      "the server closes some connections and keeps later ones: it has a rate limit or an error, or one of its workers exited",
     fix: "check the server's log and its limits per client and per second",
     evidence: facts,
     test: "a run with half as many connections also loses some, but perhaps none at a lower --connect-rate",

@@ -23,7 +23,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   "HTTP 403": peer(
     "credentials",
     "the server denies access: because of the credentials, the Origin or the client's address",
-    "send what it expects: -H 'Authorization: …', -H 'Origin: https://…'; or allow this host's addresses on the server",
+    "send what the server expects: -H 'Authorization: …', -H 'Origin: https://…'; or allow this host's addresses on the server",
   ),
   "HTTP 404": local("address", "the server has no WebSocket endpoint at this path", "check the path in the address"),
   "HTTP 426": local(
@@ -58,13 +58,13 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ),
   BAD_UPGRADE: peer(
     "refused",
-    "the server agreed to the upgrade, but its response is invalid",
+    "the server accepted the upgrade, but its response is invalid",
     "check whether a proxy answers in the server's place",
   ),
   BAD_SUBPROTOCOL: local(
     "address",
-    "the server did not agree to the subprotocol",
-    "request one that it supports: --subprotocol",
+    "the server did not accept the requested subprotocol",
+    "request one that the server supports: --subprotocol",
   ),
   HEAD_TOO_LONG: peer(
     "refused",
@@ -81,22 +81,22 @@ const KNOWN: Readonly<Record<string, Known>> = {
   NO_PONG: peer(
     "peer-silent",
     "the server did not answer a ping",
-    "check whether it is overloaded, or use a longer --ping-interval",
+    "check whether the server is overloaded, or use a longer --ping-interval",
   ),
   "CLOSE 1000": peer(
     "peer-closing",
     "the server closed the connection normally",
-    "check its idle timeout, or keep connections busy: --ping-interval",
+    "check the server's idle timeout, or keep connections busy: --ping-interval",
   ),
   "CLOSE 1001": peer(
     "peer-closing",
     "the server is going away: it shut down, or closed idle connections",
-    "check its log and its idle timeout, or keep connections busy: --ping-interval",
+    "check the server's log and its idle timeout, or keep connections busy: --ping-interval",
   ),
   "CLOSE 1005": peer(
     "peer-closing",
     "the server closed the connection without giving a reason",
-    "check its log and its idle timeout",
+    "check the server's log and its idle timeout",
   ),
   "CLOSE 1002": peer(
     "refused",
@@ -111,12 +111,12 @@ const KNOWN: Readonly<Record<string, Known>> = {
   "CLOSE 1007": local(
     "refused",
     "the server rejects the content of a message",
-    "send what it expects (-m), as text or with --binary",
+    "send what the server expects (-m), as text or with --binary",
   ),
   "CLOSE 1008": peer(
     "policy",
     "the server's policy forbids it: credentials, Origin, rate or quota",
-    "send what it expects (-H 'Authorization: …', -H 'Origin: https://…'), send less (-r), connect more slowly (--connect-rate), or raise the limit on the server; its log has the reason",
+    "send what the server expects (-H 'Authorization: …', -H 'Origin: https://…'), lower the rate (-r), connect more slowly (--connect-rate), or raise the limit on the server; its log has the reason",
   ),
   "CLOSE 1009": peer(
     "message-size",
@@ -126,9 +126,9 @@ const KNOWN: Readonly<Record<string, Known>> = {
   "CLOSE 1011": peer(
     "peer-fault",
     "the server had an internal error, or received no answer to its pings",
-    "check its log, and whether this host is overloaded",
+    "check the server's log, and whether this host is overloaded",
   ),
-  "CLOSE 1012": peer("peer-closing", "the server is restarting", "try again once it is up"),
+  "CLOSE 1012": peer("peer-closing", "the server is restarting", "try again once the server is up"),
   "CLOSE 1013": peer(
     "peer-maximum",
     "the server is not accepting any more connections for now",
@@ -167,14 +167,14 @@ function silence(phase: string, errno: string): Known | undefined {
     return peer(
       "peer-silent",
       "the server accepts connections but does not answer the upgrade request in time",
-      "check the port and the scheme; check whether it is overloaded, or wait longer (--handshake-timeout)",
+      "check the port and the scheme; check whether the server is overloaded, or wait longer (--handshake-timeout)",
     );
   }
   if (errno === "FIN" || errno === "ECONNRESET") {
     return peer(
       "refused",
       "the server accepts connections and closes them during the upgrade",
-      "check the port and the scheme: it may speak TLS or another protocol; otherwise it may have reached its connection limit",
+      "check the port and the scheme: the server may speak TLS or another protocol; otherwise it may have reached its connection limit",
     );
   }
   return undefined;
@@ -190,7 +190,7 @@ function openingSilence(phase: "greeting" | "first-message", errno: string): Kno
         ? "the server accepts connections but does not greet in time"
         : "the server accepts connections but does not answer the first message in time",
       isGreeting
-        ? "omit --await-greeting if the server speaks second; otherwise check whether it is overloaded"
+        ? "omit --await-greeting if the server speaks second; otherwise check whether the server is overloaded"
         : "check the first message and what ends its answer (--expect-until, --expect-bytes); or wait longer (--handshake-timeout)",
     );
   }
@@ -200,7 +200,7 @@ function openingSilence(phase: "greeting" | "first-message", errno: string): Kno
       isGreeting
         ? "the server accepts connections and closes them without a greeting"
         : "the server closes connections instead of answering the first message",
-      "check the port, the first message and the server's log; it may have reached its connection limit",
+      "check the port, the first message and the server's log; the server may have reached its connection limit",
     );
   }
   return undefined;

@@ -114,7 +114,7 @@ export function listenerGone(result: ConnectResult, facts: readonly string[]): F
   return nobody(
     open > 0
       ? "nothing listens on that port any more: the server closed its listening socket and keeps its accepted connections"
-      : "nothing listens on that port any more: the server ended during the run",
+      : "nothing listens on that port any more: the server exited during the run",
     open > 0 ? [...facts, `${formatCount(open)} connections stay open`] : facts,
   );
 }
@@ -150,12 +150,13 @@ function ofAnotherHost({ established, destinations }: ConnectResult, failure: Fa
   if (established === 0) return nobody("nothing listens on that port", [seen(failure)]);
   return destinations.length > 1
     ? nobody(
-        `at least one of the ${plural(destinations.length, "destination")} refuses: nothing listens there, or a server ended during the run`,
+        `at least one of the ${plural(destinations.length, "destination")} refuses: nothing listens there, or a server exited during the run`,
         [seen(failure)],
       )
-    : nobody("nothing listens on that port any more: the server ended during the run, or closed its listening socket", [
-        seen(failure),
-      ]);
+    : nobody(
+        "nothing listens on that port any more: the server exited during the run, or closed its listening socket",
+        [seen(failure)],
+      );
 }
 
 /** Explains a refusal although a server listens at every destination. */
@@ -177,8 +178,8 @@ function rejected({ evidence }: ConnectResult, failure: FailureReport): Finding 
   }
   const late = nobody("nothing listened for part of the run: the server started late, or restarted", facts);
   return [
-    { ...firewall, test: "a repeated run is refused again; nft list ruleset shows a reject rule" },
-    { ...late, test: "a repeated run is not refused, and the server's log shows that it started" },
+    { ...firewall, test: "a second run is refused again; nft list ruleset shows a reject rule" },
+    { ...late, test: "a second run is not refused, and the server's log shows that it started" },
   ];
 }
 

@@ -9,8 +9,8 @@ import { type Known, local, peer } from "./protocols/known.js";
 
 const UNKNOWN_CA = local(
   "certificate",
-  "the server's certificate is signed by an authority that is not trusted here",
-  "pass the authority's certificate with --ca, or skip verification with --insecure",
+  "the server's certificate is signed by a CA that is not trusted here",
+  "pass the CA's certificate with --ca, or skip verification with --insecure",
 );
 const WRONG_NAME = peer(
   "certificate",
@@ -30,7 +30,7 @@ const NOT_TLS = local(
 const CLIENT_CERTIFICATE = local(
   "credentials",
   "the server requires a client certificate, or does not accept the given certificate",
-  "pass a certificate signed by the server's authority: --cert client.pem --key client.key",
+  "pass a certificate signed by a CA that the server trusts: --cert client.pem --key client.key",
 );
 
 /** Explanations by failure name. */
@@ -38,28 +38,28 @@ const KNOWN: Readonly<Record<string, Known>> = {
   CERT_HAS_EXPIRED: peer(
     "certificate",
     "the server's certificate has expired",
-    "renew it on the server, check this host's clock (date), or skip verification with --insecure",
+    "renew the certificate on the server, check this host's clock (date), or skip verification with --insecure",
   ),
   CERT_NOT_YET_VALID: peer(
     "certificate",
     "the server's certificate is not valid yet",
     "compare the clocks of both hosts (date)",
   ),
-  CERT_REVOKED: peer("certificate", "the server's certificate is revoked", "renew it there"),
+  CERT_REVOKED: peer("certificate", "the server's certificate is revoked", "renew the certificate on the server"),
   HOSTNAME_MISMATCH: WRONG_NAME,
   IP_ADDRESS_MISMATCH: WRONG_NAME,
   DEPTH_ZERO_SELF_SIGNED_CERT: local(
     "certificate",
     "the server's certificate is self-signed, and not trusted here",
-    "trust it with --ca, or skip verification with --insecure",
+    "trust the certificate with --ca, or skip verification with --insecure",
   ),
   SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_CA,
   UNABLE_TO_GET_ISSUER_CERT: UNKNOWN_CA,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_CA,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: peer(
     "certificate",
-    "the server sends its certificate without the intermediate certificates, or the authority is not trusted here",
-    "configure it to send the whole chain (nginx: ssl_certificate with the intermediates appended), or pass them with --ca",
+    "the server sends its certificate without the intermediate certificates, or its CA is not trusted here",
+    "configure the server to send the whole chain (nginx: ssl_certificate with the intermediates appended), or pass them with --ca",
   ),
   WRONG_VERSION_NUMBER: NOT_TLS,
   HTTP_REQUEST: NOT_TLS,
@@ -76,12 +76,12 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ALERT_NO_APPLICATION_PROTOCOL: local(
     "alpn",
     "the server supports none of the protocols offered by ALPN",
-    "offer one that it supports: --alpn http/1.1",
+    "offer one that the server supports: --alpn http/1.1",
   ),
   ALERT_UNRECOGNIZED_NAME: local(
     "address",
     "the server does not know the requested name (SNI)",
-    "use a name that it serves: --servername",
+    "use a name that the server knows: --servername",
   ),
   ALERT_CERTIFICATE_REQUIRED: CLIENT_CERTIFICATE,
   ALERT_BAD_CERTIFICATE: CLIENT_CERTIFICATE,
@@ -89,7 +89,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ALERT_CERTIFICATE_EXPIRED: CLIENT_CERTIFICATE,
   ALERT_CERTIFICATE_UNKNOWN: CLIENT_CERTIFICATE,
   ALERT_ACCESS_DENIED: CLIENT_CERTIFICATE,
-  ALERT_INTERNAL_ERROR: peer("peer-fault", "the server reports an internal error", "see its log"),
+  ALERT_INTERNAL_ERROR: peer("peer-fault", "the server reports an internal error", "see the server's log"),
 };
 
 /** Explanations of handshakes that ended without a TLS message. */
@@ -102,7 +102,7 @@ const SILENT: Readonly<Record<string, Known>> = {
   FIN: peer(
     "refused",
     "the server accepts connections but closes them during the TLS handshake",
-    "check the port and the scheme: it may speak plain text; otherwise it may have reached its connection limit, or a proxy has no server behind it",
+    "check the port and the scheme: the server may speak plain text; otherwise it may have reached its connection limit, or a proxy has no server behind it",
   ),
 };
 

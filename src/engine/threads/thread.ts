@@ -144,7 +144,7 @@ function toFault(cause: unknown): AppError {
   const message = cause instanceof Error ? cause.message : String(cause);
   const fault = hostFault(cause);
   if (fault) return new AppError("E_WORKER", fault.message, { fix: fault.fix!, cause });
-  return new AppError("E_WORKER", `a thread ended early: ${message}`, {
+  return new AppError("E_WORKER", `a thread stopped early: ${message}`, {
     fix: "this is a bug in fourtuple; please report it with this message",
     cause,
   });

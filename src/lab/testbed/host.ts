@@ -152,8 +152,8 @@ export class Host {
     const missing = /failed to execute (\S+):/.exec(stderr)?.[1] ?? command;
     const facts = { command: line.join(" ") };
     if (code === 127) throw new AppError("E_PLATFORM", `${missing} is not installed`, { facts });
-    if (started.fix !== undefined) throw started.failure(`${command} ended early`);
-    const why = stderr.trim() || `${command} ended with ${code}`;
+    if (started.fix !== undefined) throw started.failure(`${command} stopped early`);
+    const why = stderr.trim() || `${command} exited with ${code}`;
     throw new AppError(FORBIDDEN.test(stderr) ? "E_PERMISSION" : "E_SYSTEM", why, { facts });
   }
 

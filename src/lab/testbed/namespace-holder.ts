@@ -32,7 +32,7 @@ export async function holdNamespaces(
   });
   await holder.prints(/held/).catch((cause) => {
     if (holder.pid === undefined) throw cause;
-    throw new AppError("E_SYSTEM", holder.stderr.trim() || "the process that holds a network namespace ended", {
+    throw new AppError("E_SYSTEM", holder.stderr.trim() || "the process that holds a network namespace exited", {
       cause,
     });
   });

@@ -140,7 +140,7 @@ function useCiphers(context: number, ciphers: string): void {
 function trust(context: number, file: string | undefined): void {
   if (file === undefined) {
     throw new AppError("E_OPTION", "no CA certificates were found on this host", {
-      fix: "install ca-certificates, pass the authority's certificate with --ca, or skip verification with --insecure",
+      fix: "install ca-certificates, pass the CA's certificate with --ca, or skip verification with --insecure",
     });
   }
   if (openssl().SSL_CTX_load_verify_file(context, file) === 1) return;

@@ -18,11 +18,11 @@ export function refusalOf(headers: IncomingHttpHeaders): string | undefined {
   if (host === undefined || !isAddressOrLocalhost(host)) {
     return "use an address such as 127.0.0.1 instead of a name";
   }
-  if (origin !== undefined && origin !== `http://${host}`) return "requests of other sites are refused";
+  if (origin !== undefined && origin !== `http://${host}`) return "requests from other sites are refused";
   const site = headers["sec-fetch-site"];
   const isVisit = headers["sec-fetch-mode"] === "navigate" && headers["sec-fetch-dest"] === "document";
   if (site !== undefined && site !== "same-origin" && site !== "none" && !isVisit) {
-    return "requests of other sites are refused";
+    return "requests from other sites are refused";
   }
   return undefined;
 }

@@ -35,7 +35,7 @@ export class PortFill {
       note:
         order.length > 0
           ? undefined
-          : "The kernel chooses the source ports of this run, so only its table knows them: fourtuple ports --map",
+          : "The kernel chooses the source ports of this run, so only its table shows them: run fourtuple ports --map",
     };
   }
 

@@ -51,7 +51,7 @@ export function serveFeed(run: ServeRun): LiveFeed {
         omittedAddresses: 0,
         order: [],
         servers: [[port]],
-        note: "All connections share the server's one port. The ports of its clients: fourtuple ports --map",
+        note: "All connections share the server's one port. To see the ports of its clients, run fourtuple ports --map",
       },
     },
     read() {
@@ -82,7 +82,9 @@ export function serveFeed(run: ServeRun): LiveFeed {
           binding,
           failures: ServeRun.measure(run).failures,
           ports: [[]],
-          notes: snapshot.isPaused ? ["Accepting is paused, because memory or open files are short."] : [],
+          notes: snapshot.isPaused
+            ? ["Accepting is paused because the host is running low on memory or open files."]
+            : [],
         },
       };
     },

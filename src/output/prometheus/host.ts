@@ -7,13 +7,13 @@ const LIMIT = ["limit", "unit", "scope"];
 
 const HOST = {
   limit: gauge("Each limit of `fourtuple doctor`, in its unit; +Inf if there is none.", ...LIMIT),
-  limit_used: gauge("Usage of a limit, for limits on resources that run out.", ...LIMIT),
-  limit_headroom: gauge("What is left of a limit, for limits on resources that run out.", ...LIMIT),
+  limit_used: gauge("Usage of each limit on a resource that can run out.", ...LIMIT),
+  limit_headroom: gauge("What is left of each limit on a resource that can run out.", ...LIMIT),
   conntrack_drops: counter("Packets dropped because the connection tracking table was full, since boot."),
   conntrack_early_drops: counter("Tracked connections removed to make room for others, since boot."),
   conntrack_insert_failed: counter("Connections that could not be added to the connection tracking table, since boot."),
   softnet_drops: counter("Packets dropped because a core's backlog was full, since boot."),
-  memory_bytes: gauge("Memory of the kernel: slab, page_tables, kernel_stack, and data in TCP sockets.", "kind"),
+  memory_bytes: gauge("Kernel memory: slab, page_tables, kernel_stack, and data in TCP sockets.", "kind"),
 };
 
 export interface HostValues {
@@ -27,10 +27,10 @@ export interface HostValues {
 const EXPORTER = {
   exporter_build_info: gauge("Always 1; the label is the version of fourtuple.", "version"),
   exporter_source_info: gauge("Always 1; the label is where the socket table was read from.", "source"),
-  exporter_collector_success: gauge("1 if a part of the last reading succeeded, otherwise 0.", "collector"),
-  exporter_collector_duration_seconds: gauge("Duration of a part of the last reading.", "collector"),
-  exporter_reading_cpu_seconds: gauge("CPU time that the last reading took."),
-  exporter_readings: counter("Readings since the start. Scrapes at the same time share one."),
+  exporter_collector_success: gauge("1 if the collector succeeded in the last pass, otherwise 0.", "collector"),
+  exporter_collector_duration_seconds: gauge("Time that the collector took in the last pass.", "collector"),
+  exporter_reading_cpu_seconds: gauge("CPU time of the last pass over the kernel's tables."),
+  exporter_readings: counter("Passes over the kernel's tables since the start. Concurrent scrapes share one."),
 };
 
 export interface ExporterValues {

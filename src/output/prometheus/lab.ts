@@ -7,7 +7,7 @@ import { processFamilies } from "./process.js";
 const PREFIX = "fourtuple_lab";
 
 const LAB = {
-  experiments: counter("Experiments that have ended, by verdict.", "verdict"),
+  experiments: counter("Finished experiments, by verdict.", "verdict"),
   running: gauge("Always 1; the label is the experiment that is running.", "experiment"),
   connections: gauge(
     "Connections of the running clients: requested, established, in_flight, open, failed or lost so far.",

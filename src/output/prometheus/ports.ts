@@ -14,11 +14,14 @@ const PORTS = {
   source_ports_in_use: gauge("Source ports in use for a destination, including TIME_WAIT.", ...PAIR),
   source_ports_time_wait: gauge("Source ports in TIME_WAIT for a destination.", ...PAIR),
   source_ports_capacity: gauge("Source ports available for a destination, used or not.", ...PAIR),
-  source_ports_pressure_ratio: gauge("Share of the source ports in use; for other, the highest share.", ...PAIR),
+  source_ports_pressure_ratio: gauge(
+    "Share of the source ports in use; the series other has the highest share of the rest.",
+    ...PAIR,
+  ),
   source_ports_pairs: gauge("Pairs of source address and destination."),
   source_ports_pairs_marked: gauge("Pairs with 80% or more of their source ports in use."),
   bound_ports_in_use: gauge(
-    "Ports in use in the pool shared by all destinations after bind(address, 0) before connect().",
+    "Ports in use in the pool that all destinations share if programs call bind(address, 0) before connect().",
     "source",
   ),
   bound_ports_capacity: gauge("Ports in this pool.", "source"),

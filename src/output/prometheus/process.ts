@@ -6,7 +6,7 @@ import { counter, described, type Family, filled, gauge, only } from "./families
 const PROCESS = {
   cpu_seconds: counter("CPU time of this process, user and system."),
   resident_memory_bytes: gauge("Resident memory of this process."),
-  open_fds: gauge("Open descriptors of the main thread; threads of a run have tables of their own."),
+  open_fds: gauge("Open descriptors of the main thread; the threads of a run have their own descriptor tables."),
   max_fds: gauge("Soft limit on descriptors (RLIMIT_NOFILE)."),
   start_time_seconds: gauge("Start of this process, in seconds since the epoch."),
 };

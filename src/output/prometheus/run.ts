@@ -12,20 +12,20 @@ import { processFamilies } from "./process.js";
 import { scriptFamilies } from "./script.js";
 
 const STAGES: readonly ConnectSnapshot["stage"][] = ["ramp", "hold", "drain", "close", "closed"];
-const FAILURES = counter("Failures by step of a connection's life and cause.", "phase", "cause");
+const FAILURES = counter("Failures, by step in a connection's life and by cause.", "phase", "cause");
 
 const CLIENT = {
   failures: FAILURES,
   requested: gauge("Connections requested."),
-  wanted: gauge("Connections that the schedule wants at this moment."),
+  wanted: gauge("Connections that the schedule wants to be open at this moment."),
   stage: gauge("1 for the current stage: ramp, hold, drain, close or closed; 0 for the others.", "stage"),
 };
 
 const SERVER = {
   failures: FAILURES,
-  peak_open: gauge("Most connections that were open at once."),
+  peak_open: gauge("Highest number of connections open at the same time."),
   threads: gauge("Threads that accept and hold connections."),
-  paused: gauge("1 while accepting is paused because memory or open files are short, otherwise 0."),
+  paused: gauge("1 while accepting is paused because the host is running low on memory or open files, otherwise 0."),
 };
 
 export const CLIENT_FAMILIES = [...ofRole(CLIENT_METRICS), ...described(CLIENT_METRICS.prefix, CLIENT)];

@@ -9,9 +9,9 @@ const PREFIX = "fourtuple_script";
 const CUSTOM = "fourtuple_custom";
 
 const SCRIPT = {
-  phase_entered: counter("Times that a connection entered a phase.", "phase"),
-  phase_duration_seconds: histogram("Time that connections spent in a phase.", "phase"),
-  handler_errors: counter("Calls of the script's handlers that threw."),
+  phase_entered: counter("Number of times that connections entered the phase.", "phase"),
+  phase_duration_seconds: histogram("Time that connections spent in the phase.", "phase"),
+  handler_errors: counter("Calls to the script's handlers that threw an error."),
 };
 
 export const SCRIPT_FAMILIES = described(PREFIX, SCRIPT);

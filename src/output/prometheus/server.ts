@@ -104,7 +104,11 @@ async function inTime<T>(reading: Promise<T>, limitMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new TooSlow(`the reading takes longer than ${limitMs / 1000} s; a later scrape shares it or starts anew`));
+      reject(
+        new TooSlow(
+          `reading the kernel's tables takes longer than ${limitMs / 1000} s; a later scrape gets its result or starts again`,
+        ),
+      );
     }, limitMs);
   });
   try {

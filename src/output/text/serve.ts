@@ -121,5 +121,5 @@ function describeBacklog(backlog: ServeResult["backlog"]): string {
 }
 
 function describeTableFull({ tableFull, nofileLimit }: ServeResult): string {
-  return `${plural(tableFull, "time")}: reached the limit of ${formatBound(nofileLimit)} open files (ulimit -n)`;
+  return `${plural(tableFull, "time")}: a thread reached the limit of ${formatBound(nofileLimit)} open files (ulimit -n)`;
 }

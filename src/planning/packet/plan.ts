@@ -73,7 +73,7 @@ export function checkPacketOptions(spec: {
 }): void {
   if (spec.sources === undefined) {
     throw new AppError("E_OPTION", "--transport packet needs source addresses that belong to no host", {
-      fix: "give it a block that nobody uses, such as --source-ip 10.64.0.0/10",
+      fix: "use a block that nobody uses, such as --source-ip 10.64.0.0/10",
     });
   }
   if (spec.sourcePorts === "kernel" || spec.oneTable) {

@@ -133,7 +133,7 @@ export class HandlerOperations implements Operations {
     // A message that has not been sent completely cannot have been answered.
     const answerable = unanswered > 0 && client.isSending(slot) ? unanswered - 1 : unanswered;
     if (Number.isInteger(count) && count >= 1 && count <= answerable) return client;
-    throw new RangeError(`${operation}: ${count} of ${answerable} messages that wait for an answer`);
+    throw new RangeError(`${operation}: ${count} of ${answerable} messages that are waiting for an answer`);
   }
 }
 

@@ -29,7 +29,7 @@ export class Sending {
 
   private sendText(slot: number, content: string): void {
     if (content.length > LONGEST_TEXT) {
-      throw new RangeError(`send(): a text of ${content.length} characters; send at most ${LONGEST_TEXT} at once`);
+      throw new RangeError(`send(): a string of ${content.length} characters; send at most ${LONGEST_TEXT} at once`);
     }
     // UTF-8 takes at most three bytes for each UTF-16 unit.
     const isShort = content.length * 3 <= TEXT_BYTES;

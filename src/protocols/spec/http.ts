@@ -59,12 +59,12 @@ export function httpSpec(
   }
   if (eventIntervalMs !== undefined && (delayMs !== undefined || mode === "echo" || status !== 200)) {
     throw invalid(
-      "an event stream cannot be combined with a delay, a status or mode echo",
-      "omit the delay, the status and mode echo",
+      "an event stream cannot be combined with a delay, a status or echo mode",
+      "omit the delay, the status and echo mode",
     );
   }
   if (delayMs !== undefined && mode === "echo") {
-    throw invalid("an echo cannot be delayed", "omit the delay, or mode echo");
+    throw invalid("an echo cannot be delayed", "omit the delay, or echo mode");
   }
   return {
     name: "http",

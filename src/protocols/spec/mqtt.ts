@@ -70,7 +70,7 @@ export function mqttSpec(options: MqttOptions & { readonly message?: unknown }):
     throw invalid("3.1.1 has no session expiry", "omit --session-expiry, or use --mqtt-version 5");
   }
   if (password !== undefined && username === undefined && version === 4) {
-    throw invalid("3.1.1 has no password without a user name", "add --username");
+    throw invalid("MQTT 3.1.1 does not allow a password without a user name", "add --username");
   }
   const topics = typeof subscribe === "string" ? [subscribe] : subscribe;
   for (const topic of topics) checkFilter(topic);

@@ -66,7 +66,7 @@ export const labSchema = z
     stoppedIn: z
       .string()
       .optional()
-      .describe("experiment during which the lab was stopped; it and later ones are missing"),
+      .describe("experiment during which the lab was stopped; this experiment and later ones are missing"),
     hostLoad: hostLoad.optional(),
     experiments: z.array(experiment),
   })

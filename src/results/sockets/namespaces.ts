@@ -16,7 +16,9 @@ const namespaceRow = z.object({
   process: z
     .object({ pid: count, command: z.string() })
     .optional()
-    .describe("the process with the lowest ID in it; missing if only a name or sockets keep it"),
+    .describe(
+      "the process with the lowest ID in the namespace; missing if only a name or sockets keep the namespace alive",
+    ),
   refusedErrno: z.string().optional().describe("name of the errno if it cannot be entered; figures are then missing"),
   source: source.optional(),
   sockets: count.optional().describe("number of sockets that match the filter, including LISTEN sockets"),

@@ -51,7 +51,9 @@ export type OwnerGroup = TypeOf<typeof ownerGroup>;
 export const ownerSummary = z.object({
   source,
   owners: z.array(ownerRow).describe("sorted by number of sockets or, with memory, by size of the queues; descending"),
-  groups: z.array(ownerGroup).describe("most sockets first; processes in the root cgroup belong to none"),
+  groups: z
+    .array(ownerGroup)
+    .describe("most sockets first; processes in the root cgroup belong to no container or unit"),
   notVisible: count.describe(
     "sockets with an inode that belongs to no visible descriptor or io_uring: in flight, or another user's",
   ),

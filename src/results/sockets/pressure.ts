@@ -26,8 +26,10 @@ export const pressureRow = z.object({
   destinationIp: z.string(),
   destinationPort: port,
   inUse: count.describe("source ports in use, including TIME_WAIT"),
-  timeWait: count.describe("of these, the number in TIME_WAIT"),
-  outsideRange: count.describe("of these, the number outside ip_local_port_range, which were bound explicitly"),
+  timeWait: count.describe("number of source ports in use that are in TIME_WAIT"),
+  outsideRange: count.describe(
+    "number of source ports in use outside ip_local_port_range, which were bound explicitly",
+  ),
   pool: z
     .enum(["ip_local_port_range", "1024-65535"])
     .describe("ports chosen by the kernel, or explicit binds if some are outside ip_local_port_range"),

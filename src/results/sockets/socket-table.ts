@@ -57,11 +57,13 @@ const listenerRow = z.object({
   family: z.literal([4, 6]),
   acceptQueue: z.object({
     used: count,
-    limit: count.optional().describe("missing if read from /proc/net/tcp, which lacks it"),
+    limit: count.optional().describe("missing if read from /proc/net/tcp, which does not report it"),
   }),
   uid: count,
   inode: count,
-  isV6Only: z.boolean().describe("whether a socket on :: rejects IPv4; false if read from /proc, which lacks it"),
+  isV6Only: z
+    .boolean()
+    .describe("whether a socket on :: rejects IPv4; false if read from /proc, which does not report it"),
   established: count.describe(
     "ESTABLISHED connections accepted here that match the filter; each belongs to the most specific listener of its local address",
   ),

@@ -9,7 +9,7 @@ describe("a process of the demo", () => {
     const server = startCommand("serve", "127.0.0.1:0", "--log", "none", "--json");
     await once(server, "line");
     server.kill("SIGKILL");
-    await expect(finishCommand(server, "server")).rejects.toThrow("the server ended without a result: SIGKILL");
+    await expect(finishCommand(server, "server")).rejects.toThrow("the server exited without a result: SIGKILL");
   });
 
   it("that is still closing its connections is not killed", async () => {

@@ -83,7 +83,7 @@ describe.skipIf(!canMakeNamespaces())("two namespaces", () => {
 
   it("report what is wrong with a program", async () => {
     await expect(testbed.server.run(["serve", "10.77.1.1:0"]).prints(/listening/)).rejects.toMatchObject({
-      message: expect.stringMatching(/^fourtuple serve 10.77.1.1:0 ended early: Fatal error: /),
+      message: expect.stringMatching(/^fourtuple serve 10.77.1.1:0 stopped early: Fatal error: /),
     });
     await expect(testbed.server.exec("no-such-program", [])).rejects.toThrow("no-such-program is not installed");
     await expect(testbed.server.exec("sh", ["-c", "echo wrong >&2; false"])).rejects.toThrow("wrong");

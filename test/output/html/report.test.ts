@@ -49,9 +49,9 @@ describe("a report", () => {
     expect(headline({ experiments: [] })).toBe("No experiment ran");
     expect(headline({ experiments: [], stoppedIn: "E1" })).toBe("No experiment ran, stopped in E1");
     expect(headline({ experiments: [first!], stoppedIn: "E2" })).toBe("1 experiment, confirmed, stopped in E2");
-    const failed = { ...first!, verdict: "failed" as const, reason: "serve ended early" };
+    const failed = { ...first!, verdict: "failed" as const, reason: "serve stopped early" };
     expect(headline({ experiments: [failed] })).toBe("0 of 1 experiment confirmed, 1 failed");
-    expect(render({ ...LAB, experiments: [failed] })).toContain("<dt>Why</dt><dd>serve ended early</dd>");
+    expect(render({ ...LAB, experiments: [failed] })).toContain("<dt>Why</dt><dd>serve stopped early</dd>");
   });
 
   it("has the commands to run it again, and the host", () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { hasToken, refusalOf } from "../../../src/output/live/access.js";
 
 const HOST = "127.0.0.1:9475";
-const OTHER_SITE = "requests of other sites are refused";
+const OTHER_SITE = "requests from other sites are refused";
 
 describe("the host of a request", () => {
   it.each([HOST, "localhost:9475", "LOCALHOST", "[::1]:9475", "10.1.2.3:80"])("may be %s", (host) => {

@@ -74,7 +74,7 @@ it("a scrape ends in time although its reading does not, and no second reading b
   for (let scrape = 0; scrape < 2; scrape++) {
     const late = await fetch(url, LATE);
     expect(late.status).toBe(503);
-    expect(await late.text()).toMatch(/the reading takes longer than 0\.025 s/);
+    expect(await late.text()).toMatch(/reading the kernel's tables takes longer than 0\.025 s/);
   }
   const next = await startScrape(port);
   expect(ends).toHaveLength(1);

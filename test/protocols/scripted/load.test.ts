@@ -105,7 +105,7 @@ it("says how to mend a module that Node takes for CommonJS", async () => {
   const file = fileWith("import 'node:fs';\nexport default {};", "chat.js");
   writeFileSync(join(dirname(file), "package.json"), '{ "type": "commonjs" }');
   const error = await loadScript(file).catch((reason) => reason);
-  expect(error.message).toContain("Node takes it for CommonJS");
+  expect(error.message).toContain("Node treats it as CommonJS");
   expect(error.fix).toContain("name it chat.mjs");
 });
 

@@ -117,7 +117,7 @@ it.each([
   ["x.csv", "b\n1\n", 'has no column "a"; its first line has "b"'],
   ["x.csv", "\ufeffa".concat("\n"), "has no rows"],
   ["x.jsonl", '{"a":1}\n\n[2]\n', "has no JSON object in line 3"],
-  ["x.txt", "a\n1\n", "is of an unknown kind"],
+  ["x.txt", "a\n1\n", "has an unknown type"],
 ])("says what is wrong with %s: %j", (name, text, words) => {
   expect(() => rowsOf(name, text, { columns: ["a"] })).toThrow(words);
 });

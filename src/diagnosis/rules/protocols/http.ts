@@ -26,7 +26,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   "HTTP 403": peer(
     "credentials",
     "the server denies access: because of the credentials or the client's address",
-    "send what it expects (-H 'Authorization: …'), or allow this host's addresses on the server",
+    "send what the server expects (-H 'Authorization: …'), or allow this host's addresses on the server",
   ),
   "HTTP 404": local(
     "address",
@@ -37,7 +37,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   "HTTP 408": peer(
     "peer-timeout",
     "the server gave up waiting for a request",
-    "raise its timeout (nginx: client_header_timeout; haproxy: timeout http-request, timeout http-keep-alive), or send requests more often (-r)",
+    "raise the server's timeout (nginx: client_header_timeout; haproxy: timeout http-request, timeout http-keep-alive), or send requests more often (-r)",
   ),
   "HTTP 413": peer(
     "message-size",
@@ -52,10 +52,10 @@ const KNOWN: Readonly<Record<string, Known>> = {
   "HTTP 429": peer(
     "peer-rate",
     "the server limits the request rate, and this run exceeded it",
-    "send less (-r), connect more slowly (--connect-rate) or from more addresses (--source-ip), or raise the limit on the server (nginx: limit_req)",
+    "lower the rate (-r), connect more slowly (--connect-rate) or from more addresses (--source-ip), or raise the limit on the server (nginx: limit_req)",
   ),
   "HTTP 431": peer("message-size", "the request's headers are longer than the server accepts", "send fewer (-H)"),
-  "HTTP 500": peer("peer-fault", "the server had an internal error", "check its log"),
+  "HTTP 500": peer("peer-fault", "the server had an internal error", "check the server's log"),
   "HTTP 502": peer(
     "backend",
     "a proxy answered, but could not reach the server behind it",
@@ -64,12 +64,12 @@ const KNOWN: Readonly<Record<string, Known>> = {
   "HTTP 503": peer(
     "peer-maximum",
     "the server is not taking any more requests for now: it is at its connection or request limit, or a proxy has no backend left",
-    "raise the limit on the server (nginx: limit_conn, limit_req; haproxy: maxconn), send less (-r), or add servers",
+    "raise the limit on the server (nginx: limit_conn, limit_req; haproxy: maxconn), lower the rate (-r), or add servers",
   ),
   "HTTP 504": peer(
     "backend",
     "a proxy answered, but the server behind it did not respond in time",
-    "find out what that server is waiting for, or send less (-r)",
+    "find out what that server is waiting for, or lower the rate (-r)",
   ),
   TLS_RECORD: local("address", "the server speaks TLS on this port", "use https:// in the address"),
   NOT_HTTP: local("address", "the peer's answer is not HTTP/1.1", "check the port and the scheme"),
@@ -82,7 +82,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   CUT_SHORT: peer(
     "peer-closing",
     "the server closed connections in the middle of a response",
-    "check its log: it crashed or was restarted, or a timeout passed (nginx: send_timeout, proxy_read_timeout)",
+    "check the server's log: it crashed or was restarted, or a timeout passed (nginx: send_timeout, proxy_read_timeout)",
   ),
   UNSOLICITED_RESPONSE: peer(
     "peer-fault",
@@ -92,7 +92,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   NO_RESPONSE: peer(
     "peer-silent",
     "the server did not answer a request in time",
-    "check whether it is overloaded, send less (-r), or wait longer (--response-timeout)",
+    "check whether the server is overloaded, lower the rate (-r), or wait longer (--response-timeout)",
   ),
 };
 
@@ -101,12 +101,12 @@ const UNANSWERED: Readonly<Record<string, Known>> = {
   ETIMEDOUT: peer(
     "peer-silent",
     "the server accepts connections but does not answer the first request in time",
-    "check the port and the scheme; check whether it is overloaded; responses that are held back need a longer --handshake-timeout",
+    "check the port and the scheme; check whether the server is overloaded; responses that are held back need a longer --handshake-timeout",
   ),
   FIN: peer(
     "refused",
     "the server accepts connections and closes them without a response",
-    "check the port and the scheme: it may speak TLS (https://) or another protocol; otherwise it may have reached its connection limit",
+    "check the port and the scheme: the server may speak TLS (https://) or another protocol; otherwise it may have reached its connection limit",
   ),
 };
 
@@ -149,14 +149,14 @@ function closed({ ready = 0, responses, lost }: ConnectResult, count: number): K
     return peer(
       "keep-alive",
       "the server closes each connection after one response: it does not keep connections alive",
-      "enable keep-alive on it (nginx: keepalive_timeout, keepalive_requests; haproxy: option http-keep-alive), or measure short-lived connections: --close-after-response",
+      "enable keep-alive on the server (nginx: keepalive_timeout, keepalive_requests; haproxy: option http-keep-alive), or measure short-lived connections: --close-after-response",
     );
   }
   const isExact = lost === ready && count === ready && Number.isInteger(each);
   return peer(
     "keep-alive",
     `the server closes connections after ${isExact ? `${formatCount(each)} requests` : "some requests (Connection: close)"}`,
-    `raise its limit on requests per connection (${KEPT}); reloading or stopping the server looks the same`,
+    `raise the server's limit on requests per connection (${KEPT}); reloading or stopping the server looks the same`,
   );
 }
 

@@ -26,18 +26,18 @@ const REASONS: Readonly<Record<string, Known>> = {
   CLIENT_IDENTIFIER_NOT_VALID: local(
     "client-id",
     "the broker does not allow this client id",
-    "use ids in the form that it expects: --client-id 'device-%i'",
+    "use ids in the form that the broker expects: --client-id 'device-%i'",
   ),
   BAD_USER_NAME_OR_PASSWORD: local("credentials", "the user name or password is wrong, or missing", CREDENTIALS),
   NOT_AUTHORIZED: local("credentials", "the broker does not authorize this client", CREDENTIALS),
   SERVER_UNAVAILABLE: peer(
     "peer-maximum",
     "the broker is unavailable: it is at its connection limit, still starting, or out of resources; MQTT 3.1.1 has no other code for exceeded quotas and rates",
-    "raise its connection limit (mosquitto: max_connections; EMQX: max_connections; and its ulimit -n), or add brokers",
+    "raise the broker's connection limit (mosquitto: max_connections; EMQX: max_connections; and its ulimit -n), or add brokers",
   ),
   SERVER_BUSY: peer("peer-maximum", "the broker is busy", "connect more slowly (--connect-rate), or add brokers"),
-  BANNED: peer("policy", "the broker has banned this client", "lift the ban on the broker, or use other client ids"),
-  SERVER_SHUTTING_DOWN: peer("peer-closing", "the broker is shutting down", "try again once it is up"),
+  BANNED: peer("policy", "the broker has banned this client", "have the broker lift the ban, or use other client ids"),
+  SERVER_SHUTTING_DOWN: peer("peer-closing", "the broker is shutting down", "try again once the broker is up"),
   BAD_AUTHENTICATION_METHOD: local(
     "credentials",
     "the broker requires enhanced authentication, which fourtuple does not support",
@@ -56,7 +56,7 @@ const REASONS: Readonly<Record<string, Known>> = {
   RECEIVE_MAXIMUM_EXCEEDED: peer(
     "peer-rate",
     "more messages were in flight than the broker allows",
-    "raise its limit (mosquitto: max_inflight_messages), or publish less (-r)",
+    "raise the broker's limit (mosquitto: max_inflight_messages), or lower the rate (-r)",
   ),
   PACKET_TOO_LARGE: peer(
     "message-size",
@@ -66,12 +66,12 @@ const REASONS: Readonly<Record<string, Known>> = {
   MESSAGE_RATE_TOO_HIGH: peer(
     "peer-rate",
     "the broker limits the message rate, and this run exceeded it",
-    "publish less (-r), or raise the broker's limit",
+    "lower the rate (-r), or raise the broker's limit",
   ),
   QUOTA_EXCEEDED: peer(
     "peer-quota",
     "a quota on the broker is used up",
-    "raise the quota (connections, messages or bytes) on the broker, or ask for less",
+    "raise the quota (connections, messages or bytes) on the broker, or stay below it",
   ),
   ADMINISTRATIVE_ACTION: peer("policy", "an administrator ended the connection", "check the broker's log"),
   TOPIC_NAME_INVALID: local("topic", "the broker does not allow this topic", "check --publish and --will-topic"),
@@ -79,7 +79,7 @@ const REASONS: Readonly<Record<string, Known>> = {
   RETAIN_NOT_SUPPORTED: local("topic", "the broker does not retain messages", "omit --retain and --will-retain"),
   QOS_NOT_SUPPORTED: local("qos", "the broker does not support this quality of service", "use a lower --qos"),
   USE_ANOTHER_SERVER: peer("address", "the broker refers its clients to another broker", "connect to that broker"),
-  SERVER_MOVED: peer("address", "the broker has moved", "connect to its new address"),
+  SERVER_MOVED: peer("address", "the broker has moved", "connect to that broker"),
   SHARED_SUBSCRIPTIONS_NOT_SUPPORTED: local(
     "topic",
     "the broker has no shared subscriptions",
@@ -136,7 +136,7 @@ const FAULTS: Readonly<Record<string, Known>> = {
   NO_PINGRESP: peer(
     "peer-silent",
     "the broker did not answer a PINGREQ",
-    "check whether it is overloaded, or use a longer --keep-alive",
+    "check whether the broker is overloaded, or use a longer --keep-alive",
   ),
 };
 
@@ -159,7 +159,7 @@ function silence(errno: string): Known | undefined {
     return peer(
       "peer-silent",
       "the broker accepts connections but does not answer CONNECT or SUBSCRIBE in time",
-      "check the port and the scheme; check whether it is overloaded, or wait longer (--handshake-timeout)",
+      "check the port and the scheme; check whether the broker is overloaded, or wait longer (--handshake-timeout)",
     );
   }
   if (errno === "FIN" || errno === "ECONNRESET") {

@@ -30,7 +30,7 @@ function leftInQueue({ evidence }: ConnectResult, failure: FailureReport): Findi
     limit: "accept-queue",
     whose: "peer",
     meaning: `${server} does not accept them: ${waitingInQueue(waiting)}, ESTABLISHED by its kernel`,
-    fix: "check whether it serves one connection at a time, is at its connection limit, or is too slow: add workers, or connect more slowly (--connect-rate)",
+    fix: "check whether the server handles one connection at a time, is at its connection limit, or is too slow: add workers, or connect more slowly (--connect-rate)",
     evidence: [
       seen(failure),
       ...listeners.map(

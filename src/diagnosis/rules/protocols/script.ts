@@ -14,7 +14,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   FRAME_TOO_LONG: local(
     "frame-size",
     "a frame is longer than the protocol file allows, or too many frames are incomplete at once",
-    "check the framing, or raise its maxBytes",
+    "check the framing, or raise the framing's maxBytes",
   ),
   BAD_LENGTH: local(
     "frame-size",
@@ -51,7 +51,7 @@ export function scriptRefusal(script: ScriptResult | undefined, phase: string, e
     return peer(
       "refused",
       `the protocol file refused the connection with ${meaning}`,
-      "check what the peer sent, and its log",
+      "check what the peer sent, and the peer's log",
     );
   }
   if (phase !== "setup") return undefined;

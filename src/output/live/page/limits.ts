@@ -7,8 +7,8 @@ import { byId, make } from "./dom.js";
 
 export function showLimits({ limits, binding }: Pick<LiveNow, "limits" | "binding">): void {
   byId("binding").textContent = binding
-    ? `First to bind: ${binding.name}, at about ${formatCount(roundedTo2(binding.connections))} connections.`
-    : "What each limit of this host has left.";
+    ? `Next limit: ${binding.name}, at about ${formatCount(roundedTo2(binding.connections))} connections.`
+    : "How much of each limit on this host is left.";
   const body = byId<HTMLTableElement>("limits").tBodies[0]!;
   const rows = limits.map((limit) => {
     const { name, used } = limit;

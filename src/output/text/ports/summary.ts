@@ -112,12 +112,12 @@ function facts(target: PortName, { local, remote }: PortSides, extras: PortExtra
     remote.outgoing > 0
       ? [
           "clients here",
-          `${aside(remote.incoming, "accepted here, with it as the peer's source port")}; ${addresses}, one local port per connection`,
+          `${aside(remote.incoming, "accepted here, from peers that use this port as their source port")}; ${addresses}, one local port per connection`,
         ]
-      : ["accepted here", `, with it as the peer's source port; ${addresses}`];
+      : ["accepted here", `, from peers that use this port as their source port; ${addresses}`];
   const opened =
     listeners.length > 0
-      ? "opened from here, using it as their source port"
+      ? "opened from here, using this port as their source port"
       : "without a listener: opened from here, or left over from a listener that is gone";
   const own = `${states(local)}${local.outgoing < local.sockets ? aside(local.outgoing, opened) : ""}`;
   const none = `no ${kindOf("socket of this host", filter)} has it${mappedNote(filter)}`;

@@ -83,7 +83,7 @@ function checkNames({ state = {}, metrics = {}, phases = [], data = [] }: Fields
     if (!isObject(declared)) continue;
     checkFields(declared, ["type", "help"], `metrics.${metric}`, fail);
     if (declared.help !== undefined && typeof declared.help !== "string")
-      throw fail(`metrics.${metric}.help must be a text`);
+      throw fail(`metrics.${metric}.help must be a string`);
   }
   if (Object.keys(metrics).length > MOST_METRICS) throw fail(`there are more than ${MOST_METRICS} metrics`);
   for (const [list, names] of Object.entries({ phases, data })) {
@@ -108,7 +108,7 @@ function checkFraming(framing: unknown, fail: Fail): void {
     const isText = typeof delimiter === "string" || delimiter instanceof Uint8Array;
     const bytes = isText ? Buffer.from(delimiter as Uint8Array).length : 0;
     if (bytes < 1 || bytes > LONGEST_DELIMITER)
-      throw fail(`framing.delimiter must be a text or a Uint8Array of 1 to ${LONGEST_DELIMITER} bytes`);
+      throw fail(`framing.delimiter must be a string or a Uint8Array of 1 to ${LONGEST_DELIMITER} bytes`);
   }
   if (length === undefined) return;
   if (!isObject(length)) throw fail("framing.length must be an object, such as { bytes: 2 }");

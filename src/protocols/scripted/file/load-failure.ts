@@ -30,7 +30,7 @@ export function failedToLoad(name: string, file: string, error: unknown): AppErr
   if (code === "ERR_MODULE_NOT_FOUND") return importsMissing(name, file, message, error);
   const isSyntax = error instanceof SyntaxError;
   if (isSyntax && /\.[jt]s$/.test(file) && IS_MODULE.test(message)) {
-    const problem = "Node takes it for CommonJS, because of its name or the nearest package.json";
+    const problem = "Node treats it as CommonJS, because of its name or the nearest package.json";
     const newName = basename(file).replace(/\.([jt]s)$/, ".m$1");
     return cannotLoad(name, problem, `name it ${newName}, or set "type": "module" in that package.json`, error);
   }

@@ -81,7 +81,7 @@ function readScript(name: string, file: string): Buffer {
 async function inTime<T>(loading: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    const problem = `its top-level await has not ended within ${LOAD_MS / 1000} seconds`;
+    const problem = `its top-level await has not finished within ${LOAD_MS / 1000} seconds`;
     timer = setTimeout(() => reject(new Error(problem)), LOAD_MS);
   });
   try {

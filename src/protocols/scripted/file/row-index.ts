@@ -139,7 +139,7 @@ function formatOf(file: string): RowFormat {
   const extension = extname(file).toLowerCase();
   if (extension === ".csv") return "csv";
   if (extension === ".jsonl" || extension === ".ndjson") return "jsonl";
-  throw invalid(file, "is of an unknown kind", "name it .csv or .jsonl");
+  throw invalid(file, "has an unknown type", "name it .csv or .jsonl");
 }
 
 function open(file: string): number {

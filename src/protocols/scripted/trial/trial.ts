@@ -105,7 +105,7 @@ function differs(expected: Conversation, found: Conversation): string | undefine
   if (found.problem !== undefined) return found.problem;
   for (const side of ["client", "server"] as const) {
     const [before, after] = [describe(expected[side]), describe(found[side])];
-    if (before !== after) return `the ${side} was ${after}, but ${before} in whole pieces`;
+    if (before !== after) return `the ${side} was ${after}, but it was ${before} when data came in whole pieces`;
   }
   return undefined;
 }

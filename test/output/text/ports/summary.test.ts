@@ -122,7 +122,9 @@ describe("portText()", () => {
     const local = { ...SERVER, outgoing: 2, byState: { ESTABLISHED: 1_000_002 } };
     const text = portText(PORT, { local, remote: EMPTY }, TOP);
     expect(firstLine(text)).toMatch(/^1,000,000 ESTABLISHED/);
-    expect(text).toContain("1,000,002 ESTABLISHED (including 2 opened from here, using it as their source port)");
+    expect(text).toContain(
+      "1,000,002 ESTABLISHED (including 2 opened from here, using this port as their source port)",
+    );
   });
 
   it("says that accept() used no other port only if the reading proves it", () => {
@@ -159,7 +161,7 @@ describe("portText()", () => {
     const port = { ip: undefined, name: "32917", port: "32917" };
     const text = portText(port, { local: client, remote }, TOP);
     expect(firstLine(text)).toBe("1 ESTABLISHED socket has local port 32917, and nothing listens on it");
-    expect(text).toMatch(/accepted here +1 ESTABLISHED, with it as the peer's source port/);
+    expect(text).toMatch(/accepted here +1 ESTABLISHED, from peers that use this port as their source port/);
     expect(text).not.toContain("one local port per connection");
     // The listener on the port has another address, so this socket does not belong to it.
     const besides = { ...client, sockets: 2, listeners: [LISTENER] };
