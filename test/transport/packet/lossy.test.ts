@@ -10,7 +10,7 @@ import { BUDGET, bytesOf, Recorder, TupleList } from "../../support/transport.js
 
 const SERVER = "10.99.0.1";
 const FIRST = "10.64.0.1";
-const FUZZED = Number(process.env.FOURTUPLE_FUZZ_PACKETS ?? 20_000);
+const FUZZED = Number(process.env.FOURTUPLE_FUZZ_PACKETS ?? 5000);
 
 interface Network {
   readonly seed: number;
@@ -69,7 +69,7 @@ function pair(count: number, network: Network, portCount = 8, endsGreeted?: "clo
 
 const PERFECT: Network = { seed: 1, loss: 0, repeats: 0, reorders: 0 };
 
-describe.each([1, 2, 3])("over a network that loses, repeats and reorders, seed %i", (seed) => {
+describe.each([1, 2])("over a network that loses, repeats and reorders, seed %i", (seed) => {
   it("opens every connection, brings every byte there and back, and closes", () => {
     const count = 60;
     const bad = pair(count, { seed, loss: 0.05, repeats: 0.03, reorders: 0.1 });

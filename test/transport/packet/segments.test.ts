@@ -1,10 +1,15 @@
 // Tests TCP in user space segment by segment, with the test acting as the peer.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { ECONNREFUSED, ECONNRESET, EHOSTUNREACH, ETIMEDOUT } from "../../../src/linux/syscalls/errno.js";
 import { PacketClient } from "../../../src/transport/packet/client.js";
 import { SLOT } from "../../../src/transport/slot-state.js";
 import { parseIp } from "../../../src/util/address.js";
 import { icmpPacket, MemoryDevice, readSegment, type SegmentText, segmentPacket } from "../../support/packets.js";
+import { hasProgram } from "../../support/process.js";
 import { BUDGET, bytesOf, Recorder, TupleList } from "../../support/transport.js";
 
 const ISS = 0xffff_fff0;
@@ -286,6 +291,57 @@ describe("sending", () => {
     expect(transport.stack.records.used).toBe(0);
   });
 });
+
+describe.skipIf(!hasProgram("tshark"))("tshark", () => {
+  it.each([
+    ["IPv4", V4],
+    ["IPv6", V6],
+  ])("finds nothing wrong with the packets of a connection over %s", (_, sides) => {
+    const { transport, device, arrive } = client(sides);
+    const slot = transport.open();
+    arrive({ seq: IRS, ack: ours(0), flags: "SA", window: 65_535, options: SYN_ACK_OPTIONS });
+    const text = "z".repeat(3001);
+    transport.send(slot, bytesOf(text), 0, text.length);
+    arrive({ seq: theirs(0), ack: ours(3001), flags: "FA", data: "odd" });
+    transport.open();
+    arrive({ seq: 9, flags: "A", ack: 5, destinationPort: 1025 }, { seq: 9, flags: "S", destinationPort: 99 });
+    const packets = device.sent;
+    const decoded = decode(packets);
+    expect(decoded.length).toBe(packets.length);
+    // No mark for malformed packets, and both checksums are right; IPv6 has none of its own.
+    for (const line of decoded) expect(line).toMatch(/^,(1|),1,0x0*[0-9a-f]+$/);
+    expect(new Set(decoded.map((line) => Number.parseInt(line.split(",")[3]!, 16)))).toEqual(
+      new Set([0x02, 0x10, 0x18, 0x11, 0x04, 0x14]),
+    );
+  });
+});
+
+/** Returns what tshark says of each packet: malformed, status of the IP and the TCP checksum, flags. */
+function decode(packets: readonly Buffer[]): string[] {
+  const folder = mkdtempSync(join(tmpdir(), "fourtuple-packets-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "packets.pcap");
+  // libpcap's format, with packets that begin with an IP header (LINKTYPE_RAW).
+  const head = Buffer.alloc(24);
+  head.writeUInt32LE(0xa1b2c3d4, 0);
+  head.writeUInt16LE(2, 4);
+  head.writeUInt16LE(4, 6);
+  head.writeUInt32LE(65_535, 16);
+  head.writeUInt32LE(101, 20);
+  const records = packets.flatMap((packet) => {
+    const record = Buffer.alloc(16);
+    record.writeUInt32LE(packet.length, 8);
+    record.writeUInt32LE(packet.length, 12);
+    return [record, packet];
+  });
+  writeFileSync(file, Buffer.concat([head, ...records]));
+  const checks = ["-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"];
+  const fields = ["_ws.malformed", "ip.checksum.status", "tcp.checksum.status", "tcp.flags"].flatMap((f) => ["-e", f]);
+  const { stdout } = spawnSync("tshark", ["-r", file, ...checks, "-T", "fields", "-E", "separator=,", ...fields], {
+    encoding: "utf8",
+  });
+  return stdout.trim().split("\n");
+}
 
 describe("closing", () => {
   it("sends FIN, waits for the peer's, and stays in TIME_WAIT for a minute", () => {
