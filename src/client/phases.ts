@@ -112,6 +112,7 @@ export class RunPhases {
       histograms: this.latencies.read(),
       pool: this.workers.pool,
       script: this.workers.script,
+      packets: this.workers.packets,
       nofileLimit: this.workers.nofileLimit,
       destinationCounts: this.workers.destinationCounts,
     };

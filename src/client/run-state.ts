@@ -7,7 +7,7 @@ import type { ScriptRun } from "../engine/script/run.js";
 import type { WorkerMemory } from "../engine/worker-memory.js";
 import type { Targets } from "../planning/targets.js";
 import type { ConnectResult, GiveUpReason, RampShares } from "../results/connect.js";
-import type { EngineReport } from "../results/engine.js";
+import type { EngineReport, PacketCounts } from "../results/engine.js";
 import type { FileRoom, MemoryRoom, RunEvidence } from "../results/evidence.js";
 import type { Counters } from "../results/fields.js";
 import type { Accepting, LocalPath, LocalPeer, PortShortage } from "../results/peer.js";
@@ -61,6 +61,8 @@ export interface RunFacts {
   readonly histograms: ConnectHistograms;
   readonly pool: { readonly memories: WorkerMemory[]; readonly size: number; readonly hasPrivateTables: boolean };
   readonly nofileLimit: number;
+  /** Undefined for kernel sockets. */
+  readonly packets: PacketCounts | undefined;
   /** Undefined unless the protocol is a script. */
   readonly script: ScriptRun | undefined;
   /** Memory for DestinationCounts; undefined for a single destination. */

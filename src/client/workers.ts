@@ -11,8 +11,9 @@ import { ETIMEDOUT } from "../linux/syscalls/errno.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import { type PacketWorker, planPacketWorkers } from "../planning/packet/plan.js";
 import type { Targets } from "../planning/targets.js";
-import type { EngineReport } from "../results/engine.js";
+import type { EngineReport, PacketCounts } from "../results/engine.js";
 import { fallenBack } from "../transport/choose-engine.js";
+import { allocateCounts as allocatePacketCounts, readCounts } from "../transport/packet/counts.js";
 import type { AppError } from "../util/errors.js";
 import { STEP } from "../util/steps.js";
 import { allocateCounts } from "./evidence/destination-counts.js";
@@ -82,7 +83,7 @@ export class ClientWorkers {
   readonly #events: WorkersEvents;
   #layout: ThreadLayout;
   /** Device and tuples of each worker; undefined for kernel sockets. */
-  readonly #packetWorkers: readonly PacketWorker[] | undefined;
+  readonly #packetWorkers: readonly (PacketWorker & { readonly counts: SharedArrayBuffer })[] | undefined;
   readonly #parks: boolean;
   readonly #shared = new SharedArrayBuffer(SHARED.words * 4);
   #reserve: DescriptorReserve | undefined;
@@ -107,7 +108,10 @@ export class ClientWorkers {
     if (settings.transport === "packet") {
       const { workers } = this.#layout;
       const shares = Array.from({ length: workers }, (_, worker) => shareOf(this.#layout, worker));
-      this.#packetWorkers = planPacketWorkers(targets.plan, shares);
+      this.#packetWorkers = planPacketWorkers(targets.plan, shares).map((worker) => ({
+        ...worker,
+        counts: allocatePacketCounts(),
+      }));
       if (this.#packetWorkers.length < workers) this.#layout = { ...this.#layout, workers: 1, active: 1 };
     }
     this.script = scriptRunOf(settings.protocol, CLIENT_METRICS.layout, settings.connections);
@@ -125,6 +129,11 @@ export class ClientWorkers {
   /** Engine in use. Epoll if any worker has fallen back to it. */
   get engine(): EngineReport {
     return this.#engine;
+  }
+
+  /** Counts of TCP once all workers have ended; undefined for kernel sockets. */
+  get packets(): PacketCounts | undefined {
+    return this.#packetWorkers && readCounts(this.#packetWorkers.map(({ counts }) => counts));
   }
 
   get memories(): WorkerMemory[] {

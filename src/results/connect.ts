@@ -1,7 +1,7 @@
 // Result of a client's run, shared by the terminal, `connect --json`, reports and the library's callers.
 import { z } from "../util/zod.js";
 import { diagnosis } from "./diagnosis.js";
-import { engine } from "./engine.js";
+import { engine, packetCounts } from "./engine.js";
 import { evidence } from "./evidence.js";
 import {
   bound,
@@ -265,6 +265,7 @@ export const connectSchema = z
       .describe(
         "packet: TCP in this program, through a TUN device, without kernel sockets at this end; missing in older results",
       ),
+    packets: packetCounts.optional().describe("what TCP in this program counted; missing with kernel sockets"),
     engine: engine.optional().describe("missing in older results, and in merged results with different engines"),
     evidence: evidence.extend({
       peer: localPeer

@@ -1,7 +1,7 @@
-// A run's I/O engine, and why another engine was not used.
+// A run's I/O engine, why another engine was not used, and what TCP counted if it was not the kernel's.
 import { z } from "../util/zod.js";
 import { bound, count, type TypeOf } from "./fields.js";
-import { ENGINE_CHOICES, ENGINES, type TRANSPORTS, URING_OBSTACLES } from "./identifiers.js";
+import { ENGINE_CHOICES, ENGINES, ICMP_KINDS, type TRANSPORTS, URING_OBSTACLES } from "./identifiers.js";
 
 const obstacle = z.object({
   kind: z
@@ -27,3 +27,17 @@ export type EngineReport = TypeOf<typeof engine>;
 export type TransportName = (typeof TRANSPORTS)[number];
 export type EngineName = EngineReport["name"];
 export type EngineChoice = EngineReport["requested"];
+
+export const packetCounts = z.object({
+  sentPackets: count,
+  receivedPackets: count,
+  retransmitted: count.describe("segments with data or FIN sent again"),
+  repeatedSyns: count.describe("SYNs sent again"),
+  outOfOrder: count.describe("segments that arrived out of order, and were dropped"),
+  malformed: count,
+  badChecksums: count,
+  earlierConnections: count.describe("earlier connections of a 4-tuple that the peer still had, and were reset"),
+  icmp: z.array(z.object({ kind: z.enum(ICMP_KINDS), count })).describe("ICMP errors about connections, by kind"),
+});
+/** Counts of TCP in this program, over all workers. */
+export type PacketCounts = TypeOf<typeof packetCounts>;

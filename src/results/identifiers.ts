@@ -68,3 +68,15 @@ export const ENGINE_CHOICES = ["auto", ...ENGINES] as const;
  * too low; `other`: see the errno.
  */
 export const URING_OBSTACLES = ["filter", "disabled", "kernel", "operations", "memlock", "other"] as const;
+
+/** ICMP errors, as counted with transport packet. */
+export const ICMP_KINDS = [
+  "net",
+  "host",
+  "protocol",
+  "port",
+  "prohibited",
+  "too-big",
+  "time-exceeded",
+  "other",
+] as const;

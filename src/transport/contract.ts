@@ -230,6 +230,8 @@ export interface PacketClientPlan {
   readonly device: DevicePlan;
   /** The tuples whose numbers TupleSource.take() returns. */
   readonly tuples: PacketTuples;
+  /** Where the transport writes its counts when it ends; see packet/counts.ts. */
+  readonly counts?: SharedArrayBuffer;
 }
 
 /** What to do if the engine cannot lock the memory that it needs. */

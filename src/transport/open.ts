@@ -79,14 +79,14 @@ function openPlainClient(engine: EngineName, options: ClientTransportOptions): C
 function openPacketClient(
   engine: EngineName,
   options: ClientTransportOptions,
-  { device: plan, tuples }: PacketClientPlan,
+  { device: plan, tuples, counts }: PacketClientPlan,
 ): ClientTransport | number {
   let device = openDevice(plan, engine === "uring", options.wakeFd);
   if (device === -ENOMEM && engine === "uring" && options.fallback) {
     options.fallback.isUsed = true;
     device = openDevice(plan, false, options.wakeFd);
   }
-  return typeof device === "number" ? device : new PacketClient({ ...options, device, plan: tuples });
+  return typeof device === "number" ? device : new PacketClient({ ...options, device, plan: tuples, counts });
 }
 
 function openKernelClient(engine: EngineName, options: ClientTransportOptions): ClientTransport | number {

@@ -91,6 +91,7 @@ export function makeResult(run: RunFacts, state: RunState): ConnectResult {
     hasPrivateTables: run.pool.hasPrivateTables,
     nofileLimit: toBound(run.nofileLimit),
     transport: settings.transport,
+    packets: run.packets,
     engine: run.engine,
     evidence: {
       ...noted,

@@ -6,6 +6,7 @@ import type { MessageResult } from "../messages.js";
 import { mergeAccepting, mergeEvidence, mergeLocalPath, mergeLossPattern, mergeShortage } from "./evidence.js";
 import { mergeLatency } from "./latency.js";
 import { mergeThresholds, mergeVerdicts } from "./misses.js";
+import { addPackets } from "./packets.js";
 import { mergeScript } from "./script.js";
 import { mergeSamples, mergeTimes } from "./timeline.js";
 import { add, addResponses, addTls, agreed, both, either, joined, merged, oneOf, union, weighted } from "./values.js";
@@ -34,6 +35,7 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
       roundTrip: mergeLatency(a.latency.roundTrip, b.latency.roundTrip),
       delivery: either(a.latency.delivery, b.latency.delivery, mergeLatency),
     },
+    packets: either(a.packets, b.packets, addPackets),
     transport: a.transport === b.transport ? a.transport : undefined,
     kernel: both(a.kernel, b.kernel, (x, y) => ({
       source: joined(x.source, y.source),

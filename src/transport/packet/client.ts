@@ -20,6 +20,7 @@ export type PacketClientOptions = Pick<
   readonly device: PacketDevice;
   /** Tuples, indexed by the numbers that TupleSource.take() returns. */
   readonly plan: PacketTuples;
+  readonly counts?: SharedArrayBuffer | undefined;
 };
 
 export class PacketClient extends PacketTransport implements ClientTransport {
@@ -30,9 +31,9 @@ export class PacketClient extends PacketTransport implements ClientTransport {
   /** Slots without a tuple, reported at the end of a turn. */
   private failures: number[] = [];
 
-  constructor({ tuples, handler, budget, slots, endsGreeted, device, plan }: PacketClientOptions) {
+  constructor({ tuples, handler, budget, slots, endsGreeted, device, plan, counts }: PacketClientOptions) {
     const endpoints = new ClientEndpoints(plan);
-    super({ handler, budget, slots, device, endpoints, readsUnsent: true });
+    super({ handler, budget, slots, device, endpoints, counts, readsUnsent: true });
     endpoints.begin(this.stack.connections);
     this.client = handler;
     this.tuples = tuples;

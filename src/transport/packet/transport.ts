@@ -5,6 +5,7 @@ import { STEP } from "../../util/steps.js";
 import type { ConnectionAddresses, Transport, TransportHandler, TurnBudget } from "../contract.js";
 import { SlotQueue } from "../slot-queue.js";
 import { SLOT } from "../slot-state.js";
+import { writeCounts } from "./counts.js";
 import type { PacketDevice } from "./devices/device.js";
 import { closeSlot, resetSlot } from "./tcp/closing.js";
 import { BLOCKED, FIN_UNTOLD, RESTING, STATE, TCP } from "./tcp/connections.js";
@@ -33,6 +34,8 @@ export interface PacketTransportOptions {
   readonly slots: number;
   readonly device: PacketDevice;
   readonly endpoints: Endpoints;
+  /** See counts.ts. */
+  readonly counts?: SharedArrayBuffer | undefined;
   /** Whether incoming data is reported while output is still pending. */
   readonly readsUnsent: boolean;
 }
@@ -45,6 +48,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
   private readonly handler: TransportHandler;
   private readonly budget: TurnBudget;
   private readonly readsUnsent: boolean;
+  private readonly counts: SharedArrayBuffer | undefined;
   private readonly shares: TurnShares;
   /** Connections with unread bytes that the role can take. */
   private readonly leftovers = new SlotQueue();
@@ -53,10 +57,11 @@ export abstract class PacketTransport implements Transport, StackEvents {
   private hasMorePackets = false;
   private isMuted = false;
 
-  constructor({ handler, budget, slots, device, endpoints, readsUnsent }: PacketTransportOptions) {
+  constructor({ handler, budget, slots, device, endpoints, counts, readsUnsent }: PacketTransportOptions) {
     this.handler = handler;
     this.budget = budget;
     this.readsUnsent = readsUnsent;
+    this.counts = counts;
     this.device = device;
     this.shares = new TurnShares(budget.connectionBytes);
     this.scratch = new NativeBuffer(budget.readBytes);
@@ -129,6 +134,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
   }
 
   dispose(): void {
+    if (this.counts) writeCounts(this.stack, this.counts);
     this.device.close();
   }
 

@@ -74,6 +74,11 @@ describe.skipIf(!canMakeNamespaces())("connect --transport packet", () => {
     spawnSync("ip", ["rule", "add", "from", "10.64.0.0/16", "table", "99"]);
     const unreached = await connect(["10.97.0.1:80", ...FREE, "-c", "3", "-T", "0"]);
     expect(unreached.result.failures).toMatchObject([{ phase: "connect", errno: "EHOSTUNREACH", count: 3 }]);
+    expect(unreached.result.packets).toMatchObject({
+      icmp: [{ kind: "host", count: 3 }],
+      malformed: 0,
+      badChecksums: 0,
+    });
   });
 
   it("goes up and down in stages, with slots and 4-tuples used again", async () => {

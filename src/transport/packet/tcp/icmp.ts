@@ -1,10 +1,11 @@
 // Handles ICMP errors about sent packets: they end a handshake, lower the segment size, or explain a later timeout.
 import { ECONNREFUSED, EHOSTUNREACH, ENETUNREACH } from "../../../linux/syscalls/errno.js";
+import { ICMP_KINDS } from "../../../results/identifiers.js";
 import { STATE, TCP } from "./connections.js";
 import { UNKNOWN } from "./endpoints.js";
 import { get16, get32, ipHeaderBytes, PROTOCOL, type Segment, TCP_HEADER, V6_HEADER } from "./segment.js";
 import { retransmit } from "./sending.js";
-import { ICMP_KINDS, type TcpState } from "./tcp-state.js";
+import type { TcpState } from "./tcp-state.js";
 
 type IcmpKind = (typeof ICMP_KINDS)[number];
 /** type << 8 | code (RFC 792, RFC 1812; RFC 4443). */

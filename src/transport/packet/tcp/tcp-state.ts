@@ -2,6 +2,7 @@
 // it; the modules in between implement the protocol.
 import { randomBytes } from "node:crypto";
 import type { NativeBuffer } from "../../../linux/syscalls/libc.js";
+import { ICMP_KINDS } from "../../../results/identifiers.js";
 import { SlotQueue } from "../../slot-queue.js";
 import type { PacketDevice } from "../devices/device.js";
 import { ACK_DUE, BLOCKED, Connections, TCP } from "./connections.js";
@@ -33,18 +34,6 @@ export interface StackEvents {
 
 /** Result of arriving(): there is no room, so the peer may try again. */
 export const DROPPED = -2;
-
-/** ICMP errors, as counted. */
-export const ICMP_KINDS = [
-  "net",
-  "host",
-  "protocol",
-  "port",
-  "prohibited",
-  "too-big",
-  "time-exceeded",
-  "other",
-] as const;
 
 const NO_BUFFER = { bytes: Buffer.alloc(0), address: 0 } as NativeBuffer;
 /** Maximum number of challenge ACKs per turn. */

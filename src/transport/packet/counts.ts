@@ -1,0 +1,36 @@
+// What a worker's TCP has counted, in memory shared with the main thread, which reads it once the worker has ended.
+
+import type { PacketCounts } from "../../results/engine.js";
+import { ICMP_KINDS } from "../../results/identifiers.js";
+import type { Stack } from "./tcp/stack.js";
+
+const FIELDS = [
+  "sentPackets",
+  "receivedPackets",
+  "retransmitted",
+  "repeatedSyns",
+  "outOfOrder",
+  "malformed",
+  "badChecksums",
+  "earlierConnections",
+] as const;
+
+export function allocateCounts(): SharedArrayBuffer {
+  return new SharedArrayBuffer((FIELDS.length + ICMP_KINDS.length) * 8);
+}
+
+export function writeCounts({ counters, icmp }: Stack, memory: SharedArrayBuffer): void {
+  const counts = new Float64Array(memory);
+  FIELDS.forEach((field, n) => {
+    counts[n] = counters[field];
+  });
+  counts.set(icmp, FIELDS.length);
+}
+
+/** Returns the sums over several workers. */
+export function readCounts(memories: readonly SharedArrayBuffer[]): PacketCounts {
+  const sum = (n: number) => memories.reduce((total, memory) => total + new Float64Array(memory)[n]!, 0);
+  const fields = Object.fromEntries(FIELDS.map((field, n) => [field, sum(n)])) as Omit<PacketCounts, "icmp">;
+  const kinds = ICMP_KINDS.map((kind, n) => ({ kind, count: sum(FIELDS.length + n) }));
+  return { ...fields, icmp: kinds.filter(({ count }) => count > 0) };
+}
