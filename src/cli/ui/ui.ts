@@ -1,5 +1,5 @@
 // `--ui`: shows a run on a live page. Opens the page's server before the run starts, so that a wrong address is reported
-// first, and a browser if this is a desktop.
+// early. On a desktop, opens a browser as well.
 
 import { spawn } from "node:child_process";
 import type { EndEvent, LiveFeed } from "../../output/live/feed.js";
@@ -10,7 +10,7 @@ import { parseHostPorts } from "../../util/endpoint.js";
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
 
-/** Value of `--ui`: an address, or true for the default. */
+/** Value of `--ui`: an address, or true for the default address. */
 export type UiOption = string | true;
 
 const DEFAULT_IP = "127.0.0.1";
@@ -43,7 +43,7 @@ export class Ui {
     return ui;
   }
 
-  /** @param stop stops the run, for the page's button */
+  /** @param stop stops the run when the page's button is pressed */
   show(feed: LiveFeed, stop: () => void): void {
     this.#button.pressed = stop;
     this.#server.show(feed);
@@ -101,7 +101,7 @@ function parseAddress(text: string): { readonly ip: string; readonly port: numbe
 function openBrowser(url: string, env: NodeJS.ProcessEnv = process.env): void {
   const isDesktop = Boolean(env.DISPLAY || env.WAYLAND_DISPLAY) && !env.SSH_CONNECTION;
   if (!isDesktop || !process.stderr.isTTY) return;
-  // The browser may run in the foreground of xdg-open, so neither waits for the other.
+  // The browser may run in the foreground of xdg-open, so do not wait for it, and do not let it keep this process alive.
   const opener = spawn("xdg-open", [url], { detached: true, stdio: "ignore" });
   opener.on("error", () => undefined);
   opener.unref();
