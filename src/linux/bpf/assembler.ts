@@ -91,12 +91,12 @@ export class Assembler {
     return this.emit(0x95, 0, 0, 0, 0);
   }
 
-  /** `to` = address in the value of a map with a single element. */
+  /** `to` = an address within the value of a single-element map. */
   mapValue(to: number, mapFd: number, offset = 0): this {
     return this.wide(to, PSEUDO_MAP_VALUE, mapFd, offset);
   }
 
-  /** `to` = address of a function of this program. */
+  /** `to` = the address of a function in this program. */
   functionAt(to: number, label: string): this {
     this.references.push({ at: this.code.length, label, isFunction: true });
     return this.wide(to, PSEUDO_FUNC, 0, 0);

@@ -1,5 +1,5 @@
-// Reads the kernel's description of its own types, BTF (Documentation/bpf/btf.rst): type numbers by name, and offsets
-// of struct members. Looks up requested names only, because there are more than 100,000 types.
+// Reads the kernel's description of its own types, BTF (Documentation/bpf/btf.rst): it finds type numbers by name,
+// and the offsets of struct members. Only requested names are looked up, because there are more than 100,000 types.
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { isMapFailed, libc, nativeView } from "../syscalls/libc.js";
 
@@ -12,9 +12,9 @@ export const BTF_KIND = { struct: 4, func: 12 } as const;
 const ARRAY = 3;
 const UNION = 5;
 const ENUM = 6;
-/** Typedefs and qualifiers, which refer to another type. */
+/** Typedefs and qualifiers, which merely refer to another type. */
 const ALIASES = [8, 9, 10, 11, 18];
-/** Number of 32-bit words after a type's header: a constant by kind, and a number for each member. */
+/** Number of 32-bit words that follow a type's header: a constant for its kind, plus a number per member. */
 const EXTRA_WORDS: Readonly<Record<number, number>> = { 1: 1, [ARRAY]: 3, 14: 1, 17: 1 };
 const MEMBER_WORDS: Readonly<Record<number, number>> = {
   [BTF_KIND.struct]: 3,
@@ -41,7 +41,7 @@ export class Btf {
 
   /**
    * @param bytes contents of the file
-   * @param wanted types to be passed to idOf() and offsetOf()
+   * @param wanted names that will be passed to idOf() and offsetOf()
    * @throws if the file is not BTF
    */
   constructor(bytes: Buffer, wanted: readonly BtfName[]) {
@@ -60,7 +60,10 @@ export class Btf {
     return this.found.get(`${kind} ${name}`);
   }
 
-  /** Returns the offset in bytes of a member such as `ipv4.tcp_death_row.hashinfo`; undefined if there is none. */
+  /**
+   * Returns the offset in bytes of a member such as `ipv4.tcp_death_row.hashinfo`; undefined if there is no such
+   * member.
+   */
   offsetOf(struct: string, path: string): number | undefined {
     let id = this.idOf(struct, BTF_KIND.struct);
     let offset = 0;
@@ -93,7 +96,7 @@ export class Btf {
     }
   }
 
-  /** Finds a member, including those of anonymous structs and unions. */
+  /** Finds a member, also inside anonymous structs and unions. */
   private member(id: number, name: string): { readonly offset: number; readonly type: number } | undefined {
     const { words } = this;
     const struct = this.resolve(id);

@@ -12,11 +12,11 @@ const MAP_TYPE_ARRAY = 2;
 const PROG_TYPE_SYSCALL = 31;
 const F_MMAPABLE = 1 << 10;
 const F_SLEEPABLE = 1 << 4;
-/** Size of union bpf_attr. Bytes beyond those that a command uses must be zero. */
+/** Size of union bpf_attr. Any bytes that a command does not use must be zero. */
 const ATTRIBUTE_BYTES = 152;
 const TEST_RUN_BYTES = 80;
 const FUNCTION_INFO_BYTES = 8;
-/** Number of times to load a program if a signal interrupts the verifier. */
+/** Number of attempts to load a program whose verification a signal interrupts. */
 const LOAD_ATTEMPTS = 5;
 
 function bpf(command: number, fill: (attribute: Buffer) => void, size = ATTRIBUTE_BYTES): number {
@@ -54,14 +54,14 @@ export function loadBtf(btf: Uint8Array): number {
 export interface Program {
   readonly name: string;
   readonly code: Uint8Array;
-  /** Descriptor from loadBtf(), and types of the functions in it. */
+  /** Descriptor from loadBtf(), and the functions' types in that BTF. */
   readonly btf: number;
   /** Pairs of (first instruction, type in `btf`), in the order of the code. */
   readonly functions: readonly (readonly [at: number, type: number])[];
 }
 
 /**
- * Loads a program of type SYSCALL, which runs on request.
+ * Loads a program of type SYSCALL, which runs only when called.
  *
  * @returns a descriptor or a negative errno: -EPERM without CAP_BPF and CAP_PERFMON, -EINVAL or -EACCES from the
  *   verifier

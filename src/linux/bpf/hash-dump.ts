@@ -1,6 +1,6 @@
 // Dumps the kernel's hash table of TCP sockets with a BPF program (walk-program.ts), as an alternative to sock_diag for
-// large tables. Covers sockets in all states except LISTEN, in this network namespace or in all that share the table.
-// Rows only have addresses, ports, state and interface.
+// large tables. Covers sockets in all states except LISTEN, in this network namespace or in all namespaces that share
+// the table. Its rows contain only addresses, ports, state and interface.
 import type { Family } from "../../util/address.js";
 import type { PortRange } from "../../util/endpoint.js";
 import { DIAG_MESSAGE_BYTES } from "../netlink/diag-message.js";
@@ -18,7 +18,7 @@ const MAP_SHARED = 1;
 const FIRST_BUCKETS = 4096;
 /** Target number of steps per call: about 1 ms. */
 const WANTED_STEPS = 8192;
-/** Number of times to repeat a call in which a chain was interrupted. */
+/** Number of retries for a call during which a chain changed. */
 const REPEATS = 8;
 const ANY_PORT: PortRange = { first: 0, last: 65_535 };
 /** The functions `main` (global) and `step` (static), which return an int and take no parameters. */
@@ -38,15 +38,15 @@ export interface HashRequest {
   readonly states: number;
   readonly localPorts?: PortRange | undefined;
   readonly remotePorts?: PortRange | undefined;
-  /** Range that contains the port of at least one end. */
+  /** A socket matches if either of its ports is in this range. */
   readonly eitherPorts?: PortRange | undefined;
-  /** Includes all network namespaces. A row's inode is then that of its socket's namespace. */
+  /** Includes all network namespaces. The inode in a row is then the one of the socket's namespace. */
   readonly everyNamespace?: boolean | undefined;
 }
 
 /** A dump. Call next() to read the next part of the table, and read each message in `bytes`. */
 export class HashDump {
-  /** True if chains changed while they were read, even on repeated attempts. */
+  /** True if chains changed while they were being read, even after retries. */
   wasInterrupted = false;
   /**
    * Negative errno that prevented or ended the dump; 0 for none: EPERM without CAP_BPF and CAP_PERFMON, ENOENT if the
@@ -72,12 +72,12 @@ export class HashDump {
     this.setRange(WALK.localPorts, request.localPorts);
     this.setRange(WALK.remotePorts, request.remotePorts);
     this.setRange(WALK.eitherPorts, request.eitherPorts);
-    // With 0 steps, the program only looks up the table.
+    // With 0 steps, the program only locates the table.
     this.error = this.run();
     this.size = words[WALK.mask / 4]! + 1;
   }
 
-  /** Rows of the part read last. */
+  /** The rows read by the latest call of next(). */
   get bytes(): Buffer {
     return this.rows;
   }
@@ -85,7 +85,7 @@ export class HashDump {
   /**
    * Reads the next part of the table and visits its sockets.
    *
-   * @returns false when the dump has completed, was ended by the visitor or has failed (see `error`)
+   * @returns false when the dump has completed, was stopped by the visitor or has failed (see `error`)
    */
   next(visit: DiagVisit): boolean {
     if (this.error !== 0 || this.from >= this.size) return false;

@@ -1,5 +1,5 @@
-// Offsets of members and type numbers that the walk over the running kernel's TCP sockets needs. They differ between
-// kernels, so they are looked up in BTF, once per process.
+// Offsets of struct members, and type numbers, that walk-program.ts needs to walk the running kernel's TCP sockets.
+// They differ between kernels, so they are looked up in BTF, once per process.
 import { BTF_KIND, type Btf, type BtfName, withKernelBtf } from "./btf.js";
 
 const MEMBERS = {

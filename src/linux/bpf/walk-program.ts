@@ -8,7 +8,7 @@ import { Assembler } from "./assembler.js";
 import type { KernelLayout } from "./kernel-layout.js";
 
 export const LANES = 8;
-/** Maximum number of steps per call: about 2 ms, during which the kernel may be unable to preempt it. */
+/** Maximum number of steps per call: about 2 ms, during which the kernel may be unable to preempt the program. */
 export const STEPS = 16_384;
 /** Offsets in the map's value: control fields of 64 bits, the lanes, and the rows. */
 export const WALK = {
@@ -28,7 +28,7 @@ export const WALK = {
   mask: 56,
   buckets: 64,
   net: 72,
-  /** Conditions: bits 1 << state; AF_* or 0; three port ranges as (first, last). */
+  /** What a socket must match: bits 1 << state; AF_* or 0; three port ranges as (first, last). */
   states: 80,
   family: 88,
   localPorts: 96,
@@ -36,7 +36,7 @@ export const WALK = {
   eitherPorts: 128,
   /** 1 to include all network namespaces that share the table. */
   everyNamespace: 144,
-  /** Node and bucket of each lane. */
+  /** Current node and bucket of each lane. */
   lanes: 256,
   firstRow: 4096,
 } as const;
@@ -51,7 +51,7 @@ const NO_BUCKET = -1;
 
 export interface WalkProgram {
   readonly code: Buffer;
-  /** First instructions of the two functions. */
+  /** Where the two functions start: index of the first instruction. */
   readonly functions: readonly [main: number, step: number];
 }
 
@@ -107,7 +107,7 @@ export function assembleWalk({ offsets, types }: KernelLayout, mapFd: number): W
     .aluBy("mov", 1, 7)
     .alu("add", 1, -offsets.node);
   cast(types.socket).aluBy("mov", 8, 0).load(8, 1, 8, offsets.node).store(8, 9, WALK.lanes, 1);
-  // A socket's memory has been freed to the kernel, so start over rather than follow the chain in circles.
+  // The socket's memory was freed meanwhile; start the chain over rather than risk following it in circles.
   a.jumpIf("eq", 1, 0, "lost");
   touch("touched");
   a.load(8, 1, 6, WALK.everyNamespace)
@@ -118,7 +118,7 @@ export function assembleWalk({ offsets, types }: KernelLayout, mapFd: number): W
     .label("is here")
     .load(1, 7, 8, offsets.state)
     .jumpIf("ne", 7, TCP_TIME_WAIT, "not time-wait")
-    // FIN_WAIT2 without a process is a TIME_WAIT socket as well.
+    // An orphan in FIN_WAIT2 is stored as a TIME_WAIT socket as well.
     .aluBy("mov", 1, 8);
   cast(types.timeWait)
     .load(1, 7, 0, offsets.timeWaitState)
@@ -174,7 +174,7 @@ export function assembleWalk({ offsets, types }: KernelLayout, mapFd: number): W
       .store(8, 9, to + 8, 1);
   }
   a.label("written");
-  // With all namespaces, the row's inode is that of the socket's namespace.
+  // With all namespaces, the row's inode identifies the socket's namespace.
   a.load(8, 1, 6, WALK.everyNamespace).jumpIf("eq", 1, 0, "done").load(8, 1, 8, offsets.net);
   cast(types.net).load(4, 1, 0, offsets.namespaceInode).store(4, 9, DIAG_FIELD.inode, 1);
   a.label("done").alu("mov", 0, 0).exit();

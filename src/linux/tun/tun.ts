@@ -1,5 +1,5 @@
-// TUN devices (Documentation/networking/tuntap.rst): interfaces whose packets a program reads and writes. A device
-// lives as long as its descriptor.
+// TUN devices (Documentation/networking/tuntap.rst): network interfaces whose packets a program reads and writes.
+// A device lives as long as its descriptor.
 import { errnoName } from "../syscalls/errno.js";
 import { lastErrno, libc, NativeBuffer } from "../syscalls/libc.js";
 
@@ -29,7 +29,8 @@ export interface TunDevice {
 }
 
 /**
- * Makes a device. Packets have a VNET_HEADER, and TCP checksums of the pseudo header only, in both directions.
+ * Makes a device. In both directions, packets start with a VNET_HEADER, and their TCP checksum covers the
+ * pseudo-header only.
  *
  * @returns a negative errno: -ENOENT without /dev/net/tun, -EACCES or -EPERM without permission
  */
@@ -49,7 +50,10 @@ export function openTun(): TunDevice | number {
   return { fd, name };
 }
 
-/** Returns the errno for which no device can be made, by name; undefined if one can. Makes one for a moment. */
+/**
+ * Returns the name of the errno that prevents creating a device; undefined if a device can be created. Creates a
+ * device briefly to find out.
+ */
 export function tunObstacle(): string | undefined {
   const device = openTun();
   if (typeof device === "number") return errnoName(-device);
