@@ -1,5 +1,5 @@
-// Decides which requests to the live page are answered. The page listens on loopback, where any web site that is open in
-// a browser of this host can send requests, and where other users of this host can as well.
+// Decides which requests to the live page are answered. The page listens on loopback, where any web site open in a
+// browser on this host can send it requests, and so can other users of this host.
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { isIp } from "../../util/address.js";
@@ -8,10 +8,10 @@ import { isIp } from "../../util/address.js";
 export const TOKEN_HEADER = "x-fourtuple-token";
 
 /**
- * Returns why a request is refused; undefined if it is not.
+ * Returns why a request is refused; undefined if it is accepted.
  *
- * - Its host must be an address or `localhost`. A name may be anyone's and may resolve to this host (DNS rebinding).
- * - It must come from the page itself, or be a visit of the page in a tab of its own.
+ * - Its Host header must be an address or `localhost`. Anyone can point a name of theirs at this host (DNS rebinding).
+ * - It must come from the page itself, or be a top-level navigation to the page.
  */
 export function refusalOf(headers: IncomingHttpHeaders): string | undefined {
   const { host, origin } = headers;
@@ -30,7 +30,7 @@ export function refusalOf(headers: IncomingHttpHeaders): string | undefined {
 /** Returns whether a request carries the token. */
 export function hasToken(headers: IncomingHttpHeaders, token: string): boolean {
   const given = headers[TOKEN_HEADER];
-  // Hashes have the same length, which timingSafeEqual() requires.
+  // Compare hashes, because timingSafeEqual() requires equal lengths.
   return typeof given === "string" && timingSafeEqual(digest(given), digest(token));
 }
 

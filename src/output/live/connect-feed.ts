@@ -99,7 +99,7 @@ export function connectFeed(run: ConnectRun): LiveFeed {
   };
 }
 
-/** Returns the latencies that a run can have. */
+/** Returns the kinds of latency that a run can measure. */
 function latenciesOf({ tls, protocol, opening, message }: RunSpec): LatencyKind[] {
   const kinds: { readonly name: string; readonly label: string; readonly isPossible: boolean }[] = [
     { name: "connect", label: "connect", isPossible: true },

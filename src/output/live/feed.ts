@@ -1,18 +1,18 @@
-// What the live page gets of a run, as plain data: fixed facts once, then a row of figures and the current state several
-// times per second. The server and the page share these types.
+// What the live page receives about a run, as plain data: fixed facts once, then a row of figures and the current state
+// several times per second. The server and the page share these types.
 
 import type { BindingLimit, Usage } from "../../capacity/limits/headroom.js";
 import type { RunMeasurements } from "../../engine/run/measurements.js";
 import type { PortRange } from "../../util/endpoint.js";
 
-/** A column of the rows: what it holds, and how several rows are merged into one. */
+/** A column of the rows: its contents, and how several rows are merged into one. */
 export interface Column {
   readonly name: string;
-  /** `last` for counters and gauges, `max` for latencies of an interval. */
+  /** `last` for counters and gauges, `max` for latencies measured per interval. */
   readonly merge: "last" | "max";
 }
 
-/** Figures at one moment, in the order of the columns; null for a figure that does not exist then. */
+/** Figures at one moment, in the order of the columns; null for a figure that is not available then. */
 export type Row = readonly (number | null)[];
 
 /** A kind of latency. Its columns are `<name>P50`, `<name>P99` and `<name>Max`, in microseconds. */
@@ -30,9 +30,9 @@ export interface LiveField {
 export interface LivePorts {
   readonly fields: readonly LiveField[];
   readonly omittedAddresses: number;
-  /** Source ports in the order of their use; the same for every client address. */
+  /** Source ports in the order in which they are used, which is the same for every client address. */
   readonly order: readonly PortRange[];
-  /** Ports of the servers, for each of their addresses. */
+  /** The servers' ports, for each server address. */
   readonly servers: readonly (readonly number[])[];
   /** Why the clients' ports are not shown. */
   readonly note?: string | undefined;
@@ -41,20 +41,20 @@ export interface LivePorts {
 /** Facts about a run that do not change. */
 export interface LiveHead {
   readonly role: "connect" | "serve";
-  /** Destinations, or the server's address. */
+  /** Destinations of a client, or the address a server listens on. */
   readonly title: string;
   /** ISO 8601. */
   readonly startedAt: string;
   /** Number of connections requested; undefined for a server. */
   readonly requested: number | undefined;
-  /** Names of the phases in their order. */
+  /** Names of the phases, in order. */
   readonly phases: readonly string[];
   readonly columns: readonly Column[];
   readonly latencies: readonly LatencyKind[];
   readonly ports: LivePorts;
 }
 
-/** State at one moment, of which no history is kept. */
+/** State at one moment; no history of it is kept. */
 export interface LiveNow {
   /** Index of the phase. */
   readonly phase: number;
@@ -63,20 +63,20 @@ export interface LiveNow {
   readonly limits: readonly Usage[];
   readonly binding: BindingLimit | undefined;
   readonly failures: RunMeasurements["failures"];
-  /** For each address of the port map: lit steps of the order of use, as `from, to, from, to`. */
+  /** For each address of the port map: lit ranges of positions in the order of use, as `from, to, from, to`. */
   readonly ports: readonly (readonly number[])[];
-  /** Notable states, such as a server that does not accept because memory is low. */
+  /** Conditions worth showing, such as a server that has stopped accepting because memory is low. */
   readonly notes: readonly string[];
 }
 
-/** A run as the live page sees it. */
+/** Supplies the live page with the facts and figures of a run. */
 export interface LiveFeed {
   readonly head: LiveHead;
   /** Returns the current figures. Called several times per second. */
   read(): { readonly row: Row; readonly now: LiveNow };
 }
 
-/** Events of the stream: `begin` once per connection to it, then `tick`s, and `end`. */
+/** Events of the stream: `begin` once per connection to the stream, then `tick`s, and `end`. */
 export interface BeginEvent {
   readonly head: LiveHead;
   readonly history: { readonly rows: readonly Row[]; readonly stride: number; readonly covered: number };
@@ -89,9 +89,9 @@ export interface TickEvent {
 }
 
 export interface EndEvent {
-  /** Report of the run as a page; undefined if the run failed. */
+  /** The run's report as an HTML page; undefined if the run failed. */
   readonly report: string | undefined;
-  /** Name for the saved report. */
+  /** File name for the saved report. */
   readonly file: string;
   readonly failure: string | undefined;
 }

@@ -1,8 +1,9 @@
-// Bounded history of a run. When it is full, neighbouring rows are merged in pairs, so that a run of a minute and a run
-// of a month take the same space. The server and every page keep one, so a page that joins late sees the same curves.
+// Bounded history of a run. When it is full, neighbouring rows are merged in pairs, so a month-long run takes no more
+// space than a run of a minute. The server and every page each keep a history, so a page that joins late sees the same
+// curves.
 import type { Column, Row } from "./feed.js";
 
-/** Even, so that a full history consists of pairs. */
+/** An even number, so that a full history consists of pairs. */
 const CAPACITY = 600;
 
 export class History {
@@ -46,7 +47,7 @@ export class History {
     this.#covered = 1;
   }
 
-  /** Returns a copy from which another History continues. */
+  /** Returns a copy that another History can continue from. */
   state(): { rows: readonly Row[]; stride: number; covered: number } {
     return { rows: this.#rows, stride: this.#stride, covered: this.#covered };
   }

@@ -1,4 +1,4 @@
-// Percentiles of the latencies recorded since the last reading, from histograms that only ever grow.
+// Percentiles of the latencies recorded since the previous call, from histograms that only ever grow.
 import { Histogram } from "../../results/histogram/histogram.js";
 
 /** Median, 99th percentile and maximum of an interval in microseconds; null if nothing was recorded in it. */
@@ -10,11 +10,13 @@ export class LatencyWindow {
   #before: Histogram | undefined;
   #count = 0;
 
-  /** @param total everything recorded since the start of the run; kept and changed by the next call */
+  /**
+   * @param total everything recorded since the start of the run; kept until the next call, which modifies it
+   */
   take(total: Histogram): Percentiles {
     const { count } = total;
     const before = this.#before;
-    // Latencies may be reset in between.
+    // The histogram may have been reset since the previous call.
     const isFresh = count !== this.#count;
     this.#before = total;
     if (!isFresh) return NOTHING;

@@ -1,4 +1,4 @@
-// Which source ports of a client's run are in use, computed from its plan and counters. The kernel's socket table has
+// Computes which source ports of a client's run are in use, from its plan and counters. The kernel's socket table has
 // the truth (`fourtuple ports --map`), but reading a million sockets every second would take more CPU than the run.
 
 import { type TuplePlan, TupleSequence } from "../../planning/tuple-plan.js";
@@ -15,7 +15,7 @@ export class PortFill {
   readonly #sources: readonly { readonly group: number; readonly source: number }[];
   readonly #serverCount: number;
 
-  /** @param connections number of connections requested: addresses that they do not need are not drawn */
+  /** @param connections number of connections requested; addresses not needed for them are not drawn */
   constructor(plan: TuplePlan, connections: number) {
     this.#sequence = new TupleSequence(plan);
     const order = this.#sequence.portRanges();
@@ -40,10 +40,11 @@ export class PortFill {
   }
 
   /**
-   * Returns the lit steps of each field. If connections were closed or have failed, the most recent 4-tuples are lit.
+   * Returns the lit ranges of each field. If connections were closed or have failed, the most recent 4-tuples are
+   * lit.
    *
    * @param taken number of 4-tuples taken from the plan so far
-   * @param held number of these in use
+   * @param held number of those tuples in use
    */
   spans(taken: number, held: number): number[][] {
     const { count } = this.#sequence;

@@ -91,7 +91,10 @@ export function serveFeed(run: ServeRun): LiveFeed {
   };
 }
 
-/** Reads the server's accept queue in the background. Only listening sockets are read, however many are connected. */
+/**
+ * Reads the server's accept queue in the background. It reads only the listening sockets, however many connections
+ * there are.
+ */
 class AcceptQueue {
   readonly #address: ServeRun["address"];
   #last: Usage[] = [];
@@ -101,7 +104,7 @@ class AcceptQueue {
     this.#address = address;
   }
 
-  /** Returns the previous reading, and starts the next. */
+  /** Returns the result of the previous read, and starts the next one. */
   read(): Usage[] {
     if (!this.#isReading) void this.#refresh();
     return this.#last;

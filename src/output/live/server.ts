@@ -60,7 +60,7 @@ export class LiveServer {
   /**
    * Starts to listen.
    *
-   * @param port 0 lets the kernel choose a free one
+   * @param port 0 lets the kernel choose a free port
    * @param stop called when a page stops the run
    * @throws {AppError} E_PORT_IN_USE or E_LISTEN
    */
@@ -72,12 +72,12 @@ export class LiveServer {
     } catch (cause) {
       throw notListening(ip, port, cause as NodeJS.ErrnoException);
     }
-    // The run keeps the process alive, not its page.
+    // The run keeps the process alive, not the page.
     server.unref();
     return new LiveServer(server, ip, stop);
   }
 
-  /** Shows a run. Pages that are already open wait for it. */
+  /** Shows a run. Pages opened before the run are waiting for it. */
   show(feed: LiveFeed): void {
     const { row, now } = feed.read();
     const history = new History(feed.head.columns);
@@ -87,7 +87,7 @@ export class LiveServer {
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
   }
 
-  /** Shows the end of the run, and stops to listen once the open pages have it. */
+  /** Shows the end of the run, and stops listening once the open pages have received it. */
   async end(last: EndEvent): Promise<void> {
     if (this.#last) return;
     clearInterval(this.#timer);
@@ -153,7 +153,9 @@ function reply(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { "content-type": "text/plain; charset=utf-8" }).end(`${text}\n`);
 }
 
-/** Allows the page's own script and nothing from elsewhere. The report that follows has styles of its own. */
+/**
+ * Allows the page's own script and nothing from elsewhere. The report that replaces the page has styles of its own.
+ */
 function policyFor(page: string): string {
   const [, script = ""] = /<script>([\s\S]*?)<\/script>/.exec(page) ?? [];
   return [

@@ -1,11 +1,11 @@
-// Streams of server-sent events to the open pages. A page that reads too slowly is disconnected; it connects again by
-// itself and gets the history, so it never holds anything up.
+// Streams of server-sent events to the open pages. A page that reads too slowly is disconnected; it reconnects by
+// itself and receives the history, so a slow page never holds anything up.
 import type { ServerResponse } from "node:http";
 
-/** Maximum bytes that may wait for a page. */
+/** Maximum number of bytes that may be waiting for a page. */
 const MOST_WAITING_BYTES = 1024 ** 2;
 const MOST_STREAMS = 64;
-/** Time for pages to get the last event. */
+/** Time allowed for pages to receive the last event. */
 const LAST_EVENT_MS = 2000;
 
 export class Streams {

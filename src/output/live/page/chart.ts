@@ -10,12 +10,12 @@ const HEIGHT = 200;
 const PHASES_HEIGHT = 18;
 const FONT = '12px Inter, "Segoe UI", system-ui, -apple-system, "Helvetica Neue", Arial, sans-serif';
 const AXIS_WIDTH = 70;
-/** With fewer points, each is drawn. */
+/** With fewer points than this, each is drawn as a dot. */
 const FEW = 12;
 
 export interface ChartSeries {
   readonly label: string;
-  /** Name of a colour of the page's style. */
+  /** Name of a colour in the page's stylesheet. */
   readonly colour: string;
   readonly isFilled?: boolean;
   readonly isDashed?: boolean;
@@ -26,9 +26,9 @@ export interface ChartDefinition {
   readonly title: string;
   readonly series: readonly ChartSeries[];
   readonly isLog?: boolean;
-  /** Bytes, whose round numbers are powers of two. */
+  /** For bytes, round numbers are powers of two. */
   readonly isBinary?: boolean;
-  /** Hidden as long as it has no value but zero. */
+  /** The chart is hidden as long as all its values are zero. */
   readonly isOptional?: boolean;
   format(value: number): string;
 }
@@ -135,9 +135,9 @@ export class Chart {
     };
   }
 
-  /** Shows the values below the cursor, otherwise the newest ones. */
+  /** Shows the values at the cursor, or the newest ones without a cursor. */
   #readOut(): void {
-    // The cursor is set for the first time while the plot is being made.
+    // uPlot sets the cursor for the first time while its constructor is still running.
     const plot = this.#plot as uPlot | undefined;
     if (!plot) return;
     const { idx } = plot.cursor;
@@ -199,21 +199,21 @@ function fromZero(_: uPlot, least: number | null, greatest: number | null): uPlo
   return [bottom, top > bottom ? top + (top - bottom) * 0.08 : bottom + 1];
 }
 
-/** Whole powers of ten around the values. */
+/** Returns the powers of ten that enclose the values. */
 function decades(_: uPlot, least: number | null, greatest: number | null): uPlot.Range.MinMax {
   const from = 10 ** Math.floor(Math.log10(Math.max(least ?? 0.1, 0.001)));
   const to = 10 ** Math.ceil(Math.log10(Math.max(greatest ?? 1, 0.001)));
   return [from, to > from ? to : from * 10];
 }
 
-/** Powers of ten, or if there are many, every second or third one. */
+/** Returns the powers of ten, or only every second or third one if there are many. */
 function decadesIn(least: number, greatest: number): number[] {
   const [from, to] = [least, greatest].map((value) => Math.round(Math.log10(value))) as [number, number];
   const step = Math.ceil((to - from + 1) / 4);
   return Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, index) => 10 ** (from + index * step));
 }
 
-/** Formats a tick, with as few digits as it has. */
+/** Formats a tick with no more digits than it needs. */
 function formatSeconds(seconds: number): string {
   return seconds < 60 ? `${Number(seconds.toFixed(2))} s` : formatDuration(Math.round(seconds) * 1000);
 }

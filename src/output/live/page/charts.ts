@@ -1,4 +1,5 @@
-// The charts of the live page: which there are, and their common time axis, cursor and phases.
+// The charts of the live page: which charts there are, and the time axis, cursor and phases
+// that they share.
 
 import uPlot from "uplot";
 import { formatBytes, formatCount, formatDuration, formatRate } from "../../../util/units.js";

@@ -1,4 +1,5 @@
-// Small helpers for the page's elements. Text is only ever set as text, so nothing of a run can become markup.
+// Small helpers for the page's elements. Text is only ever set as text, so nothing from a run can become
+// markup.
 
 export function byId<E extends HTMLElement = HTMLElement>(id: string): E {
   return document.getElementById(id) as E;
@@ -16,12 +17,15 @@ export function make<Tag extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Returns a colour of the page's style, such as `--c1`, in the current scheme. */
+/** Returns a colour from the page's stylesheet, such as `--c1`, in the current scheme. */
 export function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-/** Calls `changed` when the browser switches between light and dark. @returns a function that ends this */
+/**
+ * Calls `changed` when the browser switches between light and dark. @returns a function that removes the
+ * listener
+ */
 export function onScheme(changed: () => void): () => void {
   const query = matchMedia("(prefers-color-scheme: dark)");
   query.addEventListener("change", changed);

@@ -1,4 +1,5 @@
-// The same figures as in the charts, as a table, for those who read or copy figures. Filled only while it is open.
+// The same figures as in the charts, as a table for reading or copying them. The table is filled only while it is
+// open.
 
 import { formatCount, formatDuration } from "../../../util/units.js";
 import type { LiveHead, Row } from "../feed.js";
@@ -28,7 +29,7 @@ export class HistoryTable {
       return cell;
     });
     this.#table.tHead!.replaceChildren(make("tr", "", ...cells));
-    // What scrolls must be reachable by keyboard.
+    // A scrollable element must be reachable by keyboard.
     byId("scroll").tabIndex = 0;
     this.#details.ontoggle = () => this.#draw();
   }

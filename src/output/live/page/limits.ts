@@ -47,7 +47,9 @@ function amount({ unit }: Usage, value: number): string {
   return unit === "cores" ? String(Math.round(value * 100) / 100) : formatCount(value);
 }
 
-/** Rounds a prediction to two digits, which is as good as it is. */
+/**
+ * Rounds a prediction to two digits, because it is no more accurate than that.
+ */
 function roundedTo2(value: number): number {
   return Number(value.toPrecision(2));
 }

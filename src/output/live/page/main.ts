@@ -1,4 +1,4 @@
-// Script of the live page: follows the stream of a run's events, draws them, and finally turns into the report.
+// Script of the live page: follows the stream of a run's events, draws them, and finally shows the report.
 import type { BeginEvent, EndEvent, LiveHead, LiveNow, TickEvent } from "../feed.js";
 import { History } from "../history.js";
 import { Charts } from "./charts.js";
@@ -10,7 +10,7 @@ import { becomeReport } from "./report.js";
 import { StopButton } from "./stop-button.js";
 import { Summary } from "./summary.js";
 
-/** Parts of the page that show one run. */
+/** The parts of the page that show one run. */
 class RunView {
   readonly #head: LiveHead;
   readonly #history: History;
@@ -34,7 +34,7 @@ class RunView {
     this.#draw(now);
   }
 
-  /** Releases what this run has drawn, before another takes its place. */
+  /** Releases what was drawn for this run before another run takes its place. */
   close(): void {
     this.#charts.close();
     this.#maps.close();
@@ -71,7 +71,7 @@ stream.addEventListener("end", ({ data }) => {
     becomeReport(report, file);
   }
 });
-// The browser connects again by itself.
+// The browser reconnects by itself.
 stream.addEventListener("error", () => say("The run does not answer. It may have ended; trying again…"));
 
 function say(text: string): void {

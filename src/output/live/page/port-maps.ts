@@ -1,4 +1,5 @@
-// The port map filling up: for each address 65,536 ports as pixels, in the order in which the run takes them.
+// Draws the port map as it fills up: for each address, 65,536 ports as pixels, in the order in which the run
+// takes them.
 
 import { formatCount, plural } from "../../../util/units.js";
 import type { LiveField, LiveHead, LivePorts } from "../feed.js";
@@ -8,9 +9,9 @@ const SIDE = 256;
 const PORTS = SIDE * SIDE;
 /** Time between two events, over which the lit ports grow smoothly. */
 const STEP_MS = 500;
-/** With more ports, rings would hide them. */
+/** With more ports than this, rings would hide them. */
 const MOST_RINGS = 64;
-/** Rows with a line across, at every 16,384 ports. */
+/** Rows at which a line is drawn across, every 16,384 ports. */
 const QUARTERS = [64, 128, 192];
 
 type Rgb = readonly [number, number, number];
@@ -31,7 +32,7 @@ export class PortMaps {
     this.#maps = ports.fields.map(
       (field, index) => new PortMap(field, order, ports.servers[index] ?? [], sizeOf(field, clients)),
     );
-    // Those that fill up come first.
+    // Addresses whose ports fill up come first.
     const [servers, others] = [true, false].map((isServer) => this.#maps.filter((map) => map.isServer === isServer));
     byId("maps").replaceChildren(...[...others!, ...servers!].map(({ figure }) => figure));
     byId("ports-note").textContent = noteOf(ports);
@@ -40,7 +41,7 @@ export class PortMaps {
     });
   }
 
-  /** @param spans lit steps of each field: from, to, from, to; see LiveNow.ports */
+  /** @param spans lit ranges of each field: from, to, from, to; see LiveNow.ports */
   show(spans: readonly (readonly number[])[], open: number): void {
     const used = spans.reduce((sum, each) => sum + sizeOfSpans(each), 0);
     byId("ports-caption").textContent = captionOf(this.#head, open, used);
@@ -73,7 +74,7 @@ class PortMap {
   readonly #fixed: readonly number[];
   readonly #canvas = make("canvas");
   readonly #context: CanvasRenderingContext2D;
-  /** What the canvas shows. Reading it back from the canvas would be slow. */
+  /** What the canvas shows. Kept here because reading it back from the canvas would be slow. */
   readonly #image: ImageData;
   readonly #count = make("span");
   readonly #hovered = make("span");
@@ -104,7 +105,7 @@ class PortMap {
     this.repaint();
   }
 
-  /** Lights the ports of some steps, and no others. */
+  /** Lights exactly the ports in the given ranges. */
   light(spans: readonly number[]): void {
     if (spans.join() === this.spans.join()) return;
     const [from = 0, to = 0] = spans;
@@ -205,7 +206,10 @@ function sizeOfSpans(spans: readonly number[]): number {
   return spans.reduce((sum, value, index) => sum + (index % 2 === 0 ? -value : value), 0);
 }
 
-/** Returns spans on the way from one state to the next. If their number changes, there is no way in between. */
+/**
+ * Returns spans part of the way from one state to the next. If the number of spans changes, there is nothing in
+ * between.
+ */
 function between(before: readonly number[], after: readonly number[], share: number): readonly number[] {
   const start = before.length === 0 && after.length === 2 ? [after[0]!, after[0]!] : before;
   if (start.length !== after.length) return after;

@@ -1,4 +1,5 @@
-// Turns the page into the report of the run, and saves it as a file: the same as `fourtuple report` writes.
+// Turns the page into the report of the run, and saves the report as a file, identical to what `fourtuple
+// report` writes.
 import { make } from "./dom.js";
 
 export function becomeReport(report: string, file: string): void {
@@ -10,7 +11,7 @@ export function becomeReport(report: string, file: string): void {
   bar.append(save);
   bar.setAttribute("role", "status");
   document.title = parsed.title;
-  // The bar keeps its styles; everything else gets those of the report.
+  // The bar keeps its styles; everything else gets the report's styles.
   const own = document.querySelector("style")!;
   const rules = [...own.sheet!.cssRules].map(({ cssText }) => cssText);
   own.textContent = rules.filter((rule) => /^(\.ended|button|:focus)|@media.*\.ended/.test(rule)).join("\n");

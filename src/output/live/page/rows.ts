@@ -1,10 +1,13 @@
-// Reads series out of the rows of a run: a column, or the growth of a counter per second.
+// Extracts series from the rows of a run: a column, or the growth of a counter per second.
 import type { LiveHead, Row } from "../feed.js";
 
-/** Values over time; null where there is none. */
+/** Values over time; null where a value is missing. */
 export type Values = (number | null)[];
 
-/** Shortest time over which a rate is computed; a shorter one would show when the counters were read. */
+/**
+ * Shortest time over which a rate is computed. Over a shorter time, the rate would mainly reflect when
+ * the counters were read.
+ */
 const RATE_SECONDS = 0.9;
 
 export class Reader {
@@ -27,7 +30,7 @@ export class Reader {
     });
   }
 
-  /** Returns the newest value of a column; 0 if there is none. */
+  /** Returns the newest value of a column; 0 if there are no rows. */
   last(rows: readonly Row[], name: string): number {
     const place = this.#places.get(name);
     return (place === undefined ? null : rows.at(-1)?.[place]) ?? 0;

@@ -1,4 +1,5 @@
-// The top of the page: what runs, its phase, the share of connections that are open, and the key figures.
+// The top of the page: what is running, its phase, the share of connections that are open, and the key
+// figures.
 
 import { formatBytes, formatCount, formatDuration, formatEstimate, formatRate } from "../../../util/units.js";
 import type { LiveHead, LiveNow, Row } from "../feed.js";
@@ -54,7 +55,7 @@ export class Summary {
       percent === undefined ? `${formatCount(open)} open · fourtuple` : `${percent}% · ${name} · fourtuple`;
   }
 
-  /** Announces a new phase to screen readers, but not each second of it. */
+  /** Announces a new phase to screen readers, but not every passing second. */
   #showPhase(now: LiveNow): void {
     const { phases, requested } = this.#head;
     [...byId("phases").children].forEach((item, index) => {
@@ -128,7 +129,7 @@ export class Summary {
     ];
   }
 
-  /** Changes only the texts, so that a reader of the page does not lose its place. */
+  /** Changes only the texts, so that a screen reader does not lose its place. */
   #showTiles(tiles: readonly Tile[]): void {
     if (tiles.map(({ name }) => name).join() !== this.#tiles.map(({ name }) => name).join()) {
       this.#tiles = tiles.map(({ name }) => {
@@ -146,7 +147,7 @@ export class Summary {
   }
 }
 
-/** Not announced to screen readers, because it changes all the time. */
+/** This is not announced to screen readers, because it changes all the time. */
 function clockOf({ elapsedMs, leftMs }: LiveNow): string {
   const seconds = (ms: number) => formatDuration(Math.round(ms / 1000) * 1000);
   return `${seconds(elapsedMs)} elapsed${leftMs === undefined ? "" : `, ${seconds(leftMs)} left`}`;
@@ -165,7 +166,7 @@ function latencyTile(reader: Reader, rows: readonly Row[], kind: { name: string;
   };
 }
 
-/** Memory per connection is meaningful once there are many. */
+/** Memory per connection is meaningful only once there are many connections. */
 function memoryTile(reader: Reader, rows: readonly Row[]): Tile {
   const open = reader.last(rows, "open");
   const kernel = Math.max(0, reader.last(rows, "kernelBytes"));
