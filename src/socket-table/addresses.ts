@@ -16,8 +16,8 @@ export class AddressIndex {
   // pair of these numbers, the second of which is stored as a value below -1.
   private readonly pairs = new PairIndex();
   private readonly halves = new PairIndex();
-  // A link-local address is distinct on each interface. The first number of its pair is negative, and encodes (high
-  // half, interface).
+  // A link-local address is distinct on each interface. The first number of its pair is therefore negative, and
+  // encodes (high half, interface).
   private readonly zones = new PairIndex();
 
   get size(): number {
@@ -60,7 +60,10 @@ export class AddressIndex {
     return this.pairs.idOf(high, -2 - this.halves.idOf(word(2), word(3)));
   }
 
-  /** Compares two numbers by address, IPv4 first. The numbers themselves are assigned in the order of the source. */
+  /**
+   * Compares two addresses, given as numbers; IPv4 sorts first. The numbers themselves depend on the order in which
+   * the source listed its sockets.
+   */
   compare(a: number, b: number): number {
     const [secondA, secondB] = [this.pairs.second(a), this.pairs.second(b)];
     if (secondA === -1 || secondB === -1) {

@@ -1,4 +1,4 @@
-// Counts sockets opened and closed between two readings of the table, identifying each by an 8-byte hash of its
+// Counts sockets opened and closed between two passes over the table, identifying each by an 8-byte hash of its
 // 4-tuple.
 
 import { type SocketQuery, stateMask } from "./query.js";
@@ -13,7 +13,7 @@ export interface Rates {
   readonly closedPerSec: number;
 }
 
-/** Compares each reading of the table with the previous one. */
+/** Compares each pass over the table with the previous one. */
 export class Churn implements SummaryPart {
   readonly query: SocketQuery;
   #before: TupleSet | undefined;
@@ -28,7 +28,7 @@ export class Churn implements SummaryPart {
   }
 
   /**
-   * @returns undefined for the first reading, for want of a previous one
+   * @returns undefined on the first pass, which has no previous one to compare with
    */
   async read(): Promise<Rates | undefined> {
     await readTable(this.query, () => this.begin(), 1);
@@ -48,9 +48,9 @@ export class Churn implements SummaryPart {
   }
 
   /**
-   * Returns the rates between this reading, which is complete, and the previous one.
+   * Returns the rates between this pass, which is complete, and the previous one.
    *
-   * @returns undefined for the first reading
+   * @returns undefined on the first pass
    */
   rates(): Rates | undefined {
     const [before, now] = [this.#before, this.#now];
@@ -82,7 +82,7 @@ class TupleSet {
   size = 0;
   #slots: Int32Array;
 
-  /** @param slots power of two; as many as the previous set's save growing again */
+  /** @param slots power of two; taking the previous set's number avoids growing again */
   constructor(slots = START_SLOTS) {
     this.#slots = new Int32Array(slots * 2);
   }
@@ -91,7 +91,7 @@ class TupleSet {
     return this.#slots.length / 2;
   }
 
-  /** @returns false if it is already present */
+  /** @returns false if the hash is already present */
   add(high: number, low: number): boolean {
     if (this.size * 2 >= this.#slots.length / 2) this.#grow();
     const at = this.#find(high, low | 1);

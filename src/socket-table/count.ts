@@ -11,13 +11,13 @@ import { readTable, type SocketQuery } from "./table.js";
 const CHECK_EVERY = 1024;
 
 export interface PortFilter {
-  /** End of the socket that must match. */
+  /** Which end of the socket must match. */
   readonly end: "local" | "remote";
   /** Ports to match, at any address. */
   readonly ports?: PortRange;
   /** Addresses to match. */
   readonly ips?: readonly IpAddress[];
-  /** Endpoints as a query, such as the result of endpointsQuery(); instead of `ports` and `ips`. */
+  /** Endpoints as a query, such as the result of endpointsQuery(); replaces `ports` and `ips`. */
   readonly endpoints?: EndQuery;
   /** Bits 1 << state; default: ESTABLISHED only. */
   readonly states?: number;

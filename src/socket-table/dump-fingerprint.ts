@@ -1,5 +1,6 @@
-// Fingerprint of the sockets visited by a reading, for comparing two readings. A dump is not a snapshot: the kernel
-// resumes by counting sockets in a bucket, so it may miss or repeat a socket if another is added or removed there.
+// Fingerprint of the sockets visited by one pass over the table, for comparing two passes. A dump is not a
+// snapshot: the kernel resumes a dump by counting sockets in a bucket, so it may miss or repeat a socket if another
+// is added or removed there.
 import { readSnmp, readSockstat } from "../linux/proc/procfs.js";
 
 const CELLS = 64;
@@ -14,14 +15,14 @@ export class DumpFingerprint {
     this.cells[cookie & (CELLS - 1)]! += 2 * cookie + 1;
   }
 
-  /** Compares another reading of the same query with this one. */
+  /** Compares the result of another pass for the same query with this one. */
   compare(other: DumpFingerprint): "same" | "few differ" | "many differ" {
     const differing = this.cells.reduce((sum, cell, i) => (cell === other.cells[i] ? sum : sum + 1), 0);
     return differing === 0 ? "same" : differing <= FEW ? "few differ" : "many differ";
   }
 }
 
-/** Returns a text that changes whenever a connection in this network namespace is opened, closed or refused. */
+/** Returns a string that changes whenever a connection in this network namespace is opened, closed or refused. */
 export function readTurnover(): string {
   const net = readSnmp();
   const { "TCP.tw": timeWait, "TCP.alloc": sockets } = readSockstat();

@@ -11,7 +11,10 @@ import { type EndQuery, type SocketQuery, stateMask } from "./query.js";
 export interface SocketFilter {
   /** Port at either end: `7777`, `"7777-7786"`. */
   readonly port?: number | string | undefined;
-  /** Address at either end, and at the same end as `port`: `"127.0.0.1"`, a list, a range, CIDR. */
+  /**
+   * Address at either end; if `port` is given too, both must match at the same end: `"127.0.0.1"`,
+   * a list, a range, CIDR.
+   */
   readonly ip?: string | undefined;
   readonly localPort?: number | string | undefined;
   readonly localIp?: string | undefined;
@@ -52,7 +55,7 @@ export function parseEnd(ip: string | undefined, port: number | string | undefin
   };
 }
 
-/** Like parseAddressBlocks(), with zones as interface names of this host. */
+/** Like parseAddressBlocks(), but with zones that are interface names of this host. */
 function parseAddresses(text: string): AddressRange[] {
   return parseAddressBlocks(text).map(({ first, count }) => ({ first: resolveGivenZone(first), count }));
 }

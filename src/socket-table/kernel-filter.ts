@@ -18,8 +18,8 @@ export function toDiagFilter(query: SocketQuery): DiagFilter | undefined {
 }
 
 /**
- * Returns the single port at this end, or 0 if any matches. The request has a field for it, which is cheaper than
- * bytecode.
+ * Returns the only port that matches at this end, or 0 if any port matches. The request has a field for it, which
+ * is cheaper than bytecode.
  */
 export function singlePort(end: EndQuery | undefined): number {
   const only = end?.ports?.length === 1 ? end.ports[0]! : undefined;

@@ -1,4 +1,4 @@
-// Makes several summaries, which `fourtuple ports` shows together, from a single reading of the table.
+// Makes several summaries, which `fourtuple ports` shows together, from a single pass over the table.
 import type { Pressure } from "../results/sockets/pressure.js";
 import type { SocketTable } from "../results/sockets/socket-table.js";
 import type { Churn } from "./churn.js";
@@ -9,16 +9,16 @@ import { readTogether } from "./sources/together.js";
 import { startReading, type TableOptions, TableSummary } from "./summary.js";
 
 export interface OverviewRequest {
-  /** Query that matches at least the sockets of all summaries. */
+  /** A query that matches at least the sockets that the summaries need. */
   readonly cover: SocketFilter;
   readonly tables: readonly TableOptions[];
-  /** Omits pools of bound ports and NAT's ports, both of which need separate readings. */
+  /** Leaves out pools of bound ports and NAT's ports, both of which need separate passes. */
   readonly pressure?: PressureOptions | undefined;
   readonly churn?: Churn | undefined;
 }
 
 export interface Overview {
-  /** Summaries in the order of the request. */
+  /** The summaries, in the order requested. */
   readonly tables: readonly SocketTable[];
   readonly pressure: Pressure | undefined;
 }

@@ -22,7 +22,7 @@ export interface EndQuery {
 export interface SocketQuery {
   /** Bits 1 << state, with the kernel's numbers; see stateMask(). Default: all states. */
   readonly states?: number | undefined;
-  /** Restricts to sockets of this family, like `ss -4` and `-6`. IPv4-mapped sockets belong to IPv6. */
+  /** Restricts the query to sockets of this family, like `ss -4` and `-6`. IPv4-mapped sockets belong to IPv6. */
   readonly family?: Family | undefined;
   /** Condition on the local end. */
   readonly local?: EndQuery | undefined;
@@ -31,22 +31,22 @@ export interface SocketQuery {
   /** Condition on either end, for both sides of a server's port. */
   readonly either?: EndQuery | undefined;
   /**
-   * Lets LISTEN sockets on 0.0.0.0 and :: match conditions on the local address if they accept for it: 0.0.0.0 for
-   * IPv4, and :: for IPv6 and, unless it is IPV6_V6ONLY (unknown in /proc), for IPv4.
+   * Lets LISTEN sockets on 0.0.0.0 and :: match conditions on the local address if they accept connections to it:
+   * 0.0.0.0 for IPv4, and :: for IPv6 and, unless it is IPV6_V6ONLY (unknown in /proc), for IPv4.
    */
   readonly wildcardListeners?: boolean | undefined;
-  /** Requests the kernel memory of each socket (sock_diag only). */
+  /** Also requests the kernel memory of each socket (sock_diag only). */
   readonly memory?: boolean | undefined;
   /** Requests the statistics of each connection: round-trip times, retransmissions, bytes (sock_diag only). */
   readonly info?: boolean | undefined;
   /**
-   * The visitor needs no more of connections than addresses, ports, state, family and interface, which lets a BPF
-   * program read a large table.
+   * The visitor needs only the addresses, ports, state, family and interface of connections, so a BPF program can
+   * read them if the table is large.
    */
   readonly tuplesOnly?: boolean | undefined;
   /**
    * Source to read. Default: BPF for a large table if `tuplesOnly`, else sock_diag, or /proc/net/tcp if that is
-   * unavailable. Listeners, and what BPF does not read, come from sock_diag even if BPF is requested.
+   * unavailable. Listeners, and anything else that BPF cannot read, come from sock_diag even if BPF is requested.
    */
   readonly source?: SourceName | undefined;
 }

@@ -64,7 +64,7 @@ function endpointTest(
     if (v6.length > 0 && socket.family === 6) {
       const bytes = ipv6Bytes(socket, isLocal);
       for (const { prefix, prefixBits, index } of v6) {
-        // The index is always 0 if read from /proc, which lacks it.
+        // The index is always 0 if the socket was read from /proc, which does not report it.
         const mayBeThere = index === 0 || socket.interfaceIndex === 0 || socket.interfaceIndex === index;
         if (mayBeThere && hasPrefix(bytes, prefix, prefixBits)) return true;
       }

@@ -40,7 +40,7 @@ export async function socketTable(options: SummaryOptions = {}): Promise<SocketT
   return part.result(start, await readTogether(part.query, [part]));
 }
 
-/** Time at which a reading began. */
+/** Time at which a pass over the table began. */
 export interface ReadingStart {
   readonly takenAt: Date;
   readonly startMs: number;
@@ -67,7 +67,7 @@ export interface TableOptions extends SummaryOptions {
   readonly endpointTop?: number | undefined;
 }
 
-/** A summary as part of a reading. */
+/** Computes a summary as part of a pass over the table. */
 export class TableSummary implements SummaryPart {
   readonly query: SocketQuery;
   private readonly top: number;

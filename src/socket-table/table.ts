@@ -1,6 +1,6 @@
 // Reads the kernel's TCP socket table one socket at a time, in constant memory: via sock_diag with filtering in the
-// kernel, by a BPF program if the table is large, or else from /proc/net/tcp and tcp6. All provide the same view.
-// Counting and grouping are left to other files.
+// kernel, by a BPF program if the table is large, or else from /proc/net/tcp and tcp6. All three provide the same view.
+// Other files do the counting and grouping.
 import type { SourceName } from "../results/sockets/owners.js";
 
 export type { SourceName } from "../results/sockets/owners.js";
@@ -28,15 +28,15 @@ export type { SocketView } from "./view.js";
 /** Maximum number of attempts if the kernel reports an inconsistent dump. */
 const ATTEMPTS = 4;
 /**
- * Reduction of the datagram size with each attempt, so that datagrams end at different sockets. Otherwise the dump
- * might fail at the same place again.
+ * Reduction of the datagram size on each attempt, so that datagrams end at different sockets. Otherwise the dump might
+ * fail at the same place again.
  */
 const SHORTER_BYTES = 4000;
 const FORBIDDEN = [EPERM, EACCES].map(errnoName);
 
 export interface TableRead {
   readonly source: SourceName;
-  /** Name of the errno if sock_diag failed; undefined if it was used, or if /proc was requested. */
+  /** Name of the errno if sock_diag failed; undefined if it succeeded, or if /proc was requested. */
   readonly fallbackErrno: string | undefined;
   /**
    * Name of the errno if the table is large enough for BPF, but could not be read with it: EPERM without CAP_BPF and
@@ -45,7 +45,7 @@ export interface TableRead {
   readonly bpfErrno?: string | undefined;
   /** Number of sockets visited. */
   readonly sockets: number;
-  /** Whether the table changed during the reading, so that the result may be inconsistent (NLM_F_DUMP_INTR). */
+  /** Whether the table changed while it was being read, so that the result may be inconsistent (NLM_F_DUMP_INTR). */
   readonly wasInterrupted: boolean;
 }
 
@@ -73,9 +73,9 @@ export async function forEachSocket(query: SocketQuery, visit: SocketVisit): Pro
 }
 
 /**
- * Like forEachSocket(), for readers that can start over: `begin` returns the visitor for a new attempt and discards the
- * previous one. An interrupted reading is repeated, and a failed netlink reading falls back to /proc. If connections
- * were opened or closed during a reading, it is repeated until two readings agree, unless the requested sockets
+ * Like forEachSocket(), for callers that can start over: `begin` returns the visitor for a new attempt and discards the
+ * previous one. A pass that was interrupted is repeated, and one that failed over netlink falls back to /proc. If
+ * connections were opened or closed during a pass, it is repeated until two passes agree, unless the requested sockets
  * themselves keep changing.
  */
 export async function readTable(query: SocketQuery, begin: () => SocketVisit, attempts = ATTEMPTS): Promise<TableRead> {
@@ -110,7 +110,7 @@ export async function readTable(query: SocketQuery, begin: () => SocketVisit, at
 
 /**
  * Reads connections with BPF, after listeners with sock_diag. A chain of the kernel's table is read again if it changes
- * meanwhile, so no second reading is needed.
+ * meanwhile, so no second pass is needed.
  *
  * @returns the name of an errno on failure: EAGAIN if the table changed too much
  */
@@ -134,8 +134,8 @@ interface NetlinkRead {
 
 function isSettled({ table, fingerprint }: NetlinkRead, before: NetlinkRead | undefined, isQuiet: boolean): boolean {
   if (table.wasInterrupted) return false;
-  // A small difference comes from the dump. A large one comes from sockets that keep changing, for which no two
-  // readings will agree.
+  // A small difference is an artefact of the dump. A large difference comes from sockets that keep changing, for which
+  // no two passes will agree.
   return isQuiet || (before !== undefined && fingerprint.compare(before.fingerprint) !== "few differ");
 }
 

@@ -9,10 +9,10 @@ export type { SocketMemory } from "../linux/netlink/diag-message.js";
 export type { SocketInfo } from "../linux/netlink/tcp-info.js";
 export type { TcpState } from "../results/sockets/socket-table.js";
 
-/** Timers of a socket (sock_diag(7), idiag_timer). */
+/** Kinds of timer of a socket (sock_diag(7), idiag_timer). */
 export const TIMER = { none: 0, retransmission: 1, keepalive: 2, timeWait: 3, windowProbe: 4 } as const;
 
-/** A socket, valid during the visit. */
+/** A socket, valid only during the visit. */
 export interface SocketView {
   /** Family of the socket; 6 for IPv4-mapped addresses too. */
   readonly family: Family;
@@ -33,23 +33,23 @@ export interface SocketView {
   /** Returns 32 bits of an IPv6 address in memory order, index 0 to 3, for use as keys. */
   localWord(index: number): number;
   remoteWord(index: number): number;
-  /** 0 if no descriptor refers to it: TIME_WAIT, orphans, requests in the SYN queue. */
+  /** Inode; 0 if no descriptor refers to the socket: TIME_WAIT, orphans, requests in the SYN queue. */
   readonly inode: number;
   readonly uid: number;
   /** Number of unread bytes; for a LISTEN socket, connections in its accept queue. */
   readonly receiveQueue: number;
   /**
-   * Number of unacknowledged bytes; for a LISTEN socket, the accept queue's limit (0 if read from /proc, which lacks
-   * it).
+   * Number of unacknowledged bytes; for a LISTEN socket, the accept queue's limit (0 if read from /proc, which does
+   * not report it).
    */
   readonly sendQueue: number;
   /** Active timer; see TIMER. */
   readonly timer: number;
   /** Time until the timer fires, in milliseconds; 0 if none is active. */
   readonly timerMs: number;
-  /** Index of the interface it is bound to; 0 for any (and if read from /proc). */
+  /** Index of the interface that the socket is bound to; 0 for any (and if read from /proc). */
   readonly interfaceIndex: number;
-  /** Whether a LISTEN socket on :: rejects IPv4 (false if read from /proc, which lacks it). */
+  /** Whether a LISTEN socket on :: rejects IPv4 (false if read from /proc, which does not report it). */
   readonly isV6Only: boolean;
   /**
    * Available only if requested by the query and read via sock_diag. Allocates an object, so do not use it in hot
@@ -57,8 +57,8 @@ export interface SocketView {
    */
   readonly memory: SocketMemory | undefined;
   /**
-   * Available only if requested by the query and read via sock_diag; TIME_WAIT and SYN_RECV have none. Also allocates
-   * an object.
+   * Available only if requested by the query and read via sock_diag; never available in TIME_WAIT and SYN_RECV. Also
+   * allocates an object.
    */
   readonly info: SocketInfo | undefined;
   /**

@@ -15,7 +15,7 @@ import { Counts, PairIndex, topIds } from "./dense-index.js";
 import { TupleCombiner } from "./tuple-combiner.js";
 
 const PORTS = 65_536;
-/** Kinds of combined sockets: the state, and whether the socket was accepted. */
+/** What TupleCombiner must keep apart: the state, and whether the socket was accepted. */
 const STATE = 0xff;
 const IS_ACCEPTED = 0x100;
 /** Indices of SK_MEMINFO_*. */

@@ -1,5 +1,5 @@
-// Dense numbers for pairs of integers, for grouping millions of sockets. Uses open addressing in typed arrays, because
-// a Map needs an object or a boxed number per key.
+// Assigns dense numbers to pairs of integers, for grouping millions of sockets. Uses open addressing in typed arrays,
+// because a Map needs an object or a boxed number per key.
 
 const FREE = -1;
 
@@ -117,7 +117,8 @@ export function topIds(
   order: (a: number, b: number) => number = (a, b) => a - b,
 ): number[] {
   const compare = (a: number, b: number) => weight(b) - weight(a) || order(a, b);
-  // Heap with the lowest-ranked of the best at its root, so that other numbers are only compared with the root.
+  // A heap of the best so far, with the lowest-ranked at its root, so that each further number is only compared with
+  // the root.
   const heap: number[] = [];
   for (let id = 0; id < size; id++) {
     if (weight(id) <= 0) continue;

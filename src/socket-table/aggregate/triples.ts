@@ -96,8 +96,9 @@ export class Triples {
   }
 
   /**
-   * Excludes sockets of servers that no longer listen: one local endpoint with many peers and the lower port. A
-   * client's port may also be used for several destinations, but then the destinations have the lower ports.
+   * Excludes sockets of servers that have stopped listening. They show as one local endpoint with many peers,
+   * whose port is lower than theirs. A client's port may also lead to several destinations, but then the
+   * destinations' ports are lower.
    */
   leaveOutServers(): void {
     this.combiner.flush();

@@ -7,7 +7,7 @@ const SLOTS = 4096;
  * Receives sockets with the same addresses, port and kind.
  *
  * @param localIpv4 address as an unsigned number, like `remoteIpv4`
- * @param localPort of the first of them
+ * @param localPort port of the first socket
  * @param sockets number of sockets, at least 1
  */
 export type CombinedVisit = (
@@ -19,7 +19,7 @@ export type CombinedVisit = (
   sockets: number,
 ) => void;
 
-/** A direct-mapped cache: a socket that needs another's place passes that one on. */
+/** A direct-mapped cache: a socket that needs an occupied place first passes on the run counted there. */
 export class TupleCombiner {
   private readonly locals = new Uint32Array(SLOTS);
   private readonly remotes = new Uint32Array(SLOTS);
@@ -34,8 +34,8 @@ export class TupleCombiner {
   }
 
   /**
-   * @param port the port that distinguishes it: 0 to 65,535
-   * @param kind any other number that does
+   * @param port the port to group by: 0 to 65,535
+   * @param kind any other number to group by
    */
   add(localIpv4: number, remoteIpv4: number, port: number, kind: number, localPort: number): void {
     let hash =

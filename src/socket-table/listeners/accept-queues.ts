@@ -1,4 +1,4 @@
-// Accept queues and their drops by endpoint, and sockets by state, for monitoring.
+// Reads accept queues and their drops by endpoint, and counts sockets by state, for monitoring.
 
 import { readNetCounters } from "../../linux/proc/procfs.js";
 import { TCP_LISTEN, TCP_STATES } from "../../linux/syscalls/constants.js";
@@ -15,7 +15,10 @@ export interface EndpointQueue {
   readonly ip: string;
   readonly port: number;
   readonly length: number;
-  /** Sum of each backlog plus one. Undefined if read from /proc/net/tcp, which does not report it; likewise drops. */
+  /**
+   * Sum of each backlog plus one. Undefined if read from /proc/net/tcp, which does not report it; the same goes for
+   * `drops`.
+   */
   readonly capacity: number | undefined;
   /** Number of SYNs and final ACKs dropped since it began to listen, usually because its accept queue was full. */
   readonly drops: number | undefined;
@@ -25,17 +28,17 @@ export interface ListenerQueues {
   /** Fullest queue first. */
   readonly endpoints: readonly EndpointQueue[];
   readonly byState: ReadonlyMap<TcpState, number>;
-  /** Kernel counters since boot, over all listening sockets in the namespace; undefined if not in /proc. */
+  /** Kernel counters since boot, over all listening sockets in the namespace; undefined if /proc lacks them. */
   readonly listenOverflows: number | undefined;
   readonly listenDrops: number | undefined;
 }
 
-/** Counts the sockets of a reading by state. */
+/** Counts the sockets of one pass by state. */
 export class StateCounts {
   /** Indexed by state. */
   counts = new Int32Array(TCP_STATES.length);
 
-  /** Discards what was counted and returns the visitor of a new attempt; see readTable(). */
+  /** Discards the counts and returns the visitor for a new attempt; see readTable(). */
   begin(): SocketVisit {
     const counts = new Int32Array(TCP_STATES.length);
     this.counts = counts;
@@ -46,7 +49,7 @@ export class StateCounts {
 }
 
 /**
- * @param connections all sockets but LISTEN, if they are counted already; otherwise, they are read here
+ * @param connections counts of all sockets except LISTEN, if already available; otherwise, they are read here
  * @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read
  */
 export async function listenerQueues(filter: SocketFilter, connections?: StateCounts): Promise<ListenerQueues> {
@@ -62,7 +65,7 @@ export async function listenerQueues(filter: SocketFilter, connections?: StateCo
       const key = formatEndpoint(ip, port);
       const row = endpoints.get(key) ?? { ip, port, length: 0, capacity: 0, drops: 0 };
       row.length += socket.receiveQueue;
-      row.capacity += socket.sendQueue + 1; // sk_acceptq_is_full() admits one more than the backlog
+      row.capacity += socket.sendQueue + 1; // sk_acceptq_is_full() admits one connection more than the backlog.
       row.drops += socket.memoryValue(DROPS);
       endpoints.set(key, row);
     };

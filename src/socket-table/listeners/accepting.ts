@@ -12,7 +12,7 @@ export interface AcceptCount {
   readonly accepted: number;
   /** ESTABLISHED connections waiting in an accept queue. */
   readonly waiting: number;
-  /** Handshakes whose last ACK is missing, was dropped, or must carry data (TCP_DEFER_ACCEPT). */
+  /** Handshakes whose last ACK has not arrived, was dropped, or must carry data (TCP_DEFER_ACCEPT). */
   readonly synReceived: number;
 }
 
@@ -20,7 +20,7 @@ export interface AcceptCount {
  * Counts the server's connections.
  *
  * @param local endpoints of the server
- * @param from source addresses of the run's connections; default any
+ * @param from source addresses of the run's connections; by default, any
  * @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read
  */
 export async function countAccepting(local: EndQuery, from?: readonly AddressRange[]): Promise<AcceptCount> {

@@ -11,7 +11,7 @@ import { isWildcard } from "../socket-test.js";
 import { readTable } from "../table.js";
 import type { SocketView } from "../view.js";
 
-/** Connections accepted at a local address and port. */
+/** Number of connections accepted at a local address and port. */
 interface Accepted {
   readonly ip: string;
   readonly port: number;
@@ -26,9 +26,10 @@ const ON_ANY_IPV6 = 4;
 const ON_SOME = 8;
 
 /**
- * Reads the LISTEN sockets that match the query's conditions on the local end, whatever its states; sorted by port.
+ * Reads the LISTEN sockets that match the query's conditions on the local end, whatever states it names; sorted by
+ * port.
  *
- * @param accepted connections accepted by all of them; by default, none are counted
+ * @param accepted connections accepted by all listeners; by default, none are counted
  */
 export async function readListeners(query: SocketQuery, accepted: Iterable<Accepted> = []): Promise<ListenerRow[]> {
   let rows: ListenerRow[] = [];
@@ -71,7 +72,7 @@ function withAccepted(rows: readonly ListenerRow[], accepted: Iterable<Accepted>
   });
 }
 
-/** The namespace's listeners and the numbers of their addresses, for several summaries of one reading. */
+/** The namespace's listeners and the numbers of their addresses, for several summaries of one pass. */
 export class KnownListeners {
   readonly addresses: AddressIndex;
   readonly listening: ListenerSet;
@@ -87,7 +88,10 @@ export class KnownListeners {
   }
 }
 
-/** Distinguishes accepted connections from those opened here: a listening socket has their local endpoint. */
+/**
+ * Distinguishes accepted connections from those opened here: only an accepted connection shares its local endpoint
+ * with a listening socket.
+ */
 export class ListenerSet {
   /** Whether anything listens on a port, indexed by port. */
   readonly ports = new Uint8Array(65_536);
@@ -113,7 +117,8 @@ export class ListenerSet {
     const port = socket.localPort;
     const kind = this.ports[port]!;
     if (kind === 0) return false;
-    // Accepted sockets have the family of their listener. One on :: accepts IPv4 as IPv4-mapped addresses.
+    // An accepted socket has the family of its listener. A listener on :: accepts IPv4 connections under
+    // IPv4-mapped addresses.
     const onAny = socket.family === 4 ? ON_ANY_IPV4 : socket.localIpv4 >= 0 ? ON_ANY_MAPPED : ON_ANY_IPV6;
     return (kind & onAny) !== 0 || this.endpoints.find(localId, port) >= 0;
   }

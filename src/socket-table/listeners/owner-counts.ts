@@ -1,4 +1,4 @@
-// Counts sockets by the process that owns them, and by what the processes belong to: containers, pods and systemd units.
+// Counts sockets by the process that owns them, and by the container, pod or systemd unit that the processes belong to.
 
 import { readCgroupName } from "../../linux/proc/cgroup-name.js";
 import { TCP_ESTABLISHED, TCP_LISTEN, TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
@@ -9,7 +9,7 @@ import { readTable, type SocketQuery } from "../table.js";
 import type { SocketView } from "../view.js";
 import { type ScannedOwners, scanOwners } from "./owners.js";
 
-/** Index that stands for no process, and for several or an invisible one. */
+/** Indexes that stand for no process, and for several processes or an invisible one. */
 const NOBODY = -1;
 const UNKNOWN = -2;
 const PORTS = 65_536;
@@ -69,7 +69,7 @@ export async function countByOwner(query: SocketQuery = {}, signal?: AbortSignal
   };
 }
 
-/** Sums up processes by what they belong to, in the order of the first process of each. */
+/** Sums up processes by container, pod or unit, in the order in which each first appears. */
 function groupsOf(owners: readonly OwnerRow[]): OwnerGroup[] {
   const groups = new Map<string, OwnerGroup>();
   for (const { group, sockets, listening, established, timeWait, queuedBytes } of owners) {
@@ -107,7 +107,7 @@ class OwnerCounts {
   readonly sockets = new Counts();
   readonly listening = new Counts();
   readonly established = new Counts();
-  /** Per process, like the two above. */
+  /** Per process, like the two arrays above. */
   readonly timeWait: Float64Array;
   readonly queued: Float64Array;
   notVisible = 0;
@@ -116,7 +116,9 @@ class OwnerCounts {
   private memory = new Float64Array(3 * 64);
   private readonly listenerOf: Int32Array;
   private readonly addresses = new AddressIndex();
-  /** Destinations of connections opened from here: the process that has some, and their number in TIME_WAIT. */
+  /**
+   * Destinations of connections opened from here: the process that has connections to it, and the number in TIME_WAIT.
+   */
   private readonly destinations = new PairIndex();
   private readonly openers = new Counts();
   private readonly waiting = new Counts();
@@ -144,7 +146,7 @@ class OwnerCounts {
     this.queued[process]! += socket.receiveQueue + socket.sendQueue;
     if (this.listenerOf[localPort] !== NOBODY) return;
     const id = this.destinationOf(socket);
-    // Zero is a destination without a process.
+    // Zero means a destination without a process.
     const before = this.openers.get(id);
     this.openers.set(id, before === 0 || before === process + 1 ? process + 1 : UNKNOWN);
   }
@@ -181,7 +183,7 @@ class OwnerCounts {
     this.memory[at + 2]! += socket.chargedBytes;
   }
 
-  /** Returns the size of the process's buffers with data; 0 without memory. */
+  /** Returns the size of the process's buffers that hold data; 0 if memory was not requested. */
   inBuffers(process: number): number {
     const { receiveAllocBytes, sendQueuedBytes } = this.memoryOf(process);
     return receiveAllocBytes + sendQueuedBytes;

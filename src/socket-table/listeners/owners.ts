@@ -15,7 +15,9 @@ export interface OwnerIndex {
   readonly isHiding: boolean;
   /** Number of sockets of any kind found in descriptors and io_urings. */
   readonly sockets: number;
-  /** Processes with an io_uring whose sockets the kernel does not list, so that their owner is not visible. */
+  /**
+   * Processes with an io_uring whose sockets the kernel does not list, so that these sockets appear to have no owner.
+   */
   readonly ringHolders: readonly Owner[];
 }
 
@@ -42,7 +44,7 @@ export class ScannedOwners implements OwnerIndex {
     if (this.processes.at(-1) !== pid) this.processes.push(pid);
     const before = this.inodes.size;
     const id = this.inodes.idOf(inode, 0);
-    // Ignore further descriptors of the same socket, and processes that inherited it.
+    // Ignore further descriptors of the same socket, including those of processes that inherited it.
     if (id < before) return;
     if (id >= this.owner.length) {
       const longer = new Int32Array(2 * this.owner.length);

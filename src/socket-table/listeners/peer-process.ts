@@ -6,7 +6,10 @@ import type { Owner } from "../../results/sockets/owners.js";
 import { numberOf } from "../../util/bound.js";
 import { printable } from "../../util/printable.js";
 
-/** Servers reserve a few descriptors to be able to close connections that they cannot accept. */
+/**
+ * Servers keep a few descriptors in reserve, so that they can still accept and close connections that they cannot
+ * serve.
+ */
 const KEPT_BACK = 4;
 
 /**

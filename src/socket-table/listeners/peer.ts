@@ -33,7 +33,7 @@ const DROPS = 8;
  *
  * @param local endpoints; see endpointsQuery()
  * @param before result of readListenQueues() at the start of the run
- * @param signal ends the search for processes
+ * @param signal aborts the search for processes
  */
 export async function inspectPeer(
   local: EndQuery,
@@ -44,7 +44,8 @@ export async function inspectPeer(
   const queues = before && (await readListenQueues(local).catch(() => undefined));
   const droppedBefore = new Map(before?.map(({ inode, drops }) => [inode, drops]));
   const dropped = new Map(queues?.map(({ inode, drops }) => [inode, drops - (droppedBefore.get(inode) ?? 0)]));
-  // Workers share their parent's listener. The process with the most connections is the one that runs out of resources.
+  // Workers share their parent's listener. The process with the most connections is the one that runs out of resources
+  // first.
   const { owners } = await countByOwner({ local, wildcardListeners: true }, signal);
   const culprit = findCulprit(listeners, owners);
   return {
@@ -62,7 +63,7 @@ function sinceWhen(port: number, inode: number, before: readonly ListenQueue[] |
   return before.some((queue) => queue.port === port) ? "replaced" : "late";
 }
 
-/** Finds sockets on the endpoints' ports other than their own listeners. */
+/** Finds sockets on the endpoints' ports, other than the endpoints' own listeners. */
 async function findElsewhere(
   local: EndQuery,
   own: readonly ListenerRow[],
@@ -95,7 +96,7 @@ function findCulprit(listeners: readonly ListenerRow[], owners: readonly OwnerRo
  * Reads the number of drops of each LISTEN socket on the endpoints. The kernel's counters (ListenOverflows), by
  * contrast, cover all listeners in the namespace.
  *
- * @throws {AppError} E_PERMISSION or E_SYSTEM when netlink is refused, since /proc/net/tcp lacks the numbers
+ * @throws {AppError} E_PERMISSION or E_SYSTEM when netlink is refused, since /proc/net/tcp does not report them
  */
 export async function readListenQueues(local: EndQuery): Promise<ListenQueue[]> {
   let queues: ListenQueue[] = [];

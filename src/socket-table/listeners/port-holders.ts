@@ -12,8 +12,8 @@ import type { SocketView } from "../view.js";
 import { readOwners } from "./owners.js";
 
 /**
- * State to request bound sockets that are neither connected nor listening. Supported since Linux 6.8, which reports
- * them as CLOSE.
+ * State with which to request bound sockets that are neither connected nor listening. Supported since Linux 6.8,
+ * which reports such sockets as CLOSE.
  */
 const BOUND_INACTIVE = 13;
 const TCP_CLOSE = 7;
@@ -23,11 +23,11 @@ export interface PortHolder {
   readonly kind: (typeof KINDS)[number];
   readonly ip: string;
   readonly port: number;
-  /** 0 for a TIME_WAIT socket. */
+  /** Inode; 0 for a TIME_WAIT socket. */
   readonly inode: number;
   /** Remote end; undefined if the socket has none. */
   readonly peer: { readonly ip: string; readonly port: number } | undefined;
-  /** Undefined if no visible process owns it, and for TIME_WAIT, which the kernel owns. */
+  /** Undefined if no visible process owns the socket, and for TIME_WAIT, which the kernel owns. */
   readonly owner: Owner | undefined;
   readonly uid: number;
   /** Time until a TIME_WAIT socket expires, in milliseconds; 0 for other sockets. */
@@ -47,10 +47,10 @@ export async function findPortHolders(ip: IpAddress, port: number): Promise<Port
 }
 
 /**
- * Returns sockets that listen on one of these ports at any address, or have bound it to listen later. Excludes their
- * connections.
+ * Returns sockets that listen on one of these ports at any address, or are bound to it and may listen later.
+ * Excludes their connections.
  *
- * @param known inodes of sockets to exclude; owners are only looked up if others are found
+ * @param known inodes of sockets to exclude; owners are only looked up if other sockets are found
  * @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read
  */
 export async function findListening(

@@ -21,16 +21,16 @@ import { toTest } from "../socket-test.js";
 import { readHash } from "../sources/hash.js";
 import { readTable, type SocketVisit } from "../table.js";
 
-/** Minimum number of namespaces that share the host's table for which one reading of all of them pays. */
+/** Minimum number of namespaces sharing the host's table for which a single pass over all of them pays off. */
 const WORTH_NAMESPACES = 2;
 const LISTEN_ONLY = 1 << TCP_LISTEN;
 const CONNECTIONS = ALL_STATES & ~LISTEN_ONLY;
 
 /**
- * Reads the sockets of all network namespaces. Moves this thread into each of them in turn, so nothing else may run in
- * the process.
+ * Reads the sockets of all network namespaces. It moves this thread into each namespace in turn, so nothing else may
+ * run in the process meanwhile.
  *
- * @throws {AppError} E_PERMISSION if no namespace but this one may be entered
+ * @throws {AppError} E_PERMISSION if no other namespace may be entered
  */
 export async function readNamespaces(filter: SocketFilter): Promise<Namespaces> {
   const takenAt = new Date();
@@ -41,7 +41,7 @@ export async function readNamespaces(filter: SocketFilter): Promise<Namespaces> 
   for (const namespace of namespaces) {
     const table = await within(namespace, () => NamespaceTable.open(namespace, filter));
     if (typeof table !== "number") tables.push(table);
-    // It may have ended meanwhile.
+    // The namespace may have disappeared meanwhile.
     else if (table !== -ENOENT) rows.push({ ...(await describe(namespace)), refusedErrno: errnoName(-table) });
   }
   if (tables.length < 2 && rows.length > 0) throw forbidden(rows[0]!.refusedErrno!);
@@ -67,7 +67,7 @@ function within<Result>({ file, isOwn }: NetNamespace, use: () => Promise<Result
 }
 
 /**
- * Reads the connections of all namespaces that share the host's table, if BPF can.
+ * Reads the connections of all namespaces that share the host's table, if BPF is available.
  *
  * @returns numbers of sockets in namespaces that have neither a process nor a name, by inode
  */
@@ -90,7 +90,7 @@ async function readShared(tables: readonly NamespaceTable[], filter: SocketFilte
   return strays;
 }
 
-/** Matches connections for both summaries: the pressure includes all states and IPv4-mapped sockets. */
+/** Matches the connections that either summary needs: the pressure includes all states and IPv4-mapped sockets. */
 function coverOf(filter: SocketFilter): SocketQuery {
   return { ...toQuery(filter), states: CONNECTIONS, family: undefined, tuplesOnly: true };
 }
@@ -100,9 +100,12 @@ type Figures = Omit<NamespaceRow, "inode" | "isOwn" | "names" | "hostname" | "gr
 /** The sockets of a namespace. */
 class NamespaceTable {
   readonly namespace: NetNamespace;
-  /** Whether connections are in the table of the host, instead of one of its own (tcp_child_ehash_entries). */
+  /**
+   * Whether the namespace's connections are in the host's table, rather than in a table of its own
+   * (tcp_child_ehash_entries).
+   */
   readonly sharesTable: boolean;
-  /** Where connections were read; undefined if they were not. */
+  /** Where connections were read from; undefined if they were not read. */
   source: SourceName | undefined;
   private readonly filter: SocketFilter;
   private readonly known: KnownListeners;
@@ -148,7 +151,7 @@ class NamespaceTable {
     this.source = source;
   }
 
-  /** Call it in the namespace, whose interfaces have their own names. */
+  /** Call it in the namespace, which has its own interface names. */
   figures(): Figures {
     const { byState, incoming, outgoing } = this.aggregate.summary(0);
     return {

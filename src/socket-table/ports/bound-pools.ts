@@ -1,7 +1,7 @@
 // Detects ports bound before connect(). bind(address, 0) reserves a port regardless of the destination, so all
 // destinations of the address share one pool. The kernel does not report how a connected socket obtained its port, but
-// its choice is a clue. connect() prefers ports of the range's first parity and reuses them for several destinations.
-// bind() starts with the other parity and never selects a port that a socket of the address uses.
+// the port it chose is a clue. connect() prefers ports of the range's first parity and reuses them for several
+// destinations. bind() starts with the other parity and never selects a port that a socket of the address uses.
 
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
 import type { SourceName } from "../../results/sockets/owners.js";
@@ -17,8 +17,8 @@ import { PRESSURE_MARK } from "./marks.js";
 import type { PortPoolSize } from "./port-pool.js";
 
 /**
- * State to request bound sockets that are neither listening nor connected. Since Linux 6.8, sock_diag reports them as
- * CLOSE.
+ * State with which to request bound sockets that are neither listening nor connected. Since Linux 6.8, sock_diag
+ * reports such sockets as CLOSE.
  */
 const BOUND_INACTIVE = 13;
 const CLOSE = 7;
@@ -26,13 +26,14 @@ const CONNECTED = ALL_STATES & ~(1 << TCP_LISTEN);
 const UNCONNECTED = (1 << CLOSE) | (1 << BOUND_INACTIVE);
 /** Minimum number of ports. Fewer allow no conclusion. */
 const LEAST = 16;
-/** Bound ports have a single parity until this share of it is in use. */
+/** All bound ports have the same parity until this share of that parity is in use. */
 const NEARLY = 0.9;
-/** Minimum ratio of the two parities. Explicitly bound ports are distributed evenly. */
+/** Minimum ratio between the numbers of ports of the two parities. Explicitly bound ports are distributed evenly. */
 const LOPSIDED = 2;
 
 /**
- * Pools of bound ports. Connections to a single destination form no pool, because it makes no difference there.
+ * Pools of bound ports. Connections to a single destination form no pool, because sharing ports makes no difference
+ * there.
  */
 export class BoundPools {
   private readonly known: KnownListeners;
@@ -47,7 +48,7 @@ export class BoundPools {
     this.ports = new SourcePorts(known, pool);
   }
 
-  /** Visits connections in a reading that includes all of them, for readTable(). */
+  /** Visits connections during a pass that includes all of them, for readTable(). */
   readonly begin = (): SocketVisit => {
     const ports = new SourcePorts(this.known, this.pool);
     this.ports = ports;

@@ -6,7 +6,7 @@ import { Subprocess } from "../../util/subprocess.js";
 export interface NatRule {
   /** Text of the rule: `masquerade to :40000-40099`. */
   readonly text: string;
-  /** Address that it translates to; undefined for masquerade, which uses the interface's address. */
+  /** Address that the rule translates to; undefined for masquerade, which uses the interface's address. */
   readonly ip: string | undefined;
   readonly ports: PortRange;
 }

@@ -1,4 +1,4 @@
-// Ports that the kernel can choose a source port from.
+// Determines the ports from which the kernel can choose a source port.
 
 import { DEFAULT_PORT_RANGE, readLocalPortRange, readReservedPorts } from "../../linux/proc/local-ports.js";
 import type { PortRange } from "../../util/endpoint.js";

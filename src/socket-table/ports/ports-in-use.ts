@@ -20,19 +20,19 @@ const ON_ALL = { 4: "0.0.0.0", 6: "::" } as const;
 
 /** Bits of `PortField.roles`. A port can have several roles at once. */
 export const PORT_ROLE = {
-  /** A LISTEN socket uses it, at this address or at all addresses (0.0.0.0, ::). */
+  /** Used by a LISTEN socket, at this address or at all addresses (0.0.0.0, ::). */
   listening: 1,
-  /** Local end of connections accepted by a listening socket. */
+  /** The local end of connections accepted by a listening socket. */
   accepted: 2,
-  /** Local end of connections opened from here, in any state except TIME_WAIT. */
+  /** The local end of connections opened from here, in any state except TIME_WAIT. */
   connected: 4,
-  /** In TIME_WAIT, whichever side opened the connection. */
+  /** The local end of a connection in TIME_WAIT, whichever side opened it. */
   timeWait: 8,
 } as const;
 
 /** Ports of an address. */
 export interface PortField {
-  /** Address as text; IPv4-mapped addresses as IPv4. `0.0.0.0` or `::` if no other field shows its listeners. */
+  /** Address as text; IPv4-mapped addresses as IPv4. `0.0.0.0` or `::` for listeners that no other field shows. */
   readonly ip: string;
   /** PORT_ROLE bits by port number: 65,536 elements, 0 if a port is not in use. */
   readonly roles: Uint8Array;
@@ -50,8 +50,8 @@ export interface PortField {
 
 export interface PortFieldQuery extends SocketQuery {
   /**
-   * Restricts the result to these addresses, in this order, even if unused. Default: addresses found, most sockets
-   * first.
+   * Restricts the result to these addresses, in this order, even if unused. Default: the addresses found, those with
+   * the most sockets first.
    */
   readonly addresses?: readonly IpAddress[] | undefined;
   /** Maximum number of addresses; default 64. */
@@ -61,7 +61,7 @@ export interface PortFieldQuery extends SocketQuery {
 export interface PortFields {
   readonly source: SourceName;
   readonly wasInterrupted: boolean;
-  /** Most sockets first, or in the requested order. */
+  /** Fields with the most sockets first, or in the requested order. */
   readonly fields: readonly PortField[];
   /** Number of further addresses with sockets, not included in `fields`. */
   readonly omittedAddresses: number;
@@ -132,7 +132,7 @@ class Pass {
   private readonly cells: (Cells | undefined)[] = [];
   /** LISTEN sockets on 0.0.0.0 and ::. */
   private readonly wildcards = { 4: emptyCells(), 6: emptyCells() };
-  /** Ports on which they listen for IPv4. This includes :: unless it is IPV6_V6ONLY. */
+  /** Ports on which all addresses listen for IPv4. This includes listeners on :: unless they are IPV6_V6ONLY. */
   private readonly ipv4OnAll = new Uint8Array(PORT_COUNT);
   private readonly index: AddressIndex;
   private readonly listening: ListenerSet;

@@ -1,4 +1,4 @@
-// Port pressure: the number of source ports used and left for each destination.
+// Determines port pressure: the number of source ports used and left for each destination.
 
 import type { Pressure, PressureRow } from "../../results/sockets/pressure.js";
 import { PRESSURE_MARK } from "./marks.js";
@@ -41,16 +41,16 @@ export interface PressureOptions extends Omit<SocketFilter, "states"> {
   readonly family?: 4 | 6 | undefined;
   /** Maximum number of rows; default 10. */
   readonly top?: number | undefined;
-  /** Includes the owners of sockets. */
+  /** Adds the owners of sockets to the rows. */
   readonly process?: boolean | undefined;
   /** Omits pools of bound ports and NAT's ports, both of which need separate readings. */
   readonly connectionsOnly?: boolean | undefined;
 }
 
 /**
- * Returns how close each destination is to "Cannot assign requested address".
+ * Returns how close connections to each destination are to failing with "Cannot assign requested address".
  *
- * @param beside visitors of the same connections in the same reading
+ * @param beside further visitors of the same connections, served by the same pass
  * @throws {AppError} E_ADDRESS for an invalid address or port; E_PERMISSION or E_SYSTEM when the table cannot be read
  * @see Linux ip-sysctl.rst, ip_local_port_range and ip_local_reserved_ports
  */
@@ -82,7 +82,7 @@ export async function pressure(
   return { ...result, elapsedMs: performance.now() - start.startMs, bound: bound.rows(part.isWanted), translated };
 }
 
-/** Port pressure as part of a reading. */
+/** Computes port pressure as part of a pass over the table. */
 export class PressureSummary implements SummaryPart {
   readonly query: SocketQuery;
   readonly pool: PortPoolSize;

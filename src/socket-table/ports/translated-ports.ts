@@ -1,5 +1,6 @@
-// Source ports assigned by NAT on this host. They appear in conntrack only, not in any socket. Connections to one
-// destination from the same translated address cannot share a port, whichever hosts they come from.
+// Counts the source ports assigned by NAT on this host. These ports appear only in conntrack, not in any socket.
+// Connections to one destination from the same translated address cannot share a port, whichever hosts they come
+// from.
 
 import { countTracked, forEachTracked, type TrackedConnection } from "../../linux/netlink/conntrack.js";
 import type { TranslatedPorts, TranslatedRow } from "../../results/sockets/pressure.js";
@@ -12,7 +13,7 @@ import type { EndQuery } from "../query.js";
 import { PRESSURE_MARK } from "./marks.js";
 import type { NatRule } from "./nat-rules.js";
 
-/** Range that NAT chooses from by default, for ports from 1024 up. */
+/** Range that NAT chooses from by default for original ports from 1024 up. */
 const DEFAULT_PORTS: PortRange = { first: 1024, last: 65_535 };
 
 interface Conditions {
@@ -32,7 +33,7 @@ export async function readTranslatedPorts(
   const pairs = new TranslatedPairs(addresses, conditions);
   const refusedErrno = await forEachTracked((connection) => pairs.add(connection));
   const ids = pairs.translated();
-  // Loaded on demand, because it is rarely needed and runs external programs.
+  // The module is loaded on demand, because it is rarely needed and runs external programs.
   const rules = ids.length === 0 ? [] : await (await import("./nat-rules.js")).readNatRules();
   const rows = ids.map((id) => pairs.row(id, rules));
   const best = topIds(
@@ -50,7 +51,7 @@ export async function readTranslatedPorts(
   };
 }
 
-/** Tracked connections by (source as seen by the destination, destination). */
+/** Tracked connections by pair (source as seen by the destination, destination). */
 class TranslatedPairs {
   private readonly addresses: AddressIndex;
   private readonly conditions: Conditions;

@@ -1,5 +1,5 @@
-// Reads connections with a BPF program (linux/bpf/). It takes a fraction of sock_diag's time per socket, but some
-// milliseconds to start, and needs CAP_BPF and CAP_PERFMON.
+// Reads connections with a BPF program (linux/bpf/). The program takes a fraction of sock_diag's time per socket, but
+// some milliseconds to start, and needs CAP_BPF and CAP_PERFMON.
 import { HashDump } from "../../linux/bpf/hash-dump.js";
 import { DiagSocket } from "../../linux/netlink/diag-socket.js";
 import { readSockstat } from "../../linux/proc/procfs.js";
@@ -14,7 +14,7 @@ import { Pass, type SocketVisit, turns } from "./pass.js";
 export const WORTH_SOCKETS = 20_000;
 const HASHED = ALL_STATES & ~(1 << TCP_LISTEN);
 
-/** Returns whether a query is for connections only, and needs nothing that the program does not read. */
+/** Returns whether a query asks only for connections, and only for what the program can read. */
 export function suitsHash({ tuplesOnly, memory, info, states = ALL_STATES, source }: SocketQuery): boolean {
   if (!tuplesOnly || memory || info || (states & HASHED) === 0 || (states & ~ALL_STATES) !== 0) return false;
   if (source !== undefined) return source === "bpf";
@@ -24,7 +24,7 @@ export function suitsHash({ tuplesOnly, memory, info, states = ALL_STATES, sourc
 
 export interface HashRead {
   readonly sockets: number;
-  /** Chains changed while they were read, even when that was repeated. */
+  /** Chains changed while they were being read, even after retries. */
   readonly wasInterrupted: boolean;
   readonly wasEnded: boolean;
 }

@@ -7,8 +7,7 @@ import { DumpFingerprint } from "../dump-fingerprint.js";
 import type { SocketView } from "../view.js";
 
 /**
- * Receives the same view object for every socket, so store values rather than the view. Returning false ends the
- * reading.
+ * Receives the same view object for every socket, so store values rather than the view. Return false to stop.
  */
 export type SocketVisit = (socket: SocketView) => unknown;
 

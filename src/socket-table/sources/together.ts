@@ -4,7 +4,7 @@ import type { SocketQuery } from "../query.js";
 import { toTest } from "../socket-test.js";
 import { readTable, type SocketVisit, type TableRead } from "../table.js";
 
-/** A summary that counts the sockets of its query. */
+/** A collector: counts the sockets that match its query. */
 export interface SummaryPart {
   readonly query: SocketQuery;
   /** Returns the visitor for a new attempt, and discards the previous attempt; see readTable(). */
@@ -12,9 +12,9 @@ export interface SummaryPart {
 }
 
 /**
- * Reads the table for all parts.
+ * Reads the table for all collectors.
  *
- * @param cover query that matches at least the sockets of all parts
+ * @param cover query that matches at least the sockets that the collectors need
  * @throws {AppError} E_PERMISSION or E_SYSTEM when the table cannot be read
  */
 export async function readTogether(cover: SocketQuery, parts: readonly SummaryPart[]): Promise<TableRead> {
