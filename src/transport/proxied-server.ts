@@ -10,7 +10,7 @@ import type { ConnectionAddresses, PeerAddress, ServerHandler, ServerTransport }
 import { Deadlines, type Handshakes } from "./deadlines.js";
 import { SLOT } from "./slot-state.js";
 
-/** Events of headers, reported to the role from within turn(). */
+/** Events about PROXY protocol headers, reported to the role from within turn(). */
 export interface ProxyEvents {
   /**
    * A connection was accepted, and its header has not arrived yet.
@@ -21,7 +21,7 @@ export interface ProxyEvents {
    * The header is complete; accepted() follows.
    *
    * @param version 1 or 2
-   * @param hasClient whether it names a client; otherwise the proxy itself is the peer
+   * @param hasClient whether the header names a client; otherwise the proxy itself is the peer
    */
   identified(version: number, hasClient: boolean): void;
   /**
@@ -46,7 +46,7 @@ export class ProxiedServer implements ServerTransport, ServerHandler, Handshakes
   private readonly reader = new ProxyReader();
   private readonly deadlines: Deadlines;
   private below!: ServerTransport;
-  /** By slot: 1 if its header is incomplete. To the layers above, these slots are FREE. */
+  /** By slot: 1 if the connection's header is incomplete. To the layers above, these slots are FREE. */
   private waits = new Uint8Array(1024);
   /** Connection being accepted. */
   private slot = 0;

@@ -1,5 +1,6 @@
-// The ends of a client's connections. A connection's slot is the number of its 4-tuple, so no table is needed. Only
-// when a 4-tuple is reused, or a closed connection lingers, does a table map one to the other.
+// Maps a client's connections to their addresses and ports. Normally, a connection's slot equals the number of its
+// 4-tuple, so no table is needed. A table maps one to the other only once a 4-tuple is reused or a closed
+// connection lingers.
 import type { ConnectionAddresses } from "../contract.js";
 import { IdTable } from "./id-table.js";
 import { type Connections, TCP } from "./tcp/connections.js";
@@ -25,7 +26,7 @@ export class ClientEndpoints extends IdTable implements Endpoints {
     this.connections = connections;
   }
 
-  /** Returns the connection that has a tuple, or UNKNOWN. */
+  /** Returns the connection that uses a tuple, or UNKNOWN. */
   holder(number: number): number {
     if (this.numbers.length === 0) {
       const isTaken = number < this.connections.end && this.connections.state(number) !== TCP.closed;
@@ -39,7 +40,7 @@ export class ClientEndpoints extends IdTable implements Endpoints {
     return UNKNOWN;
   }
 
-  /** Gives connection `id` a tuple that no connection has. */
+  /** Gives connection `id` a tuple that no other connection uses. */
   assign(id: number, number: number): void {
     if (this.numbers.length === 0) {
       if (id === number) return;
@@ -50,7 +51,7 @@ export class ClientEndpoints extends IdTable implements Endpoints {
     this.add(id);
   }
 
-  /** Records that connection `id` has no tuple. */
+  /** Records that connection `id` no longer has a tuple. */
   assignNone(id: number): void {
     if (this.numbers.length === 0) this.beginNumbers(id);
     if (id >= this.numbers.length) this.lengthen(id);

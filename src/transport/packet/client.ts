@@ -28,7 +28,7 @@ export class PacketClient extends PacketTransport implements ClientTransport {
   private readonly tuples: TupleSource;
   private readonly ends: ClientEndpoints;
   private readonly endsGreeted: "close" | "reset" | undefined;
-  /** Slots without a tuple, reported at the end of a turn. */
+  /** Slots for which there was no tuple, reported at the end of a turn. */
   private failures: number[] = [];
 
   constructor({ tuples, handler, budget, slots, endsGreeted, device, plan, counts }: PacketClientOptions) {
@@ -105,7 +105,7 @@ export class PacketClient extends PacketTransport implements ClientTransport {
     }
   }
 
-  /** Returns whether no connection has the tuple. A connection in TIME_WAIT gives it up, as with tcp_tw_reuse. */
+  /** Returns whether the tuple is free. A connection in TIME_WAIT gives up its tuple, as with tcp_tw_reuse. */
   private isFree(number: number): boolean {
     const holder = this.ends.holder(number);
     if (holder === UNKNOWN) return true;

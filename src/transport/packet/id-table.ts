@@ -24,7 +24,7 @@ export abstract class IdTable {
     const mask = table.length - 1;
     let gap = this.position(id);
     this.count--;
-    // Close the gap with entries that belong before it.
+    // Close the gap by moving up entries that belong at or before it.
     for (let at = (gap + 1) & mask; table[at] !== 0; at = (at + 1) & mask) {
       const home = this.hashOf(table[at]! - 1) & mask;
       if (((at - home) & mask) < ((at - gap) & mask)) continue;

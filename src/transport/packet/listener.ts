@@ -1,4 +1,4 @@
-// What a server without kernel sockets listens on.
+// Describes what a server without kernel sockets listens on.
 import type { AddressRange } from "../../util/address-range.js";
 
 /** Addresses and port that a server listens on. The range does not cross a multiple of 2^32. */

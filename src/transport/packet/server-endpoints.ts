@@ -1,4 +1,4 @@
-// The ends of a server's connections: an open-addressing hash table of 4-tuples in typed arrays.
+// Maps 4-tuples to a server's connections: an open-addressing hash table in typed arrays.
 import { randomBytes } from "node:crypto";
 import type { IpAddress } from "../../util/address.js";
 import { addToIp } from "../../util/address.js";
@@ -13,12 +13,14 @@ import { get32, put32, sumOf } from "./tcp/segment.js";
 export class ServerEndpoints extends IdTable implements Endpoints {
   readonly family: 4 | 6;
   private readonly listener: PacketListener;
-  /** Words of an address: 1 or 4. */
+  /** Number of 32-bit words in an address: 1 or 4. */
   private readonly words: number;
   private readonly first: Uint8Array;
   private readonly firstLow: number;
   private readonly secret = randomBytes(4).readUInt32LE();
-  /** By connection: address and port of the peer, and the offset of the local address in the range. */
+  /**
+   * Per connection: address and port of the peer, and the offset of the local address in the range.
+   */
   private remotes = new Uint32Array(0);
   private ports = new Uint16Array(0);
   private offsets = new Uint32Array(0);
@@ -38,7 +40,7 @@ export class ServerEndpoints extends IdTable implements Endpoints {
     return family === this.family && destinationPort === this.listener.port && this.offsetOf(bytes, destinationAt) >= 0;
   }
 
-  /** Gives connection `id` the ends of a segment that belongs to no connection. */
+  /** Gives connection `id` the addresses and ports of a segment that belongs to no connection yet. */
   assign(id: number, { bytes, sourceAt, destinationAt, sourcePort }: Segment): void {
     if (id >= this.ports.length) this.lengthen(id);
     for (let n = 0; n < this.words; n++) this.remotes[id * this.words + n] = get32(bytes, sourceAt + 4 * n);

@@ -1,4 +1,4 @@
-// Server transport in user space: accepts connections to an address that belongs to no interface.
+// Server transport in user space: accepts connections to addresses that belong to no interface.
 import { formatIp } from "../../util/address.js";
 import type { ServerHandler, ServerTransport, ServerTransportOptions } from "../contract.js";
 import { SlotQueue } from "../slot-queue.js";
@@ -85,7 +85,7 @@ export class PacketServer extends PacketTransport implements ServerTransport {
     const { connections } = this.stack;
     for (let left = this.acceptsAtOnce; this.accepts && left > 0 && this.acceptQueue.length > 0; ) {
       const slot = this.acceptQueue.shift();
-      // The peer may have reset it, and the slot may belong to another connection.
+      // The peer may have reset the connection, and the slot may now belong to another one.
       if (!connections.has(slot, UNACCEPTED)) continue;
       left--;
       this.pending--;

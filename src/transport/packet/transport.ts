@@ -25,7 +25,7 @@ const ENDED_AT_ONCE = 1024;
 const LAST_WORDS_MS = 2000;
 const LAST_FINS_MS = 250;
 const LAST_WORDS_WAIT_MS = 5;
-/** If the announced window was smaller than this, the peer is told when there is room again. */
+/** If the last announced window was smaller than this, the peer is told once there is room again. */
 const SMALL_WINDOW = 32 * 1024;
 
 export interface PacketTransportOptions {
@@ -50,7 +50,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
   private readonly readsUnsent: boolean;
   private readonly counts: SharedArrayBuffer | undefined;
   private readonly shares: TurnShares;
-  /** Connections with unread bytes that the role can take. */
+  /** Connections with unread bytes that the role can accept. */
   private readonly leftovers = new SlotQueue();
   private readonly scratch: NativeBuffer;
   /** Whether the device had more packets than one turn may handle. */
@@ -208,7 +208,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
     return !this.isHeld && !this.isMuted && (this.readsUnsent || !this.stack.connections.has(slot, BLOCKED));
   }
 
-  /** Reads waiting data in the next turn. */
+  /** Makes the next turn read waiting data. */
   protected goOnLater(slot: number): void {
     if (this.hasUnread(slot)) this.leftovers.push(slot);
   }
@@ -236,7 +236,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
   }
 
   /**
-   * Reports bytes that have waited, and the FIN after them.
+   * Reports bytes that have been waiting, and the FIN after them.
    * @returns number of bytes; 0 if there is nothing to do
    */
   private readUnread(slot: number): number {
@@ -282,7 +282,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
     }
   }
 
-  /** Whether the state of any orphan is such a one. */
+  /** Whether any orphan is in one of these states. */
   private hasAny(is: (state: number) => boolean): boolean {
     const { connections } = this.stack;
     for (let id = connections.orphanBase; id < connections.orphanLimit; id++) {
@@ -297,7 +297,7 @@ function isUnderWay(state: number): boolean {
   return state === TCP.finWait1 || state === TCP.closing || state === TCP.lastAck;
 }
 
-/** Whether the peer has not sent its FIN, or ours is not acknowledged. */
+/** Whether the peer has yet to send its FIN, or to acknowledge ours. */
 function isLingering(state: number): boolean {
   return state === TCP.finWait2 || isUnderWay(state);
 }

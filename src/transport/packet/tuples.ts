@@ -12,7 +12,7 @@ export interface PacketTuples {
   readonly destinations: readonly { readonly ip: IpAddress; readonly port: number }[];
 }
 
-/** Maximum number of tuples. Numbers fit into an Int32Array, and further tuples are not used. */
+/** Maximum number of tuples. Numbers must fit into an Int32Array, so tuples beyond that are not used. */
 const MOST_TUPLES = 2 ** 30;
 
 export class Tuples {
@@ -56,7 +56,7 @@ export class Tuples {
   }
 
   /**
-   * Writes source and destination address.
+   * Writes the source and destination address.
    * @returns their sum as 16-bit words
    */
   writeAddresses(number: number, bytes: Uint8Array, at: number): number {
@@ -121,7 +121,7 @@ export class Tuples {
     return -1;
   }
 
-  /** Ranges do not cross a multiple of 2^32, so that the last 32 bits tell an address's place. */
+  /** Ranges do not cross a multiple of 2^32, so the last 32 bits give an address's position in its range. */
   private findSource(bytes: Uint8Array, at: number): number {
     const lowAt = this.addressBytes - 4;
     const low = get32(bytes, at + lowAt);

@@ -1,9 +1,9 @@
-// Device below the stack, which sends and receives IP packets. Packets to send are written in place.
+// The device below the stack: it sends and receives IP packets. Packets to send are written in place.
 import { removeLink } from "../../../linux/netlink/link-changes.js";
 import { libc, type NativeBuffer } from "../../../linux/syscalls/libc.js";
 import { VNET_FLAG, VNET_HEADER } from "../../../linux/tun/tun.js";
 
-/** Room before a packet for a header of the device's. A multiple of 16. */
+/** Room in front of a packet for the device's own header. A multiple of 16. */
 export const FRAME_HEADROOM = 16;
 const V4_BYTES = 20;
 const V6_BYTES = 40;
@@ -14,26 +14,26 @@ export interface PacketSink {
   /**
    * Handles a packet.
    *
-   * @param isTrusted whether its TCP checksum need not be verified
+   * @param isTrusted whether the packet's TCP checksum need not be verified
    */
   packet(buffer: NativeBuffer, at: number, length: number, isTrusted: boolean): void;
 }
 
-/** A TUN device that is up. Its opener closes it unless it takes it over. */
+/** A TUN device that is up. Whoever opened it closes it, unless a PacketDevice has taken it over. */
 export interface TunHandle {
   readonly fd: number;
   readonly index: number;
   readonly mtu: number;
-  /** Descriptor that ends a wait when readable. */
+  /** A descriptor that ends a wait once it is readable. */
   readonly wakeFd: number;
 }
 
 export interface PacketDevice {
   /** Maximum size of a packet in bytes. */
   readonly mtu: number;
-  /** Whether packets leave with the checksum of the pseudo-header only, to be completed below. */
+  /** Whether packets are sent with the checksum of the pseudo-header only, which the device completes. */
   readonly completesChecksums: boolean;
-  /** Memory for packets to send. */
+  /** Memory in which packets to send are written. */
   readonly tx: Uint8Array;
   /**
    * Returns the offset in `tx` at which to write a packet of at most `length` bytes. May send earlier packets first.

@@ -1,4 +1,4 @@
-// Makes a worker's TUN device, brings it up with its routes, and opens it through io_uring or without.
+// Makes a worker's TUN device, brings it up with its routes, and opens it, with or without io_uring.
 import { addRoute, isLinkRunning, type Prefix, setLinkUp } from "../../../linux/netlink/link-changes.js";
 import { ENETDOWN } from "../../../linux/syscalls/errno.js";
 import { interfaceIndex } from "../../../linux/syscalls/interface-names.js";
@@ -8,12 +8,12 @@ import type { PacketDevice } from "./device.js";
 import { PlainDevice } from "./plain-device.js";
 import { RingDevice } from "./ring-device.js";
 
-/** What one worker's device needs from the host. Plain data. */
+/** Settings of one worker's device. Plain data. */
 export interface DevicePlan {
-  /** Blocks of addresses whose packets come to the device. */
+  /** Address blocks that are routed to the device. */
   readonly routes: readonly Prefix[];
   readonly mtu: number;
-  /** Packets that wait for the worker. Others are dropped. */
+  /** Maximum number of packets that can wait for the worker. Others are dropped. */
   readonly txQueueLength: number;
 }
 
@@ -42,7 +42,10 @@ function setUp({ routes, mtu, txQueueLength }: DevicePlan, index: number): numbe
   return 0;
 }
 
-/** Until then, packets to the device vanish. The kernel may take seconds if much is changing. */
+/**
+ * Until the device is up, packets sent to it vanish. The kernel may take seconds if many interfaces
+ * are changing.
+ */
 function waitUntilRunning(index: number): number {
   const clock = new Int32Array(new SharedArrayBuffer(4));
   const endMs = performance.now() + RUNNING_WAIT_MS;

@@ -1,4 +1,5 @@
-// A TUN device without io_uring: one system call for each packet. For hosts that forbid io_uring.
+// A TUN device without io_uring: one system call for each packet. It serves hosts that forbid
+// io_uring.
 import { EPOLLIN } from "../../../linux/syscalls/constants.js";
 import { Epoll } from "../../../linux/syscalls/epoll.js";
 import { drain } from "../../../linux/syscalls/eventfd.js";
@@ -30,7 +31,7 @@ export class PlainDevice implements PacketDevice {
   private readonly wakeFd: number;
   private readonly epoll = new Epoll(2);
 
-  /** @returns a negative errno if its packets cannot be waited for */
+  /** @returns a negative errno if the device cannot be polled for packets */
   static open(tun: TunHandle): PlainDevice | number {
     const device = new PlainDevice(tun);
     const { epoll } = device;

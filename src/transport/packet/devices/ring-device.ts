@@ -19,7 +19,7 @@ import {
   writeVnetHeader,
 } from "./device.js";
 
-/** Packets sent by one system call. */
+/** Maximum number of packets sent by one system call. */
 const ENTRIES = 1024;
 const COMPLETIONS = 4096;
 const BUFFERS = 1024;
@@ -42,7 +42,7 @@ export class RingDevice implements PacketDevice {
   private readonly wakeFd: number;
   private readonly ring: Ring;
   private readonly buffers: ProvidedBuffers;
-  /** Number of bytes of `tx` that the pushed packets take. */
+  /** Number of bytes in `tx` occupied by the pushed packets. */
   private used = 0;
 
   /** @returns a negative errno if the ring cannot be opened */
@@ -80,7 +80,7 @@ export class RingDevice implements PacketDevice {
   }
 
   flush(): void {
-    // The device copies packets as it takes them, so their memory is free again.
+    // The device copies packets as it takes them, so their memory can be reused.
     this.ring.submit();
     this.used = 0;
   }
@@ -127,7 +127,7 @@ export class RingDevice implements PacketDevice {
       sink.packet(memory, at + VNET_HEADER.bytes, result - VNET_HEADER.bytes, isTrusted(memory.bytes[at]!));
       buffers.giveBack(id);
     }
-    // The read ends when no buffer is left, for example.
+    // A multishot read ends by itself when no buffer is left, for example.
     if ((flags & CQE_FLAG.more) === 0) this.armRead();
   }
 

@@ -1,16 +1,16 @@
-// Byte queues: bytes that peers have not acknowledged, and bytes that the role has not read. All queues of a worker
-// share one pool of small chunks, linked by number, so a queue takes memory only for the bytes it has.
+// Queues for bytes that peers have not acknowledged, and for bytes that the role has not read. All queues of a
+// worker share one pool of small chunks, linked by number, so a queue takes memory only for the bytes it has.
 import { NativeBuffer } from "../../../linux/syscalls/libc.js";
 import { grown } from "./connections.js";
 
 const CHUNK_BYTES = 128;
 const CHUNK_SHIFT = 7;
 const FIRST_CHUNKS = 64;
-/** Maximum number of chunks of all queues: 128 MiB. */
+/** Maximum number of chunks in all queues together: 128 MiB. */
 const MOST_CHUNKS = 2 ** 20;
 const NONE = -1;
 
-/** The pool, and the queues by number. Queues of unused numbers must be empty. */
+/** The chunk pool, and the queues, indexed by number. A queue whose number is unused must be empty. */
 export class ByteQueues {
   /** Number of bytes in each queue. */
   length = new Uint32Array(0);
@@ -38,7 +38,9 @@ export class ByteQueues {
     return this.used < MOST_CHUNKS;
   }
 
-  /** Memory of the chunks, for ranges from view(). It is replaced when it grows, so do not store it. */
+  /**
+   * Memory of the chunks, in which the ranges from view() lie. It is replaced when it grows, so do not store it.
+   */
   get buffer(): NativeBuffer {
     return this.memory;
   }

@@ -32,7 +32,7 @@ export function resetSlot(stack: TcpState, slot: number): void {
   stack.forget(slot);
 }
 
-/** Gives the slot's connection another number. */
+/** Moves the slot's connection to another number. */
 function orphan(stack: TcpState, slot: number): number {
   const { connections, records, endpoints } = stack;
   const record = records.of(slot);

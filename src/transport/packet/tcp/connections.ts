@@ -1,5 +1,5 @@
-// The connections of a worker in typed arrays: 12 bytes each while idle. What a connection needs in addition while it
-// has unacknowledged or unread bytes, or a timer, is in a record (records.ts).
+// The connections of a worker in typed arrays: 12 bytes each while idle. While a connection has unacknowledged or
+// unread bytes, or a timer, a record (records.ts) holds the additional state that it needs.
 import { FreeSlots } from "../../kernel-epoll/free-slots.js";
 
 /** States of RFC 9293. `closed` marks an unused entry. */
@@ -26,18 +26,18 @@ export const RECORD = 1 << 8;
 export const RESTING = 1 << 9;
 /** send() accepted less than it was given; the role waits for sent(). */
 export const BLOCKED = 1 << 10;
-/** An ACK is due, which data sent in this turn may carry. */
+/** An ACK is due; data sent in this turn may carry it. */
 export const ACK_DUE = 1 << 11;
 /** The peer has sent a FIN that has not been reported to the role yet. */
 export const FIN_UNTOLD = 1 << 12;
-/** Accepted by this stack, but not yet by the role. */
+/** The connection has been accepted by this stack, but not yet by the role. */
 export const UNACCEPTED = 1 << 13;
 /** The peer supports window scaling, so this side may scale its windows. */
 export const SCALES = 1 << 14;
 
 /**
- * Connections by number. Numbers from 0 are the role's slots. Those from `orphanBase` are connections that the role has
- * closed and that are still being ended.
+ * Connections by number. Numbers from 0 up are the role's slots. Those from `orphanBase` are connections that the role
+ * has closed and that are still being ended.
  */
 export class Connections {
   /** Highest slot ever used, plus one. */
@@ -55,7 +55,7 @@ export class Connections {
   private readonly freeSlots = new FreeSlots();
   private readonly freeOrphans: number[] = [];
   private orphanEnd: number;
-  /** Called when an orphan's number changes, before it is copied. */
+  /** Called when an orphan's number changes, before its state is copied. */
   onMove: (from: number, to: number) => void = () => undefined;
 
   /** @param slots expected number of slots; more are added on demand */
@@ -105,7 +105,7 @@ export class Connections {
     return slot;
   }
 
-  /** Frees a slot. It becomes available after the next recycle(). */
+  /** Frees a slot. The number becomes available after the next recycle(). */
   give(slot: number): void {
     this.clear(slot);
     this.freeSlots.give(slot);
@@ -138,7 +138,7 @@ export class Connections {
     this.freeOrphans.push(id);
   }
 
-  /** Number after the last orphan. */
+  /** One past the last orphan's number. */
   get orphanLimit(): number {
     return this.orphanEnd;
   }
@@ -150,7 +150,7 @@ export class Connections {
     this.window[to] = this.window[from]!;
   }
 
-  /** Makes room for as many slots again below the orphans. */
+  /** At least doubles the number of slots, which moves the orphans up. */
   private raiseOrphans(): void {
     const by = Math.max(64, this.orphanBase);
     this.grow(this.flags.length + by);

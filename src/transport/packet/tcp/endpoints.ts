@@ -2,7 +2,7 @@
 // packets. A client computes both from a connection's number; a server looks them up.
 import type { ConnectionAddresses } from "../../contract.js";
 
-/** Result of find() if there is no such connection. */
+/** Result of find() if no connection matches. */
 export const UNKNOWN = -1;
 
 export interface Endpoints {
@@ -15,7 +15,7 @@ export interface Endpoints {
    */
   find(bytes: Uint8Array, localAt: number, remoteAt: number, localPort: number, remotePort: number): number;
   /**
-   * Writes source and destination address of a connection's packets.
+   * Writes the source and destination address of a connection's packets.
    *
    * @param at offset of the source address; the destination address follows it
    * @returns the sum of both as 16-bit words, below 2^22
@@ -23,9 +23,9 @@ export interface Endpoints {
   writeAddresses(id: number, bytes: Uint8Array, at: number): number;
   localPort(id: number): number;
   remotePort(id: number): number;
-  /** A connection's number changes. */
+  /** Called when a connection's number changes. */
   moved(from: number, to: number): void;
-  /** A connection no longer exists. */
+  /** Called when a connection no longer exists. */
   ended(id: number): void;
   addresses(id: number): ConnectionAddresses;
 }

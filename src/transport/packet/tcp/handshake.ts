@@ -1,4 +1,4 @@
-// Handshakes of both sides (RFC 9293, 3.10.7.2 to 3.10.7.4), simultaneous open included.
+// Performs handshakes on both sides (RFC 9293, 3.10.7.2 to 3.10.7.4), including simultaneous open.
 import { ECONNREFUSED, ETIMEDOUT } from "../../../linux/syscalls/errno.js";
 import { SCALES, SHIFT_OFFSET, STATE, TCP } from "./connections.js";
 import { answer, refuse, sendSegment } from "./output.js";
@@ -7,7 +7,9 @@ import { FLAG, type Segment } from "./segment.js";
 import { releaseIfIdle, time } from "./sending.js";
 import type { TcpState } from "./tcp-state.js";
 
-/** Retransmissions of a SYN and of a SYN-ACK, as in Linux: tcp_syn_retries, tcp_synack_retries. */
+/**
+ * Maximum number of retransmissions of a SYN and of a SYN-ACK, as in Linux: tcp_syn_retries, tcp_synack_retries.
+ */
 const SYN_RETRIES = 6;
 const SYN_ACK_RETRIES = 5;
 /** Segment size for a peer that announces none (RFC 9293, 3.7.1). */
@@ -46,7 +48,7 @@ function armHandshake({ records, roundTrips, nowMs }: TcpState, record: number):
   records.timers.set(record, nowMs + roundTrips.handshakeTimeoutMs(records.retries[record]!));
 }
 
-/** Takes sequence number, window and options from the peer's SYN. */
+/** Takes the sequence number, window and options from the peer's SYN. */
 function noteSyn(stack: TcpState, id: number): void {
   const { connections, segment } = stack;
   connections.rcvNxt[id] = segment.seq + 1;
@@ -69,7 +71,7 @@ export function arrivedInSynSent(stack: TcpState, id: number, segment: Segment):
   const isOurs = segment.ack === records.sndNxt[record];
   if (flags & FLAG.ack && !isOurs) {
     if (flags & FLAG.rst) return;
-    // The peer still has an earlier connection of this 4-tuple. Reset it, and try again.
+    // The peer still has an earlier connection with this 4-tuple. Reset it, and try again.
     counters.earlierConnections++;
     answer(stack, segment, segment.ack, 0, FLAG.rst);
     sendSegment(stack, id, iss, FLAG.syn, 0, 0);
@@ -112,7 +114,7 @@ export function arrivedInSynReceived(stack: TcpState, id: number, segment: Segme
     refuse(stack, segment);
     return;
   }
-  // The SYN's window is not scaled (RFC 7323), that of an ACK is.
+  // The window in a SYN is not scaled (RFC 7323); the one in an ACK is.
   if (!(flags & FLAG.syn)) connections.window[id] = segment.window;
   established(stack, id, record);
   stack.events.established(id);
@@ -122,7 +124,7 @@ export function arrivedInSynReceived(stack: TcpState, id: number, segment: Segme
 function established(stack: TcpState, id: number, record: number): void {
   const { connections, records, roundTrips } = stack;
   if (records.retries[record] === 0) roundTrips.measured(stack.nowMs - records.timedMs[record]!);
-  // The window of a SYN-ACK is not scaled.
+  // The window in a SYN-ACK is not scaled.
   const shift = (connections.flags[id]! >>> SHIFT_OFFSET) & 15;
   if (connections.state(id) === TCP.synSent) connections.window[id] = stack.segment.window >>> shift;
   connections.setState(id, TCP.established);

@@ -34,10 +34,10 @@ const V6: Readonly<Record<number, IcmpKind>> = {
   769: "time-exceeded",
   1025: "protocol",
 };
-/** Smallest MTU that is accepted. */
+/** Smallest MTU accepted from an ICMP message. */
 const LEAST_MTU = { 4: 552, 6: 1280 } as const;
 
-/** Handles an ICMP message. The packet that caused it follows at `payloadAt`. */
+/** Handles an ICMP message. The packet that caused the error follows at `payloadAt`. */
 export function icmpArrived(stack: TcpState, segment: Segment): void {
   const { bytes, family, payloadAt, payloadLength, icmpKind } = segment;
   const kind = (family === 4 ? V4 : V6)[icmpKind] ?? "other";

@@ -1,8 +1,8 @@
-// The states after a FIN: FIN_WAIT_2 and TIME_WAIT, which last a minute each.
+// Handles the states after a FIN, FIN_WAIT_2 and TIME_WAIT, which last a minute each.
 import { STATE, TCP } from "./connections.js";
 import type { TcpState } from "./tcp-state.js";
 
-/** TIME_WAIT, and FIN_WAIT_2 of an orphan (tcp_fin_timeout). */
+/** Duration of TIME_WAIT, and of an orphan's FIN_WAIT_2 (tcp_fin_timeout). */
 const LINGER_MS = 60_000;
 /** Maximum number of connections in TIME_WAIT. Any others are dropped at once (tcp_max_tw_buckets). */
 const MOST_TIME_WAITS = 131_072;

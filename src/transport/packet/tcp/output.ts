@@ -1,4 +1,4 @@
-// Writes outgoing segments: those of connections, and answers to packets that belong to none.
+// Writes outgoing segments: those of connections, and replies to packets that belong to no connection.
 import { ACK_DUE, SCALES, TCP } from "./connections.js";
 import {
   FLAG,
@@ -41,7 +41,7 @@ export function sendAck(stack: TcpState, id: number): void {
 /**
  * Sends a segment of a connection.
  *
- * @param skip offset of its data in the connection's send queue
+ * @param skip offset of the segment's data in the connection's send queue
  * @param length number of bytes
  */
 export function sendSegment(
@@ -85,7 +85,7 @@ export function refuse(stack: TcpState, segment: Segment): void {
   stack.counters.refused++;
 }
 
-/** Sends a segment to the sender of another. */
+/** Sends a segment back to the sender of a received one. */
 export function answer(stack: TcpState, segment: Segment, seq: number, ack: number, flags: number): void {
   const { device } = stack;
   const { family, bytes: from, sourceAt, destinationAt } = segment;

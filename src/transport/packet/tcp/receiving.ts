@@ -15,16 +15,17 @@ export function segmentArrived(stack: TcpState, id: number, segment: Segment): v
   const window = receiveWindow(stack, id);
   const offset = (segment.seq - connections.rcvNxt[id]!) | 0;
   const length = segment.payloadLength + (flags & FLAG.fin ? 1 : 0);
-  // At least one byte is in the window, or an empty segment is at its start.
+  // The segment is acceptable if at least one of its bytes is in the window, or if it is empty and starts at the
+  // window's start.
   const isAcceptable = offset === 0 || (offset < 0 ? length > -offset : offset < window);
   if (flags & FLAG.rst) {
-    // RFC 5961: a reset elsewhere in the window gets a challenge ACK.
+    // RFC 5961: a reset anywhere else in the window is answered with a challenge ACK.
     if (offset === 0) stack.fail(id, ECONNRESET);
     else if (isAcceptable) challenge(stack, id);
     return;
   }
   if (flags & FLAG.syn) {
-    // Either the last ACK of the handshake was lost, or the peer has lost this connection, and the ACK makes it send a
+    // Either the last ACK of the handshake was lost, or the peer has lost this connection, and our ACK makes it send a
     // reset.
     challenge(stack, id);
     return;
@@ -59,7 +60,7 @@ function accept(stack: TcpState, id: number, segment: Segment, skip: number, win
   const taken = records.unread.hasRoom ? Math.min(available, window) : 0;
   if (available > 0 && (state === TCP.established || state === TCP.finWait1 || state === TCP.finWait2)) {
     if (connections.isOrphan(id)) {
-      // Nobody will read this data.
+      // The role has closed the connection, so nobody will read this data.
       refuse(stack, segment);
       stack.forget(id);
       return;

@@ -6,11 +6,11 @@ import { Timers } from "./timers.js";
 
 const FIRST_RECORDS = 256;
 const NONE = -1;
-/** Segments sent before the first acknowledgement (RFC 6928). */
+/** Number of segments sent before the first acknowledgement (RFC 6928). */
 export const INITIAL_CWND = 10;
 const MOST_SEGMENTS = 0xffff;
 
-/** State of each record, by its number. */
+/** The state of each record, indexed by its number. */
 export class Records {
   /** Number of the connection. */
   owner = new Int32Array(0);

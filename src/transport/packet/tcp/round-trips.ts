@@ -1,5 +1,5 @@
-// The retransmission timeout from measured round trips (RFC 6298), with the constants of Linux. All connections of a
-// worker share one estimate: they lead to the same server, and most are too short-lived for separate ones.
+// Computes the retransmission timeout from measured round trips (RFC 6298), with Linux's constants. All connections
+// of a worker share one estimate: they lead to the same server, and most are too short-lived for separate ones.
 
 const INITIAL_MS = 1000;
 const MIN_MS = 200;
@@ -27,7 +27,7 @@ export class RoundTrips {
     return Math.min(MAX_MS, base * 2 ** Math.min(retries, 16));
   }
 
-  /** Returns the timeout of a SYN, which is never below a second. */
+  /** Returns the timeout for a SYN, which is never below a second. */
   handshakeTimeoutMs(retries: number): number {
     return Math.max(this.timeoutMs(retries), INITIAL_MS * 2 ** Math.min(retries, 6));
   }

@@ -2,7 +2,7 @@
 
 export const FLAG = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16 } as const;
 
-/** Results of reading a packet: what it contains. */
+/** What a packet contains, as returned by the parser. */
 export const PACKET = { tcp: 0, icmp: 1, other: 2, malformed: 3, badChecksum: 4 } as const;
 
 export const TCP_HEADER = 20;
@@ -52,7 +52,9 @@ export function sumOf(bytes: Uint8Array, at: number, length: number): number {
   return sum;
 }
 
-/** Returns the length of an IP header that fills in `packet`'s address offsets: 20 for IPv4, 40 for IPv6. */
+/**
+ * Returns the length of an IP header without options: 20 for IPv4, 40 for IPv6.
+ */
 export function ipHeaderBytes(family: 4 | 6): number {
   return family === 4 ? V4_HEADER : V6_HEADER;
 }
@@ -104,7 +106,7 @@ export class Segment {
     this.destinationAt = at + 16;
     this.at = at + header;
     this.length = total - header;
-    // Drop fragments: this side sends with DF, and never announces a segment size that needs fragments.
+    // Drop fragments: this side sets DF, and never announces a segment size that needs fragments.
     return (get16(bytes, at + 6) & 0x3fff) === 0 ? bytes[at + 9]! : 0xff;
   }
 

@@ -1,5 +1,5 @@
-// Sending: the queue of bytes that the peer has not acknowledged, within its window and a congestion window (RFC 5681),
-// acknowledgements, retransmission and zero-window probes.
+// Sends data: keeps the queue of unacknowledged bytes, respects the peer's window and a congestion window (RFC 5681),
+// and handles acknowledgements, retransmissions and zero-window probes.
 import { ETIMEDOUT } from "../../../linux/syscalls/errno.js";
 import { BLOCKED, RECORD, STATE, TCP } from "./connections.js";
 import { finAcknowledged } from "./lingering.js";
@@ -12,7 +12,7 @@ const QUEUE_BYTES = 64 * 1024;
 const MOST_SEGMENTS = 0xffff;
 /** Number of duplicate ACKs after which a segment counts as lost. */
 const DUPLICATES = 3;
-/** Number of attempts before a connection fails, as in Linux: tcp_retries2, tcp_orphan_retries. */
+/** Number of retransmissions before a connection fails, as in Linux: tcp_retries2, tcp_orphan_retries. */
 const RETRIES = 15;
 const ORPHAN_RETRIES = 8;
 
@@ -47,7 +47,7 @@ function isDone(stack: TcpState, id: number, record: number): boolean {
   return stack.records.unsent.length[record] === 0 && !owesFin(stack.connections.flags[id]! & STATE);
 }
 
-/** Whether this side's FIN is queued or sent, and not acknowledged. */
+/** Whether this side's FIN is queued or sent, but not acknowledged. */
 export function owesFin(state: number): boolean {
   return state === TCP.finWait1 || state === TCP.closing || state === TCP.lastAck;
 }
@@ -102,7 +102,7 @@ export function arm(stack: TcpState, record: number): void {
  * Handles the acknowledgement number of an acceptable segment.
  *
  * @param isOwnWindow whether the segment's window is current, because the segment is in order
- * @returns false if it acknowledges what was never sent
+ * @returns false if it acknowledges data that was never sent
  */
 export function acknowledged(stack: TcpState, id: number, segment: Segment, isOwnWindow: boolean): boolean {
   const { connections, records } = stack;

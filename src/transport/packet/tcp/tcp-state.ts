@@ -32,7 +32,7 @@ export interface StackEvents {
   failed(slot: number, errno: number): void;
 }
 
-/** Result of arriving(): there is no room, so the peer may try again. */
+/** Result of arriving(): there is no room, so the SYN is ignored and the peer may try again. */
 export const DROPPED = -2;
 
 const NO_BUFFER = { bytes: Buffer.alloc(0), address: 0 } as NativeBuffer;
@@ -49,7 +49,7 @@ export class TcpState {
   readonly endpoints: Endpoints;
   readonly device: PacketDevice;
   readonly events: StackEvents;
-  /** Blocked connections without bytes of their own. */
+  /** Connections that are blocked although they have no queued bytes themselves. */
   readonly starved = new SlotQueue();
   readonly counters = {
     receivedPackets: 0,
@@ -67,13 +67,13 @@ export class TcpState {
     outOfOrder: 0,
     repeated: 0,
   };
-  /** ICMP errors by ICMP_KINDS. */
+  /** Number of ICMP errors by ICMP_KINDS. */
   readonly icmp = new Float64Array(ICMP_KINDS.length);
   /** Milliseconds since the stack began, as of the last beginTurn(). */
   nowMs = 0;
   challengesLeft = CHALLENGES_PER_TURN;
   timeWaits = 0;
-  /** Largest segment to announce, and largest segment to send. */
+  /** Largest segment size to announce, and to send. */
   readonly mss: number;
   sendMss: number;
   /** Memory of the packet being handled. */
@@ -111,7 +111,7 @@ export class TcpState {
 
   /**
    * Lowers the size of segments.
-   * @returns whether it was higher
+   * @returns whether the size was higher before
    */
   limitSegments(bytes: number): boolean {
     if (bytes >= this.sendMss) return false;
@@ -157,7 +157,7 @@ export class TcpState {
     else connections.clear(id);
   }
 
-  /** An orphan's number changes. */
+  /** Called when an orphan's number changes. */
   private renumbered(from: number, to: number): void {
     if (this.connections.has(from, ACK_DUE)) this.queueAck(to);
     const record = this.records.of(from);

@@ -1,11 +1,11 @@
-// Deadlines of records, in a timing wheel whose lists are linked through typed arrays. A deadline more than one
-// revolution of the wheel away stays in its list until its time comes.
+// Keeps the deadlines of records in a timing wheel whose lists are linked through typed arrays. A deadline more
+// than one revolution of the wheel away stays in its list until its time comes.
 import { grown } from "./connections.js";
 
 const TICK_MS = 10;
 const LISTS = 1024;
 const NONE = -1;
-/** Number of records whose deadline is checked in one call. */
+/** Maximum number of records whose deadline is checked in one call. */
 const CHECKED_AT_ONCE = 4096;
 
 export class Timers {
