@@ -1,5 +1,5 @@
 // Measures what a connection costs on this host by opening a few thousand over loopback, with plain TCP or a protocol.
-// Falls back to built-in figures.
+// Without a measurement, built-in figures are used.
 
 import { setTimeout as delay } from "node:timers/promises";
 import { connect } from "../client/connect.js";
@@ -28,7 +28,7 @@ export interface Calibration {
 export const COMMITTED_COST: ConnectionCost = {
   kernelBytesPerEnd: 4200,
   chargedBytesPerEnd: 2800,
-  // Average of 52 for a client and 6 for a server.
+  // The average of 52 for a client and 6 for a server.
   userBytesPerEnd: 30,
   cpuSecondsPerConnection: 60e-6,
   // From docs/runs/lab.json, E5.
@@ -44,7 +44,8 @@ const SECOND = 5000;
 const RAMP_MS = 300;
 const LEAST_ROOM_BYTES = 128 * 1024 ** 2;
 /**
- * A bare socket takes more than this. A lower reading means that other programs freed memory during the measurement.
+ * Even a bare socket takes more memory than this. A lower figure means that other programs freed memory during the
+ * measurement.
  */
 const LEAST_KERNEL_BYTES = 2000;
 const POLL_MS = 5;
@@ -52,14 +53,14 @@ const DEADLINE_MS = 10_000;
 const STOPPED = "the measurement was interrupted";
 
 /**
- * High enough to keep both ends busy: waking a sleeping program for a single message costs more than handling one of
- * many.
+ * The rate is high enough to keep both ends busy: waking a sleeping program for a single message costs more than
+ * handling one of many.
  */
 const MESSAGES = { connections: 500, ratePerSec: 20, forMs: 400, least: 500 } as const;
 
 /** What to measure. */
 export interface CalibrationOptions {
-  /** I/O engines to measure. */
+  /** I/O engines to measure with. */
   readonly engines: Engines;
   /**
    * Scheme of a protocol, each side of which is measured separately. The default is plain TCP, with both sides measured
@@ -72,7 +73,7 @@ export interface CalibrationOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Opens a few thousand connections over loopback and closes them again. Never throws. */
+/** Measures the cost by opening a few thousand connections over loopback and closing them again. Never throws. */
 export async function calibrate(options: CalibrationOptions): Promise<Calibration> {
   const { scheme, messageBytes, signal } = options;
   const unmeasured = findObstacle();
@@ -168,7 +169,7 @@ async function measure(run: ConnectRun, signal: AbortSignal | undefined): Promis
         chargedBefore === undefined || chargedAfter === undefined
           ? COMMITTED_COST.chargedBytesPerEnd
           : Math.round(perEnd(chargedAfter - chargedBefore)) || COMMITTED_COST.chargedBytesPerEnd,
-      // With so few connections, start-up and compilation use enough memory to mask what the connections use.
+      // With so few connections, the memory used by start-up and compilation masks what the connections use.
       userBytesPerEnd: COMMITTED_COST.userBytesPerEnd,
       cpuSecondsPerConnection: cpuSeconds / added,
       cpuSecondsPerMessage: COMMITTED_COST.cpuSecondsPerMessage,
@@ -211,7 +212,7 @@ function secondsOf({ user, system }: NodeJS.CpuUsage): number {
   return (user + system) / 1e6;
 }
 
-/** Waits until this many connections are open and none is in flight. Returns false if that fails. */
+/** Waits until this many connections are open and none is in flight. Returns false if they cannot all be opened. */
 async function reaches(run: ConnectRun, connections: number, signal: AbortSignal | undefined): Promise<boolean> {
   const deadlineMs = performance.now() + DEADLINE_MS;
   while (performance.now() < deadlineMs && !signal?.aborted) {

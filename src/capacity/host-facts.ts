@@ -1,5 +1,5 @@
-// Facts about the host: every reading that limits are derived from, taken together. Unreadable values are undefined.
-// What-if questions change only these facts.
+// Facts about the host: everything that limits are derived from, read at one time. Unreadable values are undefined.
+// What-if questions replace only these facts.
 
 import { availableParallelism } from "node:os";
 import { readCgroupRoom, readHostRoom } from "../engine/memory-floor.js";
@@ -48,11 +48,12 @@ export interface HostReadings {
   readonly hides: Hidden;
   readonly uid: number;
   readonly cores: number;
-  /** Number of CPUs available to this process's cgroup: the number of cores, or its quota. */
+  /** Number of CPUs available to this process's cgroup: the number of cores, or the cgroup's quota. */
   readonly cpus: number;
   readonly nofile: ProcessLimit;
   /**
-   * Soft limit of the parent process, because Node raises this process's to the hard limit; undefined if unreadable.
+   * Soft limit of the parent process, because Node raises the soft limit of this process to the hard limit;
+   * undefined if unreadable.
    */
   readonly softAtStart: number | undefined;
   /** Open descriptors of a fourtuple process before its first connection. */
@@ -105,7 +106,7 @@ export interface HostReadings {
   readonly timeWaitMax: number | undefined;
   readonly timeWaitNow: number | undefined;
   readonly timeWaitReuse: number | undefined;
-  /** Undefined before Linux 6.14, where the delay is one second. */
+  /** Undefined before Linux 6.14, in which the delay is always one second. */
   readonly timeWaitReuseDelayMs: number | undefined;
   readonly timestamps: number | undefined;
   readonly orphansMax: number | undefined;
@@ -115,7 +116,7 @@ export interface HostReadings {
   readonly threadsNow: number | undefined;
   /** Neighbour tables by family; shared by all of the host's network namespaces. */
   readonly neighbourTables: Readonly<Record<Family, NeighbourTable>> | undefined;
-  /** Speed of the interface towards the destination; undefined for loopback or if unknown. */
+  /** Speed of the network interface towards the destination; undefined for loopback or if unknown. */
   readonly linkBitsPerSec: number | undefined;
 }
 
@@ -132,7 +133,7 @@ export interface HostFacts extends HostReadings {
   readonly translation: Translation;
 }
 
-/** Limits at which allocations fail. */
+/** Limits beyond which allocations fail. */
 const HARD_LIMITS: readonly CgroupMemoryFile[] = ["memory.max", "memory.limit_in_bytes", "memory.kmem.limit_in_bytes"];
 
 /**
@@ -159,7 +160,7 @@ export async function readHostFacts(
 }
 
 /**
- * Reads the facts that need no trial.
+ * Reads the facts that can be read without trying anything out.
  * @param listeningPorts as for readHostFacts()
  */
 export function readHost(listeningPorts: readonly number[], device?: string): HostReadings {

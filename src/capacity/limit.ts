@@ -4,7 +4,7 @@ import type { Caps, Privilege, Scope, Side } from "../results/limits.js";
 import type { HostFacts, HostReadings } from "./host-facts.js";
 import type { Load } from "./load.js";
 
-/** Part of a limit that is in use. */
+/** How much of a limit is in use. */
 export interface Usage {
   readonly used: number;
   /** Infinity if there is no limit. */
@@ -33,7 +33,7 @@ export interface Limit {
   readonly side: Side;
   /** Kernel documentation. */
   readonly source: string;
-  /** How to change it, on one line. */
+  /** How to change the limit, on one line. */
   readonly change: string;
   readonly privilege: Privilege;
   /** Common misconception about it. */
@@ -41,16 +41,19 @@ export interface Limit {
   /**
    * Returns the current value; undefined if unreadable, Infinity if unlimited.
    *
-   * @param load undefined for the host's limits only, excluding those that depend on a destination
+   * @param load if undefined, limits that depend on a destination are left out
    */
   read(facts: HostReadings, load: Load | undefined): number | undefined;
-  /** Describes the value where a number alone is not enough. */
+  /** Describes the value if a number alone is not enough. */
   describe?(facts: HostFacts, load: Load): string | undefined;
-  /** Returns how much is in use and of how much, in the limit's unit; undefined if unknown. Only for what is used up. */
+  /**
+   * Returns how much is in use and how much there is, in the limit's unit; undefined if unknown. Present only for limits
+   * on something that is used up.
+   */
   usage?(readings: HostReadings): Usage | undefined;
   /**
    * Returns how many connections of this load can be held under the limit; Infinity if it does not apply, undefined if
-   * unknown. Omitted for limits that do not cap the number of held connections.
+   * unknown. Absent from limits that do not cap the number of held connections.
    */
   allows?(facts: HostFacts, load: Load): number | undefined;
   /**
@@ -62,7 +65,7 @@ export interface Limit {
    * compare their value with `needs` instead.
    */
   isLow?(facts: HostFacts, load: Load): boolean;
-  /** Writable sysctl that `needs` applies to, if any. */
+  /** The writable sysctl that `needs` applies to, if any. */
   readonly sysctl?: string;
 }
 

@@ -15,7 +15,7 @@ export interface OnLink {
 /** Maximum number of destinations to look up. If all of them are on-link, the rest are assumed to be on-link too. */
 const LOOKED_UP = 4096;
 
-/** Returns zeros if netlink is unavailable. */
+/** Returns counts of zero if netlink is unavailable. */
 export function countOnLink(plan: TuplePlan | undefined): Readonly<Record<Family, OnLink>> {
   const found = { 4: { sources: 0, destinations: 0 }, 6: { sources: 0, destinations: 0 } };
   const links = new Map((readNetDevices() ?? []).map((link) => [link.index, link]));

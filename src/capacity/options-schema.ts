@@ -1,4 +1,5 @@
-// Schema of predictCapacity()'s options. `satisfies` turns a missing option into a compile error.
+// Schema of predictCapacity()'s options. Because of `satisfies`, a missing option is a compile
+// error.
 
 import type { ZodType } from "zod";
 import { ENGINE_CHOICES, PROGRAMS, SCHEME_NAMES } from "../results/identifiers.js";

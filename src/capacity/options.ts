@@ -30,9 +30,11 @@ import type { WhatIf } from "./what-if.js";
 export interface CapacityOptions extends WhatIf {
   /** Target number of connections; default 1,000,000. */
   readonly connections?: number | undefined;
-  /** Ends on this host. The default is `both` for a target on this host or none, and `client` for a remote target. */
+  /** Ends on this host. The default is `client` for a remote target, and `both` otherwise. */
   readonly role?: Role | undefined;
-  /** Destination of the client as `host:port`. Nothing is sent to it; a server on this host is inspected. */
+  /**
+   * Destination of the client as `host:port`. Nothing is sent to it; if the server is on this host, it is inspected.
+   */
   readonly target?: string | undefined;
   readonly sources?: SourceOption | undefined;
   readonly sourcePorts?: SourcePortOption | undefined;
@@ -65,7 +67,7 @@ export interface CapacityOptions extends WhatIf {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Requested load before its cost is known, with the 4-tuples available to each program. */
+/** The requested load before its cost is known, with the 4-tuples available to each kind of program. */
 export interface Question extends Omit<Load, "cost" | "program" | "engines" | keyof Tuples> {
   readonly tuples: Readonly<Record<Program, Tuples>>;
   /** Network interface towards the destination; undefined for loopback. */
@@ -74,7 +76,7 @@ export interface Question extends Omit<Load, "cost" | "program" | "engines" | ke
   readonly port: number | undefined;
 }
 
-/** 4-tuples available to a program. Letting the kernel choose the port leaves fewer. */
+/** 4-tuples available to a program. If the kernel chooses the port, there are fewer of them. */
 type Tuples = Pick<Load, "plan" | "hasAddressesAtWill" | "portsInUse" | "portsDoubtful" | "timeWaits" | "onLink">;
 
 const CONNECTIONS = 1_000_000;
@@ -169,7 +171,7 @@ function isLoopbackV4(ip: IpAddress): boolean {
   return formatIp(ip).startsWith("127.");
 }
 
-/** @throws {AppError} E_OPTION for options that exclude each other */
+/** @throws {AppError} E_OPTION for mutually exclusive options */
 function assertSense(options: CapacityOptions): void {
   const { role, sources, sourcePorts, connectRatePerSec, messageBytes, messageRatePerSec } = options;
   if (role === "server" && connectRatePerSec !== undefined) {

@@ -1,5 +1,6 @@
 // Tests whether a source port that a socket already uses is available to another connection. The socket table does not
-// show how a port was bound, so the test tries it. It sends nothing beyond this host and establishes no connection.
+// show how a port was bound, so the test tries to use it. No packet leaves this host, and no connection is
+// established.
 
 import { EADDRINUSE, EADDRNOTAVAIL, errnoName } from "../linux/syscalls/errno.js";
 import { SocketAddress } from "../linux/syscalls/sockaddr.js";
@@ -36,7 +37,7 @@ export class PortTrial {
     const fd = openTcp(4);
     if (fd < 0) return undefined;
     try {
-      // bind() found no free port.
+      // The kernel found no free port.
       if (this.closed.port === 0) return undefined;
       if (allowOnlyPort(fd, port) < 0 || delayPortChoice(fd) < 0) return undefined;
       if (bindTo(fd, new SocketAddress(LOOPBACK, 0)) < 0) return undefined;

@@ -25,7 +25,7 @@ import { imagine, isWhatIf } from "./what-if.js";
 export interface Examined {
   readonly facts: HostFacts;
   readonly load: Load;
-  /** Load as the other kind of program would cause it; undefined if nothing else differs. */
+  /** The load that the other kind of program would cause; undefined if it would be the same. */
   readonly beside?: Load | undefined;
   readonly obstacle: string | undefined;
   /** CPU use of other processes during the measurement; undefined if nothing was measured. */

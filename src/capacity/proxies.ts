@@ -6,10 +6,14 @@ import { TCP_ESTABLISHED } from "../linux/syscalls/constants.js";
 import { readListeners } from "../socket-table/listeners/listeners.js";
 import { forEachSocket } from "../socket-table/table.js";
 
-/** Minimum number of accepted connections. With fewer, any server with database connections might look like a proxy. */
+/**
+ * Minimum number of accepted connections for a process to count as a proxy. With fewer, any server with database
+ * connections might look like a proxy.
+ */
 export const LEAST_ACCEPTED = 10;
 /**
- * Minimum ratio of opened to accepted connections. Below 1, because a proxy may connect only after the first request.
+ * Minimum ratio of opened to accepted connections. It is below 1, because a proxy may connect only after the first
+ * request.
  */
 const PROXIED_SHARE = 0.9;
 /** Maximum number of descriptors to examine per process. */

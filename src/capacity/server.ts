@@ -14,7 +14,8 @@ export interface Server extends LocalPeer {
   /** Number of connections held, including those in its accept queues. */
   readonly held: number;
   /**
-   * Processes that accept connections, excluding a master whose children share its listeners. Empty if none is visible.
+   * Processes that accept connections, excluding a master whose children share its listeners. Empty if no such process
+   * is visible.
    */
   readonly workers: readonly Worker[];
   /** Accept queues of its LISTEN sockets. */
@@ -22,14 +23,14 @@ export interface Server extends LocalPeer {
 }
 
 export interface Worker extends ProcessFacts {
-  /** True if it has opened one connection per accepted one, so that each client takes two descriptors. */
+  /** True if the server has opened one connection per accepted one, so that each client takes two descriptors. */
   readonly isProxy: boolean;
 }
 
 export interface AcceptQueue {
   /** Number of connections that still fit; undefined if the queue's length cannot be read. */
   readonly room: number | undefined;
-  /** True if every process that accepts from it is stopped. */
+  /** True if every process that accepts connections is stopped (SIGSTOP). */
   readonly isStopped: boolean;
 }
 

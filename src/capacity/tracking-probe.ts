@@ -7,7 +7,7 @@ import { bindTo, closeFd, connectTo, listenOn, localAddress, openTcp } from "../
 import { type IpAddress, parseIp } from "../util/address.js";
 
 export interface Tracking {
-  /** Undefined if it could not be tested. */
+  /** Undefined if tracking could not be tested. */
   readonly isTracked: boolean | undefined;
   /** True if the destination's port was tested; otherwise rules about that port were not covered. */
   readonly isOfPort: boolean;
@@ -25,8 +25,9 @@ const ATTEMPTS = 3;
 /**
  * Opens connections over loopback to its own listener and checks whether they are tracked.
  *
- * @param port the destination's port, because rules often depend on it. Another port is used if a service listens on
- *   this one at all addresses. Omit it if the port may be redirected: the connections would reach another program.
+ * @param port the destination's port, because firewall rules often depend on it. If a service listens on it at all
+ *   addresses, another port is used instead. Omit it if the port may be redirected: the connections would reach
+ *   another program.
  */
 export function findTracking(port: number | undefined): Tracking {
   if (readConntrack() === undefined) return { isTracked: isConntrackHidden() ? undefined : false, isOfPort: true };

@@ -17,9 +17,9 @@ import { PortTrial } from "./port-trial.js";
 export interface TuplesInUse {
   /** Number of 4-tuples in the plan unavailable to new connections. */
   readonly tuples: number;
-  /** Number of 4-tuples whose port other sockets use and which may or may not be available. */
+  /** Number of 4-tuples that may or may not be available, because other sockets use their port. */
   readonly doubtful: number;
-  /** Number of `tuples` held by TIME_WAIT sockets, and the time until the last one expires. */
+  /** Number of the `tuples` that are held by TIME_WAIT sockets, and the time until the last of these expires. */
   readonly timeWaits: { readonly tuples: number; readonly lastMs: number };
 }
 
@@ -71,7 +71,7 @@ export async function countTuplesInUse(plan: TuplePlan): Promise<TuplesInUse> {
   return { tuples, doubtful, timeWaits: { tuples: timeWaits, lastMs: timeWaits === 0 ? 0 : lastMs } };
 }
 
-/** Returns the interface with the plan's first source address; undefined for loopback or if unknown. */
+/** Returns the network interface that has the plan's first source address; undefined for loopback or if unknown. */
 export function deviceOf({ groups }: TuplePlan): string | undefined {
   const first = groups[0]?.sources[0]?.first;
   if (first === undefined) return undefined;
@@ -92,7 +92,7 @@ async function readSeen(range: PortRange, isExplicit: boolean): Promise<Uint8Arr
   await forEachSocket({ states, local: { ports: [range] } }, ({ localPort }) => {
     seen[localPort] = 1;
   });
-  // connect() never chooses a reserved port, even if it is the only one allowed.
+  // The kernel never chooses a reserved port, even if it is the only one allowed.
   if (isExplicit) for (const { first, last } of readReservedPorts() ?? []) seen.fill(1, first, last + 1);
   else {
     await forEachSocket({ states: 1 << TCP_LISTEN, local: { ports: [range] } }, ({ localPort }) => {
@@ -173,7 +173,7 @@ function isWithin(port: number, { first, last }: PortRange): boolean {
   return port >= first && port <= last;
 }
 
-/** Returns whether a source is unspecified and therefore left to the kernel. */
+/** Returns whether the source address is unspecified and therefore left to the kernel. */
 function anySource({ sources }: TupleGroup): boolean {
   return sources.some(({ first }) => first.bytes.every((byte) => byte === 0));
 }

@@ -1,4 +1,5 @@
-// CPU limit on messages and heartbeats, based on their measured cost.
+// The limit that CPU time puts on messages and heartbeats, based on their
+// measured cost.
 import { plural } from "../../util/units.js";
 import type { Limit } from "../limit.js";
 import { cpuPerMessage, heartbeatCores, type Load } from "../load.js";

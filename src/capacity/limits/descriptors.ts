@@ -1,5 +1,5 @@
-// Limits on open files (per descriptor table, per host, epoll watches per user) and on threads, which may have
-// additional tables.
+// Limits on open files (per descriptor table and per host), on epoll watches per user, and on threads, which may have
+// descriptor tables of their own.
 
 import { mostConnections } from "../../client/ramp/thread-layout.js";
 import { fileMaxFor, fileReserve } from "../../engine/open-files-reserve.js";
@@ -154,7 +154,7 @@ export const cgroupPids: Limit = {
   privilege: "administrator",
 };
 
-/** Limit on the number of threads. It matters only if each thread has its own descriptor table. */
+/** Limit on the number of threads. This limit matters only if each thread has its own descriptor table. */
 function threads(id: string, name: string, scope: Limit["scope"], read: Limit["read"]): Limit {
   const needed = (facts: HostFacts, load: Load) => {
     const { canPark, canUnshare } = tablesFor(facts, load);
@@ -183,7 +183,7 @@ function threads(id: string, name: string, scope: Limit["scope"], read: Limit["r
   };
 }
 
-/** Returns the ways around a single descriptor table that a program can use. An ordinary program has none. */
+/** Returns the ways around a single descriptor table that a program can use. An ordinary program uses neither. */
 function tablesFor({ canPark, canUnshare }: HostFacts, load: Load): { canPark: boolean; canUnshare: boolean } {
   if (load.program !== "fourtuple") return { canPark: false, canUnshare: false };
   return { canPark: canPark || isInRings(load), canUnshare };

@@ -2,26 +2,29 @@
 import type { ConnectSnapshot } from "../../client/snapshot.js";
 import { type LimitUse, readLimitUse } from "./use.js";
 
-/** A limit of which a known part is in use. */
+/** A limit whose usage is known. */
 export interface Usage extends Pick<LimitUse, "id" | "name" | "unit"> {
   readonly used: number;
-  /** Finite; in the same unit. */
+  /** Finite, and in the same unit as the usage. */
   readonly limit: number;
 }
 
 /** The limit that new connections reach first. */
 export interface BindingLimit {
   readonly name: string;
-  /** Number of open connections at which it is reached, if each further one takes as much as those so far. */
+  /** Number of open connections at which it is reached, if each further connection takes as much as those so far. */
   readonly connections: number;
 }
 
-/** Time for which a reading is kept: reading all limits takes a few milliseconds of CPU. */
+/** Time for which the values read are kept, because reading all limits takes a few milliseconds of CPU. */
 const FRESH_MS = 1000;
-/** With fewer connections, other programs change the readings more than the run does. */
+/** With fewer connections, other programs affect the values more than the run does. */
 const WORTH_PREDICTING = 500;
 
-/** Reads the usage of the host's limits, at most once per second, and predicts from its growth which is reached first. */
+/**
+ * Reads the usage of the host's limits, at most once per second, and predicts from its growth which limit is reached
+ * first.
+ */
 export class Headroom {
   #usages: readonly Usage[] = [];
   #readMs = Number.NEGATIVE_INFINITY;
@@ -45,7 +48,9 @@ export class Headroom {
   }
 }
 
-/** Returns the use of a run's 4-tuples. Those that others use count as well. @param available number in the plan */
+/**
+ * Returns the use of a run's 4-tuples. Those that other programs use count as well. @param available number in the plan
+ */
 export function usageOfTuples(
   {
     open,

@@ -1,4 +1,5 @@
-// Limit on locked memory. The uring engine's rings count against it. Nothing else in fourtuple locks memory.
+// Limit on locked memory. The limit on locked memory, against which the uring engine's rings count. Nothing else in
+// fourtuple locks memory.
 import { lockedBytes } from "../../transport/choose-engine.js";
 import { LARGEST_RING } from "../../transport/kernel-uring/ring-size.js";
 import { formatBytes } from "../../util/units.js";

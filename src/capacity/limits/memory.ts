@@ -1,4 +1,4 @@
-// Limits on memory: the host's, a cgroup's, TCP's budget for queued data, and the buffers of a socket.
+// Limits on memory: of the host, of a cgroup, of TCP's budget for queued data, and of a socket's buffers.
 
 import { roomAboveFloor } from "../../engine/memory-floor.js";
 import type { MemoryRoom } from "../../results/evidence.js";
@@ -92,7 +92,7 @@ export const cgroupTcpMemory: Limit = {
       : group.usedBytes + load.connections * pagesPerConnection(load) * PAGE_BYTES,
 };
 
-/** Description, allowance and requirement of a cgroup memory limit. */
+/** Makes the description, allowance and requirement of a cgroup memory limit. */
 function inGroup(roomOf: (facts: HostFacts) => MemoryRoom | undefined): Pick<Limit, "describe" | "allows" | "needs"> {
   return {
     describe: (facts) => {

@@ -118,7 +118,8 @@ export function roomAsProxy(facts: HostFacts, load: Load): number | undefined {
 }
 
 /**
- * Returns how many more connections a process can accept. Our own server adds descriptor tables as needed, if allowed.
+ * Returns how many more connections a process can accept. Our own server adds descriptor tables as needed, if the host
+ * lets it.
  */
 function roomOf(worker: Worker, { canPark, canUnshare }: HostFacts): number | undefined {
   if (isOurServer(worker) && (canPark || canUnshare)) return Number.POSITIVE_INFINITY;
@@ -127,12 +128,15 @@ function roomOf(worker: Worker, { canPark, canUnshare }: HostFacts): number | un
   return Math.floor(Math.max(0, numberOf(nofileLimit) - openDescriptors) / (worker.isProxy ? 2 : 1));
 }
 
-/** Returns the sum; undefined if any value is undefined. */
+/** Returns the sum of the values; undefined if any value is undefined. */
 function sumOf(values: readonly (number | undefined)[]): number | undefined {
   return values.reduce((sum, value) => (sum === undefined || value === undefined ? undefined : sum + value), 0);
 }
 
-/** Returns the sum of --max-connections in the arguments of fourtuple servers; undefined if any of them lacks it. */
+/**
+ * Returns the sum of --max-connections in the arguments of fourtuple servers; undefined if any of the servers runs
+ * without it.
+ */
 function maximumOf({ workers }: Server): number | undefined {
   return workers.length === 0 ? undefined : sumOf(workers.map(maximumOfProcess));
 }

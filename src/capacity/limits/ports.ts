@@ -10,7 +10,7 @@ import type { Limit } from "../limit.js";
 import type { Load } from "../load.js";
 
 const SOURCE = "Linux networking/ip-sysctl.rst, ip_local_port_range and ip_local_reserved_ports";
-/** Ports that a bind() can use without privileges. */
+/** Ports that bind() accepts without privileges. */
 const ALL_PORTS: PortRange = { first: 1024, last: 65_535 };
 
 export const route: Limit = {
@@ -129,7 +129,10 @@ export const unprivilegedPortStart: Limit = {
   needs: () => undefined,
 };
 
-/** Describes what the plan currently lacks, starting with a semicolon: source addresses, and 4-tuples in TIME_WAIT. */
+/**
+ * Describes what currently reduces the plan, starting with a semicolon: missing source addresses, and 4-tuples in
+ * TIME_WAIT.
+ */
 function shortageNote({ badSources: { bad, badCount }, timeWaits: { tuples, lastMs } }: Load): string {
   const missing = badCount === 0 ? "" : `; ${describeBadSources(bad, badCount)}`;
   return tuples === 0
@@ -147,7 +150,7 @@ function kernelPorts(facts: HostFacts): number | undefined {
 function choicesOf(facts: HostFacts, ports: number, load: Load) {
   return {
     allows: connectionsWith(ports, load),
-    /** Computed as if no port were reserved. */
+    /** This is computed as if no port were reserved. */
     allowsWithReserved: connectionsWith(ports + (reservedIn(facts) ?? 0), load),
   };
 }

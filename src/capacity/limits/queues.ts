@@ -1,5 +1,5 @@
-// Limits on the arrival rate of connections: accept queue, SYN queue and per-CPU backlog. None limits how many are
-// held.
+// Limits on the arrival rate of connections: accept queue, SYN queue and per-CPU backlog. None of them limits how
+// many connections are held.
 import type { HostFacts, HostReadings } from "../host-facts.js";
 import type { Limit } from "../limit.js";
 import type { Load } from "../load.js";
@@ -42,7 +42,7 @@ export const somaxconn: Limit = rateLimit({
   source: "Linux admin-guide/sysctl/net.rst, somaxconn; man 2 listen",
   pitfall: "listen() silently caps its backlog at this value, and only when called: restart the server after a change",
   read: ({ somaxconn: value }) => value,
-  // The queue is already long enough.
+  // The queue is long enough already.
   needs: (_, { burst, peer }) => {
     const lengths = peer?.listeners.map(({ acceptQueue: { limit } }) => limit ?? 0) ?? [];
     return lengths.length > 0 && Math.min(...lengths) >= burst ? undefined : burst;

@@ -1,4 +1,5 @@
-// Limits as rows of a prediction: the current value of each, what it allows and needs, and whether that is enough.
+// Presents limits as rows of a prediction: the current value of each, what it allows, what the load needs, and
+// whether that is enough.
 import type { LimitRow, LimitVerdict } from "../../results/limits.js";
 import { toBound } from "../../util/bound.js";
 import { formatCount } from "../../util/units.js";

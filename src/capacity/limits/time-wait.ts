@@ -1,5 +1,5 @@
-// Limit on short-lived connections. The side that closes a connection first keeps its 4-tuple in TIME_WAIT for a
-// minute, so a given number of 4-tuples sustains a given connection rate.
+// The limit on short-lived connections. The side that closes a connection first keeps its 4-tuple in TIME_WAIT for
+// a minute, so a given number of 4-tuples sustains a given connection rate.
 
 import { portCount, type TupleGroup } from "../../planning/tuple-plan.js";
 import type { ConnectRate } from "../../results/prediction.js";
@@ -13,7 +13,7 @@ import type { Load } from "../load.js";
 
 /** TCP_TIMEWAIT_LEN in include/net/tcp.h; not configurable. */
 export const TIME_WAIT_SECONDS = 60;
-/** Fixed delay in kernels without tcp_tw_reuse_delay. */
+/** The fixed delay in kernels without tcp_tw_reuse_delay. */
 export const REUSE_DELAY_MS = 1000;
 
 export const timeWait: Limit = {
@@ -76,8 +76,8 @@ export function connectRateOf(facts: HostReadings, load: Load): ConnectRate | un
 }
 
 /**
- * Splits the source ports into those chosen by connect() and those bound by number, which can reuse a TIME_WAIT at
- * once.
+ * Splits the source ports into those chosen by connect() and those bound by number, which can reuse a 4-tuple in
+ * TIME_WAIT at once.
  */
 function splitPorts(
   { portRange, listeningPorts }: HostReadings,

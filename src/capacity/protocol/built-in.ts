@@ -1,4 +1,4 @@
-// Built-in cost of a connection by scheme, for hosts where it cannot be measured.
+// The built-in cost of a connection by scheme, for hosts where it cannot be measured.
 import { SCHEMES, type Scheme } from "../../protocols/spec/address.js";
 import type { ProtocolCost } from "../../results/prediction.js";
 

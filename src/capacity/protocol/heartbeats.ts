@@ -17,18 +17,18 @@ const INTERVAL_SECONDS = 60;
 const MEASURE_MS = 1000;
 const MILLION = 1_000_000;
 const POLL_MS = 5;
-/** Far longer than the heartbeats take even on a slow host. */
+/** This is far longer than the heartbeats take, even on a slow host. */
 const LIMIT_MS = 30_000;
 
 /**
  * @returns undefined for a protocol without heartbeats
- * @throws {AppError} E_SYSTEM if they are not answered
+ * @throws {AppError} E_SYSTEM if the heartbeats are not answered
  */
 export async function measureHeartbeats(trial: Trial, server: ServerProcess): Promise<ProtocolCost["heartbeats"]> {
   const heartbeat = heartbeatOf(trial.scheme);
   if (heartbeat === undefined) return undefined;
-  // Frequent enough to keep both ends busy: waking a sleeping program for a single heartbeat costs more than handling
-  // one of many.
+  // The heartbeats are frequent enough to keep both ends busy: waking a sleeping program for a single heartbeat costs
+  // more than handling one of many.
   const { connections, intervalMs } = sizeOf(trial.scheme).beating;
   const measure = async (run: ConnectRun) => {
     const wire = { bytes: await readWireBytes(server.port), beats: run.snapshot().answeredHeartbeats };
@@ -69,7 +69,7 @@ async function untilAnswered(run: ConnectRun, beats: number, signal: AbortSignal
 
 /**
  * Returns the bytes exchanged so far over a server's connections in both directions, as Ethernet frames. Unlike
- * interface counters, they exclude other programs' traffic.
+ * interface counters, these figures exclude other programs' traffic.
  *
  * @returns undefined if the kernel does not report them
  */

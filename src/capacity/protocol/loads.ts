@@ -15,7 +15,7 @@ interface Size {
   readonly beating: { readonly connections: number; readonly intervalMs: number };
 }
 
-/** With TLS, few enough for a single thread: another thread's own memory would be counted. */
+/** With TLS, there are few enough for a single thread, because another thread's own memory would be counted too. */
 const SECURE: Size = { first: 150, measured: 1000, resumed: 300, beating: { connections: 300, intervalMs: 50 } };
 /** The first connections must start as many threads as the measured ones need. */
 const PLAIN: Size = { first: 5000, measured: 5000, resumed: 0, beating: { connections: 600, intervalMs: 100 } };
@@ -73,7 +73,8 @@ export function heartbeatOf(
     send(spec, intervalMs) {
       if (spec.protocol?.name === "ws") return { ...spec, protocol: { ...spec.protocol, pingIntervalMs: intervalMs } };
       if (spec.protocol?.name !== "mqtt") return spec;
-      // CONNECT's keep-alive is in whole seconds. The server reads less than one as none, and only answers pings.
+      // CONNECT's keep-alive is in whole seconds. The server treats less than a second as no keep-alive, and only
+      // answers pings.
       return { ...spec, protocol: { ...spec.protocol, keepAliveSec: intervalMs / 1000 } };
     },
   };

@@ -11,9 +11,9 @@ import type { ServerProcess } from "./server-process.js";
 import { eachSide, readSides, type Sides, type Trial, withConnections, withServer } from "./trial.js";
 
 export interface Measured {
-  /** 0 if memory use by other programs masks it. */
+  /** 0 if it is masked by the memory use of other programs. */
   readonly kernelBytesPerEnd: number;
-  /** Also 0 without a memory cgroup. */
+  /** It is also 0 without a memory cgroup. */
   readonly chargedBytesPerEnd: number;
   readonly protocol: ProtocolCost;
 }
@@ -21,7 +21,7 @@ export interface Measured {
 /**
  * Opens a few thousand connections and closes them again.
  *
- * @throws {AppError} E_SYSTEM if they could not be opened and held; the codes of connect() and serve()
+ * @throws {AppError} E_SYSTEM if they could not be opened and held; also the codes of connect() and serve()
  */
 export async function measureProtocol(trial: Trial): Promise<Measured> {
   const { scheme } = trial;
@@ -38,7 +38,8 @@ export async function measureProtocol(trial: Trial): Promise<Measured> {
     chargedBytesPerEnd,
     protocol: {
       scheme,
-      // Without TLS, so few connections use less memory than compiling the code, which masks them.
+      // Without TLS, so few connections use less memory than compiling the code does, so their memory cannot be
+      // measured.
       userBytes: isSecure ? userBytes : USER_BYTES[scheme],
       cpuSecondsPerConnection,
       ...(isSecure && { handshakesPerSec: { full, ...(resumed && { resumed: perSecond(resumed) }) } }),
@@ -58,7 +59,7 @@ async function measureOpening(trial: Trial, server: ServerProcess) {
     ...readSides(server),
   }));
   const perEnd = (from = 0, to = 0) => Math.max(0, Math.round((to - from) / measured / 2));
-  // Of the measured connections, as many as the warm-up had reuse memory that it has freed.
+  // Memory that the warm-up has freed is reused by as many connections as it had, so leave those out.
   const userBytes = (from: number, to: number) => Math.max(0, Math.round((to - from) / (measured - first)));
   return {
     kernelBytesPerEnd: perEnd(kernel.bytes, after.kernel.bytes),

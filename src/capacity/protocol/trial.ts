@@ -1,5 +1,5 @@
-// Puts a load of one protocol on loopback. The client runs in this process and the server in another, so that each
-// side's resource use can be measured.
+// Runs a load of one protocol over loopback. The client runs in this process and the server in another, so that
+// each side's resource use can be measured.
 import { startRun } from "../../client/connect.js";
 import type { ConnectRun } from "../../client/run.js";
 import { readMemoryUse } from "../../engine/memory-use.js";
