@@ -1,5 +1,5 @@
-// Reconstructs this process's command line, quoting words as a shell requires. Secrets are masked, because results and
-// reports get shared.
+// Reconstructs this process's command line, quoting words as a shell requires. Secrets are masked, because people
+// share results and reports.
 
 const MASK = "***";
 /** Headers whose value is a secret. */

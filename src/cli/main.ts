@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Entry point of the program. It has no static imports, so that it can still report an error when there are too few
+// Entry point of the program. It has no static imports, so it can report an error even if there are too few
 // descriptors to load modules.
 
 try {

@@ -1,4 +1,5 @@
-// Error for output that cannot be written. It imports little because the entry point loads it.
+// The error for output that cannot be written. This file imports little, because the entry point loads
+// it.
 import { AppError } from "../util/errors.js";
 
 /** Returns the error for a failed write to standard output, such as a full disk or a failing device. */

@@ -1,5 +1,5 @@
 // Detects the exit of the program that started this one, such as the demo or the lab. Standard input is a pipe from
-// that program, and the kernel closes it however the program ends.
+// that program, and the kernel closes it however the program exits.
 import { PARENT_PIPE } from "../util/subprocess.js";
 
 /**
@@ -11,7 +11,7 @@ export function onParentGone(listener: () => void): () => void {
   const { stdin } = process;
   stdin.once("end", listener);
   stdin.once("error", listener);
-  // Nothing is written to the pipe, and it must not keep this process alive.
+  // The parent writes nothing to the pipe, which must not keep this process alive.
   stdin.resume().unref();
   return () => {
     stdin.off("end", listener);

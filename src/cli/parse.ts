@@ -1,4 +1,4 @@
-// Argument parsers for commander. Their error messages name the option.
+// Argument parsers for commander. The error messages name the option.
 
 import { Option } from "commander";
 import type { Stage } from "../planning/schedule.js";

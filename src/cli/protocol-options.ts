@@ -1,5 +1,5 @@
-// Protocol-specific options of `connect` and `serve`. The main help omits them to fit on one screen; `fourtuple connect
-// --help ws`, for example, shows those for WebSocket.
+// Protocol-specific options of `connect` and `serve`. They are left out of the main help, which must fit on one screen;
+// `fourtuple connect --help ws`, for example, shows those for WebSocket.
 import { type Command, Help, Option } from "commander";
 import { TLS_VERSIONS, type TlsVersion } from "../linux/openssl/settings.js";
 import type { ClientTlsOptions, TlsOptions } from "../planning/tls.js";
@@ -226,7 +226,7 @@ function requestedTopic(role: Role): Topic | undefined {
   const words = process.argv.slice(2);
   const at = words.findIndex((word) => word === "--help" || word === "-h");
   const word = at < 0 ? undefined : words[at + 1];
-  // An address may follow too.
+  // The option may also be followed by an address.
   if (words[0] !== role || word === undefined || !/^[a-z][a-z0-9-]*$/i.test(word)) return undefined;
   const names = topicsOf(role);
   if (names.includes(word)) return TOPICS[word];

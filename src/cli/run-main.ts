@@ -12,7 +12,10 @@ const EXIT = { done: 0, failed: 1, usage: 2, privilege: 3 } as const;
 
 const args = process.argv.slice(2);
 
-/** Runs the whole program. By the time it returns, any error has been printed and the exit code is set. */
+/**
+ * Runs the whole program. Runs a command. By the time this returns, any error has been printed and the exit code
+ * is set.
+ */
 export async function runMain(): Promise<void> {
   process.stdout.on("error", onOutputError);
   // There is nowhere left to report a failure of standard error.
@@ -35,7 +38,7 @@ async function run(): Promise<void> {
 }
 
 async function report(thrown: unknown): Promise<void> {
-  // Print the error before loading anything else: no descriptor may be left for loading.
+  // Print the error before loading anything else, because there may be no descriptor left for loading.
   const error = hostFault(thrown) ?? thrown;
   if (isAppError(error)) return reportAppError(error);
   const { CommanderError } = await import("commander");
@@ -69,7 +72,7 @@ function isAppError(error: unknown): error is Error & { code: string; fix: strin
 }
 
 function onOutputError(error: NodeJS.ErrnoException): void {
-  // A reader that has gone away (`| head`) is not an error; the writer notices and stops.
+  // If the reader has gone away (`| head`), that is not an error; the writer notices and stops.
   if (error.code === "EPIPE" || isOfEvent(error)) return;
   const failed = outputFailed(error);
   // A run with threads handles this error itself, in order to end the threads first (supervise.ts).
@@ -79,7 +82,7 @@ function onOutputError(error: NodeJS.ErrnoException): void {
     .finally(() => process.exit());
 }
 
-/** Saves a result elsewhere if standard output no longer accepts it, because it took time to produce. */
+/** Saves a result elsewhere if standard output no longer accepts it, because producing it took time. */
 async function rescueResult(errno: string | undefined): Promise<void> {
   const result = takeUnwritten();
   if (result === undefined) return;

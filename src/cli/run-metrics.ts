@@ -13,7 +13,7 @@ export class RunMetrics {
   #collect: Collect = () => [];
 
   /**
-   * Starts to serve before the run starts, so that a port in use is reported first.
+   * Starts serving before the run starts, so that a port in use is reported early.
    *
    * @param listen value of `--metrics`; if undefined, nothing is served
    * @throws {AppError} as serveMetrics()
@@ -30,7 +30,7 @@ export class RunMetrics {
     printNote(`metrics on ${server.url}`);
   }
 
-  /** Serves these values from now on. */
+  /** Serves the values of this run from now on. */
   show(collect: Collect): void {
     this.#collect = collect;
   }

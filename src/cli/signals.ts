@@ -1,5 +1,5 @@
 // Handles stop signals, and disables SIGUSR1. Imported before anything else, because SIGUSR1 would open Node's debugger
-// on a port that every local user can reach, possibly in a process of root.
+// on a port that every local user can reach, possibly in a process that runs as root.
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 
@@ -9,8 +9,8 @@ export type StopSignal = Exclude<keyof typeof EXIT_CODES, "SIGPIPE">;
 
 const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 /**
- * Signals within this time are one request: `timeout -s INT` signals its child and then the group, and a terminal and a
- * shell may both deliver a Ctrl-C.
+ * Signals within this time count as one request: `timeout -s INT` signals its child and then the group, and a terminal
+ * and a shell may both deliver a Ctrl-C.
  */
 const ONE_REQUEST_MS = 500;
 const SIGHUP_BIT = 1n;
@@ -51,12 +51,12 @@ export function onStopSignals(stop: (signal: StopSignal) => void, again: (signal
   for (const signal of signals) process.on(signal, listen);
   return () => {
     isForgotten = true;
-    // More signals of the same request may follow. They must not kill a program that is ending normally.
+    // More signals of the same request may follow. They must not kill a program that is already exiting normally.
     if (request !== "under way") forget();
   };
 }
 
-/** Closes a debugger opened by a signal. One requested by an option stays open. */
+/** Closes a debugger opened by a signal. A debugger requested by an option stays open. */
 function closeDebugger(): void {
   const options = [...process.execArgv, process.env.NODE_OPTIONS ?? ""].join(" ");
   if (options.includes("--inspect")) return;
@@ -66,8 +66,8 @@ function closeDebugger(): void {
 
 /**
  * Returns whether SIGHUP was ignored when this process started, as under nohup. Node resets all signals to their
- * defaults before this code runs, so /proc/self/status no longer shows it. Uses what the launcher recorded, or else
- * what bash and the parent process reveal.
+ * defaults before this code runs, so /proc/self/status no longer shows it. This function uses what the launcher
+ * recorded, or else what bash and the parent process reveal.
  */
 function wasHangUpIgnored(): boolean {
   const { FOURTUPLE_SIGIGN: told, _: started } = process.env;

@@ -14,7 +14,7 @@ interface Run<Result> {
 /** Maximum time for the threads to notice an abort. */
 const ABORT_MS = 100;
 
-/** Thrown to end the program at once because of a signal or because nothing reads its output. */
+/** Thrown to make the program exit at once because of a signal, or because nothing reads its output. */
 export class Interrupted extends Error {
   readonly exitCode: number;
 

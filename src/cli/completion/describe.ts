@@ -1,11 +1,12 @@
-// Reads what can be completed from commander's declarations, so that new options need no changes here.
+// Derives what can be completed from commander's declarations, so that new options need no changes
+// here.
 import type { Argument, Command, Option } from "commander";
 
 /** Completions of a value: words from a list, file names, or none. */
 export type Values = readonly string[] | "files" | "free";
 
 export interface CompletedOption {
-  /** Its names, such as `-c` and `--connections`, or just one of them. */
+  /** The option's names, such as `-c` and `--connections`, or just one of them. */
   readonly flags: readonly string[];
   readonly about: string;
   /** Undefined if the option takes no value. */

@@ -1,4 +1,5 @@
-// `fourtuple connect`: opens one connection and prints what it reads, or opens many and prints a summary.
+// `fourtuple connect`: opens one connection and prints the data that it reads, or opens many and prints a
+// summary.
 import { Option } from "commander";
 import type { AddCommand } from "../add-command.js";
 import {

@@ -22,7 +22,7 @@ export class EventPrinter {
     // Emitted for a single connection only.
     run.on("opened", (local) => print({ event: "opened", ...local }));
     run.on("received", (text) => this.#received(text));
-    // Unreferenced: the run keeps the process alive, not this timer.
+    // The timer is unreferenced, because the run keeps the process alive, not this timer.
     this.#timer = setInterval(() => this.#poll(), POLL_MS).unref();
   }
 

@@ -1,4 +1,5 @@
-// Measures what the panel shows besides the snapshot: latencies, rates since the start, and the limit ahead.
+// Measures what the panel shows besides the snapshot: latencies, rates since the start, and the limit that
+// will be reached next.
 
 import { Headroom, usageOfTuples } from "../../capacity/limits/headroom.js";
 import type { ConnectRun } from "../../client/run.js";
@@ -8,7 +9,7 @@ import { Trend } from "../../output/text/sparkline.js";
 
 const MEASURE_MS = 1000;
 
-/** Figures of the panel that take some CPU to read, and therefore are at most a second old. */
+/** Figures of the panel that take some CPU to read, and are therefore read only once per second. */
 export class Measured {
   readonly #run: ConnectRun;
   readonly #headroom = new Headroom();

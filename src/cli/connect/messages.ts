@@ -43,7 +43,7 @@ function contentOf({ message, messageFile, messageSize, publish }: MessageComman
     throw invalid("--message and --message-file cannot be combined", "use one of the two");
   }
   const isGiven = message !== undefined || messageFile !== undefined;
-  // MQTT then publishes a timestamp padded to this size.
+  // With MQTT, the message is then a timestamp padded to this size.
   if (!isGiven && (messageSize === undefined || publish !== undefined)) return undefined;
   const content =
     messageFile !== undefined ? readMessage(messageFile) : Buffer.from(unescapeText(message ?? FILLER, "--message"));
@@ -51,7 +51,7 @@ function contentOf({ message, messageFile, messageSize, publish }: MessageComman
   if (messageSize < 1 || messageSize > MAX_MESSAGE_BYTES) {
     throw invalid(`invalid message size: ${messageSize} bytes`, "use 1 byte to 1GiB");
   }
-  // Repeats the content to fill the size.
+  // Repeats the content until it fills the size.
   return Buffer.alloc(messageSize, content);
 }
 

@@ -16,7 +16,7 @@ const LINE_MS = 1000;
 const QUIET_MS = 10_000;
 
 /**
- * @param isSilent show only the panel, because a program reads standard output
+ * @param isSilent whether to show only the panel, because a program reads standard output
  * @returns a function that stops the display
  */
 export async function showProgress(run: ConnectRun, isSilent: boolean): Promise<() => void> {

@@ -49,7 +49,7 @@ export interface ConnectCommandOptions extends ProtocolCommandOptions, MessageCo
   readonly ui?: UiOption;
 }
 
-/** Exit code of an interrupted run: what shells report for Ctrl-C. */
+/** Exit code of an interrupted run; the same as shells report for Ctrl-C. */
 const INTERRUPTED = EXIT_CODES.SIGINT;
 
 /** @returns the exit code */

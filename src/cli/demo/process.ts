@@ -12,7 +12,7 @@ const SILENT_GRACE_MS = 5000;
 /** Starts `fourtuple` with the given arguments. */
 export function startCommand(...args: readonly string[]): Subprocess {
   const main = fileURLToPath(new URL("../main.js", import.meta.url));
-  // Detached, so that only the demo receives the terminal's Ctrl-C and forwards it.
+  // The child is detached, so that only the demo receives the terminal's Ctrl-C, which it forwards.
   return new Subprocess([process.execPath, main, ...args], {
     detached: true,
     stopsWithUs: true,
@@ -34,7 +34,7 @@ export async function stopCommand(command: Subprocess, silentGraceMs = SILENT_GR
  *
  * @param role name of the command in the error message
  * @param silentGraceMs as for stopCommand()
- * @throws {AppError} E_CONNECT if the command ended before printing its result
+ * @throws {AppError} E_CONNECT if the command exited before printing its result
  */
 export async function finishCommand<Result>(
   command: Subprocess,

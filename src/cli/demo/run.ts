@@ -28,7 +28,10 @@ import { finishCommand, startCommand, stopCommand } from "./process.js";
 
 const EXAMPLES = 3;
 const LINE_MS = 1000;
-/** Ports to try in order; 0 lets the kernel choose. Low ports are rarely in use as source ports of other programs. */
+/**
+ * Server ports to try, in this order; 0 lets the kernel choose. Low ports are rarely in use as source ports of other
+ * programs.
+ */
 const PORTS = [7777, 7778, 7779, 0];
 /** The client holds its connections until it is stopped or this process exits. */
 const HOLD = "forever";
@@ -171,7 +174,7 @@ function watchSignals(children: readonly Subprocess[]): { readonly happened: Pro
   const happened = new Promise<never>((_, reject) => {
     interrupt = reject;
   });
-  // Avoids an unhandled rejection when nothing awaits it any more.
+  // This avoids an unhandled rejection once nothing awaits the promise any more.
   happened.catch(() => undefined);
   const forgetSignals = onStopSignals(
     (signal) => interrupt(new Interrupted(signal)),

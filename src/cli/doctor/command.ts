@@ -22,7 +22,7 @@ const NOT_EXPLAINED = [
   ...["connections", "role", "target", "sourceIp", "sourcePort", "connectRate", "messageRate", "messageSize"],
   ...["memory", "cores", "nofile", "memoryPerConnection", "for", "protocol", "engine", "measure", "all"],
 ];
-/** Options that --undo rejects: it reverts the recorded changes whatever the target is now. */
+/** Options that --undo rejects: it reverts the recorded changes, whatever the target is. */
 const NOT_UNDONE = [
   ...NOT_FIXED,
   ...[

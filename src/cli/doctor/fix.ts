@@ -55,7 +55,8 @@ async function apply(plan: FixPlan, options: FixOptions): Promise<number> {
   const { applyPlan } = await import("../../tuning/apply.js");
   const { applyText } = await import("../../output/text/fix.js");
   const journal = await journalOf(options);
-  // Check the journal before the first change, so that a bad one is reported once rather than for every change.
+  // Check the journal before the first change, so that an unusable journal is reported once rather than for every
+  // change.
   const { readJournal } = await import("../../tuning/journal/reader.js");
   if (existsSync(journal)) readJournal(journal);
   const report = applyPlan(plan, journal);

@@ -11,7 +11,7 @@ Examples:
 
 const LISTEN = "127.0.0.1:9477";
 const TOP = 20;
-/** Prometheus advises against more series than this in one family. */
+/** Prometheus's documentation advises against more series than this in one family. */
 const MOST_ROWS = 1000;
 
 export const addExporter: AddCommand = (program, finish) => {

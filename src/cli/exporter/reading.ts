@@ -1,4 +1,5 @@
-// Reads the host once for Prometheus. A part that fails is left out and reported; the others continue.
+// Collects the host's figures once for Prometheus. A collector that fails is left out and reported;
+// the others continue.
 import { readLimitUse } from "../../capacity/limits/use.js";
 import { readConntrackStats, readSoftnetDrops } from "../../linux/proc/net-stats.js";
 import { pageBytes, readMeminfo, readSockstat } from "../../linux/proc/procfs.js";
@@ -17,7 +18,7 @@ export class HostReader {
 
   /**
    * @param top number of rows in each family
-   * @param failed called for each part of a reading that fails
+   * @param failed called for each collector that fails
    */
   constructor(top: number, version: string, failed: (collector: string, error: unknown) => void) {
     this.#top = top;
@@ -43,7 +44,7 @@ export class HostReader {
       }
     };
     const sockets = await collect("sockets", async () => {
-      // Read one row more than is shown, to know the highest of the rows that are aggregated.
+      // Read one row more than is shown, which is then the highest of the rows that are aggregated.
       const states = new StateCounts();
       const ports = await pressure({ top: this.#top + 1 }, [states]);
       source = ports.source;

@@ -59,7 +59,8 @@ export function notReadable(file: string, cause: unknown): AppError {
 function notUsable(file: string, cause: unknown, what: "written" | "read", code: "E_SYSTEM" | "E_OPTION"): AppError {
   if (cause instanceof AppError) return cause;
   const { code: errno = "", message } = cause as NodeJS.ErrnoException;
-  // Node's message ends with the call and the path. This error already starts with the path.
+  // Node's message ends with the system call and the path. This error already starts with
+  // the path.
   const why = message.replace(/, \w+(?: '[\s\S]*)?$/, "");
   return new AppError(code, `${shortened(printable(file), 200)} cannot be ${what}: ${why}`, {
     fix: fixFor(errno, what),

@@ -1,5 +1,6 @@
-// Writes every file that a command creates: a page, a picture or a script. Opens it before the work starts, so that an
-// unwritable file is reported early. Compares files by device and inode, so that no alias can overwrite an input.
+// Writes every file that a command creates: a page, a picture or a script. It opens the file before the work starts,
+// so that an unwritable file is reported early. Files are compared by device and inode, so that an input cannot be
+// overwritten under another name.
 import {
   accessSync,
   type BigIntStats,
@@ -40,7 +41,7 @@ const DESCRIPTORS: Readonly<Record<string, string>> = { "/dev/stdin": "0", "/dev
  * Checks whether a file can be written, without changing it.
  *
  * @param inputs files that must not be overwritten; `-` is standard input
- * @throws {AppError} E_OPTION if it is one of the inputs, E_SYSTEM if it cannot be written
+ * @throws {AppError} E_OPTION if the file is one of the inputs, E_SYSTEM if it cannot be written
  */
 export function openOutput(file: string, inputs: readonly string[] = []): Output {
   try {

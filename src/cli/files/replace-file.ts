@@ -110,7 +110,7 @@ export function rescue(name: string, suffix: string, text: string): string | und
       writeNew(file, text, 0o600);
       return file;
     } catch {
-      // The next directory may have space.
+      // There may be space in the next directory.
     }
   }
   return undefined;

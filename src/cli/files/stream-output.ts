@@ -1,4 +1,5 @@
-// Output to anything but a regular file: a FIFO, a terminal, /dev/null or a descriptor of this process.
+// Writes output to anything but a regular file: a FIFO, a terminal, /dev/null or a descriptor of this
+// process.
 import { closeSync, writeSync } from "node:fs";
 import { codeOf, writing } from "./file-error.js";
 

@@ -1,4 +1,5 @@
-// Runs `fourtuple lab`: the experiments with their progress, then the summary and the page. Signals stop it.
+// Runs `fourtuple lab`: runs the experiments and shows their progress, then prints the summary and writes the
+// page. Signals stop it.
 
 import { type LabOptions, resolveLab, runLab } from "../../lab/lab.js";
 import { LabState } from "../../output/prometheus/lab.js";
@@ -82,7 +83,7 @@ export async function runLabCommand(command: LabCommandOptions): Promise<number>
       if (!json && !page.isStandard) print(`\nreport: ${printable(report!)}`);
     }
     if (stoppedBy && result.stoppedIn) throw new Interrupted(stoppedBy);
-    // Only this verdict contradicts a claim.
+    // Of all verdicts, only this one contradicts a claim.
     return result.experiments.some(({ verdict }) => verdict === "refuted" || verdict === "failed") ? 1 : 0;
   } finally {
     live?.end();

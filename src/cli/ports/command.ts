@@ -1,5 +1,5 @@
-// `fourtuple ports`: shows from the kernel's socket table who shares a port and how close each destination is to
-// running out of ports.
+// `fourtuple ports`: shows, from the kernel's socket table, which sockets share a port and how close each
+// destination is to running out of ports.
 import { Option } from "commander";
 import type { AddCommand } from "../add-command.js";
 import { countFor, parsePercent } from "../parse.js";
@@ -15,7 +15,7 @@ Examples:
   fourtuple ports --pid 4711 -ltnp             listeners in a container, with their processes`;
 
 const TOP = 10;
-/** Larger than the number of addresses on any host. */
+/** This is larger than the number of addresses on any host. */
 const MOST_ROWS = 100_000;
 
 export const addPorts: AddCommand = (program, finish) => {

@@ -11,7 +11,8 @@ const STDOUT = 1;
 const FULL_PIPE_MS = 1;
 
 /**
- * Prints the matching sockets. Stops early, without an error, when nothing reads the output any more.
+ * Prints the matching sockets. Prints the rows; stops early, without an error, when nothing reads the output any
+ * more.
  *
  * @returns number of sockets printed
  */
@@ -39,7 +40,8 @@ export async function listSockets(
 }
 
 /**
- * Tests for netlink with a query that matches no state: rows are printed before a read reports which source it used.
+ * Tests for netlink with a query that matches no state, because rows are printed before a pass can report which
+ * source it used.
  */
 async function hasNetlink(): Promise<boolean> {
   const { forEachSocket } = await import("../../socket-table/table.js");
@@ -69,14 +71,15 @@ async function ownerTexts() {
 }
 
 /**
- * Synchronous writer for standard output. While the pipe is full, reading the table waits, so memory use stays small.
+ * Synchronous writer for standard output. While the pipe is full, the pass over the table waits, so memory use stays
+ * small.
  */
 class Output {
   isClosed = false;
 
   write(piece: Buffer): void {
     const columns = columnsOf(process.stdout);
-    // A chunk consists of whole rows. On a terminal they wrap like any other line.
+    // A chunk consists of whole rows. On a terminal, long rows wrap like any other line.
     this.writeAll(columns === undefined ? piece : Buffer.from(fitText(piece.toString(), columns)));
   }
 

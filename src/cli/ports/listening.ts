@@ -6,7 +6,7 @@ import type { PortsCommandOptions } from "./options.js";
 import { toFilter } from "./query.js";
 import { describeTarget, type PortTarget } from "./target.js";
 
-/** Maximum number of listeners to read; higher than any host has. */
+/** Maximum number of listeners to read; higher than the number on any host. */
 const ALL = 100_000;
 
 /** Returns the listeners as text or JSON, and their number. */

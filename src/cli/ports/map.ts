@@ -11,7 +11,10 @@ import { type Output, openOutput } from "../files/output.js";
 import { formatReadNote } from "./notes.js";
 import type { PortTarget } from "./target.js";
 
-/** Maximum number of addresses to read. The picture shows fewer and counts the rest. */
+/**
+ * Maximum number of addresses to read. The picture shows fewer, and gives the number of
+ * the rest.
+ */
 const MAX_ADDRESSES = 64;
 
 /** @throws {AppError} E_OPTION unless the file name ends in .svg, .htm or .html */

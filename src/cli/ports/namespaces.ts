@@ -1,4 +1,5 @@
-// Runs `fourtuple ports --all-netns`: the sockets of every network namespace, such as those of containers and pods.
+// Runs `fourtuple ports --all-netns`: shows the sockets of every network namespace, such as those of containers and
+// pods.
 
 import { print, printFile } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";

@@ -9,7 +9,10 @@ export function conditions(options: FilterOptions): Conditions {
   return toFilter(undefined, options);
 }
 
-/** Returns 0 for a host without sockets, which is a valid answer, and 1 for a port or filter without matches. */
+/**
+ * Returns exit code 0 for a host without sockets, which is a valid answer, and 1 for a port or filter without
+ * matches.
+ */
 export function exitCodeFor(
   sockets: number,
   target: PortTarget | undefined,

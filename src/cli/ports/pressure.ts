@@ -1,4 +1,5 @@
-// Runs `fourtuple ports --pressure`: shows it as text, JSON or metrics, and compares it with --fail-above.
+// Runs `fourtuple ports --pressure`: shows port pressure as text, JSON or metrics, and compares it with
+// --fail-above.
 
 import { paintFor } from "../../output/terminal/paint.js";
 import type { Pressure } from "../../results/sockets/pressure.js";

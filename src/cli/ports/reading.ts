@@ -16,7 +16,7 @@ import { readPressure } from "./pressure.js";
 import { toFilter, toQuery } from "./query.js";
 import type { PortTarget } from "./target.js";
 
-/** Maximum number of endpoints to aggregate; larger than the number of addresses on any host. */
+/** Maximum number of endpoints to aggregate, which is larger than the number of addresses on any host. */
 const ALL = 100_000;
 
 /** Formatted view, and the number of sockets that it covers. */
@@ -27,7 +27,7 @@ interface Reading {
   readonly isAbove?: boolean;
 }
 
-/** @param churn counts connections opened and closed since the previous reading */
+/** @param churn counts connections opened and closed since the previous pass */
 export async function readAsText(
   target: PortTarget | undefined,
   options: PortsCommandOptions,
@@ -53,8 +53,7 @@ export async function readAsText(
   const { hasSockets, overviewText, portText } = await import("../../output/text/ports/summary.js");
   const extras = { top, filter: conditions(options), owners: await ownersOf(target, options) };
   const pressure = pressureFilter(target, options);
-  // The pressure includes sockets of all states and, for IPv4, IPv4-mapped ones, so a filter needs a reading of its
-  // own.
+  // The pressure includes sockets of all states and, for IPv4, IPv4-mapped ones, so a filter needs a pass of its own.
   const isFiltered = filter.states !== undefined || filter.family !== undefined;
   const shared = { cover: filter, churn, pressure: isFiltered ? undefined : pressure };
   const pressureOf = async (read: Pressure | undefined) =>

@@ -19,7 +19,8 @@ export async function runPorts(at: string | undefined, options: PortsCommandOpti
     });
   }
   checkPressureOptions(options);
-  // Enter the namespace before resolving names. The resolver's configuration stays that of this process either way.
+  // Enter the namespace before resolving names. Either way, the resolver uses the configuration files that this
+  // process sees.
   enterNamespace(options);
   const target = at === undefined ? undefined : await parseTarget(at);
   if (options.peer !== undefined) await checkZones(options.peer);

@@ -19,7 +19,7 @@ const ALIASES: Readonly<Record<string, TcpState>> = {
   UNCONN: "CLOSE",
   LASTACK: "LAST_ACK",
 };
-/** Groups of states in ss (ss(8), STATE-FILTER). */
+/** Groups of states as defined by ss (ss(8), STATE-FILTER). */
 const GROUPS: Readonly<Record<string, readonly TcpState[]>> = {
   ALL: TCP_STATE_NAMES,
   CONNECTED: without("LISTEN", "CLOSE"),

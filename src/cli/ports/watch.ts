@@ -11,7 +11,7 @@ const EVERY_MS = 1000;
 /**
  * Shows the text from `read` repeatedly: in place on a terminal, one after another in a pipe.
  *
- * @param isForPrograms print the texts one after another even on a terminal
+ * @param isForPrograms whether to print the texts one after another even on a terminal
  * @returns the exit code
  */
 export async function watch(

@@ -63,7 +63,10 @@ interface Checked {
   readonly facts?: string;
 }
 
-/** Runs the trial in this thread. Notes what the user's code throws after its handlers have returned. */
+/**
+ * Runs the trial in this thread. Also catches errors that the user's code throws after its handlers have
+ * returned.
+ */
 async function tryOutHere<T>(run: () => T, file: string): Promise<{ readonly report: T; readonly late: Checked[] }> {
   let thrown: unknown;
   const note = (error: unknown) => {

@@ -1,4 +1,4 @@
-// Skeleton of a protocol, as written by `fourtuple protocol new`.
+// The skeleton of a protocol that `fourtuple protocol new` writes.
 
 /**
  * @param name the protocol's name

@@ -9,7 +9,7 @@ import { openOutput } from "../files/output.js";
 import { readResult } from "./result-file.js";
 
 /**
- * @param output file to write; defaults to one next to the result
+ * @param output file to write; by default, a file next to the result
  * @returns the exit code
  */
 export async function runReport(file: string, output = pageBeside(file)): Promise<number> {

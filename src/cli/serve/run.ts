@@ -86,7 +86,7 @@ async function serveBeside(ui: Ui | undefined, at: string, options: ServeCommand
   run.on("handlerFailed", printNote);
   run.on("connection", (peer) => printer.connection(peer));
   let last = run.snapshot();
-  // Unreferenced: the run keeps the process alive, not this timer.
+  // The timer is unreferenced, because the run keeps the process alive, not this timer.
   const timer = setInterval(() => {
     const now = run.snapshot();
     printer.moment(now, isSameMoment(now, last));

@@ -10,7 +10,7 @@ const body = (words: string) => new Option("--body <text|@file>", words).argPars
 const duration = (flag: string, words: string) => new Option(`${flag} <duration>`, words).argParser(durationFor(flag));
 
 /**
- * @param header makes `--header` with these words
+ * @param header creates the `--header` option with this text
  * @param handshakeTimeout `--handshake-timeout`
  */
 export function httpTopic(header: (words: string) => Option, handshakeTimeout: () => Option): Topic {

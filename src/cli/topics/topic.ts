@@ -1,4 +1,5 @@
-// A help topic: the part of a command's help that covers one protocol, such as `fourtuple connect --help ws`.
+// Defines a help topic: the part of a command's help that covers one protocol, such as `fourtuple connect
+// --help ws`.
 import type { Option } from "commander";
 
 export type Role = "connect" | "serve";
