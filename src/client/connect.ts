@@ -24,8 +24,8 @@ type Complete = (result: ConnectResult) => ConnectResult;
  * Opens TCP connections, holds them, and reports the result.
  *
  * @param complete adds the diagnosis to the result; modules at this level cannot compute it
- * @returns the running client: await `run.done` for the result, call `run.stop()` to end it, or iterate with `for await
- *   (const snapshot of run)`
+ * @returns the running client: await `run.done` for the result, call `run.stop()` to end the run, or iterate with `for
+ *   await (const snapshot of run)`
  * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE, E_NO_SOURCE, E_NOT_AUTHORIZED, E_PERMISSION or
  *   E_PLATFORM before anything is opened
  */
@@ -59,13 +59,13 @@ function engineFor({ engine: requested, connections, oneTable, transport }: RunS
   // A run restricted to one descriptor table needs descriptors, so io_uring is not an option.
   if (oneTable) return { name: "epoll", requested };
   const tableSize = raiseNofileLimit().soft;
-  // A device needs a single ring, whatever the number of connections.
+  // A TUN device needs only one ring, whatever the number of connections.
   const most = transport === "packet" ? Number.POSITIVE_INFINITY : connections;
   return chooseEngine({ role: "client", requested, connections: most, threads: CORES, tableSize });
 }
 
 async function findTables({ connections, oneTable, transport }: RunSpec, engine: EngineReport): Promise<TablesAllowed> {
-  // A copy of a device's descriptor in another table would keep the device.
+  // A copy of a TUN device's descriptor in another table would keep the device alive.
   if (oneTable || transport === "packet") return "one";
   // Connections held in io_uring take no descriptors.
   if (engine.name === "uring") return "unbounded";

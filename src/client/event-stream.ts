@@ -10,7 +10,7 @@ export interface StartedEvent {
   readonly event: "started";
   readonly pid: number;
   readonly spec: RunSpec;
-  /** Address of the live page, with its token; undefined without one. */
+  /** Address of the live page, with its token; undefined if there is no page. */
   readonly ui: string | undefined;
 }
 

@@ -22,7 +22,7 @@ import type { TupleCursor } from "./tuple-cursor.js";
 import type { ConnectMessage, ConnectPlan } from "./worker-plan.js";
 
 export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsOwner {
-  /** Time at which the last wait ended; used as the time of every event it returned. */
+  /** Time at which the last wait ended; used as the time of every event that the wait returned. */
   nowMs = 0;
   /** Highest slot that may hold a resting connection. */
   highestOpen = -1;
@@ -63,7 +63,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
     this.proxy = plan.proxyProtocol && new ProxySender(plan.proxyProtocol);
   }
 
-  /** Sets the transport that delivers the events. */
+  /** Sets the transport whose events are handled. */
   begin(transport: ClientTransport): void {
     this.transport = transport;
     this.exchange = new Exchange(transport, this.plan, this.worker.memory, this.inFlight.slots, this);
@@ -161,20 +161,20 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
     this.vacate(slot, REPLACEABLE.announced, this.plan.reset);
   }
 
-  /** The peer refused the connection, or sent something that makes this side refuse it. */
+  /** Handles a refusal by the peer, or something from the peer that makes this side refuse the connection. */
   refused(slot: number, code: number): void {
     this.lose(slot, code);
     this.drop(slot);
   }
 
-  /** The protocol handshake timed out. */
+  /** Handles a protocol handshake that timed out. */
   timeOut(slot: number): void {
     this.failHandshake(slot, ETIMEDOUT);
     this.drop(slot);
   }
 
   shown(_slot: number, _bytes: Uint8Array, _start: number, _end: number): void {
-    // Content is shown for single connections only.
+    // The content of messages is shown only for a single connection.
   }
 
   /** Closes an open connection from this side. */
@@ -184,13 +184,13 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
     this.drop(slot);
   }
 
-  /** Takes the connection out of flight: messages can be sent over it from now on. */
+  /** Counts the connection as no longer in flight: messages can be sent over it from now on. */
   settle(slot: number): void {
     this.resolve(slot);
     this.exchange.started(slot);
   }
 
-  /** Takes the connection out of flight: it is now open. */
+  /** Counts the connection as no longer in flight: it is now open. */
   private resolve(slot: number): void {
     this.transport.rest(slot);
     this.inFlight.greeting--;
@@ -253,7 +253,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
 
   /**
    * Handles an open connection that the peer or the network has ended.
-   * @param errno reason for the end: 0 for a FIN from the peer, or the protocol's code
+   * @param errno reason for the end: an errno, 0 for a FIN from the peer, or a code of the protocol
    */
   private lose(slot: number, errno: number): void {
     if (this.shakesHands && this.transport.state(slot) === SLOT.opened) {
@@ -276,7 +276,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
   private failHandshake(slot: number, errno: number): void {
     const { counters } = this;
     const step = STEP[this.exchange.protocol.handshake as Exclude<Handshake, "none">];
-    // Even a refusal is a response.
+    // Even a refusal counts as a response.
     if (step === STEP.request && isHttpStatus(errno)) this.inFlight.endHandshake(slot, this.nowMs);
     this.destinationCounts?.failed(this.tuples.destinationOf(slot), step, errno);
     this.inFlight.greeting--;
@@ -304,7 +304,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
   private sendProxyHeader(slot: number, proxy: ProxySender, below: Transport): void {
     const sent = proxy.send(slot, below);
     if (sent > 0) this.counters[COUNTER.sentBytes]! += sent;
-    // The end of the connection arrives, and is counted, as a separate event.
+    // The end of the connection will be reported, and counted, as a separate event.
     else this.worker.memory.countFailure(STEP.send, -sent);
   }
 }

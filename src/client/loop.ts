@@ -11,7 +11,7 @@ import { COUNTER } from "./metrics.js";
 import { TupleCursor } from "./tuple-cursor.js";
 import { type ConnectMessage, type ConnectPlan, SHARED } from "./worker-plan.js";
 
-// Small enough to notice completed handshakes soon, large enough to amortize the cost of a turn.
+// This is small enough to notice completed handshakes soon, and large enough to amortize the cost of a turn.
 const OPEN_AT_ONCE = 16;
 // Limits per turn. Remaining work waits for later turns, so that no peer monopolizes the thread and commands are
 // handled promptly.
@@ -27,7 +27,7 @@ const RETIRED_AT_ONCE = 256;
 const CHECKED_AT_ONCE = 16_384;
 /** A connection younger than this never counts as ungreeted. */
 const GREETING_GRACE_MS = 1000;
-/** A connection counts as ungreeted only after this multiple of the slowest greeting's time. */
+/** A connection counts as ungreeted only after this multiple of the time that the slowest greeting took. */
 const GREETING_SLACK = 2;
 const CHECK_EVERY_MS = 100;
 const SLOTS_SPARE = 1024;
@@ -42,7 +42,10 @@ export class ClientLoop {
   private nextCheckMs = 0;
   /** Next slot of the timeout scan; -1 when no scan is in progress. */
   private checkCursor = -1;
-  /** Maximum number of connections in flight. Below the planned value if handshakes alone fill the descriptor table. */
+  /**
+   * Maximum number of connections in flight. It is below the planned value if handshakes alone fill the descriptor
+   * table.
+   */
   private window: number;
   private resolvedAt = 0;
   /** Whether epoll is used because io_uring could not lock enough memory. */
@@ -110,7 +113,7 @@ export class ClientLoop {
     heartbeats?.sendDue(performance.now(), transport.end);
   }
 
-  /** Connections started, minus those closed to follow the schedule; compared with `wanted`. */
+  /** Number of connections started, minus those closed to follow the schedule; compared with `wanted`. */
   private get begun(): number {
     return this.counters[COUNTER.started]! - this.counters[COUNTER.retired]!;
   }
@@ -172,7 +175,7 @@ export class ClientLoop {
     this.window = counters[COUNTER.inFlight]!;
   }
 
-  /** Closes `count` open connections, highest slots first, when the schedule goes down. */
+  /** Closes `count` open connections, highest slots first, because the schedule goes down. */
   private retire(count: number): void {
     const { events, counters } = this;
     let left = count;
@@ -217,7 +220,7 @@ export class ClientLoop {
     if (this.begun >= wanted) {
       if (wanted < plan.share) return COUNTER.paceMs;
       if (inFlight === 0) return -1;
-      // Only the last handshakes remain, and how long they take depends on the peer.
+      // Only the last handshakes are still in flight, and how long they take depends on the peer.
       return isGreeting ? COUNTER.greetingMs : COUNTER.rampedMs;
     }
     if (inFlight < this.window) return COUNTER.busyMs;
@@ -246,8 +249,8 @@ export class ClientLoop {
   }
 
   /**
-   * Counts open connections that were not greeted although others were. Skipped for runs with messages, where a first
-   * byte may be an answer.
+   * Counts open connections that were not greeted although others were. This is skipped for runs with messages, in
+   * which a first byte may be an answer.
    */
   private countUngreeted(): void {
     const { events, transport, counters } = this;

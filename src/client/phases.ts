@@ -1,5 +1,5 @@
-// The phases of a client run: ramp, hold, drain and close. Starts and paces the workers, watches memory and losses, and
-// builds the result.
+// The phases of a client run: ramp, hold, drain and close. This class starts and paces the workers, watches memory and
+// losses, and builds the result.
 import { setTimeout as delay } from "node:timers/promises";
 import { kernelBytesOf, readMemoryUse } from "../engine/memory-use.js";
 import { readMeminfo } from "../linux/proc/procfs.js";
@@ -38,7 +38,7 @@ const DONE_MS = 10;
 
 export class RunPhases {
   phase: ConnectSnapshot["stage"] = "ramp";
-  /** End of the hold, if it is known. */
+  /** Time at which the hold ends, if it is known. */
   holdUntilMs: number | undefined;
   readonly workers: ClientWorkers;
   readonly latencies: Latencies;
@@ -98,7 +98,7 @@ export class RunPhases {
     this.#stopping.abort();
   }
 
-  /** Ends at once and leaves closing to the kernel, which does it when the process exits. */
+  /** Ends the run at once; the kernel closes the connections when the process exits. */
   abort(): void {
     this.workers.pool.abort();
     this.#stopping.abort();
@@ -139,7 +139,7 @@ export class RunPhases {
     this.#stopping.signal.addEventListener("abort", () => this.#endRamp(), { once: true });
     const guard = setInterval(() => this.#guard(), RAMP_GUARD_MS);
     this.#state.samples.mark(this.#sample());
-    // This read finishes before the threads have started.
+    // This file is read before the threads have started.
     this.#server.begin();
     this.#pace();
     await ended;
@@ -174,7 +174,7 @@ export class RunPhases {
     if (this.#fault) throw this.#fault;
   }
 
-  /** Waits until `untilMs` or until the run is stopped. Returns at once if nothing is open. */
+  /** Waits until `untilMs` or until the run is stopped. Returns at once if no connection is open. */
   async #pass(untilMs: number): Promise<void> {
     const { signal } = this.#stopping;
     const leftMs = untilMs - performance.now();
@@ -202,7 +202,7 @@ export class RunPhases {
     this.#enter("closed");
     this.#state.closeMs = performance.now() - startMs;
     this.#state.samples.mark(this.#sample());
-    // Answers were awaited until now. If some are missing, the server may be stopped (SIGSTOP).
+    // Until now, the run was waiting for answers. If some are missing, the server may be stopped (SIGSTOP).
     if (this.workers.sum(COUNTER.unansweredMessages) > 0 && !this.#state.wasInterrupted) {
       this.#state.peer ??= await this.#server.inspect();
     }

@@ -1,5 +1,5 @@
-// State that a run records in addition to the workers' counters, such as times, memory use and how it ended. The result
-// is built from it.
+// State that a run records in addition to the workers' counters, such as times, memory use and how the run ended. The
+// result is built from it.
 
 import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
 import { readCounters } from "../engine/run/evidence.js";
@@ -30,9 +30,9 @@ export interface RunState {
   holdMs: number;
   closeMs: number;
   readonly samples: Samples;
-  /** Memory readings at the moment when low memory stopped the ramp. */
+  /** Memory figures at the moment when low memory stopped the ramp. */
   memoryStop: MemoryRoom | undefined;
-  /** Readings of the host's open files at the moment when they stopped the ramp. */
+  /** Figures on the host's open files at the moment when a shortage of them stopped the ramp. */
   fileStop: FileRoom | undefined;
   /** Why the ramp was abandoned. */
   gaveUp: GiveUpReason | undefined;
@@ -112,7 +112,7 @@ export function measureRamp(
 ): Pick<RunState, "setupMs" | "rampMs" | "rampShares"> {
   const now = performance.timeOrigin + performance.now();
   const begun = memories.map(({ counters }) => counters[COUNTER.firstBegunAt]!).filter((time) => time > 0);
-  // A run stopped before its first connect() has a set-up time only.
+  // A run that was stopped before its first connect() has only a set-up time.
   const firstBegun = begun.length > 0 ? Math.min(...begun) : now;
   const lastResolved = Math.max(...memories.map(({ counters }) => counters[COUNTER.lastResolvedAt]!));
   const endedAt = lastResolved > firstBegun && !wasInterrupted ? lastResolved : now;

@@ -23,7 +23,7 @@ export interface ConnectEvents {
   /** Text was received. Emitted for a single connection only. */
   received: [text: string];
   /**
-   * A handler of a user-defined protocol threw for the first time.
+   * Emitted when a handler of a user-defined protocol throws for the first time.
    * @param text the error with its stack
    */
   handlerFailed: [text: string];
@@ -37,7 +37,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
   readonly done: Promise<ConnectResult>;
   /** Specification of this run as plain data, with all defaults filled in. */
   readonly spec: RunSpec;
-  /** Host names among the destinations, as resolved. */
+  /** Host names among the destinations, with the addresses that they resolved to. */
   readonly names: readonly ResolvedName[];
   /** Number of available 4-tuples, which limits how many connections can be open at once. */
   readonly tuplesAvailable: number;
@@ -82,7 +82,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     return this.done;
   }
 
-  /** Ends at once and leaves closing to the kernel, which does it when the process exits. */
+  /** Ends the run at once; the kernel closes the connections when the process exits. */
   abort(): void {
     this.#phases.abort();
   }
@@ -111,12 +111,12 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     return readMeasurements(CLIENT_METRICS, memories, script);
   }
 
-  /** Returns the plan of a run's 4-tuples. Static for the same reason. */
+  /** Returns the plan of a run's 4-tuples. It is static for the same reason. */
   static planOf(run: ConnectRun): TuplePlan {
     return run.#targets.plan;
   }
 
-  /** Counts so far for each destination; undefined for a single destination or for too many of them. */
+  /** Counts so far for each destination; undefined for a single destination or for too many destinations. */
   byDestination(): readonly DestinationReport[] | undefined {
     return countDestinations({ destinationCounts: this.#phases.workers.destinationCounts, targets: this.#targets });
   }

@@ -1,7 +1,7 @@
 // Snapshot of a client run.
 import type { ClientMetrics } from "./metrics.js";
 
-/** Counters and stage of a run at one moment. */
+/** The counters and stage of a run at one moment. */
 export interface ConnectSnapshot extends ClientMetrics {
   readonly elapsedMs: number;
   /** During `drain`, no more messages are sent while the run waits for outstanding answers. */

@@ -20,7 +20,9 @@ export class TupleCursor implements TupleSource {
   skipped = 0;
   /** Last tuple whose source address does not belong to this host; -1 if there was none. */
   unbound = -1;
-  /** Tuple given back because no socket was available; used for the next connection. -1 if there is none. */
+  /**
+   * Tuple that was given back because no socket was available, and that the next connection uses. -1 if there is none.
+   */
   private unused = -1;
   private readonly sequence: TupleSequence;
   private readonly cursor: Int32Array;
@@ -29,7 +31,7 @@ export class TupleCursor implements TupleSource {
   /** Number of the first destination in each group. */
   private readonly firstDestinations: number[];
   private readonly sources: { address: SocketAddress; current: number; isAny: boolean }[];
-  /** Destination number by slot. Takes 2 bytes per connection; empty for a single destination. */
+  /** Destination number by slot. This takes 2 bytes per connection, and is empty for a single destination. */
   private readonly bySlot: Uint16Array;
 
   /** @param slots number of slots that can ever be in use */
@@ -38,7 +40,7 @@ export class TupleCursor implements TupleSource {
     slots: number,
   ) {
     this.sequence = new TupleSequence(plan.tuples);
-    // With a device, the worker's tuples are its own, and so is the cursor.
+    // With a TUN device, the worker has its own tuples, and therefore its own cursor.
     this.cursor = new Int32Array(plan.packet ? new SharedArrayBuffer(SHARED.words * 4) : plan.shared);
     this.reusesTuples = plan.reusesTuples;
     this.kernelPicksPort = plan.tuples.ports.chosenBy === "kernel";

@@ -17,14 +17,14 @@ export interface MessagePlan extends TimedMessageOptions {
   readonly total: number | undefined;
 }
 
-/** Exchange before a connection is ready for messages, and the expected answer to its first message. */
+/** The exchange that makes a connection ready for messages, and the expected answer to its first message. */
 export interface OpeningPlan extends Opening, Omit<TimedMessageOptions, "bytes"> {}
 
 /** Everything a client worker needs to know, as plain data. */
 export interface ConnectPlan {
   readonly tuples: TuplePlan;
   readonly engine: EngineName;
-  /** Device and tuples of this worker, whose `tuples` are its own; undefined for kernel sockets. */
+  /** The worker's TUN device and its own `tuples`; undefined for kernel sockets. */
   readonly packet: PacketClientPlan | undefined;
   /** Whether epoll replaces io_uring if its memory cannot be locked. */
   readonly fallsBack: boolean;
@@ -35,14 +35,14 @@ export interface ConnectPlan {
   readonly earlier: number;
   /** True if connections that the server closes are opened again for their next message. */
   readonly reopens: boolean;
-  /** Minimum time between two such connections in this worker; 0 for none. */
+  /** Minimum time between two reopened connections in this worker; 0 for none. */
   readonly reopenIntervalMs: number;
   /** True if tuples may be reused because the run closes connections and opens others. */
   readonly reusesTuples: boolean;
   /** Maximum number of in-flight connections in this worker. */
   readonly window: number;
   readonly connectTimeoutMs: number;
-  /** Timeout of the TLS handshake, and of the protocol handshake from ESTABLISHED to ready. */
+  /** Timeout for the TLS handshake, and for the protocol handshake from ESTABLISHED to ready. */
   readonly handshakeTimeoutMs: number;
   /** Size of one descriptor table (RLIMIT_NOFILE). */
   readonly tableSize: number;
@@ -76,7 +76,7 @@ export const SHARED = {
   cursor: 0,
   /** 1 while the peer is known to speak first; a connection is then in flight until its first byte. */
   peerGreets: 1,
-  /** Number of times that a greeting was awaited in vain. */
+  /** Number of times that the client waited for a greeting in vain. */
   lateGreetings: 4,
   /** Set at the end: longest time to a first byte in milliseconds, rounded up; 0 if no byte arrived. */
   longestFirstByteMs: 5,
@@ -84,13 +84,13 @@ export const SHARED = {
   unsentChunks: 6,
   /** Set at the end: messages younger than this many milliseconds count as in flight rather than unanswered. */
   answerGraceMs: 7,
-  /** Connections that protocols have numbered so far. */
+  /** Number of connections that protocols have numbered so far. */
   numbered: 8,
   words: 9,
 } as const;
 
 export type ConnectMessage =
-  /** The thread has started and will open connections as told. */
+  /** Sent when the thread has started and will open connections as told. */
   | { readonly type: "ready"; readonly hasFallenBack: boolean }
   /** Sent for a single connection only. */
   | { readonly type: "opened"; readonly ip: string; readonly port: number }

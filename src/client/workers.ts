@@ -1,5 +1,5 @@
-// Manages all of a run's workers: starts them as the ramp needs them, paces, counts and stops them. Decides what limits
-// their connections.
+// Manages all of a run's workers: starts them as the ramp needs them, paces, counts and stops them. It also decides
+// what limits the workers' connections.
 
 import { CORES, WorkerPool } from "../engine/pool.js";
 import { type ScriptRun, scriptRunOf } from "../engine/script/run.js";
@@ -27,7 +27,7 @@ import { planTls, type TlsPlan } from "./tls/plan.js";
 import { type ConnectMessage, type ConnectPlan, SHARED } from "./worker-plan.js";
 
 const WORKER = new URL("./worker.js", import.meta.url);
-/** TCP, TLS and protocol handshakes. */
+/** Durations of TCP, TLS and protocol handshakes. */
 const HANDSHAKES = [
   STEP.connect,
   STEP.tls,
@@ -58,13 +58,13 @@ export interface WorkersEvents {
   /** Text was received. Called for a single connection only. */
   received(text: string): void;
   /**
-   * A handler of a script threw for the first time.
+   * Called when a handler of a script throws for the first time.
    * @param text the error with its stack
    */
   handlerFailed(text: string): void;
-  /** Everything requested so far has settled, or a worker has started. The pacer may request more. */
+  /** Called when everything requested so far has settled, or a worker has started. The pacer may request more. */
   moved(): void;
-  /** A worker failed to start, or died and took its connections with it. */
+  /** Called when a worker failed to start, or died and took its connections with it. */
   failed(fault: AppError): void;
 }
 
@@ -126,7 +126,7 @@ export class ClientWorkers {
     this.pacer = new Pacer(this.pool, settings, this.#layout, (worker, target) => this.#start(worker, target));
   }
 
-  /** Engine in use. Epoll if any worker has fallen back to it. */
+  /** Engine in use. `epoll` if any worker has fallen back to it. */
   get engine(): EngineReport {
     return this.#engine;
   }
@@ -160,7 +160,7 @@ export class ClientWorkers {
 
   /** Stops opening connections. */
   endRamp(): void {
-    // Not a count: workers would close whatever they open before they see it.
+    // Do not store a lower count: workers would close whatever they open before they see it.
     this.pool.setAll(CONTROL.target, TARGET_AS_IT_IS);
   }
 

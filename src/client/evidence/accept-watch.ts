@@ -1,6 +1,6 @@
-// Watches whether a server on this host accepts the connections that its kernel has ESTABLISHED. Takes at least two
-// samples some time apart, because a queue that is still being drained does not mean that the server has reached its
-// connection limit.
+// Watches whether a server on this host accepts the connections that its kernel has ESTABLISHED. At least two
+// samples are taken some time apart, because a queue that is still being drained does not mean that the server has
+// reached its connection limit.
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { Targets } from "../../planning/targets.js";
@@ -9,7 +9,7 @@ import { type AcceptCount, countAccepting } from "../../socket-table/listeners/a
 import { readListeners } from "../../socket-table/listeners/listeners.js";
 import type { AddressRange } from "../../util/address-range.js";
 
-/** A server that accepts nothing for this long while connections are waiting has stopped accepting. */
+/** A server that accepts nothing for this long while connections are waiting is taken to have stopped accepting. */
 const STANDSTILL_MS = 500;
 /** Extra time allowed for a server that is still accepting. */
 const GRACE_MS = 800;
@@ -40,7 +40,8 @@ export class AcceptWatch {
    * Takes samples until nothing is waiting, or until it is clear that the waiting connections will not be accepted
    * soon.
    *
-   * @param lacksEnds whether the server is known to have fewer sockets than the client; some may be in the SYN queue
+   * @param lacksEnds whether the server is known to have fewer sockets than the client; the missing ones may be in
+   *   the SYN queue
    * @returns undefined if nothing is waiting or the server's sockets are not visible
    */
   async conclude(lacksEnds: boolean): Promise<Accepting | undefined> {

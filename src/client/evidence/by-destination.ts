@@ -7,7 +7,10 @@ import { formatEndpoint } from "../../util/endpoint.js";
 import type { RunFacts } from "../run-state.js";
 import { DestinationCounts } from "./destination-counts.js";
 
-/** Returns the counts so far for each destination; undefined for a single destination or for too many of them. */
+/**
+ * Returns the counts so far for each destination; undefined for a single destination or for too many
+ * destinations.
+ */
 export function countDestinations({
   destinationCounts,
   targets,

@@ -13,14 +13,14 @@ import { outgoingOf } from "./half-open.js";
 import { inspectLocalPath } from "./local-path.js";
 import type { ServerSide } from "./server-side.js";
 
-/** Counts the held connections in the kernel's socket table; both ends if the server is on this host. */
+/** Counts the held connections in the kernel's socket table; counts both ends if the server is on this host. */
 export async function countInKernel(
   targets: Targets,
   transport: ConnectSettings["transport"],
 ): Promise<ConnectResult["kernel"]> {
   const { endpoints, isLocal } = targets;
   const incoming = isLocal ? await countSockets({ end: "local", endpoints }) : undefined;
-  // Our own connections have no sockets.
+  // Connections of the user-space TCP have no sockets.
   if (transport === "packet") return incoming && { source: incoming.source, incoming: incoming.sockets };
   const outgoing = await countSockets({ end: "remote", endpoints });
   return { source: outgoing.source, outgoing: outgoing.sockets, incoming: incoming?.sockets ?? 0 };
@@ -31,12 +31,12 @@ export async function collectEvidence(run: RunFacts, state: RunState, server: Se
   const { settings, targets, pool } = run;
   const sum = (counter: number) => sumCounter(pool.memories, counter);
   state.evidence = noteEvidence(state.countersBefore);
-  // A single connection that its server closed has done what was requested.
+  // A single connection that its server has closed did what was requested.
   const missed = sum(COUNTER.failed) + (settings.isSingle ? 0 : sum(COUNTER.lost));
   const established = sum(COUNTER.established);
   const here = outgoingOf({ kernel: state.kernel, established, lost: sum(COUNTER.lost) + sum(COUNTER.retired) });
   const lacksEnds = state.kernel !== undefined && state.kernel.incoming < here;
-  // A user who interrupts a run does not want to wait for readings from the server.
+  // A user who interrupts a run does not want to wait while the server is inspected.
   const isPatient = !settings.isSingle && !state.wasInterrupted;
   if (isPatient) state.accepting = await server.accepting(lacksEnds);
   // Count again: the peer may have closed connections since, and waiting ones may have reached the accept queue.

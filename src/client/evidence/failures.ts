@@ -1,4 +1,4 @@
-// Failures in the form used in results: by step and name.
+// Converts failures to the form used in results: by step and name.
 import { collectFailures, failureName } from "../../engine/failures.js";
 import type { WorkerMemory } from "../../engine/worker-memory.js";
 import type { FailureReport } from "../../results/fields.js";

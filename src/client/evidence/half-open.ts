@@ -16,7 +16,7 @@ export function outgoingOf({ kernel, established, lost }: Omit<Ends, "evidence">
 }
 
 /**
- * @returns number of sockets missing at the server while an accept queue overflows, or while they are visible in its
+ * @returns number of sockets missing at the server while an accept queue overflows, or while they are visible in the
  *   SYN queue; 0 if the server's sockets are not visible because it is on another host or reached through a port
  *   redirection
  */

@@ -1,12 +1,12 @@
 // Records whether a worker loses its oldest or its newest connections, which distinguishes a server's timeout from its
-// connection limit. Uses only counters and typed arrays indexed by slot.
+// connection limit. It uses only counters and typed arrays indexed by slot.
 import { COUNTER } from "../metrics.js";
 
 export class LossStats {
   private readonly counters: Float64Array;
   /**
    * Time when each slot's connection became ESTABLISHED, in milliseconds. Float32 is exact to 1 ms for hours, which is
-   * enough to tell old from new.
+   * precise enough to tell old connections from new ones.
    */
   private readonly establishedMs: Float32Array;
 

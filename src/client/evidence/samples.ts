@@ -3,7 +3,7 @@
 import type { RunSample } from "../../results/connect.js";
 
 const CAPACITY = 600;
-/** Less than the guard's interval, so that all of its samples are kept at first. */
+/** This is less than the guard's interval, so that all of its samples are kept at first. */
 const FIRST_INTERVAL_MS = 25;
 /** Tolerance for timer jitter: a sample this much too early is still taken. */
 const EARLY_MS = 10;
@@ -27,7 +27,10 @@ export class Samples {
     this.mark(sample);
   }
 
-  /** Adds the sample unconditionally, for example at the end of the ramp or hold. It may still be dropped later. */
+  /**
+   * Adds the sample unconditionally, for example at the end of the ramp or hold. The sample may still be dropped
+   * later.
+   */
   mark(sample: RunSample): void {
     if (this.#kept.length >= this.#capacity) this.#thin();
     this.#kept.push(sample);

@@ -24,8 +24,8 @@ export class ServerSide {
   }
 
   /**
-   * Takes a sample before the end of the hold. Starts finding the process now, because that is slow on a host with many
-   * processes.
+   * Takes a sample before the end of the hold. It also starts looking for the process, because that is slow on a host
+   * with many processes.
    */
   async sampleEarly(): Promise<void> {
     if (await this.#accepts.sample()) this.#inspected = this.inspect();
@@ -37,7 +37,7 @@ export class ServerSide {
   }
 
   /**
-   * Returns the server's process and its listening sockets as of now; undefined if it is on another host or not
+   * Returns the server's process and its listening sockets as of now; undefined if the server is on another host or not
    * visible.
    */
   async inspect(): Promise<LocalPeer | undefined> {
@@ -56,7 +56,7 @@ export class ServerSide {
 
   /**
    * Cancels pending readings.
-   * @returns a promise that resolves once all their files are closed
+   * @returns a promise that resolves once all files opened for that are closed
    */
   async end(): Promise<void> {
     this.#ending.abort();

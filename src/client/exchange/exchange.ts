@@ -1,5 +1,5 @@
-// Exchanges bytes over a client's connections. It hosts the protocol: passes on what it sends, its answers to be timed,
-// and the events of the connections.
+// Exchanges bytes over a client's connections. It hosts the protocol: it sends the protocol's bytes, has its answers
+// timed, and passes the connections' events to it.
 
 import { type HeartbeatCarrier, Heartbeats } from "../../engine/heartbeats.js";
 import { scriptHostOf } from "../../engine/script/host.js";
@@ -79,20 +79,20 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
     this.messages = new MessageSender(this.sending, this.rounds, schedule, memory);
   }
 
-  /** A new connection occupies `slot`. */
+  /** Called when a new connection occupies `slot`. */
   opened(slot: number): void {
     this.messages?.opened(slot, this.nextShare());
     this.protocol.opened(slot);
     if (this.protocol.beginsWithMessage) this.messages!.sendFirst(slot);
   }
 
-  /** The connection in `slot` has been reopened. */
+  /** Called when the connection in `slot` has been reopened. */
   reopened(slot: number): void {
     this.protocol.opened(slot);
     this.messages!.reopened(slot);
   }
 
-  /** The connection in `slot` can be used for messages. */
+  /** Called when the connection in `slot` can be used for messages. */
   started(slot: number): void {
     this.messages?.ready(slot);
   }
@@ -107,23 +107,23 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
   }
 
   /**
-   * The peer has sent FIN.
-   * @returns the code under which the loss is counted, or AS_ASKED if it is no loss
+   * Called when the peer has sent FIN.
+   * @returns the code under which the loss is counted, or AS_ASKED if it does not count as a loss
    */
   peerClosed(slot: number, isUnannounced: boolean): number {
     return this.protocol.peerClosed?.(slot, isUnannounced) ?? 0;
   }
 
   /**
-   * The peer has reset the connection.
-   * @returns 0 if it is lost, or one of REPLACEABLE
+   * Called when the peer has reset the connection.
+   * @returns 0 if the connection counts as lost, or one of REPLACEABLE
    */
   peerReset(slot: number): number {
     return this.protocol.peerReset?.(slot) ?? 0;
   }
 
   /**
-   * The connection in `slot` has ended and will be reopened for its next message.
+   * Called when the connection in `slot` has ended and will be reopened for its next message.
    * @param cause one of REPLACEABLE
    */
   vacated(slot: number, cause: number): void {
@@ -136,7 +136,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
     this.messages!.vacated(slot);
   }
 
-  /** The connection accepts bytes again. */
+  /** Called when the connection accepts bytes again. */
   sent(slot: number): void {
     const { sending } = this;
     if (!this.messages?.resume(slot) && sending.isBlocked(slot)) sending.resume(slot);
@@ -144,7 +144,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
   }
 
   /**
-   * The connection in `slot` has ended.
+   * Called when the connection in `slot` has ended.
    * @param isOurs whether this side closed it, in which case the peer owes no answers
    */
   ended(slot: number, isOurs: boolean): void {
@@ -155,7 +155,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
   }
 
   /**
-   * Called before this side closes the connection in `slot`. Lets the protocol send its last bytes, unless an RST would
+   * Called before this side closes the connection in `slot`. The protocol can send its last bytes, unless an RST would
    * discard them.
    */
   closing(slot: number): void {
@@ -191,7 +191,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
 
   send(slot: number, bytes: Uint8Array, start: number, end: number): void {
     const sent = this.sending.send(slot, bytes, start, end);
-    // The unsent rest is gone, so the peer could not parse what follows.
+    // The rest of the message has been discarded, so the peer could not parse anything sent after it.
     if (sent === -ENOBUFS) this.owner.refused(slot, ENOBUFS);
   }
 

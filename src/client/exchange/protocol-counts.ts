@@ -1,4 +1,4 @@
-// Counts what a client's protocol reports of its connections: responses, heartbeats, deliveries, unexpected bytes.
+// Counts what a client's protocol reports about its connections: responses, heartbeats, deliveries, unexpected bytes.
 import type { WorkerMemory } from "../../engine/worker-memory.js";
 import { CODES } from "../../protocols/codes.js";
 import type { Histogram } from "../../results/histogram/histogram.js";

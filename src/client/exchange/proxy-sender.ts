@@ -14,7 +14,8 @@ export class ProxySender {
   }
 
   /**
-   * @returns number of bytes sent, or a negative errno; -EAGAIN if only part of the header was sent, which is useless
+   * @returns number of bytes sent, or a negative errno; -EAGAIN if only part of the header was sent, which leaves the
+   *   connection unusable
    */
   send(slot: number, transport: Transport): number {
     const ends = transport.addresses(slot);

@@ -11,15 +11,15 @@ const CONNECTED = 0;
 /** The peer has announced that it will close the connection. */
 const CLOSING = 1;
 const CLOSED = 2;
-/** Closed, and a message is due. */
+/** The connection is closed, and a message is due. */
 const WANTED = 3;
 const OPENING = 4;
-/** Reopened, but not ready yet. */
+/** The connection has been reopened, but is not ready yet. */
 const OPENED = 5;
 
-/** Time that a peer has to close a connection after announcing it. After that, this side closes it. */
+/** Time that a peer has to close a connection after announcing the close. After that, this side closes it. */
 const CLOSING_MS = 50;
-/** Time to wait after an attempt that found no room. */
+/** Time to wait after an attempt for which there was no room. */
 const RETRY_MS = 1;
 
 /** Opens and closes the connections. */
@@ -38,7 +38,7 @@ export class Reopenings {
   private readonly counters: Float64Array;
   private readonly intervalMs: number;
   private states = new Uint8Array(0);
-  /** By slot: counter of the cause of the last close. */
+  /** By slot: index of the counter for the cause of the last close. */
   private causes = new Uint8Array(0);
   private closingUntilMs = new Float64Array(0);
   private readonly wanted = new SlotQueue();
@@ -58,7 +58,7 @@ export class Reopenings {
     return state >= CLOSED && state <= OPENING;
   }
 
-  /** Whether the slot's connection is being reopened but not ready yet. */
+  /** Whether the slot's connection is being reopened but is not ready yet. */
   isReopening(slot: number): boolean {
     return this.stateOf(slot) >= OPENING;
   }
@@ -68,7 +68,7 @@ export class Reopenings {
     return this.stateOf(slot) !== CONNECTED;
   }
 
-  /** The peer will close the connection in `slot`. */
+  /** Called when the peer has announced that it will close the connection in `slot`. */
   announced(slot: number): void {
     this.set(slot, CLOSING);
     this.closingUntilMs[slot] = performance.now() + CLOSING_MS;
@@ -76,7 +76,7 @@ export class Reopenings {
   }
 
   /**
-   * The connection in `slot` has been closed.
+   * Called when the connection in `slot` has been closed.
    * @param cause one of REPLACEABLE
    */
   closed(slot: number, cause: number): void {
@@ -85,7 +85,7 @@ export class Reopenings {
     this.counters[COUNTER.toReopen]! += 1;
   }
 
-  /** A message of `slot` is due. */
+  /** Called when a message of `slot` is due. */
   want(slot: number): void {
     if (this.states[slot] !== CLOSED) return;
     this.states[slot] = WANTED;
@@ -97,7 +97,7 @@ export class Reopenings {
     this.counters[this.causes[slot]!]! += 1;
   }
 
-  /** The connection can carry messages. */
+  /** Called when the connection can carry messages. */
   opened(slot: number): void {
     this.states[slot] = OPENED;
     this.counters[COUNTER.toReopen]! -= 1;
@@ -109,7 +109,7 @@ export class Reopenings {
     this.counters[COUNTER.reopening]! -= 1;
   }
 
-  /** The connection could not be reopened, or ended before it was ready. */
+  /** Called when the connection could not be reopened, or ended before it was ready. */
   failed(slot: number): void {
     if (this.states[slot] === OPENING) this.counters[COUNTER.toReopen]! -= 1;
     this.counters[COUNTER.reopening]! -= 1;
@@ -117,14 +117,14 @@ export class Reopenings {
     this.states[slot] = CONNECTED;
   }
 
-  /** The connection in `slot` has ended and will not be reopened. */
+  /** Called when the connection in `slot` has ended and will not be reopened. */
   ended(slot: number): void {
     if (this.isKept(slot)) this.states[slot] = CONNECTED;
   }
 
   /**
    * Reopens connections whose messages are due.
-   * @param room how many may be opened at once
+   * @param room number of connections that may be opened now
    * @returns whether more work can be done right away
    */
   turn(room: number): boolean {

@@ -1,5 +1,5 @@
-// Keeps the due times of unanswered messages until the end of a run, when their minimum latency is known. Uses a fixed
-// number of time spans that get wider as the run gets longer.
+// Keeps the due times of unanswered messages until the end of a run, when it is known how long they have waited at
+// least. Uses a fixed number of time spans that get wider as the run gets longer.
 import { type Histogram, toMicros } from "../../results/histogram/histogram.js";
 
 const SPANS = 1024;

@@ -39,7 +39,7 @@ export class Answers {
     if (rounds.answer(slot, count)) counters[COUNTER.answeringConnections]! += 1;
   }
 
-  /** The oldest `count` messages of `slot` will not be answered, although its connection stays open. */
+  /** Records that the oldest `count` messages of `slot` will not be answered, although its connection stays open. */
   missed(slot: number, count: number): void {
     const { counters, rounds } = this;
     if (count === 0) return;
@@ -102,8 +102,8 @@ export class Answers {
   }
 
   /**
-   * Counts a message as sent that was sent in part, if it is among the oldest `count`: a server may answer before it has
-   * the whole request, for example if the request is too long.
+   * Counts a partially sent message as sent if it is among the oldest `count`: a server may answer before it has the
+   * whole request, for example if the request is too long.
    */
   private finishPartial(slot: number, count: number): void {
     const { counters, rounds } = this;

@@ -1,5 +1,5 @@
-// Schedule of a closed loop: a connection's next message follows its previous answer, so it is due when it is sent. A
-// server that stalls delays the messages behind it, which the latencies do not show (coordinated omission).
+// The schedule of a closed loop: a connection's next message follows its previous answer, so it is due when it is
+// sent. A server that stalls delays the messages behind it, which the latencies do not show (coordinated omission).
 import { grown } from "../../protocols/columns.js";
 import { MessageSchedule } from "./schedule.js";
 

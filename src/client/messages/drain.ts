@@ -8,9 +8,12 @@ import { COUNTER } from "../metrics.js";
 import type { MessagePlan } from "../worker-plan.js";
 
 const POLL_MS = 5;
-/** Maximum time counted between two polls. If the whole machine was suspended for longer, so was the peer. */
+/**
+ * Maximum time counted between two polls. A longer gap means that the whole machine was suspended, and the peer with
+ * it.
+ */
 const MAX_STEP_MS = 10 * POLL_MS;
-/** Maximum time to wait for answers. A run ends within a second even if they trickle in. */
+/** Maximum time to wait for answers. The run ends within a second even if answers still trickle in. */
 const GRACE_MS = 900;
 /** Maximum time to wait after an interruption. */
 const INTERRUPTED_MS = 400;

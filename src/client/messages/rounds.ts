@@ -3,7 +3,7 @@
 import { grown } from "../../protocols/columns.js";
 import type { MessageSchedule } from "./schedule.js";
 
-/** No message has been due over this connection yet. Rounds count from 1. */
+/** Marks a connection over which no message has been due yet. Rounds count from 1. */
 export const NONE = 0;
 
 // Bits of `marks`: the number of messages that have not been sent completely, and whether any has been answered.
@@ -96,7 +96,7 @@ export class Rounds {
     if (this.isAnswered) this.waiting[slot]! += 1;
   }
 
-  /** The last messages, which were sent only in part, will be begun again. */
+  /** The last messages, which were only partially sent, will be started again. */
   undo(slot: number): void {
     const partial = this.partial(slot);
     this.next[slot]! -= partial;
@@ -122,7 +122,7 @@ export class Rounds {
     return (marks & ANSWERED) === 0;
   }
 
-  /** The oldest `count` messages no longer wait for answers. */
+  /** Records that the oldest `count` messages no longer wait for answers. */
   drop(slot: number, count: number): void {
     this.waiting[slot]! -= count;
     if (slot < this.firstMs.length) this.firstMs[slot] = 0;

@@ -76,7 +76,7 @@ export class MessageSchedule {
 
   /** Called before a message of `slot` begins. */
   begin(_slot: number): void {
-    // The schedule already determines its due time.
+    // Nothing to do: the schedule already determines the message's due time.
   }
 
   /** Allows the thread to sleep until this time. */
@@ -84,7 +84,7 @@ export class MessageSchedule {
     this.promisedMs = untilMs;
   }
 
-  /** Called when the thread wakes up. Shifts the rest of the schedule by however much it overslept. */
+  /** Called when the thread wakes up. If the thread overslept, the rest of the schedule is shifted by that time. */
   wake(nowMs: number): void {
     const stoodMs = nowMs - Math.max(this.seenMs, this.promisedMs);
     this.seenMs = nowMs;
@@ -97,7 +97,7 @@ export class MessageSchedule {
     this.movedMs += stoodMs;
   }
 
-  /** Moves the cursor past everything due by `nowMs`. */
+  /** Moves the cursor past all messages due by `nowMs`. */
   passOver(nowMs: number): void {
     if (this.nextMs > nowMs) return;
     const place = Math.max(this.placeAt(nowMs), this.place(this.round, this.slot));

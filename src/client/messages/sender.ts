@@ -1,13 +1,14 @@
 // Sends a message over every open connection at a fixed interval. The schedule is open-loop: due times are computed in
 // advance and latency is measured from them, so a stalled server cannot hide its stall (no coordinated omission). A due
-// message is sent however late it is, or counted as missed. Without a rate (closed-loop.ts), a connection's next
+// message is sent, however late, or else counted as missed. Without a rate (closed-loop.ts), a connection's next
 // message follows its previous answer.
 import { CONTROL, type WorkerMemory } from "../../engine/worker-memory.js";
 import { COUNTER } from "../metrics.js";
 import { MOST_BEGUN, NONE, type Rounds } from "./rounds.js";
 import type { MessageSchedule } from "./schedule.js";
 
-// Limits a turn, so that a rate too high to sustain still leaves time to read answers and to see the stop command.
+// This limits a turn, so that even a rate too high to sustain leaves time to read answers and to notice the stop
+// command.
 const SLOTS_AT_ONCE = 512;
 /** Number of slots after which the clock is read again. */
 const SLOTS_PER_CLOCK_READING = 32;
@@ -18,7 +19,7 @@ const BYTES_AT_ONCE = 4 * 1024 * 1024;
 const LATE_MS = 1;
 /** Maximum time to keep sending due messages at the end of the run. */
 const GRACE_MS = 100;
-/** Number of slots to look ahead for an open one worth waking up for. */
+/** Number of slots to look ahead for an open connection worth waking up for. */
 const SLOTS_AHEAD = 64;
 
 /** Carrier of messages, implemented by the client's exchange. */
@@ -77,8 +78,8 @@ export class MessageSender {
   }
 
   /**
-   * A new connection occupies `slot`.
-   * @param most number of its messages; only with a limit
+   * Called when a new connection occupies `slot`.
+   * @param most maximum number of messages for the connection; only with a limit
    */
   opened(slot: number, most: number): void {
     const { rounds, counters } = this;
@@ -88,7 +89,7 @@ export class MessageSender {
     counters[COUNTER.remainingMessages]! += most;
   }
 
-  /** Sends a connection's first message, which makes it ready. */
+  /** Sends a connection's first message; the connection is ready once it is answered. */
   sendFirst(slot: number): void {
     const { rounds, schedule } = this;
     const nowMs = performance.now();
@@ -100,7 +101,7 @@ export class MessageSender {
     this.flush(slot, nowMs);
   }
 
-  /** The connection in `slot` is ready for messages. */
+  /** Called when the connection in `slot` is ready for messages. */
   ready(slot: number): void {
     const { rounds, schedule } = this;
     // Earlier rounds are not due.
@@ -110,7 +111,7 @@ export class MessageSender {
     this.flush(slot, performance.now());
   }
 
-  /** The connection in `slot` has ended and will be reopened when its next message is due. */
+  /** Called when the connection in `slot` has ended and will be reopened when its next message is due. */
   vacated(slot: number): void {
     const { rounds, schedule, counters } = this;
     const partial = rounds.partial(slot);
@@ -121,7 +122,10 @@ export class MessageSender {
     else this.resume(slot);
   }
 
-  /** A connection has been reopened. Sends the message that its predecessor left unanswered, or else the next one. */
+  /**
+   * Called when a connection has been reopened. Sends the message that its predecessor left unanswered, or else the
+   * next one.
+   */
   reopened(slot: number): void {
     if (this.rounds.unanswered(slot) > 0) this.carrier.repeat(slot);
     else this.flush(slot, performance.now());
@@ -208,7 +212,7 @@ export class MessageSender {
         counters[COUNTER.dueMessages]! += 1;
       }
       const sent = carrier.due(slot, carrier.gathers ? Math.min(owed, MOST_BEGUN) : 1);
-      // The protocol may have closed the connection.
+      // The protocol may have closed the connection meanwhile.
       if (rounds.next[slot] === NONE) return;
       const together = rounds.partial(slot);
       if (sent === 0) counters[COUNTER.blockedMessages]! += together;

@@ -5,19 +5,19 @@ import type { GiveUpReason } from "../../results/connect.js";
 /** Number of failures without a success that rules out coincidence. */
 const FAILURES_ENOUGH = 2000;
 /**
- * Required number of consecutive timeouts, in addition to the elapsed time. Keeps a few lost packets, or one dead
- * destination of several, from ending the ramp.
+ * Required number of consecutive timeouts, in addition to the elapsed time. This keeps a few lost packets, or one dead
+ * destination among several, from ending the ramp.
  */
 const TIMEOUTS_ENOUGH = { least: 8, most: 64 };
 /**
- * Maximum silence counted between two checks. If this process was suspended for longer, it could not have seen an
- * answer.
+ * Maximum time without an answer that is counted between two checks. If this process was suspended for longer, it could
+ * not have seen an answer.
  */
 const MAX_STEP_MS = 500;
 
 /** Progress of a ramp so far. */
 export interface RampCounts {
-  /** Connections whose protocol handshake is complete; in plain TCP, those ESTABLISHED. */
+  /** Connections whose protocol handshake is complete; in plain TCP, ESTABLISHED connections. */
   readonly ready: number;
   readonly failed: number;
   /** Failed connections whose handshake timed out. */

@@ -7,7 +7,9 @@ import { SHARED } from "../worker-plan.js";
 const PROMPT_MS = 50;
 /** Maximum time to wait for one greeting, so that a delayed connection does not hold up the others. */
 const GRACE_MS = 1000;
-/** After this many timeouts, the client stops waiting for greetings. A single one may be caused by a suspended host. */
+/**
+ * After this many timeouts, the client stops waiting for greetings. A single timeout may be caused by a suspended host.
+ */
 const GRACE_LOST = 2;
 /** Greetings sent right after accept() follow one another closely. A longer gap counts as silence. */
 const SILENT_AFTER_MS = 50;
@@ -16,7 +18,7 @@ const SILENT_AFTER_MS = 50;
  * only occasional data.
  */
 const SILENCE_MS = 400;
-/** Longer than two checks of a worker. Time beyond this is attributed to a suspended thread. */
+/** This is longer than two checks of a worker. Time beyond this is attributed to a suspended thread. */
 const MAX_STEP_MS = 150;
 
 export class Greetings {
@@ -24,8 +26,8 @@ export class Greetings {
   private readonly areRequested: boolean;
   private readonly isOnePeer: boolean;
   /**
-   * Fastest handshake, used if there is only one destination. Slower ones were delayed because a thread was not
-   * running.
+   * Duration of the fastest handshake, used if there is only one destination. Slower handshakes were delayed because a
+   * thread was not running.
    */
   private fastestMs = Number.POSITIVE_INFINITY;
   private lastMs = 0;
@@ -34,8 +36,9 @@ export class Greetings {
 
   /**
    * @param shared words of all workers; see SHARED
-   * @param areRequested the caller wants greetings however late, so connections always wait for them
-   * @param isOnePeer all connections go to one destination
+   * @param areRequested whether the caller wants greetings however late they are, so that connections always wait for
+   *   them
+   * @param isOnePeer whether all connections go to one destination
    */
   constructor(shared: Int32Array, areRequested: boolean, isOnePeer: boolean) {
     this.shared = shared;

@@ -1,4 +1,5 @@
-// Stops a ramp before memory or open files run out, or when it makes no progress.
+// Stops a ramp before the host runs out of memory or open files, or when the ramp
+// makes no progress.
 
 import { isBelowFloor, readMemoryRoom } from "../../engine/memory-floor.js";
 import { isBelowReserve, readFileRoom } from "../../engine/open-files-reserve.js";
@@ -13,7 +14,8 @@ export class RampGuard {
   }
 
   /**
-   * Called regularly during the ramp. Records in `state` why it should end.
+   * Called regularly during the ramp. Checks whether the ramp should end, and
+   * records the reason in `state`.
    *
    * @param meminfo fresh result of readMeminfo()
    * @returns whether the ramp should end

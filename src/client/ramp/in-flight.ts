@@ -1,5 +1,5 @@
-// Connections in flight in a client worker: when each was started, how long its steps take, and whether greetings hold
-// the ramp back.
+// Tracks the connections in flight in a client worker: when each was started, how long its steps take, and whether
+// greetings hold the ramp back.
 import type { WorkerMemory } from "../../engine/worker-memory.js";
 import type { Histogram } from "../../results/histogram/histogram.js";
 import { COUNTER, HISTOGRAM } from "../metrics.js";
@@ -49,7 +49,7 @@ export class InFlight {
     if (this.waitsFor === COUNTER.greetingMs && this.isBehind) this.greetings.held(nowMs, passedMs);
   }
 
-  /** TCP reports the connection as ESTABLISHED. */
+  /** Called when TCP reports the connection as ESTABLISHED. */
   established(slot: number, nowMs: number): void {
     const handshakeMs = nowMs - this.startedMs[slot]!;
     this.connects.record(handshakeMs * 1000);
@@ -61,15 +61,15 @@ export class InFlight {
     this.startedMs[slot] = nowMs;
   }
 
-  /** The protocol handshake is complete. */
+  /** Called when the protocol handshake is complete. */
   endHandshake(slot: number, nowMs: number): void {
     this.handshakes.record((nowMs - this.startedMs[slot]!) * 1000);
     this.startedMs[slot] = 0;
   }
 
   /**
-   * The first byte has arrived.
-   * @param isTimed whether it counts as a greeting
+   * Called when the first byte has arrived.
+   * @param isTimed whether the byte counts as a greeting
    * @returns milliseconds since the start
    */
   firstByte(slot: number, nowMs: number, isTimed: boolean): number {

@@ -1,12 +1,13 @@
-// Estimates the error of the kernel memory per connection. The readings cover the whole host, including other
+// Estimates the error of the kernel memory per connection. Memory is measured for the whole host, including other
 // processes.
 
-/** Minimum number of ramp readings for a meaningful fit. */
+/** Minimum number of measurements during the ramp for a meaningful fit. */
 const LEAST_POINTS = 4;
 
 /**
- * Uses two indicators: the deviation of the ramp readings from a straight line over the number of connections, and the
- * drift of memory during the hold, when the run itself does not change. Keeps running sums only.
+ * Uses two indicators: how far the measurements during the ramp deviate from a straight line over the number of
+ * connections, and how much memory drifts during the hold, when the run itself does not change. Keeps running sums
+ * only.
  */
 export class MemoryFit {
   #points = 0;
@@ -20,7 +21,7 @@ export class MemoryFit {
   #heldFromMs = 0;
   #heldToMs = 0;
 
-  /** Adds a reading from the ramp. */
+  /** Adds a measurement from the ramp. */
   grown(connections: number, kernelBytes: number): void {
     // Welford's algorithm, because sums of squares of large byte counts lose precision.
     this.#points++;
@@ -33,7 +34,7 @@ export class MemoryFit {
     this.#syy += dy * (kernelBytes - this.#meanY);
   }
 
-  /** Adds a reading from the hold. */
+  /** Adds a measurement from the hold. */
   held(nowMs: number, kernelBytes: number): void {
     if (this.#heldFromMs === 0) this.#heldFromMs = nowMs;
     this.#heldToMs = nowMs;
@@ -44,7 +45,7 @@ export class MemoryFit {
   /**
    * Returns the error of the memory per connection in bytes, as two standard errors.
    *
-   * @returns undefined if there are too few readings
+   * @returns undefined if there are too few measurements
    */
   errorPerConnection(connections: number, rampMs: number): number | undefined {
     if (this.#points < LEAST_POINTS || this.#sxx <= 0 || connections <= 0) return undefined;
@@ -61,7 +62,10 @@ export class MemoryFit {
   }
 }
 
-/** Returns whether the error is below half of the value. Otherwise other processes changed the memory too much. */
+/**
+ * Returns whether the error is below half of the value. Otherwise, other processes changed the host's memory use too
+ * much.
+ */
 export function isMeasurable(bytes: number, error: number | undefined): boolean {
   return bytes > 0 && (error === undefined || error < bytes / 2);
 }

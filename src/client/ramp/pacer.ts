@@ -9,8 +9,8 @@ import type { ConnectMessage, ConnectPlan } from "../worker-plan.js";
 import { shareOf, type ThreadLayout, targetOf } from "./thread-layout.js";
 
 /**
- * Suspensions of this process shorter than this are caught up. Longer ones shift the schedule instead of causing a
- * burst.
+ * If this process was suspended for less than this, the schedule catches up. A longer suspension shifts the schedule
+ * instead of causing a burst.
  */
 const STANDSTILL_MS = 500;
 
@@ -47,7 +47,7 @@ export class Pacer {
     if (this.#readyWorkers === this.#layout.active) this.#readyMs = performance.now();
   }
 
-  /** A worker has tried everything requested from it so far. */
+  /** Called when a worker has tried everything requested from it so far. */
   resolved(worker: number): void {
     const { counters } = this.#pool.memories[worker]!;
     if (counters[COUNTER.started]! >= shareOf(this.#layout, worker)) this.#resolvedWorkers.add(worker);
@@ -84,8 +84,8 @@ export class Pacer {
   }
 
   /**
-   * Called every few milliseconds. A much longer gap means that the process was suspended (SIGSTOP, or a paused or
-   * overloaded machine).
+   * Called every few milliseconds. A gap much longer than the interval means that the process was suspended (SIGSTOP,
+   * or a paused or overloaded machine).
    */
   #skipStandstill(): void {
     const nowMs = performance.now();

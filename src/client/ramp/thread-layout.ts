@@ -11,7 +11,7 @@ export interface ThreadLayout {
   readonly active: number;
 }
 
-// Below this, starting a second thread takes longer than it saves.
+// With fewer connections than this, starting a second thread takes longer than it saves.
 const CONNECTIONS_WORTH_A_THREAD = 1000;
 // Descriptors taken by a starting thread for its event loop, its wake-up and the files it reads.
 const DESCRIPTORS_PER_THREAD = 4;
@@ -30,8 +30,9 @@ export function layOutThreads(connections: number, tableSize: number, tableUsed:
   const free = tableSize - tableUsed - DESCRIPTORS_SPARE;
   if (free < DESCRIPTORS_PER_THREAD * 2) return { connections, workers: 1, active: 1 };
   let workers = Math.min(cores, Math.ceil(connections / CONNECTIONS_WORTH_A_THREAD));
-  // Each thread's descriptors are copied into the tables of later threads, so more threads leave less room in each. If
-  // no number of threads suffices, use as many as still add room; the run then reports EMFILE.
+  // Each thread's descriptors are copied into the tables of later threads, so more threads leave less room in each
+  // table. If no number of threads suffices, use the number that holds the most connections; the run then reports
+  // EMFILE.
   while (Math.ceil(connections / workers) > free - DESCRIPTORS_PER_THREAD * workers) {
     if (DESCRIPTORS_PER_THREAD * (workers + 1) * 2 > free) break;
     workers++;

@@ -12,13 +12,13 @@ const WAITS = {
   greetings: COUNTER.greetingMs,
   /** No descriptors are left for more handshakes. */
   descriptors: COUNTER.descriptorMs,
-  /** No limit other than the thread's CPU. */
+  /** Nothing limits the ramp except the thread's CPU time. */
   cpu: COUNTER.busyMs,
   /** The schedule does not request more yet. */
   pace: COUNTER.paceMs,
 } as const satisfies Record<keyof RampShares, number>;
 
-/** Call after the ramp has ended. */
+/** Call this after the ramp has ended. */
 export function readRampShares(memories: readonly WorkerMemory[]): RampShares {
   const totalMs = sumCounter(memories, COUNTER.rampedMs);
   const shares = Object.entries(WAITS).map(([wait, counter]) => {

@@ -1,4 +1,5 @@
-// Latencies of a client run: the histograms of its workers, and their summary in the result.
+// Reads the latencies of a client run from the histograms of its workers, and summarizes
+// them for the result.
 import { readHistogram } from "../../engine/metrics.js";
 import type { WorkerMemory } from "../../engine/worker-memory.js";
 import type { ConnectResult } from "../../results/connect.js";

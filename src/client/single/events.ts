@@ -20,7 +20,7 @@ export class SingleEvents extends ClientEvents {
     this.triesLeft = worker.plan.tries - 1;
   }
 
-  // Not later: the turn consumes wake-ups, and one that came after this look would be lost.
+  // Check now rather than later: the turn consumes wake-ups, and one that arrived after the check would be lost.
   override beginTurn(): void {
     this.transport.isHeld = this.isAhead;
   }

@@ -1,4 +1,5 @@
-// TLS handshakes in a client worker: opens TLS for the transport, and counts and times handshakes.
+// Handles TLS handshakes in a client worker: sets up TLS for the transport, and counts and times
+// handshakes.
 import { clientContext, freeContext } from "../../linux/openssl/context.js";
 import type { Histogram } from "../../results/histogram/histogram.js";
 import type { Transport } from "../../transport/contract.js";

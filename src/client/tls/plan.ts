@@ -31,7 +31,10 @@ export function planTls({ resumes, serverName, ...settings }: TlsSpec, targets: 
   return { settings, resumes, peers };
 }
 
-/** Destinations are addresses, so several names of one address would all be asked for under the first name. */
+/**
+ * Destinations are addresses, so if several names have the same address, the first name would be requested for all of
+ * them.
+ */
 function assertOneNameEach({ names }: Targets): void {
   const known = new Map<string, string>();
   for (const { name, used } of names) {

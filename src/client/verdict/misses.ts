@@ -71,7 +71,7 @@ function findMisses(run: RunFacts, state: RunState): Miss[] {
       count: countHalfOpen(ends),
       of: kernel ? outgoingOf(ends) : 0,
     },
-    // The waiting ones may include other programs' connections from the same addresses.
+    // The waiting connections may include those of other programs from the same addresses.
     { kind: "unaccepted", count: Math.min(accepting?.waiting ?? 0, established), of: established },
     { kind: "ungreeted", count: countUngreeted(run, state), of: established },
   ];
@@ -94,8 +94,8 @@ export function countGreetings({ pool, settings, histograms }: RunFacts): Connec
 
 /**
  * Counts connections not greeted by a server that greets. A server counts as greeting if it greets most connections, or
- * if those it did speak to heard from it soon. Late data may be something other than a greeting, such as news for some
- * clients.
+ * if the connections that it did greet were greeted soon. Late data may be something other than a greeting, such as an
+ * update for some clients.
  */
 function countUngreeted(run: RunFacts, { accepting }: RunState): number {
   const { greeted = 0, ungreeted = 0 } = countGreetings(run) ?? {};

@@ -1,4 +1,4 @@
-// Verdict on a client's run: met, missed or interrupted, and the misses.
+// Determines the verdict on a client's run: met, missed or interrupted, and the misses.
 import type { Miss, MissKind, Outcome } from "../../results/outcome.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 
@@ -35,14 +35,14 @@ const PHRASES: Readonly<Record<MissKind, (count: number, of: number) => string>>
 };
 
 /**
- * Describes each miss, such as `10 lost during hold`. Callers report `established` themselves, as "600 of 1,000
- * connections".
+ * Describes each miss, such as `10 lost during hold`. The caller reports misses of the kind `established`
+ * itself, as "600 of 1,000 connections".
  */
 export function missPhrases(misses: readonly Miss[] = []): string[] {
   return (
     misses
       .filter(({ kind }) => kind !== "established")
-      // A newer version may have other kinds.
+      // The result of a newer version may contain other kinds.
       .map(({ kind, count, of }) => PHRASES[kind]?.(count, of) ?? `${formatCount(count)} ${kind}`)
   );
 }
