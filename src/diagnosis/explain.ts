@@ -17,8 +17,8 @@ import { proxyHeaderNotes } from "./rules/protocols/proxy-header.js";
 import { explainServer } from "./server.js";
 
 /**
- * Names the limit that stopped a run, which side it is on, the evidence and the fix. Reads only the result, so an old
- * result is explained by the state of its host at the time.
+ * Names the limit that stopped a run, the side that the limit is on, the evidence and the fix. It reads only the
+ * result, so an old result is explained by the state of its host at the time of the run.
  */
 export function explainRun(result: ConnectResult | ServeResult): Diagnosis {
   return result.kind === "connect" ? diagnoseClient(result) : diagnoseServer(result);
@@ -87,7 +87,7 @@ function notesOn(result: ConnectResult, unaccepted: number): string[] {
   return [`${missing} more sockets are ESTABLISHED at this end than at the server's`, ...notes];
 }
 
-/** Notes on where this run deviated from the request. */
+/** Returns notes on where this run deviated from the request. */
 function timelineNotes({ scheduleMovedMs = 0, gaveUp, established, failed }: ConnectResult): string[] {
   const untried = gaveUp && `${formatCount(gaveUp.untried)} were not attempted`;
   return [
@@ -106,8 +106,8 @@ function timelineNotes({ scheduleMovedMs = 0, gaveUp, established, failed }: Con
 }
 
 /**
- * Notes on the counters of a server's host. They cover every listener in the namespace, so they prove nothing about
- * this one unless its own drops were counted.
+ * Notes on the counters of a server's host. The counters cover every listener in the namespace, so they prove nothing
+ * about this server unless its own drops were counted.
  */
 function serverNotes({ backlog, evidence }: ServeResult): string[] {
   const notes = stackNotes(evidence.deltas);

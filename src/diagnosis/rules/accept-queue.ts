@@ -1,5 +1,5 @@
-// Explains an accept queue on this host that is full or has dropped connections. The kernel's counters alone are not
-// sufficient, because they cover all listeners of the namespace.
+// Explains an accept queue on this host that is full or has dropped connections. The kernel's counters alone prove
+// nothing, because they cover all listeners in the namespace.
 
 import { countHalfOpen, outgoingOf } from "../../client/evidence/half-open.js";
 import type { ConnectResult } from "../../results/connect.js";

@@ -135,7 +135,7 @@ const AT_ONCE: Readonly<Record<string, Cause>> = {
   ),
 };
 
-/** Errors that arrive later, as an answer from the network or the peer. */
+/** Errors that arrive later, as a reply from the network or the peer. */
 const LATER: Readonly<Record<string, Cause>> = {
   ECONNREFUSED: {
     limit: "listener",

@@ -27,7 +27,7 @@ export function explainUngreeted(result: ConnectResult): Finding | Suspect[] | u
         : "check the server's log, its limits (workers, threads, backend connections) and what it is waiting for",
     evidence: facts,
   };
-  // For a server on this host, the accept queue is known to be empty.
+  // If the server is on this host, its accept queue is known to be empty.
   if (evidence.peer && evidence.peer.listeners.length > 0) return accepted;
   return [
     {

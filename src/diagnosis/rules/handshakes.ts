@@ -1,10 +1,14 @@
-// Notes on handshakes that needed more than one SYN. They take time, and point to a problem on the path or the server.
+// Notes on handshakes that needed more than one SYN. Such handshakes take longer, and point to a problem on the path or
+// at the server.
 
 import type { ConnectResult } from "../../results/connect.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { overflows } from "./accept-queue.js";
 
-/** SYNs are first retransmitted after a second. If no handshake took this long, the SYN belonged to another program. */
+/**
+ * SYNs are first retransmitted after a second. If no handshake took this long, the retransmitted SYN belonged to
+ * another program.
+ */
 const RESENT_US = 200_000;
 /** Below this share of handshakes, retransmissions are attributed to other programs and not reported. */
 const WORTH_A_NOTE = 0.01;

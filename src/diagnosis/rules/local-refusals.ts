@@ -1,6 +1,6 @@
 // Explains refusals by this host's own routes, rules and firewall. With a route or policy, connect() fails before
-// anything is sent. A firewall rejection arrives later, like one from the peer. A drop by an output rule shows only in
-// TCPRetransFail.
+// anything is sent. A rejection by the firewall arrives later, like a refusal by the peer. A drop by an output rule
+// shows only in the counter TCPRetransFail.
 
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
@@ -82,7 +82,7 @@ function ofPolicy(failure: FailureReport): Finding | undefined {
 
 function rejectedHere({ evidence }: ConnectResult, failure: FailureReport): Finding | undefined {
   const { deltas, localPath, peer } = evidence;
-  // If the server is on this host and nothing listens, the refusal comes from the kernel itself.
+  // If the destination is on this host and nothing listens there, the refusal comes from the kernel itself.
   if (failure.errno === "ECONNREFUSED" && peer?.listeners.length === 0) return undefined;
   const rule = localPath!.rules?.find(({ verdict }) => verdict === "reject");
   const own = (deltas["Icmp.OutDestUnreachs"] ?? 0) + (deltas["Icmp6.OutDestUnreachs"] ?? 0);
@@ -104,7 +104,7 @@ export function droppedHere({ evidence }: ConnectResult, failure: FailureReport)
   if (failure.phase !== "connect") return undefined;
   const unsent = deltas["TcpExt.TCPRetransFail"] ?? 0;
   const rules = (localPath?.rules ?? []).filter(({ verdict }) => verdict !== "reject");
-  // A rejection may itself be dropped on the way back.
+  // The rejection may itself be dropped on the way back.
   const outgoing = rules.find(isOutgoing) ?? localPath?.rules?.find(isOutgoing);
   if (unsent >= failure.count || (outgoing?.port !== undefined && unsent > 0)) {
     return firewall(
@@ -116,7 +116,7 @@ export function droppedHere({ evidence }: ConnectResult, failure: FailureReport)
       ],
     );
   }
-  // A rule that names the port is evidence enough.
+  // A rule that names the port is sufficient evidence.
   const named = rules.find((rule) => rule.port !== undefined && (peer || isOutgoing(rule)));
   if (!named) return undefined;
   return firewall(named, `a firewall rule on this host drops the SYNs: ${describeRule(named)}`, [seen(failure)]);

@@ -6,7 +6,7 @@ import { formatBytes, formatCount } from "../../util/units.js";
 
 interface MemoryStop {
   readonly limit: "memory" | "cgroup-memory" | "cgroup-memory-high";
-  /** For example `1.2 GiB was left in the cgroup`. */
+  /** Returns a clause such as `1.2 GiB was left in the cgroup`. */
   readonly left: string;
   readonly fix: string;
 }
