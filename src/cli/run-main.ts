@@ -1,7 +1,7 @@
 // Runs a command, prints its error and sets the exit code. --version is answered before anything heavy is loaded.
 import "./signals.js";
 import { readFileSync } from "node:fs";
-import { isOfEvent, print, printNote, sentence, takeUnwritten } from "../output/terminal/output.js";
+import { afterOutput, isOfEvent, print, printNote, sentence, takeUnwritten } from "../output/terminal/output.js";
 import { DEBUG, startTrace } from "../util/debug/trace.js";
 import { hostFault } from "../util/host-fault.js";
 import { outputFailed } from "./output-error.js";
@@ -33,8 +33,7 @@ async function run(): Promise<void> {
     await report(error);
   }
   // A user's file may have left a timer or socket open, which would keep the process alive.
-  if (args.some((word) => word === "protocol" || word.startsWith("--protocol")))
-    process.stdout.write("", () => process.exit());
+  if (args.some((word) => word === "protocol" || word.startsWith("--protocol"))) afterOutput(() => process.exit());
 }
 
 async function report(thrown: unknown): Promise<void> {

@@ -24,6 +24,11 @@ export function print(text: string): void {
   write(process.stdout, `${text}\n`);
 }
 
+/** Calls `done` once everything printed on standard output so far has been written, or could not be. */
+export function afterOutput(done: () => void): void {
+  process.stdout.write("", done);
+}
+
 /** Returns whether more than 1 MiB of output is waiting for its reader. Callers then leave out what they can. */
 export function isOutputBehind(): boolean {
   return process.stdout.writableLength > MOST_WAITING_BYTES;

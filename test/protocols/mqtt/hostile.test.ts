@@ -119,7 +119,6 @@ describe("a client", () => {
   });
 
   const brokers: [string, string, string][] = [
-    ["a TLS alert", "\x15\x03\x03\0\x02\x02\x28", "BAD_PACKET"],
     ["HTTP", "HTTP/1.1 400 Bad Request\r\n\r\n", "BAD_PACKET"],
     ["a CONNACK of 256 MB", "\x20\xff\xff\xff\x7f", "PACKET_TOO_LONG"],
     [
@@ -146,6 +145,12 @@ describe("a client", () => {
     const result = await meet([answer]);
     expect(result).toMatchObject({ ready: 0, failures: [{ phase: "connack", errno, count: 3 }] });
     expect(result.diagnosis!.finding!.evidence).toEqual([`3 × ${errno} (connack)`]);
+  });
+
+  it("recognizes a TLS port by the alert that it sends", async () => {
+    const result = await meet(["\x15\x03\x03\0\x02\x02\x28"]);
+    expect(result).toMatchObject({ ready: 0, failures: [{ phase: "connack", errno: "BAD_PACKET", count: 3 }] });
+    expect(result.diagnosis!.finding!.evidence).toEqual(["3 TLS alerts received on connections without TLS"]);
   });
 
   it("is refused if the broker's limits do not allow its messages", async () => {
