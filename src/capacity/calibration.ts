@@ -69,7 +69,7 @@ export interface CalibrationOptions {
   readonly scheme?: Scheme | undefined;
   /** Size in bytes of the messages to exchange; undefined to exchange none. */
   readonly messageBytes?: number | undefined;
-  /** Aborts the measurement. */
+  /** Aborting this signal ends the measurement. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -212,7 +212,10 @@ function secondsOf({ user, system }: NodeJS.CpuUsage): number {
   return (user + system) / 1e6;
 }
 
-/** Waits until this many connections are open and none is in flight. Returns false if they cannot all be opened. */
+/**
+ * Waits until this many connections are open and none is in flight. Returns false if some of the connections cannot be
+ * opened.
+ */
 async function reaches(run: ConnectRun, connections: number, signal: AbortSignal | undefined): Promise<boolean> {
   const deadlineMs = performance.now() + DEADLINE_MS;
   while (performance.now() < deadlineMs && !signal?.aborted) {

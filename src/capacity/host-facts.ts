@@ -58,7 +58,7 @@ export interface HostReadings {
   readonly softAtStart: number | undefined;
   /** Open descriptors of a fourtuple process before its first connection. */
   readonly openDescriptors: number;
-  /** RLIMIT_MEMLOCK in bytes; Infinity if it does not apply. */
+  /** RLIMIT_MEMLOCK in bytes; Infinity if the limit does not apply. */
   readonly memlockBytes: number | undefined;
   readonly nrOpen: number | undefined;
   readonly fileMax: number | undefined;
@@ -98,7 +98,7 @@ export interface HostReadings {
   readonly residentBytes: number;
   /** Number of buckets in the table of ESTABLISHED sockets. */
   readonly establishedBuckets: number | undefined;
-  /** True if that table is shared by all of the host's network namespaces. */
+  /** True if the table of ESTABLISHED sockets is shared by all of the host's network namespaces. */
   readonly sharesEstablishedTable: boolean;
   readonly childBuckets: number | undefined;
   readonly tcpSockets: number | undefined;
@@ -106,7 +106,7 @@ export interface HostReadings {
   readonly timeWaitMax: number | undefined;
   readonly timeWaitNow: number | undefined;
   readonly timeWaitReuse: number | undefined;
-  /** Undefined before Linux 6.14, in which the delay is always one second. */
+  /** Undefined before Linux 6.14; the delay is then always one second. */
   readonly timeWaitReuseDelayMs: number | undefined;
   readonly timestamps: number | undefined;
   readonly orphansMax: number | undefined;
@@ -127,7 +127,7 @@ export interface HostFacts extends HostReadings {
   readonly canUnshare: boolean;
   /** True if netfilter tracks connections here; undefined if unknown. */
   readonly isTracked: boolean | undefined;
-  /** True if the test used the destination's port rather than another one. */
+  /** True if the test used the destination's port rather than another port. */
   readonly isTrackingOfPort: boolean;
   /** Whether connections to this host may be redirected to another address or port. */
   readonly translation: Translation;

@@ -1,4 +1,5 @@
-// Load on the host: how many connections, which ends are on this host, where they go and what they send.
+// Describes a load on the host: how many connections there are, which of their ends are on this host, where they go
+// and what they send.
 
 import type { CheckedSources } from "../planning/sources.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
@@ -11,22 +12,22 @@ import type { Server } from "./server.js";
 
 export interface Load {
   readonly program: Program;
-  /** I/O engines, if the program is fourtuple. */
+  /** I/O engines in use, if the program is fourtuple. */
   readonly engines: Engines;
   readonly connections: number;
   readonly role: Role;
   /** 4-tuples available to a client; undefined for a server. */
   readonly plan: TuplePlan | undefined;
-  /** True if no source addresses were given. Over loopback, more can then always be used. */
+  /** True if no source addresses were given. Over loopback, more source addresses can then always be used. */
   readonly hasAddressesAtWill: boolean;
   /**
    * Number of 4-tuples unavailable to new connections because a socket holds them, is bound to the port or listens on
    * it.
    */
   readonly portsInUse: number;
-  /** Number of those in TIME_WAIT, and the time until the last one expires. */
+  /** Number of these 4-tuples in TIME_WAIT, and the time until the last one expires. */
   readonly timeWaits: { readonly tuples: number; readonly lastMs: number };
-  /** Number of 4-tuples whose port other sockets use and which may or may not be available. */
+  /** Number of 4-tuples that may or may not be available, because other sockets use their port. */
   readonly portsDoubtful: number;
   /** Requested source addresses that this host cannot use; not part of the plan. */
   readonly badSources: Pick<CheckedSources, "bad" | "badCount">;
@@ -34,7 +35,7 @@ export interface Load {
   readonly unreachable: readonly BadSource[];
   /** Number of addresses in the plan that share a link with the other end, by family. */
   readonly onLink: Readonly<Record<Family, OnLink>>;
-  /** Server at the destination, if it was given and is on this host. */
+  /** The server at the destination, if a destination was given and is on this host. */
   readonly peer: Server | undefined;
   readonly target: string | undefined;
   /** Connections opened and closed per second; undefined if not requested. */

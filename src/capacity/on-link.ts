@@ -12,7 +12,10 @@ export interface OnLink {
   readonly destinations: number;
 }
 
-/** Maximum number of destinations to look up. If all of them are on-link, the rest are assumed to be on-link too. */
+/**
+ * Maximum number of destinations to look up. If all of those destinations are on-link, the rest are assumed to be
+ * on-link too.
+ */
 const LOOKED_UP = 4096;
 
 /** Returns counts of zero if netlink is unavailable. */

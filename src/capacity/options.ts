@@ -30,17 +30,20 @@ import type { WhatIf } from "./what-if.js";
 export interface CapacityOptions extends WhatIf {
   /** Target number of connections; default 1,000,000. */
   readonly connections?: number | undefined;
-  /** Ends on this host. The default is `client` for a remote target, and `both` otherwise. */
+  /**
+   * Which ends of the connections are on this host. The default is `client` for a remote target, and `both` otherwise.
+   */
   readonly role?: Role | undefined;
   /**
-   * Destination of the client as `host:port`. Nothing is sent to it; if the server is on this host, it is inspected.
+   * Destination of the client as `host:port`. Nothing is sent to the destination; if the server is on this host, it is
+   * inspected.
    */
   readonly target?: string | undefined;
   readonly sources?: SourceOption | undefined;
   readonly sourcePorts?: SourcePortOption | undefined;
   /**
-   * Connections opened and closed per second from this host. Adds the sustainable rate to the prediction, and how long
-   * this rate can be kept up.
+   * Connections opened and closed per second from this host. If this is given, the prediction includes the sustainable
+   * rate, and how long the given rate can be kept up.
    */
   readonly connectRatePerSec?: number | undefined;
   /** Messages per second on each connection; default 0. */
@@ -56,7 +59,7 @@ export interface CapacityOptions extends WhatIf {
   readonly protocol?: Scheme | undefined;
   /** I/O engine of fourtuple; default `auto`. */
   readonly engine?: EngineChoice | undefined;
-  /** User-space memory of an ordinary program per connection; by default almost none. */
+  /** User-space memory of an ordinary program per connection; by default, almost none. */
   readonly memoryPerConnectionBytes?: number | undefined;
   /**
    * Whether to measure the cost of a connection by opening a few thousand over loopback; default true. If false,
@@ -81,7 +84,7 @@ type Tuples = Pick<Load, "plan" | "hasAddressesAtWill" | "portsInUse" | "portsDo
 
 const CONNECTIONS = 1_000_000;
 const MESSAGE_BYTES = 64;
-/** Destination of a client without a target: TEST-NET-1 (RFC 5737). Nothing is sent to it. */
+/** Destination of a client without a target: TEST-NET-1 (RFC 5737), to which nothing is sent. */
 const SOMEWHERE = { ip: parseIp("192.0.2.1"), port: 7777 };
 /** Source address that the kernel chooses for any loopback destination. */
 const LOOPBACK = parseIp("127.0.0.1");

@@ -26,7 +26,7 @@ export class PortTrial {
    * Tests whether connect() may choose this port of ip_local_port_range for a free 4-tuple. connect() never chooses a
    * port that a socket has bound by number or listens on, at any address.
    *
-   * @returns undefined if it cannot be tested, because kernels before 6.3 lack IP_LOCAL_PORT_RANGE
+   * @returns undefined if the port cannot be tested, because kernels before 6.3 lack IP_LOCAL_PORT_RANGE
    */
   isChosen(port: number): boolean | undefined {
     if (port === this.closed.port) {

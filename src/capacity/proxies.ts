@@ -7,13 +7,13 @@ import { readListeners } from "../socket-table/listeners/listeners.js";
 import { forEachSocket } from "../socket-table/table.js";
 
 /**
- * Minimum number of accepted connections for a process to count as a proxy. With fewer, any server with database
- * connections might look like a proxy.
+ * Minimum number of accepted connections for a process to count as a proxy. With fewer connections, any server with
+ * database connections might look like a proxy.
  */
 export const LEAST_ACCEPTED = 10;
 /**
- * Minimum ratio of opened to accepted connections. It is below 1, because a proxy may connect only after the first
- * request.
+ * Minimum ratio of opened to accepted connections. The ratio is below 1, because a proxy may connect only after the
+ * first request.
  */
 const PROXIED_SHARE = 0.9;
 /** Maximum number of descriptors to examine per process. */

@@ -11,14 +11,14 @@ import { forEachSocket } from "../socket-table/table.js";
 import { findProxies, LEAST_ACCEPTED } from "./proxies.js";
 
 export interface Server extends LocalPeer {
-  /** Number of connections held, including those in its accept queues. */
+  /** Number of connections held, including those in the server's accept queues. */
   readonly held: number;
   /**
    * Processes that accept connections, excluding a master whose children share its listeners. Empty if no such process
    * is visible.
    */
   readonly workers: readonly Worker[];
-  /** Accept queues of its LISTEN sockets. */
+  /** Accept queues of the server's LISTEN sockets. */
   readonly queues: readonly AcceptQueue[];
 }
 

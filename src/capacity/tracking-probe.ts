@@ -25,9 +25,9 @@ const ATTEMPTS = 3;
 /**
  * Opens connections over loopback to its own listener and checks whether they are tracked.
  *
- * @param port the destination's port, because firewall rules often depend on it. If a service listens on it at all
- *   addresses, another port is used instead. Omit it if the port may be redirected: the connections would reach
- *   another program.
+ * @param port the destination's port, because firewall rules often depend on it. If a service listens on this port at
+ *   all addresses, another port is used instead. Omit the port if it may be redirected, because the connections would
+ *   reach another program.
  */
 export function findTracking(port: number | undefined): Tracking {
   if (readConntrack() === undefined) return { isTracked: isConntrackHidden() ? undefined : false, isOfPort: true };

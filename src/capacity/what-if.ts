@@ -2,7 +2,7 @@
 import { floorOf } from "../engine/memory-floor.js";
 import type { HostFacts } from "./host-facts.js";
 
-/** Hypothetical hardware. Hypothetical values, each of which replaces the real one. */
+/** Hypothetical hardware. Each value that is given replaces the real one. */
 export interface WhatIf {
   readonly memoryBytes?: number | undefined;
   readonly cores?: number | undefined;

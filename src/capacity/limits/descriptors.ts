@@ -126,7 +126,7 @@ export const threadsMax: Limit = {
   usage: ({ threadsNow, threadsMax: max }) => usageOf(threadsNow, max),
 };
 
-/** Threads of a run that Node creates, in addition to those that open connections. */
+/** Number of threads that Node creates in a run, in addition to those that open connections. */
 const RUN_THREADS = 12;
 
 const pids = threads("cgroup-pids", "pids.max", "cgroup", ({ cgroupPids: group, hides }) =>

@@ -12,7 +12,9 @@ export interface Usage extends Pick<LimitUse, "id" | "name" | "unit"> {
 /** The limit that new connections reach first. */
 export interface BindingLimit {
   readonly name: string;
-  /** Number of open connections at which it is reached, if each further connection takes as much as those so far. */
+  /**
+   * Number of open connections at which the limit is reached, if each further connection takes as much as those so far.
+   */
   readonly connections: number;
 }
 
@@ -49,7 +51,8 @@ export class Headroom {
 }
 
 /**
- * Returns the use of a run's 4-tuples. Those that other programs use count as well. @param available number in the plan
+ * Returns how many of a run's 4-tuples are in use. 4-tuples that other programs use count as well. @param available
+ * number in the plan
  */
 export function usageOfTuples(
   {
@@ -79,7 +82,7 @@ export class HeadroomForecast {
   take(open: number, usages: readonly Usage[]): BindingLimit | undefined {
     this.#first ??= { open, used: new Map(usages.map(({ id, used }) => [id, used])) };
     const grown = open - this.#first.open;
-    // While connections close, the last prediction stays.
+    // While connections close, the last prediction is kept.
     if (grown < WORTH_PREDICTING) return this.#binding;
     let binding: BindingLimit | undefined;
     for (const { id, name, used, limit } of usages) {

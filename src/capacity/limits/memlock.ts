@@ -1,5 +1,4 @@
-// Limit on locked memory. The limit on locked memory, against which the uring engine's rings count. Nothing else in
-// fourtuple locks memory.
+// The limit on locked memory, against which the uring engine's rings count. Nothing else in fourtuple locks memory.
 import { lockedBytes } from "../../transport/choose-engine.js";
 import { LARGEST_RING } from "../../transport/kernel-uring/ring-size.js";
 import { formatBytes } from "../../util/units.js";
@@ -34,8 +33,8 @@ export const memlock: Limit = {
     return rings < facts.cores ? 0 : rings * each.tableSize;
   },
   needs: (facts, load) => {
-    // If `auto` chose epoll for lack of locked memory, report what it requires, which leaves half of the limit to other
-    // programs.
+    // If `auto` chose epoll for lack of locked memory, report what io_uring requires, which leaves half of the limit to
+    // other programs.
     const ends = isOutOfMemlock(load) ? 2 : endsInRings(load);
     if (ends === 0) return undefined;
     return ends * lockedBytes({ ...ringOf(facts), threads: facts.cores, connections: load.connections });

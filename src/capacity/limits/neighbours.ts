@@ -50,7 +50,7 @@ function limitOf(family: Family, id: string): Limit {
   };
 }
 
-/** If this limit is the binding one, returns a note on what is assumed about the server's host; otherwise undefined. */
+/** Returns a note on what is assumed about the server's host if this limit is the binding one; otherwise undefined. */
 export function neighbourNote(
   { neighbourTables }: HostFacts,
   load: Load,

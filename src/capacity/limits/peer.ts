@@ -106,8 +106,7 @@ export function isWithoutListener({ peer }: Load): boolean {
 }
 
 /**
- * Returns how many clients the server can take if it turns out to be a proxy; undefined if it is already known whether
- * it is one.
+ * Returns how many clients the server can take if it turns out to be a proxy; undefined if that is already known.
  */
 export function roomAsProxy(facts: HostFacts, load: Load): number | undefined {
   const { peer, role, program } = load;

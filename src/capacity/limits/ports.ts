@@ -180,7 +180,7 @@ function tuplesOf({ plan }: Load): number {
   return plan ? new TupleSequence(plan).count : 0;
 }
 
-/** Number of (source, destination) pairs in the plan. Each can use every port of the kernel's range once. */
+/** Number of (source, destination) pairs in the plan. Each pair can use every port of the kernel's range once. */
 function pairsOf({ plan }: Load): number {
   return (plan?.groups ?? []).reduce(
     (sum, { sources, destinations }) => sum + sources.reduce((n, { count }) => n + count, 0) * destinations.length,

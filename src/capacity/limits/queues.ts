@@ -1,5 +1,5 @@
-// Limits on the arrival rate of connections: accept queue, SYN queue and per-CPU backlog. None of them limits how
-// many connections are held.
+// Limits on the arrival rate of connections: accept queue, SYN queue and per-CPU backlog. None of these limits
+// affects how many connections can be held.
 import type { HostFacts, HostReadings } from "../host-facts.js";
 import type { Limit } from "../limit.js";
 import type { Load } from "../load.js";

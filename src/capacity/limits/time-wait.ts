@@ -11,7 +11,7 @@ import type { HostReadings } from "../host-facts.js";
 import type { Limit } from "../limit.js";
 import type { Load } from "../load.js";
 
-/** TCP_TIMEWAIT_LEN in include/net/tcp.h; not configurable. */
+/** TCP_TIMEWAIT_LEN in include/net/tcp.h, which is not configurable. */
 export const TIME_WAIT_SECONDS = 60;
 /** The fixed delay in kernels without tcp_tw_reuse_delay. */
 export const REUSE_DELAY_MS = 1000;

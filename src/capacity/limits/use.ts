@@ -1,13 +1,13 @@
-// Reads every limit of the host and how much of it is in use, for monitoring. It measures nothing, and leaves out
-// limits that depend on a destination.
+// Reads every limit of the host and how much of it is in use, for monitoring. Limits that depend on a destination
+// are left out, and nothing is measured.
 import type { LimitRow } from "../../results/limits.js";
 import { readHost } from "../host-facts.js";
 import { LIMITS } from "./catalogue.js";
 
 export interface LimitUse extends Pick<LimitRow, "id" | "name" | "unit" | "scope"> {
-  /** In the limit's unit; Infinity if there is no limit. */
+  /** Value in the limit's unit; Infinity if there is no limit. */
   readonly limit: number;
-  /** Undefined if unknown, or if the limit is not one that gets used up. */
+  /** How much is in use; undefined if unknown, or if nothing is used up under the limit. */
   readonly used: number | undefined;
 }
 

@@ -71,7 +71,7 @@ async function untilAnswered(run: ConnectRun, beats: number, signal: AbortSignal
  * Returns the bytes exchanged so far over a server's connections in both directions, as Ethernet frames. Unlike
  * interface counters, these figures exclude other programs' traffic.
  *
- * @returns undefined if the kernel does not report them
+ * @returns undefined if the kernel does not report these bytes
  */
 async function readWireBytes(port: number): Promise<number | undefined> {
   let bytes = 0;

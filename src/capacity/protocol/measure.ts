@@ -11,9 +11,9 @@ import type { ServerProcess } from "./server-process.js";
 import { eachSide, readSides, type Sides, type Trial, withConnections, withServer } from "./trial.js";
 
 export interface Measured {
-  /** 0 if it is masked by the memory use of other programs. */
+  /** Memory per connection; 0 if it is masked by the memory use of other programs. */
   readonly kernelBytesPerEnd: number;
-  /** It is also 0 without a memory cgroup. */
+  /** Without a memory cgroup, the value is also 0. */
   readonly chargedBytesPerEnd: number;
   readonly protocol: ProtocolCost;
 }
@@ -21,7 +21,8 @@ export interface Measured {
 /**
  * Opens a few thousand connections and closes them again.
  *
- * @throws {AppError} E_SYSTEM if they could not be opened and held; also the codes of connect() and serve()
+ * @throws {AppError} E_SYSTEM if the connections could not be opened and held; also the codes of connect() and
+ *   serve()
  */
 export async function measureProtocol(trial: Trial): Promise<Measured> {
   const { scheme } = trial;
@@ -76,7 +77,7 @@ async function measureResumed(trial: Trial, server: ServerProcess): Promise<Side
   const before = readSides(server).cpuSeconds;
   const options = { connections: resumed, tlsResume: true };
   return withConnections(trial, server, options, (run) => {
-    // Handshakes begun before the first ticket arrives are full ones.
+    // Handshakes that begin before the first ticket arrives are full handshakes.
     if (run.snapshot().resumed < resumed / 2) return undefined;
     return eachSide(before, readSides(server).cpuSeconds, (from, to) => (to - from) / resumed);
   });

@@ -16,7 +16,7 @@ export class ServerProcess implements AsyncDisposable {
    * Starts `fourtuple serve` on a free port of 127.0.0.1 and waits until it listens.
    *
    * @param args options of `serve`
-   * @throws {AppError} E_SYSTEM, E_PERMISSION or E_PLATFORM if it cannot be started
+   * @throws {AppError} E_SYSTEM, E_PERMISSION or E_PLATFORM if the server cannot be started
    */
   static async start(scheme: string, args: readonly string[]): Promise<ServerProcess> {
     const line = ["serve", `${scheme}://127.0.0.1:0`, "--log", "none", "--json", ...args];
