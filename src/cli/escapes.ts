@@ -1,5 +1,5 @@
-// Escape sequences in command-line texts, similar to those of printf(1), so that a message can contain bytes that a
-// shell cannot pass.
+// Handles escape sequences in command-line texts, similar to those of printf(1), so that a message can contain
+// bytes that a shell cannot pass.
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Entry point of the program. It has no static imports, so it can report an error even if there are too few
-// descriptors to load modules.
+// Entry point of the program. The file has no static imports, so it can report an error even if there are
+// too few descriptors to load modules.
 
 try {
   const { runMain } = await import("./run-main.js");

@@ -85,7 +85,9 @@ export async function runProgram(args: readonly string[], version: string): Prom
   return exitCode;
 }
 
-/** Puts commander's message on one line and makes it safe to print. A suggestion keeps a separate line. */
+/**
+ * Puts commander's message on one line and makes it safe to print. A suggestion is kept on a line of its own.
+ */
 function mistake(text: string): string {
   const [, said = "", hint = ""] = /^(?:error: )?([\s\S]*?)(\n\(Did you mean [^\n]*\))?$/.exec(text.trimEnd()) ?? [];
   return `Fatal error: ${shortened(printable(said), LONGEST_MISTAKE)}${hint}\n`;

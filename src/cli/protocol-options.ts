@@ -1,5 +1,5 @@
-// Protocol-specific options of `connect` and `serve`. They are left out of the main help, which must fit on one screen;
-// `fourtuple connect --help ws`, for example, shows those for WebSocket.
+// Protocol-specific options of `connect` and `serve`. The options are left out of the main help, which must fit on one
+// screen; `fourtuple connect --help ws`, for example, shows those for WebSocket.
 import { type Command, Help, Option } from "commander";
 import { TLS_VERSIONS, type TlsVersion } from "../linux/openssl/settings.js";
 import type { ClientTlsOptions, TlsOptions } from "../planning/tls.js";

@@ -13,8 +13,7 @@ const EXIT = { done: 0, failed: 1, usage: 2, privilege: 3 } as const;
 const args = process.argv.slice(2);
 
 /**
- * Runs the whole program. Runs a command. By the time this returns, any error has been printed and the exit code
- * is set.
+ * Runs the whole program. By the time this returns, any error has been printed and the exit code is set.
  */
 export async function runMain(): Promise<void> {
   process.stdout.on("error", onOutputError);

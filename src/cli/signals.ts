@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 
-/** Exit codes that shells report for programs ended by a signal. A broken pipe is not reported as a failure. */
+/** Exit codes that shells report for programs killed by a signal. A broken pipe is not reported as a failure. */
 export const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129, SIGPIPE: 0 } as const;
 export type StopSignal = Exclude<keyof typeof EXIT_CODES, "SIGPIPE">;
 
@@ -51,7 +51,8 @@ export function onStopSignals(stop: (signal: StopSignal) => void, again: (signal
   for (const signal of signals) process.on(signal, listen);
   return () => {
     isForgotten = true;
-    // More signals of the same request may follow. They must not kill a program that is already exiting normally.
+    // More signals of the same request may follow. Later signals must not kill a program that is already exiting
+    // normally.
     if (request !== "under way") forget();
   };
 }
@@ -66,8 +67,8 @@ function closeDebugger(): void {
 
 /**
  * Returns whether SIGHUP was ignored when this process started, as under nohup. Node resets all signals to their
- * defaults before this code runs, so /proc/self/status no longer shows it. This function uses what the launcher
- * recorded, or else what bash and the parent process reveal.
+ * defaults before this code runs, so /proc/self/status no longer shows whether SIGHUP was ignored. This function uses
+ * what the launcher recorded, or else what bash and the parent process reveal.
  */
 function wasHangUpIgnored(): boolean {
   const { FOURTUPLE_SIGIGN: told, _: started } = process.env;

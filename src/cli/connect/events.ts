@@ -15,7 +15,7 @@ export class EventPrinter {
   #last = "";
   #unprintedBytes = 0;
 
-  /** @param ui address of the run's live page, if it has one */
+  /** @param ui address of the run's live page, if there is one */
   constructor(run: ConnectRun, ui: string | undefined) {
     this.#run = run;
     print({ event: "started", pid: process.pid, spec: run.spec, ui });

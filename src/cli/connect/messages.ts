@@ -1,5 +1,5 @@
-// Converts the message options on the command line to the library's: escape sequences, files and sizes become
-// bytes.
+// Converts the message options on the command line to the library's options: escape sequences, files and
+// sizes become bytes.
 import { readFileSync } from "node:fs";
 import type { ExpectOption, MessageOptions } from "../../planning/messages.js";
 import { AppError } from "../../util/errors.js";

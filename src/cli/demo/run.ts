@@ -35,7 +35,7 @@ const LINE_MS = 1000;
 const PORTS = [7777, 7778, 7779, 0];
 /** The client holds its connections until it is stopped or this process exits. */
 const HOLD = "forever";
-/** Duration of the ramp, and of the hold, if there is a page to watch them on. */
+/** Duration of the ramp and of the hold if there is a page to watch them on. */
 const WATCHED_MS = 10_000;
 
 /** Number of open connections in the client's last snapshot. */

@@ -38,7 +38,8 @@ async function act(options: DoctorCommandOptions, capacity: CapacityOptions): Pr
 }
 
 /**
- * Aborts the measurement on a signal. The prediction then uses built-in costs, and the exit code is that of the signal.
+ * Aborts the measurement on a signal. The prediction then uses built-in costs, and the exit code is the one for the
+ * signal.
  */
 async function untilStopped(work: (signal: AbortSignal) => Promise<number>): Promise<number> {
   const stopping = new AbortController();

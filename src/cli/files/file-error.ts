@@ -36,7 +36,7 @@ export function notWritable(file: string, cause: unknown): AppError {
 
 /**
  * Runs `write`.
- * @throws {AppError} E_SYSTEM from notWritable() if it fails
+ * @throws {AppError} E_SYSTEM from notWritable() if the operation fails
  */
 export function writing(file: string, write: () => void): void {
   try {

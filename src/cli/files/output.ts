@@ -1,6 +1,6 @@
-// Writes every file that a command creates: a page, a picture or a script. It opens the file before the work starts,
-// so that an unwritable file is reported early. Files are compared by device and inode, so that an input cannot be
-// overwritten under another name.
+// Writes every file that a command creates: a page, a picture or a script. Each file is opened before the work
+// starts, so that an unwritable file is reported early. Files are compared by device and inode, so that an input
+// cannot be overwritten under another name.
 import {
   accessSync,
   type BigIntStats,
@@ -114,7 +114,7 @@ function oldFile(file: string, target: string, present: BigIntStats): Output {
   return { isStandard: false, write: (text) => writing(file, () => replaceFile(target, text, present)), close() {} };
 }
 
-/** Returns undefined if the file does not exist. */
+/** Returns the file's stat; undefined if the file does not exist. */
 function statOf(path: string): BigIntStats | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false });
 }

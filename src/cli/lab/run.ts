@@ -1,5 +1,5 @@
 // Runs `fourtuple lab`: runs the experiments and shows their progress, then prints the summary and writes the
-// page. Signals stop it.
+// page. A signal stops it.
 
 import { type LabOptions, resolveLab, runLab } from "../../lab/lab.js";
 import { LabState } from "../../output/prometheus/lab.js";

@@ -11,8 +11,7 @@ const STDOUT = 1;
 const FULL_PIPE_MS = 1;
 
 /**
- * Prints the matching sockets. Prints the rows; stops early, without an error, when nothing reads the output any
- * more.
+ * Prints the matching sockets. Stops early, without an error, when nothing reads the output any more.
  *
  * @returns number of sockets printed
  */

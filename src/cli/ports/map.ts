@@ -12,8 +12,8 @@ import { formatReadNote } from "./notes.js";
 import type { PortTarget } from "./target.js";
 
 /**
- * Maximum number of addresses to read. The picture shows fewer, and gives the number of
- * the rest.
+ * Maximum number of addresses to read. The picture shows fewer addresses, and gives the
+ * number of the others.
  */
 const MAX_ADDRESSES = 64;
 

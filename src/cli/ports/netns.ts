@@ -1,4 +1,5 @@
-// Implements `ports --netns` and `--pid`, which show the sockets of another network namespace, such as a container's.
+// Implements `ports --netns` and `--pid`, which show the sockets of another network namespace, such as that of a
+// container.
 
 import { EACCES, EINVAL, ENOENT, EPERM, errnoMeaning, errnoName } from "../../linux/syscalls/errno.js";
 import { enterNetNamespace, listNetNamespaces, netNamespaceFile } from "../../linux/syscalls/net-namespace.js";
@@ -12,9 +13,11 @@ export interface NamespaceOptions {
 }
 
 /**
- * Moves this process into the requested namespace. Threads, programs and sockets created later inherit it.
+ * Moves this process into the requested namespace. Threads, programs and sockets created later inherit the
+ * namespace.
  *
- * @throws {AppError} E_OPTION if there is no such namespace or process; E_PERMISSION if the user may not enter it
+ * @throws {AppError} E_OPTION if there is no such namespace or process; E_PERMISSION if the user may not enter the
+ *   namespace
  */
 export function enterNamespace({ netns, pid }: NamespaceOptions): void {
   if (netns === undefined && pid === undefined) return;

@@ -53,7 +53,8 @@ export async function readAsText(
   const { hasSockets, overviewText, portText } = await import("../../output/text/ports/summary.js");
   const extras = { top, filter: conditions(options), owners: await ownersOf(target, options) };
   const pressure = pressureFilter(target, options);
-  // The pressure includes sockets of all states and, for IPv4, IPv4-mapped ones, so a filter needs a pass of its own.
+  // The pressure includes sockets of all states and, for IPv4, IPv4-mapped sockets, so a filter needs a pass of its
+  // own.
   const isFiltered = filter.states !== undefined || filter.family !== undefined;
   const shared = { cover: filter, churn, pressure: isFiltered ? undefined : pressure };
   const pressureOf = async (read: Pressure | undefined) =>

@@ -14,8 +14,8 @@ export interface PortTarget {
 const ANY = ["", "*", "0.0.0.0", "::"];
 
 /**
- * Parses `host:port`. Parses the argument; `:7777`, `7777` and `0.0.0.0:7777` mean that port at any of
- * this host's addresses.
+ * Parses `host:port`; `:7777`, `7777` and `0.0.0.0:7777` mean that port at any of this host's
+ * addresses.
  *
  * @throws {AppError} E_ADDRESS, or E_RESOLVE for an unknown name
  */

@@ -64,8 +64,8 @@ interface Checked {
 }
 
 /**
- * Runs the trial in this thread. Also catches errors that the user's code throws after its handlers have
- * returned.
+ * Runs the trial in this thread. Errors that the user's code throws after its handlers have returned are caught,
+ * too.
  */
 async function tryOutHere<T>(run: () => T, file: string): Promise<{ readonly report: T; readonly late: Checked[] }> {
   let thrown: unknown;

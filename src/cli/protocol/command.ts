@@ -1,4 +1,5 @@
-// `fourtuple protocol`: creates a skeleton for a user-defined protocol, and checks one.
+// `fourtuple protocol`: creates a skeleton for a user-defined protocol, and checks
+// protocols.
 import { Argument } from "commander";
 import type { AddCommand } from "../add-command.js";
 import { countFor, durationFor } from "../parse.js";

@@ -11,7 +11,8 @@ const EXTENSIONS = [".mjs", ".js", ".ts", ".mts"];
 
 /**
  * @returns the exit code
- * @throws {AppError} E_OPTION if the file exists or its extension is not that of a module
+ * @throws {AppError} E_OPTION if the file exists, or if its extension does not belong to
+ *   a module
  */
 export function runProtocolNew(file: string): number {
   const extension = extname(file);

@@ -30,7 +30,7 @@ function readJson(file: string, kinds: readonly ResultKind[]): unknown {
   throw new AppError("E_OPTION", `${name(file)} is not JSON`, { fix });
 }
 
-/** Returns undefined if the text is not JSON. */
+/** Returns the parsed value; undefined if the text is not JSON. */
 function parse(text: string): { readonly value: unknown } | undefined {
   try {
     // JSON uses null where the result has undefined.
