@@ -42,7 +42,7 @@ async function specOf(options: ConnectOptions): Promise<RunSpec> {
 }
 
 /**
- * Like connect(), but takes a spec.
+ * Like connect(), but takes a run spec.
  * @throws {AppError} the same codes as connect()
  */
 export async function startRun(spec: RunSpec, signal?: AbortSignal, complete?: Complete): Promise<ConnectRun> {

@@ -32,7 +32,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
   /** Whether messages can be due in `slot`, because its connection is ready or will be reopened for them. */
   readonly isInUse = (slot: number): boolean => this.isOpen(slot) || this.reopenings?.isKept(slot) === true;
   exchange!: Exchange;
-  /** Undefined if connections that the peer closes are not reopened but count as lost. */
+  /** Reopens connections that the peer closes; undefined if such connections count as lost. */
   readonly reopenings: Reopenings | undefined;
   /** Undefined without TLS. */
   readonly tls: TlsHandshakes | undefined;
@@ -113,7 +113,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
     const isFirst = this.inFlight.startedMs[slot] !== 0 && !this.shakesHands;
     if (isFirst) this.firstByte(slot);
     this.exchange.received(slot, bytes.bytes, offset, offset + length);
-    // The connection has served its purpose, so the transport closes it. It still counts as started.
+    // The connection has served its purpose, so the transport closes it. The connection still counts as started.
     if (isFirst && this.plan.closesGreeted) this.forget(slot);
     return length;
   }
@@ -142,7 +142,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
     this.countFailed(slot, step, errno);
   }
 
-  /** The protocol handshake is complete. The connection is now open unless it has to wait for a greeting. */
+  /** The protocol handshake is complete. The connection is now open unless it must wait for a greeting. */
   ready(slot: number): void {
     if (!this.isReopening(slot)) this.counters[COUNTER.ready]! += 1;
     if (this.shakesHands) {

@@ -43,8 +43,8 @@ export class ClientLoop {
   /** Next slot of the timeout scan; -1 when no scan is in progress. */
   private checkCursor = -1;
   /**
-   * Maximum number of connections in flight. It is below the planned value if handshakes alone fill the descriptor
-   * table.
+   * Maximum number of connections in flight. This maximum is below the planned value if handshakes alone fill the
+   * descriptor table.
    */
   private window: number;
   private resolvedAt = 0;
@@ -168,8 +168,8 @@ export class ClientLoop {
       this.events.inFlight.startedMs[slot] = startedMs;
       return;
     }
-    // Handshakes occupy the whole descriptor table. Each one that completes frees a descriptor, so never allow more
-    // than are in flight now.
+    // Handshakes occupy the whole descriptor table. Each handshake that completes frees a descriptor, so never allow
+    // more than are in flight now.
     counters[COUNTER.started]! -= 1;
     counters[COUNTER.inFlight]! -= 1;
     this.window = counters[COUNTER.inFlight]!;

@@ -1,5 +1,5 @@
-// Metrics of client workers. Each worker writes its own copy; engine/metrics.ts derives everything else from these
-// declarations.
+// Metrics of client workers. Each worker writes its own copy of the metrics; engine/metrics.ts derives everything
+// else from these declarations.
 import { defineMetrics, type MetricValues } from "../engine/metrics.js";
 
 export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
@@ -298,5 +298,5 @@ export const COUNTER = CLIENT_METRICS.index;
 /** Index of each histogram in a worker's histograms. */
 export const HISTOGRAM = CLIENT_METRICS.histograms;
 
-/** Metrics included in a snapshot. CLIENT_METRICS has their help texts. */
+/** Metrics included in a snapshot. The help texts are in CLIENT_METRICS. */
 export interface ClientMetrics extends MetricValues<typeof CLIENT_METRICS.definitions> {}

@@ -29,8 +29,8 @@ const PACE_MS = 5;
 const RAMP_GUARD_MS = 50;
 const GUARD_MS = 250;
 /**
- * Time before the end of the hold at which the accept queue is sampled. Connections that wait in it both then and at
- * the end count as not accepted.
+ * Time before the end of the hold at which the accept queue is sampled. Connections that wait in the queue both then
+ * and at the end count as not accepted.
  */
 const EARLY_SAMPLE_MS = 1000;
 /** Interval at which a run with a limited number of messages checks whether all of them have been answered. */
@@ -202,7 +202,7 @@ export class RunPhases {
     this.#enter("closed");
     this.#state.closeMs = performance.now() - startMs;
     this.#state.samples.mark(this.#sample());
-    // Until now, the run was waiting for answers. If some are missing, the server may be stopped (SIGSTOP).
+    // Until now, the run was waiting for answers. If some answers are missing, the server may be stopped (SIGSTOP).
     if (this.workers.sum(COUNTER.unansweredMessages) > 0 && !this.#state.wasInterrupted) {
       this.#state.peer ??= await this.#server.inspect();
     }

@@ -1,5 +1,5 @@
 // State that a run records in addition to the workers' counters, such as times, memory use and how the run ended. The
-// result is built from it.
+// result is built from this state.
 
 import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
 import { readCounters } from "../engine/run/evidence.js";
@@ -63,7 +63,7 @@ export interface RunFacts {
   readonly nofileLimit: number;
   /** Undefined for kernel sockets. */
   readonly packets: PacketCounts | undefined;
-  /** Undefined unless the protocol is a script. */
+  /** The script; undefined for other protocols. */
   readonly script: ScriptRun | undefined;
   /** Memory for DestinationCounts; undefined for a single destination. */
   readonly destinationCounts: SharedArrayBuffer | undefined;
@@ -103,7 +103,7 @@ export function newRunState(): RunState {
  * Measures how long the threads took to start, how long the ramp took by their clocks, and what limited it.
  *
  * @param startMs performance.now() at the start of the run
- * @param wasInterrupted the ramp ends now rather than when the workers settled
+ * @param wasInterrupted whether the ramp ends now rather than when the workers settled
  */
 export function measureRamp(
   memories: readonly WorkerMemory[],

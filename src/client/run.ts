@@ -104,14 +104,15 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
   }
 
   /**
-   * Returns what a run has counted so far beyond its snapshot. Static, so that it is not part of the library's handle.
+   * Returns what a run has counted so far beyond its snapshot. The method is static, so that it is not part of the
+   * library's handle.
    */
   static measure(run: ConnectRun): RunMeasurements {
     const { memories, script } = run.#phases.workers;
     return readMeasurements(CLIENT_METRICS, memories, script);
   }
 
-  /** Returns the plan of a run's 4-tuples. It is static for the same reason. */
+  /** Returns the plan of a run's 4-tuples. The method is static, so that it is not part of the library's handle. */
   static planOf(run: ConnectRun): TuplePlan {
     return run.#targets.plan;
   }

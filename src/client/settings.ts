@@ -35,7 +35,10 @@ export interface ConnectSettings {
   readonly reopens: boolean;
   readonly oneTable: boolean;
   readonly transport: TransportName;
-  /** True for a single connection: it reports the text it receives, and the run ends when the peer closes it. */
+  /**
+   * True for a single connection, which reports the text that it receives; the run ends when the peer closes the
+   * connection.
+   */
   readonly isSingle: boolean;
 }
 

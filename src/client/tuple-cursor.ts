@@ -92,8 +92,8 @@ export class TupleCursor implements TupleSource {
   }
 
   /**
-   * Returns the destination number of the connection in `slot`, or -1 if it has none. Only meaningful with several
-   * destinations.
+   * Returns the destination number of the connection in `slot`, or -1 if it has no destination. The result is
+   * meaningful only with several destinations.
    */
   destinationOf(slot: number): number {
     const destination = this.bySlot[slot]!;
@@ -103,7 +103,8 @@ export class TupleCursor implements TupleSource {
   private nextIndex(): number {
     const index = this.unused;
     this.unused = -1;
-    // Unsigned, because opening and closing connections for hours takes the cursor past 2^31 and eventually around.
+    // The cursor is unsigned, because opening and closing connections for hours takes it past 2^31 and eventually
+    // around.
     return index >= 0 ? index : Atomics.add(this.cursor, SHARED.cursor, 1) >>> 0;
   }
 

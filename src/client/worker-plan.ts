@@ -30,7 +30,10 @@ export interface ConnectPlan {
   readonly fallsBack: boolean;
   /** Maximum number of connections this worker opens. */
   readonly share: number;
-  /** Number of connections of the run, and of those opened by workers before this one. They share the messages. */
+  /**
+   * Number of connections of the run, and number of connections opened by the workers before this one. They share
+   * the messages.
+   */
   readonly connections: number;
   readonly earlier: number;
   /** True if connections that the server closes are opened again for their next message. */
@@ -50,7 +53,7 @@ export interface ConnectPlan {
   readonly parks: boolean;
   /** Close with RST. */
   readonly reset: boolean;
-  /** Close each connection once its first bytes have arrived. */
+  /** Whether to close each connection once its first bytes have arrived. */
   readonly closesGreeted: boolean;
   /** Number of destinations that a single connection tries in order before the attempt counts as failed. */
   readonly tries: number;
@@ -60,7 +63,7 @@ export interface ConnectPlan {
   readonly opening: OpeningPlan | undefined;
   /** Application protocol; undefined for plain TCP. */
   readonly protocol: ProtocolSpec | undefined;
-  /** Undefined unless the protocol is a script. */
+  /** What a script needs; undefined for other protocols. */
   readonly script: ScriptPlan | undefined;
   /** Undefined without TLS. */
   readonly tls: TlsPlan | undefined;
@@ -90,7 +93,7 @@ export const SHARED = {
 } as const;
 
 export type ConnectMessage =
-  /** Sent when the thread has started and will open connections as told. */
+  /** Sent when the thread has started and is ready to open connections. */
   | { readonly type: "ready"; readonly hasFallenBack: boolean }
   /** Sent for a single connection only. */
   | { readonly type: "opened"; readonly ip: string; readonly port: number }

@@ -1,5 +1,5 @@
-// Manages all of a run's workers: starts them as the ramp needs them, paces, counts and stops them. It also decides
-// what limits the workers' connections.
+// Manages all of a run's workers: starts them as the ramp needs them, paces, counts and stops them. This class also
+// decides what limits the workers' connections.
 
 import { CORES, WorkerPool } from "../engine/pool.js";
 import { type ScriptRun, scriptRunOf } from "../engine/script/run.js";
@@ -74,7 +74,7 @@ export class ClientWorkers {
   readonly destinationCounts: SharedArrayBuffer | undefined;
   readonly pool: WorkerPool<ConnectPlan, ConnectMessage>;
   readonly pacer: Pacer;
-  /** Undefined unless the protocol is a script. */
+  /** The script; undefined for other protocols. */
   readonly script: ScriptRun | undefined;
   readonly #watch: HandlerWatch | undefined;
   readonly #settings: ConnectSettings;

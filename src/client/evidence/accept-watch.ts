@@ -77,7 +77,7 @@ export class AcceptWatch {
     }
   }
 
-  /** Returns undefined if the kernel chooses the source address. */
+  /** Returns the source addresses; undefined if the kernel chooses the source address. */
   #sources(): readonly AddressRange[] | undefined {
     const sources = this.#targets.plan.groups.flatMap((group) => group.sources);
     return sources.some(({ first }) => first.bytes.every((byte) => byte === 0)) ? undefined : sources;

@@ -8,7 +8,7 @@ import type { RunFacts } from "../run-state.js";
 import { DestinationCounts } from "./destination-counts.js";
 
 /**
- * Returns the counts so far for each destination; undefined for a single destination or for too many
+ * Returns the counts for each destination so far; undefined for a single destination or for too many
  * destinations.
  */
 export function countDestinations({

@@ -21,7 +21,10 @@ export interface DestinationCount {
   readonly errno: number;
 }
 
-/** @returns undefined for a single destination, whose counts are those of the run, or for more than MOST */
+/**
+ * @returns undefined for a single destination, whose counts equal those of the run, or for more than MOST
+ * destinations
+ */
 export function allocateCounts({ groups }: TuplePlan): SharedArrayBuffer | undefined {
   const destinations = groups.reduce((sum, group) => sum + group.destinations.length, 0);
   return destinations > 1 && destinations <= MOST ? new SharedArrayBuffer(destinations * WORDS * 4) : undefined;
@@ -39,7 +42,7 @@ export class DestinationCounts {
   }
 
   /**
-   * @param destination negative if none has been chosen yet
+   * @param destination negative if no destination has been chosen yet
    */
   failed(destination: number, phase: number, errno: number): void {
     if (destination < 0) return;

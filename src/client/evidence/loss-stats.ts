@@ -1,5 +1,5 @@
 // Records whether a worker loses its oldest or its newest connections, which distinguishes a server's timeout from its
-// connection limit. It uses only counters and typed arrays indexed by slot.
+// connection limit. Only counters and typed arrays indexed by slot are used.
 import { COUNTER } from "../metrics.js";
 
 export class LossStats {

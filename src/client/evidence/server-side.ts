@@ -24,8 +24,8 @@ export class ServerSide {
   }
 
   /**
-   * Takes a sample before the end of the hold. It also starts looking for the process, because that is slow on a host
-   * with many processes.
+   * Takes a sample before the end of the hold. The search for the server's process starts now, too, because it is slow
+   * on a host with many processes.
    */
   async sampleEarly(): Promise<void> {
     if (await this.#accepts.sample()) this.#inspected = this.inspect();

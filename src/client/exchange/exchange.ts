@@ -1,5 +1,5 @@
-// Exchanges bytes over a client's connections. It hosts the protocol: it sends the protocol's bytes, has its answers
-// timed, and passes the connections' events to it.
+// Exchanges bytes over a client's connections. The exchange hosts the protocol: it sends the protocol's bytes, has its
+// answers timed, and passes the connections' events to it.
 
 import { type HeartbeatCarrier, Heartbeats } from "../../engine/heartbeats.js";
 import { scriptHostOf } from "../../engine/script/host.js";
@@ -26,9 +26,9 @@ import { ProtocolCounts } from "./protocol-counts.js";
 import { Sending } from "./sending.js";
 
 export class Exchange extends ProtocolCounts implements ClientConnections, HeartbeatCarrier {
-  /** Undefined for a run without messages. */
+  /** Sends the messages; undefined for a run without messages. */
   readonly messages: MessageSender | undefined;
-  /** Undefined for a protocol without heartbeats. */
+  /** Schedules the heartbeats; undefined for a protocol without heartbeats. */
   readonly heartbeats: Heartbeats | undefined;
   private readonly owner: ConnectionOwner;
   private readonly resets: boolean;
@@ -108,7 +108,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
 
   /**
    * Called when the peer has sent FIN.
-   * @returns the code under which the loss is counted, or AS_ASKED if it does not count as a loss
+   * @returns the code under which the loss is counted, or AS_ASKED if the close does not count as a loss
    */
   peerClosed(slot: number, isUnannounced: boolean): number {
     return this.protocol.peerClosed?.(slot, isUnannounced) ?? 0;
@@ -145,7 +145,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
 
   /**
    * Called when the connection in `slot` has ended.
-   * @param isOurs whether this side closed it, in which case the peer owes no answers
+   * @param isOurs whether this side closed the connection, in which case missing answers are not held against the peer
    */
   ended(slot: number, isOurs: boolean): void {
     this.protocol.closed(slot);

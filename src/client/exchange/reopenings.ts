@@ -1,6 +1,6 @@
-// Reopens connections that the server has closed, as a connection pool does. Each keeps its slot and is reopened when
-// its next message is due, so that a server that closes everything gets no more connections than there are messages to
-// send.
+// Reopens connections that the server has closed, as a connection pool does. Each connection keeps its slot and is
+// reopened when its next message is due, so that a server that closes everything gets no more connections than there
+// are messages to send.
 import { grown } from "../../protocols/columns.js";
 import { REPLACEABLE } from "../../protocols/contract.js";
 import { SlotQueue } from "../../transport/slot-queue.js";
@@ -17,7 +17,10 @@ const OPENING = 4;
 /** The connection has been reopened, but is not ready yet. */
 const OPENED = 5;
 
-/** Time that a peer has to close a connection after announcing the close. After that, this side closes it. */
+/**
+ * Time that a peer has to close a connection after announcing the close. After that time, this side closes the
+ * connection.
+ */
 const CLOSING_MS = 50;
 /** Time to wait after an attempt for which there was no room. */
 const RETRY_MS = 1;

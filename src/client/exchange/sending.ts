@@ -19,7 +19,7 @@ export class Sending implements MessageCarrier {
   private readonly memory: WorkerMemory;
   private readonly counters: Float64Array;
   private readonly outgoing: Outgoing;
-  /** Undefined for a run without messages. */
+  /** Rounds of the messages; undefined for a run without messages. */
   private readonly rounds: Rounds | undefined;
   private readonly reopenings: Reopenings | undefined;
   /** Whether messages follow each other's answers rather than a schedule. */

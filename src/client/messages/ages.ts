@@ -1,5 +1,5 @@
 // Keeps the due times of unanswered messages until the end of a run, when it is known how long they have waited at
-// least. Uses a fixed number of time spans that get wider as the run gets longer.
+// least. The number of time spans is fixed, and they get wider as the run gets longer.
 import { type Histogram, toMicros } from "../../results/histogram/histogram.js";
 
 const SPANS = 1024;

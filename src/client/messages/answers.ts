@@ -46,7 +46,7 @@ export class Answers {
     this.finishPartial(slot, count);
     this.noteUnanswered(slot, count, 0);
     counters[COUNTER.unansweredMessages]! += count;
-    // The end of the run does not wait for them.
+    // The end of the run does not wait for these messages.
     counters[COUNTER.abandonedMessages]! += count;
     if (rounds.isLimited) counters[COUNTER.remainingMessages]! -= count;
     rounds.drop(slot, count);
@@ -55,7 +55,8 @@ export class Answers {
   /**
    * Accounts for the unanswered messages of a connection that has ended.
    *
-   * @param isOurs whether this side closed it, in which case the peer owes no answers
+   * @param isOurs whether this side closed the connection, in which case missing answers are not held against the
+   *   peer
    */
   ended(slot: number, isOurs: boolean): void {
     const { counters, rounds } = this;

@@ -5,7 +5,7 @@ import { MessageSchedule } from "./schedule.js";
 
 export class ClosedLoop extends MessageSchedule {
   override readonly isTimed = false;
-  /** By slot: time when its last message was begun. */
+  /** By slot: time when the last message was started. */
   private begunMs = new Float64Array(0);
 
   constructor(startMs: number) {
@@ -33,7 +33,7 @@ export class ClosedLoop extends MessageSchedule {
     return Number.POSITIVE_INFINITY;
   }
 
-  /** A message is due only once it has been begun. */
+  /** A message is due only once it has been started. */
   override owed(): number {
     return 0;
   }

@@ -7,7 +7,7 @@ import type { Miss } from "../../results/outcome.js";
 import { CLIENT_METRICS, COUNTER } from "../metrics.js";
 import type { RunFacts } from "../run-state.js";
 
-/** Returns undefined for a run without messages. */
+/** Returns the counts; undefined for a run without messages. */
 export function reportMessages({
   settings: { message, protocol },
   pool: { memories },
@@ -21,7 +21,7 @@ export function reportMessages({
     ratePerSec: message.intervalMs === undefined ? undefined : 1000 / message.intervalMs,
     ...counted,
     requested: total,
-    // Includes messages of connections that ended early or never opened.
+    // This includes messages of connections that ended early or never opened.
     due: total ?? counted.due,
     missed: total === undefined ? counted.missed : total - counted.sent,
     youngestUnansweredUs: counted.youngestUnansweredUs || undefined,

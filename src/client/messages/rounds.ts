@@ -10,7 +10,7 @@ export const NONE = 0;
 const PARTIAL = 127;
 const ANSWERED = 128;
 
-/** Maximum number of messages begun at once. */
+/** Maximum number of messages started at once. */
 export const MOST_BEGUN = PARTIAL;
 
 export class Rounds {
@@ -129,8 +129,8 @@ export class Rounds {
   }
 
   /**
-   * Returns the number of messages begun but not completely sent. They are the latest ones, and at most one if messages
-   * are answered.
+   * Returns the number of messages started but not completely sent. These are the latest messages, and at most one if
+   * messages are answered.
    */
   partial(slot: number): number {
     return this.marks[slot]! & PARTIAL;
@@ -141,7 +141,7 @@ export class Rounds {
     return this.waiting[slot]!;
   }
 
-  /** Returns the number of messages started but neither answered nor, if none are answered, sent. */
+  /** Returns the number of messages started but not answered or, if messages are not answered, not sent. */
   outstanding(slot: number): number {
     return this.isAnswered ? this.waiting[slot]! : this.partial(slot);
   }

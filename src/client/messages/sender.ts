@@ -25,11 +25,11 @@ const SLOTS_AHEAD = 64;
 /** Carrier of messages, implemented by the client's exchange. */
 export interface MessageCarrier {
   /**
-   * Begins up to `most` messages that are due, and sends them together.
+   * Starts up to `most` messages that are due, and sends them together.
    * @returns number of bytes sent at once, or a negative errno
    */
   due(slot: number, most: number): number;
-  /** Size in bytes of each message begun by the last due(), if there were several. */
+  /** Size in bytes of each message started by the last due(), if there were several. */
   readonly begunBytes: number;
   /** Resends the outstanding message over a new connection. */
   repeat(slot: number): void;
@@ -40,7 +40,7 @@ export interface MessageCarrier {
   resume(slot: number): number;
   /** Returns whether bytes are waiting to be sent. */
   isBlocked(slot: number): boolean;
-  /** Returns whether the next message, although due, has to wait for an answer or a connection. */
+  /** Returns whether the next message, although due, must wait for an answer or a connection. */
   isBusy(slot: number): boolean;
   /** Whether each message of a connection waits for the previous answer. */
   readonly alternates: boolean;
@@ -152,7 +152,7 @@ export class MessageSender {
 
   /**
    * Continues sending the backlog of a connection that accepts bytes again.
-   * @returns whether it has had any message
+   * @returns whether the connection has had any message
    */
   resume(slot: number): boolean {
     const next = this.rounds.next[slot]!;
@@ -167,7 +167,7 @@ export class MessageSender {
 
   /**
    * Handles a slot whose message of this round is due.
-   * @param untilMs messages due by then may be sent with it
+   * @param untilMs other messages due by then may be sent together with this one
    */
   private turn(slot: number, nowMs: number, untilMs: number): void {
     const { rounds, carrier, counters, schedule } = this;

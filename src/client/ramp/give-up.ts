@@ -38,8 +38,8 @@ export class GiveUp {
   }
 
   /**
-   * Called regularly during the ramp.
-   * @returns the reason to end it, or undefined to continue
+   * This is called regularly during the ramp.
+   * @returns the reason to end the ramp, or undefined to continue
    */
   check(nowMs: number, { ready, failed, timedOut }: RampCounts): GiveUpReason | undefined {
     const answered = ready + failed - timedOut;

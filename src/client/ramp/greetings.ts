@@ -14,8 +14,8 @@ const GRACE_LOST = 2;
 /** Greetings sent right after accept() follow one another closely. A longer gap counts as silence. */
 const SILENT_AFTER_MS = 50;
 /**
- * After this much silence, if it makes up at least half of the waiting time, the peer is assumed to greet late or send
- * only occasional data.
+ * After silence of this length that makes up at least half of the waiting time, the peer is assumed to greet late or to
+ * send only occasional data.
  */
 const SILENCE_MS = 400;
 /** This is longer than two checks of a worker. Time beyond this is attributed to a suspended thread. */

@@ -14,8 +14,8 @@ export class RampGuard {
   }
 
   /**
-   * Called regularly during the ramp. Checks whether the ramp should end, and
-   * records the reason in `state`.
+   * This is called regularly during the ramp. Checks whether the ramp should end,
+   * and records the reason in `state`.
    *
    * @param meminfo fresh result of readMeminfo()
    * @returns whether the ramp should end

@@ -23,7 +23,7 @@ export class MemoryFit {
 
   /** Adds a measurement from the ramp. */
   grown(connections: number, kernelBytes: number): void {
-    // Welford's algorithm, because sums of squares of large byte counts lose precision.
+    // This is Welford's algorithm, because sums of squares of large byte counts lose precision.
     this.#points++;
     const dx = connections - this.#meanX;
     const dy = kernelBytes - this.#meanY;

@@ -65,8 +65,8 @@ export class Pacer {
   pace(): boolean {
     const { schedule, isPaced } = this.#settings;
     if (isPaced) this.#skipStandstill();
-    // The clock starts when the threads are ready. Their start-up must not cause a burst, and no thread starts without
-    // the others.
+    // The clock starts when the threads are ready. The threads' start-up must not cause a burst, and no thread starts
+    // without the others.
     const nowMs = this.#readyMs === undefined ? 0 : performance.now() - this.#readyMs;
     // Do not skip the end of a stage: its peak must be requested before the next stage starts.
     const elapsedMs = schedule.turnsMs.find((turnMs) => turnMs > this.#pacedMs && turnMs < nowMs) ?? nowMs;

@@ -14,7 +14,7 @@ const WAITS = {
   descriptors: COUNTER.descriptorMs,
   /** Nothing limits the ramp except the thread's CPU time. */
   cpu: COUNTER.busyMs,
-  /** The schedule does not request more yet. */
+  /** The schedule does not request more connections yet. */
   pace: COUNTER.paceMs,
 } as const satisfies Record<keyof RampShares, number>;
 
@@ -39,7 +39,8 @@ export class RampTimes {
   /**
    * Ends a turn and adds its duration to a counter.
    *
-   * @param waitedFor index of the counter for what limited it; `rampedMs` if this side did not, -1 outside a ramp
+   * @param waitedFor index of the counter for what limited the turn; `rampedMs` if this side did not, -1 outside
+   *   a ramp
    * @returns duration of the turn in milliseconds
    */
   turn(nowMs: number, waitedFor: number): number {

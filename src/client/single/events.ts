@@ -1,5 +1,5 @@
-// Events of a single connection's worker. In addition to ClientEvents, it reports the connection and each read to the
-// main thread, and retries a failed attempt with the next address of the host name.
+// Events of a single connection's worker. In addition to what ClientEvents does, the class reports the connection and
+// each read to the main thread, and retries a failed attempt with the next address of the host name.
 import type { RoleWorker } from "../../engine/worker.js";
 import { CONTROL } from "../../engine/worker-memory.js";
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";

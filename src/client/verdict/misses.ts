@@ -43,15 +43,15 @@ function findMisses(run: RunFacts, state: RunState): Miss[] {
   const sum = (counter: number) => sumCounter(run.pool.memories, counter);
   const { kernel, peer, evidence } = state;
   const [established, ready] = [sum(COUNTER.established), sum(COUNTER.ready)];
-  // Stages open and close connections, so count failed attempts, or the shortfall of the peak if low memory or open
-  // files ended the ramp.
+  // Stages open and close connections, so count failed attempts, or the shortfall of the peak if a shortage of memory
+  // or open files ended the ramp.
   const unmade = isStaged
     ? Math.max(sum(COUNTER.failed), state.memoryStop || state.fileStop ? requested - peakOf(run, state) : 0)
     : Math.max(requested - established, 0);
   const misses: Miss[] = [
     { kind: "established", count: unmade, of: isStaged ? Math.max(requested, unmade) : requested },
   ];
-  // With stages, these are already among the failed attempts.
+  // With stages, connections that were never ready are already among the failed attempts.
   if (!isStaged) misses.push({ kind: "unready", count: established - ready, of: established });
   // closeAfterGreeting implies that greetings are expected.
   if (closesGreeted) {
