@@ -17,8 +17,8 @@ import { proxyHeaderNotes } from "./rules/protocols/proxy-header.js";
 import { explainServer } from "./server.js";
 
 /**
- * Names the limit that stopped a run, the side that the limit is on, the evidence and the fix. It reads only the
- * result, so an old result is explained by the state of its host at the time of the run.
+ * Names the limit that stopped a run, the side that the limit is on, the evidence and the fix. Only the result is
+ * read, so an old result is explained by the state of its host at the time of the run.
  */
 export function explainRun(result: ConnectResult | ServeResult): Diagnosis {
   return result.kind === "connect" ? diagnoseClient(result) : diagnoseServer(result);

@@ -111,7 +111,10 @@ export function seen({ phase, errno, count }: FailureReport): string {
   return `${formatCount(count)} × ${errno} (${phase})`;
 }
 
-/** Returns whether ICMP reported the error. Otherwise it came from this host's neighbour table, which has no entry. */
+/**
+ * Returns whether ICMP reported the error. Otherwise, the error came from this host's neighbour table, which has no
+ * entry for the address.
+ */
 function icmpFact(unreachable = 0): string[] {
   return [unreachable > 0 ? `${formatCount(unreachable)} ICMP messages said "unreachable"` : "no ICMP message said so"];
 }

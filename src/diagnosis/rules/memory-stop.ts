@@ -1,4 +1,4 @@
-// Explains a run stopped by low memory or few remaining open files, by the limit of the host or of its cgroup.
+// Explains a run stopped by a shortage of memory or open files: names the limit of the host or of its cgroup.
 
 import type { Finding } from "../../results/diagnosis.js";
 import type { FileRoom, MemoryRoom } from "../../results/evidence.js";

@@ -44,8 +44,8 @@ export function explainNeighbours(result: ConnectResult, failure: FailureReport)
 }
 
 /**
- * Suspects the table of a server or router on another host.
- * @returns undefined if the run used too few addresses to fill one
+ * Suspects the neighbour table of a server or router on another host.
+ * @returns undefined if the run used too few addresses to fill a table
  */
 export function suspectNeighbours({ plan, established }: ConnectResult, facts: readonly string[]): Suspect | undefined {
   if (plan.sourceAddresses < MANY_SOURCES || established === 0) return undefined;

@@ -1,5 +1,5 @@
-// Explains connections that the peer ended: by a reset from a full queue, by exiting, on a timeout, or at its
-// connection or descriptor limit. An important clue is whether it closed the oldest or the newest.
+// Explains connections that the peer ended: with a reset because a queue was full, by exiting, on a timeout, or at its
+// connection or descriptor limit. An important clue is whether the peer closed its oldest or its newest connections.
 
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding, Suspect } from "../../results/diagnosis.js";
@@ -19,7 +19,7 @@ const DISORDER = 0.1;
 const OUTLIVED = 1.5;
 /** With fewer lost connections, a pattern may be a coincidence unless every surviving connection fits it. */
 const FEW = 3;
-/** A server that closes sooner has finished rather than timed out. */
+/** A server that closes sooner than this has finished rather than timed out. */
 const TIMEOUT_MS = 100;
 const TIMEOUTS =
   "nginx: keepalive_timeout, client_header_timeout; redis: timeout; haproxy: timeout client; load balancers also have an idle timeout";
@@ -52,7 +52,10 @@ function overflowReset(result: ConnectResult, failure: FailureReport): Finding |
   };
 }
 
-/** The listening socket was replaced, and the old process's connections are gone: the oldest ones, or all of them. */
+/**
+ * The listening socket was replaced, and the old process's connections are gone: either the oldest connections, or all
+ * of them.
+ */
 function restarted(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const { peer, lossPattern } = result.evidence;
   const anew = peer?.listeners.find(({ since }) => since === "replaced");
@@ -89,7 +92,7 @@ function ended(result: ConnectResult, failure: FailureReport): Finding | undefin
   };
 }
 
-/** Whether the server closed every connection without a byte, although messages were to be answered. */
+/** Whether the server closed every connection without sending a byte, although it should have answered messages. */
 function closesAtFirstMessage({ protocol, messages, traffic }: ConnectResult): boolean {
   const isPlain = protocol === undefined || protocol === "tcp";
   const isUnanswered = messages !== undefined && messages.expected !== "none" && messages.sent > 0;
@@ -188,7 +191,7 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
 }
 
 /**
- * @returns undefined if too few connections were opened to tell, or too quickly
+ * @returns undefined if too few connections were opened, or too quickly, to tell
  */
 function chosenBy(
   { kept, keptOlder, keptYounger }: LossPattern,

@@ -30,14 +30,14 @@ export function openAtStop({ openAtStop, peakOpen, lost }: ConnectResult): numbe
 }
 
 /**
- * Returns the number of connections held at once: the lower of the kernel's count and fourtuple's, because the kernel
- * also counts other programs' connections to the destination. Uses the server's count if it is lower, and excludes
- * connections waiting to be accepted.
+ * Returns the number of connections held at once: the lower of the kernel's count and fourtuple's own count, because
+ * the kernel also counts other programs' connections to the destination. If the server's count is lower, it is used
+ * instead; connections waiting to be accepted are excluded.
  */
 export function reachedBy(result: ConnectResult): number {
   const { kernel, peakOpen, lost, evidence } = result;
   const own = (lost > 0 ? openAtStop(result) : peakOpen) - (evidence.accepting?.waiting ?? 0);
-  // If all were lost by the end, the peak is the number held at once.
+  // If all connections were lost by the end, the peak is the number held at once.
   if (own <= 0) return evidence.accepting ? 0 : peakOpen;
   if (!kernel?.outgoing) return own;
   return Math.min(own, kernel.outgoing - countHalfOpen(result) - (evidence.accepting?.waiting ?? 0));

@@ -141,11 +141,11 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ),
 };
 
-/** With this setting, resets may come from a full accept queue, which is a different limit. */
+/** With this setting, a full accept queue may also cause resets, but that is a different limit. */
 const ABORTS = "net.ipv4.tcp_abort_on_overflow";
 
 /**
- * @returns undefined if no protocol refused
+ * @returns undefined if no protocol refused a connection
  */
 export function explainRefusedProtocol(
   { evidence, script }: ConnectResult,
@@ -159,7 +159,7 @@ export function explainRefusedProtocol(
   return known && { ...known, evidence: [seen(failure)] };
 }
 
-/** Explains a handshake that was not completed over an accepted TCP connection. */
+/** Explains a handshake that the peer never completed over a TCP connection that it had accepted. */
 function silence(phase: string, errno: string): Known | undefined {
   if (phase === "greeting" || phase === "first-message") return openingSilence(phase, errno);
   if (phase !== "upgrade") return undefined;
@@ -180,7 +180,10 @@ function silence(phase: string, errno: string): Known | undefined {
   return undefined;
 }
 
-/** Does the same for plain TCP, where the run waits for a greeting or the answer to its first message. */
+/**
+ * Explains an incomplete set-up over plain TCP, where the run waits for a greeting or the answer to its first
+ * message.
+ */
 function openingSilence(phase: "greeting" | "first-message", errno: string): Known | undefined {
   const isGreeting = phase === "greeting";
   if (errno === "ETIMEDOUT") {

@@ -108,7 +108,7 @@ export function explainSelfConnect(result: ConnectResult, failure: FailureReport
   };
 }
 
-/** Explains a missing listening socket: the server exited, or closed only that socket. */
+/** Explains a missing listening socket: the server has exited, or has closed only that socket. */
 export function listenerGone(result: ConnectResult, facts: readonly string[]): Finding {
   const open = openAtStop(result);
   return nobody(
@@ -159,7 +159,7 @@ function ofAnotherHost({ established, destinations }: ConnectResult, failure: Fa
       );
 }
 
-/** Explains a refusal although a server listens at every destination. */
+/** Explains refusals that occurred although a server listens at every destination. */
 function rejected({ evidence }: ConnectResult, failure: FailureReport): Finding | Suspect[] {
   const unreachable = evidence.deltas["Icmp.InDestUnreachs"] ?? 0;
   const facts = [seen(failure), "a socket on this host listens at every destination"];
@@ -172,7 +172,8 @@ function rejected({ evidence }: ConnectResult, failure: FailureReport): Finding 
   };
   const anew = evidence.peer!.listeners.find(({ since }) => since === "replaced" || since === "late");
   if (anew) return madeAnew(anew, failure);
-  // Require at least one ICMP message per failure, because a kernel without a listener answers with a reset instead.
+  // Require at least one ICMP message per failure, because the kernel of a host without a listener answers with a
+  // reset instead.
   if (unreachable >= failure.count) {
     return { ...firewall, evidence: [...facts, `${formatCount(unreachable)} ICMP messages said "unreachable"`] };
   }

@@ -92,7 +92,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ALERT_INTERNAL_ERROR: peer("peer-fault", "the server reports an internal error", "see the server's log"),
 };
 
-/** Explanations of handshakes that ended without a TLS message. */
+/** Explanations of handshakes that ended without a TLS alert. */
 const SILENT: Readonly<Record<string, Known>> = {
   ETIMEDOUT: peer(
     "peer-silent",
@@ -114,8 +114,8 @@ export function explainTls(failure: FailureReport): Finding | undefined {
 }
 
 /**
- * Explains connections without TLS to a port that expects it, if the server said so.
- * @returns undefined without an alert; HTTP and WebSocket report one as TLS_RECORD
+ * Explains connections without TLS to a port that expects TLS, if the server said so.
+ * @returns undefined without an alert; HTTP and WebSocket report an alert as TLS_RECORD
  */
 export function explainTlsPort({ tlsAlerts = 0, protocol }: ConnectResult): Finding | undefined {
   if (tlsAlerts === 0) return undefined;

@@ -1,5 +1,5 @@
 // Explains EADDRNOTAVAIL: the source address is missing from this host, there is no route to the destination, or no
-// 4-tuple is left. Rules out the first two before the last, and TIME_WAIT before the settings.
+// 4-tuple is left. The first two causes are ruled out before the last, and TIME_WAIT before the settings.
 
 import { REUSE_DELAY_MS, TIME_WAIT_SECONDS } from "../../capacity/limits/time-wait.js";
 import { describeBadSources, describeUnreachable, fixFor } from "../../planning/source-text.js";
@@ -58,7 +58,7 @@ function sourcesGone(
   };
 }
 
-/** Returns whether 4-tuples in TIME_WAIT are all that kept the run from continuing. */
+/** Returns whether nothing but 4-tuples in TIME_WAIT kept the run from continuing. */
 function isTimeWait(result: ConnectResult, { timeWaits, closing }: PortShortage): boolean {
   if (timeWaits === 0 || timeWaits < closing) return false;
   return comesAndGoes(result)

@@ -9,7 +9,7 @@ import { type Known, local, peer } from "./known.js";
 
 const TO_HTTPS = local("address", "the server redirects to https://", "use https:// in the address");
 
-/** Explanations by failure name, in any phase. */
+/** Explanations by failure name, for failures in any phase. */
 const KNOWN: Readonly<Record<string, Known>> = {
   "HTTP 301": TO_HTTPS,
   "HTTP 302": TO_HTTPS,
@@ -96,7 +96,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ),
 };
 
-/** Explanations of a first request without a response. */
+/** Explanations of a first request that got no response. */
 const UNANSWERED: Readonly<Record<string, Known>> = {
   ETIMEDOUT: peer(
     "peer-silent",
@@ -110,7 +110,7 @@ const UNANSWERED: Readonly<Record<string, Known>> = {
   ),
 };
 
-/** Resets may also come from a full accept queue, which is a different limit. */
+/** A full accept queue may also cause resets, but that is a different limit. */
 const ABORTS = "net.ipv4.tcp_abort_on_overflow";
 const KEPT = "nginx: keepalive_requests; Apache: MaxKeepAliveRequests; Node: server.maxRequestsPerSocket";
 

@@ -1,4 +1,5 @@
-// What is known about a refusal by a protocol: the limit, its owner and what to do.
+// Describes what is known about a refusal by a protocol: the limit, its owner and
+// what to do.
 import type { Finding } from "../../../results/diagnosis.js";
 
 export type Known = Pick<Finding, "limit" | "whose" | "meaning" | "fix">;

@@ -1,5 +1,5 @@
 // Explains connections that the server's kernel established but the server process never accepted, because it is out of
-// descriptors or leaves them in its accept queue. At the client they fail later, in a protocol handshake.
+// descriptors or leaves them in its accept queue. For the client, such connections fail later, in a protocol handshake.
 import type { ConnectResult } from "../../../results/connect.js";
 import type { Finding } from "../../../results/diagnosis.js";
 import type { FailureReport } from "../../../results/fields.js";

@@ -9,7 +9,8 @@ const SEND_ONE =
   "connect through the load balancer, and let it send a header (haproxy: send-proxy-v2; nginx: proxy_protocol on), or omit --proxy-protocol";
 
 /**
- * @returns undefined if all headers were expected and valid, or connections only ended before theirs
+ * @returns undefined if all headers were expected and valid, or if the only failures are connections
+ *   that ended before their header
  */
 export function explainProxyHeaders(result: ServeResult): Finding | undefined {
   const failures = result.failures.filter(({ phase, errno }) => phase === "proxy" && !isEnding(errno));

@@ -24,7 +24,9 @@ const KNOWN: Readonly<Record<string, Known>> = {
   NO_DATA: local("data", "the data file has no row for this connection", "add rows, or omit --data-once"),
 };
 
-/** @returns undefined unless handlers closed connections that were not ready, which is no failure by itself */
+/**
+ * @returns undefined unless handlers closed connections that were not ready, which by itself is not a failure
+ */
 export function explainClosedEarly({ script, misses = [] }: ConnectResult): Finding | undefined {
   const unready = misses.find(({ kind }) => kind === "unready");
   if (!script || !unready) return undefined;
