@@ -30,7 +30,7 @@ export function collectFailures(memories: readonly WorkerMemory[]): FailureCount
 }
 
 /**
- * Returns the name of a failure: the errno's, or that of a protocol's refusal code; `FIN` if the peer closed the
+ * Returns the name of a failure: that of its errno or of a protocol's refusal code; `FIN` if the peer closed the
  * connection, `SELF` if a connection connected to itself.
  */
 export function failureName(phase: Step, errno: number): string {

@@ -1,11 +1,11 @@
 // Schedules heartbeats: one per connection and interval, spread evenly over the interval whatever the number of
 // connections. A cursor visits the places of a round in time order. A slot's place is its number with the bits
-// reversed, which spreads any number of slots evenly and moves none when others are added.
+// reversed, which spreads any number of slots evenly, and moves no slot when others are added.
 import { LEAST_HEARTBEAT_GAP } from "../protocols/contract.js";
 
 /** Heartbeats due within this period are sent together, so that the thread does not wake for each. */
 const TOGETHER_MS = 10;
-/** Maximum number of heartbeats per turn. The rest wait for later turns. */
+/** Maximum number of heartbeats per turn. The remaining heartbeats wait for later turns. */
 const AT_ONCE = 512;
 /**
  * Maximum delay to catch up on, as a share of the interval. A thread that falls further behind shifts the schedule: an
@@ -15,7 +15,7 @@ const CAUGHT_UP = 1 - LEAST_HEARTBEAT_GAP;
 
 /** Sender of heartbeats. */
 export interface HeartbeatCarrier {
-  /** The heartbeat of `slot` is due. The slot may be free. */
+  /** Called when the heartbeat of `slot` is due. The slot may have no connection. */
   beat(slot: number): void;
 }
 
@@ -67,7 +67,7 @@ export class Heartbeats {
     for (; end > this.places; this.bits++) this.places *= 2;
     const next = (this.cursor / before) * this.places;
     const now = Math.floor(((nowMs - this.startMs) / this.intervalMs) * this.places);
-    // New slots get their first heartbeat within an interval, but none that was due before they existed.
+    // New slots get their first heartbeat within an interval, but not a heartbeat that was due before they existed.
     this.cursor = Math.min(next, now + 1);
   }
 

@@ -1,4 +1,4 @@
-// Memory floor: makes a run stop adding connections before the host runs out of memory.
+// The memory floor: makes a run stop adding connections before the host runs out of memory.
 
 import { readCgroupMemory } from "../linux/proc/cgroup.js";
 import { readMeminfo, readSockstat } from "../linux/proc/procfs.js";
@@ -9,12 +9,12 @@ const LEAST_SHARE = 0.05;
 // In a 512 MiB container, a floor of 256 MiB would leave too little to use.
 const MOST_SHARE = 0.25;
 /**
- * Inode (832 B) and dentry (192 B) of an open socket. MemAvailable includes their slabs as reclaimable, but they cannot
- * be reclaimed while the socket is open.
+ * Inode (832 B) and dentry (192 B) of an open socket. MemAvailable counts the slabs of both as reclaimable, but they
+ * cannot be reclaimed while the socket is open.
  */
 const PINNED_BYTES_PER_SOCKET = 1024;
 
-/** Assumed if memory cannot be read, so that the run continues. */
+/** Headroom to assume if memory cannot be read, so that the run continues. */
 const UNSEEN: MemoryRoom = { bound: "host", availableBytes: Number.POSITIVE_INFINITY, floorBytes: 0 };
 
 /** Returns the memory headroom of the host or the cgroup, whichever is closer to its floor. */
@@ -32,9 +32,9 @@ export function readHostRoom({ MemTotal, MemAvailable } = readMeminfo()): Memory
 }
 
 /**
- * Returns the memory headroom of the tightest cgroup around this process; undefined if none limits memory.
+ * Returns the memory headroom of the tightest cgroup around this process; undefined if no cgroup limits memory.
  *
- * @param files limits to consider; default all
+ * @param files limits to consider; by default, all of them
  */
 export function readCgroupRoom(files?: readonly CgroupMemoryFile[]): MemoryRoom | undefined {
   const group = readCgroupMemory(undefined, undefined, files);

@@ -1,4 +1,5 @@
-// Memory used by connections: resident bytes of this process and kernel memory, read before and during a run.
+// Measures the memory used by connections: resident bytes of this process and kernel memory, read before and
+// during a run.
 import { readMeminfo, readResidentBytes } from "../linux/proc/procfs.js";
 
 export interface MemoryUse {

@@ -3,7 +3,7 @@ import type { MetricDefinition, MetricDefinitions, Metrics } from "./metrics.js"
 
 /** Metadata exported with a metric. */
 export interface MetricFamily {
-  /** For example `fourtuple_connect_sent_bytes_total`. */
+  /** Name of the metric, such as `fourtuple_connect_sent_bytes_total`. */
   readonly name: string;
   readonly type: MetricDefinition["type"];
   readonly help: string;

@@ -1,9 +1,9 @@
-// Metric declarations. Each metric is declared once, with its name, type and help text. Its index in shared memory, its
-// fields in snapshots and results, and its Prometheus name are derived from the declaration.
+// Metric declarations. Each metric is declared once, with its name, type and help text. The metric's index in shared
+// memory, its fields in snapshots and results, and its Prometheus name are derived from the declaration.
 import { Histogram } from "../results/histogram/histogram.js";
 import type { MemoryLayout, WorkerMemory } from "./worker-memory.js";
 
-/** How to combine the workers' values. `least` ignores 0, which means no value. */
+/** How to combine the values of several workers. `least` ignores 0, which stands for a missing value. */
 export type Combination = "sum" | "max" | "least";
 
 /**
@@ -13,7 +13,7 @@ export type Combination = "sum" | "max" | "least";
 export interface MetricDefinition {
   readonly type: "counter" | "gauge" | "histogram";
   readonly help: string;
-  /** Defaults to `sum`. */
+  /** How to combine the values of several workers; the default is `sum`. */
   readonly combined?: Combination;
   /**
    * Paths of the final value in the result, such as `traffic.sentBytes`. `internal` metrics pass only between a worker
@@ -26,14 +26,14 @@ export type MetricDefinitions = Readonly<Record<string, MetricDefinition>>;
 
 /** A role's metrics. */
 export interface Metrics<D extends MetricDefinitions> {
-  /** Prefix of their Prometheus names, such as `fourtuple_connect`. */
+  /** Prefix of the metrics' Prometheus names, such as `fourtuple_connect`. */
   readonly prefix: string;
   readonly definitions: D;
   /** Index of each counter and gauge in a worker's counters. */
   readonly index: { readonly [Name in keyof D as D[Name]["type"] extends "histogram" ? never : Name]: number };
   /** Index of each histogram among a worker's histograms. */
   readonly histograms: { readonly [Name in keyof D as D[Name]["type"] extends "histogram" ? Name : never]: number };
-  /** Space needed in a worker's memory. */
+  /** Space that the metrics need in a worker's memory. */
   readonly layout: MemoryLayout;
   /** Names of the visible counters and gauges. */
   readonly shown: readonly string[];

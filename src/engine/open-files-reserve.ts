@@ -1,12 +1,12 @@
-// Open-file reserve: makes a run stop adding connections before the host runs out of open files. A process with
-// CAP_SYS_ADMIN can exceed fs.file-max, and every other program on the host would then fail with ENFILE.
+// The open-file reserve: makes a run stop adding connections before the host runs out of open files. A process
+// with CAP_SYS_ADMIN can exceed fs.file-max, and every other program on the host would then fail with ENFILE.
 
 import { readSysctlNumbers } from "../linux/proc/sysctl.js";
 import type { FileRoom } from "../results/evidence.js";
 
 const RESERVE = { share: 0.05, least: 1024, most: 0.25 } as const;
 
-/** @returns undefined if it cannot be read or there is no limit */
+/** @returns undefined if the number of open files cannot be read or there is no limit */
 export function readFileRoom(): FileRoom | undefined {
   const [open, , max] = readSysctlNumbers("fs.file-nr") ?? [];
   if (open === undefined || max === undefined || max >= Number.MAX_SAFE_INTEGER) return undefined;

@@ -5,7 +5,7 @@ import { grown } from "../protocols/columns.js";
 const CHECKS = 8;
 
 export class PendingHandshakes {
-  /** STEP to which a handshake's failure is attributed. */
+  /** The STEP to which a handshake's failure is attributed. */
   readonly step: number;
   private readonly timeoutMs: number;
   private count = 0;

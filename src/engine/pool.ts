@@ -6,13 +6,19 @@ import { type ThreadKind, WorkerThread } from "./threads/thread.js";
 import { COMMAND, CONTROL, type MemoryLayout, WorkerMemory } from "./worker-memory.js";
 
 export interface PoolOptions<Message> {
-  /** Module that a thread runs; it must end with runWorkers(). */
+  /** Module that a thread runs; its last statement must be runWorkers(). */
   readonly module: URL;
   /** Metrics of the workers. */
   readonly metrics: { readonly layout: MemoryLayout };
-  /** Main-thread sockets used by the workers. All others are closed in the workers' descriptor tables. */
+  /**
+   * Main-thread sockets used by the workers. All other main-thread sockets are closed in the workers' descriptor
+   * tables.
+   */
   readonly kept?: readonly number[];
-  /** Whether all threads use the main thread's descriptor table. By default each has its own, if permitted. */
+  /**
+   * Whether all threads use the main thread's descriptor table. By default, each thread has its own table, if the host
+   * permits it.
+   */
   readonly sharesTable?: boolean;
   readonly onMessage: (message: Message, worker: number) => void;
   /** Called when a thread terminates with an error. Its connections are lost. */
@@ -47,7 +53,7 @@ export class WorkerPool<Plan, Message> {
     this.#kind = { module: options.module, sharesTable: options.sharesTable ?? false };
   }
 
-  /** Memory of every worker ever started: the counts of ended workers are retained. */
+  /** Memory of every worker ever started: the counts of workers that have ended are retained. */
   get memories(): WorkerMemory[] {
     return this.#workers.map((worker) => worker.memory);
   }
@@ -123,7 +129,7 @@ export class WorkerPool<Plan, Message> {
     await this.ended();
   }
 
-  /** Tells every worker to end at once. The kernel closes their connections when the process exits. */
+  /** Tells every worker to end at once. The kernel then closes their connections when the process exits. */
   abort(): void {
     this.setAll(CONTROL.command, COMMAND.abort);
   }

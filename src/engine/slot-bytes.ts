@@ -1,26 +1,29 @@
-// Lists everything that grows with the number of connections. All of it lives in typed arrays outside a worker's heap
-// of a few megabytes. Arrays double as they grow, and pages never written take no memory.
+// Lists everything that grows with the number of connections. All of this state lives in typed arrays outside a
+// worker's heap of a few megabytes. Arrays double as they grow, and pages never written take no memory.
 
-/** Bytes per slot, by class and field. A test checks the classes against this table. */
+/** Number of bytes per slot, by class and field. A test checks the classes against this table. */
 export const SLOT_BYTES = {
   ConnectionTable: { states: 1, places: 4 },
-  /** After connections have been closed. */
+  /** These arrays exist only after connections have been closed. */
   FreeSlots: { slots: 4 },
-  /** io_uring only, instead of the two above; `stack` after connections have been closed. */
+  /** With io_uring only, instead of the two entries above; `stack` exists only after connections have been closed. */
   Slots: { bits: 2, lives: 1, stack: 4 },
-  /** io_uring clients; `passed` after a 4-tuple turned out to be in use. */
+  /** Only in clients with io_uring; `passed` exists only after a 4-tuple turned out to be in use. */
   Openings: { numbers: 4, passed: 4 },
-  /** Sized to the highest slot that ever exceeded its share of a turn. */
+  /** The array extends to the highest slot that ever exceeded its share of a turn. */
   SlotQueue: { slots: 4, isQueued: 1 },
   /** Clients only. */
   LossStats: { establishedMs: 4 },
-  /** Clients only; `bySlot` with multiple destinations. */
+  /** In clients only; `bySlot` exists only with several destinations. */
   ClientEvents: { startedMs: 8 },
   TupleCursor: { bySlot: 2 },
-  /** Clients with messages only, including their protocol's state: `matched` and `strays` if an echo is expected. */
+  /**
+   * Only in clients with messages, including their protocol's state; `matched` and `strays` exist only if an echo is
+   * expected.
+   */
   Rounds: { next: 8, waiting: 4, marks: 1 },
   EchoClient: { marks: 1, matched: 4, strays: 4 },
-  /** In place of an EchoClient's: FramedAnswerClient has one of these. */
+  /** FramedAnswerClient has one of these instead of the arrays of EchoClient. */
   DelimitedEnd: { matched: 1 },
   SizedEnd: { filled: 4 },
   WebSocketClient: { flags: 1, left: 4, sizes: 4, utf8: 1, missed: 1 },
@@ -29,17 +32,20 @@ export const SLOT_BYTES = {
   MqttServer: { flags: 1, left: 4, pending: 4, patience: 2, silence: 2 },
   HttpClient: { flags: 1, states: 1, left: 8, digits: 1, waits: 1 },
   HttpServer: { flags: 1, states: 1, left: 8, digits: 1, sizes: 4, beats: 1 },
-  /** Servers of a protocol with a handshake. */
+  /** Only in servers of a protocol with a handshake. */
   PendingHandshakes: { beganMs: 4 },
-  /** Servers behind the PROXY protocol: for their headers. */
+  /** Only in servers that expect PROXY protocol headers. */
   ProxiedServer: { waits: 1 },
-  /** Servers with TLS, and those behind the PROXY protocol. */
+  /** Only in servers with TLS, and in those that expect PROXY protocol headers. */
   Deadlines: { startedMs: 8 },
-  /** Sized to the highest slot ever closed while it had unsent bytes. */
+  /** The array extends to the highest slot ever closed while it had unsent bytes. */
   Exchange: { ending: 1 },
-  /** Sized to the highest slot that ever had an unsent greeting or message. */
+  /** The arrays extend to the highest slot that ever had an unsent greeting or message. */
   Outgoing: { positions: 4 },
-  /** Sized to the highest slot that ever had other unsent bytes, whose total size is bounded (see the class). */
+  /**
+   * The arrays extend to the highest slot that ever had other unsent bytes, whose total size is bounded (see the
+   * class).
+   */
   Unsent: { chunks: 4 },
 } as const;
 

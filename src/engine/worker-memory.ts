@@ -10,25 +10,28 @@ import { STEPS } from "../util/steps.js";
 /** Commands from the main thread to a worker. */
 export const COMMAND = {
   run: 0,
-  /** Close all connections, report, and end. */
+  /** Tells the worker to close all connections, report, and end. */
   stop: 1,
-  /** End at once and let the kernel close the connections. */
+  /** Tells the worker to end at once and let the kernel close the connections. */
   abort: 2,
 } as const;
 
 /** Target that makes a client worker neither open nor close connections. */
 export const TARGET_AS_IT_IS = -1;
 
-/** Words of the control block. */
+/** Indexes of the words of the control block. */
 export const CONTROL = {
   command: 0,
   /**
-   * Role-specific: a client worker's target number of connections; whether a server worker is paused, or a client
-   * worker must stop sending.
+   * A role-specific word: a client worker's target number of connections; whether a server worker is paused, or a
+   * client worker must stop sending.
    */
   target: 1,
   paused: 2,
-  /** Number of texts of a single connection received by the main thread. A client worker waits for it to catch up. */
+  /**
+   * Number of texts of a single connection received by the main thread. A client worker waits for the main thread to
+   * catch up.
+   */
   receivedTexts: 3,
   /** First of the words that identify the script handler being run (protocols/scripted/host.ts). */
   call: 4,
@@ -39,7 +42,7 @@ const FAILURES = STEPS.length * ERRNO_LIMIT;
 /** The layout is stored after the control block, so that a WorkerMemory can be built from the buffer alone. */
 const LAYOUT_AT = CONTROL_WORDS * 4;
 const FAILURES_AT = LAYOUT_AT + 8;
-/** Maximum number of distinct refusals by step and code. Any others are counted under the last one. */
+/** Maximum number of distinct refusals by step and code. Any further refusals are counted under the last one. */
 const REFUSALS = 64;
 /** Multiplier of the step in a refusal's key. */
 const KEY_STEP = 2 ** 20;
@@ -53,7 +56,7 @@ export interface MemoryLayout {
   readonly histograms: number;
 }
 
-/** Shared memory of one worker. The main thread allocates it, and the worker wraps the same buffer. */
+/** Shared memory of one worker. The main thread allocates the memory, and the worker wraps the same buffer. */
 export class WorkerMemory {
   readonly buffer: SharedArrayBuffer;
   readonly control: Int32Array;
@@ -66,7 +69,7 @@ export class WorkerMemory {
   /** Key and count of each kind of refusal; a key of 0 marks a free entry. */
   private readonly refusalCounts: Float64Array;
 
-  /** @param of layout for new memory, or the buffer of another wrapper */
+  /** @param of the layout for new memory, or the buffer of another wrapper */
   constructor(of: MemoryLayout | SharedArrayBuffer) {
     const buffer = of instanceof SharedArrayBuffer ? of : allocate(of);
     const [counters = 0, histograms = 0] = new Int32Array(buffer, LAYOUT_AT, 2);
@@ -92,7 +95,7 @@ export class WorkerMemory {
   }
 
   /**
-   * Counts an error returned by connect() itself, which comes from this host, not the network.
+   * Counts an error returned by connect() itself, which comes from this host rather than the network.
    * @param errno positive
    */
   countAtOnce(errno: number): void {

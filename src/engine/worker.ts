@@ -17,7 +17,7 @@ export interface ThreadStart {
   readonly wakeFd: number;
   /** Whether the thread uses the main thread's descriptor table. */
   readonly sharesTable: boolean;
-  /** Existing threads, whose descriptors this thread does not need. */
+  /** Threads that already exist, whose descriptors this thread does not need. */
   readonly others: readonly { readonly words: SharedArrayBuffer; readonly wakeFd: number }[];
 }
 
@@ -32,7 +32,7 @@ export interface WorkerStart<Plan> {
 
 /** Messages from a thread to the main thread. */
 export type ThreadMessage =
-  /** The thread is waiting at the barrier until the main thread blocks. */
+  /** Sent when the thread is waiting at the barrier until the main thread blocks. */
   | { readonly type: "barrier" }
   | { readonly type: "role"; readonly message: unknown }
   /** The worker has ended normally. */
@@ -40,7 +40,7 @@ export type ThreadMessage =
 
 const BARRIER_WAIT_MS = 10_000;
 
-/** A running worker, as seen from within its thread. Receives a `Plan` and sends `Message`s. */
+/** A running worker, as seen from within its thread. The worker receives a `Plan` and sends `Message`s. */
 export class RoleWorker<Plan, Message> {
   readonly index: number;
   readonly plan: Plan;
@@ -84,7 +84,7 @@ export class RoleWorker<Plan, Message> {
 }
 
 /**
- * Runs workers of a role in this thread, one at a time. Must be the last statement of a worker's module.
+ * Runs workers of a role in this thread, one at a time. The call must be the last statement of a worker's module.
  *
  * @param prepare asynchronous work to finish before a worker begins
  */
@@ -104,7 +104,7 @@ export async function runWorkers<Plan, Message>(
   });
 }
 
-/** State of a thread that outlives its workers. */
+/** The part of a thread's state that outlives its workers. */
 class RunningThread {
   readonly wakeFd: number;
   private readonly start: ThreadStart;
@@ -139,25 +139,25 @@ class RunningThread {
     const before = this.sharesTable ? undefined : countOpenDescriptors();
     const worker = new RoleWorker<Plan, Message>(start, this, borrowed);
     role(worker);
-    // An aborted worker leaves its connections open, and the kernel closes them when the thread has ended.
+    // An aborted worker leaves its connections open; the kernel closes them when the thread has ended.
     if (worker.command === COMMAND.abort) return false;
     const ownKept = this.sharesTable ? 0 : start.kept.length;
     return before === undefined || countOpenDescriptors() === before - ownKept;
   }
 
   /**
-   * Gives this thread a private descriptor table. RLIMIT_NOFILE then applies to it separately, and other threads do not
-   * lock it. Containers may forbid this; all workers then share one table, and the main thread is told.
+   * Gives this thread a private descriptor table. RLIMIT_NOFILE then applies to this table separately, and other
+   * threads do not lock it. Containers may forbid this; all workers then share one table, and the main thread is told.
    */
   private takeOwnTable(kept: readonly number[]): void {
     const { words } = this.shared;
-    // The main thread must block during the copy. If it were spawning a process, our copy of the pipe that reports exec
-    // would make it wait forever. If it closed a descriptor before we close our copy, the file would stay open, and a
-    // listening socket would keep listening.
+    // The main thread must block during the copy. If the main thread were spawning a process, our copy of the pipe that
+    // reports exec would make it wait forever. If the main thread closed a descriptor before we close our copy, the
+    // file would stay open, and a listening socket would keep listening.
     Atomics.store(words, THREAD.barrier, BARRIER.requested);
     post({ type: "barrier" });
     Atomics.wait(words, THREAD.barrier, BARRIER.requested, BARRIER_WAIT_MS);
-    // The main thread did not respond in time, so keep it from blocking later for nothing.
+    // The main thread did not respond in time, so keep it from blocking later to no purpose.
     Atomics.compareExchange(words, THREAD.barrier, BARRIER.requested, BARRIER.passed);
     try {
       if (unshareDescriptors() < 0) this.shared.shareTable();
@@ -194,24 +194,24 @@ function cannotBegin(index: number, error: number): AppError {
 
 /**
  * Returns descriptors of other threads' event loops, which would take up space in the tables of all later threads. The
- * main thread is blocked meanwhile, so none of these numbers can be closed and reused.
+ * main thread is blocked meanwhile, so none of these descriptors can be closed, nor its number reused.
  */
 function descriptorsOf(threads: ThreadStart["others"]): number[] {
   return threads.flatMap(({ words, wakeFd }) => {
     const { loopDescriptors } = new ThreadWords(words);
-    // The main thread has already closed those of ended threads.
+    // The main thread has already closed the descriptors of threads that have ended.
     return loopDescriptors.length > 0 ? [...loopDescriptors, wakeFd] : [];
   });
 }
 
 /**
- * Closes copies of descriptors that this thread does not need. They take up space, and would keep files open after
- * their owners close them.
+ * Closes copies of descriptors that this thread does not need. The copies take up space, and would keep files open
+ * after their owners have closed them.
  */
 function closeCopies(foreign: readonly number[], kept: readonly number[]): void {
   for (const { fd, target } of listDescriptors()) {
     const isOfOthers = target.startsWith("socket:") || (target.startsWith("/") && !target.startsWith("/dev/"));
-    // Keep other pipes: one of them wakes the main thread's loop.
+    // Keep other pipes, because one of them wakes the main thread's loop.
     if (fd > 2 && (isOfOthers || foreign.includes(fd)) && !kept.includes(fd)) closeFd(fd);
   }
 }

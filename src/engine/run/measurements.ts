@@ -7,11 +7,11 @@ import type { ScriptMeasurements, ScriptRun } from "../script/run.js";
 import type { WorkerMemory } from "../worker-memory.js";
 
 export interface RunMeasurements {
-  /** By step of a connection's life and cause, such as `connect` and `ECONNREFUSED`. */
+  /** Failures by step of a connection's life and cause, such as `connect` and `ECONNREFUSED`. */
   readonly failures: readonly { readonly phase: string; readonly cause: string; readonly count: number }[];
-  /** By name in the role's metrics; in microseconds. */
+  /** Histograms by name in the role's metrics, in microseconds. */
   readonly histograms: Readonly<Record<string, Histogram>>;
-  /** Undefined unless the protocol is user-defined. */
+  /** What a user-defined protocol measured; undefined for other protocols. */
   readonly script: ScriptMeasurements | undefined;
 }
 

@@ -1,4 +1,5 @@
-// Sets up a script in a worker: its part of the worker's memory, the shared board, and its rows of the data file.
+// Sets up a script in a worker: with its part of the worker's memory, the shared board, and its rows of the data
+// file.
 import { Board } from "../../protocols/scripted/board.js";
 import { logAtOnce } from "../../protocols/scripted/console.js";
 import { loadScript } from "../../protocols/scripted/file/load.js";

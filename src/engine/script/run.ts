@@ -16,7 +16,7 @@ import { type MemoryLayout, sumCounter, type WorkerMemory } from "../worker-memo
 /** State shared by all workers of a script. */
 export interface ScriptPlan {
   readonly board: SharedArrayBuffer;
-  /** Undefined without a data file. */
+  /** The data file's rows; undefined without a data file. */
   readonly rows: RowIndex | undefined;
 }
 
@@ -24,14 +24,14 @@ export interface ScriptPlan {
 export interface ScriptMeasurements {
   readonly phases: readonly { readonly name: string; readonly entered: number; readonly durations: Histogram }[];
   readonly metrics: readonly (MetricSpec & { readonly value: number | Histogram })[];
-  /** Number of calls of its handlers that threw. */
+  /** Number of calls of the script's handlers that threw. */
   readonly errors: number;
 }
 
 export class ScriptRun {
   readonly spec: ScriptedSpec;
   readonly plan: ScriptPlan;
-  /** Layout of a worker's memory: the role's metrics, then the script's. */
+  /** Layout of a worker's memory: the role's metrics, then those of the script. */
   readonly layout: MemoryLayout;
   private readonly board = new Board();
   private readonly roleLayout: MemoryLayout;
@@ -126,8 +126,8 @@ export class ScriptRun {
 }
 
 /**
- * Returns undefined for other protocols.
- * @throws {AppError} E_OPTION, see ScriptRun
+ * Returns the ScriptRun of a user-defined protocol; undefined for other protocols.
+ * @throws {AppError} E_OPTION; see ScriptRun
  */
 export function scriptRunOf(
   protocol: ProtocolSpec | undefined,

@@ -1,6 +1,6 @@
 // Watches a script's handlers from the main thread: passes on the first error, and terminates a worker whose handler
-// does not return. Counts its own ticks instead of elapsed time, so that a suspended process is not mistaken for a
-// handler in an endless loop.
+// does not return. The watch counts its own ticks instead of elapsed time, so that a suspended process is not
+// mistaken for a handler in an endless loop.
 import { basename } from "node:path";
 import { CALL, HANDLERS } from "../../protocols/scripted/host.js";
 import { AppError } from "../../util/errors.js";
@@ -30,7 +30,7 @@ export class HandlerWatch {
   private readonly seen: Seen[] = [];
   private hasError = false;
 
-  /** @param onError takes the first error's text */
+  /** @param onError called with the text of the first error */
   constructor(pool: Watched, script: ScriptRun, onError: (text: string) => void) {
     this.pool = pool;
     this.script = script;

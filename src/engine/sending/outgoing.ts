@@ -1,11 +1,14 @@
-// Sends data immediately, as far as the socket accepts it. The rest is remembered as an index into the protocol's
+// Sends as much data as the socket accepts at once. The rest is remembered as an index into the protocol's
 // constants, which takes no memory, or as a copy in bounded memory.
 import { ENOBUFS } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { grown } from "../../protocols/columns.js";
 import type { Sender, Unsent } from "./unsent.js";
 
-/** Size of the buffer for gathered data and for data outside native memory. Fits in a chunk of Unsent. */
+/**
+ * Size of the buffer for gathered data and for data outside native memory. The buffer's content fits into a chunk of
+ * Unsent.
+ */
 const COPIED_AT_ONCE = 16 * 1024;
 /** Up to this size, copying byte by byte is faster than creating a view. */
 const COPIED_SINGLY = 128;
@@ -19,7 +22,8 @@ export class Outgoing {
   private readonly constants: NativeBuffer;
   private readonly ends: readonly number[];
   /**
-   * Per slot: index of the next constant byte to send, plus one; 0 for none. Sized to the highest slot ever blocked.
+   * Per slot: index of the next constant byte to send, plus one; 0 for none. The array extends to the highest slot
+   * ever blocked.
    */
   private positions = new Uint32Array(0);
   private copied: NativeBuffer | undefined;
@@ -54,7 +58,7 @@ export class Outgoing {
     this.gathered = 0;
   }
 
-  /** Number of bytes gathered; -1 if bytes are sent at once, for example because they exceeded the buffer. */
+  /** Number of bytes gathered; -1 if bytes are sent at once, for example because they did not fit in the buffer. */
   get gatheredBytes(): number {
     return this.gathered;
   }
@@ -140,7 +144,7 @@ export class Outgoing {
     this.unsent.drop(slot);
   }
 
-  /** Sends constant bytes. After an error they stay unsent. */
+  /** Sends constant bytes. After an error, the bytes stay unsent. */
   private sendFrom(slot: number, start: number, end: number): number {
     const sent = this.sender.send(slot, this.constants, start, end - start);
     const next = start + Math.max(0, sent);
@@ -157,7 +161,7 @@ export class Outgoing {
     return 0;
   }
 
-  /** Sends what was gathered, and then bytes that exceed the buffer. */
+  /** Sends what was gathered, and then the bytes that did not fit in the buffer. */
   private sendAfterGathered(slot: number, bytes: Uint8Array, start: number, end: number): number {
     const sent = this.sendGathered(slot);
     if (sent < 0) return sent;

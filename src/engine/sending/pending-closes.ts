@@ -1,8 +1,10 @@
-// Marks connections that are to be closed as soon as their unsent bytes are sent.
+// Marks connections to close as soon as their unsent bytes have been sent.
 import { grown } from "../../protocols/columns.js";
 
 export class PendingCloses {
-  /** By slot: 1 if marked. Grows to the highest slot that had to wait. */
+  /**
+   * By slot: 1 if marked. The array grows to the highest slot that had to wait.
+   */
   private marks = new Uint8Array(0);
 
   begin(slot: number): void {

@@ -1,5 +1,5 @@
-// Stores unsent bytes in chunks of one buffer per thread, with a common limit for all threads. The peer decides when it
-// reads, so the memory held for it must be bounded.
+// Stores unsent bytes in chunks of one buffer per thread, with a common limit for all threads. The peer decides when to
+// read, so the memory held for a peer must be bounded.
 
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { returnPages } from "../../linux/syscalls/pages.js";
@@ -9,7 +9,7 @@ import type { Transport } from "../../transport/contract.js";
 /** Accepts bytes to send. */
 export type Sender = Pick<Transport, "send">;
 
-/** Fits the data of one read, and is a whole number of pages on any machine. */
+/** A chunk holds the data of one read, and is a whole number of pages on any machine. */
 const CHUNK_BYTES = 64 * 1024;
 /** Maximum number of chunks over all threads: 64 MiB for peers that do not read. */
 const CHUNKS = 1024;
@@ -17,7 +17,7 @@ const CHUNKS = 1024;
 const TAKEN_TOGETHER = 64;
 /** Maximum number of free chunks per thread whose pages are not returned to the kernel. */
 const WARM_CHUNKS = 64;
-/** Chunk of a slot without unsent bytes. */
+/** Marks a slot without unsent bytes. */
 const NONE = -1;
 
 export class Unsent {
@@ -38,7 +38,7 @@ export class Unsent {
 
   /**
    * @param shared words shared by all threads
-   * @param word index of the one that counts the chunks in use
+   * @param word index of the word that counts the chunks in use
    */
   constructor(shared: Int32Array, word: number) {
     this.shared = shared;
@@ -58,8 +58,8 @@ export class Unsent {
   /**
    * Appends bytes `start` to `end` of `source` to the unsent bytes of `slot`, up to CHUNK_BYTES.
    *
-   * @returns whether there was room for them
-   * @throws {RangeError} when memory for this thread cannot be allocated
+   * @returns whether there was room for the bytes
+   * @throws {RangeError} if memory for this thread cannot be allocated
    */
   keep(slot: number, source: NativeBuffer, start: number, end: number): boolean {
     const region = this.region ?? this.openRegion();
@@ -113,7 +113,7 @@ export class Unsent {
 
   /**
    * Allocates a chunk for `slot`.
-   * @returns whether one was available
+   * @returns whether a chunk was available
    */
   private take(slot: number): boolean {
     if (this.freeCount === 0 || Atomics.load(this.shared, this.word) >= CHUNKS + TAKEN_TOGETHER) return false;

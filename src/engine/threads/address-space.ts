@@ -7,7 +7,7 @@ import { formatBytes } from "../../util/units.js";
 /** Address space reserved per thread by V8 and the C library, most of it never used. Measured: 440 MiB. */
 const ADDRESS_SPACE_BYTES = 512 * 1024 ** 2;
 
-/** @throws {AppError} E_WORKER if too little is left under RLIMIT_AS */
+/** @throws {AppError} E_WORKER if too little address space is left under RLIMIT_AS */
 export function assertAddressSpace(): void {
   const { usedBytes, limitBytes } = readAddressSpace();
   if (limitBytes - usedBytes >= ADDRESS_SPACE_BYTES) return;

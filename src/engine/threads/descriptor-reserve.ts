@@ -1,5 +1,5 @@
-// Reserves descriptors while threads fill a shared table. The main thread needs them afterwards to read the kernel's
-// tables.
+// Reserves descriptors while threads fill a shared table. The main thread needs some descriptors afterwards to read
+// the kernel's tables.
 import { openEventfd } from "../../linux/syscalls/eventfd.js";
 import { closeFd } from "../../linux/syscalls/socket.js";
 
@@ -10,7 +10,7 @@ export class DescriptorReserve {
   readonly #kept: number[] = [];
 
   /**
-   * @throws {AppError} E_SYSTEM if too few are left
+   * @throws {AppError} E_SYSTEM if too few descriptors are left
    */
   constructor() {
     try {

@@ -1,6 +1,6 @@
 // Finds the descriptors of this thread's event loop: its epoll set, and the eventfd and signal pipe in that set. A
-// thread that has unshared its descriptor table closes them only in its own copy when it ends, so the main thread must
-// close its copies.
+// thread that has unshared its descriptor table closes these descriptors only in its own copy when it ends, so the
+// main thread must close the others.
 import { createSocket } from "node:dgram";
 import { setImmediate } from "node:timers/promises";
 import { listDescriptors, readText } from "../../linux/proc/procfs.js";
@@ -8,12 +8,12 @@ import { openUdp } from "../../linux/syscalls/socket.js";
 
 // The loop adds a new descriptor to its epoll set before its next wait, within one or two iterations.
 const TURNS = 4;
-/** Target of an epoll set's link in /proc/PID/fd. */
+/** Target of the link in /proc/PID/fd for an epoll set. */
 const EPOLL_SET = "anon_inode:[eventpoll]";
 
 /**
- * Registers a marker socket with this thread's event loop. The epoll set that contains the marker is the loop's. The
- * socket sends and receives nothing.
+ * Registers a marker socket with this thread's event loop. The epoll set that contains the marker belongs to the loop.
+ * The socket sends and receives nothing.
  *
  * @returns an empty array if the loop cannot be identified with certainty
  */
@@ -25,7 +25,7 @@ export async function findLoopDescriptors(): Promise<number[]> {
   socket.close();
   if (!loop) return [];
   const { epoll, watched } = loop;
-  // The write end of a pipe is in no epoll set. It is found by its name, which both ends share.
+  // The write end of a pipe is in no epoll set. That end is found by its name, which both ends share.
   const all = listDescriptors();
   const pipes = all.filter(({ fd, target }) => watched.includes(fd) && target.startsWith("pipe:"));
   const ends = all.filter(({ target }) => pipes.some((pipe) => pipe.target === target)).map(({ fd }) => fd);

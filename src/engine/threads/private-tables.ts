@@ -4,13 +4,16 @@ import { assertAddressSpace } from "./address-space.js";
 
 let answer: Promise<boolean> | undefined;
 
-/** Checks once, on a short-lived thread, because the main thread must keep sharing its table with Node's threads. */
+/**
+ * The check runs once, on a short-lived thread, because the main thread must keep sharing its table with Node's
+ * threads.
+ */
 export function canUnshareTables(): Promise<boolean> {
   answer ??= askThread();
   return answer;
 }
 
-/** If the thread cannot be started, assume that they cannot. */
+/** If the thread cannot be started, assume that private tables are impossible. */
 async function askThread(): Promise<boolean> {
   try {
     assertAddressSpace();

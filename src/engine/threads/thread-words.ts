@@ -2,11 +2,11 @@
 // table and the descriptors of its event loop.
 
 export const THREAD = {
-  /** Synchronizes the thread with the main thread while the descriptor table is copied: one of BARRIER. */
+  /** One of BARRIER, which synchronizes the thread with the main thread while the descriptor table is copied. */
   barrier: 0,
   /** 1 if the thread has no private descriptor table. */
   tableShared: 1,
-  /** Descriptors of its event loop, which remain in the main thread's table; 0 if unknown. */
+  /** Descriptors of the thread's event loop, which remain in the main thread's table; 0 if unknown. */
   loopDescriptors: 2,
 } as const;
 
@@ -35,7 +35,7 @@ export class ThreadWords {
 
   /**
    * Blocks the main thread while the thread copies the descriptor table and closes descriptors that it does not own.
-   * Returns at once if the thread has timed out waiting and gone ahead.
+   * Returns at once if the thread has timed out waiting and has gone ahead.
    */
   letPass(): void {
     const { words } = this;

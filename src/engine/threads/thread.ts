@@ -12,12 +12,15 @@ import { ThreadWords } from "./thread-words.js";
 
 // The heap holds no connection state, which is in typed arrays outside it.
 const HEAP = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };
-/** An idle thread costs about 5 MB. This many suffice for a dozen concurrent runs, each with a server and a client. */
+/**
+ * An idle thread costs about 5 MB. This many idle threads suffice for a dozen concurrent runs, each with a server and
+ * a client.
+ */
 const MAX_IDLE = 48;
 
-/** Kind of a thread. Threads of the same kind are interchangeable. */
+/** The kind of a thread. Threads of the same kind are interchangeable. */
 export interface ThreadKind {
-  /** Module that the thread runs; it must end with runWorkers(). */
+  /** Module that the thread runs; its last statement must be runWorkers(). */
   readonly module: URL;
   /** Whether the thread uses the main thread's descriptor table. */
   readonly sharesTable: boolean;
@@ -125,7 +128,7 @@ export class WorkerThread {
     const index = idle.indexOf(this);
     if (index >= 0) idle.splice(index, 1);
     closeFd(this.wakeFd);
-    // A thread that has unshared its table closes its event loop's descriptors only there.
+    // A thread that has unshared its table closes its event loop's descriptors only in that table.
     if (this.hasPrivateTable) for (const fd of this.shared.loopDescriptors) closeFd(fd);
     this.leaveWorker();
   }
