@@ -1,8 +1,8 @@
-// Time budget of a quick run. Each experiment gets a share of the remaining time, so that a slow one does not delay the
-// next.
+// The time budget of a quick run. Each experiment gets a share of the remaining time, so that a slow one does not delay
+// the next.
 import type { Experiment, LabContext } from "./experiment.js";
 
-/** Total for all experiments with their default client loads. */
+/** Total time for all experiments with their default numbers of connections. */
 const ALL_MS = 115_000;
 const FEW = 2;
 

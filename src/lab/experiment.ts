@@ -6,9 +6,12 @@ import type { Testbed } from "./testbed/testbed.js";
 
 export interface LabContext {
   readonly testbed: Testbed;
-  /** Run everything in about a minute and a half. Client loads are smaller, but the claims stay the same. */
+  /**
+   * Whether to run everything in about a minute and a half. Clients then open fewer connections, but the
+   * claims stay the same.
+   */
   readonly isQuick: boolean;
-  /** Number of connections in experiments with a client load. */
+  /** Number of connections in experiments with a single large client. */
   readonly connections: number;
   /** Messages per second across all connections. */
   readonly messageRatePerSec: number;
@@ -16,7 +19,7 @@ export interface LabContext {
   readonly engine: EngineChoice;
   /** Reports progress to the user. */
   progress(text: string): void;
-  /** Aborted when the lab is stopped, which ends everything running in the hosts. */
+  /** Aborted when the lab is stopped; everything running in the hosts then ends. */
   readonly signal: AbortSignal;
 }
 
@@ -25,7 +28,10 @@ export type Outcome = Pick<
   ExperimentResult,
   "setup" | "commands" | "prediction" | "observed" | "verdict" | "reason" | "evidence"
 > & {
-  /** True if slowness alone may refute the claim. On a busy host a refutation is then inconclusive. */
+  /**
+   * True if slowness alone may make the claim look refuted. On a busy host a refutation is then
+   * inconclusive.
+   */
   readonly isTimed?: boolean;
 };
 

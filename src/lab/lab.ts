@@ -1,5 +1,5 @@
-// Runs the lab: opens the testbed, runs the experiments in order and collects their results. Always removes the testbed
-// at the end.
+// Runs the lab: opens the testbed, runs the experiments in order and collects their results. The testbed is always
+// removed at the end.
 
 import { onSnapshot } from "../client/event-stream.js";
 import type { ConnectSnapshot } from "../client/snapshot.js";
@@ -19,18 +19,21 @@ import type { ProgramWatch } from "./testbed/host.js";
 import { openTestbed, type Testbed } from "./testbed/testbed.js";
 
 export interface LabOptions {
-  /** IDs of the experiments to run; default all. */
+  /** IDs of the experiments to run; by default, all. */
   readonly only?: readonly string[] | undefined;
   /**
-   * Run in about a minute and a half on two cores, two minutes at most. By default, the complete experiments take a few
-   * minutes.
+   * Whether to run everything in about a minute and a half on two cores, two minutes at most. By default, the complete
+   * experiments take a few minutes.
    */
   readonly quick?: boolean | undefined;
-  /** Connections in experiments with a client load, above 65,535; default 100,000, or 70,000 for a quick run. */
+  /**
+   * Number of connections in experiments with a single large client, above 65,535; default 100,000, or 70,000 for a
+   * quick run.
+   */
   readonly connections?: number | undefined;
-  /** Messages per second across all connections of a client load, from 200 to 1,000,000; default 4,000. */
+  /** Messages per second across all connections of a client, from 200 to 1,000,000; default 4,000. */
   readonly totalMessageRatePerSec?: number | undefined;
-  /** Use loopback even if network namespaces can be created. */
+  /** Whether to use loopback even if network namespaces can be created. */
   readonly loopback?: boolean | undefined;
   /** I/O engine of the servers and clients; default `auto`. */
   readonly engine?: EngineChoice | undefined;
@@ -46,7 +49,7 @@ export interface LabEvents {
   begun?(experiment: Experiment): void;
   progress?(text: string): void;
   /**
-   * A client reports its state; undefined once it has ended.
+   * Called when a client reports its state; undefined once the client has exited.
    * @param id the client's ID
    */
   client?(id: number, snapshot: ConnectSnapshot | undefined): void;
@@ -56,7 +59,7 @@ export interface LabEvents {
 }
 
 const CONNECTIONS = { quick: 70_000, full: 100_000 } as const;
-/** A client load must be larger than this. */
+/** A client must open more connections than this. */
 const PORTS = 65_535;
 /** Number of source ports per address to rely on; others may be in use. */
 const PORTS_PER_ADDRESS = 64_000;
@@ -64,14 +67,14 @@ const LEAST_ADDRESSES = 4;
 const MOST_CONNECTIONS = 500 * PORTS_PER_ADDRESS;
 /** Time for an orderly shutdown after a stop. After that, everything is killed. */
 const STOP_GRACE_MS = 1000;
-/** Every connection sends at least once, which takes the largest client load eight minutes at the lowest rate. */
+/** Every connection sends at least once, which takes the largest client eight minutes at the lowest rate. */
 const MESSAGE_RATE = { least: 200, most: 1_000_000, default: 4000 } as const;
 
 /**
  * Runs the experiments.
  *
  * @param command command line to record in the result
- * @throws {AppError} E_OPTION for an unknown experiment or an invalid size of the client load; E_PORT_IN_USE over
+ * @throws {AppError} E_OPTION for an unknown experiment or an invalid number of connections; E_PORT_IN_USE over
  *   loopback
  */
 export async function runLab(
@@ -149,7 +152,7 @@ export interface LabSettings {
 
 /**
  * Resolves the options without side effects.
- * @throws {AppError} E_OPTION for an unknown experiment or an invalid size of the client load
+ * @throws {AppError} E_OPTION for an unknown experiment or an invalid number of connections
  */
 export function resolveLab(options: LabOptions): LabSettings {
   const experiments = choose(options.only);

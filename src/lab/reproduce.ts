@@ -1,6 +1,6 @@
 // Shell commands to reproduce the lab by hand, as root: they create the two hosts and repeat an experiment in them.
-// $server and $client are command prefixes that run a program in a host. Over loopback they are empty, so that all
-// other lines are the same.
+// $server and $client are command prefixes that run a program in a host. Over loopback, the prefixes are empty, so
+// that all other lines are the same.
 
 import type { EngineChoice } from "../results/engine.js";
 import type { LabReproduction } from "../results/lab/lab.js";
@@ -10,17 +10,18 @@ import { PREFIX_BITS } from "./testbed/namespaces.js";
 
 const SERVER = "lab-server";
 const CLIENT = "lab-client";
-/** Hold time of a client load that is not inspected. */
+/** Hold time of a client that is not inspected. */
 const HOLD = "2s";
 /**
- * `listening 7777` waits for a server. `connected 7777 4` waits until its table has 4 connections and prints that line.
+ * `listening 7777` waits until a server listens. `connected 7777 4` waits until the server's table has 4 connections
+ * and prints that line.
  */
 const WAITS = [
   'listening() { until $server fourtuple ports ":$1" --listening >/dev/null; do sleep 0.1; done; }',
   'connected() { until $server fourtuple ports ":$1" | grep "^$2 ESTABLISHED"; do sleep 0.1; done; }',
 ];
 
-/** Ends the background programs of an experiment. */
+/** Stops the background programs of an experiment. */
 export const END_BY_HAND = "kill $(jobs -p); wait";
 
 /** Returns the commands that create and remove two equivalent hosts. */

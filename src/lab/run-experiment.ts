@@ -54,7 +54,7 @@ export async function runExperiment(
   } finally {
     clearTimeout(timer);
     made.abort();
-    // The time is up, so kill rather than wait for an orderly end.
+    // The time is up, so kill the programs rather than wait for an orderly shutdown.
     if (isBrokenOff()) testbed.kill();
     // An aborted experiment may have left a process running on the port that the next one needs.
     await Promise.all([testbed.client.settle(), testbed.server.settle()]);
@@ -90,7 +90,7 @@ async function judge(
   try {
     return await experiment.run(context);
   } catch (error) {
-    // Work still in progress after the end is bound to fail, which is not a bug.
+    // Work still in progress after the end of the lab is bound to fail, which is not a bug.
     if (!(error instanceof AppError) && !context.signal.aborted) failed?.(error);
     return { ...NOTHING, ...whyNot(error) };
   }

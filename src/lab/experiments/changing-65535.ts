@@ -14,8 +14,9 @@ const TOLERANCE = 0.02;
 /** Connections requested in addition to a range's ports; these must fail. */
 const BEYOND = 100;
 /**
- * More than the 28,232 ports of the default range and less than half of the widened one. Beyond that, the kernel's
- * search for a free port takes milliseconds, because it first tries all ports of one parity (__inet_hash_connect).
+ * This is more than the 28,232 ports of the default range, and less than half of the widened one. Beyond that
+ * number, the kernel's search for a free port takes milliseconds, because it first tries all ports of one parity
+ * (__inet_hash_connect).
  */
 const WIDE_CONNECTIONS = 30_000;
 

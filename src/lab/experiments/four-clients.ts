@@ -43,7 +43,7 @@ export const fourClients: Experiment = {
       setup: `one server on ${at}, ${CLIENTS} clients on the other host; both socket tables are read while they run`,
       commands: [
         server.command,
-        // These run until they are stopped, like the blog post's clients.
+        // These clients run until they are stopped, like the ones in the blog post.
         `for i in {1..${CLIENTS}}; do $client fourtuple connect ${at} --source-ip ${testbed.client.ips[0]} ${CLOSE.join(" ")} & done`,
         `connected ${PORT} ${CLIENTS}`,
         `$server fourtuple ports :${PORT} --list`,

@@ -1,4 +1,5 @@
-// Cases of E7: how to create each one, what both socket tables should show, and how long the state should last.
+// Defines the cases of E7: how to create each case, what both socket tables should show, and how long the state
+// should last.
 import { setTimeout as delay } from "node:timers/promises";
 import type { TcpState } from "../../results/sockets/socket-table.js";
 import { formatCount, formatDuration } from "../../util/units.js";
@@ -16,9 +17,9 @@ const POLL_MS = 50;
 const DEADLINE_MS = 5000;
 /** TCP_TIMEWAIT_LEN of the kernel (include/net/tcp.h); not configurable. */
 const TIME_WAIT_MS = 60_000;
-/** tcp_fin_timeout of the server in a quick run, in seconds. */
+/** The server's tcp_fin_timeout in a quick run, in seconds. */
 const QUICK_FIN_TIMEOUT = 3;
-/** Number of retransmissions. The default of 15 would take a quarter of an hour. */
+/** Number of retransmissions. With the default of 15, the case would take a quarter of an hour. */
 const RETRIES = { quick: 2, full: 5 } as const;
 /** TCP_RTO_MIN and TCP_RTO_MAX of the kernel. */
 const RTO_MS = { least: 200, most: 120_000 } as const;
@@ -37,7 +38,7 @@ export interface Remains {
 /** The client closes first, with a FIN, so its sockets end up in TIME_WAIT. */
 export async function orderlyEnd(context: LabContext): Promise<Remains> {
   const { client: host, server: serverHost, description } = context.testbed;
-  // Otherwise a stray RST in answer to a late ACK would end a TIME_WAIT early (RFC 1337).
+  // Otherwise, a stray RST in reply to a late ACK could end a TIME_WAIT early (RFC 1337).
   if (description.kind === "namespaces") await host.setSysctl("net.ipv4.tcp_rfc1337", "1");
   const { server, clientLoad } = await meet(context, PORTS.orderly, ["--close", "fin"]);
   const first = Date.now();
@@ -47,7 +48,7 @@ export async function orderlyEnd(context: LabContext): Promise<Remains> {
   const onServer = await statesOf(serverHost, PORTS.orderly);
   await server.end();
   const kept = client.TIME_WAIT ?? 0;
-  // Over loopback the setting applies to the whole machine and is not changed, so a stray RST may explain missing
+  // Over loopback, the setting applies to the whole machine and is not changed, so a stray RST may explain missing
   // sockets.
   const isOpen = description.kind === "loopback" && kept < CONNECTIONS && describeStates(onServer) === NOTHING;
   return {
@@ -81,7 +82,7 @@ export async function killedServer(context: LabContext): Promise<{ remains: Rema
   await clientLoad.freeze();
   const first = Date.now();
   server.process.kill("SIGKILL");
-  // In parallel, because snapshots are slow on a busy machine and FIN_WAIT2 does not last.
+  // Take the snapshots in parallel, because they are slow on a busy machine and FIN_WAIT2 does not last.
   const [client, onServer] = await Promise.all([
     reaches(clientHost, PORTS.killed, "CLOSE_WAIT"),
     reaches(serverHost, PORTS.killed, "FIN_WAIT2"),
@@ -114,7 +115,8 @@ export async function killedServer(context: LabContext): Promise<{ remains: Rema
 }
 
 /**
- * Cuts the link with one idle and one sending client load, then kills the far ends, so that their peers do not notice.
+ * Cuts the link while one client is idle and another is sending, then kills the far ends, so that their peers do not
+ * notice.
  */
 export async function cutWire(context: LabContext): Promise<Remains[]> {
   const { testbed, isQuick } = context;
@@ -165,8 +167,8 @@ export async function cutWire(context: LabContext): Promise<Remains[]> {
         {
           lifetime: {
             ...{ ...common, host: testbed.client, port: PORTS.asking },
-            // The state ends at the first retransmission after that time, and the interval between retransmissions
-            // doubles.
+            // The state ends at the first retransmission after that time, and the intervals between retransmissions
+            // double.
             predictedMs: [leastMs, 1000 / MESSAGES_PER_SEC + 2 * (leastMs + RTO_MS.least) * LATEST],
           },
           why: `net.ipv4.tcp_retries2 = ${retries}`,

@@ -31,12 +31,12 @@ export function reproduceHalfOpen(
     `connected ${ports.vanished} ${connections}; connected ${ports.asking} ${connections}`,
     `$server ip link set ${server.device} down; kill -KILL $client_pid $server_pid`,
     timers("$server", ports.vanished),
-    // Wait until it retransmits: its retransmission timer is visible from then on.
+    // Wait until the client retransmits: its retransmission timer is visible from then on.
     `until ${timers("$client", ports.asking)} | grep "timer:(on"; do sleep 0.1; done`,
     `$server ip link set ${server.device} up`,
   ];
   return [
-    // As in the lab, keep stray RSTs from ending a TIME_WAIT early.
+    // As in the lab, keep stray RSTs from ending TIME_WAIT early.
     ...(kind === "namespaces" ? ["$client sysctl -w net.ipv4.tcp_rfc1337=1"] : []),
     serve(ports.orderly),
     connect(ports.orderly, "--close", "fin"),

@@ -1,5 +1,5 @@
-// E7: one side disappears. Shows the other side's socket table, and how long its states last according to the kernel's
-// timers and by observation.
+// E7: one side disappears. The experiment shows the other side's socket table, and how long its states last according
+// to the kernel's timers and by observation.
 import type { LabVerdict } from "../../results/lab/lab.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import type { Experiment } from "../experiment.js";
@@ -27,7 +27,7 @@ export const halfOpen: Experiment = {
       const { least, most } = isQuick ? WATCH_MS.quick : WATCH_MS.full;
       const lifetime = remains.lifetime.map((each) => each.lifetime);
       const seen = watch(context, lifetime, least, most);
-      // Awaited below, unless the lab ends first.
+      // The promise is awaited below, unless the lab ends first.
       seen.catch(() => undefined);
       watching.set(remains, seen);
       return remains;
@@ -41,7 +41,7 @@ export const halfOpen: Experiment = {
     progress(`watching what is left of ${formatCount(cases.length * CONNECTIONS)} connections`);
     const seen = (await Promise.all(cases.map((each) => watching.get(each)!))).flat();
     if (isCut) await testbed.server.exec("ip", ["link", "set", testbed.server.device, "up"]);
-    // Once awake, the client reads the end and closes, which ends CLOSE_WAIT.
+    // Once awake, the client reads the end of the stream and closes, which ends CLOSE_WAIT.
     const wokenMs = Date.now();
     await killed.clientLoad.end();
     const afterwards = await statesOf(testbed.client, PORTS.killed);

@@ -1,5 +1,5 @@
-// E6: traffic over held connections. Sends messages over all of them, checks that each is answered, and measures
-// latency as the number of connections grows.
+// E6: traffic over held connections. The experiment sends messages over all connections, checks that each is
+// answered, and measures latency as the number of connections grows.
 import type { Evidence } from "../../results/lab/evidence.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
@@ -16,7 +16,7 @@ export const livingLoad: Experiment = {
   title: "Held connections are alive",
   claims: ["C4"],
   claim: "All connections that share a port are alive: messages travel both ways on each of them, and none is lost.",
-  // At least the time for the largest client load at the requested rate.
+  // Use at least the time that the largest number of connections needs at the requested rate.
   quickMs: ({ messageRatePerSec }) => 8000 + (1000 * INTERVALS * SIZES.quick.at(-1)!) / messageRatePerSec,
   async run(context) {
     const { testbed, isQuick, messageRatePerSec } = context;
@@ -43,7 +43,7 @@ export const livingLoad: Experiment = {
         "every connection answers, none is lost, and every message is answered, however many connections there are",
       observed: `${formatCount(heard)} of ${formatCount(requested)} connections answered, ${formatCount(lost)} lost; ${formatCount(answered)} of ${formatCount(sent)} messages answered; round trip p50 ${p50.join(" → ")}, p99 ${p99.join(" → ")} as the number of connections grows`,
       verdict: isConfirmed ? "confirmed" : gone > 0 || answered < sent ? "refuted" : "inconclusive",
-      // An answer missing at the deadline may have been in flight; a lost connection cannot.
+      // A missing answer may have been in flight at the deadline, but a lost connection is lost.
       isTimed: gone === 0,
       reason: isConfirmed
         ? undefined
@@ -53,7 +53,7 @@ export const livingLoad: Experiment = {
   },
 };
 
-/** Runs a client load that sends messages. At the end, `connect` stops sending and waits for outstanding answers. */
+/** Runs a client that sends messages. At the end, `connect` stops sending and waits for outstanding answers. */
 async function exchange(
   { testbed, isQuick, messageRatePerSec, progress }: LabContext,
   at: string,

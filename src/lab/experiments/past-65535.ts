@@ -7,7 +7,7 @@ import { rateOf, timelineOf } from "../observe/timeline.js";
 import { commandOf, END_BY_HAND } from "../reproduce.js";
 import { portsEvidence } from "./four-clients.js";
 
-/** Limits that would mean that ports ran out. */
+/** Limits that, if reached, would mean that ports ran out. */
 const PORT_LIMITS = ["source-ports", "ip-local-port-range", "ip-local-reserved-ports"];
 
 export const past65535: Experiment = {
@@ -16,7 +16,8 @@ export const past65535: Experiment = {
   claims: ["C4"],
   claim:
     "Ports do not limit a server: a connection is identified by four values, and all connections can share one local port.",
-  // Time for the client load of a quick run. Scaled up for larger loads.
+  // Time that the client of a quick run may take. The time is scaled up for
+  // more connections.
   quickMs: ({ connections }) => 18_000 * Math.max(1, connections / 70_000),
   async run({ testbed, connections, progress }) {
     const at = `${testbed.description.serverIp}:${PORT}`;

@@ -14,17 +14,17 @@ const PROTOCOLS = [
   ["wss", "TLS + WebSocket"],
   ["mqtt", "MQTT"],
 ] as const;
-/** Substitute for the heartbeat of protocols without one: a message and its echo. */
+/** What stands in for a heartbeat in protocols without one: a message and its echo. */
 const MESSAGE = ["--message-rate", "1", "--message-size", "4"];
-/** Opening a TLS connection takes at least this many times the CPU time of a plain one. */
+/** Opening a TLS connection takes at least this many times the CPU time of opening a plain connection. */
 const TLS_FACTOR = 3;
 
 type Scheme = (typeof PROTOCOLS)[number][0];
 
-/** Cost of a connection; sums are over both ends. */
+/** Cost of a connection, summed over both ends. */
 interface Cost {
   readonly name: string;
-  /** Whether the user memory was measured: without TLS, it is too little, and known from the code. */
+  /** Whether user memory was measured: without TLS, there is too little to measure, and it is known from the code. */
   readonly isUserMeasured: boolean;
   readonly kernelBytes: number;
   readonly userBytes: ProtocolCost["userBytes"];
@@ -85,7 +85,7 @@ function unmeasured(reason: string): Outcome {
 
 function judge(of: (scheme: Scheme) => Cost, commands: readonly string[]): Outcome {
   const costs = PROTOCOLS.map(([scheme]) => of(scheme));
-  // The same for every protocol, apart from other programs' memory.
+  // This is the same for every protocol, apart from other programs' memory.
   const kernelBytes = Math.min(...costs.map((cost) => cost.kernelBytes));
   const contradictions = [
     ...(["tls", "wss"] as const)

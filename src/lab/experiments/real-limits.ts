@@ -1,5 +1,5 @@
-// E5: real limits. Measures memory and CPU per connection as slopes over growing loads, and CPU and bytes per message,
-// and derives this host's limit.
+// E5: real limits. The experiment measures memory and CPU time per connection as slopes over growing loads, and CPU
+// time and bytes per message, and derives this host's limit.
 
 import { readCpuSeconds } from "../../linux/proc/process-facts.js";
 import type { Evidence } from "../../results/lab/evidence.js";
@@ -17,7 +17,10 @@ const STEPS = 6;
 /** Minimum number of steps for a meaningful slope. */
 const LEAST_STEPS = 5;
 const STEP_CONNECTIONS = { quick: 5000, full: 20_000 } as const;
-/** High enough to keep both ends busy, because the cost of waking a sleeping program is not typical of a load. */
+/**
+ * The rate is high enough to keep both ends busy, because the cost of waking a sleeping program is not typical of a
+ * load.
+ */
 const MESSAGES = { connections: 2000, ratePerSec: 20, seconds: { quick: 3, full: 10 } } as const;
 /** Minimum R² for a good fit. */
 const GOOD_FIT = 0.98;
@@ -127,7 +130,7 @@ function findObstacle(
     const reason = `only ${samples.length} of ${STEPS} sizes could be measured: ${why}`;
     return HOST_LIMITS.includes(finding?.limit ?? "") ? { verdict: "skipped", reason } : unclear(reason);
   }
-  // Slab memory is shared by the whole machine. Its drift was measured before the first connection.
+  // Slab memory is shared by the whole machine. The drift of slab memory was measured before the first connection.
   const atRest = `while idle it changed by ${formatBytes(drift.bytes)} in ${drift.seconds} s`;
   if (kernel.slope <= 0) return unclear(`the kernel's memory did not grow with the connections; ${atRest}`);
   if (kernel.r2 < GOOD_FIT) {
@@ -141,7 +144,7 @@ function findObstacle(
   return messages === undefined ? unclear("no message was answered") : undefined;
 }
 
-/** Measures the cost of a message and its answer; undefined if none was answered. */
+/** Measures the cost of a message and its answer; undefined if no message was answered. */
 async function exchange(context: LabContext, at: string, commands: string[]): Promise<Exchange | undefined> {
   const { testbed, isQuick } = context;
   const server = await startServer({ testbed }, at, ["--mode", "echo", "--log", "none"]);
@@ -193,7 +196,7 @@ function kernelPoints(samples: readonly Sample[]) {
   return samples.map(({ connections, kernelBytes }) => [connections, kernelBytes] as const);
 }
 
-/** The readings include other programs' memory, so a slope close to its error is not usable. */
+/** The figures include other programs' memory, so a slope close to its error is not usable. */
 function kernelText(kernel: Line | undefined): string {
   if (kernel === undefined) return UNKNOWN;
   if (!(kernel.slope * WORST_ERROR > kernel.slopeError)) return "not measurable now";
@@ -214,7 +217,7 @@ function perMessage(cost: number | undefined, factor: number, unit: string): [st
   return [format(cost), format(cost / HEARTBEAT_SECONDS)];
 }
 
-/** Returns an empty string if no line can be fitted. */
+/** Returns the fitted line as evidence; an empty string if no line can be fitted. */
 function fitEvidence(
   title: string,
   name: string,

@@ -7,8 +7,8 @@ import { countLocalPorts, takeSnapshot } from "../observe/socket-snapshot.js";
 import { END_BY_HAND } from "../reproduce.js";
 
 /**
- * The quick run uses 2,000 ports instead of all unprivileged ones. They lie below the ephemeral range, so that no other
- * program uses them.
+ * The quick run uses 2,000 ports instead of all unprivileged ports. These ports lie below the ephemeral range, so that
+ * no other program uses them.
  */
 const RANGES = { quick: "20000-21999", full: "1024-65535" } as const;
 

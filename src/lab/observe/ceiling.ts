@@ -1,5 +1,5 @@
 // Computes how many connections each limit on this host allows, given the measured cost of a connection and a message.
-// The lowest is the ceiling.
+// The lowest of these numbers is the ceiling.
 import { availableParallelism } from "node:os";
 import { predictCapacity } from "../../capacity/predict.js";
 import { readMemoryRoom, roomAboveFloor } from "../../engine/memory-floor.js";
@@ -9,10 +9,10 @@ import type { LimitRow } from "../../results/limits.js";
 
 /** Interval between messages on each connection. Every message is answered. */
 export const HEARTBEAT_SECONDS = 30;
-/** Used if no link reports its speed. */
+/** Link speed to assume if no link reports its speed. */
 const ASSUMED_BITS_PER_SEC = 1e9;
 
-/** Limits that measured ones replace: memory of the host or cgroup, whichever is tighter, CPU and link. */
+/** Limits that are replaced by measured ones: memory of the host or cgroup, whichever is tighter, CPU and link. */
 const MEASURED = ["memory", "cgroup-memory", "cgroup-memory-high", "cpu", "link-speed"];
 
 /** Measured costs of both ends together; undefined if not measured. */

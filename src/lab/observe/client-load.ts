@@ -1,4 +1,4 @@
-// Runs `connect` in the client's host. Its connections are held while they are observed, then closed to get the result.
+// Runs `connect` in the client's host. The connections are held while they are observed, then closed to get the result.
 import { setTimeout as delay } from "node:timers/promises";
 import { lastResult, onSnapshot } from "../../client/event-stream.js";
 import type { ConnectSnapshot } from "../../client/snapshot.js";
@@ -14,10 +14,10 @@ import type { RunOptions } from "../testbed/host.js";
 
 export type ClientLoadResult = Explained<ConnectResult>;
 
-/** A client load holds its connections until it is stopped. */
+/** A client that holds its connections until it is stopped. */
 const HOLD = "forever";
 const FREEZE_POLL_MS = 5;
-/** Settings and resources of this host that may stop a client load before it reaches what an experiment tests. */
+/** Settings and resources of this host that may stop a client before it reaches what an experiment tests. */
 export const HOST_LIMITS = [
   "nofile",
   "file-max",
@@ -30,7 +30,7 @@ export const HOST_LIMITS = [
 ];
 
 export class ClientLoad {
-  /** Command line to type by hand. */
+  /** The command line, for typing the command by hand. */
   readonly command: string;
   readonly process: Subprocess;
   #last: ConnectSnapshot | undefined;
@@ -47,7 +47,7 @@ export class ClientLoad {
     return this.#last;
   }
 
-  /** Stops the program with SIGSTOP and waits until it has stopped. Its sockets stay active in the kernel. */
+  /** Stops the program with SIGSTOP and waits until it has stopped. The program's sockets stay active in the kernel. */
   async freeze(): Promise<void> {
     this.process.kill("SIGSTOP");
     while (!this.process.hasEnded && readProcessFacts(this.process.pid!)?.isStopped === false)
@@ -55,8 +55,8 @@ export class ClientLoad {
   }
 
   /**
-   * Ends the client load, even a frozen one, and reads its result.
-   * @throws {AppError} E_SYSTEM if there is none
+   * Stops the client, even a frozen one, and reads its result.
+   * @throws {AppError} E_SYSTEM if there is no result
    */
   async end(): Promise<ClientLoadResult> {
     if (!this.process.hasEnded) {
@@ -70,8 +70,8 @@ export class ClientLoad {
 }
 
 /**
- * Returns the JSON result of a program once it has ended.
- * @throws {AppError} E_SYSTEM or E_PERMISSION if there is none
+ * Returns the JSON result of a program once it has exited.
+ * @throws {AppError} E_SYSTEM or E_PERMISSION if there is no result
  */
 export async function jsonOf<T>(process: Subprocess, command: string): Promise<T> {
   const result = lastResult((await process.result).stdout);
@@ -80,7 +80,7 @@ export async function jsonOf<T>(process: Subprocess, command: string): Promise<T
 }
 
 /**
- * Fails an experiment whose client load was stopped by a limit on this host other than the one under test.
+ * Fails an experiment whose client was stopped by a limit on this host other than the one under test.
  *
  * @throws {AppError} E_PERMISSION in that case
  */
@@ -90,7 +90,7 @@ export function expectRoom({ diagnosis: { finding } }: ClientLoadResult): void {
 }
 
 /**
- * Starts a client load in the client's host and waits until it holds everything it could open.
+ * Starts a client in the client's host, and waits until it holds all the connections that it could open.
  *
  * @param args arguments of `connect`, starting with the destinations
  */
@@ -99,7 +99,7 @@ export async function gather(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<ClientLoad> {
-  // Close with RST, because a TIME_WAIT would interfere with the next experiment.
+  // Close with RST, because sockets in TIME_WAIT would interfere with the next experiment.
   const close = args.includes("--close") ? [] : ["--close", "rst"];
   const line = ["connect", ...args, ...close, "-T", HOLD, "--authorized", "--json"];
   const clientLoad = new ClientLoad(testbed.client.run(line, options), commandOf(["connect", ...args]));

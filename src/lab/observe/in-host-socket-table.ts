@@ -1,6 +1,6 @@
-// Program that takes a socket snapshot. It runs inside one of the lab's hosts, reads the socket table there, and prints
-// what concerns the port and the addresses of both hosts. Over loopback, one table contains both hosts and unrelated
-// sockets.
+// A program that takes a socket snapshot. The program runs inside one of the lab's hosts, reads the socket table
+// there, and prints what involves the port and the addresses of both hosts. Over loopback, one table contains both
+// hosts and unrelated sockets.
 
 import { PORT_ROLE, portFields } from "../../socket-table/ports/ports-in-use.js";
 import { forEachSocket, type SocketView, stateMask } from "../../socket-table/table.js";
@@ -33,7 +33,7 @@ const { source } = await forEachSocket(QUERY, (socket) => {
   states[socket.stateName] = (states[socket.stateName] ?? 0) + 1;
   noteTimer(socket);
   if (socket.stateName !== "ESTABLISHED") return;
-  // A client's local port may have the same number.
+  // A client's local port may happen to have the same number.
   if (host === "server" && socket.localPort === port) incoming++;
   else if (socket.remotePort === port) {
     outgoing++;

@@ -14,7 +14,7 @@ export const LATEST = 1 + 1 / 8;
 const COARSE = 2;
 
 /**
- * Compares an observation with its prediction: to the tick if a timer counts down, otherwise by the time at which the
+ * Compares an observation with its prediction: to the tick if there was a timer, otherwise by the time at which the
  * sockets were gone. Only an interval that excludes the prediction refutes it; an interval that is too wide to confirm
  * it is inconclusive.
  */
@@ -33,7 +33,7 @@ export function judgeLifetime(seen: Seen): "confirmed" | "refuted" | "inconclusi
   if (hasNoTimer) return "refuted";
   if (timerMs === undefined) return isNarrow(seen, least, most) ? "confirmed" : "inconclusive";
   const [from, to] = timerMs;
-  // If the bounds cross, the timer was restarted.
+  // If the lower bound exceeds the upper one, the timer was restarted.
   const excludes = from > to + TICK_MS || from > least + TICK_MS || to < least - TICK_MS;
   return excludes ? "refuted" : "confirmed";
 }
@@ -43,15 +43,15 @@ function isNarrow({ stayedMs, goneMs }: Seen, least: number, most: number): bool
 }
 
 /**
- * Returns when the kernel's timers end the sockets, such as `59.8-60.1 s`; `none` without a timer, `-` if none was
- * observed.
+ * Returns the time at which the kernel's timers end the sockets, such as `59.8-60.1 s`; `none` without a timer, `-` if
+ * none was observed.
  */
 export function formatTimer({ timerMs, hasNoTimer, lifetime }: Seen): string {
   if (lifetime.countsDown && timerMs !== undefined) return formatRange(timerMs);
   return hasNoTimer ? "none" : "-";
 }
 
-/** Returns when the sockets were gone, such as `61.2-61.7 s` or `not in 20.4 s`. */
+/** Returns the time at which the sockets were gone, such as `61.2-61.7 s` or `not in 20.4 s`. */
 export function formatEnd({ stayedMs, missedMs, goneMs }: Seen): string {
   if (goneMs !== undefined) return formatRange([stayedMs, goneMs]);
   return missedMs === undefined ? `not in ${formatDuration(stayedMs)}` : `${formatRange([stayedMs, missedMs])} (some)`;

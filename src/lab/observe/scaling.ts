@@ -1,5 +1,5 @@
-// Measures memory and CPU of a load that grows step by step. Also measures the drift of kernel memory while the lab is
-// idle, which is the error of a point.
+// Measures the memory and CPU time of a load that grows step by step. The drift of kernel memory while the lab is
+// idle is measured, too; it is the error of a point.
 import { setTimeout as delay } from "node:timers/promises";
 import { onSnapshot } from "../../client/event-stream.js";
 import { readMemoryUse } from "../../engine/memory-use.js";
@@ -40,7 +40,7 @@ export async function driftAtRest(): Promise<{ readonly bytes: number; readonly 
   return { bytes: Math.max(...seen) - Math.min(...seen), seconds: (REST.readings * REST.everyMs) / 1000 };
 }
 
-/** Grows a client load through `sizes` and measures each. */
+/** Grows a load through `sizes`, and measures it at each size. */
 export async function grow(context: LabContext, at: string, sizes: readonly number[]): Promise<Scaling> {
   const { testbed } = context;
   const server = await startServer({ testbed }, at);

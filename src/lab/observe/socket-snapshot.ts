@@ -27,9 +27,9 @@ export interface SeenField {
 /** Sockets in one state, and the timers that end that state. */
 export interface SeenTimer {
   readonly state: TcpState;
-  /** Number of sockets without a timer. Only a packet or their program can change their state. */
+  /** Number of sockets without a timer. Only a packet or the sockets' program can change their state. */
   readonly without: number;
-  /** Time until the timer fires, over the sockets that have one; 0 if there is none. */
+  /** Range of times until the timer fires, over the sockets that have one; 0 if none has. */
   readonly shortestMs: number;
   readonly longestMs: number;
 }

@@ -28,7 +28,8 @@ export interface Seen {
   /** Time from the latest possible beginning to the last snapshot with all of the sockets. */
   readonly stayedMs: number;
   /**
-   * Time from the earliest possible beginning to the first snapshot that lacks a socket; undefined while all are left.
+   * Time from the earliest possible beginning to the first snapshot in which a socket was missing; undefined while all
+   * are left.
    */
   readonly missedMs: number | undefined;
   /**

@@ -7,8 +7,8 @@ const MAX_STEPS = 60;
 const TIME = { name: "time since the start", unit: "ms" } as const;
 
 /**
- * Returns open connections over time. Adds the total ESTABLISHED if some closed in between, and failures if there are
- * any.
+ * Returns open connections over time. If some connections closed in between, adds a line for all that were
+ * ESTABLISHED, and if there are failures, a line for those.
  */
 export function timelineOf({ samples }: ConnectResult): SeriesEvidence {
   const line = (name: string, of: (sample: RunSample) => number) => ({

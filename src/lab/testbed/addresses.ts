@@ -1,7 +1,7 @@
 // Ports of the server and addresses of the client, both consecutive.
 import { addToIp, formatIp, parseIp } from "../../util/address.js";
 
-/** Main port of the lab, as in the blog post. */
+/** Main port of the lab, the same as in the blog post. */
 export const PORT = 7777;
 /** Number of consecutive ports, starting with PORT, that the experiments' servers listen on. */
 export const PORTS = 5;

@@ -1,5 +1,5 @@
-// One of the lab's two hosts, which is a network namespace or this host. Runs programs in it, and reads and writes its
-// settings.
+// One of the lab's two hosts, which is a network namespace or this host. The class runs programs in the host, and reads
+// and writes its settings.
 import type { EngineChoice } from "../../results/engine.js";
 import type { LabTestbed } from "../../results/lab/lab.js";
 import { AppError } from "../../util/errors.js";
@@ -7,7 +7,8 @@ import { NODE_START_MS, ownProgram, Subprocess, type SubprocessOptions } from ".
 
 /**
  * Command prefix that makes a program receive SIGKILL when the thread that started it exits for any reason
- * (PR_SET_PDEATHSIG(2const)). Must come last before the program, because the kernel clears it when privileges change.
+ * (PR_SET_PDEATHSIG(2const)). The prefix must come last before the program, because the kernel clears the setting when
+ * privileges change.
  */
 export const DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL"] as const;
 
@@ -22,7 +23,7 @@ export interface HostPair {
   readonly description: LabTestbed;
   readonly server: Host;
   readonly client: Host;
-  /** Ends everything started in the hosts, and the hosts themselves. */
+  /** Ends everything started in the hosts, and removes the hosts. */
   close(): Promise<void>;
 }
 
@@ -39,7 +40,7 @@ export interface HostSettings {
 }
 
 export interface RunOptions {
-  /** Soft and hard RLIMIT_NOFILE; by default those of this process. */
+  /** Soft and hard RLIMIT_NOFILE; by default, those of this process. */
   readonly nofileLimit?: number;
 }
 
@@ -53,7 +54,7 @@ interface Parent {
 
 /**
  * Called for each start of this program in a host.
- * @param args command and options, such as `connect` and its own
+ * @param args command and options, such as `connect` and its options
  */
 export type ProgramWatch = (program: Subprocess, args: readonly string[]) => void;
 
@@ -74,7 +75,7 @@ export class Host {
   #isClosed = false;
 
   /**
-   * @param of shared state, for a handle to an existing host; see within()
+   * @param of the shared state, for a handle to an existing host; see within()
    */
   constructor(settings: HostSettings, of?: Parent) {
     this.name = settings.name;
@@ -103,7 +104,7 @@ export class Host {
     });
   }
 
-  /** Watches what run() starts, in handles from within() too. */
+  /** Watches the programs that run() starts, including those started through handles from within(). */
   watch(watcher: ProgramWatch): void {
     this.#watchers.push(watcher);
   }
@@ -128,8 +129,8 @@ export class Host {
    * Runs another program in the host and waits for it to exit.
    *
    * @returns its standard output
-   * @throws {AppError} E_PLATFORM if it is not installed, E_PERMISSION if it is forbidden, E_SYSTEM if its exit code is
-   *   not 0
+   * @throws {AppError} E_PLATFORM if the program is not installed, E_PERMISSION if it is forbidden, E_SYSTEM if its
+   *   exit code is not 0
    */
   async exec(command: string, args: readonly string[]): Promise<string> {
     return this.#run(command, [command, ...args]);
@@ -148,7 +149,7 @@ export class Host {
     const started = this.#start(line, { name: command, startLimitMs });
     const { code, stdout, stderr } = await started.result;
     if (code === 0) return stdout;
-    // The shell reports `not found`; the prefix's programs name what they failed to execute.
+    // The shell reports `not found`; the programs in the prefix name the command that they failed to execute.
     const missing = /failed to execute (\S+):/.exec(stderr)?.[1] ?? command;
     const facts = { command: line.join(" ") };
     if (code === 127) throw new AppError("E_PLATFORM", `${missing} is not installed`, { facts });
@@ -167,10 +168,10 @@ export class Host {
    * Changes a host setting. The change disappears with the host.
    *
    * @throws {AppError} E_PERMISSION if the change would affect other hosts or is forbidden, E_SYSTEM if the kernel
-   *   rejects it
+   *   rejects the value
    */
   async setSysctl(name: string, value: string): Promise<void> {
-    // A namespace exposes only the `net.` settings that belong to it. All others apply to the whole machine.
+    // A namespace exposes only the `net.` settings that belong to it. All other settings apply to the whole machine.
     if (!this.#settings.isNamespace || !name.startsWith("net.")) {
       throw new AppError("E_PERMISSION", `${name} cannot be changed for the lab's ${this.name} alone`, {
         fix: "the lab changes settings only in network namespaces: run it as root, or where user namespaces are allowed",
@@ -196,7 +197,7 @@ export class Host {
     for (const running of this.#running) running.kill("SIGKILL");
   }
 
-  /** Stops everything running in the host, and prevents anything from starting. */
+  /** Stops everything running in the host, and prevents anything else from starting. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.settle();

@@ -54,8 +54,8 @@ async function expectFree(serverIp: string, reason: string | undefined): Promise
 }
 
 /**
- * Returns whether programs can be made to die with this process. If not, `serve` and `connect` still detect its exit
- * through standard input.
+ * Returns whether programs can be made to die with this process. If not, `serve` and `connect` still detect the exit
+ * of this process through standard input.
  */
 async function canDieWithUs(): Promise<boolean> {
   const { result } = new Subprocess([...DIES_WITH_US, "true"], { detached: true });

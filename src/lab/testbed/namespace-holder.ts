@@ -1,12 +1,13 @@
-// Process that keeps a network namespace alive. When it exits, the kernel removes the namespace and everything in it.
-// It reads from a pipe that the kernel closes when this process exits, even by SIGKILL, so nothing is ever left behind.
+// A process that keeps a network namespace alive. When the process exits, the kernel removes the namespace and
+// everything in it. The holder reads from a pipe that the kernel closes when this process exits, even by SIGKILL, so
+// nothing is ever left behind.
 import { AppError } from "../../util/errors.js";
 import { Subprocess } from "../../util/subprocess.js";
 
 /**
- * Finally kills the remaining connections. Orphaned sockets that can no longer reach their peer would keep the
- * namespace and its memory for two minutes; TIME_WAIT does not. That delay remains if `ss`, or INET_DIAG_DESTROY in the
- * kernel, is missing.
+ * Kills the remaining connections at the end. Orphaned sockets that can no longer reach their peer would keep the
+ * namespace and its memory for two minutes; sockets in TIME_WAIT do not. The delay remains if `ss`, or
+ * INET_DIAG_DESTROY in the kernel, is missing.
  */
 const HOLD = "echo held; read -r end; exec ss --kill --tcp --numeric state big >/dev/null 2>&1";
 
@@ -36,7 +37,7 @@ export async function holdNamespaces(
       cause,
     });
   });
-  // Let a caller that forgets to close the testbed exit anyway.
+  // This lets a caller that forgets to close the testbed exit anyway.
   const { child } = holder;
   const handles = [child, child.stdin, child.stdout, child.stderr] as { ref(): void; unref(): void }[];
   for (const handle of handles) handle.unref();

@@ -1,5 +1,5 @@
-// Testbed of two network namespaces joined by a veth pair. Without root, they are created in a user namespace in which
-// this user is root.
+// A testbed of two network namespaces joined by a veth pair. Without root, the namespaces are created in a user
+// namespace in which this user is root.
 import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../../util/errors.js";
 import { addressesFrom, describeAddresses } from "./addresses.js";
@@ -18,7 +18,7 @@ const LINK_GRACE_MS = 5000;
 /**
  * Creates the two hosts.
  *
- * @throws {AppError} E_SYSTEM if this host does not allow it or lacks a program; nothing is left behind
+ * @throws {AppError} E_SYSTEM if this host does not allow namespaces or lacks a program; nothing is left behind
  */
 export async function openNamespaces(clientAddresses: number): Promise<HostPair> {
   try {
@@ -27,7 +27,7 @@ export async function openNamespaces(clientAddresses: number): Promise<HostPair>
     if (!(first instanceof AppError)) throw first;
     return await openIn(["--user", "--map-root-user"], clientAddresses).catch((second: unknown) => {
       if (!(second instanceof AppError) || second.message === first.message) throw second;
-      // The error from the user namespace would not by itself explain why one was needed.
+      // The error from creating the user namespace would not by itself explain why one was needed.
       throw new AppError("E_SYSTEM", `${first.message}; in a user namespace: ${second.message}`, { cause: second });
     });
   }

@@ -1,6 +1,6 @@
-// Testbed: a server host and a client host. They are two network namespaces or, if those cannot be created, this host
-// itself over loopback. The testbed changes nothing outside and leaves nothing behind: the namespaces have no names,
-// and the processes that keep them alive exit with this one.
+// The testbed: a server host and a client host. The hosts are two network namespaces or, if those cannot be created,
+// this host itself over loopback. The testbed changes nothing outside the namespaces and leaves nothing behind: the
+// namespaces have no names, and the processes that keep them alive exit with this one.
 import { AppError } from "../../util/errors.js";
 import type { HostPair } from "./host.js";
 import { openLoopback } from "./loopback.js";
@@ -13,7 +13,7 @@ export interface Testbed extends HostPair, AsyncDisposable {
 }
 
 export interface PlaceOptions {
-  /** Use loopback even if namespaces can be created. */
+  /** Whether to use loopback even if namespaces can be created. */
   readonly loopback?: boolean;
   /** Number of client addresses, 1 to 500; default 4. */
   readonly clientAddresses?: number;
