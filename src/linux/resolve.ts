@@ -19,8 +19,8 @@ export async function resolveHost(host: string): Promise<IpAddress> {
  *
  * @param options.family restricts the result to this family
  * @param options.zone zone of an IPv6 address given without one
- * @throws {AppError} E_RESOLVE if the name is unknown, E_ADDRESS if it has no address of the family, or if a zone is
- *   missing or unknown
+ * @throws {AppError} E_RESOLVE if the name is unknown, E_ADDRESS if the name has no address of the family, or if a
+ *   zone is missing or unknown
  */
 export async function resolveAll(
   host: string,

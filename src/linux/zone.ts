@@ -1,5 +1,5 @@
-// Zones of link-local IPv6 addresses (RFC 4007). The kernel identifies an interface by index (sin6_scope_id), users by
-// name.
+// Handles the zones of link-local IPv6 addresses (RFC 4007). The kernel identifies an interface by index
+// (sin6_scope_id), users by name.
 import { formatIp, type IpAddress, isLinkLocal } from "../util/address.js";
 import { AppError } from "../util/errors.js";
 import { readInterfaces } from "./netlink/interfaces.js";

@@ -1,6 +1,6 @@
 // Dumps the kernel's hash table of TCP sockets with a BPF program (walk-program.ts), as an alternative to sock_diag for
 // large tables. Covers sockets in all states except LISTEN, in this network namespace or in all namespaces that share
-// the table. Its rows contain only addresses, ports, state and interface.
+// the table. The rows contain only addresses, ports, state and interface.
 import type { Family } from "../../util/address.js";
 import type { PortRange } from "../../util/endpoint.js";
 import { DIAG_MESSAGE_BYTES } from "../netlink/diag-message.js";
@@ -40,7 +40,7 @@ export interface HashRequest {
   readonly remotePorts?: PortRange | undefined;
   /** A socket matches if either of its ports is in this range. */
   readonly eitherPorts?: PortRange | undefined;
-  /** Includes all network namespaces. The inode in a row is then the one of the socket's namespace. */
+  /** Whether to include all network namespaces. The inode in a row then identifies the socket's namespace. */
   readonly everyNamespace?: boolean | undefined;
 }
 

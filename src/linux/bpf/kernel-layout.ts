@@ -1,5 +1,5 @@
 // Offsets of struct members, and type numbers, that walk-program.ts needs to walk the running kernel's TCP sockets.
-// They differ between kernels, so they are looked up in BTF, once per process.
+// Both differ between kernels, so they are looked up in BTF, once per process.
 import { BTF_KIND, type Btf, type BtfName, withKernelBtf } from "./btf.js";
 
 const MEMBERS = {
@@ -42,7 +42,7 @@ export interface KernelLayout {
 
 let known: KernelLayout | "unknown" | undefined;
 
-/** Returns undefined if the kernel has no BTF, or if a member or function is missing from it. */
+/** Returns the layout; undefined if the kernel has no BTF, or if a member or function is missing from the BTF. */
 export function readKernelLayout(): KernelLayout | undefined {
   known ??= withKernelBtf(wantedNames(), layoutOf) ?? "unknown";
   return known === "unknown" ? undefined : known;

@@ -1,7 +1,7 @@
 // The BPF program that walks the kernel's hash table of TCP sockets (tcp_hashinfo.ehash), in all states except LISTEN,
-// and writes each matching socket to a map as a struct inet_diag_msg. It takes no locks: RCU permits reading the table,
-// and the end of a chain tells which bucket the chain belongs to. Most of the time goes into waiting for memory, so the
-// program walks eight chains in turn and touches each chain's next socket one round before it is needed.
+// and writes each matching socket to a map as a struct inet_diag_msg. The program takes no locks: RCU permits reading
+// the table, and the end of a chain tells which bucket the chain belongs to. Most of the time goes into waiting for
+// memory, so the program walks eight chains in turn and touches each chain's next socket one round before it is needed.
 import { DIAG_FIELD, DIAG_MESSAGE_BYTES } from "../netlink/diag-message.js";
 import { AF_INET6, TCP_SYN_RECV, TCP_TIME_WAIT } from "../syscalls/constants.js";
 import { Assembler } from "./assembler.js";
@@ -46,7 +46,10 @@ export const WALK_BYTES = WALK.firstRow + STEPS * DIAG_MESSAGE_BYTES;
 const GET_CURRENT_TASK_BTF = 158;
 const LOOP = 181;
 const NEW_SYN_RECV = 12;
-/** Bucket of a lane that found no further bucket. Shifted by one, it also stands for the end of that lane's chain. */
+/**
+ * Bucket of a lane that found no further bucket. Shifted by one, the number also stands for the end of that lane's
+ * chain.
+ */
 const NO_BUCKET = -1;
 
 export interface WalkProgram {
@@ -58,7 +61,10 @@ export interface WalkProgram {
 /** @param mapFd array whose only element has WALK_BYTES */
 export function assembleWalk({ offsets, types }: KernelLayout, mapFd: number): WalkProgram {
   const a = new Assembler();
-  /** Turns the address in R1 into a pointer of the given type in R0. Loads through it read 0 instead of faulting. */
+  /**
+   * Turns the address in R1 into a pointer of the given type in R0. Loads through such a pointer read 0 instead of
+   * faulting.
+   */
   const cast = (type: number) => a.alu("mov", 2, type).callKernel(types.cast);
   const count = (field: number) => a.load(8, 1, 6, field).alu("add", 1, 1).store(8, 6, field, 1);
   /** Loads the socket whose node is in R1 into the cache, unless it is a chain's end. */

@@ -22,7 +22,7 @@ export function readTranslation(): Translation {
   return found.find((each) => each === "present") ?? found.find((each) => each === "unknown") ?? "none";
 }
 
-/** The file has three header lines, followed by services. */
+/** The file has three header lines, followed by the services. */
 function ipvs(): Translation {
   return (readText("/proc/net/ip_vs") ?? "").trim().split("\n").length > 3 ? "present" : "none";
 }
@@ -37,8 +37,8 @@ function iptables(file: string): Translation {
 function nftables(): Translation {
   const chains = dumpNetlink(NETLINK_NETFILTER, GET_CHAIN, new Uint8Array(NFGENMSG));
   if (typeof chains !== "number") return chains.some(({ body }) => isNat(body)) ? "present" : "none";
-  // Without CAP_NET_ADMIN in the namespace, all of netfilter is refused. A kernel without nftables does not know the
-  // request.
+  // Without CAP_NET_ADMIN in the namespace, all of netfilter is refused. A kernel without nftables does not know
+  // this request.
   return NO_NFTABLES.includes(-chains) ? "none" : "unknown";
 }
 

@@ -1,5 +1,6 @@
-// TCP connections tracked by conntrack in this network namespace, read via ctnetlink or else from
-// /proc/net/nf_conntrack. On a router, they include the source ports assigned by NAT. Needs CAP_NET_ADMIN.
+// Reads the TCP connections tracked by conntrack in this network namespace, via ctnetlink or else from
+// /proc/net/nf_conntrack. On a router, these connections show the source ports assigned by NAT. Needs
+// CAP_NET_ADMIN.
 import { closeSync, openSync, readSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { parseIp } from "../../util/address.js";
@@ -27,7 +28,7 @@ const TURN_MS = 10;
 
 /**
  * A connection as identified by its replies, which go to the source that the destination sees. A single object is
- * reused for all of them.
+ * reused for all connections.
  */
 export interface TrackedConnection {
   family: 4 | 6;
@@ -36,7 +37,7 @@ export interface TrackedConnection {
   isTimeWait: boolean;
   /** Source as seen by the destination. */
   readonly source: Endpoint;
-  /** Destination that replies, after DNAT. */
+  /** The destination that replies, after DNAT. */
   readonly destination: Endpoint;
 }
 
@@ -54,7 +55,7 @@ export function countTracked(): number | undefined {
 /**
  * Visits the tracked TCP connections.
  *
- * @returns undefined, or the errno's name if they cannot be read
+ * @returns undefined, or the errno's name if the connections cannot be read
  */
 export async function forEachTracked(visit: (connection: TrackedConnection) => void): Promise<string | undefined> {
   const request = encodeRequest(CT_GET, NLM_F_REQUEST | NLM_F_DUMP, new Uint8Array(NFGENMSG_BYTES));
@@ -68,7 +69,7 @@ export async function forEachTracked(visit: (connection: TrackedConnection) => v
   if (dump.error === 0) return undefined;
   const refused = await readProc(visit);
   // Report the netlink error, because that can be fixed. A missing file only means that the kernel does not provide
-  // one.
+  // it.
   return refused === undefined ? undefined : errnoName(-dump.error);
 }
 

@@ -71,8 +71,8 @@ function both(a: Buffer, b: Buffer): Buffer {
 }
 
 /**
- * Logical OR: a jump over the second operand follows the first. The first runs into that jump if it accepts, and
- * otherwise lands after it.
+ * Logical OR: a jump over the second operand follows the first. The first operand runs into that jump if it accepts,
+ * and otherwise lands after it.
  */
 function either(a: Buffer, b: Buffer): Buffer {
   return Buffer.concat([a, operation(JMP, OP, OP + b.length), b]);
@@ -86,7 +86,10 @@ function portRange(end: End, from: number, to: number): Buffer {
   return both(compare(ge, from), compare(le, to));
 }
 
-/** Matches the interface that a socket is bound to. Sockets with link-local addresses are always bound to one. */
+/**
+ * Compiles a match on the interface that a socket is bound to. Sockets with link-local addresses are always bound to
+ * an interface.
+ */
 function device(index: number): Buffer {
   const condition = Buffer.alloc(4);
   condition.writeUInt32LE(index);

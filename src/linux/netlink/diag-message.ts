@@ -1,4 +1,5 @@
-// Layout of struct inet_diag_msg and its attributes (linux/inet_diag.h, linux/sock_diag.h).
+// The layout of struct inet_diag_msg and its attributes (linux/inet_diag.h,
+// linux/sock_diag.h).
 
 /** Size of struct inet_diag_msg without attributes. */
 export const DIAG_MESSAGE_BYTES = 72;

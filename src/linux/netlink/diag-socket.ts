@@ -114,7 +114,10 @@ export class DiagSocket {
     return this.words[(this.at + DIAG_FIELD.uid) >>> 2]!;
   }
 
-  /** Lower 32 bits of the socket's cookie, the kernel's unique ID; 0 if read from /proc, which lacks it. */
+  /**
+   * Lower 32 bits of the socket's cookie, the kernel's unique ID; 0 if read from /proc, which does not report
+   * it.
+   */
   get cookie(): number {
     return this.words[(this.at + DIAG_FIELD.cookie) >>> 2]!;
   }
@@ -157,7 +160,7 @@ export class DiagSocket {
     const at = this.attribute(DIAG_ATTRIBUTE.skMemInfo) >>> 2;
     if (at === 0) return 0;
     const { words } = this;
-    // Exclude buffer sizes, which are only limits, and bytes in flight, which are clones of queued ones.
+    // Exclude buffer sizes, which are only limits, and bytes in flight, which are clones of queued bytes.
     return words[at]! + words[at + 4]! + words[at + 5]! + words[at + 6]! + words[at + 7]!;
   }
 
@@ -206,7 +209,7 @@ export class DiagSocket {
     return this.zoned({ family: isV4 ? 4 : 6, bytes });
   }
 
-  /** Adds a link-local address's zone: such a socket is bound to an interface. */
+  /** Adds the zone of a link-local address, because such a socket is bound to an interface. */
   private zoned(ip: IpAddress): IpAddress {
     const index = isLinkLocal(ip) ? this.interfaceIndex : 0;
     if (index === 0) return ip;

@@ -18,7 +18,7 @@ export function readInterfaces(): Interfaces | undefined {
 }
 
 /**
- * Returns an interface address, with a zone if it is link-local.
+ * Returns an address of an interface, with a zone if it is link-local.
  * @param name the interface's name
  */
 export function addressOf({ address, scopeid }: NetworkInterfaceInfo, name: string): IpAddress {
@@ -26,7 +26,10 @@ export function addressOf({ address, scopeid }: NetworkInterfaceInfo, name: stri
   return scopeid ? { ...ip, zone: name } : ip;
 }
 
-/** Returns whether an address is local. Also false if the kernel allows binding any address (ip_nonlocal_bind). */
+/**
+ * Returns whether an address is local. The result is also false if the kernel allows binding any address
+ * (ip_nonlocal_bind).
+ */
 export function canBind(ip: IpAddress): boolean {
   const setting = ip.family === 4 ? "net.ipv4.ip_nonlocal_bind" : "net.ipv6.ip_nonlocal_bind";
   if (readSysctlNumbers(setting)?.[0] !== 0) return false;

@@ -1,4 +1,5 @@
-// Changes by rtnetlink (rtnetlink(7)): brings an interface up, and routes addresses to it. Both end with the interface.
+// Makes changes through rtnetlink (rtnetlink(7)): brings an interface up, and routes addresses to it. Both changes
+// disappear with the interface.
 import type { IpAddress } from "../../util/address.js";
 import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
 import { attributesOf, changeNetlink, dumpNetlink, getNetlink } from "./netlink.js";
@@ -34,13 +35,13 @@ export interface Prefix {
 
 /** An entry of the routing tables. */
 export interface RouteEntry extends Prefix {
-  /** Whether it is about addresses of this host. */
+  /** Whether the entry is about addresses of this host. */
   readonly isOwn: boolean;
-  /** Whether it leads to another router. */
+  /** Whether the route leads through another router. */
   readonly hasGateway: boolean;
 }
 
-/** Sets an interface up. @returns 0 or a negative errno */
+/** Brings an interface up. @returns 0 or a negative errno */
 export function setLinkUp(index: number, mtu: number, txQueueLength: number): number {
   const link = Buffer.alloc(LINK_BYTES);
   link.writeInt32LE(index, 4);
@@ -57,7 +58,7 @@ export function removeLink(index: number): number {
   return changeNetlink(NETLINK_ROUTE, RTM_DELLINK, link, false);
 }
 
-/** Whether packets sent to an interface reach its driver. It takes a moment after setLinkUp(). */
+/** Returns whether packets sent to an interface reach its driver. This takes a moment after setLinkUp(). */
 export function isLinkRunning(index: number): boolean {
   const link = Buffer.alloc(LINK_BYTES);
   link.writeInt32LE(index, 4);

@@ -2,7 +2,7 @@
 // source addresses need not be tested one by one.
 import { readText } from "../proc/procfs.js";
 
-/** Addresses as unsigned numbers, including both ends. */
+/** A range of addresses as unsigned numbers, including both ends. */
 export interface Block {
   readonly first: number;
   readonly last: number;
@@ -20,12 +20,12 @@ export function readLocalBlocks(text = readText("/proc/net/fib_trie") ?? ""): Bl
   const blocks: Block[] = [];
   let end = -1;
   for (const block of locals) {
-    // The previous block contains it.
+    // The previous block contains this one.
     if (block.last <= end) continue;
     end = block.last;
     let first = block.first;
     for (const hole of others) {
-      // The block's own route in another table, or a wider one.
+      // This is the block's own route in another table, or a wider route.
       if (hole.first < block.first || hole.last > block.last || hole.last - hole.first >= block.last - block.first)
         continue;
       if (hole.first > first) blocks.push({ first, last: hole.first - 1 });

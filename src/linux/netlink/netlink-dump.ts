@@ -19,7 +19,7 @@ export const DATAGRAM_BYTES = 32 * 1024;
 /** Receive buffer: several datagrams, so that little time is lost between them. */
 const RECEIVE_QUEUE_BYTES = 1024 * 1024;
 
-/** Called with the start of a message's payload and the end of its attributes. Returning false ends the dump. */
+/** Called with the start of a message's payload and the end of its attributes. Return false to stop. */
 export type NetlinkVisit = (offset: number, end: number) => unknown;
 
 export interface NetlinkQuestion {
@@ -46,10 +46,10 @@ export function encodeRequest(type: number, flags: number, struct: Uint8Array): 
   return request;
 }
 
-/** A dump. Call next() to receive it, and read each message from `bytes`. */
+/** A dump in progress: call next() to receive the next part, and read each message from `bytes`. */
 export class NetlinkDump {
   readonly bytes: Buffer;
-  /** The kernel's table changed during the dump (NLM_F_DUMP_INTR). Repeat it for a consistent result. */
+  /** The kernel's table changed during the dump (NLM_F_DUMP_INTR). Repeat the dump for a consistent result. */
   wasInterrupted = false;
   /** Negative errno that ended the dump early; 0 for none. */
   error = 0;
@@ -60,7 +60,7 @@ export class NetlinkDump {
   private readonly takesAll: boolean;
   private fd: number;
 
-  /** @param receiveBytes size of datagrams, which determines where they are split */
+  /** @param receiveBytes size of datagrams, which determines where the dump is split */
   constructor({ protocol, request, types = [], isStrict = false }: NetlinkQuestion, receiveBytes = DATAGRAM_BYTES) {
     this.native = new NativeBuffer(receiveBytes);
     this.bytes = this.native.bytes;
@@ -85,7 +85,7 @@ export class NetlinkDump {
   /**
    * Receives the next datagram and visits its messages.
    *
-   * @returns false when the dump has completed, was ended by the visitor or has failed (see `error`)
+   * @returns false when the dump has completed, was stopped by the visitor or has failed (see `error`)
    */
   next(visit: NetlinkVisit): boolean {
     if (this.error !== 0) return false;
@@ -118,7 +118,8 @@ export class NetlinkDump {
       if (type === this.firstType || type === this.secondType) {
         if (visit(at + HEADER, at + size) === false) return false;
       } else if (type === NLMSG_DONE || type === NLMSG_ERROR) {
-        // A negative errno for the request or the rest of the dump. On older kernels, NLMSG_DONE may lack it.
+        // A negative errno for the request or the rest of the dump. On older kernels, NLMSG_DONE may come
+        // without it.
         if (size >= HEADER + 4) this.error = words[(at + HEADER) >>> 2]! | 0;
         return false;
       } else if (this.takesAll && size >= HEADER && visit(at + HEADER, at + size) === false) return false;

@@ -3,7 +3,7 @@
 import { ENOENT } from "../syscalls/errno.js";
 import { encodeRequest, NetlinkDump, NLM_F_DUMP, NLM_F_REQUEST } from "./netlink-dump.js";
 
-/** Acknowledge; create what does not exist, and fail if it does. */
+/** Flags: acknowledge the request; create what does not exist, and fail if it does. */
 const NLM_F_ACK = 0x4;
 const NLM_F_EXCL = 0x200;
 const NLM_F_CREATE = 0x400;
@@ -32,7 +32,7 @@ export function dumpNetlink(protocol: number, type: number, request: Uint8Array)
 /**
  * Requests one entry.
  *
- * @returns a negative errno if there is none or the kernel refuses
+ * @returns a negative errno if there is no entry or the kernel refuses
  */
 export function getNetlink(protocol: number, type: number, request: Uint8Array): NetlinkAnswer | number {
   const answers = ask(protocol, type, request, NLM_F_REQUEST);
@@ -42,7 +42,7 @@ export function getNetlink(protocol: number, type: number, request: Uint8Array):
 /**
  * Requests a change.
  *
- * @param creates whether it makes something, and fails with -EEXIST if there is one already
+ * @param creates whether the request creates something, and fails with -EEXIST if it exists already
  * @returns 0 or a negative errno
  */
 export function changeNetlink(protocol: number, type: number, request: Uint8Array, creates: boolean): number {

@@ -1,5 +1,5 @@
-// Finds nftables rules on this host that drop or reject TCP packets, via nfnetlink (needs CAP_NET_ADMIN). Reports only
-// where they are and their destination port; `nft list` shows the other conditions.
+// Finds nftables rules on this host that drop or reject TCP packets, via nfnetlink (needs CAP_NET_ADMIN). Only the
+// location of the rules and their destination port are reported; `nft list` shows the other conditions.
 import type { FilterRule } from "../../results/peer.js";
 import { attributesOf, dumpNetlink, listAttributes, textOf } from "./netlink.js";
 

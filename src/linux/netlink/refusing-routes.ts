@@ -1,6 +1,6 @@
 // Finds routes and rules on this host that reject packets (ip route add blackhole|prohibit|unreachable|throw …, ip rule
-// add …), via rtnetlink (rtnetlink(7)). The kernel does not report which one rejected a packet, so infer it from the
-// errno and the longest prefix.
+// add …), via rtnetlink (rtnetlink(7)). The kernel does not report which route or rule rejected a packet, so callers
+// infer it from the errno and the longest prefix.
 import type { RefusingRoute } from "../../results/peer.js";
 import { formatIp, type IpAddress } from "../../util/address.js";
 import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
@@ -31,7 +31,7 @@ const MAIN = 254;
  * Returns routes and rules in this network namespace that reject an address: rules first, then routes by descending
  * prefix length.
  *
- * @returns undefined if they cannot be read
+ * @returns undefined if routes or rules cannot be read
  */
 export function findRefusingRoutes(ip: IpAddress): RefusingRoute[] | undefined {
   const rules = readRules(ip);
@@ -45,7 +45,7 @@ function readRoutes(ip: IpAddress): RefusingRoute[] | undefined {
     const answers = dumpNetlink(NETLINK_ROUTE, RTM_GETROUTE, request(ip, number));
     if (typeof answers === "number") return undefined;
     for (const { body } of answers) {
-      // Older kernels do not filter.
+      // Older kernels do not filter by type.
       if (body[TYPE] !== number || body[0] !== familyOf(ip)) continue;
       const attributes = attributesOf(body, STRUCT_BYTES);
       const bits = body[DST_LENGTH]!;

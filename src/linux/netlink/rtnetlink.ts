@@ -1,5 +1,5 @@
-// rtnetlink requests (rtnetlink(7)): addresses and links of this namespace, the route to an address, and the neighbour
-// tables, which all of the host's namespaces share.
+// Makes rtnetlink requests (rtnetlink(7)) for the addresses and links of this namespace, the route to an address, and
+// the neighbour tables, which all of the host's namespaces share.
 import type { Family, IpAddress } from "../../util/address.js";
 import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
 import { attributesOf, dumpNetlink, getNetlink, textOf } from "./netlink.js";
@@ -40,7 +40,7 @@ const IFF_NOARP = 0x80;
 
 export interface HostAddress {
   readonly ip: IpAddress;
-  /** Prefix length of its network. */
+  /** Prefix length of the address's network. */
   readonly prefixBits: number;
   /** Interface index. */
   readonly index: number;

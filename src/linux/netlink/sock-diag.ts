@@ -18,7 +18,7 @@ const INET_DIAG_REQ_BYTECODE = 1;
 export const DIAG_EXTENSION = { memInfo: 1 << 0, info: 1 << 1, skMemInfo: 1 << 6 } as const;
 
 export interface DiagRequest {
-  /** By default, both families in a single pass over the table. */
+  /** By default, both families are read in a single pass over the table. */
   readonly family?: Family | undefined;
   /** Bits 1 << state; see TCP_STATES. */
   readonly states: number;
@@ -31,12 +31,12 @@ export interface DiagRequest {
   readonly extensions?: number | undefined;
 }
 
-/** Called with the start of a struct inet_diag_msg and the end of its attributes. Returning false ends the dump. */
+/** Called with the start of a struct inet_diag_msg and the end of its attributes. Return false to stop. */
 export type DiagVisit = NetlinkVisit;
 
-/** A dump. Call next() to receive it, and read each message from `bytes`. */
+/** A dump in progress: call next() to receive the next part, and read each message from `bytes`. */
 export class DiagDump extends NetlinkDump {
-  /** @param receiveBytes size of datagrams, which determines where they are split */
+  /** @param receiveBytes size of datagrams, which determines where the dump is split */
   constructor(request: DiagRequest, receiveBytes = DATAGRAM_BYTES) {
     super(
       {
@@ -50,7 +50,8 @@ export class DiagDump extends NetlinkDump {
 }
 
 /**
- * Encodes a struct nlmsghdr, a request and its bytecode. Without a family, uses the older request, which covers both.
+ * Encodes a struct nlmsghdr, a request and its bytecode. Without a family, the older request is used, which covers
+ * both families.
  */
 export function encodeDiagRequest(request: DiagRequest): Buffer {
   const { family, states, filter } = request;

@@ -14,13 +14,16 @@ export interface SocketInfo {
   readonly unackedSegments: number;
   /** Congestion window in segments. */
   readonly congestionWindow: number;
-  /** Bytes of the stream, each counted once; a SYN counts as one acknowledged byte. Undefined before Linux 4.1. */
+  /**
+   * Number of bytes of the stream, each counted once; a SYN counts as one acknowledged byte. Undefined before Linux
+   * 4.1.
+   */
   readonly ackedBytes: number | undefined;
   readonly receivedBytes: number | undefined;
   /** Bytes sent, including retransmissions. Undefined before Linux 4.19. */
   readonly sentBytes: number | undefined;
   readonly retransmittedBytes: number | undefined;
-  /** Segments, including those without data. Undefined before Linux 4.2. */
+  /** Number of segments, including those without data. Undefined before Linux 4.2. */
   readonly sentSegments: number | undefined;
   readonly receivedSegments: number | undefined;
 }
@@ -40,13 +43,13 @@ const FIELD = {
   bytesSent: 200,
   bytesRetrans: 208,
 } as const;
-/** Up to total_retrans, which has existed since Linux 2.6. */
+/** Size up to total_retrans, which has existed since Linux 2.6. */
 const LEAST_BYTES = 104;
 
 /**
  * Reads a struct tcp_info of `length` bytes at `at`, a multiple of four.
  *
- * @returns undefined if it is too short
+ * @returns undefined if the struct is too short
  */
 export function decodeTcpInfo(bytes: Uint8Array, at: number, length: number): SocketInfo | undefined {
   if (length < LEAST_BYTES) return undefined;

@@ -23,8 +23,8 @@ export function selectAlpn(preferred: readonly string[], offered: Uint8Array): n
 }
 
 /**
- * Returns the arguments for SSL_CTX_set_alpn_select_cb(): prototype and callback. Without a common protocol, the client
- * gets an alert.
+ * Returns the arguments for SSL_CTX_set_alpn_select_cb(): prototype and callback. If client and server have no protocol
+ * in common, the client gets an alert.
  */
 export function alpnSelector(preferred: readonly string[]): [prototype: string, callback: Call] {
   const select: Call = (_ssl, out, outLength, offered, length) => {

@@ -1,5 +1,5 @@
-// Certificates: loads a context's identity from files or memory, generates a self-signed certificate for a server
-// without one, and computes fingerprints.
+// Handles certificates: loads a context's identity from files or memory, generates a self-signed certificate for a
+// server without one, and computes fingerprints.
 
 import { readFileSync } from "node:fs";
 import { AppError } from "../../util/errors.js";
@@ -16,7 +16,7 @@ const MBSTRING_ASC = 0x1001;
 const X509_V3 = 2;
 const DAYS = 30;
 const DAY_SEC = 86_400;
-/** Allows for clients whose clocks are slow. */
+/** How far the validity starts in the past, to allow for clients whose clocks are slow. */
 const EARLIER_SEC = 3600;
 const SHA256_BYTES = 32;
 const LONGEST_PEM = 16_384;
@@ -60,8 +60,8 @@ export function selfSignedIdentity(names: readonly string[]): PemIdentity {
 }
 
 /**
- * Returns the SHA-256 of a context's certificate in the format of `openssl x509 -fingerprint`; undefined if it has
- * none.
+ * Returns the SHA-256 of a context's certificate in the format of `openssl x509 -fingerprint`; undefined if the
+ * context has no certificate.
  */
 export function fingerprintOf(context: number): string | undefined {
   const certificate = openssl().SSL_CTX_get0_certificate(context);
@@ -84,7 +84,8 @@ export function useIdentity(context: number, { cert, key, identity }: TlsSetting
 
 function useFiles(context: number, cert: string, key: string): void {
   const ssl = openssl();
-  // Always pass a passphrase: without one, OpenSSL would prompt on the terminal for an encrypted key's.
+  // Always pass a passphrase: without one, OpenSSL would prompt on the terminal for the passphrase of an encrypted
+  // key.
   ssl.SSL_CTX_set_default_passwd_cb_userdata(context, NO_PASSPHRASE.address);
   if (ssl.SSL_CTX_use_certificate_chain_file(context, cert) !== 1) {
     throw new AppError("E_OPTION", `--cert: no certificate could be read from ${quoted(cert)}`, {

@@ -1,9 +1,9 @@
-// Codes of TLS handshake failures, in the same number space as errnos and protocol codes: an alert from the peer, a
-// problem with its certificate, or an error in this side's OpenSSL. Each has a name.
+// The codes of TLS handshake failures, in the same number space as errnos and protocol codes: an alert from the
+// peer, a problem with its certificate, or an error in this side's OpenSSL. Each has a name.
 
 const STEP = 2 ** 16;
 
-/** Alert sent by the peer. Its number is added (RFC 8446, section 6). */
+/** The peer sent an alert. The alert's number is added (RFC 8446, section 6). */
 export const TLS_ALERT = 4 * STEP;
 /** The peer's certificate was rejected. OpenSSL's X509_V_ERR_… is added. */
 export const TLS_CERTIFICATE = 5 * STEP;
@@ -99,7 +99,7 @@ export function isTlsCode(code: number): boolean {
   return code >= TLS_ALERT && code < TLS_END;
 }
 
-/** Formats a code: `ALERT_HANDSHAKE_FAILURE`, `CERT_HAS_EXPIRED`, `WRONG_VERSION_NUMBER`. */
+/** Formats a code, for example as `ALERT_HANDSHAKE_FAILURE`, `CERT_HAS_EXPIRED`, `WRONG_VERSION_NUMBER`. */
 export function tlsCodeName(code: number): string {
   const number = code % STEP;
   if (code >= TLS_REASON) return REASONS[number] ?? `TLS_${number}`;

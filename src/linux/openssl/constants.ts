@@ -32,7 +32,10 @@ export const SSL_CTRL_SET_MAX_PROTO_VERSION = 124;
 export const TLS1_2_VERSION = 0x0303;
 export const TLS1_3_VERSION = 0x0304;
 
-/** Results of the ALPN callback: a protocol was selected, or none was, which ends the handshake with an alert. */
+/**
+ * Results of the ALPN callback: a protocol was selected, or no protocol was, which ends the handshake with an
+ * alert.
+ */
 export const SSL_TLSEXT_ERR_OK = 0;
 export const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
 

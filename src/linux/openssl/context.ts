@@ -44,7 +44,7 @@ const SESSION_ID_CONTEXT = Buffer.from("fourtuple");
 /**
  * Creates a client's context.
  *
- * @throws {AppError} E_PLATFORM without OpenSSL, E_OPTION for a file or list that it rejects
+ * @throws {AppError} E_PLATFORM without OpenSSL, E_OPTION for a file or list that OpenSSL rejects
  */
 export function clientContext(settings: TlsSettings): number {
   const context = openssl().SSL_CTX_new(openssl().TLS_client_method());
@@ -91,7 +91,7 @@ export function serverContext(settings: TlsSettings): number {
   });
 }
 
-/** Releases a context. Existing connections keep it alive. */
+/** Releases a context. Existing connections keep the context alive. */
 export function freeContext(context: number): void {
   openssl().SSL_CTX_free(context);
   selectors.get(context)?.release();

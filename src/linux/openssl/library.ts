@@ -1,10 +1,10 @@
 // Typed bindings for OpenSSL: the copy in the Node executable, whose symbols official builds export, or else the
-// system's library. Loaded on first use of TLS. Pointers are addresses; 0 is NULL.
+// system's library. The library is loaded on first use of TLS. Pointers are addresses; 0 is NULL.
 
 import { AppError } from "../../util/errors.js";
 import { type Call, loadLibrary } from "../syscalls/libc.js";
 
-/** System libraries of OpenSSL 3: SSL_… functions, and the rest. */
+/** The system's libraries of OpenSSL 3: one for the SSL_… functions, and one for the rest. */
 const SYSTEM = ["libssl.so.3", "libcrypto.so.3"];
 
 const PROTOTYPES = {
@@ -66,7 +66,7 @@ const PROTOTYPES = {
   X509_VERIFY_PARAM_set1_ip_asc: "int X509_VERIFY_PARAM_set1_ip_asc(uintptr_t parameters, const char *ip)",
 } as const;
 
-/** Functions for generating a certificate, for servers that were given none. */
+/** Functions for generating a certificate, for servers that were not given one. */
 const CERTIFICATE_PROTOTYPES = {
   ASN1_INTEGER_set: "int ASN1_INTEGER_set(uintptr_t number, long value)",
   EVP_PKEY_free: "void EVP_PKEY_free(uintptr_t key)",

@@ -1,5 +1,5 @@
-// One worker's TLS connections. Each has an SSL object, and all share one pair of memory BIOs: ciphertext is written to
-// one BIO before a call and read from the other after it, so an idle connection needs no buffers.
+// One worker's TLS connections. Each connection has an SSL object, and all share one pair of memory BIOs: ciphertext is
+// written to one BIO before a call and read from the other after it, so an idle connection needs no buffers.
 
 import type { NativeBuffer } from "../syscalls/libc.js";
 import {
@@ -13,14 +13,14 @@ import {
 import { takeFailure } from "./failure.js";
 import { type OpenSsl, openssl } from "./library.js";
 
-/** Result of a call that needs more ciphertext. Negative, to distinguish it from byte counts. */
+/** Result of a call that needs more ciphertext. The value is negative, to distinguish it from byte counts. */
 export const TLS_AGAIN = -1;
 /** The peer has sent close_notify. */
 export const TLS_END = -2;
 /** The call failed; see `failure`. */
 export const TLS_FAILED = -3;
 
-/** Server that a client expects to reach. */
+/** The server that a client expects to reach. */
 export interface TlsPeer {
   /** Host name or IP address that the certificate must contain. */
   readonly host: string;
@@ -46,7 +46,7 @@ export class TlsSessions {
   }
 
   /**
-   * Creates a client's SSL object; returns 0 when out of memory.
+   * Creates a client's SSL object; returns 0 if memory is exhausted.
    * @param session session to resume, or 0
    */
   connect({ host, isIp }: TlsPeer, session: number): number {
@@ -54,13 +54,13 @@ export class TlsSessions {
     const made = this.make();
     if (made === 0) return 0;
     ssl.SSL_set_connect_state(made);
-    // SNI only supports names (RFC 6066, section 3). Addresses are checked against the certificate.
+    // SNI supports only names (RFC 6066, section 3). Addresses are checked against the certificate.
     if (!isIp) ssl.SSL_ctrl(made, SSL_CTRL_SET_TLSEXT_HOSTNAME, 0, host);
     const isExpected = isIp
       ? ssl.X509_VERIFY_PARAM_set1_ip_asc(ssl.SSL_get0_param(made), host)
       : ssl.SSL_set1_host(made, host);
     if (isExpected !== 1) {
-      // Without this, any name would be accepted.
+      // Without this, a certificate for any name would be accepted.
       this.free(made);
       this.ssl.ERR_clear_error();
       return 0;
@@ -69,7 +69,7 @@ export class TlsSessions {
     return made;
   }
 
-  /** Creates a server's SSL object; returns 0 when out of memory. */
+  /** Creates a server's SSL object; returns 0 if memory is exhausted. */
   accept(): number {
     const made = this.make();
     if (made !== 0) this.ssl.SSL_set_accept_state(made);
@@ -82,12 +82,12 @@ export class TlsSessions {
     this.ssl.SSL_free(connection);
   }
 
-  /** Supplies received ciphertext to the calls that follow. */
+  /** Supplies received ciphertext for the calls that follow. */
   feed(address: number, length: number): void {
     if (length > 0) this.ssl.BIO_write(this.input, address, length);
   }
 
-  /** Number of bytes fed but not consumed. */
+  /** Number of bytes that were supplied but not consumed. */
   get unused(): number {
     return this.ssl.BIO_ctrl(this.input, BIO_CTRL_PENDING, 0, 0);
   }
@@ -98,8 +98,8 @@ export class TlsSessions {
   }
 
   /**
-   * Moves ciphertext to send into `buffer`. Returns the number of bytes, 0 if there are none. Call it after every call
-   * that may produce ciphertext.
+   * Moves ciphertext to send into `buffer`. Returns the number of bytes; 0 if there are none. Call this after every
+   * call that may produce ciphertext.
    */
   takeOutput(buffer: NativeBuffer): number {
     return Math.max(0, this.ssl.BIO_read(this.output, buffer.address, buffer.bytes.length));
@@ -107,7 +107,7 @@ export class TlsSessions {
 
   /**
    * Continues the handshake.
-   * @returns 0 when it has completed, TLS_AGAIN or TLS_FAILED
+   * @returns 0 once the handshake has completed; otherwise TLS_AGAIN or TLS_FAILED
    */
   handshake(connection: number): number {
     const result = this.ssl.SSL_do_handshake(connection);

@@ -13,8 +13,8 @@ export interface PemIdentity {
 /** Settings for either role. */
 export interface TlsSettings {
   /**
-   * File of CA certificates (PEM) for verifying peers. By default, a client uses the system's, and a server does not
-   * verify peers.
+   * File with the CA certificates (PEM) for verifying peers. By default, a client uses the system's CA certificates,
+   * and a server does not verify peers.
    */
   readonly ca: string | undefined;
   /** Files (PEM) with this side's certificate chain and key. */
@@ -22,17 +22,17 @@ export interface TlsSettings {
   readonly key: string | undefined;
   /** Alternative to files. */
   readonly identity: PemIdentity | undefined;
-  /** The only permitted version; default: 1.2 and 1.3. */
+  /** The only permitted TLS version; by default, 1.2 and 1.3 are permitted. */
   readonly version: TlsVersion | undefined;
   /** OpenSSL cipher list. Names for TLS 1.3 begin with TLS_. */
   readonly ciphers: string | undefined;
   /** ALPN protocols, most preferred first. */
   readonly alpn: readonly string[];
-  /** Client only: does not verify the server's certificate. */
+  /** Client only: whether to skip verification of the server's certificate. */
   readonly insecure: boolean;
   /**
-   * Server only: 80 random bytes that seal session tickets, the same in all workers. Without them, no tickets are
-   * issued. An OpenSSL 3.0 client uses 16 KiB per connection for its lifetime once it has received a ticket.
+   * Server only: 80 random bytes that seal session tickets, the same in all workers. Without these bytes, no tickets
+   * are issued. An OpenSSL 3.0 client uses 16 KiB per connection for its lifetime once it has received a ticket.
    */
   readonly ticketKeys: Uint8Array | undefined;
 }

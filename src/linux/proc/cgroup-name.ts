@@ -1,12 +1,12 @@
-// Names what a process belongs to by its cgroup: a container, a pod, a virtual machine or a systemd unit.
+// Names what a process belongs to, judging by its cgroup: a container, a pod, a virtual machine or a systemd unit.
 import { readText } from "./procfs.js";
 
-/** Characters of a container's ID that its tools print. */
+/** Number of characters of a container's ID that container tools print. */
 const ID_LENGTH = 12;
 
 /**
- * Returns a name such as `docker 3f2a9c1b0d5e`, `pod 0f1e2d3c`, `lxc web` or `nginx.service`; the cgroup's path if it is
- * none of these; undefined for the root, and if it cannot be read.
+ * Returns a name such as `docker 3f2a9c1b0d5e`, `pod 0f1e2d3c`, `lxc web` or `nginx.service`; the path of any other
+ * cgroup; undefined for the root cgroup, or if the cgroup cannot be read.
  */
 export function readCgroupName(pid: number | "self"): string | undefined {
   return cgroupName(readText(`/proc/${pid}/cgroup`) ?? "");
@@ -16,7 +16,7 @@ export function readCgroupName(pid: number | "self"): string | undefined {
 export function cgroupName(membership: string): string | undefined {
   const groups = [...membership.matchAll(/^\d+:([^:]*):(.*)$/gm)].map(([, controllers, path]) => ({
     path: path!,
-    // v2, then systemd's own hierarchy, then v1's.
+    // Prefer v2, then systemd's own hierarchy, then a hierarchy of v1.
     rank: controllers === "" ? 0 : controllers === "name=systemd" ? 1 : 2,
   }));
   const path = groups.filter((group) => group.path !== "/").sort((a, b) => a.rank - b.rank)[0]?.path;

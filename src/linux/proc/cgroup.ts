@@ -1,5 +1,5 @@
-// Cgroup limits on memory, threads and CPUs, as set for containers and services: v1 and v2, this process's group and
-// its ancestors.
+// Reads the cgroup limits on memory, threads and CPUs, as set for containers and services: in v1 and v2, for this
+// process's group and its ancestors.
 
 import { existsSync } from "node:fs";
 import type { CgroupMemoryFile } from "../../results/evidence.js";
@@ -36,7 +36,7 @@ const OF_ALL: readonly CgroupMemoryFile[] = [
  * Returns the tightest memory limit on this process: the one with the least room left.
  *
  * @param root mount point of the hierarchies
- * @param files limits to consider
+ * @param files which limits to consider
  * @returns undefined if no group has a limit
  */
 export function readCgroupMemory(
@@ -53,7 +53,7 @@ export function readCgroupMemory(
 
 /**
  * Returns whether a process's cgroup or an ancestor is frozen.
- * @param membership its /proc/PID/cgroup
+ * @param membership contents of the process's /proc/PID/cgroup
  */
 export function isGroupFrozen(membership: string, root = ROOT): boolean {
   return groupFolders("freezer", root, membership).some(({ path, isV2 }) =>
@@ -77,13 +77,13 @@ function readMemory(folder: string, isV2: boolean): CgroupMemory[] {
     const isLimit = limitBytes >= (file === "memory.high" ? 0 : 1) && limitBytes < 2 ** 62;
     return isLimit ? [{ file, limitBytes }] : [];
   });
-  // Skip memory.stat if possible: the kernel sums it over all CPUs.
+  // Avoid reading memory.stat if possible, because the kernel sums it over all CPUs.
   if (limits.length === 0) return [];
   const current = number(isV2 ? "memory.current" : "memory.usage_in_bytes");
   const stat = readFields(`${folder}/memory.stat`);
   // Inactive cached files are reclaimed before anything fails, so they count as free.
   const usedBytes = Math.max(0, current - (stat.get(isV2 ? "inactive_file" : "total_inactive_file") ?? 0));
-  // v2 provides the sum (Linux 5.18 and later).
+  // v2 provides the sum in Linux 5.18 and later.
   const kernelBytes = isV2
     ? stat.get("kernel") || sum(["slab", "kernel_stack", "pagetables", "sock"].map((name) => stat.get(name) ?? 0))
     : number("memory.kmem.usage_in_bytes") || 0;
@@ -183,14 +183,14 @@ export function isGroupHidden(
   membership = readText("/proc/self/cgroup") ?? "",
 ): boolean {
   const all = groupFolders(controller, root, membership);
-  // A controller is attached to a single hierarchy. If v1 has it, v2 does not.
+  // A controller is attached to a single hierarchy. If v1 has the controller, v2 does not.
   const isV1 = all.some(({ isV2 }) => !isV2);
   const folders = all.filter(({ isV2 }) => isV2 !== isV1);
   if (folders.length === 0) return false;
   const files = LIMIT_FILES[controller][isV1 ? "v1" : "v2"];
   const isReadable = (path: string) => files.every((file) => readText(`${path}/${file}`) !== undefined);
   const own = folders[0]!.path;
-  // In a container, the path may be the host's. The root mounted here is then the group.
+  // In a container, the path may be the one that the host sees. The root mounted here is then this process's group.
   if (!existsSync(own)) return !folders.some(({ path }) => isReadable(path));
   // A group without this file has no limit: the root, and groups in which the controller is not enabled.
   const isWithout = existsSync(`${own}/cgroup.procs`) && !existsSync(`${own}/${files[0]}`);
@@ -198,7 +198,7 @@ export function isGroupHidden(
 }
 
 export interface CgroupPids {
-  /** Maximum number of threads and processes in the tightest group. */
+  /** The tightest group's maximum number of threads and processes. */
   readonly limit: number;
   readonly used: number;
 }

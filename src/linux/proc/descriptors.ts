@@ -1,5 +1,5 @@
 // Finds the sockets that processes on this host have open: descriptors in /proc, including those in threads' private
-// tables, and registered files of io_urings. Unreadable processes are counted, not treated as errors.
+// tables, and registered files of io_urings. Unreadable processes are counted rather than treated as errors.
 import { opendirSync, readdirSync, readlinkSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { libc } from "../syscalls/libc.js";
@@ -29,8 +29,8 @@ export interface DescriptorScan {
  *
  * @param visit called with the socket's inode, for any protocol, and the process ID
  * @param pids restricts the scan to these processes
- * @param signal ends the scan
- * @throws {Error} the signal's reason, once it has aborted
+ * @param signal aborts the scan
+ * @throws {Error} the signal's reason, once the signal is aborted
  */
 export async function forEachSocketDescriptor(
   visit: (inode: number, pid: number) => void,
@@ -71,7 +71,7 @@ export async function forEachSocketDescriptor(
         }
       } catch {
         signal?.throwIfAborted();
-        // The process ended during the scan.
+        // The process exited during the scan.
       } finally {
         table.closeSync();
       }
@@ -82,7 +82,7 @@ export async function forEachSocketDescriptor(
   return { processes, unreadable, isHiding: !names.includes("1"), ringHolders: [...ringHolders] };
 }
 
-/** Returns whether a process has a socket in its main thread's table; false if that cannot be read. */
+/** Returns whether a process has a socket in its main thread's table; false if the table cannot be read. */
 export function hasSocket(pid: number, inode: number): boolean {
   const table = openFolder(`/proc/${pid}/fd`);
   if (typeof table === "string") return false;
@@ -93,19 +93,22 @@ export function hasSocket(pid: number, inode: number): boolean {
     }
     return false;
   } catch {
-    // The process ended during the scan.
+    // The process exited during the scan.
     return false;
   } finally {
     table.closeSync();
   }
 }
 
-/** Returns a process's name from /proc/PID/comm; undefined if it has ended. */
+/** Returns a process's name from /proc/PID/comm; undefined if the process has exited. */
 export function readCommand(pid: number): string | undefined {
   return readText(`/proc/${pid}/comm`)?.trim();
 }
 
-/** Returns the directories of the process's table and of its threads' private tables (unshare(CLONE_FILES)). */
+/**
+ * Returns the /proc directories of the process's descriptor table and of its threads' private tables
+ * (unshare(CLONE_FILES)).
+ */
 function descriptorTables(pid: number): string[] {
   const folders = [`/proc/${pid}/fd`];
   let threads: number[] = [];

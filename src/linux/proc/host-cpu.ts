@@ -1,4 +1,4 @@
-// CPU time by consumer: this process and its children, other programs, and the hypervisor.
+// Measures CPU time by consumer: this process and its children, other programs, and the hypervisor.
 import type { HostLoad } from "../../results/fields.js";
 import { readText } from "./procfs.js";
 
@@ -9,7 +9,7 @@ const TICKS_PER_SEC = 100;
 export interface CpuTimes {
   /** Total time, including idle time. */
   readonly total: number;
-  /** Time of programs and their system calls. Excludes interrupts, which cannot be attributed. */
+  /** Time of programs and their system calls. This excludes interrupts, which cannot be attributed. */
   readonly programs: number;
   /** Time that the hypervisor gave to other guests while a virtual CPU here was runnable. */
   readonly steal: number;
@@ -20,7 +20,8 @@ export interface CpuTimes {
 /** @returns undefined if /proc/stat cannot be read */
 export function readCpuTimes(stat = readText("/proc/stat"), self = readText("/proc/self/stat")): CpuTimes | undefined {
   const fields = /^cpu +(.*)$/m.exec(stat ?? "")?.[1]?.split(" ");
-  // The name in parentheses may contain spaces, so skip it. The fields are user, system, and those of reaped children.
+  // The name in parentheses may contain spaces, so skip it. The fields are user and system time, then those of reaped
+  // children.
   const own = self
     ?.replace(/^.*\) /s, "")
     .split(" ")
@@ -39,9 +40,9 @@ export function readCpuTimes(stat = readText("/proc/stat"), self = readText("/pr
 }
 
 /**
- * Returns the CPU load caused by others between two readings.
+ * Returns the CPU load that others caused between two results of readCpuTimes().
  *
- * @returns undefined if a reading is missing or no time has passed
+ * @returns undefined if one of the two results is missing or no time has passed
  */
 export function loadBetween(before: CpuTimes | undefined, after: CpuTimes | undefined): HostLoad | undefined {
   if (before === undefined || after === undefined || after.total <= before.total) return undefined;

@@ -1,11 +1,12 @@
-// Ephemeral ports: net.ipv4.ip_local_port_range without ip_local_reserved_ports. IPv6 uses the same settings.
+// Reads the ephemeral ports: net.ipv4.ip_local_port_range without ip_local_reserved_ports. IPv6 uses the same
+// settings.
 import { type PortRange, parsePorts } from "../../util/endpoint.js";
 import { readSysctl, readSysctlNumbers } from "./sysctl.js";
 
 /** The kernel's default, for use when the setting cannot be read. */
 export const DEFAULT_PORT_RANGE: PortRange = { first: 32_768, last: 60_999 };
 
-/** Returns undefined if it cannot be read. */
+/** Returns the range; undefined if it cannot be read. */
 export function readLocalPortRange(): PortRange | undefined {
   const [first, last] = readSysctlNumbers("net.ipv4.ip_local_port_range") ?? [];
   return first === undefined || last === undefined ? undefined : { first, last };

@@ -1,4 +1,5 @@
-// Link speed of a network interface as reported by its driver (/sys/class/net/DEVICE/speed, in Mbit/s).
+// Reads the link speed of a network interface as reported by its driver (/sys/class/net/DEVICE/speed,
+// in Mbit/s).
 import { readText } from "./procfs.js";
 
 /** Returns the interface of the default IPv4 route; undefined if there is none. */
@@ -10,6 +11,6 @@ export function readDefaultDevice(): string | undefined {
 /** @returns bits per second; undefined for loopback, or if the driver does not report it */
 export function readLinkSpeed(device: string): number | undefined {
   const megabits = Number(readText(`/sys/class/net/${device}/speed`));
-  // A link that is down reports -1.
+  // The driver of a link that is down reports -1.
   return megabits > 0 ? megabits * 1e6 : undefined;
 }

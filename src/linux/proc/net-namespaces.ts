@@ -8,17 +8,17 @@ const DOCKER = "/run/docker/netns";
 export interface NetNamespace {
   /** Identity of the namespace. */
   readonly inode: number;
-  /** File to enter it by. */
+  /** File by which to enter the namespace. */
   readonly file: string;
   /** Names from `ip netns`. */
   readonly names: readonly string[];
-  /** Lowest ID of a process in it; undefined if there is none. */
+  /** Lowest ID of the processes in it; undefined if there are none. */
   readonly pid: number | undefined;
   readonly isOwn: boolean;
 }
 
 export interface NetNamespaces {
-  /** This process's own first, then by number of process. */
+  /** This process's own namespace first, then by process ID. */
   readonly namespaces: readonly NetNamespace[];
   /** Number of processes whose namespace cannot be read. */
   readonly unreadable: number;

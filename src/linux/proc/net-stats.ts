@@ -1,4 +1,4 @@
-// Network counters in /proc other than netstat: connection tracking and the per-core backlog.
+// Reads the network counters in /proc other than netstat: connection tracking and the per-core backlog.
 import { existsSync } from "node:fs";
 import { readText } from "./procfs.js";
 import { readSysctlNumbers } from "./sysctl.js";
@@ -30,7 +30,7 @@ export function readConntrackStats(text = readText("/proc/net/stat/nf_conntrack"
   const [names, ...cores] = hexTable(text);
   const sums: Record<string, number> = {};
   names?.forEach((name, column) => {
-    // Every core's row repeats the total number of entries; readConntrack() returns it.
+    // Every core's row repeats the total number of entries; readConntrack() returns that number.
     if (name !== "entries") sums[name] = cores.reduce((sum, row) => sum + Number.parseInt(row[column] ?? "0", 16), 0);
   });
   return sums;

@@ -1,4 +1,5 @@
-// Facts about another process from /proc: its open-file limit, its number of descriptors, and whether it is running.
+// Reads facts about another process from /proc: its open-file limit, its number of descriptors, and whether it is
+// running.
 
 import { readdirSync } from "node:fs";
 import type { ProcessFacts } from "../../results/peer.js";
@@ -40,7 +41,9 @@ function countDescriptors(pid: number): number | undefined {
 /** Clock ticks per second in /proc (proc(5), sysconf(_SC_CLK_TCK)): 100 on all supported architectures. */
 const TICKS_PER_SEC = 100;
 
-/** Returns a process's CPU time over all threads, user and kernel, in seconds; undefined if it has ended. */
+/**
+ * Returns a process's CPU time over all threads, user and kernel, in seconds; undefined if the process has exited.
+ */
 export function readCpuSeconds(pid: number): number | undefined {
   // The name in parentheses may contain spaces, so skip it.
   const fields = readText(`/proc/${pid}/stat`)

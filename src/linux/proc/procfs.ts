@@ -70,7 +70,7 @@ export function readThreadCount(): number | undefined {
   return total === undefined ? undefined : Number(total);
 }
 
-/** Returns a process's resident memory in bytes; undefined if it has ended. */
+/** Returns a process's resident memory in bytes; undefined if the process has exited. */
 export function readResidentBytes(pid: number | "self" = "self"): number | undefined {
   const pages = readText(`/proc/${pid}/statm`)?.split(" ")[1];
   return pages === undefined ? undefined : Number(pages) * pageBytes();
@@ -92,7 +92,7 @@ export function readAddressSpace(): { readonly usedBytes: number; readonly limit
  */
 export function countOpenDescriptors(): number {
   try {
-    // One of them is the directory being read.
+    // One of the descriptors is that of the directory being read.
     return readdirSync(OWN_DESCRIPTORS).length - 1;
   } catch {
     return lowestFreeDescriptor();
@@ -108,7 +108,7 @@ function readNames(path: string): string[] {
   }
 }
 
-/** Returns Infinity if none is free. */
+/** Returns the lowest free number; Infinity if none is free. */
 function lowestFreeDescriptor(): number {
   try {
     const fd = openSync("/", "r");

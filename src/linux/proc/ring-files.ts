@@ -1,5 +1,5 @@
-// Sockets without descriptors: files that a process has registered in an io_uring. The ring's fdinfo lists them under
-// UserFiles (io_uring/fdinfo.c), one per line: "    7: socket:[50637]".
+// Finds sockets without descriptors: files that a process has registered in an io_uring. The ring's fdinfo lists
+// these files under UserFiles (io_uring/fdinfo.c), one per line: " 7: socket:[50637]".
 import { closeSync, openSync, readSync } from "node:fs";
 import { setTimeout as delay, setImmediate } from "node:timers/promises";
 
@@ -10,11 +10,14 @@ const ATTEMPTS = 20;
 const AGAIN_MS = 2;
 const LIST = "UserFiles:";
 const SOCKET = ": socket:[";
-/** How TCP sockets appear on kernels that do not print paths. */
+/** How TCP sockets appear in fdinfo on kernels that do not print paths. */
 const NAMELESS = [": TCP", ": TCPv6"];
 
 export interface RingFiles {
-  /** Whether the kernel listed the files. It omits them while the ring is busy, and hides other users' rings. */
+  /**
+   * Whether the kernel listed the files. The kernel omits the files while the ring is busy, and hides other users'
+   * rings.
+   */
   readonly isListed: boolean;
   /** Number of listed sockets without an inode. */
   readonly nameless: number;
@@ -62,7 +65,7 @@ async function readOnce(file: string, visit: (inode: number) => void): Promise<R
       turnMs = performance.now();
     }
   } catch {
-    // The process ended during the scan.
+    // The process exited during the scan.
   } finally {
     closeSync(fd);
   }

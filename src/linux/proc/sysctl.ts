@@ -2,7 +2,7 @@
 import { closeSync, constants, openSync, readSync, writeFileSync } from "node:fs";
 import { errnoOf } from "../syscalls/errno.js";
 
-/** Enough for everything except port lists. The kernel zeroes as much memory as a read requests. */
+/** This is enough for everything except port lists. The kernel zeroes as much memory as a read requests. */
 const USUAL_VALUE = 4096;
 /**
  * The longest value: 32,768 reserved ports with commas. The kernel returns a list on the first read only, so a single
@@ -28,14 +28,15 @@ export function readSysctlNumbers(name: string): number[] | undefined {
 /**
  * Checks whether a setting can be written, without writing it.
  *
- * @returns 0, or a negative errno: -EACCES without privileges, -EROFS in most containers, -ENOENT if it does not exist
+ * @returns 0, or a negative errno: -EACCES without privileges, -EROFS in most containers, -ENOENT if the setting does
+ *   not exist
  */
 export function probeSysctl(name: string): number {
   return withSysctl(name, () => undefined);
 }
 
 /**
- * Writes a setting. Read it back for the effective value, which the kernel may round or reformat.
+ * Writes a setting. Read the setting back for the effective value, which the kernel may round or reformat.
  *
  * @returns 0, or a negative errno as for probeSysctl(), or -EINVAL for a value that is out of range
  */

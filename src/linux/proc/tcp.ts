@@ -1,5 +1,6 @@
-// Reads the socket table from /proc/net/tcp and tcp6 if netlink is unavailable. Reads the files in chunks and converts
-// each row to the struct inet_diag_msg that sock_diag would have returned, so that both sources share one reader.
+// Reads the socket table from /proc/net/tcp and tcp6 if netlink is unavailable. The files are read in chunks, and each
+// row is converted to the struct inet_diag_msg that sock_diag would have returned, so that both sources share one
+// reader.
 import { closeSync, openSync, readSync } from "node:fs";
 import { DIAG_FIELD, DIAG_MESSAGE_BYTES } from "../netlink/diag-message.js";
 import type { DiagVisit } from "../netlink/sock-diag.js";
@@ -15,7 +16,7 @@ const MS_PER_TICK = 10;
 
 /** A single pass over one of the files. Call next() to read on, and find each socket in `bytes`. */
 export class ProcTcpDump {
-  /** Current socket, always at offset 0. */
+  /** The current socket, always at offset 0. */
   readonly bytes = Buffer.alloc(DIAG_MESSAGE_BYTES);
   /** Name of the errno if the file cannot be opened; undefined otherwise. */
   readonly openErrno: string | undefined;
@@ -77,7 +78,7 @@ export class ProcTcpDump {
     this.at += 2;
     const localPort = this.endpoint(DIAG_FIELD.localIp);
     const remotePort = this.endpoint(DIAG_FIELD.remoteIp);
-    // Network byte order, as in the kernel's message.
+    // The port is in network byte order, as in the kernel's message.
     words[1] = ((localPort & 255) << 8) | (localPort >>> 8) | ((remotePort & 255) << 24) | ((remotePort >>> 8) << 16);
     const state = this.hex(2);
     bytes[DIAG_FIELD.state] = state;

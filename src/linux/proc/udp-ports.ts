@@ -1,4 +1,5 @@
-// UDP ports bound by unconnected sockets: services, or clients waiting for a reply.
+// Reads the UDP ports bound by unconnected sockets: those of services, or of clients waiting for a
+// reply.
 import { readText } from "./procfs.js";
 
 /** State 7 in /proc/net/udp: bound but not connected. */

@@ -18,13 +18,13 @@ export function borrowDescriptor(fd: number): number {
 
 let isAllowed: boolean | undefined;
 
-/** Returns whether borrowDescriptor() works here. Older kernels lack it, and containers may forbid it. */
+/** Returns whether borrowDescriptor() works here. Older kernels lack the call, and containers may forbid it. */
 export function canBorrowDescriptors(): boolean {
   if (isAllowed !== undefined) return isAllowed;
   // Any descriptor will do: even a closed one shows that the call is permitted (EBADF).
   const copy = borrowDescriptor(0);
   if (copy >= 0) libc.close(copy);
-  // EMFILE says nothing about permission.
+  // An EMFILE error says nothing about permission.
   if (copy === -EMFILE || copy === -ENFILE) return false;
   isAllowed = copy >= 0 || copy === -EBADF;
   return isAllowed;

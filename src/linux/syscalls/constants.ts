@@ -22,14 +22,16 @@ export const TCP_INFO = 11;
 export const IP_BIND_ADDRESS_NO_PORT = 24;
 /** Available since Linux 6.3. */
 export const IP_LOCAL_PORT_RANGE = 51;
-/** Returns EAGAIN instead of blocking. */
+/** Makes a call return EAGAIN instead of blocking. */
 export const MSG_DONTWAIT = 0x40;
 /** In io_uring: retries until everything has been sent. */
 export const MSG_WAITALL = 0x100;
 export const MSG_NOSIGNAL = 0x4000;
-/** Leaves data in the receive queue. */
+/** Makes recv() leave the data in the receive queue. */
 export const MSG_PEEK = 0x2;
-/** On a TCP socket: discards data from the receive queue without copying it (tcp(7)). */
+/**
+ * On a TCP socket, makes recv() discard data from the receive queue without copying it (tcp(7)).
+ */
 export const MSG_TRUNC = 0x20;
 
 /** System call number of epoll_pwait2() on all architectures (Linux 5.11 and later). */
@@ -59,7 +61,7 @@ export const CLONE_FILES = 0x400;
 export const RLIMIT_NOFILE = 7;
 export const RLIMIT_MEMLOCK = 8;
 
-/** TCP states by kernel number. The first and the last are kernel-internal. */
+/** TCP states by kernel number. The first and the last state are kernel-internal. */
 export const TCP_STATES = ["UNKNOWN", ...TCP_STATE_NAMES, "NEW_SYN_RECV"] as const;
 export const TCP_ESTABLISHED = 1;
 export const TCP_SYN_RECV = 3;

@@ -17,7 +17,7 @@ const INT_MAX = 2 ** 31 - 1;
 const TIMESPEC_SECONDS = 0;
 const TIMESPEC_NANOSECONDS = 2;
 
-/** Waits on multiple descriptors. Methods return 0 or a negative errno. */
+/** An epoll instance, which waits on multiple descriptors. The methods return 0 or a negative errno. */
 export class Epoll {
   /** A negative errno if the instance could not be created. */
   readonly fd: number;
@@ -27,7 +27,7 @@ export class Epoll {
   private readonly readyWords: Int32Array;
   private readonly control: NativeBuffer;
   private readonly controlWords: Int32Array;
-  /** struct timespec. The lower words suffice for any timeout. */
+  /** struct timespec. The lower words of the two fields suffice for any timeout. */
   private readonly timeout = new NativeBuffer(16);
   private readonly timeoutWords = words(this.timeout);
   private isPrecise = true;
@@ -78,7 +78,7 @@ export class Epoll {
     const count = libc.syscall(SYS_EPOLL_PWAIT2, this.fd, ready.address, maxEvents, timeout.address, 0, 0);
     if (count >= 0) return count;
     const errno = lastErrno();
-    // An older kernel, or a seccomp filter that does not know the call.
+    // The kernel is older, or a seccomp filter does not know the call.
     if (errno !== ENOSYS && errno !== EPERM) return endedWait(errno);
     this.isPrecise = false;
     return this.wait(timeoutMs);
@@ -95,7 +95,7 @@ export class Epoll {
   }
 
   close(): void {
-    // Close only once: by the second time the number may have been reused.
+    // Close only once, because by the second time the number may have been reused.
     if (!this.isClosed && this.fd >= 0) libc.close(this.fd);
     this.isClosed = true;
   }

@@ -6,7 +6,7 @@ const NAME_BYTES = 16;
 
 /**
  * @param zone a name or a number
- * @returns index, or 0 if it is neither an interface's name nor a number
+ * @returns index, or 0 if the zone is neither an interface's name nor a number
  */
 export function interfaceIndex(zone: string): number {
   const bytes = Buffer.from(`${zone}\0`);

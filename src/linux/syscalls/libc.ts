@@ -1,6 +1,6 @@
-// Typed bindings for the C library's system calls. This is the only file that uses koffi, for other libraries too.
-// Buffers are passed as addresses, which is cheaper than converting pointers on every call. Callers in linux/ convert
-// -1 to a negative errno.
+// Typed bindings for the C library's system calls. This is the only file that uses koffi, for other libraries as
+// well. Buffers are passed as addresses, which is cheaper than converting pointers on every call. Callers in linux/
+// convert -1 to a negative errno.
 import { createRequire } from "node:module";
 import { getEnvironmentData, setEnvironmentData } from "node:worker_threads";
 import { assertSupported, bindingFailed } from "./platform.js";
@@ -75,22 +75,25 @@ export function callbackOf(prototype: string, handler: Call): { readonly address
   return { address: Number(registered), release: () => koffi.unregister(registered) };
 }
 
-/** Returns the errno of this thread's last failed call. Passing a number sets it. */
+/** Returns the errno of this thread's last failed call. If a number is passed, errno is set to it. */
 export const lastErrno = koffi.errno as (errno?: number) => number;
 
-/** Returns whether mmap() failed, that is, returned MAP_FAILED. With all bits set, it exceeds the safe integers. */
+/**
+ * Returns whether mmap() failed, that is, returned MAP_FAILED. With all its bits set, the value exceeds the safe
+ * integers.
+ */
 export function isMapFailed(address: number | bigint): boolean {
   return address >= 2n ** 63n;
 }
 
-/** Memory that the kernel reads or writes. It never moves, so its address can be stored. */
+/** Memory that the kernel reads or writes. The memory never moves, so its address can be stored. */
 export class NativeBuffer {
   readonly bytes: Buffer;
   readonly address: number;
 
   /** @param mapped address of existing memory; drop this object before unmapping it */
   constructor(size: number, mapped?: number) {
-    // Do not allocate from Node's pool, whose pages are shared with other buffers.
+    // Do not allocate the memory from Node's pool, whose pages are shared with other buffers.
     this.bytes = mapped === undefined ? Buffer.alloc(size) : Buffer.from(nativeView(mapped, size));
     this.address = mapped ?? Number(koffi.address(this.bytes));
   }
@@ -102,14 +105,14 @@ export class NativeBuffer {
   }
 }
 
-/** Returns a view of memory mapped by the kernel. Reads and writes access it directly. */
+/** Returns a view of memory mapped by the kernel. Reads and writes access the memory directly. */
 export function nativeView(address: number, length: number): ArrayBuffer {
   return koffi.view(BigInt(address), length);
 }
 
 function loadKoffi(): typeof import("koffi") {
   const require = createRequire(import.meta.url);
-  // Threads reuse the file found by the main thread: searching again would dominate their loading time.
+  // Threads reuse the file found by the main thread: searching for it again would dominate their loading time.
   const known = getEnvironmentData(BINDING);
   try {
     if (typeof known === "string") return require(known);

@@ -1,5 +1,5 @@
-// Moves the calling thread into another network namespace (setns(2)). From then on, it opens sockets and reads files
-// there.
+// Moves the calling thread into another network namespace (setns(2)). From then on, the thread opens sockets and reads
+// files there.
 import { closeSync, openSync, readdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { errnoOf } from "./errno.js";
@@ -25,7 +25,8 @@ export function listNetNamespaces(): string[] {
 }
 
 /**
- * Moves the calling thread into a network namespace. If it is the main thread, /proc/net also shows that namespace.
+ * Moves the calling thread into a network namespace. If the caller is the main thread, /proc/net also shows that
+ * namespace.
  *
  * @param file namespace file: a bind mount such as /run/netns/NAME, or /proc/PID/ns/net
  * @returns 0, or a negative errno: -ENOENT if the file does not exist, -EACCES or -EPERM without privileges, -EINVAL if
@@ -46,7 +47,8 @@ export function enterNetNamespace(file: string): number {
 }
 
 /**
- * Calls `use` in another network namespace, and returns to the present one. Nothing else may run in this thread meanwhile.
+ * Calls `use` in another network namespace, and returns to the current one. Nothing else may run in this thread
+ * meanwhile.
  *
  * @param file see enterNetNamespace()
  * @returns the result, or a negative errno if the namespace cannot be entered
@@ -56,7 +58,7 @@ export async function withinNetNamespace<Result>(file: string, use: () => Promis
 }
 
 /**
- * Returns the host name that a process sees, which in a container is the container's.
+ * Returns the host name that a process sees; for a process in a container, that is the container's host name.
  *
  * @returns undefined without privileges
  */

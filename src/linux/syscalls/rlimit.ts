@@ -1,4 +1,4 @@
-// Resource limits (getrlimit(2)). RLIMIT_NOFILE limits the numbers in one descriptor table. RLIMIT_MEMLOCK limits the
+// Resource limits (getrlimit(2)). RLIMIT_NOFILE limits the descriptor numbers in one table. RLIMIT_MEMLOCK limits the
 // memory that io_urings lock, summed over all of a user's processes.
 import { RLIMIT_MEMLOCK, RLIMIT_NOFILE } from "./constants.js";
 import { libc, NativeBuffer } from "./libc.js";
@@ -6,7 +6,7 @@ import { libc, NativeBuffer } from "./libc.js";
 export interface ProcessLimit {
   /** Effective limit, in descriptors or bytes; Infinity if unlimited. */
   readonly soft: number;
-  /** Limit up to which an unprivileged process may raise the soft limit. */
+  /** The limit up to which an unprivileged process may raise the soft limit. */
   readonly hard: number;
 }
 

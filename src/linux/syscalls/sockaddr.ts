@@ -68,7 +68,7 @@ function scopeOf({ zone }: IpAddress): number {
 /**
  * Reads the sockaddr at the start of `bytes`.
  *
- * @returns undefined if it has another family
+ * @returns undefined if the sockaddr has another family
  */
 export function decodeSockaddr(bytes: Buffer): { ip: IpAddress; port: number } | undefined {
   const number = bytes.readUInt16LE(0);
@@ -79,7 +79,7 @@ export function decodeSockaddr(bytes: Buffer): { ip: IpAddress; port: number } |
   return { ip: withScope(ip, bytes), port: bytes.readUInt16BE(PORT_OFFSET) };
 }
 
-/** The kernel only reports the interface of link-local addresses. */
+/** The kernel reports the interface only for link-local addresses. */
 function withScope(ip: IpAddress, bytes: Buffer): IpAddress {
   const scope = isLinkLocal(ip) ? bytes.readUInt32LE(SCOPE_OFFSET) : 0;
   return scope === 0 ? ip : { ...ip, zone: interfaceName(scope) ?? `${scope}` };

@@ -45,35 +45,37 @@ const listenInfo = new NativeBuffer(LISTEN_INFO_SIZE);
 const listenInfoLength = intBuffer(LISTEN_INFO_SIZE);
 const peerLength = intBuffer(SOCKADDR_SIZE);
 
-/** Opens a non-blocking TCP socket. */
+/** Creates a non-blocking TCP socket. */
 export function openTcp(family: Family): number {
   const fd = libc.socket(family === 4 ? AF_INET : AF_INET6, SOCK_STREAM | FLAGS, 0);
   return fd < 0 ? -lastErrno() : fd;
 }
 
-/** Opens a UDP socket. Connecting it determines the kernel's route without sending anything. */
+/** Opens a UDP socket. Connecting a UDP socket determines the kernel's route without sending anything. */
 export function openUdp(family: Family): number {
   const fd = libc.socket(family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM | FLAGS, 0);
   return fd < 0 ? -lastErrno() : fd;
 }
 
 /**
- * Sets SO_REUSEADDR: a source port can be used for several destinations, and a server can restart despite TIME_WAITs.
+ * Sets SO_REUSEADDR: a source port can be used for several destinations, and a server can restart despite sockets in
+ * TIME_WAIT.
  */
 export function allowAddressReuse(fd: number): number {
   return check(libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, one.address, 4));
 }
 
 /**
- * Sets IP_BIND_ADDRESS_NO_PORT: bind() only sets the address, and connect() chooses the port when the 4-tuple is known.
+ * Sets IP_BIND_ADDRESS_NO_PORT: bind() only sets the address, and connect() chooses the port once the 4-tuple is known.
  */
 export function delayPortChoice(fd: number): number {
   return check(libc.setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, one.address, 4));
 }
 
 /**
- * Sets IP_LOCAL_PORT_RANGE: connect() may only choose this port. Unlike an explicitly bound port, it stays available to
- * others for other 4-tuples. Ports outside ip_local_port_range are not allowed, and kernels before 6.3 lack the option.
+ * Sets IP_LOCAL_PORT_RANGE: connect() may only choose this port. Unlike an explicitly bound port, the port stays
+ * available to others for other 4-tuples. Ports outside ip_local_port_range are not allowed, and kernels before 6.3
+ * lack the option.
  */
 export function allowOnlyPort(fd: number, port: number): number {
   portRange.bytes.writeUInt16LE(port, 0);
@@ -106,7 +108,7 @@ export function backlogInForce(fd: number): number {
   return result < 0 ? -lastErrno() : listenInfo.bytes.readUInt32LE(LISTEN_INFO_MAX_BACKLOG);
 }
 
-/** Accepts a connection. Returns its non-blocking descriptor. */
+/** Accepts a connection, and returns its non-blocking descriptor. */
 export function acceptFrom(listener: number): number {
   return check(libc.accept4(listener, 0, 0, FLAGS));
 }
@@ -180,7 +182,8 @@ export function isItsOwnPeer(fd: number): boolean {
 }
 
 /**
- * Returns both addresses of a connection, or a negative errno. `remote` is undefined if the peer has already reset it.
+ * Returns both addresses of a connection, or a negative errno. `remote` is undefined if the peer has already reset the
+ * connection.
  */
 export function endsOf(fd: number): { readonly local: SocketEnd; readonly remote: SocketEnd | undefined } | number {
   peerLength.bytes.writeInt32LE(SOCKADDR_SIZE);
@@ -211,7 +214,8 @@ export function localAddress(fd: number): { ip: string; port: number } {
 }
 
 function check(result: number): number {
-  // A failed call always sets errno. Guard anyway: 0 would be mistaken for success and might cause an endless loop.
+  // A failed call always sets errno. Guard against 0 anyway, because it would be mistaken for success and might cause
+  // an endless loop.
   return result < 0 ? -(lastErrno() || EINVAL) : result;
 }
 

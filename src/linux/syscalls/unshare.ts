@@ -1,4 +1,4 @@
-// Private descriptor tables for threads (unshare(2), CLONE_FILES).
+// Gives threads private descriptor tables (unshare(2), CLONE_FILES).
 import { CLONE_FILES } from "./constants.js";
 import { lastErrno, libc } from "./libc.js";
 

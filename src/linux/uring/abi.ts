@@ -4,7 +4,7 @@
 /** System call numbers. */
 export const SYS_IO_URING = { setup: 425, enter: 426, register: 427 } as const;
 
-/** IORING_OP_…: operation of an entry. */
+/** IORING_OP_…: the operation of an entry. */
 export const OP = {
   nop: 0, // 5.1
   pollAdd: 6, // 5.1
@@ -109,7 +109,7 @@ export const SQE = {
   flags: 7,
   userData: 8,
   bufferGroup: 10,
-  /** Where to install a new file: index + 1, or FILE_INDEX_ALLOC. Also the length of a socket option. */
+  /** Where to install a new file: index + 1, or FILE_INDEX_ALLOC. The same word holds the length of a socket option. */
   fileIndex: 11,
   /** Value of a socket option. */
   address3: 12,
@@ -137,7 +137,7 @@ export const PARAMS = {
 
 /** struct io_uring_getevents_arg. The signal mask is not used. */
 export const GETEVENTS_ARG = { bytes: 24, timespec: 16 } as const;
-/** struct io_uring_buf, in bytes. The ring's tail overlays `reserved` of the first one. */
+/** struct io_uring_buf, in bytes. The ring's tail overlays the `reserved` field of the first one. */
 export const BUF = { bytes: 16, address: 0, length: 8, id: 12, reserved: 14 } as const;
 /** struct io_uring_buf_reg. */
 export const BUF_REG = { bytes: 40, address: 0, entries: 8, group: 12 } as const;

@@ -4,15 +4,15 @@ import { CQE, PARAMS, SQ_CQ_OVERFLOW } from "./abi.js";
 export const NO_WORDS = new Int32Array(0);
 
 /**
- * Completions found by the last enter() or submit(), by index: resultAt(0) to resultAt(ready - 1). Their user data
- * consists of two words: the slot and the tag passed to push().
+ * Completions found by the last enter() or submit(), by index: resultAt(0) to resultAt(ready - 1). The completions'
+ * user data consists of two words: the slot and the tag passed to push().
  */
 export abstract class Completions {
   /** Number of available completions, as of the last enter(). */
   ready = 0;
   /** Whether completions are waiting in the kernel for room in the queue, as of the last enter(). */
   hasOverflow = false;
-  /** Number of times that completions had to wait in the kernel for room. None are lost. */
+  /** Number of times that completions had to wait in the kernel for room in the queue. None are lost. */
   overflows = 0;
   protected queue: Int32Array = NO_WORDS;
   protected readonly sqFlagsWord: number;
@@ -63,9 +63,9 @@ export abstract class Completions {
     this.queue[this.cqesWord + ((this.cqHead + index) & this.cqMask) * CQE.words + CQE.userData + 1] = tag;
   }
 
-  /** Consumes the first `count` completions. The next one then has index 0. */
+  /** Consumes the first `count` completions. The next completion then has index 0. */
   advance(count: number): void {
-    // The ring may have been closed meanwhile.
+    // The ring may have been closed in the meantime.
     if (this.ready === 0) return;
     this.cqHead = (this.cqHead + count) | 0;
     this.ready -= count;
@@ -73,7 +73,8 @@ export abstract class Completions {
   }
 
   /**
-   * Copies all available completions and consumes them, so that the queue has room for those of the next submission.
+   * Copies all available completions and consumes them, so that the queue has room for the completions of the next
+   * submission.
    * @param to room for a full queue; see CQE for the words of each
    * @returns number of completions copied
    */
@@ -114,7 +115,7 @@ export abstract class Completions {
     if (this.hasOverflow) this.overflows++;
   }
 
-  /** Drops views of the closed ring. Writing to unmapped memory would crash the process. */
+  /** Drops all views of the closed ring. Writing to unmapped memory would crash the process. */
   protected end(): void {
     this.ready = 0;
     this.queue = NO_WORDS;

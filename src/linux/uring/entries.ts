@@ -8,9 +8,9 @@ import { ACCEPT_MULTISHOT, CMD_SETSOCKOPT, FILE_INDEX_ALLOC, OP, SQE, SQE_FLAG }
 import { writeAddress } from "./native-memory.js";
 import type { Ring } from "./ring.js";
 
-/** A sockaddr with AF_UNSPEC. Calling connect() with it dissolves a connection (connect(2)). */
+/** A sockaddr with AF_UNSPEC. Calling connect() with this address dissolves a connection (connect(2)). */
 const unspecified = new NativeBuffer(SOCKADDR_SIZE);
-/** The file has no position. */
+/** Offset for a file that has no position. */
 const NO_OFFSET = -1;
 const FLAGS_SHIFT = 8;
 const PRIORITY_SHIFT = 16;
@@ -34,13 +34,17 @@ export function pushBind(ring: Ring, file: number, bytes: number, how: number, s
   ring.push(OP.bind | IN_FILES | (how << FLAGS_SHIFT), file, bytes, address, 0, 0, slot, tag);
 }
 
-/** connect() to the address in the entry's element of `sockaddrs`. Completes when the handshake has ended. */
+/**
+ * connect() to the address in the entry's element of `sockaddrs`. The request completes when the handshake has ended.
+ */
 export function pushConnect(ring: Ring, file: number, bytes: number, how: number, slot: number, tag: number): void {
   const address = ring.sockaddrAddress(ring.sockaddrWord);
   ring.push(OP.connect | IN_FILES | (how << FLAGS_SHIFT), file, bytes, address, 0, 0, slot, tag);
 }
 
-/** accept() on descriptor `listener` into a free file, whose index is the result; repeatedly if `isMultishot`. */
+/**
+ * accept() on descriptor `listener` into a free file, whose index is the result; repeatedly if `isMultishot` is true.
+ */
 export function pushAccept(ring: Ring, listener: number, isMultishot: boolean, slot: number, tag: number): void {
   const priority = isMultishot ? ACCEPT_MULTISHOT : 0;
   const at = ring.push(OP.accept | (priority << PRIORITY_SHIFT), listener, 0, 0, 0, 0, slot, tag);
@@ -148,8 +152,8 @@ export function pushPollDescriptor(ring: Ring, fd: number, events: number, slot:
 }
 
 /**
- * Resets the connection of `file`, which completes all its pending requests. Cancelling them would be slower, because
- * the kernel has to search all requests of the ring.
+ * Resets the connection of `file`, which completes all its pending requests. Cancelling the requests would be slower,
+ * because the kernel must search all requests of the ring.
  */
 export function pushDisconnect(ring: Ring, file: number, how: number, slot: number, tag: number): void {
   ring.push(OP.connect | IN_FILES | (how << FLAGS_SHIFT), file, SOCKADDR_SIZE, unspecified.address, 0, 0, slot, tag);
@@ -180,15 +184,15 @@ export function pushInstall(ring: Ring, file: number, slot: number, tag: number)
   ring.push(OP.fixedFdInstall | IN_FILES, file, 0, 0, 0, 0, slot, tag);
 }
 
-/** Closes `file`. Requests pending on it keep the connection open, so cancel them first. */
+/** Closes `file`. Requests pending on the file keep the connection open, so cancel them first. */
 export function pushClose(ring: Ring, file: number, how: number, slot: number, tag: number): void {
   const at = ring.push(OP.close | (how << FLAGS_SHIFT), 0, 0, 0, 0, 0, slot, tag);
   ring.words[at + SQE.fileIndex] = file + 1;
 }
 
 /**
- * Cancels the request with this user data, which completes with -ECANCELED. This one completes with -ENOENT if none is
- * found.
+ * Cancels the request with this user data, which completes with -ECANCELED. The cancelling request completes with
+ * -ENOENT if no such request is found.
  */
 export function pushCancel(ring: Ring, ofSlot: number, ofTag: number, how: number, slot: number, tag: number): void {
   const at = ring.push(OP.asyncCancel | (how << FLAGS_SHIFT), -1, 0, 0, 0, 0, slot, tag);
@@ -196,14 +200,14 @@ export function pushCancel(ring: Ring, ofSlot: number, ofTag: number, how: numbe
   ring.words[at + SQE.address + 1] = ofTag;
 }
 
-/** Reads packets from a device, each into a provided buffer, until no buffer is left. */
+/** Reads packets from a TUN device, each into a provided buffer, until no buffer is left. */
 export function pushDeviceRead(ring: Ring, fd: number, group: number, slot: number, tag: number): void {
   const at = ring.push(OP.readMultishot | (SQE_FLAG.bufferSelect << FLAGS_SHIFT), fd, NO_OFFSET, 0, 0, 0, slot, tag);
   ring.words[at + SQE.offset + 1] = NO_OFFSET;
   ring.words[at + SQE.bufferGroup] = group;
 }
 
-/** Writes a packet to a device. Only a failure completes. */
+/** Writes a packet to a TUN device. Only a failure completes. */
 export function pushDeviceWrite(
   ring: Ring,
   fd: number,

@@ -1,5 +1,5 @@
-// Memory outside the JavaScript heap. It is mapped, viewed through typed arrays, and released all at once. Drop all
-// views before releasing it: they would access unmapped memory.
+// Manages memory outside the JavaScript heap. The memory is mapped, viewed through typed arrays, and released all
+// at once. Drop all views before releasing the memory, because they would otherwise access unmapped pages.
 import { isMapFailed, lastErrno, libc, nativeView } from "../syscalls/libc.js";
 
 const PROT_READ_WRITE = 3;
@@ -29,7 +29,7 @@ export class NativeMemory {
 
   /**
    * Allocates zeroed, page-aligned memory.
-   * @returns a negative errno when memory is short
+   * @returns a negative errno if the system is out of memory
    */
   allocate(length: number): Mapping | number {
     return this.map(length, MAP_PRIVATE_ANONYMOUS, NO_FD, 0);

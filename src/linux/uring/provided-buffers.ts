@@ -1,6 +1,6 @@
 // Provided buffers, which the kernel assigns to a ring's receives when data arrives (IORING_REGISTER_PBUF_RING, Linux
-// 5.19), so that idle connections need none. A completion contains the ID of its buffer, which belongs to the reader
-// until it is returned.
+// 5.19), so that idle connections need no buffers. A completion contains the ID of its buffer, which belongs to the
+// reader until it is returned.
 import { lastErrno, libc, NativeBuffer } from "../syscalls/libc.js";
 import { BUF, BUF_REG, REGISTER, SYS_IO_URING } from "./abi.js";
 import { NativeMemory } from "./native-memory.js";
@@ -15,7 +15,7 @@ const EMPTY = new NativeBuffer(0);
 
 const registration = new NativeBuffer(BUF_REG.bytes);
 
-/** `count` buffers of `size` bytes. `count` must be a power of two. */
+/** A group of `count` buffers of `size` bytes. `count` must be a power of two. */
 export class ProvidedBuffers {
   readonly group: number;
   readonly size: number;
@@ -32,7 +32,7 @@ export class ProvidedBuffers {
    * Registers a group of buffers.
    *
    * @param group ID used by receives
-   * @returns a negative errno when memory is short or the kernel is too old
+   * @returns a negative errno if the system is out of memory or the kernel is too old
    */
   static register(ring: Ring, count: number, size: number, group: number): ProvidedBuffers | number {
     const buffers = new ProvidedBuffers(ring, count, size, group);
@@ -88,7 +88,7 @@ export class ProvidedBuffers {
 
   /** Makes returned buffers visible to the kernel. */
   publish(): void {
-    // The array is empty once released, and Atomics would throw.
+    // The array is empty once the memory is released, and Atomics would throw.
     if (this.halves.length > 0) Atomics.store(this.halves, TAIL_HALF, this.tail);
   }
 

@@ -1,6 +1,7 @@
 // Uses the registered files of an io_uring (io_uring_register(2)) as a second descriptor table. A registered socket
 // stays open and in its epoll set after its descriptor is closed, so it no longer counts towards the thread's
-// RLIMIT_NOFILE. Calls on it go through the ring, one at a time and without blocking. epoll still reports readiness.
+// RLIMIT_NOFILE. Calls on such a socket go through the ring, one at a time and without blocking. epoll still reports
+// readiness.
 
 import { MSG_DONTWAIT, MSG_NOSIGNAL, SO_LINGER, SOL_SOCKET } from "../syscalls/constants.js";
 import { EIO } from "../syscalls/errno.js";
@@ -22,12 +23,14 @@ import {
 import { NativeMemory, writeAddress } from "./native-memory.js";
 
 const RING_ENTRIES = 4;
-/** Number of files removed per call. Removing more would delay a thread that is told to stop. */
+/** Number of files removed per call. Removing more files would delay a thread that is told to stop. */
 const REMOVED_AT_ONCE = 512;
 
 const noFiles = NativeBuffer.from(new Uint8Array(new Int32Array(REMOVED_AT_ONCE).fill(-1).buffer));
 
-/** Holds up to `capacity` sockets without descriptors. Methods return the system call's result or a negative errno. */
+/**
+ * Holds up to `capacity` sockets without descriptors. The methods return the system call's result or a negative errno.
+ */
 export class RegisteredFiles {
   readonly capacity: number;
   /** Number of entries filled, starting at 0. Closed entries are not reused. */
@@ -41,7 +44,7 @@ export class RegisteredFiles {
   private queue: Int32Array = new Int32Array(0);
   private words = { sqTail: 0, cqHead: 0, cqes: 0, cqMask: 0 };
 
-  /** @returns a negative errno if io_uring is forbidden, missing or too old, or memory is short */
+  /** @returns a negative errno if io_uring is forbidden, missing or too old, or the system is out of memory */
   static open(capacity: number): RegisteredFiles | number {
     const params = new NativeBuffer(PARAMS.bytes);
     const ring = libc.syscall(SYS_IO_URING.setup, RING_ENTRIES, params.address, 0, 0, 0, 0);
@@ -102,7 +105,7 @@ export class RegisteredFiles {
   /**
    * Registers `count` descriptors, which the caller then closes.
    *
-   * @returns index of the first, followed by the others, or a negative errno
+   * @returns index of the first file, which the others follow, or a negative errno
    */
   put(fds: NativeBuffer, count: number): number {
     const first = this.filled;
@@ -125,7 +128,7 @@ export class RegisteredFiles {
     return this.submit(OP.send, index, buffer.address + offset, length, MSG_DONTWAIT | MSG_NOSIGNAL);
   }
 
-  /** Makes closing an entry send an RST. Fails before Linux 6.7 (-EINVAL, -EOPNOTSUPP). */
+  /** Makes closing an entry send an RST. This fails before Linux 6.7 (-EINVAL, -EOPNOTSUPP). */
   makeReset(index: number): number {
     const entry = this.entry;
     this.prepare(OP.uringCmd, index);
@@ -145,7 +148,7 @@ export class RegisteredFiles {
 
   /**
    * Closes a few hundred entries starting at `first`.
-   * @returns index to continue with, `filled` when all are closed
+   * @returns index to continue with; `filled` once all are closed
    */
   removeSome(first: number): number {
     const count = Math.min(REMOVED_AT_ONCE, this.filled - first);
@@ -197,7 +200,7 @@ export class RegisteredFiles {
     queue[sqTail]! += 1;
     if (libc.syscall(SYS_IO_URING.enter, this.ring, 1, 1, ENTER.getEvents, 0, 0) < 0) {
       const errno = lastErrno();
-      // The kernel has not consumed the entry, so withdraw it.
+      // The kernel has not consumed the entry, so take it back.
       queue[sqTail]! -= 1;
       return -errno;
     }

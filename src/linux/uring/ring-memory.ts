@@ -3,7 +3,7 @@ import { CQE, GETEVENTS_ARG, OFFSET_SQES, PARAMS, SQE } from "./abi.js";
 import { type NativeMemory, writeAddress } from "./native-memory.js";
 import type { NewRing } from "./setup.js";
 
-/** Size of a sockaddr in words. Each entry has one, which bind and connect read on submission. */
+/** Size of a sockaddr in words. Each entry has one, which bind() and connect() read on submission. */
 export const SOCKADDR_WORDS = 8;
 /** Index of the timeout in `wait`, right after the argument that points to it. */
 export const TIMESPEC_WORD = GETEVENTS_ARG.bytes / 4;
@@ -22,7 +22,7 @@ export interface RingMemory {
 
 /**
  * Maps a new ring. `memory` owns the mappings.
- * @returns a negative errno when memory is short
+ * @returns a negative errno if the system is out of memory
  */
 export function mapRing({ fd, params }: NewRing, memory: NativeMemory): RingMemory | number {
   const sqEntries = params.readUInt32LE(PARAMS.sqEntries);

@@ -1,5 +1,6 @@
 // An io_uring (io_uring(7)). Entries are written to one typed array, and completions are read from another. A single
-// call, enter(), submits entries and waits for completions. Neither entries nor completions throw or allocate.
+// call of enter() submits entries and waits for completions. Handling entries and completions neither throws nor
+// allocates.
 
 import { EBADF, EINTR, ETIME } from "../syscalls/errno.js";
 import { lastErrno, libc } from "../syscalls/libc.js";
@@ -21,7 +22,9 @@ export class Ring extends Completions {
   readonly entries: number;
   /** Whether completions are only posted in enter(). */
   readonly defersWork: boolean;
-  /** Words of all entries. push() returns the index of the newest. Empty once the ring is closed. */
+  /**
+   * The words of all entries; push() returns the index of the newest entry's first word. Empty once the ring is closed.
+   */
   words: Int32Array = NO_WORDS;
   /** A sockaddr for each entry; see sockaddrWord. Empty once the ring is closed. */
   sockaddrs: Int32Array = NO_WORDS;
@@ -36,8 +39,8 @@ export class Ring extends Completions {
   private isClosed = false;
 
   /**
-   * @returns a negative errno: -EPERM if io_uring is forbidden, -ENOSYS if the kernel lacks it or is too old, -ENOMEM
-   *   if RLIMIT_MEMLOCK or memory is exhausted, -EMFILE if no descriptor is left
+   * @returns a negative errno: -EPERM if io_uring is forbidden, -ENOSYS if the kernel lacks io_uring or is too old,
+   *   -ENOMEM if RLIMIT_MEMLOCK or memory is exhausted, -EMFILE if no descriptor is left
    */
   static open(options: RingOptions): Ring | number {
     const made = setUpRing(options);
@@ -96,7 +99,7 @@ export class Ring extends Completions {
    *
    * @param head opcode | IOSQE_… << 8 | ioprio << 16
    * @param slot returned with its completions, together with `tag`
-   * @returns index of its first word in `words`
+   * @returns index of the entry's first word in `words`
    */
   push(
     head: number,
@@ -130,7 +133,7 @@ export class Ring extends Completions {
     return at;
   }
 
-  /** Index in `sockaddrs` for the next entry's address, which must not change before submission. */
+  /** Index in `sockaddrs` at which to write the next entry's address, which must not change before submission. */
   get sockaddrWord(): number {
     return (this.sqTail & this.sqMask) * SOCKADDR_WORDS;
   }
@@ -202,7 +205,7 @@ export class Ring extends Completions {
     }
   }
 
-  /** Closes the ring. The kernel ends its requests and closes its registered files asynchronously. */
+  /** Closes the ring. The kernel ends the ring's requests and closes its registered files asynchronously. */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;

@@ -1,5 +1,6 @@
-// Checks whether this kernel's io_uring supports all operations that connections need. It opens a ring and probes each
-// operation rather than checking the version, because containers block some and distributions backport others.
+// Checks whether this kernel's io_uring supports all operations that connections need. The check opens a ring and
+// probes each operation rather than checking the version, because containers block some operations and distributions
+// backport others.
 import { lastErrno, libc, NativeBuffer } from "../syscalls/libc.js";
 import { OP, OP_SUPPORTED, PROBE, REGISTER, SYS_IO_URING } from "./abi.js";
 import { Ring } from "./ring.js";
@@ -7,7 +8,7 @@ import { Ring } from "./ring.js";
 const OPERATIONS = 128;
 const SMALL = { entries: 4, completions: 8 };
 
-/** Reason why io_uring cannot be used. */
+/** Why io_uring cannot be used. */
 export type UringObstacle =
   /**
    * io_uring_setup(), or another call on the new ring, failed: EPERM from a seccomp filter or kernel.io_uring_disabled,
