@@ -19,12 +19,12 @@ import { html, type Markup } from "./markup.js";
 import { commandLines, facts, formatTime, hostFacts, page, tiles } from "./page.js";
 import { failureTable, kernelTable, why } from "./run-sections.js";
 
-/** Minimum number of samples in a ramp for drawing its rate. With fewer, only the mean is meaningful. */
+/** Minimum number of samples in a ramp for drawing its rate. With fewer samples, only the mean is meaningful. */
 const WORTH_A_CURVE = 5;
 const MAX_DESTINATIONS = 3;
 
 export function connectPage(of: Explained<ConnectResult>): string {
-  // Keeps each command on one line, so that it can be copied.
+  // This keeps each command on one line, so that it can be copied.
   const result = printableData(of);
   const title = headline(result);
   return page(
@@ -45,7 +45,7 @@ ${reproduce(result)}
   );
 }
 
-/** The plan has a spare address, so it may not have used all of them. */
+/** The plan has a spare address, so the run may not have used all of them. */
 function sources({ plan }: ConnectResult): string {
   const most = plural(plan.sourceAddresses, "source address", "source addresses");
   return plan.sourceAddresses > 1 ? `up to ${most}` : most;
@@ -150,7 +150,9 @@ ${facts([
 ${kernelTable(evidence)}</section>`;
 }
 
-/** Results of older versions and of the library have no command line, so reconstruct what can be known of it. */
+/**
+ * Results of older versions and of the library have no command line, so reconstruct as much of it as is known.
+ */
 function reproduce(result: ConnectResult): Markup {
   const { command } = result;
   return html`<section aria-labelledby="reproduce"><h2 id="reproduce">Reproduce</h2>

@@ -1,7 +1,7 @@
 // Escapes text for HTML and SVG.
 import { printableExcept } from "../../util/printable.js";
 
-/** Also replaces characters that no document may contain. */
+/** Escapes text, and also replaces characters that no document may contain. */
 export function escapeXml(text: string): string {
   return printableExcept(text, isSpace, "\ufffd").replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }

@@ -1,4 +1,5 @@
-// Renders a result as a report in one HTML file. Loaded only when a report is requested.
+// Renders a result as a report in one HTML file. This module is loaded only when a
+// report is requested.
 
 import type { ConnectResult } from "../../results/connect.js";
 import type { Explained } from "../../results/diagnosis.js";

@@ -7,7 +7,10 @@ import { SIDES } from "../sentences/words.js";
 import { drawTable } from "./evidence.js";
 import { html, type Markup } from "./markup.js";
 
-/** Renders what stopped a run, or the suspects, with notes. Returns undefined if there is nothing to report. */
+/**
+ * Renders what stopped a run, or the suspects, with notes. The result is undefined if there is nothing to
+ * report.
+ */
 export function why({ finding, suspects, notes }: Diagnosis): Markup | undefined {
   if (!finding && suspects.length === 0 && notes.length === 0) return undefined;
   const found = finding ? [finding] : suspects;

@@ -10,8 +10,8 @@ export const TOKEN_HEADER = "x-fourtuple-token";
 /**
  * Returns why a request is refused; undefined if it is accepted.
  *
- * - Its Host header must be an address or `localhost`. Anyone can point a name of theirs at this host (DNS rebinding).
- * - It must come from the page itself, or be a top-level navigation to the page.
+ * - The Host header must be an address or `localhost`. Anyone can point a name of theirs at this host (DNS rebinding).
+ * - The request must come from the page itself, or be a top-level navigation to the page.
  */
 export function refusalOf(headers: IncomingHttpHeaders): string | undefined {
   const { host, origin } = headers;

@@ -15,7 +15,7 @@ export interface Column {
 /** Figures at one moment, in the order of the columns; null for a figure that is not available then. */
 export type Row = readonly (number | null)[];
 
-/** A kind of latency. Its columns are `<name>P50`, `<name>P99` and `<name>Max`, in microseconds. */
+/** A kind of latency. The columns of a latency are `<name>P50`, `<name>P99` and `<name>Max`, in microseconds. */
 export interface LatencyKind {
   readonly name: string;
   readonly label: string;

@@ -1,6 +1,6 @@
-// Bounded history of a run. When it is full, neighbouring rows are merged in pairs, so a month-long run takes no more
-// space than a run of a minute. The server and every page each keep a history, so a page that joins late sees the same
-// curves.
+// Bounded history of a run. When the history is full, neighbouring rows are merged in pairs, so a month-long run takes
+// no more space than a run of a minute. The server and every page each keep a history, so a page that joins late sees
+// the same curves.
 import type { Column, Row } from "./feed.js";
 
 /** An even number, so that a full history consists of pairs. */
@@ -9,9 +9,9 @@ const CAPACITY = 600;
 export class History {
   readonly #columns: readonly Column[];
   readonly #capacity: number;
-  /** Number of readings merged into each row. */
+  /** Number of samples merged into each row. */
   #stride: number;
-  /** Number of readings in the last row so far. */
+  /** Number of samples in the last row so far. */
   #covered: number;
   #rows: (number | null)[][];
 

@@ -92,7 +92,7 @@ export function serveFeed(run: ServeRun): LiveFeed {
 }
 
 /**
- * Reads the server's accept queue in the background. It reads only the listening sockets, however many connections
+ * Reads the server's accept queue in the background. Only the listening sockets are read, however many connections
  * there are.
  */
 class AcceptQueue {

@@ -1,5 +1,5 @@
 // HTTP server of the live page: the page, a stream of events for each open page, and a stop button for those who have
-// the token. It shares the main thread with the run, and never waits for a page.
+// the token. The server shares the main thread with the run, and never waits for a page.
 
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";

@@ -1,12 +1,12 @@
-// Ports of one address as cells, and the path that draws them: 256 rows of 256 ports, with port 0 at the top left. The
-// pictures draw everything around the cells.
+// Represents the ports of one address as cells, 256 rows of 256 ports with port 0 at the top left, and computes the
+// path that draws them. The other files of this folder draw everything around the cells.
 import type { PortRange } from "../../util/endpoint.js";
 
 export const PORTS = 65_536;
 /** Number of cells in a row, and of rows. */
 export const SIDE = 256;
 
-/** Local ports of one address that are used by sockets in one role. */
+/** The local ports of one address that are used by sockets in one role. */
 export interface MapField {
   readonly ip: string;
   readonly role: "server" | "client";
@@ -20,7 +20,7 @@ export interface MapField {
 
 export interface KnownPort {
   readonly port: number;
-  /** One word, such as `listening`. */
+  /** The state in one word, such as `listening`. */
   readonly name: string;
   /** Number of connections that share the port. */
   readonly sockets: number;
@@ -36,7 +36,7 @@ export interface PortMap {
   /** Number of addresses not included in the fields. */
   readonly omittedAddresses?: number | undefined;
   readonly ephemeral?: PortRange | undefined;
-  /** Source and time of the reading, such as `sock_diag, 2031-02-03 04:05 UTC`. */
+  /** Source and time of the data, such as `sock_diag, 2031-02-03 04:05 UTC`. */
   readonly source?: string | undefined;
 }
 

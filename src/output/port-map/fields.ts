@@ -12,7 +12,7 @@ export interface PortMapFacts {
   /** Port that the picture is about; undefined for a whole host. */
   readonly port?: number | undefined;
   readonly ephemeral?: PortRange | undefined;
-  /** LISTEN sockets. They use the server's port but are not connections. */
+  /** LISTEN sockets, which use the server's port but are not connections. */
   readonly listeners: readonly { readonly ip: string; readonly port: number }[];
   /** Time of the reading. */
   readonly at: Date;
@@ -21,7 +21,7 @@ export interface PortMapFacts {
 /** @param read only the sockets of `port`, if the picture is about one port */
 export function portMapOf(read: PortFields, { port, ephemeral, listeners, at }: PortMapFacts): PortMap {
   const all = read.fields.map((field) => serverField(field, listeners)).filter((field) => field !== undefined);
-  // A listener on all addresses appears at each of them, so prefer addresses with connections.
+  // A listener on all addresses appears at every address, so prefer addresses with connections.
   const busy = all.filter(({ sockets }) => sockets > 0);
   const idle = all.filter(({ ip }, index) => index === 0 || ip === "::");
   const servers = busy.length > 0 ? busy : idle;

@@ -19,7 +19,7 @@ box-shadow:0 6px 24px rgba(0,0,0,.28)}
 #tip span{display:block}
 `.trim();
 
-// Decodes the paths back to cells, because the picture itself is the data.
+// The script decodes the paths back to cells, because the picture itself is the data.
 const SCRIPT = `
 const SIDE = 256, NEAR = 5, known = JSON.parse(document.getElementById("known").textContent);
 const tip = document.getElementById("tip"), svg = document.querySelector("svg.port-map");
@@ -93,9 +93,9 @@ const POLICY = [
   "form-action 'none'",
 ].join("; ");
 
-/** @returns a page that needs no network and describes each port on hover */
+/** @returns a page that needs no network and describes each port under the pointer */
 export function portMapHtml(map: PortMap): string {
-  // Use the order of the panels, which is that of the fields.
+  // Use the order of the panels, which is the same as that of the fields.
   const known = JSON.stringify(map.fields.map(({ known }) => known ?? [])).replaceAll("<", "\\u003c");
   return `<!doctype html>
 <html lang="en">

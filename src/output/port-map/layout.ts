@@ -1,5 +1,5 @@
 // Computes the layout of the picture of ports: the most important address large on the left, the others as small
-// multiples on the right. Computes numbers only; svg.ts does the drawing.
+// multiples on the right. This file only computes numbers; svg.ts does the drawing.
 import type { MapField } from "./cells.js";
 
 export interface Panel {
@@ -15,13 +15,13 @@ export interface Layout {
   readonly height: number;
   readonly hero: Panel | undefined;
   readonly others: readonly Panel[];
-  /** Number of fields that do not fit, and where to say so. */
+  /** Number of fields that do not fit, and the position of the text that says so. */
   readonly more: { readonly count: number; readonly x: number; readonly y: number; readonly size: number } | undefined;
   readonly legendY: number;
   readonly footerY: number;
 }
 
-/** Maximum number of small panels; the rest are counted. */
+/** Maximum number of small panels; of the rest, only the number is given. */
 const MAX_SMALL = 24;
 /** Space on the left for the port numbers of the large panel. */
 export const LEFT = 80;

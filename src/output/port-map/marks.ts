@@ -1,16 +1,16 @@
-// Marks a server's ports in the picture. A single lit pixel is easily missed, so it gets a glow, a ring, and a line to
-// its name.
+// Marks a server's ports in the picture. A single lit pixel is easily missed, so each port gets a glow, a ring, and a
+// line to its name.
 import { formatCount, plural } from "../../util/units.js";
 import { type KnownPort, SIDE } from "./cells.js";
 import type { Panel } from "./layout.js";
 
-/** Glow around a server's port; part of the picture's definitions. */
+/** The glow around a server's port, which is part of the picture's definitions. */
 export const HALO =
   '<radialGradient id="halo"><stop class="halo" stop-opacity=".5"/><stop class="halo" offset=".4" stop-opacity=".22"/><stop class="halo" offset="1" stop-opacity="0"/></radialGradient>';
 
-/** Maximum number of named ports in a panel; more would overlap. */
+/** Maximum number of named ports in a panel; more names would overlap. */
 const MAX_NAMED = 8;
-/** Minimum size of a panel with names. Smaller ones have only rings. */
+/** Minimum size of a panel with names. Smaller panels have only rings. */
 const NAMED_SIZE = 240;
 /** With more named ports than this, names are short and take one line each. */
 const ROOMY = 2;
@@ -75,7 +75,7 @@ function isNamed(index: number, { size }: Panel): boolean {
   return size >= NAMED_SIZE && index < MAX_NAMED;
 }
 
-/** Returns the radius of the glow, which is smaller if there are many. */
+/** Returns the radius of the glow, which is smaller if there are many ports. */
 function glowOf(index: number, panel: Panel): number {
   if (!isNamed(index, panel)) return 9;
   return knownPorts(panel).length <= ROOMY ? 30 : 16;
@@ -93,7 +93,8 @@ function placeOf(port: number, { x, y, size }: Panel): { readonly x: number; rea
 }
 
 /**
- * Spreads names vertically: each one as close to its wanted position as those above it allow, and none below `lowest`.
+ * Spreads names vertically: each one as close to its wanted position as the names above it allow, and none below
+ * `lowest`.
  */
 function stack(wanted: readonly number[], height: number, lowest: number): number[] {
   const tops: number[] = [];

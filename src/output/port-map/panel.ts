@@ -6,7 +6,7 @@ import { cellsOf, countPorts, type MapField, type PortMap, pathOfPorts, SIDE } f
 import type { Panel } from "./layout.js";
 import { drawGlow, drawNames, drawRings } from "./marks.js";
 
-/** Ports labelled along the edge, one every 64 rows. */
+/** Ports that are labelled along the edge, one every 64 rows. */
 const EDGE_PORTS = [0, 16_384, 32_768, 49_152, 65_535];
 const QUARTERS = [64, 128, 192];
 
@@ -17,7 +17,10 @@ export interface CellIds {
   readonly index: number;
 }
 
-/** @param isHero true for the large panel, which has port numbers along its edges and its name in the heading */
+/**
+ * @param isHero whether this is the large panel, which has port numbers along its edges and its name in the
+ * heading
+ */
 export function drawPanel(panel: Panel, { ephemeral }: PortMap, isHero: boolean, ids?: CellIds): string {
   const { field, x, y, size } = panel;
   const { ip, role, ports, sockets } = field;

@@ -12,7 +12,10 @@ import { PORT_MAP_STYLE } from "./style.js";
 /** SVG definitions that the pictures' colours refer to. */
 const DEFINITIONS = `<defs><linearGradient id="field" gradientUnits="userSpaceOnUse" x1="0" y1="0" x2="0" y2="${SIDE}"><stop class="top"/><stop class="bottom" offset="1"/></linearGradient>${HALO}</defs>`;
 
-/** Definitions for a page with several pictures. They belong once on the page, before the first picture. */
+/**
+ * Definitions for a page with several pictures. The definitions must appear once on the page, before the first
+ * picture.
+ */
 export const PORT_MAP_DEFINITIONS = `<svg class="port-map" width="0" height="0" style="position:absolute" aria-hidden="true">${DEFINITIONS}</svg>`;
 
 /** @returns a standalone SVG file for light and dark themes */
@@ -35,7 +38,8 @@ export function portMapSvg(map: PortMap): string {
 }
 
 /**
- * Draws a picture without title and caption, which are part of the page. It is as wide as its cells and labels.
+ * Draws a picture without title and caption, which are part of the page. The picture is as wide as its cells and
+ * labels.
  *
  * @param labelledBy IDs of the elements on the page that name and describe it
  * @returns a picture for a page that has PORT_MAP_STYLE and PORT_MAP_DEFINITIONS
@@ -52,7 +56,10 @@ export function portMapFigure(map: PortMap, labelledBy: string): string {
   ].join("\n");
 }
 
-/** Draws the same panels for a phone, each with a description below it. Reuses the cells of the main picture. */
+/**
+ * Draws the same panels for a phone, each with a description below it. The panels reuse the cells of the main
+ * picture.
+ */
 function drawNarrow(map: PortMap, { hero, others, more }: Layout, prefix: string): string {
   const panels = [...(hero ? [hero] : []), ...others].map(({ field }, index) => {
     const { ip, role, ports, sockets } = field;
@@ -66,7 +73,7 @@ function drawNarrow(map: PortMap, { hero, others, more }: Layout, prefix: string
   return `<div class="narrow-ports port-map">${panels.join("")}${rest}${legend}</div>`;
 }
 
-/** Space in a figure next to and above the cells, for port numbers and headings. */
+/** Space to the left of and above the cells of a figure, for port numbers and headings. */
 const EDGE_LABELS = 46;
 const HEADINGS = 60;
 

@@ -1,6 +1,6 @@
-// Draws the picture of ports on a terminal in braille dots, 80 columns wide. A dot stands for several ports. It is lit
-// if enough of them are in use, so that a half-filled field looks half full. Every port in use lights at least one dot
-// nearby.
+// Draws the picture of ports on a terminal in braille dots, 80 columns wide. A dot stands for several ports. The dot
+// is lit if enough of its ports are in use, so that a half-filled field looks half full. Every port in use lights at
+// least one dot nearby.
 import { plural } from "../../util/units.js";
 import { countPorts, type MapField, type PortMap, SIDE } from "./cells.js";
 
@@ -113,7 +113,7 @@ function drawRow(fields: readonly MapField[], paint: MapPaint): string[] {
   ].map((line) => line.trimEnd());
 }
 
-/** Shortens an IPv6 address that is wider than the panel. It cuts the middle, because both ends are informative. */
+/** Shortens an IPv6 address that is wider than the panel. The middle is cut, because both ends are informative. */
 function shorten(text: string, width: number): string {
   if (text.length <= width) return text;
   const end = Math.floor((width - 1) / 2);

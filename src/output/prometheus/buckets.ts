@@ -1,5 +1,5 @@
-// Buckets of latency histograms for Prometheus: two for each doubling, from 15 µs to 32 s. The bounds are those of
-// native histograms with schema 1.
+// Defines the buckets of latency histograms for Prometheus: two for each doubling, from 15 µs to 32 s. The bounds
+// are those of native histograms with schema 1.
 import { BUCKETS, highestIn } from "../../results/histogram/buckets.js";
 import type { Histogram } from "../../results/histogram/histogram.js";
 import type { Buckets } from "./families.js";
@@ -11,7 +11,10 @@ const LAST = 5;
 const US_PER_SECOND = 1e6;
 
 const BOUNDS = Array.from({ length: (LAST - FIRST) * PER_DOUBLING + 1 }, (_, n) => 2 ** (FIRST + n / PER_DOUBLING));
-/** The first of our own buckets above each bound. Those at a bound are off by a thousandth of it at most. */
+/**
+ * For each bound, the first of our own buckets above it. Only values within a thousandth of a bound can be
+ * counted on the wrong side of it.
+ */
 const ENDS = BOUNDS.map((bound) => firstAbove(bound * US_PER_SECOND));
 
 /** Converts a histogram of microseconds to cumulative buckets in seconds. */

@@ -10,7 +10,7 @@ export const CONTENT_TYPES: Readonly<Record<Format, string>> = {
 
 const UNIT = /_(seconds|bytes|ratio)$/;
 
-/** Returns all families that have samples. OpenMetrics ends with `# EOF`. */
+/** Returns the text of all families that have samples. OpenMetrics ends with `# EOF`. */
 export function exposition(families: readonly Family[], format: Format): string {
   const lines = families.flatMap((family) => linesOf(family, format));
   return [...lines, ...(format === "openmetrics" ? ["# EOF"] : []), ""].join("\n");
@@ -62,7 +62,7 @@ function escapeText(text: string): string {
   return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
 }
 
-/** Returns samples with the values of rows. */
+/** Returns one sample per row, with the row's value. */
 export function samplesOf<Row>(
   rows: readonly Row[],
   labels: (row: Row) => Labels,

@@ -1,4 +1,5 @@
-// Metric families: each is declared once, with its name, type, help text and labels. A reading adds the samples.
+// Metric families: each is declared once, with its name, type, help text and labels. The samples are added later, when
+// values are read.
 
 export type Labels = Readonly<Record<string, string | number>>;
 
@@ -12,7 +13,7 @@ export interface Buckets {
   readonly sum: number;
 }
 
-/** Value of the sample. A sample without one is left out. */
+/** Value of the sample. A sample without a value is left out. */
 export type Sample = readonly [labels: Labels, value: number | Buckets | undefined];
 
 export interface Declaration {
@@ -24,7 +25,7 @@ export interface Declaration {
 /** A declared family. */
 export interface Description extends Declaration {
   /**
-   * Name without `_total`, which only the samples of a counter have. The unit comes last: `_seconds`, `_bytes`,
+   * Name without `_total`, which is added only to the samples of a counter. The unit comes last: `_seconds`, `_bytes`,
    * `_ratio`.
    */
   readonly name: string;

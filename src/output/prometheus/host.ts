@@ -1,4 +1,5 @@
-// Metric families for the limits of the host, its memory and connection tracking, and for the cost of reading them.
+// Makes metric families for the limits of the host, its memory and connection tracking, and for the cost of reading
+// them.
 import type { LimitUse } from "../../capacity/limits/use.js";
 import { counter, described, type Family, filled, gauge, only, type Sample } from "./families.js";
 

@@ -1,4 +1,5 @@
-// Metrics of the lab while it runs: its experiments, and the connections of the clients that are running.
+// Makes the metrics of the lab while it runs: its experiments, and the connections of the clients that
+// are running.
 import type { ConnectSnapshot } from "../../client/snapshot.js";
 import type { ExperimentResult } from "../../results/lab/lab.js";
 import { counter, described, type Family, filled, gauge, type Sample } from "./families.js";
@@ -18,7 +19,7 @@ const LAB = {
 
 export const LAB_FAMILIES = described(PREFIX, LAB);
 
-/** State of the lab, kept from its events. */
+/** The state of the lab, derived from its events. */
 export class LabState {
   readonly #verdicts = new Map<string, number>();
   readonly #clients = new Map<number, ConnectSnapshot>();
@@ -33,7 +34,7 @@ export class LabState {
     this.#verdicts.set(verdict, (this.#verdicts.get(verdict) ?? 0) + 1);
   }
 
-  /** @param snapshot undefined once the client has ended */
+  /** @param snapshot undefined once the client has exited */
   client(id: number, snapshot: ConnectSnapshot | undefined): void {
     if (snapshot) this.#clients.set(id, snapshot);
     else this.#clients.delete(id);

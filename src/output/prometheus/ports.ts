@@ -1,5 +1,5 @@
-// Port pressure and accept queues as metric families with bounded cardinality: the top rows, and one named "other"
-// for the rest. Names follow the conventions of Prometheus.
+// Presents port pressure and accept queues as metric families with bounded cardinality: the top rows, and one row
+// named "other" for the rest. Names follow the conventions of Prometheus.
 import type { Pressure } from "../../results/sockets/pressure.js";
 import type { EndpointQueue, ListenerQueues } from "../../socket-table/listeners/accept-queues.js";
 import { exposition, samplesOf } from "./exposition.js";
@@ -43,7 +43,7 @@ export const PORTS_FAMILIES = described(PREFIX, PORTS);
 /**
  * Returns the families as OpenMetrics text, followed by `# EOF`.
  *
- * @param pressure has one row more than `top`, if there are that many
+ * @param pressure has one row more than `top`, if there are that many rows
  * @param top number of rows in each family
  */
 export function portsMetrics(pressure: Pressure, queues: ListenerQueues, top: number): string {

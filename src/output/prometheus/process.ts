@@ -1,4 +1,5 @@
-// Metrics of this process under the names that all Prometheus clients use.
+// Makes metrics of this process under the names that all Prometheus client
+// libraries use.
 import { countOpenDescriptors, readResidentBytes } from "../../linux/proc/procfs.js";
 import { readNofileLimit } from "../../linux/syscalls/rlimit.js";
 import { counter, described, type Family, filled, gauge, only } from "./families.js";

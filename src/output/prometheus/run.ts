@@ -1,4 +1,5 @@
-// Metrics of a client or a server as metric families, from the declarations of its role (engine/metrics.ts).
+// Presents the metrics of a client or a server as metric families, from the declarations of its role
+// (engine/metrics.ts).
 import { CLIENT_METRICS } from "../../client/metrics.js";
 import type { ConnectSnapshot } from "../../client/snapshot.js";
 import { familiesOf } from "../../engine/metric-names.js";

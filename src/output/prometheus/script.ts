@@ -1,4 +1,5 @@
-// Phases and metrics of a user-defined protocol as metric families.
+// Presents the phases and metrics of a user-defined protocol as metric
+// families.
 import { familyOf } from "../../engine/metric-names.js";
 import type { ScriptMeasurements } from "../../engine/script/run.js";
 import { bucketsOf } from "./buckets.js";
@@ -16,7 +17,9 @@ const SCRIPT = {
 
 export const SCRIPT_FAMILIES = described(PREFIX, SCRIPT);
 
-/** Returns an empty array for other protocols. */
+/**
+ * Returns the families of a user-defined protocol; none for other protocols.
+ */
 export function scriptFamilies(script: ScriptMeasurements | undefined): Family[] {
   if (script === undefined) return [];
   const { phases, metrics, errors } = script;
@@ -30,7 +33,8 @@ export function scriptFamilies(script: ScriptMeasurements | undefined): Family[]
       handler_errors: only(errors),
     }),
     ...metrics.map(({ name, type, help = `Metric ${name} of the script.`, value }): Family => {
-      // Histograms hold milliseconds, whether their name says so or not.
+      // A script's histograms hold milliseconds, whether their names say so or
+      // not.
       const stem = type === "histogram" ? `${name.replace(/_?[mM]s$/, "")}Us` : name;
       const named = unique(familyOf(CUSTOM, stem, { type, help, shown: "moment" }).name.replace(/_total$/, ""), names);
       return {
@@ -44,7 +48,7 @@ export function scriptFamilies(script: ScriptMeasurements | undefined): Family[]
   ];
 }
 
-/** `joinedAt` and `joined_at` have the same name in snake case. */
+/** `joinedAt` and `joined_at` become the same name in snake case. */
 function unique(name: string, taken: Set<string>): string {
   let free = name;
   for (let n = 2; taken.has(free); n++) free = `${name}_${n}`;

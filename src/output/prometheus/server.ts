@@ -1,4 +1,5 @@
-// Serves metrics over HTTP: /metrics, /healthz and a page that links to both. Concurrent scrapes share one reading.
+// Serves metrics over HTTP: /metrics, /healthz and a page that links to both. Concurrent scrapes share one
+// collection.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { openListener } from "../../server/listening/listener.js";
 import { formatEndpoint, parseHostPorts } from "../../util/endpoint.js";
@@ -8,19 +9,22 @@ import { CONTENT_TYPES, exposition } from "./exposition.js";
 import type { Family } from "./families.js";
 
 const BACKLOG = 128;
-/** Maximum number of clients at the same time. Any others are closed at once. */
+/** Maximum number of clients at the same time. Further connections are closed at once. */
 const MOST_CLIENTS = 64;
 const LONGEST_HEAD_BYTES = 8192;
 const REQUEST_MS = 5000;
-/** Maximum silence of a client while it sends its request or reads the answer; longer than any reading may take. */
+/**
+ * Maximum silence of a client while it sends its request or reads the response; longer than any collection may
+ * take.
+ */
 const IDLE_MS = 60_000;
 const CHECK_MS = 1000;
-/** Time that a scrape waits for its reading unless Prometheus states its own limit. */
+/** Time that a scrape waits for its collection unless Prometheus states a limit of its own. */
 const SCRAPE_MS = 10_000;
 const LONGEST_SCRAPE_MS = 50_000;
-/** Time for the answers under way when the server closes. */
+/** Time to finish the responses in progress when the server closes. */
 const GRACE_MS = 200;
-/** Time before Prometheus would give up at which the answer is sent. */
+/** Safety margin: the response is sent this long before Prometheus would give up. */
 const LEAD_MS = 500;
 
 /** Reads the current values. */
@@ -31,15 +35,15 @@ export interface MetricsServer {
   readonly port: number;
   /** URL of the metrics. */
   readonly url: string;
-  /** Stops listening, finishes the answers under way, and closes all connections after a moment. */
+  /** Stops listening, finishes the responses in progress, and closes all connections after a moment. */
   close(): Promise<void>;
 }
 
 /**
  * Starts to serve metrics.
  *
- * @param listen `127.0.0.1:9477`, `[::1]:9477`, `:9477` or `9477`; port 0 picks a free one
- * @param collect called for a scrape unless a reading is under way
+ * @param listen `127.0.0.1:9477`, `[::1]:9477`, `:9477` or `9477`; with port 0, the kernel picks a free one
+ * @param collect called for a scrape unless a collection is in progress
  * @throws {AppError} E_ADDRESS, E_RESOLVE, E_PORT_IN_USE, E_PERMISSION or E_LISTEN
  */
 export async function serveMetrics(listen: string, collect: Collect): Promise<MetricsServer> {
@@ -72,7 +76,7 @@ function answerWith(collect: Collect): (request: IncomingMessage, response: Serv
   };
   return async (request, response) => {
     request.resume();
-    // Ignore a client that goes away.
+    // Ignore errors from a client that goes away.
     response.on("error", () => undefined);
     // The descriptor tables of a run's threads may hold copies of a kept-alive connection's descriptor, which would
     // outlive it.

@@ -68,7 +68,7 @@ export function unansweredNote({ messages }: ConnectResult): string | undefined 
     : undefined;
 }
 
-/** Returns a caveat on the latencies of HTTP responses; undefined if none of them was an error. */
+/** Returns a caveat on the latencies of HTTP responses; undefined if no response was an error. */
 export function errorNote({ messages, responses, failures }: ConnectResult): string | undefined {
   if (responses === undefined) return undefined;
   const refused = failures.filter(({ phase, errno }) => phase === "request" && errno.startsWith("HTTP "));
@@ -109,7 +109,7 @@ function describeAnswers({ expected, wrongBytes, unsolicitedBytes, blocked }: Me
     .join("; ");
 }
 
-/** Formats results of older versions, which only have the counts. */
+/** Formats the results of older versions, which contain only the counts. */
 function olderLines({ sentMessages, answeredMessages, blockedMessages }: ConnectResult["traffic"]): [string, string][] {
   if (sentMessages === 0) return [];
   const blocked = blockedMessages > 0 ? `, ${formatCount(blockedMessages)} blocked` : "";

@@ -22,7 +22,7 @@ export const HANDSHAKE_WORDS: Readonly<Record<Protocol, string>> = {
   scripted: "setup",
 };
 
-/** Returns how many connections are ready; undefined for plain TCP without an opening, where every one is. */
+/** Returns how many connections are ready; undefined for plain TCP without an opening, where every connection is. */
 export function readyText(
   result: Pick<ConnectResult, "protocol" | "ready"> & { latency?: Pick<ConnectResult["latency"], "handshake"> },
 ): string | undefined {
@@ -32,7 +32,7 @@ export function readyText(
   return `${formatCount(ready)} (${READY_WORDS[protocol]})`;
 }
 
-/** Returns undefined for a run without heartbeats. */
+/** Describes the heartbeats; undefined for a run without heartbeats. */
 export function heartbeatLine({
   heartbeats,
   protocol,
@@ -69,7 +69,7 @@ export function reopenedText({
   return `${formatCount(count)}: ${causes.join(", ")}${mean}${again}${never}`;
 }
 
-/** Returns undefined without --proxy-protocol. */
+/** Describes the PROXY protocol headers; undefined without --proxy-protocol. */
 export function proxyProtocolLine({ proxyProtocol }: ServeResult): string | undefined {
   if (!proxyProtocol) return undefined;
   const { v1, v2, withoutClient } = proxyProtocol;

@@ -49,7 +49,7 @@ export function describeOverflows({ listenOverflows, listenDrops }: ServeResult[
   return `${plural(listenOverflows, "overflow")}, ${plural(listenDrops, "drop")}`;
 }
 
-/** Returns the user memory per connection; undefined if too few were open to measure it. */
+/** Returns the user memory per connection; undefined if too few connections were open to measure it. */
 export function userMemory({ memory }: ConnectResult | ServeResult, connections: number): string | undefined {
   if (connections < WORTH_MEASURING) return undefined;
   return formatBytes(Math.max(0, memory.userBytesPerConnection));

@@ -16,7 +16,7 @@ export function scriptLines({ script }: Scripted): [string, string | undefined][
   return [
     ["protocol", `${name} (${basename(file)}, SHA-256 ${sha256.slice(0, 12)}…), seed ${seed}${rows}`],
     ["phases", phases.length > 0 ? phases.map(describePhase).join(", ") : undefined],
-    // Both sides share the metrics, but most of them are used by only one.
+    // Both sides share the metrics, but most metrics are used by only one side.
     ...counters
       .filter(({ value }) => value > 0)
       .map((counter): [string, string] => [counter.name, formatCount(counter.value)]),

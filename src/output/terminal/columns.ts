@@ -1,21 +1,21 @@
 // Wraps text to the width of the terminal. Long lines are broken at words and continue below the text that they belong
-// to. Applies to everything printed for people, but not to output for programs or into pipes.
+// to. This applies to everything printed for people, but not to output for programs or into pipes.
 
-/** Maximum share of the width for a label. If it is longer, its text starts on a new line. */
+/** Maximum share of the width for a label. After a longer label, the text starts on a new line. */
 const LABEL_SHARE = 0.5;
 const INDENT = 4;
-/** Minimum width. On a narrower terminal, text would be unreadable anyway. */
+/** Minimum width. On a terminal narrower than this, text would be unreadable anyway. */
 const LEAST = 8;
 /** Characters after which a word longer than a line may be broken. */
 const JOINTS = /[/:,;=×]/;
-/** A figure and its unit. */
+/** Matches a figure and its unit. */
 const FIGURE = /(\d) (ms|µs|s|min|h|B|[KMGT]?i?B|%)(?![A-Za-z])/g;
 /** Placeholder for a space at which lines must not be broken; a private-use character. */
 const GLUE = "\ue000";
-// Escape sequences for colours and the like (ECMA-48, CSI). They have no width.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with a control character
+// Matches escape sequences for colours and the like (ECMA-48, CSI). Escape sequences have no width. biome-ignore
+// lint/suspicious/noControlCharactersInRegex: escape sequences begin with a control character
 const ESCAPES = /\u001b\[[0-9;?]*[A-Za-z]/g;
-/** Characters that take two columns: East Asian wide characters and emoji. */
+/** Matches characters that take two columns: East Asian wide characters and emoji. */
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/gu;
 
@@ -33,7 +33,7 @@ export function widthOf(text: string): number {
 /**
  * Breaks lines longer than `columns`.
  *
- * @param columns undefined leaves the text unchanged
+ * @param columns width to wrap to; undefined leaves the text unchanged
  */
 export function fitText(text: string, columns: number | undefined): string {
   if (columns === undefined) return text;
@@ -89,7 +89,7 @@ function wrapWords(text: string, width: number, extra: number): string[] {
       line += space! + word;
       continue;
     }
-    // A word that does not fit into any line is broken right here if the line has enough room left.
+    // A word that is too long for any line is broken here if the current line has enough room left.
     const isTooLong = widthOf(word) > width;
     if (line !== "" && !(isTooLong && widthOf(line) + space!.length < room() / 2)) {
       lines.push(line);

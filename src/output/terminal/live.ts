@@ -1,4 +1,4 @@
-// Part of a terminal that is redrawn repeatedly.
+// A part of the terminal that is redrawn repeatedly.
 import { shownOn } from "./output.js";
 
 /** Size assumed for a terminal that does not know its own, as in some CI systems (`stty rows 0`). */
@@ -7,7 +7,7 @@ const [ROWS, COLUMNS] = [24, 80];
 export interface Live {
   /** Replaces what was drawn before by `text`. */
   show(text: string): void;
-  /** Erases what is drawn, so that lines can be printed. The next show() draws below them. */
+  /** Erases what is drawn, so that lines can be printed. The next show() draws below those lines. */
   clear(): void;
   /** Erases what is drawn, permanently. */
   end(): void;
@@ -36,7 +36,7 @@ export async function openLive(stream: NodeJS.WriteStream): Promise<Live | undef
   };
 }
 
-/** Returns a terminal that has a size. */
+/** Returns the terminal with a size, even if it does not know its own. */
 function sized(stream: NodeJS.WriteStream): NodeJS.WriteStream {
   return {
     get rows() {

@@ -1,16 +1,17 @@
-// The only module that writes to standard output and standard error, as test/output/terminal/output.test.ts checks. It
-// removes escape codes that come from outside, and is the only module that knows the width of the terminal. Foreign
-// data cannot add line ends, because functions that make texts pass it through printableData().
+// The only module that writes to standard output and standard error, as test/output/terminal/output.test.ts checks.
+// This module removes escape codes that come from outside, and is the only module that knows the width of the
+// terminal. Foreign data cannot add line ends, because every function that makes a text passes such data through
+// printableData().
 import { printable, printableExcept, printableJson, visible } from "../../util/printable.js";
 import { columnsOf, fitText } from "./columns.js";
 
-/** Escape codes from paint.ts. All others are removed. */
+/** Matches the escape codes that paint.ts adds. All others are removed. */
 const ESCAPE = "\u001b";
 const PAINTED = new RegExp(`(${ESCAPE}\\[(?:1|2|22|3[126]|39)m)`);
 
 const MOST_WAITING_BYTES = 1024 ** 2;
 
-/** Result of a run that has not been written completely, retained so that a full disk does not lose it. */
+/** The result of a run that has not been written completely, retained so that it is not lost if the disk is full. */
 export interface Result {
   readonly text: string;
   readonly isJson: boolean;
@@ -29,12 +30,14 @@ export function afterOutput(done: () => void): void {
   process.stdout.write("", done);
 }
 
-/** Returns whether more than 1 MiB of output is waiting for its reader. Callers then leave out what they can. */
+/**
+ * Returns whether more than 1 MiB of output is waiting for its reader. Callers then skip output that is not essential.
+ */
 export function isOutputBehind(): boolean {
   return process.stdout.writableLength > MOST_WAITING_BYTES;
 }
 
-/** Prints text for a program or a file, such as a page, a script or metrics. Its lines are not wrapped. */
+/** Prints text for a program or a file, such as a page, a script or metrics. The text's lines are not wrapped. */
 export function printFile(text: string): void {
   process.stdout.write(safeFor(text, process.stdout));
 }
@@ -59,7 +62,7 @@ export function isOfEvent(error: Error): boolean {
   return ofEvents.has(error);
 }
 
-/** Prints a run's result on standard output. If that fails, takeUnwritten() returns it. */
+/** Prints a run's result on standard output. If that fails, takeUnwritten() returns the result. */
 export function printResult(value: object | string): void {
   const isJson = typeof value !== "string";
   const text = isJson ? printableJson(value) : shownOn(process.stdout, value);

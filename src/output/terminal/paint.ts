@@ -15,8 +15,8 @@ const FORMATS = { bold: "bold", dim: "dim", good: "green", bad: "red", accent: "
 export const plain: Paint = (_, text) => text;
 
 /**
- * Returns the paint for a stream. It uses no colours if the stream is not a terminal or the user does not want them
- * (https://no-color.org).
+ * Returns the paint for a stream. There are no colours if the stream is not a terminal or the user does not want
+ * them (https://no-color.org).
  */
 export function paintFor(
   stream: { readonly isTTY?: boolean; readonly columns?: number },

@@ -1,4 +1,5 @@
-// Measures how fast a count grows. Averages over about a second, so that the figure is readable while it changes.
+// Measures how fast a count grows. The rate is averaged over about a second, so that the figure is readable while
+// it changes.
 
 const WINDOW_MS = 1000;
 
@@ -6,7 +7,7 @@ const WINDOW_MS = 1000;
 export class RateMeter {
   readonly #points: { readonly atMs: number; readonly count: number }[] = [{ atMs: 0, count: 0 }];
 
-  /** @returns growth per second; 0 if it is not known yet */
+  /** @returns growth per second; 0 as long as it is unknown */
   take(atMs: number, count: number): number {
     const points = this.#points;
     points.push({ atMs, count });

@@ -33,7 +33,10 @@ export function alignFigures(
   });
 }
 
-/** Formats a table for a narrow terminal: the first cell of each row, and below it the others with their names. */
+/**
+ * Formats a table for a narrow terminal: the first cell of each row, and below it the other cells with their
+ * headings.
+ */
 export function stackRows([header = [], ...rows]: readonly (readonly string[])[], indent = ""): string[] {
   const [title = "", ...names] = header;
   return [

@@ -19,7 +19,8 @@ export interface Progress {
   /** Connections that became ready per second. */
   readonly ratePerSec: number;
   /**
-   * True if connections are closed once greeted. Few are then open at once, so progress is the number opened so far.
+   * True if connections are closed once greeted. Few connections are then open at once, so progress is measured by the
+   * number opened so far.
    */
   readonly isShortLived: boolean;
   /** Word for the messages; default `messages`. */
@@ -30,7 +31,7 @@ export interface Progress {
   readonly latency?: ConnectResult["latency"] | undefined;
   /** Rates since the start of the ramp, the oldest first. */
   readonly rates?: readonly number[] | undefined;
-  /** The limit that more connections would reach first. */
+  /** The limit that further connections would reach first. */
   readonly binding?: BindingLimit | undefined;
 }
 
@@ -64,7 +65,10 @@ export function connectPanel(progress: Progress, paint: Paint = plain): string {
   ].join("\n");
 }
 
-/** Returns a bar as wide as the terminal allows, with the share and the count beside it, or below it on a narrow one. */
+/**
+ * Returns a bar as wide as the terminal allows, with the share and the count beside it, or below it on a narrow
+ * terminal.
+ */
 function reachedBar(progress: Progress, paint: Paint): string[] {
   const { requested } = progress.snapshot;
   const [reached, word] = reachedBy(progress);
@@ -80,14 +84,14 @@ function reachedBar(progress: Progress, paint: Paint): string[] {
   return isBeside ? [`${bar}  ${words}`] : [bar, words.trimStart()];
 }
 
-/** Says which limit comes next, and stands out if it comes before all connections are open. */
+/** Says which limit comes next; the text stands out if the limit comes before all connections are open. */
 function limitAhead({ snapshot, binding }: Progress, paint: Paint): string[] {
   if (!binding || (snapshot.stage !== "ramp" && snapshot.stage !== "hold")) return [];
   const text = `next limit: ${binding.name}, at about ${formatCount(Number(binding.connections.toPrecision(2)))} connections`;
   return [paint(binding.connections < snapshot.requested ? "bad" : "dim", text)];
 }
 
-/** Returns the same figures on one line. */
+/** Returns the progress on one line. */
 export function connectLine(progress: Progress): string {
   const { snapshot, ratePerSec } = progress;
   const { requested, failed, lost } = snapshot;

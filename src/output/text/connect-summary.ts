@@ -18,11 +18,11 @@ import { alignFigures, alignLabels } from "../terminal/table.js";
 import { failedAttempts, namesLine, outcomesLine } from "./destinations.js";
 import { diagnosisLines } from "./diagnosis.js";
 
-/** Minimum duration of a ramp. In a shorter one, the shares are not meaningful. */
+/** Minimum duration of a ramp. In a shorter ramp, the shares are not meaningful. */
 const WORTH_TELLING_MS = 500;
 const WORTH_TELLING = 0.2;
 
-/** Returns a summary of about 15 lines. If the target was missed, it explains why and what to change. */
+/** Returns a summary of about 15 lines. If the target was missed, the summary explains why and what to change. */
 export function connectSummary(of: Explained<ConnectResult>, paint: Paint = plain): string {
   const result = printableData(of);
   const lines = [
@@ -81,7 +81,7 @@ export function interruptedLine({ established, holdMs }: ConnectResult): string 
 export function singleFailure(result: Explained<ConnectResult>): string {
   const { failures, destinations, names, byDestination, diagnosis } = printableData(result);
   const name = names?.find(({ used }) => used.length > 1)?.name;
-  // If a name has several addresses, each failed separately.
+  // If a name has several addresses, the attempt failed for each of them.
   const to = name === undefined ? destinations.join(", ") : `${name} (${failedAttempts(byDestination)})`;
   const meaning = diagnosis.finding?.meaning ?? diagnosis.suspects.map((suspect) => suspect.meaning).join("; or ");
   const errno = failures[0] ? `${failures[0].errno}, ` : "";
@@ -108,7 +108,10 @@ function failuresText(total: number, kinds: readonly FailureReport[]): string {
   return total === 0 ? "0" : `${formatCount(total)}: ${describeFailures(kinds)}`;
 }
 
-/** Describes what limited the rate on this side, if anything did. If so, the rate says nothing about the peer. */
+/**
+ * Describes what limited the rate on this side, if anything here did. In that case, the rate says nothing about
+ * the peer.
+ */
 function describeHeldBack({ rampShares, rampMs }: ConnectResult): string | undefined {
   if (!rampShares || rampMs < WORTH_TELLING_MS) return undefined;
   const causes = [

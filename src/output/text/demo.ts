@@ -1,4 +1,5 @@
-// Texts of the demo, for someone who has read that a server can hold at most 65,535 connections.
+// Makes the texts of the demo, for someone who has read that a server can hold at most 65,535
+// connections.
 
 import { isMeasurable } from "../../client/ramp/memory-fit.js";
 import type { ConnectResult } from "../../results/connect.js";

@@ -8,7 +8,7 @@ import { SIDES } from "../sentences/words.js";
 import { type Paint, plain } from "../terminal/paint.js";
 import { alignLabels } from "../terminal/table.js";
 
-/** Returns no lines if nothing stopped the run and there are no notes. */
+/** Returns the diagnosis as lines; none if nothing stopped the run and there are no notes. */
 export function diagnosisLines(diagnosis: Diagnosis, paint: Paint = plain): string[] {
   const { finding, suspects, notes } = printableData(diagnosis);
   const lines = finding ? findingLines(finding, paint) : suspectLines(suspects, paint);

@@ -55,7 +55,7 @@ export function predictionText(of: Prediction, isWhole: boolean, paint: Paint = 
   ].join("\n");
 }
 
-/** Puts the label in front of the first of several lines. */
+/** Puts a label in front of the first of several lines. */
 function eachBelow(label: string, lines: readonly string[]): (readonly [label: string, text: string])[] {
   return lines.map((line, i) => [i === 0 ? label : "", line]);
 }
@@ -78,7 +78,7 @@ function headline(prediction: Prediction, paint: Paint): string {
   );
 }
 
-/** Returns the line with the ceiling of the other program. */
+/** Returns the line with the ceiling of the other kind of program. */
 function secondLine({ program, answers, connections }: Prediction, paint: Paint): string {
   const other = program === "ordinary" ? "fourtuple" : "ordinary";
   const { ceiling, isTargetMet, binding } = answers[other];
@@ -93,7 +93,7 @@ function wantedText(isTargetMet: boolean, connections: number): string {
     : `, not the ${formatCount(connections)} requested`;
 }
 
-/** The ceiling is unlimited only if every limit on the load is unreadable. */
+/** The ceiling comes out as unlimited only if every limit on the load is unreadable. */
 function countText(ceiling: Bound, endless: string): string {
   return ceiling === "unlimited" ? endless : formatCount(ceiling);
 }
@@ -155,7 +155,7 @@ function describeHeartbeats({ cost, role }: Prediction): string | undefined {
   return `1,000,000 connections with a ${name} every ${intervalSeconds} s take ${cores}${wire}`;
 }
 
-/** Formats a figure of each side on this host. */
+/** Formats a figure for each side that is on this host. */
 function sidesText(
   role: Prediction["role"],
   { client, server }: { readonly client: number; readonly server: number },

@@ -96,7 +96,7 @@ export function undoText(report: UndoReport, paint: Paint = plain): string {
   ].join("\n");
 }
 
-/** Maximum number of bad lines to list. */
+/** Maximum number of invalid lines to list. */
 const BAD_LINES = 5;
 
 function badLineTexts(lines: UndoReport["badLines"], journal: string): string[] {

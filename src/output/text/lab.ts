@@ -20,7 +20,7 @@ const TONES: Record<LabVerdict, Tone> = {
 /** Maximum number of table rows to print; a report has all of them. */
 const ROWS = 8;
 const WIDTH = 96;
-/** Minimum width, however narrow the terminal is. */
+/** Minimum width of the text, however narrow the terminal is. */
 const LEAST_WIDTH = 24;
 
 export function placeLine(testbed: LabTestbed): string {
@@ -52,7 +52,7 @@ export function experimentText(result: ExperimentResult, paint: Paint = plain, c
       "verdict",
       `${paint(TONES[verdict], LAB_VERDICT_WORDS[verdict])}${reason ? `: ${reason}` : ""} (${formatDuration(elapsedMs)})`,
     ],
-    // An inconclusive verdict already gives this as its reason.
+    // An inconclusive verdict already gives this text as its reason.
     ...(busy === undefined || verdict === "inconclusive" ? [] : [["host", `was busy: ${busy}`] as const]),
   ] as const;
   return [...labelled(rows, "  ", columns), ...evidence.flatMap((it) => evidenceLines(it, paint, columns))].join("\n");
@@ -84,7 +84,7 @@ export function labSummary(result: LabResult, paint: Paint = plain): string {
   ].join("\n");
 }
 
-/** Formats tables only, because other evidence is for the report page. */
+/** Formats only tables, because other evidence is for the report page. */
 function evidenceLines(evidence: Evidence, paint: Paint, columns: number): string[] {
   if (evidence.kind !== "table") return [];
   const { title, columns: names, rows } = evidence;
@@ -109,7 +109,7 @@ function evidenceLines(evidence: Evidence, paint: Paint, columns: number): strin
   ];
 }
 
-/** Aligns figures to the right, text to the left, and headings like the column below them. */
+/** Aligns figures to the right, text to the left, and each heading like its column. */
 function alignCells(texts: readonly (readonly string[])[], isFigure: (column: number) => boolean): string[] {
   const widths = texts[0]!.map((_, column) => Math.max(...texts.map((row) => row[column]!.length)));
   return texts.map((row) => {
@@ -145,7 +145,7 @@ function clauses(text: string, width: number): string[] {
   return text.length <= width ? [text] : text.split(/(?<=;) /);
 }
 
-/** Wraps at word boundaries, and leaves a word longer than a line whole. */
+/** Wraps text at word boundaries, and does not break a word that is longer than a line. */
 function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(" ")) {

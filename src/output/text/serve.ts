@@ -70,7 +70,7 @@ export function namedClients({ accepted, proxyProtocol }: Pick<ServeResult, "acc
 }
 
 /**
- * @param printed number of client addresses printed; undefined if they were not requested
+ * @param printed number of client addresses printed; undefined if no addresses were requested
  */
 export function serveSummary(of: Explained<ServeResult>, printed: number | undefined, paint: Paint = plain): string {
   const result = printableData(of);

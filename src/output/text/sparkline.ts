@@ -1,7 +1,7 @@
-// A row of figures as small bars, and a bounded record of them.
+// Shows a row of figures as small bars, and keeps a bounded record of them.
 
 const BARS = "▁▂▃▄▅▆▇█";
-/** Even, so that a full record consists of pairs. */
+/** An even number, so that a full record consists of pairs. */
 const CAPACITY = 24;
 
 /** Returns one bar per value. The highest value has the highest bar, and zero the lowest. */
@@ -11,7 +11,10 @@ export function sparkline(values: readonly number[]): string {
   return values.map((value) => BARS[Math.round((Math.max(0, value) / greatest) * (BARS.length - 1))]).join("");
 }
 
-/** Values since the start. When there are too many, each two neighbours become their mean. */
+/**
+ * Values since the start. When there are too many values, each pair of neighbours is replaced
+ * by its mean.
+ */
 export class Trend {
   #means: number[] = [];
   /** Number of values in each mean. */

@@ -33,7 +33,7 @@ export function areaOf(width: number, height: number, margins: Margins): Area {
   };
 }
 
-/** Draws the axis below the area. Its label ends at the right edge of the chart. */
+/** Draws the axis below the area. The axis's label ends at the right edge of the chart. */
 export function xAxis(area: Area, { ticks }: Projection, label: string, edge: number): string {
   const below = area.bottom + TICK_GAP;
   const labelled = textElement("text", { x: edge - 3, y: area.bottom + LABEL_GAP }, label);

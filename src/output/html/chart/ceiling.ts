@@ -1,5 +1,5 @@
-// Draws bars on a log axis for what each limit allows, lowest first. Marks the binding limit and the requested number.
-// Limits without a number get a line of text.
+// Draws bars on a log axis for what each limit allows, lowest first. The binding limit and the requested number are
+// marked. Limits without a number get a line of text.
 
 import type { CeilingEvidence, UnnumberedLimit } from "../../../results/lab/evidence.js";
 import { formatCount } from "../../../util/units.js";
@@ -11,7 +11,7 @@ import { bars, HALO, rules, texts } from "./marks.js";
 import { logarithmic } from "./projection.js";
 import { drawable, formatPowerOfTen, greatestOf, logDomain, powersOfTen } from "./scale.js";
 
-/** Height of a row. A bar takes two rows, one for its name; a limit without a number takes one. */
+/** Height of a row. A bar takes two rows, one of them for its name; a limit without a number takes a single row. */
 const ROW_HEIGHT = 22;
 /** Distance from the top of a row to the middle of a name, to a bar, and to the middle of the bar's figure. */
 const NAME_DOWN = 13;

@@ -8,10 +8,10 @@ export const CHART_WIDTH = 1000;
 const NARROW_WIDTH = 354;
 
 export interface ChartNames {
-  /** Prefix for IDs; unique on the page. */
+  /** Prefix for IDs, which must be unique on the page. */
   readonly id: string;
   readonly title: string;
-  /** Text alternative for readers who cannot see the chart. */
+  /** A text alternative for readers who cannot see the chart. */
   readonly description: string;
 }
 

@@ -1,4 +1,5 @@
-// Marks of a chart: lines, filled areas, dots, rules, bars and texts, each kind in a group of SVG elements.
+// Draws the marks of a chart: lines, filled areas, dots, rules, bars and texts, each kind in a group of SVG
+// elements.
 import { type Area, group, MIDDLE } from "./axes.js";
 import { type Attributes, coordinate, element, type Point, textElement } from "./svg.js";
 

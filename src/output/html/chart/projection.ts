@@ -43,7 +43,7 @@ export function linear(domain: readonly [number, number], range: Range, options:
  * Returns an axis on which equal ratios have equal lengths.
  *
  * @param domain minimum and maximum, both above 0
- * @param ticks values with a tick
+ * @param ticks values that get a tick
  */
 export function logarithmic(
   domain: readonly [number, number],

@@ -1,4 +1,4 @@
-// Units and ticks of axes, such as MiB for large numbers of bytes, or powers of ten on a log axis.
+// Chooses units and ticks of axes, such as MiB for large numbers of bytes, or powers of ten on a log axis.
 import { formatBytes, formatDuration } from "../../../util/units.js";
 
 export interface Axis {
@@ -21,7 +21,7 @@ export function leastOf(values: readonly number[]): number {
   return values.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY);
 }
 
-/** Bounds on the values that an axis can show. The figures next to the chart give values beyond them. */
+/** Bounds on the values that an axis can show. The figures next to the chart give any values beyond the bounds. */
 const LARGEST = 1e15;
 const SMALLEST = 1e-9;
 
@@ -64,7 +64,8 @@ export function scaleAxis({ name, unit }: Axis, greatest: number): ScaledAxis {
 }
 
 /**
- * Formats a value and its unit with three digits, such as `4.11 KiB` or `0.495 µs`. Chooses a unit that fits its size.
+ * Formats a value and its unit with three digits, such as `4.11 KiB` or `0.495 µs`. The unit is chosen to fit the size
+ * of the value.
  */
 export function formatWithUnit(value: number, unit: string): string {
   if (unit === "bytes" || unit === "B") return formatBytes(value);

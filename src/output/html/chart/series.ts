@@ -19,7 +19,7 @@ const FEW = 24;
 export interface SeriesOptions {
   /** Times to mark on the horizontal axis, in its unit. */
   readonly moments?: readonly { readonly x: number; readonly name: string }[];
-  /** True if each value holds until the next one. */
+  /** Whether each value holds until the next one. */
   readonly isStepped?: boolean;
 }
 

@@ -74,7 +74,7 @@ class PortMap {
   readonly #fixed: readonly number[];
   readonly #canvas = make("canvas");
   readonly #context: CanvasRenderingContext2D;
-  /** What the canvas shows. Kept here because reading it back from the canvas would be slow. */
+  /** What the canvas shows, kept here because reading it back from the canvas would be slow. */
   readonly #image: ImageData;
   readonly #count = make("span");
   readonly #hovered = make("span");

@@ -1,5 +1,5 @@
 // The button that stops the run. Only those who opened the address with its token see it. Browsers send the part after
-// # to no server. It must be pressed twice, because a stray click could end a test that has run for hours.
+// # to no server. The button must be pressed twice, because a stray click could end a test that has run for hours.
 import { byId } from "./dom.js";
 
 const ARMED_MS = 4000;

@@ -7,7 +7,7 @@ import { printableData } from "../../../util/printable.js";
 import { formatCount, plural } from "../../../util/units.js";
 import { type Paint, plain } from "../../terminal/paint.js";
 
-/** Target: a port or range, at one of this host's addresses or at all of them. */
+/** The target: a port or range, at one of this host's addresses or at all of them. */
 export interface PortName {
   readonly ip: string | undefined;
   /** For example `7777` or `127.0.0.1:7777`. */
@@ -22,7 +22,7 @@ export interface PortSides {
   readonly remote: SocketTable;
 }
 
-/** Filter on the sockets that were read. Statements apply to these only. */
+/** Filter on the sockets that were read. Statements apply only to these sockets. */
 export type Conditions = Pick<SocketFilter, "states" | "family" | "remoteIp">;
 
 export function isFiltered({ states, family, remoteIp }: Conditions): boolean {
@@ -36,7 +36,9 @@ export function kindOf(noun: string, { states, family, remoteIp }: Conditions): 
   return `${ofFamily}${noun}${inStates}${withPeer(remoteIp)}`;
 }
 
-/** Returns a sentence such as `no TCP socket … has it`. It names the filter, because other sockets may exist. */
+/**
+ * Returns a sentence such as `no TCP socket … has it`. The sentence names the filter, because other sockets may exist.
+ */
 export function nothingText(of: string | undefined, filter: Conditions = {}): string {
   const name = printableData(of);
   const kind = kindOf("TCP socket of this host", printableData(filter));
@@ -59,7 +61,7 @@ export function headline(target: PortName, sides: PortSides, filter: Conditions 
   return paint("bold", lesser(target, local, remote, filter));
 }
 
-/** Says who shares the port, and that accept() used no other. */
+/** Says which sockets share the port, and that accept() used no other port. */
 function proof(target: PortName, { local, remote }: PortSides, filter: Conditions): string {
   const rows = local.accepted.top.filter((row) => row.established > 0);
   const accepted = establishedIn(local.accepted);
@@ -77,7 +79,7 @@ function proof(target: PortName, { local, remote }: PortSides, filter: Condition
 
 /**
  * Returns whether the accepted socket has the same port for every connection whose client is on this host. If accept()
- * had used another port, one would differ.
+ * had used another port, at least one of them would differ.
  */
 function hasNoOtherEnds({ local, remote }: PortSides): boolean {
   const key = ({ ip, port }: { ip: string; port: number }) => `${ip} ${port}`;

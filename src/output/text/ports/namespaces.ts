@@ -37,7 +37,10 @@ function cells(row: NamespaceRow): string[] {
   ];
 }
 
-/** Returns the name that tells most: the host name of a container or pod, a name from `ip netns`, or its cgroup's. */
+/**
+ * Returns the name that tells most: the host name of a container or pod, a name from `ip netns`, or the name of its
+ * cgroup.
+ */
 function nameOf({ isOwn, names, hostname, group, inode }: NamespaceRow): string {
   if (isOwn) return "this one";
   const known = [hostname, names[0], group].filter((name) => name !== undefined);

@@ -41,7 +41,7 @@ export function pressureText(of: Pressure, top: number, paint: Paint): string {
   ].join("\n");
 }
 
-/** Returns a note on what could not be inspected; undefined if everything could. */
+/** Returns a note on what could not be inspected; undefined if nothing was left out. */
 export function pressureNote({ translated }: Pressure): string | undefined {
   const errno = translated?.refusedErrno;
   return errno === undefined
@@ -132,7 +132,7 @@ function translatedLines({ rows, distinct }: TranslatedPorts, top: number, paint
 
 function owners({ owners: all = [] }: PressureRow): string {
   const name = ({ pid, command }: (typeof all)[number]) => (pid === undefined ? "not visible" : `${command} (${pid})`);
-  // With a single owner, its count would repeat the total.
+  // If there is a single owner, the owner's count would repeat the total.
   return all.map((owner) => (all.length === 1 ? name(owner) : `${name(owner)} ${formatCount(owner.inUse)}`)).join(", ");
 }
 
@@ -143,7 +143,7 @@ function ownerNotes({ unreadable, isHiding }: Pressure, paint: Paint): string[] 
 
 /**
  * Paints rows above the mark red.
- * @param lines starts with an empty line and the heading
+ * @param lines text of which the first two lines are an empty line and the heading
  */
 function marked(lines: readonly string[], rows: readonly { readonly isMarked: boolean }[], paint: Paint): string[] {
   return lines.map((line, index) => (rows[index - 2]?.isMarked ? paint("bad", line) : line));

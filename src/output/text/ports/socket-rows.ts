@@ -3,7 +3,7 @@
 import type { SocketView } from "../../../socket-table/view.js";
 
 const BUFFER_BYTES = 256 * 1024;
-/** Size in bytes that no row reaches. */
+/** A size in bytes that no row reaches. */
 const ROW_BYTES = 512;
 const COLUMNS = { state: 12, queue: 8, endpoint: 24 } as const;
 const SPACE = 32;
@@ -12,11 +12,11 @@ const NEWLINE = 10;
 const LISTEN = 10;
 
 export interface RowColumns {
-  /** Adds the kernel memory charged to each socket, in bytes. */
+  /** Whether to add a column with the kernel memory charged to each socket, in bytes. */
   readonly memory?: boolean;
   /** True if rows come from /proc, which has neither memory figures nor the limits of accept queues. */
   readonly isFromProc?: boolean;
-  /** Adds a column with the owner. */
+  /** Returns a socket's owner, for a column with the owners. */
   readonly ownerOf?: ((inode: number) => string) | undefined;
 }
 
@@ -110,7 +110,7 @@ export class SocketRows {
     if (width > 0) this.#pad(start, width);
   }
 
-  /** Pads a column. Adds at least one space to separate it from the next. */
+  /** Pads a column, with at least one space to separate it from the next. */
   #pad(start: number, width: number): void {
     do this.#bytes[this.#length++] = SPACE;
     while (this.#length < start + width);

@@ -15,11 +15,11 @@ import { addressTable, destinationTable, listenerTable, localPortTable, ownerLin
 export interface PortExtras {
   readonly owners?: OwnerSummary | undefined;
   readonly pressure?: Pressure | undefined;
-  /** Sockets opened and closed per second; available only with --watch. */
+  /** Number of sockets opened and closed per second; available only with --watch. */
   readonly rates?: { readonly openedPerSec: number; readonly closedPerSec: number } | undefined;
   /** Maximum number of rows in a table. */
   readonly top: number;
-  /** Filter on the reading, in addition to the address. */
+  /** Filter that was applied in addition to the address. */
   readonly filter?: Conditions | undefined;
 }
 
@@ -27,11 +27,15 @@ const MAX_LISTENERS = 5;
 
 /** Returns whether there is anything to report about the port. */
 export function hasSockets({ local, remote }: PortSides): boolean {
-  // Listeners that match the filter are counted among the sockets; others are only listed.
+  // Listeners that match the filter are counted among the sockets; other listeners are only
+  // listed.
   return local.sockets + remote.sockets > 0;
 }
 
-/** Formats both sides of a port: who shares it, which shows that accept() used no other port. */
+/**
+ * Formats both sides of a port: the sockets that share it, which shows that accept() used no
+ * other port.
+ */
 export function portText(of: PortName, both: PortSides, more: PortExtras, paint: Paint = plain): string {
   const [target, sides, extras] = printableData([of, both, more] as const);
   const { local, remote } = sides;
@@ -86,7 +90,7 @@ export function overviewText(of: SocketTable, more: PortExtras, paint: Paint = p
   return lines.join("\n");
 }
 
-/** Returns why a reading may be incomplete; undefined if it is complete. */
+/** Returns why the figures may be incomplete; undefined if they are complete. */
 export function readNote({
   fallbackErrno,
   wasInterrupted,
@@ -175,7 +179,7 @@ function memory({ memory: used }: SocketTable): string | undefined {
   return `${mean} of buffers per socket, ${formatBytes(used.maxChargedBytes)} at most, ${formatBytes(used.chargedBytes)} total`;
 }
 
-/** Says which memory the figure omits, which is all of it while buffers are empty. */
+/** Says which memory the figure leaves out: all memory while buffers are empty. */
 function memoryNote({ memory: used }: SocketTable): string | undefined {
   return hasMemory(used) ? "plus about 4 KB each for the socket, its inode and its file" : undefined;
 }

@@ -62,7 +62,7 @@ export function listenerTable(
   const named = new Set<string>();
   const rows = ordered.slice(0, top).map((row) => {
     const at = formatEndpoint(row.ip, row.port);
-    // SO_REUSEPORT listeners share their accepted connections, so the figure appears once.
+    // SO_REUSEPORT listeners share one count of accepted connections, so the figure appears only once.
     const isRepeated = row.sharedBy > 1 && named.has(at);
     named.add(at);
     const cells = [
@@ -81,8 +81,8 @@ export function listenerTable(
 }
 
 /**
- * Returns the processes that own the sockets, and what was not visible. With memory, includes the bytes in their
- * queues.
+ * Returns the processes that own the sockets, and what was not visible. If memory is requested, the rows include the
+ * bytes in the processes' queues.
  */
 export function ownerLines(summary: OwnerSummary, top: number, paint: Paint): string[] {
   const shown = summary.owners.slice(0, top);
@@ -148,7 +148,10 @@ function memoryCells({ receiveAllocBytes, sendQueuedBytes, chargedBytes }: Owner
   return [receiveAllocBytes, sendQueuedBytes, chargedBytes].map(formatBytes);
 }
 
-/** Returns an empty line, the heading, the rows, and the number of further rows. Empty if there are no rows. */
+/**
+ * Returns an empty line, the heading, the rows, and the number of further rows. The result is empty if there are no
+ * rows.
+ */
 export function table(header: string[], rows: string[][], distinct: number, paint: Paint): string[] {
   if (rows.length === 0) return [];
   const [heading, ...lines] = alignFigures([header, ...rows], "  ", paint.columns);
