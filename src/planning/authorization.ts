@@ -8,8 +8,9 @@ import type { RunSpec } from "./run-spec.js";
 const UNCONFIRMED = 1000;
 
 /**
- * @param foreign a destination outside this host; undefined if there is none
- * @throws {AppError} E_NOT_AUTHORIZED when too many connections would go there without confirmation
+ * @param foreign a destination outside this host; undefined if every destination is on this host
+ * @throws {AppError} E_NOT_AUTHORIZED if too many connections would go to other hosts without
+ *   confirmation
  */
 export function assertAuthorized(foreign: IpAddress | undefined, { connections, authorized }: RunSpec): void {
   if (foreign === undefined || connections <= UNCONFIRMED || authorized) return;

@@ -16,17 +16,17 @@ export interface ConnectOptions extends MessageOptions, Omit<ProtocolOptions, Se
    */
   readonly to: string | readonly string[];
   /**
-   * Whether to use all addresses of a host name in turn or only the resolver's first; default `all`. A single
-   * connection tries them in order.
+   * Whether to use all addresses of a host name in turn, or only the first one that the resolver returns; default
+   * `all`. A single connection tries the addresses in order.
    */
   readonly resolve?: "first" | "all" | undefined;
-  /** Uses only addresses of this family. */
+  /** Restricts the run to addresses of this family. */
   readonly family?: 4 | 6 | undefined;
   /** Number of connections; default 1. */
   readonly connections?: number | undefined;
-  /** Number of connections to start per second, over all threads; default: as fast as possible. */
+  /** Number of connections to start per second, over all threads; by default, as fast as possible. */
   readonly connectRatePerSec?: number | undefined;
-  /** Consecutive ramps, up or down. Replaces `connections` and `connectRatePerSec`. */
+  /** Consecutive ramps, each going up or down. Replaces `connections` and `connectRatePerSec`. */
   readonly stages?: readonly Stage[] | undefined;
   /** Maximum number of handshakes in flight, over all threads; default 1,024. */
   readonly concurrency?: number | undefined;
@@ -46,39 +46,46 @@ export interface ConnectOptions extends MessageOptions, Omit<ProtocolOptions, Se
    * `kernel`.
    */
   readonly sourcePorts?: SourcePortOption | undefined;
-  /** Sends a PROXY protocol header of this version first, with the connection's own addresses; default none. */
+  /**
+   * Version of the PROXY protocol header to send first over each connection, with the connection's own addresses; by
+   * default, none is sent.
+   */
   readonly proxyProtocol?: ProxyVersion | undefined;
   /**
-   * Maximum 99th percentile of the round-trip time or, without messages, of the connect latency. The run misses its
-   * target if it is exceeded.
+   * Maximum 99th percentile of the round-trip time or, without messages, of the connect latency. If the percentile
+   * exceeds this limit, the run misses its target.
    */
   readonly maxP99Ms?: number | undefined;
-  /** Minimum rate of connections ESTABLISHED per second. The run misses its target below it. */
+  /**
+   * Minimum rate of connections ESTABLISHED per second. If the rate is below this limit, the run misses its target.
+   */
   readonly minRatePerSec?: number | undefined;
   /** Number or percentage (`"1%"`) of connections that may fail or be lost; default none. */
   readonly maxFailed?: number | string | undefined;
   /** How to close connections; default `rst` above 1,000 connections, to avoid TIME_WAIT. */
   readonly close?: "rst" | "fin" | undefined;
   /**
-   * Closes each connection after its greeting, so that all `connections` come and go. At most `concurrency` are open at
-   * once, plus those that receive no greeting within a second and stay open. Default false.
+   * Whether to close each connection after its greeting, so that all `connections` are opened and closed in turn. At
+   * most `concurrency` connections are open at once, plus those that receive no greeting within a second and stay
+   * open. Default false.
    */
   readonly closeAfterGreeting?: boolean | undefined;
   /**
-   * Uses a single descriptor table for all connections, like an ordinary program, so the open-file limit applies.
-   * Default: as many tables as needed.
+   * Whether to use a single descriptor table for all connections, like an ordinary program, so that the open-file
+   * limit applies. By default, as many tables are used as needed.
    */
   readonly oneTable?: boolean | undefined;
   /** I/O engine: `epoll`, `uring` (io_uring), or `auto` for the best one for the run and the host; default `auto`. */
   readonly engine?: EngineChoice | undefined;
   /**
-   * Who keeps the connections: `kernel` (default), or `packet`: this program, which speaks TCP itself through a TUN
-   * device. It needs `sources` that belong to no host, CAP_NET_ADMIN, and no kernel socket for any connection.
+   * Whose TCP to use: `kernel` (the default), or `packet` for the TCP of this program, which works through a TUN
+   * device. The latter needs `sources` that belong to no host, and CAP_NET_ADMIN, but no kernel socket for any
+   * connection.
    */
   readonly transport?: TransportName | undefined;
   /** Confirms that you are authorized to open more than 1,000 connections to another host. */
   readonly authorized?: boolean | undefined;
-  /** Stops the run, like stop(). */
+  /** Aborting this signal stops the run, like stop(). */
   readonly signal?: AbortSignal | undefined;
 }
 

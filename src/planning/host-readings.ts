@@ -1,5 +1,5 @@
 // Reads what planning needs from the host: addresses of names, usable source addresses, routes, local addresses and
-// source ports. The host is read once; planTuples() does not access it again. Nothing connects to a peer.
+// source ports. The host is read once; planTuples() does not access it again. No connection to a peer is opened.
 
 import { addressOf, canBind, readInterfaces } from "../linux/netlink/interfaces.js";
 import { resolveAll } from "../linux/resolve.js";
@@ -17,16 +17,16 @@ import { type CheckedSources, checkSources, NO_BAD_SOURCES, routeSource } from "
 /** Addresses of a destination in the spec, restricted to the requested family, in the resolver's order. */
 export interface ResolvedDestination {
   readonly ips: readonly IpAddress[];
-  /** Reachable addresses, or all of them if none is reachable, so that the kernel reports the reason. */
+  /** The reachable addresses, or all addresses if none is reachable, so that the kernel reports the reason. */
   readonly reachable: readonly IpAddress[];
 }
 
 export interface HostReadings {
-  /** In the order of the spec's destinations. */
+  /** The destinations' addresses, in the order of the spec. */
   readonly resolved: readonly ResolvedDestination[];
-  /** Check of the given source addresses; undefined if none were given. */
+  /** Result of checking the given source addresses; undefined if none were given. */
   readonly sources: CheckedSources | undefined;
-  /** By destination address: the source address that the kernel would choose, or why there is none. */
+  /** For each destination address, the source address that the kernel would choose, or why there is none. */
   readonly routes: ReadonlyMap<string, IpAddress | BadSource>;
   /** Destination addresses that are local to this host. */
   readonly own: ReadonlySet<string>;
@@ -42,7 +42,7 @@ const NO_ROUTE = [ENETUNREACH, EADDRNOTAVAIL, EAFNOSUPPORT];
 /** @throws {AppError} E_ADDRESS or E_RESOLVE when an address or a name is invalid */
 export async function readHost(spec: TupleSpec): Promise<HostReadings> {
   const given = spec.sources?.map(({ first, count }) => ({ first: resolveZone(parseIp(first)), count }));
-  // Addresses that belong to nobody cannot be bound; targets.ts checks that they are free.
+  // Addresses that belong to no host cannot be bound; targets.ts checks that they are free.
   const isPacket = spec.transport === "packet";
   const sources = given && (isPacket ? { ...NO_BAD_SOURCES, good: given } : checkSources(given));
   const resolved = await resolveDestinations(spec, given);
@@ -66,7 +66,7 @@ export function atLoopback(ip: IpAddress): IpAddress {
   return ip.family === 4 ? LOOPBACK_V4 : LOOPBACK_V6;
 }
 
-/** Returns undefined if they cannot be read. */
+/** Returns the addresses; undefined if they cannot be read. */
 function readOwnAddresses(): IpAddress[][] | undefined {
   const interfaces = readInterfaces();
   return (
@@ -107,7 +107,7 @@ function findReachable(ips: readonly IpAddress[], sources: readonly AddressRange
   return found.length > 0 ? found : ips;
 }
 
-/** Returns whether there is a route. Connecting a UDP socket looks it up without sending anything. */
+/** Returns whether there is a route. Connecting a UDP socket looks up the route without sending anything. */
 function hasRoute(ip: IpAddress): boolean {
   const fd = openUdp(ip.family);
   const result = fd < 0 ? fd : connectTo(fd, new SocketAddress(ip, 9));

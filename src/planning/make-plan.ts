@@ -1,5 +1,5 @@
-// Plans a run's 4-tuples from a spec and host readings. Planning is a pure function, so a run and a prediction get the
-// same plan.
+// Plans a run's 4-tuples from a spec and from what was read from the host. Planning is a pure function, so a run and a
+// prediction get the same plan.
 import type { ResolvedName } from "../results/connect.js";
 import type { BadSource } from "../results/peer.js";
 import { endpointsQuery } from "../socket-table/endpoints.js";
@@ -23,7 +23,9 @@ export interface PlannedTuples {
   readonly foreign: IpAddress | undefined;
   /** The destinations as a condition on one end of a socket. */
   readonly endpoints: EndQuery;
-  /** Destinations without a source address, one entry per address. The plan contains no tuples for them. */
+  /**
+   * Destinations without a source address, one entry per address. The plan contains no tuples for these destinations.
+   */
   readonly unreachable: readonly BadSource[];
 }
 
@@ -33,7 +35,8 @@ const LOOPBACK_FIRST: IpAddress = { family: 4, bytes: Uint8Array.of(127, 0, 0, 1
 const LOOPBACK_ADDRESSES = 2 ** 24 - 3;
 
 /**
- * Creates a plan that leaves out source addresses and destinations that are unusable according to the readings.
+ * Creates a plan without the source addresses and destinations that are unusable according to what was read from the
+ * host.
  *
  * @throws {AppError} E_NO_SOURCE when no source address of a destination's family was given
  */
@@ -52,7 +55,7 @@ export function planTuples(spec: TupleSpec, host: HostReadings): PlannedTuples {
   // The ports of a range share an address object, so check each address once.
   const ips = new Set(destinations.map(({ ip }) => ip));
   const foreign = [...ips].find((ip) => !host.own.has(formatIp(ip)));
-  // A local client with the server's port would be counted as a connection of the server.
+  // A local client that used the server's port as its source port would be counted as a connection of the server.
   const ports = planPorts(spec, host.ports, foreign ? [] : destinations);
   return {
     plan: { groups: groupBySources(spec, host, destinations, ports), ports },
@@ -162,7 +165,7 @@ function sourcesFor(
   if (host.sources) return host.sources.good.filter(({ first }) => first.family === ip.family);
   if (isSingle && sourcePorts === undefined) return [{ first: anyAddress(ip.family), count: 1 }];
   if (ip.family === 4 && isLoopback(ip)) {
-    // Add a spare address, because other programs use some of the ports.
+    // Add a spare address, because other programs may use some of the ports.
     const needed = Math.ceil(connections / (portCount(ports) * destinations)) + 1;
     // Explicitly bound ports are unavailable to others, so a large run avoids 127.0.0.1.
     const first = connections > LARGE ? addToIp(LOOPBACK_FIRST, 1) : LOOPBACK_FIRST;

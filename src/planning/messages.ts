@@ -12,16 +12,16 @@ import type { AnswerSpec, MessageSpec, OpeningSpec } from "./run-spec.js";
 
 export interface MessageOptions {
   /**
-   * Message sent on every connection at `messageRatePerSec`. Over plain TCP and TLS, `%i` in this and in `firstMessage`
-   * is the connection's number, and `%%i` is the text `%i`.
+   * Message to send on every connection at `messageRatePerSec`. Over plain TCP and TLS, `%i` in this and in
+   * `firstMessage` is the connection's number, and `%%i` is the text `%i`.
    */
   readonly message?: string | Uint8Array | undefined;
   /** Messages per second on each connection, fractions allowed; default 1. */
   readonly messageRatePerSec?: number | undefined;
   /**
-   * Total number of messages or HTTP requests, in equal shares for all connections. The run ends when all are answered,
-   * or after `durationMs`, which is then unlimited by default. Without `messageRatePerSec`, each connection sends its
-   * next message as soon as the previous one is answered.
+   * Total number of messages or HTTP requests, in equal shares for all connections. The run ends once all of them have
+   * been answered, or after `durationMs`, which is then unlimited by default. Without `messageRatePerSec`, each
+   * connection sends its next message as soon as the previous one is answered.
    */
   readonly requests?: number | undefined;
   /** What counts as an answer to a message; default `echo`. A run with unanswered messages misses its target. */
@@ -101,7 +101,7 @@ function rateOf({ messageRatePerSec, requests }: MessageOptions): number | undef
 /**
  * Checks the number of messages.
  *
- * @param message what connections send, if anything
+ * @param message the message that connections send, if any
  * @throws {AppError} E_OPTION
  */
 export function checkRequests(
@@ -138,7 +138,7 @@ export function findStreamOption({ expect, firstMessage, awaitGreeting }: Messag
 }
 
 /**
- * Whether the first destination has the scheme http or https.
+ * Returns whether the first destination has the scheme http or https.
  * @throws {AppError} E_ADDRESS
  */
 export function speaksHttp(to: string | readonly string[]): boolean {
@@ -147,9 +147,10 @@ export function speaksHttp(to: string | readonly string[]): boolean {
 }
 
 /**
- * Returns when a script's messages are due; undefined if it sends none. Their content is up to the script.
+ * Returns the schedule of a script's messages; undefined if it sends none. The content of the messages is up to the
+ * script.
  *
- * @throws {AppError} E_OPTION for an option that specifies their content
+ * @throws {AppError} E_OPTION for an option that specifies the messages' content
  */
 export function parseScripted(spec: ScriptedSpec, options: MessageOptions): MessageSpec | undefined {
   const { message, messageRatePerSec, expect } = options;
@@ -164,7 +165,7 @@ export function parseScripted(spec: ScriptedSpec, options: MessageOptions): Mess
   return { base64: "", ratePerSec: rateOf(options), expect: spec.isAnswered ? "handler" : "none" };
 }
 
-/** Options that affect the requests of an HTTP run. */
+/** The options that affect the requests of an HTTP run. */
 interface RequestOptions extends MessageOptions {
   readonly maxMessageBytes?: number | undefined;
   readonly stages?: readonly unknown[] | undefined;

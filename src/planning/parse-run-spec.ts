@@ -54,7 +54,7 @@ export function parseRunSpec(options: ConnectOptions, script?: LoadedScript): Ru
   const spoken = parseProtocol(options, script, opening);
   const { requests } = options;
   const ownMessage = parseMessage(options, spoken.protocol);
-  // Requests and publications on a schedule are a load, even over a single connection.
+  // Scheduled requests and publications count as a load, even over a single connection.
   const isSingle = stages.length === 0 && connections === 1 && ownMessage === undefined && requests === undefined;
   const { durationMs = isSingle || requests !== undefined ? Number.POSITIVE_INFINITY : HOLD_MS } = options;
   const sent = ownMessage ?? message;
@@ -97,7 +97,7 @@ export function parseRunSpec(options: ConnectOptions, script?: LoadedScript): Ru
 
 /**
  * Parses destinations: `host:port`, `[::1]:7777`, `host:7777-7786` or `:7777`, with or without a scheme.
- * @throws {AppError} E_OPTION when there is none, E_ADDRESS
+ * @throws {AppError} E_OPTION if there is no destination, E_ADDRESS if one is invalid
  */
 export function parseDestinations(to: string | readonly string[]): DestinationSpec[] {
   const texts = typeof to === "string" ? [to] : to;
@@ -123,7 +123,7 @@ function isLoad({ connections = 1, stages = [] }: ConnectOptions): boolean {
 }
 
 /**
- * All connections send the same request, so they cannot ask for several hosts.
+ * All connections send the same request, so they cannot name several hosts.
  * @throws {AppError} E_OPTION for several host names, unless the headers have a Host
  */
 function checkNames(destinations: readonly { readonly host: string }[], headers: readonly string[]): void {
@@ -262,7 +262,7 @@ function checkChoices({ resolve, family, close, engine, transport, oneTable }: C
   }
 }
 
-/** Rejects options that exclude each other. */
+/** Rejects mutually exclusive options. */
 function checkExchange(options: ConnectOptions): void {
   const { message, proxyProtocol, closeAfterGreeting, stages = [] } = options;
   if (proxyProtocol !== undefined && !PROXY_VERSIONS.includes(proxyProtocol)) {

@@ -1,5 +1,5 @@
 // Specification of a `connect` run: a plain object that survives JSON. The command line and the library create it with
-// the same parser (parse-run-spec.ts). It can be passed to another thread, process or host.
+// the same parser (parse-run-spec.ts). The spec can be passed to another thread, process or host.
 
 import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol/format.js";
@@ -29,7 +29,7 @@ export interface SourceSpec {
 /** The parts of a run that determine its 4-tuples. */
 export interface TupleSpec {
   readonly destinations: readonly DestinationSpec[];
-  /** Whether to use all addresses of a name, or the resolver's first. */
+  /** Whether to use all addresses of a name, or only the first one that the resolver returns. */
   readonly resolve: "all" | "first";
   /** Restricts addresses to this family. */
   readonly family?: Family | undefined;
@@ -37,7 +37,7 @@ export interface TupleSpec {
   readonly connections: number;
   readonly sources?: readonly SourceSpec[] | undefined;
   readonly sourcePorts?: PortRange | "kernel" | undefined;
-  /** Who keeps the connections: the kernel (default), or this program itself, through a TUN device. */
+  /** Whose TCP to use: the kernel's (default), or that of this program, which works through a TUN device. */
   readonly transport?: TransportName | undefined;
   /**
    * Whether this is a single connection, which tries the destinations in order, reports what it reads, and lasts until
@@ -62,7 +62,7 @@ export interface MessageSpec extends AnswerSpec {
   readonly ratePerSec?: number | undefined;
 }
 
-/** Exchange that takes place once on every connection, before it is ready for messages. */
+/** The exchange that takes place once on every connection, before it is ready for messages. */
 export interface OpeningSpec extends AnswerSpec {
   /** Whether to send nothing until the server has sent its greeting. */
   readonly awaitsGreeting: boolean;
@@ -74,7 +74,7 @@ export interface OpeningSpec extends AnswerSpec {
 export interface RunSpec extends TupleSpec {
   /** Number of connections to start per second, over all threads; default: as fast as possible. */
   readonly connectRatePerSec?: number | undefined;
-  /** Consecutive ramps, up or down. `connections` is then the highest target. */
+  /** Consecutive ramps, each going up or down. `connections` is then the highest target. */
   readonly stages?: readonly Stage[] | undefined;
   /** Maximum number of handshakes in flight, over all threads. */
   readonly concurrency: number;
@@ -86,7 +86,7 @@ export interface RunSpec extends TupleSpec {
   readonly message?: MessageSpec | undefined;
   /** Number of messages over all connections, after which the run ends; default: no limit. */
   readonly requests?: number | undefined;
-  /** HTTP with a rate or number of requests: whether connections that the server closes are reopened. */
+  /** For HTTP with a rate or number of requests: whether connections that the server closes are reopened. */
   readonly reopens: boolean;
   readonly opening?: OpeningSpec | undefined;
   /** Protocol on the connections; default: plain TCP. */

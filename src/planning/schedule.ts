@@ -7,7 +7,7 @@ export interface Stage {
   readonly target: number;
 }
 
-/** Number of connections wanted over time. */
+/** Computes the number of connections wanted over time. */
 export interface Schedule {
   /** End of the last stage in milliseconds; 0 for a run without a rate. */
   readonly endMs: number;
@@ -29,7 +29,7 @@ export function steadySchedule(connections: number, ratePerSec?: number): Schedu
     endMs: (connections / ratePerSec) * 1000,
     peak: connections,
     turnsMs: [],
-    // The first one is due immediately, as users expect even at a rate of one in ten seconds.
+    // The first connection is due immediately, as users expect even at a rate of one per ten seconds.
     wantedAt: (elapsedMs) => Math.min(connections, Math.floor((elapsedMs / 1000) * ratePerSec) + 1),
   };
 }

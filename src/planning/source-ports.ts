@@ -10,11 +10,14 @@ export interface PortReadings {
   readonly ephemeral: PortRange | undefined;
   /** Ports that the kernel never assigns (net.ipv4.ip_local_reserved_ports). */
   readonly reserved: readonly PortRange[];
-  /** Start offset, 0 to 65,535. It is random, so that a rerun does not start with the ports of the previous run. */
+  /**
+   * Start offset, 0 to 65,535. The offset is random, so that a rerun does not start with the ports of the previous
+   * run.
+   */
   readonly offset: number;
 }
 
-/** Ports that need no privileges (ip_unprivileged_port_start is 1024 by default). */
+/** The ports that need no privileges (ip_unprivileged_port_start is 1024 by default). */
 export const UNPRIVILEGED_PORTS: PortRange = { first: 1024, last: 65_535 };
 
 export function readPorts(): PortReadings {
@@ -26,7 +29,7 @@ export function readPorts(): PortReadings {
 }
 
 /**
- * @param servers local destinations, whose ports are skipped unless only these were requested
+ * @param servers local destinations, whose ports are skipped unless only these ports were requested
  */
 export function planPorts(
   { sourcePorts, isSingle, transport }: Pick<TupleSpec, "sourcePorts" | "isSingle" | "transport">,
@@ -34,7 +37,7 @@ export function planPorts(
   servers: readonly Destination[] = [],
 ): SourcePorts {
   if (transport === "packet") {
-    // Addresses of our own have no other users, so that every port is free.
+    // Addresses that belong to no host have no other users, so every port is free.
     const range = sourcePorts === undefined || sourcePorts === "kernel" ? UNPRIVILEGED_PORTS : sourcePorts;
     return { chosenBy: "us", range, startAt: range.first };
   }
@@ -45,7 +48,7 @@ export function planPorts(
     const withheld = ephemeral ? countPortsWithin(reserved, ephemeral) : 0;
     return { chosenBy: "kernel", available: last - first + 1 - withheld };
   }
-  // Start with ephemeral ports: services that start later need the others.
+  // Start with ephemeral ports, because services that start later need the other ports.
   const isEphemeral = ephemeral && ephemeral.first >= range.first && ephemeral.first <= range.last;
   const first = isEphemeral ? { first: ephemeral.first, last: Math.min(ephemeral.last, range.last) } : range;
   // Avoid the previous run's start: its 4-tuples may be in TIME_WAIT, or still exist at the peer or along the path.

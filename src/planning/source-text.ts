@@ -4,7 +4,9 @@ import { formatCount } from "../util/units.js";
 
 const NAMED = 3;
 
-/** Formats as `10.0.0.2 and 10.0.0.4 are not addresses of this host`. */
+/**
+ * Formats the problem, for example as `10.0.0.2 and 10.0.0.4 are not addresses of this host`.
+ */
 export function describeBadSources(bad: readonly BadSource[], count: number): string {
   const [first] = bad;
   if (!first) return "";

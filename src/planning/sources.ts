@@ -1,5 +1,5 @@
-// Source addresses: checks which given addresses are local, finds the one that the kernel would use for a destination,
-// and determines why there is none. Sends nothing.
+// Examines source addresses: checks which given addresses are local, finds the one that the kernel would use for a
+// destination, or determines why there is none. It sends no packets.
 
 import { type Block, readLocalBlocks } from "../linux/netlink/local-blocks.js";
 import {
@@ -28,7 +28,7 @@ import type { AddressRange } from "../util/address-range.js";
 export interface CheckedSources {
   /** Usable addresses, in the order given. */
   readonly good: readonly AddressRange[];
-  /** Unusable addresses; the first few. */
+  /** The first few unusable addresses. */
   readonly bad: readonly BadSource[];
   readonly badCount: number;
 }
@@ -86,7 +86,10 @@ function localFrom({ family, bytes }: IpAddress, offset: number, blocks: readonl
   return block ? block.last - address + 1 : 0;
 }
 
-/** Binds without a port. One socket can therefore be bound repeatedly, even to addresses whose ports are exhausted. */
+/**
+ * Binds without a port. One socket can therefore be used to try address after address, even those whose ports are
+ * exhausted.
+ */
 class BindTrials {
   private readonly fds = new Map<Family, number>();
   private readonly isNonlocal = new Map<Family, boolean>();
@@ -97,7 +100,7 @@ class BindTrials {
     if (fd < 0) return fd;
     const bound = bindTo(fd, new SocketAddress(ip, 0));
     if (bound < 0) return bound;
-    // With ip_nonlocal_bind any address can be bound, but connect() later fails with EINVAL.
+    // With ip_nonlocal_bind, any address can be bound, but connect() later fails with EINVAL.
     return !this.allowsAny(ip.family) || ip.zone !== undefined || isLocalRoute(ip) ? 0 : -EADDRNOTAVAIL;
   }
 
@@ -145,7 +148,7 @@ export function whyNoSource(ip: IpAddress, errno: number): BadSource {
  * Returns the source address that the kernel would use for `ip`, or why there is none. Connecting a UDP socket sends
  * nothing.
  *
- * @param from source address, if already chosen, since routes may depend on it
+ * @param from source address, if already chosen, because routes may depend on it
  */
 export function routeSource(ip: IpAddress, from?: IpAddress): IpAddress | BadSource {
   const fd = openUdp(ip.family);

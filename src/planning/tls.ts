@@ -1,5 +1,5 @@
-// TLS options for either role, and the settings built from them. Checks everything that can be checked without reading
-// files.
+// Defines the TLS options for either role, and builds settings from them. Everything that can be checked without
+// reading files is checked here.
 import { TLS_VERSIONS, type TlsSettings, type TlsVersion } from "../linux/openssl/settings.js";
 import { type Address, SCHEMES } from "../protocols/spec/address.js";
 import { isIp } from "../util/address.js";
@@ -9,27 +9,29 @@ import { quoted } from "../util/printable.js";
 /** Options for both roles. */
 export interface TlsOptions {
   /**
-   * File of CA certificates (PEM) for verifying the peer. A client uses the system's by default. A server with this
-   * option requires client certificates.
+   * File of CA certificates (PEM) for verifying the peer. By default, a client uses the system's CA certificates. A
+   * server with this option requires client certificates.
    */
   readonly ca?: string | undefined;
-  /** File (PEM) with the certificate and its chain. A server without one generates a self-signed certificate. */
+  /** File (PEM) with the certificate and its chain. A server without a certificate generates a self-signed one. */
   readonly cert?: string | undefined;
   /** File (PEM) with the private key; default: the certificate's file. */
   readonly key?: string | undefined;
-  /** The only permitted version; default: 1.2 and 1.3. */
+  /** The only permitted TLS version; by default, 1.2 and 1.3 are permitted. */
   readonly tlsVersion?: TlsVersion | undefined;
   /** OpenSSL cipher list. Names for TLS 1.3 begin with TLS_. */
   readonly ciphers?: string | undefined;
   /** ALPN protocols, most preferred first; default: http/1.1 for WebSocket, otherwise none. */
   readonly alpn?: readonly string[] | undefined;
-  /** Whether to resume sessions. A client offers one session per server on all connections; a server issues tickets. */
+  /**
+   * Whether to resume sessions: a client offers one session per server on all connections; a server issues tickets.
+   */
   readonly tlsResume?: boolean | undefined;
 }
 
-/** Additional options for a client. */
+/** Additional TLS options for a client. */
 export interface ClientTlsOptions extends TlsOptions {
-  /** Does not verify the server's certificate. */
+  /** Whether to skip verification of the server's certificate. */
   readonly insecure?: boolean | undefined;
   /** Name for SNI, which the certificate must contain; default: the destination's host. */
   readonly serverName?: string | undefined;
@@ -67,7 +69,7 @@ export function clientTls(address: Address, options: ClientTlsOptions): TlsSpec 
     throw invalid("--ca cannot be combined with --insecure", "omit --ca or --insecure");
   }
   const { serverName } = options;
-  // OpenSSL treats an empty name as none, and would accept any certificate from a trusted CA.
+  // OpenSSL treats an empty name as no name, and would accept any certificate from a trusted CA.
   if (serverName !== undefined && !/^[!-~]+$/.test(serverName)) {
     throw invalid(`invalid server name: ${quoted(serverName)}`, "use a name from the certificate, such as example.org");
   }

@@ -1,6 +1,6 @@
-// A plan of 4-tuples: (source addresses × source ports × destinations) as a numbered sequence. Tuples are computed
-// rather than stored, so a plan of millions is cheap. The caller determines which addresses reach which destination;
-// bind() and connect() determine whether a tuple is free.
+// Plans 4-tuples: (source addresses × source ports × destinations) as a numbered sequence. Tuples are computed rather
+// than stored, so a plan of millions is cheap. The caller determines which addresses reach which destination; bind()
+// and connect() determine whether a tuple is free.
 import { addToIp, formatIp, type IpAddress } from "../util/address.js";
 import type { AddressRange } from "../util/address-range.js";
 import type { FourTuple, PortRange } from "../util/endpoint.js";
@@ -12,7 +12,7 @@ export type SourcePorts =
       readonly range: PortRange;
       /** First port of each source address. */
       readonly startAt: number;
-      /** Part of the range that contains startAt. It is used first, and wraps around at its end. */
+      /** Part of the range that contains startAt. The run uses this part first, wrapping around at its end. */
       readonly first?: PortRange;
       /** Ports of the range to skip: in ascending order, without duplicates, and fewer than all. */
       readonly except?: readonly number[];
@@ -44,7 +44,7 @@ export interface PlannedTuple {
   destination: number;
 }
 
-/** Consecutive rounds in which the same groups take part. Each of their destinations has one tuple per round. */
+/** Consecutive rounds in which the same groups take part. Each destination of these groups has one tuple per round. */
 interface Rounds {
   /** Index of the first tuple. */
   readonly start: number;
@@ -120,14 +120,17 @@ export class TupleSequence {
   }
 
   /**
-   * Returns how many of its ports source address `source` of a group has used in the first `index` tuples. Only
-   * meaningful if we choose the ports.
+   * Returns how many of its ports source address `source` of a group has used in the first `index` tuples. The result
+   * is meaningful only if we choose the ports.
    */
   portsUsed(group: number, source: number, index: number): number {
     return Math.max(0, Math.min(this.roundsUsed(group, index) - source * this.portCount, this.portCount));
   }
 
-  /** Returns how many source addresses of a group the first `index` tuples use. Only meaningful if we choose the ports. */
+  /**
+   * Returns how many source addresses of a group the first `index` tuples use. The result is meaningful only if we
+   * choose the ports.
+   */
   sourcesUsed(group: number, index: number): number {
     return Math.ceil(this.roundsUsed(group, index) / this.portCount);
   }
@@ -138,7 +141,7 @@ export class TupleSequence {
     const place = groups.indexOf(group);
     if (place < 0) return all;
     const rest = (index - start) % width;
-    // In a round that has begun, the groups before this one come first.
+    // In a round that has begun, the groups before this one take their turns first.
     const earlier = groups.slice(0, place).reduce((sum, each) => sum + this.sizeOf(each), 0);
     return Math.min(all, firstRound + (index - start - rest) / width + (rest > earlier ? 1 : 0));
   }
@@ -174,7 +177,7 @@ export class TupleSequence {
     return this.plan.groups[group]!.destinations[destination]!;
   }
 
-  /** Returns tuple `index` with addresses as text. */
+  /** Returns the tuple at `index`, with addresses as text. */
   describe(index: number): FourTuple {
     const { group, source, sourcePort, destination } = this.at(index);
     const to = this.destination(group, destination);

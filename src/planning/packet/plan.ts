@@ -1,5 +1,5 @@
-// What a run without kernel sockets needs from the host: a device per worker, the blocks of addresses that are routed
-// to each, and the 4-tuples of each worker. Pure functions.
+// Plans what a run without kernel sockets needs from the host: a TUN device per worker, the blocks of addresses that
+// are routed to each device, and the 4-tuples of each worker. Pure functions.
 import { formatIp, fromInteger, toInteger } from "../../util/address.js";
 import type { AddressRange } from "../../util/address-range.js";
 import { AppError } from "../../util/errors.js";
@@ -10,7 +10,7 @@ export interface AddressBlock extends Pick<AddressRange, "first"> {
   readonly bits: number;
 }
 
-/** A worker's device and 4-tuples. Plain data that can be passed to a thread. */
+/** The TUN device and 4-tuples of one worker. Plain data that can be passed to a thread. */
 export interface PacketWorker {
   readonly device: { readonly routes: readonly AddressBlock[]; readonly mtu: number; readonly txQueueLength: number };
   readonly plan: TuplePlan;
@@ -22,11 +22,11 @@ export interface PacketWorker {
   };
 }
 
-/** An ordinary Ethernet's, so that packets can be routed on. */
+/** The usual MTU of an Ethernet, so that packets can be forwarded to one. */
 const MTU = 1500;
-/** Several times as many packets as handshakes are in flight. */
+/** Room for several times as many packets as there are handshakes in flight. */
 const TX_QUEUE_LENGTH = 20_000;
-/** A worker's tuples have 31-bit numbers. */
+/** A worker numbers its tuples with 31 bits. */
 const MOST_TUPLES = 2 ** 30;
 
 /**
@@ -65,7 +65,7 @@ export function deviceFor(addresses: readonly AddressRange[]): PacketWorker["dev
   return { routes: addresses.flatMap(blocksOf), mtu: MTU, txQueueLength: TX_QUEUE_LENGTH };
 }
 
-/** @throws {AppError} E_OPTION when a run needs something that this transport does not have */
+/** @throws {AppError} E_OPTION if a run needs something that this transport does not support */
 export function checkPacketOptions(spec: {
   readonly sources?: unknown;
   readonly sourcePorts?: unknown;
@@ -82,7 +82,7 @@ export function checkPacketOptions(spec: {
   }
 }
 
-/** Returns the blocks of a range. The two addresses that CIDR notation leaves out belong to the block again. */
+/** Returns the blocks of a range. The two addresses that parsing CIDR notation leaves out are included again. */
 export function blocksOf({ first, count }: AddressRange): AddressBlock[] {
   const { family } = first;
   const start = toInteger(first);
@@ -112,7 +112,7 @@ function exactBlocks(start: bigint, count: bigint, family: 4 | 6): AddressBlock[
 /** Deals blocks to `count` parts, the largest first, after halving the largest until there are enough of them. */
 function divide(blocks: readonly AddressBlock[], count: number): AddressBlock[][] {
   const all = [...blocks].sort((a, b) => a.bits - b.bits);
-  // With a power of two, halves alone are equal.
+  // If `count` is a power of two, halving alone yields equal parts.
   const wanted = (count & (count - 1)) === 0 ? count : count * 4;
   while (all.length < wanted && count > 1) {
     const largest = all.shift()!;

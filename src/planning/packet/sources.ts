@@ -1,5 +1,5 @@
-// Checks that source addresses for --transport packet belong to nobody: not to this host, and not to a network that it
-// is connected to or has a route of its own for. Sends nothing.
+// Checks that source addresses for --transport packet are free: they must belong neither to this host nor to a network
+// that it is attached to or has a specific route for. The checks send no packets.
 import { type RouteEntry, readRoutes } from "../../linux/netlink/link-changes.js";
 import { readHostAddresses } from "../../linux/netlink/rtnetlink.js";
 import { tunObstacle } from "../../linux/tun/tun.js";
@@ -8,7 +8,7 @@ import type { AddressRange } from "../../util/address-range.js";
 import { AppError } from "../../util/errors.js";
 import { type AddressBlock, blocksOf, formatBlock } from "./plan.js";
 
-/** @throws {AppError} E_PERMISSION or E_PLATFORM when this process cannot make a TUN device */
+/** @throws {AppError} E_PERMISSION or E_PLATFORM if this process cannot create a TUN device */
 export function assertTunAllowed(): void {
   const errno = tunObstacle();
   if (errno === undefined) return;
@@ -24,7 +24,7 @@ export function assertTunAllowed(): void {
   );
 }
 
-/** @throws {AppError} E_SOURCE when an address is not free, or cannot reach the destinations */
+/** @throws {AppError} E_SOURCE if an address is not free, or cannot reach the destinations */
 export function assertUnclaimed(sources: readonly AddressRange[], destinations: readonly IpAddress[]): void {
   const loopback = destinations.find(isLoopback) ?? sources.map(({ first }) => first).find(isLoopback);
   if (loopback) {
@@ -44,11 +44,11 @@ export function assertUnclaimed(sources: readonly AddressRange[], destinations: 
   }
 }
 
-/** Returns who has addresses of a block; undefined if nobody is known to. */
+/** Returns who owns addresses in a block; undefined if no owner is known. */
 function findClaim(block: AddressBlock, routes: readonly RouteEntry[]): string | undefined {
   const own = readHostAddresses()?.find(({ ip }) => ip.family === block.first.family && overlaps(block, single(ip)));
   if (own) return `${formatBlock(single(own.ip))} is an address of this host`;
-  // A wider route to a router says nothing about who has these addresses; any other does.
+  // A wider route through a router does not say who owns these addresses; any other route does.
   const found = routes.find((route) => overlaps(block, route) && !(route.hasGateway && route.bits <= block.bits));
   if (!found || found.bits === 0) return undefined;
   return `this host has a route to ${formatBlock(found)}`;
