@@ -1,9 +1,9 @@
 // Finds where each answer in a stream ends: after a delimiter, as in line protocols, or after a fixed number of bytes.
-// Keeps the state of a partial answer for each slot, so a stream may be split anywhere.
+// The state of a partial answer is kept for each slot, so a stream may be split anywhere.
 import { grown } from "./columns.js";
 
 export interface AnswerEnd {
-  /** Bytes of state per slot. */
+  /** Number of bytes of state per slot. */
   readonly slotBytes: number;
   /** Discards the partial answer in `slot`, if any. */
   restart(slot: number): void;

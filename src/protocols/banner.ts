@@ -1,4 +1,5 @@
-// Banner: the server speaks first, like SMTP or SSH, and discards what it receives. The client sends nothing.
+// The banner protocol: the server speaks first, like SMTP or SSH, and discards what it receives. The client
+// sends nothing.
 import type { ClientConnections, ClientProtocol, Connections, Replies } from "./contract.js";
 import { DiscardServer } from "./discard.js";
 
@@ -39,7 +40,9 @@ export class BannerClient implements ClientProtocol {
     this.connections = connections;
   }
 
-  /** Ready at once, because the client cannot know whether the server will send anything. */
+  /**
+   * The connection is ready at once, because the client cannot know whether the server will send anything.
+   */
   opened(slot: number): void {
     this.connections.ready(slot);
   }

@@ -13,20 +13,20 @@ const SCRIPTED = 9 * FIRST_CODE;
 export const CODES = {
   /** Status of a response (RFC 9110, section 15). */
   http: FIRST_CODE,
-  /** Status code of a Close frame (RFC 6455, section 7.4); 1005 if it had none. */
+  /** Status code of a Close frame (RFC 6455, section 7.4); 1005 if the frame had none. */
   webSocket: 2 * FIRST_CODE,
   /** Protocol violation by the peer: an index into FAULTS. */
   fault: 3 * FIRST_CODE,
   /**
    * Reason code of an MQTT packet (MQTT 5, 2.4); return codes of 3.1.1 become the corresponding ones of MQTT 5. The
-   * four kinds before it are TLS failures.
+   * four kinds before this one are TLS failures.
    */
   mqttConnack: MQTT,
   mqttSuback: MQTT + 256,
   /** Reason code in the acknowledgement of a PUBLISH: PUBACK, PUBREC or PUBCOMP. */
   mqttPuback: MQTT + 2 * 256,
   mqttDisconnect: MQTT + 3 * 256,
-  /** Code of a script's refused(). */
+  /** The code that a script passed to refused(). */
   scripted: SCRIPTED,
 } as const;
 
@@ -39,9 +39,9 @@ export const FAULTS = [
   "NOT_HTTP",
   /** A head exceeds the limit, or too many heads are incomplete at once. */
   "HEAD_TOO_LONG",
-  /** The response to an upgrade lacks a field or has a wrong Sec-WebSocket-Accept. */
+  /** The response to an upgrade request lacks a field or has a wrong Sec-WebSocket-Accept. */
   "BAD_UPGRADE",
-  /** The server did not agree to the requested subprotocol. */
+  /** The server did not accept the requested subprotocol. */
   "BAD_SUBPROTOCOL",
   /** A frame violates RFC 6455. */
   "BAD_FRAME",
@@ -59,9 +59,9 @@ export const FAULTS = [
   "CUT_SHORT",
   /** The server announced that it would close the connection after this response. */
   "CONNECTION_CLOSE",
-  /** A response did not arrive, or stalled, for the response timeout. */
+  /** A response did not arrive, or stalled, within the response timeout. */
   "NO_RESPONSE",
-  /** A packet that MQTT forbids, at all or at this point. */
+  /** The peer sent a packet that MQTT forbids, either in general or at this point. */
   "BAD_PACKET",
   /** A packet is too long to buffer, or too many are incomplete at once. */
   "PACKET_TOO_LONG",
@@ -71,19 +71,19 @@ export const FAULTS = [
   "HANDLER_ERROR",
   /** A frame exceeds a script's limit, or too many frames are incomplete at once. */
   "FRAME_TOO_LONG",
-  /** A frame's length is less than that of its header. */
+  /** A frame is shorter than its own header. */
   "BAD_LENGTH",
   /** The data file has no row for this connection. */
   "NO_DATA",
   /** A PROXY protocol header was expected, but the data does not begin with one. */
   "NO_PROXY_HEADER",
-  /** A PROXY protocol header that violates its specification. */
+  /** A PROXY protocol header violates its specification. */
   "BAD_PROXY_HEADER",
   /** A PROXY protocol header exceeds the limit, or too many are incomplete at once. */
   "PROXY_HEADER_TOO_LONG",
   /** A TLS handshake was expected, but the data begins with a PROXY protocol header. */
   "PROXY_HEADER",
-  /** A response without a request. */
+  /** A response arrived without a request. */
   "UNSOLICITED_RESPONSE",
 ] as const;
 

@@ -3,9 +3,9 @@
 // through `Connections`. A protocol has no descriptors, timers or threads, and allocates nothing per event.
 
 /**
- * What a side sends in response to received bytes. It decides what happens to a peer that does not read once the memory
- * for unsent bytes is exhausted: nothing, because nothing is owed to it (`none`); its input stays unread in the kernel
- * (`echo`); or its connection is closed (`any`).
+ * What a side sends in response to received bytes. This decides what happens to a peer that does not read, once the
+ * memory for unsent bytes is exhausted: nothing, because it is owed nothing (`none`); its input stays unread in the
+ * kernel (`echo`); or its connection is closed (`any`).
  */
 export type Replies = "none" | "echo" | "any";
 
@@ -21,20 +21,23 @@ export type Handshake = "none" | "upgrade" | "request" | "greeting" | "first-mes
  */
 export const LEAST_HEARTBEAT_GAP = 3 / 4;
 
-/** Returned by `peerClosed` if the connection is not lost. */
+/** Returned by `peerClosed` if the connection does not count as lost. */
 export const AS_ASKED = -1;
 
 /**
- * Returned by `peerClosed` and `peerReset` if the connection is not lost but may be replaced by another.
+ * Returned by `peerClosed` and `peerReset` if the connection does not count as lost but may be replaced by another.
  */
 export const REPLACEABLE = {
-  /** The peer announced its close. */
+  /** The peer had announced that it would close the connection. */
   announced: -2,
-  /** The peer closed it while it was idle. An outstanding message was not read and is sent again. */
+  /**
+   * The peer closed the connection while it was idle. An outstanding message was not read by the peer and is sent
+   * again.
+   */
   idle: -3,
-  /** As `idle`, but the outstanding message may have been read, and must not be sent twice. It stays unanswered. */
+  /** Like `idle`, but the outstanding message may have been read, and must not be sent twice. It stays unanswered. */
   unrepeated: -4,
-  /** It ended in the middle of an answer. The outstanding message stays unanswered. */
+  /** The connection ended in the middle of an answer. The outstanding message stays unanswered. */
   cutShort: -5,
 } as const;
 
@@ -43,29 +46,37 @@ export interface Protocol {
   /** Bytes of state per slot, in typed arrays that grow with the highest slot; 0 if there is none. */
   readonly slotBytes: number;
   /**
-   * Byte strings sent unchanged, such as a greeting or a request. They are stored once and sent by index
+   * Byte strings that are sent unchanged, such as a greeting or a request. Each string is stored once and sent by index
    * (`sendConstant`).
    */
   readonly constants: readonly Uint8Array[];
   /**
-   * `echo` requires a protocol to send every received byte back unchanged and to retain none, because some may be
+   * `echo` requires a protocol to send every received byte back unchanged and to retain no bytes, because some may be
    * reported twice.
    */
   readonly replies: Replies;
   readonly handshake: Handshake;
   /** Heartbeat interval of ready connections; 0 for none. The host spreads heartbeats evenly over the connections. */
   readonly heartbeatMs: number;
-  /** A connection is ESTABLISHED. The protocol must reset the slot's state, and call `ready` now or later. */
+  /**
+   * Called when a connection is ESTABLISHED. The protocol must reset the slot's state, and call `ready` now or later.
+   */
   opened(slot: number): void;
   /**
-   * Bytes `start` to `end` (exclusive) of `bytes` have arrived, split at arbitrary points. Valid until this returns.
+   * Called when bytes `start` to `end` (exclusive) of `bytes` have arrived, split at arbitrary points. Valid until this
+   * returns.
    */
   received(slot: number, bytes: Uint8Array, start: number, end: number): void;
-  /** A ready connection's heartbeat is due. Not called while earlier bytes are unsent. */
+  /** Called when a ready connection's heartbeat is due. The method is not called while earlier bytes are unsent. */
   beat(slot: number): void;
-  /** This side is about to close the connection and may send final bytes. Not called before a reset. */
+  /**
+   * Called when this side is about to close the connection and may send final bytes. The method is not called before a
+   * reset.
+   */
   closing(slot: number): void;
-  /** The connection has ended, on either side. Called exactly once for each opened connection. */
+  /**
+   * Called when the connection has ended, on either side. The method is called exactly once for each opened connection.
+   */
   closed(slot: number): void;
 }
 
@@ -81,8 +92,8 @@ export interface ClientProtocol extends Protocol {
   /** Whether the answer to the first message, which is due at once, makes a connection ready. */
   readonly beginsWithMessage?: boolean;
   /**
-   * A ready connection's next message is due and should be sent. Not called while earlier bytes are unsent, or while
-   * `isBusy`.
+   * Called when a ready connection's next message is due and should be sent. The method is not called while earlier
+   * bytes are unsent, or while `isBusy` returns true.
    */
   due(slot: number): void;
   /**
@@ -91,16 +102,16 @@ export interface ClientProtocol extends Protocol {
    */
   isBusy?(slot: number): boolean;
   /**
-   * The peer has sent FIN; `closed` follows. If this method is missing, the loss counts as a FIN.
+   * Called when the peer has sent FIN; `closed` follows. If this method is missing, the loss counts as a FIN.
    *
-   * @param isUnannounced TLS only: the FIN came without close_notify, so data may be missing
-   * @returns the code under which to count the loss: 0 for FIN, or one of codes.ts. If it is no loss, AS_ASKED or one
-   *   of REPLACEABLE
+   * @param isUnannounced for TLS only: whether the FIN came without close_notify, so data may be missing
+   * @returns the code under which to count the loss: 0 for FIN, or one of codes.ts. If the close does not count as a
+   *   loss, AS_ASKED or one of REPLACEABLE
    */
   peerClosed?(slot: number, isUnannounced?: boolean): number;
   /**
-   * The peer has reset the connection; `closed` follows.
-   * @returns 0 if it is lost, or one of REPLACEABLE
+   * Called when the peer has reset the connection; `closed` follows.
+   * @returns 0 if the connection counts as lost, or one of REPLACEABLE
    */
   peerReset?(slot: number): number;
 }
@@ -110,21 +121,22 @@ export interface Connections {
   /** Sends the constant at index `place`. */
   sendConstant(slot: number, place: number): void;
   /**
-   * Sends bytes `start` to `end` (exclusive), which may be received ones. Bytes that cannot be sent at once are copied.
+   * Sends bytes `start` to `end` (exclusive), which may be received bytes. Bytes that cannot be sent at once are
+   * copied.
    */
   send(slot: number, bytes: Uint8Array, start: number, end: number): void;
   /** Marks the connection as set up, so messages may be due. Called once per connection. */
   ready(slot: number): void;
   /**
-   * Ends a connection because the peer refused it or violated the protocol. `code` is one of codes.ts. Only `closed` is
-   * reported afterwards.
+   * Ends a connection because the peer refused it or violated the protocol. `code` is one of codes.ts. After that, only
+   * `closed` is reported.
    */
   refused(slot: number, code: number): void;
-  /** Closes the connection gracefully once all its bytes are sent. Only `closed` is reported afterwards. */
+  /** Closes the connection gracefully once all its bytes are sent. After that, only `closed` is reported. */
   close(slot: number): void;
   /**
    * Counts an HTTP response.
-   * @param retryAfterSec the wait in seconds that it requests, 0 for none
+   * @param retryAfterSec the wait in seconds that the peer requests; 0 for none
    */
   responded(slot: number, status: number, retryAfterSec: number): void;
   /** Records that a heartbeat was sent. */
@@ -153,11 +165,14 @@ export interface ClientConnections extends Connections {
   unanswered(slot: number): number;
   /** Whether part of the last message is unsent, so it cannot have been answered. */
   isSending(slot: number): boolean;
-  /** Passes on content for display by single connections. Not needed for plain TCP, where all bytes are content. */
+  /**
+   * Passes on content, which a single connection displays. This is not needed for plain TCP, where all bytes are
+   * content.
+   */
   shown(slot: number, bytes: Uint8Array, start: number, end: number): void;
   /**
    * Counts a published message that arrived, from any publisher.
-   * @param dueUs its due time, as in dueUs(); NaN if unknown
+   * @param dueUs the message's due time, as in dueUs(); NaN if unknown
    */
   delivered(dueUs: number): void;
   /** Counts published messages missing from a publisher's sequence. */

@@ -34,7 +34,7 @@ export function createServerProtocol(connections: Connections, options: ServerPr
 export interface ClientProtocolOptions extends plain.ClientProtocolOptions {
   /** Returns the number of the next connection, starting at 1 and unique within a run. */
   readonly nextNumber: () => number;
-  /** HTTP only: whether the host replaces connections that the server closes. */
+  /** For HTTP only: whether the host replaces connections that the server closes. */
   readonly reopens: boolean;
   /** Undefined for plain TCP. */
   readonly protocol?: ProtocolSpec | undefined;

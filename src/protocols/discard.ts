@@ -1,4 +1,5 @@
-// Discard: the server reads and discards (RFC 863); the client sends messages on schedule and expects no answer.
+// The discard protocol: the server reads and discards (RFC 863); the client sends messages on schedule and
+// expects no answers.
 import type { Connections, Protocol, Replies } from "./contract.js";
 import { TimedMessage } from "./timed-message.js";
 

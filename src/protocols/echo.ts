@@ -1,14 +1,14 @@
-// Echo: every byte is sent back (RFC 862). The client compares each echo with its message byte by byte and counts
-// unrelated bytes separately.
+// The echo protocol: every byte is sent back (RFC 862). The client compares each echo with its message byte by byte
+// and counts unrelated bytes separately.
 import { findBorders } from "./answer-end.js";
 import { BannerServer } from "./banner.js";
 import { grown } from "./columns.js";
 import type { ClientConnections, Replies } from "./contract.js";
 import { FIRST_MESSAGE, MESSAGE, type Opening, TimedMessage } from "./timed-message.js";
 
-/** One complete echo arrived that no message was waiting for. */
+/** One complete echo has arrived that no message was waiting for. */
 const SURPLUS = 2;
-/** More than one surplus echo arrived, so echoes on this connection can no longer be matched to messages. */
+/** More than one surplus echo has arrived, so echoes on this connection can no longer be matched to messages. */
 const DISTRUSTED = 4;
 
 /** Minimum length for which memcmp is faster than a loop. */
@@ -35,7 +35,10 @@ export class EchoClient extends TimedMessage {
   private borders: Int32Array;
   /** Number of bytes of the next answer received so far. */
   private matched: Uint32Array<ArrayBuffer>;
-  /** Bytes since the last answer that are part of no answer: unexpected if an answer follows, mismatched otherwise. */
+  /**
+   * Number of bytes since the last answer that are part of no answer: they are unexpected if an answer follows, and
+   * mismatched otherwise.
+   */
   private strays: Uint32Array<ArrayBuffer>;
 
   constructor(connections: ClientConnections, message: Uint8Array, slots: number, opening?: Opening) {
@@ -77,7 +80,10 @@ export class EchoClient extends TimedMessage {
     if (answered > 0) this.connections.answered(slot, answered);
   }
 
-  /** Compares the answer to the first message with it. A different answer keeps the connection from becoming ready. */
+  /**
+   * Compares the answer to the first message with that message. A different answer keeps the connection from becoming
+   * ready.
+   */
   protected override findOpeningEnd(slot: number, bytes: Uint8Array, start: number, end: number): number {
     if (this.isAwaitingGreeting(slot) || !this.opening.firstMessage) return end;
     const numbered = this.write(slot, FIRST_MESSAGE);
@@ -145,7 +151,7 @@ export class EchoClient extends TimedMessage {
       strays = 0;
       if (answered < answerable) answered++;
       else if (this.surplus(slot)) {
-        // This read's other answers cannot be matched to messages either.
+        // The other answers in this read cannot be matched to messages either.
         connections.mismatched(answered * size + end - at);
         this.matched[slot] = this.strays[slot] = 0;
         return 0;

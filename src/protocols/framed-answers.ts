@@ -7,7 +7,7 @@ export class FramedAnswerClient extends TimedMessage {
   override readonly slotBytes: number;
   readonly isAnswered = true;
   private readonly answerEnd: AnswerEnd;
-  /** True if the greeting ends where an answer would; false if it ends with the first bytes read. */
+  /** Whether the greeting ends where an answer would, rather than with the first bytes read. */
   private readonly framesGreeting: boolean;
 
   constructor(

@@ -17,9 +17,9 @@ export function findHeadEnd(bytes: Uint8Array, start: number, end: number): numb
 /** Results of Heads.read() other than a position: the head is incomplete, or too long to read or buffer. */
 export const HEAD = { partial: -1, tooLong: -2 } as const;
 
-/** Finds the ends of heads. Examines each byte once, however a head is split into reads. */
+/** Finds the ends of heads. Each byte is examined only once, however a head is split into reads. */
 export class Heads {
-  /** Last complete head: bytes `start` to `end` of `bytes`. */
+  /** The last complete head: bytes `start` to `end` of `bytes`. */
   bytes: Uint8Array = new Uint8Array(0);
   start = 0;
   end = 0;

@@ -2,8 +2,8 @@
 // buffer. A single limit applies to all buffers together.
 
 /**
- * Limit for all of a worker's connections. Peers decide how much of a head they send, so the memory for them must be
- * bounded.
+ * Limit on the buffers of all of a worker's connections together. Peers decide how much of a head they send, so the
+ * memory for incomplete heads must be bounded.
  */
 const MOST_BYTES = 16 * 1024 * 1024;
 
@@ -46,7 +46,7 @@ export class Leftovers {
     return this.kept.size === 0 ? 0 : (this.kept.get(slot)?.length ?? 0);
   }
 
-  /** Returns the buffer of `slot`, which must have one. It may be longer than what it holds. */
+  /** Returns the buffer of `slot`, which must have one. The buffer may be longer than its content. */
   bytesOf(slot: number): Uint8Array {
     return this.kept.get(slot)!.bytes;
   }

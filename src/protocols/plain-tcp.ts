@@ -1,4 +1,4 @@
-// Plain TCP protocols, and the options that select one of them for a side.
+// Defines the plain TCP protocols, and the options that select one of them for a side.
 import { DelimitedEnd, SizedEnd } from "./answer-end.js";
 import { BannerClient, BannerServer } from "./banner.js";
 import type { ClientConnections, ClientProtocol, Connections, Protocol } from "./contract.js";
@@ -11,7 +11,8 @@ import { AnyAnswerClient, NO_OPENING, type Opening, type TimedMessage } from "./
 export interface ServerProtocolOptions {
   readonly mode: ServerMode;
   /**
-   * Defaults to `hello` in hello mode, and to nothing in echo and discard mode, where a peer must receive only answers.
+   * The default is `hello` in hello mode, and nothing in echo and discard mode, in which a peer must receive only
+   * answers.
    */
   readonly greeting?: string | Uint8Array | undefined;
   /** Whether the server closes the connection after the greeting. */
@@ -37,9 +38,9 @@ const NOTHING = new Uint8Array(0);
 export interface TimedMessageOptions {
   readonly bytes: Uint8Array;
   readonly expected: Expectation;
-  /** Where `until` ends an answer. */
+  /** The delimiter that ends an answer, for `until`. */
   readonly delimiter?: Uint8Array | undefined;
-  /** Length of an answer for `bytes`. */
+  /** Length of an answer, for `bytes`. */
   readonly answerBytes?: number | undefined;
 }
 

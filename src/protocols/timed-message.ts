@@ -1,5 +1,5 @@
-// Timed message: a client sends the same bytes whenever a message is due. Subclasses define what counts as an answer;
-// AnyAnswerClient accepts any bytes.
+// The timed-message client: it sends the same bytes whenever a message is due. Subclasses define what counts as an
+// answer; AnyAnswerClient accepts any bytes.
 //
 // A connection may start with an opening: it waits for the server's greeting, sends a first message once, or both.
 // Either message may contain the connection's number.
@@ -10,9 +10,9 @@ import { MOST_DIGITS, writeDigits } from "./mqtt/pattern.js";
 /** Placeholder for the connection's number, and the escape for those two characters themselves. */
 const [NUMBER, ESCAPED] = ["%i", "%%i"] as const;
 
-/** Exchange on a new connection, before it is ready for messages. */
+/** The exchange on a new connection, before it is ready for messages. */
 export interface Opening {
-  /** Wait for the server's greeting before sending anything. */
+  /** Whether to wait for the server's greeting before sending anything. */
   readonly awaitsGreeting: boolean;
   /** Message sent once; undefined for none. */
   readonly firstMessage?: Uint8Array | undefined;
@@ -23,7 +23,7 @@ export interface Opening {
 export const NO_OPENING: Opening = { awaitsGreeting: false, awaitsAnswer: false };
 
 // Bits of `marks`. Subclasses use the others.
-/** A message has been due. Bytes received earlier are a greeting. */
+/** A message has already been due. Bytes received before that are a greeting. */
 const SENT = 1;
 const AWAITS_GREETING = 64;
 const AWAITS_ANSWER = 128;
@@ -94,7 +94,10 @@ export abstract class TimedMessage implements ClientProtocol {
   /** Handles bytes `start` to `end` (exclusive) received on a connection that is ready. */
   protected abstract match(slot: number, bytes: Uint8Array, start: number, end: number): void;
 
-  /** @returns index after the greeting, or after the answer to the first message; -1 while it is incomplete */
+  /**
+   * @returns index after the greeting, or after the answer to the first message; -1 while the opening is
+   * incomplete
+   */
   protected findOpeningEnd(_slot: number, _bytes: Uint8Array, _start: number, end: number): number {
     return end;
   }
@@ -109,7 +112,7 @@ export abstract class TimedMessage implements ClientProtocol {
     return (this.marks[slot]! & AWAITS_GREETING) !== 0;
   }
 
-  /** Returns the number of messages that may have been answered. A message must be sent completely first. */
+  /** Returns the number of messages that may have been answered. Only messages that were sent completely count. */
   protected answerable(slot: number): number {
     const { connections } = this;
     const unanswered = connections.unanswered(slot);
@@ -118,7 +121,7 @@ export abstract class TimedMessage implements ClientProtocol {
 
   /**
    * Writes the message of a connection, if it contains the number.
-   * @returns undefined if it does not
+   * @returns undefined if the message does not contain the number
    */
   protected write(slot: number, place: typeof MESSAGE | typeof FIRST_MESSAGE): NumberedMessage | undefined {
     const numbered = this.numbered[place];
@@ -159,11 +162,11 @@ export abstract class TimedMessage implements ClientProtocol {
   }
 }
 
-/** A message that contains the connection's number. */
+/** Builds a message that contains the connection's number. */
 export class NumberedMessage {
   /** Bytes between the numbers. */
   private readonly pieces: readonly Uint8Array[];
-  /** The last message written, up to `length`. */
+  /** The last message written, which occupies the first `length` bytes. */
   readonly bytes: Buffer;
   length = 0;
 
@@ -185,7 +188,7 @@ export class NumberedMessage {
   }
 }
 
-/** Splits a message at its numbers; a single piece if it has none. */
+/** Splits a message at its numbers; a single piece if it contains no number. */
 export function splitMessage(message: Uint8Array): Uint8Array[] {
   // In Latin-1, each character is one byte.
   const text = Buffer.from(message.buffer, message.byteOffset, message.length).toString("latin1");

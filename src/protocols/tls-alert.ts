@@ -1,6 +1,5 @@
-// Recognizes a TLS alert in bytes that are not TLS: a server that expects a ClientHello answers anything else with one, or
-// closes the connection.
-// @see RFC 8446, 5.1 and 6
+// Recognizes a TLS alert in bytes that are not TLS: a server that expects a ClientHello answers anything else with an
+// alert, or closes the connection. @see RFC 8446, 5.1 and 6
 
 /** Length of the record: its type, version and length, then the alert's level and description. */
 export const ALERT_BYTES = 7;

@@ -26,7 +26,7 @@ const CLASSES = Uint8Array.from([
   ...repeat(8, 11),
 ]);
 
-/** Next state, by state and class. */
+/** The next state, by current state and byte class. */
 // biome-ignore format: a row for each state
 const NEXT = Uint8Array.of(
   0, 12, 24, 36, 60, 96, 84, 12, 12, 12, 48, 72,

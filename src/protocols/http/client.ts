@@ -1,6 +1,6 @@
-// An HTTP/1.1 client. It sends a request as soon as a connection is open; the response makes the connection ready.
+// An HTTP/1.1 client, which sends a request as soon as a connection is open; the response makes the connection ready.
 // After that it sends one request for each message that is due, without pipelining. If there are messages, the first
-// request counts as one, too.
+// request counts as a message, too.
 //
 // Most responses of a server have the same head, so a head is compared with the last one before it is parsed.
 import { CODES, FAULT } from "../codes.js";
@@ -19,10 +19,10 @@ const AWAITED = 2;
 const DUE = 4;
 /** The server closes the connection after the response. */
 const LAST = 8;
-/** A response may stall for this many heartbeats. */
+/** Number of heartbeats for which a response may stall. */
 const BEATS = 4;
 const BEGINNING = Buffer.from("HTTP/1.");
-/** First byte of a TLS record: alert, handshake. */
+/** First byte of a TLS record: an alert, or a handshake message. */
 const [ALERT, HANDSHAKE] = [21, 22];
 
 const IDEMPOTENT = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"];
@@ -53,7 +53,7 @@ export class HttpClient extends HttpSide implements ClientProtocol {
   private readonly reopens: boolean;
   /** Heartbeats since the request, or since the last bytes of the response. */
   private waits: Uint8Array<ArrayBuffer>;
-  /** Last response head, raw and parsed. */
+  /** The last response head, raw and parsed. */
   private lastHead = Buffer.alloc(0);
   private last: ResponseHead | undefined;
 
@@ -112,7 +112,7 @@ export class HttpClient extends HttpSide implements ClientProtocol {
     return this.isReplaceable(slot) ? REPLACEABLE.cutShort : FAULT.CUT_SHORT;
   }
 
-  /** A request that crosses a server's close of an idle connection is answered by a reset. */
+  /** A request that crosses the server's FIN on an idle connection is answered by a reset. */
   peerReset(slot: number): number {
     const flags = this.flags[slot]!;
     if (!this.isReplaceable(slot)) return 0;
@@ -179,7 +179,7 @@ export class HttpClient extends HttpSide implements ClientProtocol {
     } else if (flags & LAST) this.endLast(slot);
   }
 
-  /** The server will close the connection next. */
+  /** The server is about to close the connection. */
   private endLast(slot: number): void {
     if (!this.reopens) {
       this.refuse(slot, FAULT.CONNECTION_CLOSE);
@@ -194,8 +194,8 @@ export class HttpClient extends HttpSide implements ClientProtocol {
     const { status } = head;
     const flags = this.flags[slot]!;
     const isFirst = (flags & READY) === 0;
-    // The server gives up, as with 408 or 413, while no request is outstanding or before the request has been sent
-    // completely.
+    // The server gives up on the connection, as with 408 or 413, while no request is outstanding or before the request
+    // has been sent completely.
     const isEarly = (flags & DUE) !== 0 && this.client.isSending(slot);
     if ((flags & AWAITED) === 0) {
       if (this.reopens && status === 408) this.endLast(slot);

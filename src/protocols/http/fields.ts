@@ -3,11 +3,14 @@
 // @see RFC 9110, section 5; RFC 9112, sections 5, 6 and 9
 import { hasToken } from "../http-head.js";
 
-/** How a body ends: there is none, after a known length, with an empty last chunk, or with the connection. */
+/**
+ * How a body ends: not at all, because there is none; after a known length; with an empty last chunk; or with
+ * the connection.
+ */
 export const BODY = { none: 0, fixed: 1, chunked: 2, untilClose: 3 } as const;
 export type Body = (typeof BODY)[keyof typeof BODY];
 
-/** Values by lower-case name. Repeated fields are joined with commas. */
+/** Field values by lower-case name. Repeated fields are joined with commas. */
 export type Fields = ReadonlyMap<string, string>;
 
 const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):(.*)$/s;

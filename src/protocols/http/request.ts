@@ -4,7 +4,7 @@ import { BODY, type Body, contentLength, isKept, parseFields } from "./fields.js
 
 /** A parsed request head. */
 export interface RequestHead {
-  /** Status with which to refuse the request and close the connection; 0 to accept it. */
+  /** Status with which to refuse the request and close the connection; 0 to accept the request. */
   readonly refusal: number;
   /** Path and query. */
   readonly target: string;

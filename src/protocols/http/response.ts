@@ -40,7 +40,7 @@ export function makeRequest({ host, path, method, headers, body, closesAnswered 
 
 /**
  * @param head the head, including the empty line
- * @param isOfHead whether it answers a HEAD request, so that it has no body
+ * @param isOfHead whether the response answers a HEAD request, so that it has no body
  * @returns the head, or a fault if it is invalid
  */
 export function parseResponse(head: string, isOfHead: boolean): ResponseHead | number {

@@ -4,14 +4,14 @@ import type { HttpSpec } from "../spec/spec.js";
 import { makeHead } from "./request.js";
 
 /**
- * Indexes into the constants. Each response has four: complete or head only (for HEAD requests) if the connection stays
- * open, then the same if it is closed.
+ * Indexes into the constants. Each response takes four constants: complete, or head only (for HEAD requests), if the
+ * connection stays open, then the same if it is closed.
  */
 export const PLACE = {
   response: 0,
   notFound: 4,
   continue: 8,
-  /** Parts of an event stream: the head with the first event, the head alone, a further event, the end. */
+  /** The parts of an event stream: the head with the first event, the head alone, a further event, the end. */
   stream: 9,
   streamHead: 10,
   event: 11,
@@ -22,7 +22,7 @@ export const PLACE = {
   bareEvent: 15,
 } as const;
 
-/** Added to the index of a response. */
+/** Offsets to add to the index of a response. */
 export const [HEAD_ALONE, AND_CLOSE] = [1, 2] as const;
 
 /**

@@ -1,4 +1,4 @@
-// An HTTP/1.1 server. It answers every request with the same response, echoes the body, delays the response (long
+// An HTTP/1.1 server, which answers every request with the same response, echoes the body, delays the response (long
 // poll), or keeps it open and sends an event at each interval (server-sent events).
 //
 // Responses are constants, which take no memory while a client does not read. An echo consists of the body as it
@@ -29,9 +29,9 @@ const HELD = 32;
 /** The request is for another path. */
 const NOT_FOUND = 64;
 
-/** A delayed response waits for this many heartbeats. */
+/** Number of heartbeats for which a delayed response waits. */
 const BEATS = 8;
-/** Size of the echo buffer: holds the bytes of one read and the heads for several requests. */
+/** Size of the echo buffer, which holds the bytes of one read and the heads for several requests. */
 const ECHO_BYTES = 128 * 1024;
 
 export interface HttpServerOptions {
@@ -39,7 +39,7 @@ export interface HttpServerOptions {
   readonly mode: ServerMode;
   /** Default body, used if the spec has none. */
   readonly greeting: string | Uint8Array;
-  /** Close each connection after its first response. */
+  /** Whether to close each connection after its first response. */
   readonly closes: boolean;
   readonly slots?: number;
 }
@@ -51,7 +51,7 @@ export class HttpServer extends HttpSide {
   private readonly spec: HttpSpec;
   private readonly isEcho: boolean;
   private readonly closes: boolean;
-  /** Bytes of the current body that have arrived. */
+  /** Number of bytes of the current body that have arrived. */
   private sizes: Uint32Array<ArrayBuffer>;
   /** Heartbeats since the response was first delayed. */
   private beats: Uint8Array<ArrayBuffer>;
@@ -220,7 +220,7 @@ export class HttpServer extends HttpSide {
     this.connections.responded(slot, 200, 0);
   }
 
-  /** Counts a response, and closes the connection if it was its last. */
+  /** Counts a response, and closes the connection if it was the last one. */
   private finish(slot: number, status: number): void {
     this.connections.responded(slot, status, 0);
     if ((this.flags[slot]! & LAST) === 0) return;

@@ -10,7 +10,7 @@ import { BODY, type Body } from "./fields.js";
 /** The part of a message that comes next. */
 export const STATE = {
   head: 0,
-  /** Content of known length, or up to the end of the connection. */
+  /** Content of a known length, or up to the end of the connection. */
   fixed: 1,
   untilClose: 2,
   /** A chunk: its size, the extension, the LF of its line, the content, CR and LF. */
@@ -20,7 +20,10 @@ export const STATE = {
   chunk: 6,
   chunkCr: 7,
   chunkLf: 8,
-  /** After the last chunk: the start of a trailer line or of the empty one, the rest of the line, its LF, the last LF. */
+  /**
+   * After the last chunk: the start of a trailer line or of the final empty line, the rest of the line, its LF, the
+   * last LF.
+   */
   line: 9,
   trailer: 10,
   trailerEnd: 11,
@@ -45,9 +48,9 @@ export abstract class HttpSide implements Protocol {
   protected readonly connections: Connections;
   protected flags: Uint8Array<ArrayBuffer>;
   protected states: Uint8Array<ArrayBuffer>;
-  /** Bytes left of the body or the chunk. While a chunk's size is being read, the size so far. */
+  /** Number of bytes left of the body or the chunk. While a chunk's size is being read, the size so far. */
   protected left: Float64Array<ArrayBuffer>;
-  /** Digits read of a chunk's size. */
+  /** Number of digits of a chunk's size read so far. */
   protected digits: Uint8Array<ArrayBuffer>;
   protected readonly leftovers = new Leftovers();
   private readonly heads = new Heads(this.leftovers);
@@ -85,12 +88,12 @@ export abstract class HttpSide implements Protocol {
 
   /** A head is complete. Calls follow(), or ends the connection. */
   protected abstract head(slot: number, bytes: Uint8Array, start: number, end: number): void;
-  /** A head is too long. */
+  /** Called when a head is too long. */
   protected abstract headTooLong(slot: number): void;
-  /** The framing of a body is invalid. */
+  /** Called when the framing of a body is invalid. */
   protected abstract badBody(slot: number): void;
   /**
-   * Bytes `start` to `end` are part of a body.
+   * Called with bytes `start` to `end`, which are part of a body.
    * @param isContent false for the framing of chunks
    */
   protected abstract body(slot: number, bytes: Uint8Array, start: number, end: number, isContent: boolean): void;
@@ -119,7 +122,7 @@ export abstract class HttpSide implements Protocol {
     this.states[slot] = body === BODY.fixed ? STATE.fixed : body === BODY.chunked ? STATE.size : STATE.untilClose;
   }
 
-  /** @returns where the rest begins */
+  /** @returns the index at which the rest begins */
   protected readHead(slot: number, bytes: Uint8Array, start: number, end: number): number {
     const { heads } = this;
     const at = heads.read(slot, bytes, start, end);
@@ -152,7 +155,7 @@ export abstract class HttpSide implements Protocol {
 
   /**
    * Reads chunk sizes, line ends and the trailer until content follows or the body ends.
-   * @returns where the rest begins
+   * @returns the index at which the rest begins
    */
   private readFraming(slot: number, bytes: Uint8Array, start: number, end: number): number {
     let state = this.states[slot]!;

@@ -13,7 +13,7 @@ const GATHERED = 4096 + LONGEST_HEAD / 4;
 
 export abstract class AnsweringSide {
   protected readonly connections: Connections;
-  /** By slot; see flags.ts. */
+  /** Flags by slot; see flags.ts. */
   protected flags: Uint8Array<ArrayBuffer>;
   /** Answers not yet sent. */
   private readonly gathered = new Uint8Array(GATHERED);
@@ -28,7 +28,7 @@ export abstract class AnsweringSide {
     this.flags = grown(this.flags, slot);
   }
 
-  /** Answers with a packet that consists of a type and an identifier. */
+  /** Answers with a packet that consists only of a type and an identifier. */
   protected acknowledge(slot: number, type: number, identifier: number): void {
     const at = this.room(slot, 4);
     this.gathered[at] = firstByte(type);
@@ -44,7 +44,7 @@ export abstract class AnsweringSide {
 
   /**
    * Reserves `length` bytes in `answers` for an answer.
-   * @returns the index of the first one
+   * @returns the index of the first byte
    */
   protected room(slot: number, length: number): number {
     if (this.gatheredTo + length > GATHERED) this.flush(slot);
@@ -72,7 +72,9 @@ export abstract class AnsweringSide {
     this.connections.close(slot);
   }
 
-  /** Ends a connection whose peer violated the protocol. In MQTT 5, first sends a DISCONNECT with the reason. */
+  /**
+   * Ends a connection whose peer violated the protocol. In MQTT 5, a DISCONNECT with the reason is sent first.
+   */
   protected fail(slot: number, code: number): void {
     const flags = this.flags[slot]!;
     if ((flags & (CONNECTED | VERSION_5)) === (CONNECTED | VERSION_5)) {

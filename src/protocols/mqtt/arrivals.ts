@@ -1,11 +1,11 @@
-// Messages that an MQTT client receives from its broker: reads their stamps, finds those that answer the client's own,
-// and counts those that were lost or came twice.
+// Handles the messages that an MQTT client receives from its broker: reads their stamps, finds those that answer the
+// client's own messages, and counts those that were lost or came twice.
 import type { ClientConnections } from "../contract.js";
 import { REPEATED, Sequences } from "./sequences.js";
 import { readStamp, type Stamp } from "./stamp.js";
 
 export class Arrivals {
-  /** Due time of the message begun last, as in ClientConnections.dueUs(); NaN if unknown. */
+  /** Due time of the message whose arrival began last, as in ClientConnections.dueUs(); NaN if unknown. */
   dueUs = Number.NaN;
   private readonly client: ClientConnections;
   /** See Stamp. */
@@ -22,11 +22,11 @@ export class Arrivals {
   }
 
   /**
-   * A message begins to arrive. Bytes `start` to `end` are the first of its payload, including any stamp.
+   * Called when a message begins to arrive. Bytes `start` to `end` are the first of its payload, including any stamp.
    *
    * @param number number of the connection
    * @param latest sequence number of the connection's last message
-   * @returns whether it answers the oldest outstanding message of the connection
+   * @returns whether the message answers the oldest outstanding message of the connection
    */
   begin(
     slot: number,
@@ -52,7 +52,7 @@ export class Arrivals {
 
   /**
    * Handles the delivery of the connection's own message `sequence`.
-   * @returns whether it answers the oldest outstanding message
+   * @returns whether the delivery answers the oldest outstanding message
    */
   private deliver(slot: number, sequence: number, latest: number): boolean {
     const { client } = this;

@@ -1,4 +1,4 @@
-// An MQTT client. It connects, subscribes, publishes a message whenever one is due, and reports the outcome:
+// An MQTT client, which connects, subscribes, publishes a message whenever one is due, and reports the outcome:
 // acknowledged by the broker, or delivered through it to a subscriber.
 import { CODES, FAULT } from "../codes.js";
 import { grown } from "../columns.js";
@@ -21,13 +21,13 @@ import { INVALID, readSuback, subscribePacket } from "./subscribe-packet.js";
 const [PINGREQ, DISCONNECT] = [0, 1] as const;
 /** The connection is ready. */
 const READY = OWN_MARK;
-/** A PINGREQ has been sent and not answered. */
+/** A PINGREQ has been sent but not answered. */
 const PINGED = 2 * OWN_MARK;
 /** The PUBLISH being received answers the oldest outstanding message. */
 const ANSWERS = 4 * OWN_MARK;
 /** Minimum time to wait for a PINGRESP, however short the keep-alive. */
 const LEAST_WAIT_MS = 5000;
-/** Packet identifiers run from 1 to this, then start again at 1. */
+/** Packet identifiers run from 1 to this number, then start again at 1. */
 const MOST_IDENTIFIERS = 65_535;
 const MESSAGE_TYPES =
   (1 << PACKET.publish) |
@@ -44,7 +44,7 @@ export interface MqttClientOptions {
   readonly slots: number;
   /** Returns the number of the next connection, which is unique within the run. */
   readonly nextNumber: () => number;
-  /** 32-bit number that distinguishes this worker's stamps from others'. */
+  /** A 32-bit number that distinguishes this worker's stamps from those of other workers. */
   readonly publisher: number;
 }
 
@@ -209,7 +209,7 @@ export class MqttClient extends MqttSide implements ClientProtocol {
   private connack(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
     if (end - start < 2 || bytes[start]! > 1) return false;
     const code = bytes[start + 1]!;
-    // A 3.1.1 broker answers with its own return codes, even when asked for version 5.
+    // A 3.1.1 broker answers with its own return codes, even if the client requested version 5.
     const reason = code === 0 || code >= FIRST_FAILURE ? code : reasonOfReturnCode(code);
     if (reason !== 0) {
       this.refuse(slot, CODES.mqttConnack + reason);
@@ -230,7 +230,7 @@ export class MqttClient extends MqttSide implements ClientProtocol {
 
   /**
    * Applies the limits in the broker's properties.
-   * @returns whether they allow the client's messages
+   * @returns whether the limits allow the client's messages
    */
   private agree(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
     const window = numberProperty(bytes, start, end, PROPERTY.receiveMaximum);
@@ -260,8 +260,8 @@ export class MqttClient extends MqttSide implements ClientProtocol {
   }
 
   /**
-   * Handles an acknowledgement: PUBACK, PUBREC or PUBCOMP. Attributes it to the oldest message, because brokers
-   * acknowledge in order.
+   * Handles an acknowledgement: PUBACK, PUBREC or PUBCOMP. The acknowledgement is attributed to the oldest
+   * message, because brokers acknowledge in order.
    *
    * @returns whether the packet is allowed
    */

@@ -1,4 +1,4 @@
-// Encodes and decodes CONNECT, which clients send, and encodes CONNACK, the server's answer.
+// Encodes and decodes CONNECT, which clients send, and encodes CONNACK, the server's reply.
 // @see MQTT 5, 3.1 and 3.2
 import { randomBytes } from "node:crypto";
 import type { MqttSpec } from "../spec/spec.js";
@@ -54,7 +54,8 @@ export interface ConnectRequest {
 }
 
 /**
- * Reads the body of a CONNECT into `request`. Reads only the version if that is not supported.
+ * Reads the body of a CONNECT into `request`. If the version is not supported, nothing else is
+ * read.
  *
  * @returns whether the body is valid
  */
@@ -118,7 +119,7 @@ export function connack(version: number, reason: number): Uint8Array {
   return Uint8Array.of(PACKET.connack << 4, 2, 0, reason >= FIRST_FAILURE ? returnCodeOf(reason) : 0);
 }
 
-/** Returns an MQTT 5 CONNACK that assigns a random id to a client without one. */
+/** Returns an MQTT 5 CONNACK that assigns a random client ID to a client without one. */
 export function connackWithId(): Uint8Array {
   const id = randomBytes(8).toString("hex");
   return Uint8Array.of(PACKET.connack << 4, 22, 0, 0, 19, PROPERTY.assignedClientId, 0, id.length, ...Buffer.from(id));

@@ -8,5 +8,7 @@ export const PARTIAL = 2;
 export const VERSION_5 = 4;
 /** Nothing more is read or sent. */
 export const CLOSED = 8;
-/** Lowest flag that a client or a server may define for itself; it may use all higher ones. */
+/**
+ * Lowest flag that a client or a server may define for itself; it may use all higher flags.
+ */
 export const OWN_MARK = 16;

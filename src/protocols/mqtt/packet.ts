@@ -19,7 +19,7 @@ export const PACKET = {
   disconnect: 14,
 } as const;
 
-/** The protocol level in CONNECT. */
+/** Protocol levels, as sent in CONNECT. */
 export const VERSION = { "3.1.1": 4, "5": 5 } as const;
 export type MqttVersion = keyof typeof VERSION;
 
@@ -69,7 +69,7 @@ export function lengthAt(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * @returns the index after it
+ * @returns the index after the length
  */
 export function writeLength(bytes: Uint8Array, at: number, length: number): number {
   let rest = length;
@@ -79,14 +79,14 @@ export function writeLength(bytes: Uint8Array, at: number, length: number): numb
   return next + 1;
 }
 
-/** Returns how many bytes writeLength() would write. */
+/** Returns the number of bytes that writeLength() would write. */
 export function sizeOfLength(length: number): number {
   return length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x20_0000 ? 3 : 4;
 }
 
 /**
  * Writes a fixed header right before `body`.
- * @returns the index of its first byte
+ * @returns the index of the header's first byte
  */
 export function writeHeaderBefore(bytes: Uint8Array, body: number, first: number, length: number): number {
   const start = body - 1 - sizeOfLength(length);

@@ -1,5 +1,5 @@
-// Strings that differ between connections, such as client IDs and topics, in which `%i` stands for the connection's
-// number. Writes them into packets without creating objects.
+// Handles strings that differ between connections, such as client IDs and topics, in which `%i` stands for the
+// connection's number. The strings are written into packets without creating objects.
 import { LONGEST_HEADER, writeHeaderBefore, writeUint16 } from "./packet.js";
 
 const NUMBER = "%i";
@@ -18,7 +18,7 @@ export class Pattern {
 
   /**
    * Writes the text of connection `number`.
-   * @returns the index after it
+   * @returns the index after the text
    */
   write(bytes: Uint8Array, at: number, number: number): number {
     const { pieces } = this;
@@ -41,7 +41,7 @@ export class Pattern {
 
 /**
  * Writes a whole number below 2^32.
- * @returns the index after it
+ * @returns the index after the number
  */
 export function writeDigits(bytes: Uint8Array, at: number, number: number): number {
   let end = at + 1;

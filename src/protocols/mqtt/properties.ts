@@ -1,5 +1,4 @@
-// MQTT 5 properties: finds where each one ends, and reads the few that are used here.
-// @see MQTT 5, 2.2.2
+// Parses MQTT 5 properties: finds where each one ends, and reads the few that are used here. @see MQTT 5, 2.2.2
 import { dataEnd, lengthSize } from "./packet.js";
 
 export const PROPERTY = {
@@ -24,7 +23,7 @@ KINDS[0x26] = PAIR;
 
 /** Returns the end of the property at `at`; -1 if it is unknown or continues past `end`. */
 export function propertyEnd(bytes: Uint8Array, at: number, end: number): number {
-  // No identifier in use is longer than one byte.
+  // No identifier that is in use is longer than one byte.
   const kind = bytes[at]! < 0x80 ? KINDS[bytes[at]!]! : 0;
   const value = at + 1;
   let next = kind === 0 ? -1 : value + kind;

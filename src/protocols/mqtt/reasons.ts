@@ -41,7 +41,7 @@ const NAMES: Readonly<Record<number, string>> = {
   162: "WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED",
 };
 
-/** Reason codes that this program itself uses. */
+/** Reason codes that this program itself sends or checks for. */
 export const REASON = {
   malformedPacket: 129,
   unsupportedVersion: 132,
@@ -68,7 +68,7 @@ export function returnCodeOf(reason: number): number {
   return RETURN_CODES.indexOf(reason) + 1 || RETURN_CODES.indexOf(REASON.serverUnavailable) + 1;
 }
 
-/** Returns a name such as `NOT_AUTHORIZED`; a number such as `0xFF` for a code without one. */
+/** Returns a name such as `NOT_AUTHORIZED`; a number such as `0xFF` for a code without a name. */
 export function reasonName(reason: number): string {
   return NAMES[reason] ?? `0x${reason.toString(16).toUpperCase().padStart(2, "0")}`;
 }

@@ -1,5 +1,6 @@
-// Tracks which message each connection expects next from each publisher, to detect lost and repeated messages. Uses a
-// bounded hash table of typed arrays, because there may be as many pairs as connections × publishers.
+// Tracks which message each connection expects next from each publisher, to detect lost and repeated messages. The
+// pairs are kept in a bounded hash table of typed arrays, because there may be as many pairs as connections ×
+// publishers.
 
 /** Maximum number of pairs, which take 32 MiB per thread. Messages of further pairs are not checked. */
 const MOST_PAIRS = 2 ** 20;
@@ -18,7 +19,7 @@ export class Sequences {
 
   /**
    * Records a message received by connection `receiver`.
-   * @returns number of messages lost before it, NEW or REPEATED
+   * @returns number of messages lost before this one, NEW or REPEATED
    */
   note(receiver: number, publisher: number, number: number, sequence: number): number {
     let at = this.find(receiver, publisher, number);

@@ -1,5 +1,5 @@
 // An MQTT server that acts as a sink: it accepts clients, acknowledges their subscriptions and messages, and answers
-// pings. It keeps no sessions and forwards no messages.
+// pings. The server keeps no sessions and forwards no messages.
 import { CODES, FAULT } from "../codes.js";
 import { grown } from "../columns.js";
 import type { Connections } from "../contract.js";
@@ -21,7 +21,7 @@ import {
 import { FIRST_FAILURE, REASON } from "./reasons.js";
 import { MqttSide } from "./side.js";
 
-/** Interval between checks for silent connections. Detection may be late by this much. */
+/** Interval between checks for silent connections. A silent connection may be detected late by this much. */
 const LOOK_MS = 2000;
 /** Maximum silence of a client, as a multiple of its keep-alive (MQTT 5, 3.1.2.10). */
 const PATIENCE = 1.5;
@@ -79,7 +79,7 @@ export class MqttServer extends MqttSide {
   }
 
   closing(slot: number): void {
-    // No DISCONNECT: 3.1.1 does not allow a server to send one, and in MQTT 5 it is optional.
+    // Send no DISCONNECT: 3.1.1 does not allow a server to send one, and in MQTT 5 it is optional.
     this.flush(slot);
   }
 

@@ -10,7 +10,7 @@ import { dataEnd, isFirstByte, isText, isTopicName, lengthAt, lengthSize, PACKET
 
 /** Size of the first piece to append to an incomplete packet before examining it again. */
 const FIRST_PIECE = 64;
-/** Results of packetAt(): more bytes are needed; the connection has ended. */
+/** Results of packetAt(): more bytes are needed, or the connection has ended. */
 const [WAIT, ENDED] = [-1, -2] as const;
 /** RETAIN flag in the first byte of a PUBLISH. */
 const RETAIN = 1;
@@ -23,7 +23,7 @@ export abstract class MqttSide extends AnsweringSide implements Protocol {
   abstract readonly heartbeatMs: number;
   readonly replies = "any";
   readonly handshake = "connack";
-  /** Bytes of the current PUBLISH's payload that have not arrived yet. */
+  /** Number of bytes of the current PUBLISH's payload that have not arrived yet. */
   private left: Uint32Array<ArrayBuffer>;
   /** Quality of service and packet identifier of the current PUBLISH, for its acknowledgement. */
   private pending: Uint32Array<ArrayBuffer>;
@@ -58,16 +58,19 @@ export abstract class MqttSide extends AnsweringSide implements Protocol {
     this.flags[slot] = CLOSED;
   }
 
-  /** Whether the peer may send a packet of this type now. */
+  /** Returns whether the peer may send a packet of this type now. */
   protected abstract isExpected(type: number, flags: number): boolean;
   /**
-   * A packet other than PUBLISH has arrived. Bytes `start` to `end` are its body.
-   * @returns whether it is valid
+   * Called when a packet other than PUBLISH has arrived. Bytes `start` to `end` are the packet's body.
+   * @returns whether the packet is valid
    */
   protected abstract packet(slot: number, type: number, bytes: Uint8Array, start: number, end: number): boolean;
-  /** A PUBLISH begins. Bytes `start` to `end` are the first `peeked` bytes of its payload, or all of a shorter one. */
+  /**
+   * Called when the head of a PUBLISH has arrived. Bytes `start` to `end` are the first `peeked` bytes of its payload,
+   * or all of a shorter payload.
+   */
   protected abstract publish(slot: number, isRetained: boolean, bytes: Uint8Array, start: number, end: number): void;
-  /** More of the payload has arrived. */
+  /** Called when more of the payload has arrived. */
   protected abstract payload(slot: number, bytes: Uint8Array, start: number, end: number): void;
   /** The PUBLISH is complete. */
   protected abstract published(slot: number): void;
@@ -98,8 +101,8 @@ export abstract class MqttSide extends AnsweringSide implements Protocol {
   }
 
   /**
-   * Continues the packet whose beginning is buffered. Appends pieces of doubling size: few bytes beyond the packet's
-   * end get copied, and none is copied twice if the packet arrives byte by byte.
+   * Continues the packet whose beginning is buffered. Pieces of doubling size are appended, so that few bytes beyond
+   * the packet's end are copied, and none is copied twice if the packet arrives byte by byte.
    *
    * @returns the packet's end in `bytes`, or WAIT or ENDED
    */
@@ -121,7 +124,7 @@ export abstract class MqttSide extends AnsweringSide implements Protocol {
 
   /**
    * Reads the packet at `at`, or the head of a PUBLISH.
-   * @returns the index after it, or WAIT or ENDED
+   * @returns the index after the packet or head, or WAIT or ENDED
    */
   private packetAt(slot: number, bytes: Uint8Array, at: number, end: number): number {
     const first = bytes[at]!;

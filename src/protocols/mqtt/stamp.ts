@@ -1,5 +1,5 @@
-// Stamp at the beginning of a payload: who published the message, its sequence number, and when it was due. It lets any
-// receiver, even in another thread or program, measure latency and detect lost and repeated messages.
+// The stamp at the beginning of a payload: who published the message, its sequence number, and when it was due. The
+// stamp lets any receiver, even in another thread or program, measure latency and detect lost and repeated messages.
 
 /** Marks the beginning of a stamp. */
 const MAGIC = 0x34_74_70_6c;
@@ -29,7 +29,7 @@ const floats = new DataView(new ArrayBuffer(8));
 /**
  * Reads the stamp at `at` into `stamp`.
  * @param end end of the bytes available
- * @returns whether there is one
+ * @returns whether there is a stamp
  */
 export function readStamp(stamp: Stamp, bytes: Uint8Array, at: number, end: number): boolean {
   if (end - at < STAMP_SIZE || uint32At(bytes, at) !== MAGIC) return false;

@@ -1,11 +1,12 @@
-// Encodes SUBSCRIBE, which clients send, and decodes SUBACK, the broker's answer.
-// @see MQTT 5, 3.8 and 3.9
+// Encodes SUBSCRIBE, which clients send, and decodes SUBACK, the broker's reply. @see MQTT 5, 3.8 and 3.9
 import type { MqttSpec } from "../spec/spec.js";
 import { firstByte, PACKET, propertiesEnd, uint16At, VERSION } from "./packet.js";
 import { Pattern, PatternPacket } from "./pattern.js";
 import { FIRST_FAILURE } from "./reasons.js";
 
-/** Packet identifier of SUBSCRIBE. A PUBLISH may reuse it, because nothing is published before SUBACK. */
+/**
+ * Packet identifier of SUBSCRIBE. A PUBLISH may reuse the identifier, because nothing is published before SUBACK.
+ */
 const SUBSCRIBE_ID = 1;
 /** Result of readSuback() for a body that is not valid. */
 export const INVALID = -1;

@@ -1,18 +1,18 @@
-// Format of the PROXY protocol header, versions 1 and 2: a connection's source and destination, sent before any other
-// data. Servers behind a load balancer read it (haproxy accept-proxy, nginx proxy_protocol).
-// @see https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt
+// The format of the PROXY protocol header, versions 1 and 2: a connection's source and destination, sent before any
+// other data. Servers behind a load balancer read it (haproxy accept-proxy, nginx proxy_protocol). @see
+// https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt
 
 export const PROXY_VERSIONS = ["v1", "v2"] as const;
 export type ProxyVersion = (typeof PROXY_VERSIONS)[number];
 
-/** Start of a header of version 1, a line of text. */
+/** Start of a version 1 header, which is a line of text. */
 export const V1_PREFIX = Uint8Array.of(0x50, 0x52, 0x4f, 0x58, 0x59, 0x20);
-/** Maximum length of that line, including CRLF. */
+/** Maximum length of a version 1 header, including CRLF. */
 export const V1_LENGTH = 107;
 
 /** Start of a header of version 2. */
 export const V2_SIGNATURE = Uint8Array.of(0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a);
-/** Length of what precedes the addresses: signature, command, family and length. */
+/** Length of the part before the addresses: signature, command, family and length. */
 export const V2_FIXED_LENGTH = 16;
 
 /** Version 2 in the upper four bits, and a command in the lower ones. */

@@ -1,5 +1,5 @@
 // Reads the PROXY protocol header of a server's connections, however it is split. Nearly all headers arrive whole. The
-// start of any other is buffered, within a common limit for all connections.
+// start of any other header is buffered, within a common limit for all connections.
 import { formatIp, isIp, isIpv6, parseIp } from "../../util/address.js";
 import { FAULT } from "../codes.js";
 import { Leftovers } from "../leftovers.js";
@@ -19,8 +19,8 @@ export class ProxyReader {
   /** Version of the last complete header. */
   version = 0;
   /**
-   * Whether that header names a client. Headers of the proxy's own health checks do not, nor do those of families other
-   * than IP.
+   * Whether that header names a client. Headers of the proxy's own health checks do not, nor do headers of families
+   * other than IP.
    */
   hasClient = false;
   private readonly kept = new Leftovers();
@@ -86,7 +86,7 @@ export class ProxyReader {
     const [command, kind] = [bytes[start + 12]!, bytes[start + 13]!];
     const rest = bytes[start + 14]! * 256 + bytes[start + 15]!;
     if (command !== V2_COMMAND.local && command !== V2_COMMAND.proxy) return -FAULT.BAD_PROXY_HEADER;
-    // The lower bits: unspecified, stream, datagram. With LOCAL, the family is ignored.
+    // The lower bits stand for unspecified, stream or datagram. With LOCAL, the family is ignored.
     const addresses = command === V2_COMMAND.local ? 0 : V2_ADDRESSES[kind >> 4];
     if (addresses === undefined || rest < addresses) return -FAULT.BAD_PROXY_HEADER;
     if (command === V2_COMMAND.proxy && (kind & 15) > 2) return -FAULT.BAD_PROXY_HEADER;
@@ -118,7 +118,7 @@ export class ProxyReader {
   /**
    * Parses `TCP4 192.0.2.1 192.0.2.2 1024 80`, without the CRLF. The rest of a line that starts with UNKNOWN is
    * ignored.
-   * @returns whether it is valid
+   * @returns whether the line is valid
    */
   private parseLine(bytes: Uint8Array, start: number, end: number): boolean {
     const protocolEnd = fieldEnd(bytes, start, end);

@@ -24,7 +24,7 @@ export function writeProxyHeader(
 ): number {
   const { family } = source.ip;
   if (version === "v1") {
-    // Omit the zone, which only has a meaning on this host.
+    // Omit the zone, which is meaningful only on this host.
     const [from, to] = [source, destination].map(({ ip }) => formatIp({ family: ip.family, bytes: ip.bytes }));
     return bytes.write(`PROXY TCP${family} ${from} ${to} ${source.port} ${destination.port}\r\n`, "latin1");
   }

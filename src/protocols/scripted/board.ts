@@ -1,5 +1,6 @@
-// Texts that a script's handlers leave for the main thread: the stack of the first error, and the meaning of refusal
-// codes. All workers of a run share one board. The first writer of an entry wins; an entry never changes afterwards.
+// Stores texts that a script's handlers leave for the main thread: the stack of the first error, and the meaning of
+// refusal codes. All workers of a run share one board. The first writer of an entry wins; an entry never changes
+// afterwards.
 
 const ERROR_BYTES = 4096;
 const REFUSALS = 64;
@@ -53,7 +54,7 @@ export class Board {
     return this.read(0, this.words[WORD.errorLength]!);
   }
 
-  /** Stores the first text for each code, for up to 64 codes. */
+  /** Stores the first text given for each code, for up to 64 codes. */
   noteRefusal(code: number, text: string): void {
     if (text === "" || this.known.has(code)) return;
     this.known.add(code);

@@ -21,7 +21,7 @@ export class HandlerCalls {
 
   /**
    * Calls a handler for the connection in `slot`.
-   * @returns what it threw, or undefined
+   * @returns what the handler threw, or undefined
    */
   call(handler: number, slot: number): unknown {
     const { handlers, connection } = this;

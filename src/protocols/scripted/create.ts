@@ -9,7 +9,10 @@ import { ScriptedWebSocketClient, ScriptedWebSocketServer } from "./websocket.js
 
 const SLOTS_AT_FIRST = 1024;
 
-/** @param spec its file must have been loaded in this thread (file/load.ts) */
+/**
+ * @param spec spec of the script, whose file must have been loaded in this
+ * thread (file/load.ts)
+ */
 export function createScriptedClient(
   connections: ClientConnections,
   spec: ScriptedSpec,

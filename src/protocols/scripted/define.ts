@@ -1,4 +1,4 @@
-// Public API for user-defined protocols: `import { defineProtocol } from "fourtuple/protocol"`. This file has no
+// The public API for user-defined protocols: `import { defineProtocol } from "fourtuple/protocol"`. This file has no
 // imports, so that a user's file can load it without the rest.
 
 /** Type of a state column, by kind and bits. Values wrap as in typed arrays. */
@@ -9,7 +9,10 @@ export type ColumnType = "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "f32" | "
  * FRAME_TOO_LONG.
  */
 export type Framing =
-  /** Up to a delimiter of 1 to 16 bytes, such as `"\r\n"`, which is not part of the frame that `received` sees. */
+  /**
+   * A frame ends with a delimiter of 1 to 16 bytes, such as `"\r\n"`, which is not part of the frame that `received`
+   * sees.
+   */
   | { readonly delimiter: string | Uint8Array; readonly maxBytes?: number }
   /**
    * A length field of `bytes` bytes (1, 2, 3 or 4; big endian unless `endian` is `"little"`) at offset `at` (default
@@ -39,7 +42,7 @@ export type Framing =
  * name ends with `le`.
  */
 export interface Frame {
-  /** Buffer that contains the frame, from `start` to `end` (exclusive). Copy bytes that you want to keep. */
+  /** Buffer that contains the frame, from `start` to `end` (exclusive). Copy any bytes that you want to keep. */
   readonly bytes: Uint8Array;
   readonly start: number;
   readonly end: number;
@@ -51,7 +54,7 @@ export interface Frame {
   u32le(at?: number): number;
   f64(at?: number): number;
   f64le(at?: number): number;
-  /** Decodes bytes `from` to `to` (exclusive) as UTF-8. Allocates a string, so prefer `equals` and `startsWith`. */
+  /** Decodes bytes `from` to `to` (exclusive) as UTF-8. This allocates a string; prefer `equals` and `startsWith`. */
   text(from?: number, to?: number): string;
   /** Whether the frame equals an ASCII text, or bytes. Allocates nothing. */
   equals(content: string | Uint8Array): boolean;
@@ -59,13 +62,13 @@ export interface Frame {
   startsWith(content: string | Uint8Array, at?: number): boolean;
 }
 
-/** A counter that you have declared: `c.metrics.kicked.add()`. */
+/** A counter that you declared: `c.metrics.kicked.add()`. */
 export interface CounterMetric {
   /** Adds a number of 0 or more; default 1. */
   add(count?: number): void;
 }
 
-/** A histogram of durations that you have declared: `c.metrics.joined.record(ms)`. */
+/** A histogram of durations that you declared: `c.metrics.joined.record(ms)`. */
 export interface HistogramMetric {
   /** Records a duration in milliseconds, which may have a fraction, up to an hour, with three significant digits. */
   record(ms: number): void;
@@ -89,20 +92,20 @@ export interface ConnectionBase<M, D extends string> {
   readonly metrics: M;
   /**
    * This connection's row of the data file (`--data users.csv`), by column. Connection 1 gets row 1; after the last
-   * row, the first is used again. Each access reads the row from the file, so read what you need once.
+   * row, the first is used again. Each access reads the row from the file, so read each column that you need only once.
    */
   readonly row: { readonly [Column in D]: string };
   /** Returns this connection's next random number, at least 0 and below 1. The same seed yields the same numbers. */
   random(): number;
   /**
-   * Sends a text in UTF-8, or bytes `start` to `end` (exclusive). They are copied, so the buffer can be reused.
+   * Sends a text in UTF-8, or bytes `start` to `end` (exclusive). The bytes are copied, so the buffer can be reused.
    * Everything that a handler sends goes out together. Over WebSocket, a text is sent as a text message, and bytes as a
    * binary message.
    */
   send(content: string | Uint8Array, start?: number, end?: number): void;
   /**
-   * Marks the connection as set up. Call it once, in `opened` or later. Without an `opened` handler, it is called for
-   * you.
+   * Marks the connection as set up. Call this once, in `opened` or later. Without an `opened` handler, ready() is
+   * called for you.
    */
   ready(): void;
   /**
@@ -121,7 +124,10 @@ export interface ConnectionBase<M, D extends string> {
 export interface ClientOperations<P extends string> {
   /** Number of messages that were due but have not been answered. */
   readonly waiting: number;
-  /** Marks the oldest `count` (default 1) messages as answered. Their latency counts from the time when they were due. */
+  /**
+   * Marks the oldest `count` (default 1) messages as answered. The latency of a message is measured from the time when
+   * it was due.
+   */
   answered(count?: number): void;
   /** Reports that the oldest `count` (default 1) messages will never be answered. */
   missed(count?: number): void;
@@ -139,10 +145,13 @@ type MetricsOf<M> = {
 };
 type ColumnsOf<S> = { -readonly [Name in keyof S]: number };
 
-/** A connection as a handler sees it, with your state columns as properties. Valid until the handler returns. */
+/**
+ * A connection as a handler sees it, with your state columns as properties. The object is valid until the handler
+ * returns.
+ */
 export type ServerConnection<S = unknown, M = unknown, D extends string = string> = ColumnsOf<S> &
   ConnectionBase<MetricsOf<M>, D>;
-/** A client's connection, with your state columns as properties. Valid until the handler returns. */
+/** A client's connection, with your state columns as properties. The object is valid until the handler returns. */
 export type ClientConnection<
   S = unknown,
   M = unknown,
@@ -151,27 +160,30 @@ export type ClientConnection<
 > = ServerConnection<S, M, D> & ClientOperations<P>;
 
 /**
- * Handlers of one side, called for one connection at a time. They must return at once and must not be async: no
+ * Handlers of one side, called for one connection at a time. Handlers must return at once and must not be async: no
  * promises, no waiting. A handler that throws ends its connection as a failure; one that runs for a second ends the
  * run.
  */
 export interface Handlers<C> {
   /**
-   * The connection is established, with TLS after the handshake, over WebSocket after the upgrade. Must lead to
-   * ready().
+   * Called when the connection is established: with TLS, after the handshake; over WebSocket, after the upgrade. Must
+   * lead to ready().
    */
   opened?(c: C): void;
   /** A frame has arrived. */
   received?(c: C, frame: Frame): void;
   /** Called every `tickMs` for each ready connection. Calls for different connections are spread over the interval. */
   tick?(c: C): void;
-  /** This side is about to close the connection and may send a last message. Not called before a reset. */
+  /**
+   * Called when this side is about to close the connection and may send a last message. The handler is not called
+   * before a reset.
+   */
   closing?(c: C): void;
 }
 
 /** Handlers of a client. */
 export interface ClientHandlers<C> extends Handlers<C> {
-  /** A message is due: send it. `-r` sets the rate per connection and second (default 1). */
+  /** Called when a message is due: send it. `-r` sets the rate per connection and second (default 1). */
   due?(c: C): void;
   /** Whether messages get answers, which you report with answered(); default true. */
   readonly expectsAnswers?: boolean;
@@ -186,7 +198,7 @@ export interface ProtocolDefinition<
   P extends string = string,
   D extends string = string,
 > {
-  /** Name in summaries and reports. */
+  /** The protocol's name in summaries and reports. */
   readonly name: string;
   /**
    * Transport of the protocol: a byte stream (TCP or TLS), or WebSocket messages, each of which is a frame; default
@@ -196,13 +208,13 @@ export interface ProtocolDefinition<
   /** How frames are delimited in a byte stream; by default, `received` sees bytes as they arrive. */
   readonly framing?: Framing;
   /**
-   * State of a connection: a name and type for each column. All columns start at 0. A connection takes the sum of their
-   * sizes.
+   * State of a connection: a name and type for each column. All columns start at 0. Each connection takes the sum of
+   * the columns' sizes.
    */
   readonly state?: S;
   /** Your own counters and histograms. */
   readonly metrics?: M;
-  /** Phases of a client's connection, such as `["greeting", "login"]`. A connection starts in the first. */
+  /** Phases of a client's connection, such as `["greeting", "login"]`. A connection starts in the first phase. */
   readonly phases?: readonly P[];
   /** Columns that the data file must have. */
   readonly data?: readonly D[];
@@ -213,7 +225,7 @@ export interface ProtocolDefinition<
 }
 
 /**
- * Defines a protocol. A file passed to `--protocol` must export the result as its default.
+ * Defines a protocol. A file passed to `--protocol` must export the result as its default export.
  *
  * @returns the definition itself; it is checked when a run loads the file
  */

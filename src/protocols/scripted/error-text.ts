@@ -4,7 +4,7 @@ import type { ScriptedSpec } from "../spec/spec.js";
 import { HANDLERS } from "./host.js";
 
 const MAX_FRAMES = 8;
-/** Folder of fourtuple's own code. The build bundles this file, so its depth varies. */
+/** Folder of fourtuple's own code. The build bundles this file, so its depth in the folder varies. */
 export const OURS = fileURLToPath(import.meta.url).replace(/(\/(?:dist|src)\/)(?!.*\/(?:dist|src)\/).*/, "$1");
 
 /**
@@ -19,7 +19,7 @@ export function describeError({ file }: ScriptedSpec, handler: number, connectio
   const first = lines.findIndex((line) => /^\s+at /.test(line));
   const words = (first < 0 ? lines : lines.slice(0, first)).join(" ");
   const frames = first < 0 ? [] : lines.slice(first).map((line) => line.replace("file://", ""));
-  // Stack frames below the user's last file are fourtuple's.
+  // Stack frames below the user's last file belong to fourtuple.
   const last = frames.findLastIndex((line) => line.includes(file));
   const own = frames.slice(0, last + 1).filter((line) => !line.includes(OURS) && !line.includes("node:"));
   const places = own.slice(0, MAX_FRAMES).map((line) => `  ${line.trim()}`);

@@ -7,7 +7,9 @@ const LATER = ["setTimeout", "setInterval", "setImmediate", "queueMicrotask", "f
 
 type Callable = (...args: unknown[]) => unknown;
 
-/** What the running handler has created. Recorded because a hook must not throw. */
+/**
+ * What the running handler has created although it must not. This is recorded, because a hook must not throw.
+ */
 let promised: Error | undefined;
 let isForbidden = false;
 
@@ -47,6 +49,6 @@ function forbid(owner: Record<string, Callable>, name: string, isRunning: () => 
     if (isRunning()) throw new Error(`${label} in a handler: ${reason}`);
     return original.apply(owner, args);
   };
-  // Keep properties such as setTimeout's util.promisify.custom.
+  // Keep the functions' own properties, such as setTimeout's util.promisify.custom.
   owner[name] = Object.defineProperties(guarded, Object.getOwnPropertyDescriptors(original));
 }

@@ -1,17 +1,18 @@
-// What a script needs from its worker besides connections: memory that the main thread reads, and the run's inputs.
+// Describes what a script needs from its worker besides connections: memory that the main thread reads, and the
+// run's inputs.
 import type { Histogram } from "../../results/histogram/histogram.js";
 import type { Board } from "./board.js";
 import type { Rows } from "./file/rows.js";
 
 export interface ScriptHost {
-  /** Counters: two for each phase (entered, unused), then the declared ones; see metrics.ts. */
+  /** Counters: two for each phase (entered, unused), then the declared counters; see metrics.ts. */
   readonly counters: Float64Array;
   readonly histograms: readonly Histogram[];
   /** Words that tell the main thread which handler is running (CALL). */
   readonly calls: Int32Array;
-  /** Texts for the main thread, shared by all workers. */
+  /** The board with texts for the main thread, shared by all workers. */
   readonly board: Board;
-  /** Undefined without a data file. */
+  /** Rows of the data file; undefined without a data file. */
   readonly rows: Rows | undefined;
   /** Returns the number of the next connection, starting at 1 and unique within a run. */
   readonly nextNumber: () => number;
@@ -21,7 +22,7 @@ export interface ScriptHost {
 export const CALL = {
   /** Number of the running handler, an index into HANDLERS plus 1; 0 if none is running. */
   handler: 0,
-  /** Number of calls so far; wraps around. */
+  /** Number of calls so far, which wraps around. */
   count: 1,
   words: 2,
 } as const;

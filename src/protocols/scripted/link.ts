@@ -6,18 +6,18 @@ export interface Link {
   send(slot: number, bytes: Uint8Array, start: number, end: number, isText: boolean): void;
   /** Called at the end of each event. */
   flush(slot: number): void;
-  /** Discards what has not been flushed, because the connection has ended. */
+  /** Discards bytes that have not been flushed, because the connection has ended. */
   discard(): void;
   ready(slot: number): void;
-  /** Closes once everything is sent. */
+  /** Closes the connection once everything is sent. */
   finish(slot: number): void;
   reject(slot: number, code: number): void;
 }
 
-/** Size of the buffer in which small sends are combined. Larger ones are sent immediately. */
+/** Size of the buffer in which small sends are combined. Larger sends go out immediately. */
 const GATHERED_BYTES = 16 * 1024;
 
-/** Combines a handler's sends into one call. */
+/** Combines the sends of a handler into one call. */
 export class StreamLink implements Link {
   protected readonly connections: Connections;
   private readonly gathered = Buffer.alloc(GATHERED_BYTES);

@@ -1,11 +1,12 @@
-// WebSocket messages of scripts: joins messages that arrive in parts, and frames those to send.
+// Handles the WebSocket messages of scripts: joins messages that arrive in parts, and frames those to
+// send.
 import type { Connections } from "../contract.js";
 import { Leftovers } from "../leftovers.js";
 import { FIN, MASKED, OPCODE, writeHeader } from "../websocket/frame.js";
 import { StreamLink } from "./link.js";
 
 const NONE = new Uint8Array(0);
-/** Header with an 8-byte length, and the mask. */
+/** Size of a header with an 8-byte length and a mask. */
 const LONGEST_HEADER = 14;
 const SCRATCH_BYTES = 16 * 1024;
 
@@ -69,7 +70,7 @@ export class WebSocketLink extends StreamLink {
 
   /**
    * @param closeFrame sends the frame that closes a connection
-   * @param mask four bytes, for a client
+   * @param mask mask of four bytes, for a client
    */
   constructor(connections: Connections, closeFrame: (slot: number) => void, mask?: Uint8Array) {
     super(connections);

@@ -1,5 +1,5 @@
-// Phases and metrics of a definition, and their places in a worker's memory. The main thread and the workers derive the
-// same places from the same spec.
+// Assigns the phases and metrics of a definition their places in a worker's memory. The main thread and the workers
+// derive the same places from the same spec.
 import type { Histogram } from "../../results/histogram/histogram.js";
 import type { MetricSpec, ScriptedSpec } from "../spec/spec.js";
 import type { CounterMetric, HistogramMetric, MetricDeclaration } from "./define.js";
@@ -8,7 +8,7 @@ import { refusingUnknown } from "./unknown-names.js";
 /** Phases and metrics of a script. */
 export type Measured = Pick<ScriptedSpec, "phases" | "metrics">;
 
-/** Number of calls that threw; always the first counter. */
+/** Number of handler calls that threw; always the first counter. */
 export const ERRORS = 0;
 /** Place of the first phase among the counters. */
 const FIRST_PHASE = 1;
@@ -22,7 +22,8 @@ export function metricSpecs(metrics: Readonly<Record<string, MetricDeclaration>>
 }
 
 /**
- * Returns how many counters and histograms are needed. A phase takes one of each, for times entered and for durations.
+ * Returns how many counters and histograms are needed. A phase takes one of each: a counter of how often it was
+ * entered, and a histogram of durations.
  */
 export function layoutOf({ phases, metrics }: Measured): { readonly counters: number; readonly histograms: number } {
   const histograms = metrics.filter(({ type }) => type === "histogram").length;
@@ -30,7 +31,7 @@ export function layoutOf({ phases, metrics }: Measured): { readonly counters: nu
   return { counters, histograms: phases.length + histograms };
 }
 
-/** Returns the place of a phase's counter. Its histogram's place is the number of the phase. */
+/** Returns the place of a phase's counter. The place of the phase's histogram is the number of the phase. */
 export function phasePlace(phase: number): number {
   return FIRST_PHASE + phase;
 }

@@ -1,4 +1,5 @@
-// What handlers do with a connection: sending, reporting progress, ending it. Misuse throws an error in words.
+// Implements what handlers do with a connection: send, report progress, end it. Misuse throws an error that
+// says what is wrong.
 import { CODES, FAULT } from "../codes.js";
 import type { ClientConnections } from "../contract.js";
 import { CALL, type ScriptHost } from "./host.js";
@@ -118,7 +119,7 @@ export class HandlerOperations implements Operations {
     this.lives.flags[slot]! |= CLOSING;
   }
 
-  /** Later, as in a timer, `c` may stand for any connection. */
+  /** After the handler has returned, as in a timer, `c` may stand for any connection. */
   private assertRunning(operation: string): void {
     if (this.host.calls[CALL.handler] === 0) {
       throw new Error(`${operation} was called outside a handler, where c does not stand for a connection`);

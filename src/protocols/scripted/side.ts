@@ -44,7 +44,7 @@ export class ScriptedSide implements ClientProtocol, FrameTaker {
   private readonly host: ScriptHost;
   private readonly link: Link;
   private readonly client: ClientConnections | undefined;
-  /** Undefined if every read is a frame. */
+  /** Splits received bytes into frames; undefined if every read is a frame. */
   private readonly incoming: IncomingFrames | undefined;
   private readonly columns: StateColumns;
   private readonly phases: Phases;

@@ -1,5 +1,5 @@
 // Prototype for objects handed to scripts: reading or writing a name that the object lacks throws an error that lists
-// the valid ones. Existing properties are found first, so they cost no more than usual.
+// the valid names. Existing properties are found first, so they cost no more than usual.
 
 /** Names that the language itself looks up. Node does so too, with symbols, when it prints an object. */
 export const LOOKED_UP = ["constructor", "then", "toJSON", "__proto__"];

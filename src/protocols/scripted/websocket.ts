@@ -1,5 +1,5 @@
-// Scripts over WebSocket: each message is a frame to the script, and whatever the script sends becomes a message.
-// Upgrade, control frames and pings work as in WebSocket runs.
+// Scripts over WebSocket: each message is a frame for the script, and whatever the script sends becomes a
+// message. Upgrade, control frames and pings work as in WebSocket runs.
 import { randomBytes } from "node:crypto";
 import type { ClientConnections, Connections, Handshake } from "../contract.js";
 import type { WebSocketSpec } from "../spec/spec.js";

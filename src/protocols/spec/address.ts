@@ -1,5 +1,5 @@
-// Addresses with a scheme, such as wss://example.org/chat?room=1: protocol and destination. Without a scheme, plain
-// TCP.
+// Parses addresses with a scheme, such as wss://example.org/chat?room=1, into protocol and destination. Without a
+// scheme, the protocol is plain TCP.
 import type { Scheme } from "../../results/identifiers.js";
 import { type HostPorts, parseHostPorts } from "../../util/endpoint.js";
 import { AppError } from "../../util/errors.js";

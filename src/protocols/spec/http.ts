@@ -1,4 +1,4 @@
-// HTTP options, and the spec built from them.
+// Defines the HTTP options, and builds the spec from them.
 import { quoted } from "../../util/printable.js";
 import { formatBytes } from "../../util/units.js";
 import { type Address, SCHEMES } from "./address.js";
@@ -10,16 +10,21 @@ export interface HttpOptions {
   readonly method?: string | undefined;
   /** Body of each request or response. */
   readonly body?: string | Uint8Array | undefined;
-  /** Clients: close each connection after its first response, so that connections come and go. */
+  /**
+   * Clients: whether to close each connection after its first response, so that connections are opened and closed all
+   * the time.
+   */
   readonly closeAfterResponse?: boolean | undefined;
-  /** Clients: how long a response may take or stall before its connection counts as lost; default no limit. */
+  /**
+   * Clients: how long a response may take or stall before its connection counts as lost; by default, there is no limit.
+   */
   readonly responseTimeoutMs?: number | undefined;
   /**
    * Clients: whether a connection that the server closes between two responses is opened again for its next request, if
-   * there is a rate or a number of requests; default true. If not, it is lost.
+   * there is a rate or a number of requests; default true. Otherwise, the connection counts as lost.
    */
   readonly reopen?: boolean | undefined;
-  /** Servers: status of each response; default 200, or 204 in mode discard. */
+  /** Servers: status of each response; default 200, or 204 in discard mode. */
   readonly status?: number | undefined;
   /** Servers: answer with server-sent events, the body as an event at this interval. */
   readonly eventIntervalMs?: number | undefined;
@@ -27,7 +32,7 @@ export interface HttpOptions {
   readonly delayMs?: number | undefined;
 }
 
-/** Maximum size: each worker has a copy or two of it. */
+/** Maximum size of a body, of which each worker has a copy or two. */
 const LONGEST_BODY = 16 * 1024 * 1024;
 
 /** @throws {AppError} E_OPTION when an option is invalid */

@@ -1,4 +1,4 @@
-// MQTT options, and the spec built from them.
+// Defines the MQTT options, and builds the spec from them.
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
 import { formatBytes } from "../../util/units.js";
@@ -16,7 +16,7 @@ export type Qos = (typeof QUALITIES)[number];
 export interface MqttOptions {
   /** MQTT, clients: protocol version; default `"5"`. */
   readonly mqttVersion?: MqttVersion | undefined;
-  /** MQTT, clients: client ID; default a random prefix and `%i`. */
+  /** MQTT, clients: client ID; by default, a random prefix and `%i`. */
   readonly clientId?: string | undefined;
   /** MQTT, clients. */
   readonly username?: string | undefined;
@@ -30,7 +30,7 @@ export interface MqttOptions {
   readonly sessionExpiryMs?: number | undefined;
   /** MQTT, clients: topic of the message that the broker publishes when a connection breaks. */
   readonly willTopic?: string | undefined;
-  /** MQTT, clients: payload of that message; default empty. */
+  /** MQTT, clients: payload of that message; empty by default. */
   readonly willMessage?: string | undefined;
   /** MQTT, clients: quality of service of the will; default 0. */
   readonly willQos?: Qos | undefined;
@@ -56,7 +56,7 @@ const LARGEST_16 = 65_535;
 const LARGEST_PAYLOAD = 16 * 1024 * 1024;
 
 /**
- * @param options `message`: the payload, if given
+ * @param options the options; `message` is the payload, if given
  * @throws {AppError} E_OPTION when an option makes no sense
  */
 export function mqttSpec(options: MqttOptions & { readonly message?: unknown }): MqttSpec {
@@ -118,7 +118,10 @@ export function answerOf({ subscribe, publish }: MqttSpec): Expectation {
   return publish.qos > 0 ? "acknowledgement" : "none";
 }
 
-/** Whether messages published to `topic` match `filter` (MQTT 5, 4.7). Assumes the same number for `%i` in both. */
+/**
+ * Whether messages published to `topic` match `filter` (MQTT 5, 4.7). The comparison assumes the same number for
+ * `%i` in both.
+ */
 function matches(filter: string, topic: string): boolean {
   const [wanted, levels] = [filter.split("/"), topic.split("/")];
   // With a shared subscription, the broker chooses which subscriber gets the message.

@@ -10,8 +10,8 @@ const LARGEST_MESSAGE = 2 ** 31 - 1;
 export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /**
- * Returns the Host field. Uses the first of several ports and omits the scheme's default port (RFC 9110, section 7.2).
- * Also omits an address's zone, which is meaningful only on this host.
+ * Returns the Host field, which contains the first of several ports, and omits the scheme's default port (RFC
+ * 9110, section 7.2). An address's zone is omitted, too, because it is meaningful only on this host.
  */
 export function hostField({ host, ports, scheme }: Address): string {
   const bare = host.replace(/%.*$/, "");
@@ -23,8 +23,9 @@ export function hostField({ host, ports, scheme }: Address): string {
 const OF_SERVER = /^(connection|content-length|transfer-encoding|upgrade|sec-websocket-.*)$/i;
 
 /**
- * @param isServer whether they are for responses
- * @throws {AppError} E_OPTION unless every header is `Name: value`, and one that the side does not set itself
+ * @param isServer whether the headers are for responses
+ * @throws {AppError} E_OPTION unless every header has the form `Name: value` and is one that the side does not set
+ *   itself
  */
 export function checkHeaders(headers: readonly string[], isServer: boolean): void {
   for (const header of headers) {
@@ -38,7 +39,7 @@ export function checkHeaders(headers: readonly string[], isServer: boolean): voi
   }
 }
 
-/** @throws {AppError} E_OPTION unless it is above 0 */
+/** @throws {AppError} E_OPTION unless the value is above 0 */
 export function checkTime(name: string, value: number | undefined): void {
   if (value === undefined || (value > 0 && value < 2 ** 31)) return;
   throw invalid(`invalid ${name}: ${value} ms`, "use a duration above 0, such as 30s");

@@ -1,4 +1,4 @@
-// Protocol options for either role, and the spec built from them.
+// Defines the protocol options for either role, and builds the spec from them.
 import { quoted } from "../../util/printable.js";
 import type { Address } from "./address.js";
 import { SCHEMES } from "./address.js";
@@ -11,11 +11,11 @@ import type { ProtocolName, ProtocolSpec, WebSocketSpec } from "./spec.js";
 export interface ProtocolOptions extends HttpOptions, MqttOptions, ScriptOptions {
   /** WebSocket and HTTP: additional fields of requests, such as `"Authorization: Bearer x"`, or of a server's responses. */
   readonly headers?: readonly string[] | undefined;
-  /** WebSocket: the subprotocol that a client requests or a server agrees to. */
+  /** WebSocket: the subprotocol that a client requests or a server accepts. */
   readonly subprotocol?: string | undefined;
-  /** WebSocket: sends binary messages; default text. */
+  /** WebSocket: whether to send binary rather than text messages. */
   readonly binary?: boolean | undefined;
-  /** WebSocket: ping interval of each connection; default never. */
+  /** WebSocket: ping interval of each connection; by default, no pings are sent. */
   readonly pingIntervalMs?: number | undefined;
   /**
    * WebSocket: longer messages end the connection (close code 1009). HTTP servers: longer request bodies are refused
@@ -90,8 +90,8 @@ export const HANDSHAKE_TIMEOUT_MS = 10_000;
  * Builds a protocol's spec from its options.
  *
  * @param address determines the protocol
- * @param side `hasOpening`: whether plain TCP connections wait for an answer, or a PROXY header, before they are
- *   ready; `mode`: a server's; `script`: the loaded file of a user-defined protocol
+ * @param side `hasOpening`: whether plain TCP connections wait for an answer, or a PROXY header, before they are ready;
+ *   `mode`: the mode of a server; `script`: the loaded file of a user-defined protocol
  * @returns undefined for plain TCP
  * @throws {AppError} E_OPTION when an option is invalid or belongs to another protocol
  */

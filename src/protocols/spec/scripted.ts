@@ -1,4 +1,4 @@
-// Options of scripts, and the spec built from them and the loaded file.
+// Defines the options of scripts, and builds the spec from them and the loaded file.
 import { resolve } from "node:path";
 import { quoted } from "../../util/printable.js";
 import type { LoadedScript } from "../scripted/file/load.js";
@@ -8,13 +8,16 @@ import { invalid } from "./option-checks.js";
 import type { ScriptedSpec, WebSocketSpec } from "./spec.js";
 
 export interface ScriptOptions {
-  /** File that defines the protocol to use, with `fourtuple/protocol`. Its code runs in this process. */
+  /** File that defines the protocol to use, with `fourtuple/protocol`. The file's code runs in this process. */
   readonly protocol?: string | undefined;
   /** With `protocol`: seed for its handlers' random numbers; default 1. */
   readonly seed?: number | undefined;
   /** With `protocol`: a CSV or JSON-lines file with a row for each connection. */
   readonly data?: string | undefined;
-  /** With `data`: use each row once, so that connections beyond the last row fail. By default, rows are reused. */
+  /**
+   * With `data`: whether to use each row only once, so that connections beyond the last row fail. By default, rows
+   * are reused.
+   */
   readonly dataOnce?: boolean | undefined;
 }
 
@@ -56,7 +59,7 @@ export function scriptedSpec(
     throw invalid(`invalid seed: ${seed}`, `use a whole number from 0 to ${LARGEST_SEED}`);
   }
   if (dataOnce && data === undefined) throw invalid("--data-once requires a data file", "add --data FILE");
-  // A server rarely needs the rows. If it does, reading c.row reports that they are missing.
+  // A server rarely needs the rows. If a server needs them, reading c.row reports that they are missing.
   if (side === "client" && data === undefined && definition.data !== undefined && definition.data.length > 0) {
     throw invalid(`${name} needs a data file with ${definition.data.join(", ")}`, "add --data users.csv");
   }

@@ -1,16 +1,22 @@
-// Protocol spec: plain data that survives JSON. It is built from an address with a scheme and the protocol's options,
-// passed to workers, and turned into a protocol by create.ts.
+// The protocol spec: plain data that survives JSON. The spec is built from an address with a scheme and the
+// protocol's options, passed to workers, and turned into a protocol by create.ts.
 
 /** WebSocket handshake and frames (RFC 6455), for either side. */
 export interface WebSocketSpec {
   readonly name: "ws";
   /** Host field of a request. */
   readonly host: string;
-  /** Path and query. A server only accepts upgrades for this path, or for any if undefined. */
+  /**
+   * Path and query of the request. A server accepts upgrades only for this path, or for any path if it is
+   * undefined.
+   */
   readonly path?: string | undefined;
-  /** Additional fields of a client's request, such as `Authorization: Bearer x`, or of a server's agreement. */
+  /**
+   * Additional fields of a client's request, such as `Authorization: Bearer x`, or of a server's response to an
+   * upgrade.
+   */
   readonly headers: readonly string[];
-  /** Subprotocol that a client requests or a server agrees to. */
+  /** Subprotocol that a client requests or a server accepts. */
   readonly subprotocol?: string | undefined;
   /** Whether messages are sent as binary rather than text. */
   readonly isBinary: boolean;
@@ -27,9 +33,14 @@ export interface HttpSpec {
   readonly isSecure: boolean;
   /** Host field of a request. */
   readonly host: string;
-  /** Path and query. A server answers 404 to requests for any other, unless undefined. */
+  /**
+   * Path and query of requests. A server answers 404 to requests for any other path, unless it is undefined.
+   */
   readonly path?: string | undefined;
-  /** Body of a request or response in base64; undefined for a request without one, and for a server's default. */
+  /**
+   * Body of a request or response in base64; undefined for a request without a body, and for a server's default
+   * body.
+   */
   readonly body?: string | undefined;
   /** Additional fields of each request, such as `Authorization: Bearer x`, or of each response. */
   readonly headers: readonly string[];
@@ -56,7 +67,7 @@ export interface MqttSpec {
   readonly clientId: string;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  /** How often each connection is pinged; 0 for never. */
+  /** Interval at which each connection is pinged; 0 for never. */
   readonly keepAliveSec: number;
   readonly cleanStart: boolean;
   /** How long a broker keeps a session after its connection; MQTT 5. */
@@ -89,13 +100,13 @@ export interface MetricSpec {
 /** A user-defined protocol (protocols/scripted/), for one side. */
 export interface ScriptedSpec {
   readonly name: "scripted";
-  /** Name given in its definition. */
+  /** The protocol's name, as given in its definition. */
   readonly title: string;
   /** Absolute path of the file. */
   readonly file: string;
   /** SHA-256 of the file, in hexadecimal. */
   readonly sha256: string;
-  /** Spec of the WebSocket that carries it; undefined for a byte stream. */
+  /** Spec of the WebSocket that carries the protocol; undefined for a byte stream. */
   readonly webSocket?: WebSocketSpec | undefined;
   /** Whether this side has a handler that calls ready(). */
   readonly opens: boolean;

@@ -1,4 +1,4 @@
-// WebSocket client: requests the upgrade, sends its message as a masked frame, and checks the answer.
+// The WebSocket client: requests the upgrade, sends its message as a masked frame, and checks the answer.
 //
 // The key of the request and the mask are random but the same for all of a worker's connections. Requests and messages
 // are therefore constants, which take no memory while waiting to be sent. RFC 6455 requires a new mask per frame so
@@ -17,7 +17,7 @@ import { findRefusal, makeRequest } from "./upgrade.js";
 
 /** Indices of the constants. */
 const [REQUEST, CLOSING, PING, MESSAGE] = [0, 1, 2, 3] as const;
-/** The current message differs from the one sent. */
+/** The message being received differs from the one sent. */
 const WRONG = OWN_MARK;
 /** Minimum length for which memcmp is faster than a loop. */
 const WORTH_A_CALL = 64;
@@ -27,7 +27,7 @@ export interface WebSocketClientOptions {
   readonly message?: { readonly bytes: Uint8Array; readonly expected: Expectation } | undefined;
   /** Minimum number of slots that will be used. */
   readonly slots: number;
-  /** 16 bytes in base64, and four bytes; random by default. */
+  /** The key, 16 bytes in base64, and the mask, four bytes; both are random by default. */
   readonly key?: string;
   readonly mask?: Uint8Array;
 }
@@ -44,7 +44,7 @@ export class WebSocketClient extends WebSocketSide implements ClientProtocol {
   /** Expected answer; undefined if any answer or none is expected. */
   private readonly echo: Buffer | undefined;
   private readonly hasMessage: boolean;
-  /** Last accepted response to an upgrade. Most responses are identical. */
+  /** The last accepted response to an upgrade request. Most responses are identical. */
   private accepted = Buffer.alloc(0);
 
   constructor(connections: ClientConnections, { spec, message, slots, key, mask }: WebSocketClientOptions) {

@@ -1,5 +1,5 @@
-// Reads and checks WebSocket frames as they arrive. Content is passed on in pieces. Parts that must be complete (frame
-// headers, control frames) are buffered until they are.
+// Reads and checks WebSocket frames as they arrive. The frames' content is passed on in pieces. Parts that must be
+// complete (frame headers, control frames) are buffered until they have arrived.
 import { FAULT } from "../codes.js";
 import { grown } from "../columns.js";
 import type { Connections } from "../contract.js";
@@ -65,13 +65,13 @@ export abstract class FrameReader {
     this.flags[slot] = 0;
     this.left[slot] = 0;
     this.sizes[slot] = 0;
-    // Input may have been buffered after the slot's previous connection ended.
+    // Input may still have been buffered after the slot's previous connection ended.
     this.leftovers.drop(slot);
   }
 
   /**
    * A data frame begins.
-   * @param first byte of its header
+   * @param first byte of the frame's header
    * @param at start of the header
    * @param key mask as a number
    */
@@ -85,19 +85,19 @@ export abstract class FrameReader {
   ): void;
   /**
    * Handles message content.
-   * @returns whether it is valid UTF-8, or is not text
+   * @returns whether the content is valid UTF-8, or is not text
    */
   protected abstract content(slot: number, bytes: Uint8Array, start: number, end: number): boolean;
   /**
    * Handles the end of a message.
-   * @returns whether it was valid UTF-8, or was not text
+   * @returns whether the message was valid UTF-8, or was not text
    */
   protected abstract message(slot: number): boolean;
-  /** Answers the peer's ping, whose content is still masked. */
+  /** Called to answer the peer's ping, whose content is still masked. */
   protected abstract pong(slot: number, bytes: Uint8Array, start: number, end: number, key: number): void;
   /** Sends a Close frame. */
   protected abstract sendClose(slot: number, code: number): void;
-  /** The peer closed with `code`, and the answer has been sent. */
+  /** Called when the peer has closed with `code`, and the reply has been sent. */
   protected abstract closedBy(slot: number, code: number): void;
   /** Whether a frame from this side has been sent only in part, and the rest depends on the peer's input. */
   protected abstract isInFrame(slot: number): boolean;
@@ -208,7 +208,7 @@ export abstract class FrameReader {
     if (!this.message(slot)) return this.fail(slot, CLOSE.notUtf8);
     this.flags[slot]! &= ~IN_MESSAGE;
     this.sizes[slot] = 0;
-    // A script may have closed the connection.
+    // A script may have closed the connection meanwhile.
     return this.isUpgraded(slot);
   }
 

@@ -11,7 +11,7 @@ export const CLOSE = {
   none: 1005,
   notUtf8: 1007,
   tooBig: 1009,
-  /** Also sent to a peer that stopped answering pings, as many libraries do. */
+  /** This code is also sent to a peer that has stopped answering pings, as many libraries do. */
   internalError: 1011,
 } as const;
 
@@ -24,7 +24,7 @@ export const LONGEST_CONTROL = 125;
 /** Values of a header's length field that announce an extended length. */
 const [IN_16_BITS, IN_64_BITS] = [126, 127];
 
-/** Returns the length of a header from its second byte. */
+/** Returns the length of a header, given its second byte. */
 export function headerLength(second: number): number {
   const short = second & 0x7f;
   return 2 + (short === IN_64_BITS ? 8 : short === IN_16_BITS ? 2 : 0) + (second & MASKED ? 4 : 0);
@@ -89,7 +89,10 @@ export function closeContent(code: number): Uint8Array {
   return code === CLOSE.none ? new Uint8Array(0) : Uint8Array.of(code >>> 8, code);
 }
 
-/** Returns whether a peer may send this close code. The others are reserved or never sent (RFC 6455, section 7.4). */
+/**
+ * Returns whether a peer may send this close code. The other codes are reserved or never sent (RFC 6455, section
+ * 7.4).
+ */
 export function isCloseCode(code: number): boolean {
   if (code >= 3000) return code < 5000;
   return code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006;

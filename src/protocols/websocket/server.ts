@@ -1,7 +1,7 @@
-// WebSocket server: answers the upgrade, sends a greeting, and echoes or discards messages.
+// The WebSocket server: answers upgrade requests, sends a greeting, and echoes or discards messages.
 //
-// Echoes are written over the bytes that have been read, since a server's unmasked frame is shorter. Many frames are
-// thus echoed by one send from one buffer, and a message of any length is echoed as it arrives.
+// Echoes are written over the bytes that have been read, because a server's unmasked frame is shorter. Many frames
+// are thus echoed by one send from one buffer, and a message of any length is echoed as it arrives.
 import { CODES } from "../codes.js";
 import { grown } from "../columns.js";
 import type { Connections } from "../contract.js";
@@ -17,13 +17,13 @@ import { answerTo } from "./upgrade.js";
 const [PING, GREETING] = [0, 1] as const;
 /** Length of a client's ping header: two bytes and the mask. */
 const PING_HEADER = 6;
-/** No output is being gathered. */
+/** Means that no output is being gathered. */
 const NONE = new Uint8Array(0);
 
 export interface WebSocketServerOptions {
   readonly spec: WebSocketSpec;
   readonly mode: ServerMode;
-  /** Sent to each connection as a message; "" for none. */
+  /** Greeting sent to each connection as a message; "" for none. */
   readonly greeting: string | Uint8Array;
   readonly closeAfterGreeting: boolean;
   readonly slots?: number;
@@ -42,9 +42,9 @@ export class WebSocketServer extends WebSocketSide {
   private gathered: Uint8Array = NONE;
   private gatheredFrom = 0;
   private gatheredTo = 0;
-  /** Start of the current frame in the gathered output. Everything before it is valid. */
+  /** Start of the current frame in the gathered output. Everything before this position is valid. */
   private soundTo = 0;
-  /** Last upgraded request and its answer. Requests of a load test are often identical. */
+  /** The last accepted upgrade request, and the response to it. The requests of a load test are often identical. */
   private request = Buffer.alloc(0);
   private answer = Buffer.alloc(0);
 
@@ -152,7 +152,7 @@ export class WebSocketServer extends WebSocketSide {
     if (gathered !== NONE && gatheredTo > gatheredFrom) this.connections.send(slot, gathered, gatheredFrom, gatheredTo);
   }
 
-  /** Starts gathering output at `at`. Everything before it has been read and may be overwritten. */
+  /** Starts gathering output at `at`. Everything before that position has been read and may be overwritten. */
   private gather(bytes: Uint8Array, at: number): void {
     if (this.gathered !== NONE) return;
     this.gathered = bytes;

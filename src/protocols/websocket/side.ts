@@ -18,7 +18,7 @@ export abstract class WebSocketSide extends FrameReader implements Protocol {
   private readonly heads = new Heads(this.leftovers);
   /** Number of heartbeats since the unanswered ping. */
   private missed: Uint8Array<ArrayBuffer>;
-  /** Number of heartbeats without a pong after which the connection ends. */
+  /** Number of heartbeats without a pong after which this side ends the connection. */
   private readonly mostMissed: number;
   /** Index of the ping among the constants. */
   private readonly ping: number;
@@ -73,8 +73,8 @@ export abstract class WebSocketSide extends FrameReader implements Protocol {
   }
 
   /**
-   * Answers or checks the head at `start` to `end`.
-   * @returns whether the connection is upgraded; if not, it has been refused
+   * Answers (server) or checks (client) the head at `start` to `end`.
+   * @returns whether the connection is upgraded; if not, the connection has been refused
    */
   protected abstract upgrade(slot: number, bytes: Uint8Array, start: number, end: number): boolean;
   /** The connection is upgraded. Calls `ready`. */
@@ -90,7 +90,7 @@ export abstract class WebSocketSide extends FrameReader implements Protocol {
     if (at >= 0 && this.frames(slot, bytes, at, end)) this.flush(slot);
   }
 
-  /** @returns start of the frames, or -1 while the upgrade has not completed */
+  /** @returns start of the frames; -1 as long as the upgrade has not completed */
   private readHead(slot: number, bytes: Uint8Array, start: number, end: number): number {
     const { heads } = this;
     const at = heads.read(slot, bytes, start, end);

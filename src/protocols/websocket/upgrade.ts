@@ -1,12 +1,12 @@
-// Upgrade from HTTP/1.1 to WebSocket: the request, a server's answer, and the client's check of the answer.
-// @see RFC 6455, section 4
+// Handles the upgrade from HTTP/1.1 to WebSocket: the request, the server's response, and the client's
+// check of that response. @see RFC 6455, section 4
 import { createHash } from "node:crypto";
 import { CODES, FAULT } from "../codes.js";
 import { fieldOf, hasToken } from "../http-head.js";
 import type { WebSocketSpec } from "../spec/spec.js";
 
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/** Valid keys: 16 bytes in base64. */
+/** Matches valid keys: 16 bytes in base64. */
 const KEY = /^[A-Za-z0-9+/]{22}==$/;
 
 /** @param key 16 bytes in base64 */
@@ -43,7 +43,7 @@ export function findRefusal(head: string, { subprotocol }: WebSocketSpec, key: s
   return fieldOf(head, "Sec-WebSocket-Protocol") === subprotocol ? undefined : FAULT.BAD_SUBPROTOCOL;
 }
 
-/** A server's answer to a request. */
+/** A server's response to an upgrade request. */
 export interface Answer {
   readonly text: string;
   /** Status of a refusal; undefined for an upgrade. */

@@ -20,7 +20,7 @@ type Fields = Readonly<Record<string, unknown>>;
 type Fail = (problem: string) => AppError;
 
 /**
- * @param file name to use in messages
+ * @param file name of the file in messages
  * @throws {AppError} E_OPTION
  */
 export function checkDefinition(found: unknown, file: string): ProtocolDefinition {

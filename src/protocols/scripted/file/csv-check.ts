@@ -2,7 +2,7 @@
 import { invalid } from "./data-failure.js";
 
 const [LF, CR, QUOTE, COMMA] = [10, 13, 34, 44] as const;
-/** Bytes that some programs use to separate fields: tab, semicolon, vertical bar. */
+/** Bytes that some programs use instead of a comma to separate fields: tab, semicolon, vertical bar. */
 const [TAB, SEMICOLON, BAR] = [9, 59, 124] as const;
 
 export class CsvCheck {
@@ -34,7 +34,7 @@ export class CsvCheck {
       this.isClosed = true;
       return;
     }
-    // A quote inside a field that does not begin with one is part of the field.
+    // A quote inside a field that does not begin with a quote is part of the field.
     if (byte === QUOTE && (this.isClosed || this.isEmpty || previous === COMMA)) {
       if (!this.isClosed) this.quoteLine = line;
       this.isQuoted = true;
@@ -52,7 +52,7 @@ export class CsvCheck {
 
   /**
    * The file has ended.
-   * @throws {AppError} E_OPTION if it cannot end there
+   * @throws {AppError} E_OPTION if the file cannot end there
    */
   end(line: number): void {
     if (this.isQuoted) {

@@ -1,4 +1,4 @@
-// Error for a data file that cannot be used.
+// The error for a data file that cannot be used.
 import { AppError } from "../../../util/errors.js";
 import { quoted } from "../../../util/printable.js";
 

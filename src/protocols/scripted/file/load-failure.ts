@@ -1,4 +1,4 @@
-// Explains why a user's file cannot be loaded: what is wrong, and in which line of which file.
+// Explains why a user's file cannot be loaded: what is wrong, and in which line of which file it is.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
@@ -10,7 +10,7 @@ import { OURS } from "../error-text.js";
 /** Time limit for Node to find a syntax error. */
 const CHECK_MS = 10_000;
 
-/** Messages about what only ES modules may contain. */
+/** Matches messages about syntax that only ES modules may contain. */
 const IS_MODULE = /import statement outside a module|Unexpected token 'export'|import\.meta/;
 
 interface Place {

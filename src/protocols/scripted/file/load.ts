@@ -11,7 +11,7 @@ import { cannotLoad, failedToLoad } from "./load-failure.js";
 
 const EXTENSIONS = [".mjs", ".js", ".ts", ".mts"];
 const PUBLIC_NAME = "fourtuple/protocol";
-/** Stands in for the package if the user's folder does not have it installed. */
+/** Module that stands in for the package if the user's folder does not have it installed. */
 const STAND_IN = "data:text/javascript,export const defineProtocol = (definition) => definition;";
 
 /** Time limit for loading a file, whose top-level await may never end. */
@@ -31,7 +31,7 @@ export interface LoadedScript {
 /**
  * Loads and checks a file. This runs the user's code.
  *
- * @throws {AppError} E_OPTION if it cannot be read or run, or does not export a valid protocol
+ * @throws {AppError} E_OPTION if the file cannot be read or run, or does not export a valid protocol
  */
 export async function loadScript(name: string): Promise<LoadedScript> {
   const file = resolve(name);

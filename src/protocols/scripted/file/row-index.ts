@@ -1,5 +1,5 @@
 // Finds where each row of a data file begins, so that workers can read any row of a file that does not fit into memory.
-// Takes four bytes per row, which all threads share.
+// The index takes four bytes per row, and all threads share it.
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { extname } from "node:path";
 import { quoted, shortened } from "../../../util/printable.js";
@@ -19,7 +19,7 @@ const [LF, CR, BRACE] = [10, 13, 123] as const;
 
 export type RowFormat = "csv" | "jsonl";
 
-/** Positions of rows, as plain data and shared memory. */
+/** The positions of rows, as plain data and shared memory. */
 export interface RowIndex {
   readonly file: string;
   readonly format: RowFormat;
@@ -37,7 +37,7 @@ export interface RowIndex {
  * are skipped.
  *
  * @param wanted required columns
- * @throws {AppError} E_OPTION if it cannot be read, has no rows, or lacks a column
+ * @throws {AppError} E_OPTION if the file cannot be read, has no rows, or lacks a column
  */
 export function indexRows(file: string, wanted: readonly string[]): RowIndex {
   const format = formatOf(file);

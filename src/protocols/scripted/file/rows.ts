@@ -13,7 +13,7 @@ export class Rows {
   private readonly wraps: boolean;
   private readonly fd: number;
   private buffer = Buffer.alloc(4096);
-  /** Last row read, cached because handlers use several columns of one row. */
+  /** The last row read, cached because handlers use several columns of one row. */
   private lastNumber = 0;
   private last: Row | undefined;
 

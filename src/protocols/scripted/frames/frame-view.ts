@@ -76,7 +76,10 @@ export class FrameView implements Frame {
     return true;
   }
 
-  /** Returns the index in the buffer. Throws for a position outside the frame, where bytes of other frames are. */
+  /**
+   * Returns the index in the buffer of a position in the frame. An error is thrown for a position outside the
+   * frame, where there are bytes of other frames.
+   */
   private place(at: number, size: number): number {
     if (at >>> 0 !== at || at + size > this.end - this.start) {
       throw new RangeError(`the frame has ${this.length} bytes, so there are no ${size} at ${at}`);

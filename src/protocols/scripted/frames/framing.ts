@@ -23,7 +23,7 @@ export interface FrameEnds {
   find(bytes: Uint8Array, start: number, end: number, from: number): number;
 }
 
-/** Returns undefined without framing: every read is a frame. */
+/** Returns undefined without framing, when every read is a frame. */
 export function framesOf(framing: Framing | undefined): FrameEnds | undefined {
   if (framing === undefined) return undefined;
   if ("fixed" in framing) return new FixedFrames(framing.fixed);

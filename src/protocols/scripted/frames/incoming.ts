@@ -7,7 +7,7 @@ import { BAD_LENGTH, type FrameEnds, INCOMPLETE } from "./framing.js";
 export interface FrameTaker {
   /** @returns whether more frames may follow */
   frame(slot: number, bytes: Uint8Array, start: number, end: number): boolean;
-  /** Ends the connection with a code from codes.ts. */
+  /** Called to end the connection with a code from codes.ts. */
   refuse(slot: number, code: number): void;
   /** Called before and after the user's own framing function runs. */
   framing(): void;
@@ -35,7 +35,7 @@ export class IncomingFrames {
     if (!this.keep(slot, bytes, start, end)) return;
     const length = known + end - start;
     if (this.find(slot, leftovers.bytesOf(slot), 0, length, known) < 0) return;
-    // Adds nothing, but moves the buffered bytes to where no later call of a handler changes them.
+    // Moves the buffered bytes to where no later call of a handler changes them, without adding any.
     leftovers.join(slot, bytes, end, end);
     this.read(slot, leftovers.joined, 0, length, known);
   }

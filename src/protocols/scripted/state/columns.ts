@@ -16,7 +16,7 @@ export const COLUMN_TYPES = Object.keys(ARRAYS) as ColumnType[];
 
 type ColumnArray = InstanceType<(typeof ARRAYS)[ColumnType]>;
 
-/** Object whose `slot` selects the connection. */
+/** The object whose `slot` selects the connection. */
 export interface Cursor {
   slot: number;
 }

@@ -23,7 +23,7 @@ export interface Operations {
 
 export type AnyConnection = Cursor & ConnectionBase<unknown, string> & ClientOperations<string>;
 
-/** Names that columns must not have. */
+/** Names that are not allowed for columns. */
 export const RESERVED_NAMES = [
   ..."slot number seed isReady metrics row random send ready refused close waiting answered missed phase".split(" "),
   ...LOOKED_UP,

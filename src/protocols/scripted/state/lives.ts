@@ -1,4 +1,5 @@
-// How far each connection has come: whether it is ready, whether a handler has ended it, and the code it is refused with.
+// Tracks how far each connection has come: whether it is ready, whether a handler has ended it, and the code that it is
+// refused with.
 import { grown } from "../../columns.js";
 
 // Bits of `flags`.
@@ -16,7 +17,7 @@ export class Lives {
   flags: Uint8Array<ArrayBuffer>;
   /** The connections' numbers within the run. */
   numbers: Uint32Array<ArrayBuffer>;
-  /** Code of the refusal that the current event ends with. */
+  /** Code of the refusal with which the current event ends. */
   code = 0;
 
   constructor(slots: number) {

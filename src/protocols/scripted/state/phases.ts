@@ -1,13 +1,14 @@
-// Phases declared by a protocol: counts how many connections entered each, and measures how long they stayed.
+// Tracks the phases declared by a protocol: counts how many connections entered each phase, and measures how
+// long they stayed in it.
 import { grown } from "../../columns.js";
 import type { ScriptHost } from "../host.js";
 import { phasePlace } from "../metrics.js";
 
-/** Between ready() and the next phase. */
+/** The connection is between ready() and the next phase. */
 const NO_PHASE = 255;
 
 export class Phases {
-  /** Bytes per connection; 0 without phases. */
+  /** Number of bytes per connection; 0 without phases. */
   readonly slotBytes: number;
   private readonly names: readonly string[];
   private readonly host: ScriptHost;

@@ -1,10 +1,12 @@
-// Repeatable random numbers, a sequence for each connection: mulberry32, seeded from the run's seed and the
-// connection's number.
+// Generates repeatable random numbers, one sequence for each connection: mulberry32, seeded from the run's seed and
+// the connection's number.
 import { grown } from "../../columns.js";
 
 export class RandomNumbers {
   private readonly seed: number;
-  /** State of each connection's sequence; 0 before its first number. Empty until a number is requested. */
+  /**
+   * State of each connection's sequence; 0 before its first number. The array is empty until a number is requested.
+   */
   private states = new Uint32Array(0);
 
   constructor(seed: number) {

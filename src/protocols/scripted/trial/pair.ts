@@ -25,14 +25,14 @@ export const TRIAL_CALLS = new Int32Array(CALL.words);
 export interface Outcome {
   readonly isReady: boolean;
   readonly isClosed: boolean;
-  /** Name of the failure; undefined if it was not refused. */
+  /** Name of the failure; undefined if the connection was not refused. */
   readonly refusedWith: string | undefined;
   readonly answered: number;
-  /** Messages that the client has reported by missed(). */
+  /** Number of messages that the client has reported by missed(). */
   readonly missed: number;
 }
 
-/** One end: records what its side does, and queues what it sends. */
+/** One end of the connection: records what its side does, and queues what it sends. */
 class End implements ClientConnections {
   side!: ScriptedSide;
   isReady = false;
@@ -114,7 +114,7 @@ class End implements ClientConnections {
   mismatched(): void {}
 }
 
-/** Link that passes messages on unchanged, for protocols over WebSocket. */
+/** A link that passes messages on unchanged, for protocols over WebSocket. */
 class MessageLink extends StreamLink {
   override send(slot: number, bytes: Uint8Array, start: number, end: number): void {
     this.connections.send(slot, bytes, start, end);
@@ -144,7 +144,7 @@ export class Pair {
     }
   }
 
-  /** Number of calls of handlers so far, in this pair or another. */
+  /** Number of handler calls so far, in this pair or any other. */
   get calls(): number {
     return TRIAL_CALLS[CALL.count]!;
   }
@@ -179,7 +179,7 @@ export class Pair {
    *
    * @param cut returns how many bytes of a piece to deliver at once
    * @param most maximum number of pieces
-   * @returns whether the conversation ended
+   * @returns whether the conversation has ended
    */
   exchange(cut: (length: number) => number, most = MOST_PIECES): boolean {
     for (let n = 0; n < most; n++) {

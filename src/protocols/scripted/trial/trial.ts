@@ -19,7 +19,7 @@ export interface TrialCheck {
 }
 
 export interface TrialReport {
-  /** Bytes of state per connection. */
+  /** Number of bytes of state per connection. */
   readonly slotBytes: { readonly client: number; readonly server: number };
   /** Mean duration of a handler call, framing included; undefined if there were too few calls. */
   readonly usPerEvent: number | undefined;
@@ -60,7 +60,7 @@ export function tryOut(
 interface Conversation {
   readonly client: Outcome;
   readonly server: Outcome;
-  /** Pieces delivered, and their sizes. */
+  /** Number of pieces delivered, and their sizes. */
   readonly pieces: readonly number[];
   readonly problem: string | undefined;
 }
