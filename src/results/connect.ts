@@ -1,4 +1,5 @@
-// Result of a client's run, shared by the terminal, `connect --json`, reports and the library's callers.
+// The result of a client's run, shared by the terminal, `connect --json`, reports and the library's
+// callers.
 import { z } from "../util/zod.js";
 import { diagnosis } from "./diagnosis.js";
 import { engine, packetCounts } from "./engine.js";
@@ -52,7 +53,7 @@ const destination = z.object({
   failed: count,
   lastFailure: z.object({ phase, errno: z.string() }).optional().describe("missing if no connection failed"),
 });
-/** Outcome of the connections to one of several destinations. */
+/** The outcome of the connections to one of several destinations. */
 export type DestinationReport = TypeOf<typeof destination>;
 
 const rampShares = z

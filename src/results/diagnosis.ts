@@ -1,5 +1,5 @@
-// Diagnosis of a run: the limit that stopped it, its owner, the evidence and a fix, or the suspects if the evidence is
-// inconclusive.
+// The diagnosis of a run: the limit that stopped it, its owner, the evidence and a fix, or the suspects if the
+// evidence is inconclusive.
 import { z } from "../util/zod.js";
 import { count, type TypeOf, version } from "./fields.js";
 
@@ -51,5 +51,5 @@ export interface Diagnosis extends TypeOf<typeof diagnosisSchema> {}
 /** A result with its diagnosis, as printed. */
 export type Explained<Result> = Result & { readonly diagnosis: Diagnosis };
 
-/** Diagnosis within a result. If it is unreadable, it is recomputed from the evidence. */
+/** The diagnosis within a result. If the diagnosis is unreadable, it is recomputed from the evidence. */
 export const diagnosis = diagnosisSchema.optional().catch(undefined).describe("what stopped the run");

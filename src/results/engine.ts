@@ -1,4 +1,5 @@
-// A run's I/O engine, why another engine was not used, and what TCP counted if it was not the kernel's.
+// A run's I/O engine, why another engine was not used, and what the user-space TCP counted if there was
+// one.
 import { z } from "../util/zod.js";
 import { bound, count, type TypeOf } from "./fields.js";
 import { ENGINE_CHOICES, ENGINES, ICMP_KINDS, type TRANSPORTS, URING_OBSTACLES } from "./identifiers.js";

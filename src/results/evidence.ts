@@ -29,7 +29,7 @@ const fileRoom = z.object({
   max: count.describe("fs.file-max"),
   reserve: count.describe("number of files kept free"),
 });
-/** Open files of the whole host. */
+/** The number of open files on the whole host, and its limit. */
 export type FileRoom = TypeOf<typeof fileRoom>;
 
 export const evidence = z
@@ -48,5 +48,5 @@ export const evidence = z
     interrupted: z.boolean().describe("whether the run was stopped externally before it was complete"),
   })
   .describe("names whose files cannot be read are missing");
-/** Figures about this network namespace and host. Figures whose files cannot be read are missing. */
+/** Figures about this network namespace and host. If a file cannot be read, its figures are missing. */
 export type RunEvidence = TypeOf<typeof evidence>;

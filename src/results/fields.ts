@@ -4,7 +4,7 @@ import type { output, ZodType } from "zod";
 import { STEPS } from "../util/steps.js";
 import { z } from "../util/zod.js";
 
-/** Type described by a schema. Results are immutable plain data. */
+/** The type that a schema describes. Results are immutable plain data. */
 export type TypeOf<Schema extends ZodType> = Immutable<output<Schema>>;
 
 type Immutable<T> = T extends object ? { readonly [K in keyof T]: Immutable<T[K]> } : T;
@@ -16,11 +16,11 @@ export const perSecond = z.number().min(0);
 export const share = z.number().min(0).max(1);
 export const port = z.number().min(0).max(65_535);
 export const startedAt = z.iso.datetime().describe("UTC");
-/** Format version of all results. */
+/** The format version of all results. */
 export const VERSION = 1;
 export const version = z.literal(VERSION).describe("version of this format");
 
-/** A number that may be unlimited, represented by a string because JSON has no Infinity. */
+/** A number that may be unlimited, represented by a string, because JSON has no Infinity. */
 export const bound = z.union([count, z.literal("unlimited")]);
 
 /** Numbers by kernel name. */
@@ -43,7 +43,7 @@ export const failure = z.object({
 export type FailureReport = TypeOf<typeof failure>;
 export const failures = z.array(failure).describe("failures by kind, most frequent first");
 
-/** Host of a run, so that runs on different hosts can be compared. */
+/** Describes the host of a run, so that runs on different hosts can be compared. */
 export const hostDescription = z.object({
   kernel: z.string().describe("for example Linux 6.12.0"),
   arch: z.string(),

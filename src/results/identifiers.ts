@@ -1,4 +1,5 @@
-// Identifiers in results that code also counts by or iterates over. Threads load this file, so it must not import zod.
+// Identifiers in results that code also uses for counting or iterating. Threads load this file, so it must not import
+// zod.
 
 /** Reasons for missing a target, in order of presentation. */
 export const MISS_KINDS = [
@@ -43,9 +44,9 @@ export const TCP_STATE_NAMES = [
 ] as const;
 
 /**
- * Verdicts of experiments. `refuted`: the observation rules out the prediction. `inconclusive`: it neither supports nor
- * rules out the prediction, for example on a busy host. `failed`: the experiment was aborted and says nothing about the
- * claim. `skipped`: this host lacks or forbids a prerequisite.
+ * Verdicts of experiments. `refuted`: the observation rules out the prediction. `inconclusive`: the observation neither
+ * supports nor rules out the prediction, for example on a busy host. `failed`: the experiment was aborted and says
+ * nothing about the claim. `skipped`: this host lacks or forbids a prerequisite.
  */
 export const LAB_VERDICTS = ["confirmed", "refuted", "inconclusive", "failed", "skipped"] as const;
 
@@ -55,7 +56,7 @@ export const LAB_VERDICTS = ["confirmed", "refuted", "inconclusive", "failed", "
  */
 export const PROGRAMS = ["ordinary", "fourtuple"] as const;
 
-/** Who keeps the connections: the kernel, or this program itself, through a TUN device. */
+/** Whose TCP a run uses: the kernel's, or that of this program, which works through a TUN device. */
 export const TRANSPORTS = ["kernel", "packet"] as const;
 /** I/O engines: kernel sockets with epoll, or with io_uring. */
 export const ENGINES = ["epoll", "uring"] as const;
@@ -64,8 +65,8 @@ export const ENGINE_CHOICES = ["auto", ...ENGINES] as const;
 
 /**
  * Why io_uring is unavailable. `filter`: seccomp or a security module blocks it; `disabled`: kernel.io_uring_disabled;
- * `kernel`: it lacks io_uring, or a sandbox hides it; `operations`: it lacks operations; `memlock`: RLIMIT_MEMLOCK is
- * too low; `other`: see the errno.
+ * `kernel`: the kernel lacks io_uring, or a sandbox hides it; `operations`: the kernel lacks some operations;
+ * `memlock`: RLIMIT_MEMLOCK is too low; `other`: see the errno.
  */
 export const URING_OBSTACLES = ["filter", "disabled", "kernel", "operations", "memlock", "other"] as const;
 

@@ -1,4 +1,4 @@
-// Limits of the host in results: name, what they cap, scope, and what they allow for a load.
+// Describes the limits of the host in results: name, what they cap, scope, and what they allow for a load.
 import { z } from "../util/zod.js";
 import { bound, count, type TypeOf } from "./fields.js";
 
@@ -66,9 +66,9 @@ const inspected = z.object({
   now: bound.optional().describe("current value in the limit's unit; missing if it cannot be read or there is none"),
 });
 export type InspectedLimit = TypeOf<typeof inspected>;
-/** Scope within which a limit is shared. */
+/** The scope within which a limit is shared. */
 export type Scope = InspectedLimit["scope"];
-/** End of a connection to which a limit applies. */
+/** The end of a connection to which a limit applies. */
 export type Side = InspectedLimit["side"];
 /**
  * Privilege required to change a limit: none, root in this network namespace, root on the host, or an administrator,

@@ -1,4 +1,5 @@
-// Whether a client's run met its target: the outcome, the reasons why it was missed, and thresholds set by the caller.
+// Describes whether a client's run met its target: the outcome, the reasons why it was missed, and thresholds set by
+// the caller.
 import { z } from "../util/zod.js";
 import { count, milliseconds, perSecond, type TypeOf } from "./fields.js";
 import { MISS_KINDS } from "./identifiers.js";
@@ -28,7 +29,7 @@ export type Thresholds = TypeOf<typeof thresholds>;
 
 export const outcome = z.enum(["met", "missed", "interrupted"]);
 /**
- * `interrupted` means stopped before its natural end. A hold without a limit that is stopped counts as met if nothing
- * is missing.
+ * `interrupted` means that the run was stopped before its natural end. A hold without a limit that is stopped counts
+ * as met if nothing is missing.
  */
 export type Outcome = TypeOf<typeof outcome>;

@@ -7,7 +7,7 @@ import { VERSION } from "./fields.js";
 import { type LabResult, labSchema } from "./lab/lab.js";
 import { type ServeResult, serveSchema } from "./serve.js";
 
-/** Results that are saved and read again, by `kind`. */
+/** Schemas of the results that are saved and read again, by `kind`. */
 export interface Results {
   connect: ConnectResult;
   serve: ServeResult;
@@ -58,7 +58,7 @@ export function parseResult<K extends ResultKind>(value: unknown, kinds: readonl
 /**
  * Parses a value from a caller of the library: a run's result, or its JSON.
  *
- * @throws {AppError} E_OPTION when it is not a result
+ * @throws {AppError} E_OPTION if the value is not a result
  */
 export function parseOwnResult<K extends ResultKind>(value: unknown, kinds: readonly K[]): Results[K] {
   let plain: unknown;
@@ -66,7 +66,7 @@ export function parseOwnResult<K extends ResultKind>(value: unknown, kinds: read
     // JSON represents undefined array elements by null.
     plain = JSON.parse(JSON.stringify(value) ?? "null", (_, field) => field ?? undefined);
   } catch {
-    // Cyclic data is not a result.
+    // Cyclic data cannot be a result.
   }
   return parseResult(plain, kinds, "this");
 }

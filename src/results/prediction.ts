@@ -1,4 +1,5 @@
-// Predicted ceiling of connections on a host, shared by the terminal, `doctor --json` and the library's callers.
+// The predicted ceiling of connections on a host, shared by the terminal, `doctor --json` and the library's
+// callers.
 import { z } from "../util/zod.js";
 import { bound, count, hostLoad, perSecond, startedAt, type TypeOf, version } from "./fields.js";
 import { ENGINES, PROGRAMS, SCHEME_NAMES } from "./identifiers.js";
@@ -47,7 +48,7 @@ const protocolCost = z.object({
     .optional()
     .describe("the protocol's own heartbeats; missing if it has none, or if they were not measured"),
 });
-/** Cost of a connection with a protocol, by side. */
+/** The cost of a connection with a protocol, by side. */
 export type ProtocolCost = TypeOf<typeof protocolCost>;
 
 const connectionCost = z.object({
@@ -65,7 +66,7 @@ const connectionCost = z.object({
     .describe("whether the user memory was given rather than measured with our programs"),
   protocol: protocolCost.optional().describe("costs by side; missing unless a protocol was requested"),
 });
-/** Resources that a connection uses on this host. */
+/** The resources that a connection uses on this host. */
 export type ConnectionCost = TypeOf<typeof connectionCost>;
 
 const connectRate = z.object({
@@ -77,7 +78,7 @@ const connectRate = z.object({
   keptSeconds: count.describe("longest time in seconds for which a closed connection keeps its 4-tuple"),
   lastsSeconds: count.optional().describe("how long the requested rate can last; missing if forever"),
 });
-/** Rate at which this host can open and close connections, sustained and temporary. */
+/** The rates at which this host can open and close connections, sustained and temporarily. */
 export type ConnectRate = TypeOf<typeof connectRate>;
 
 export const predictionSchema = z

@@ -1,4 +1,5 @@
-// Result of a server's run, shared by the terminal, `serve --json`, reports and the library's callers.
+// The result of a server's run, shared by the terminal, `serve --json`, reports and the library's
+// callers.
 import { z } from "../util/zod.js";
 import { diagnosis } from "./diagnosis.js";
 import { engine } from "./engine.js";

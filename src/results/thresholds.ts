@@ -1,5 +1,5 @@
-// Thresholds that a caller sets, for example in CI. A run that violates one misses its target, whatever else it
-// achieves.
+// Thresholds that a caller sets, for example in CI. A run that violates a threshold misses its target, whatever else
+// it achieves.
 
 import type { LatencySummary } from "./histogram/latency-summary.js";
 import type { Miss, Thresholds } from "./outcome.js";

@@ -1,6 +1,6 @@
-// Buckets of an HDR histogram of integer microseconds, from 1 to an hour, with three significant digits: 2,048 buckets
-// of one microsecond, then 1,024 for each doubling. Uses integer arithmetic only, because workers call it for every
-// recorded value.
+// Defines the buckets of an HDR histogram of integer microseconds, from 1 to an hour, with three significant digits:
+// 2,048 buckets of one microsecond, then 1,024 for each doubling. The code uses only integer arithmetic, because
+// workers call it for every recorded value.
 
 export const SIGNIFICANT_DIGITS = 3;
 export const LOWEST_US = 1;

@@ -12,7 +12,7 @@ const COMPRESSED_COOKIE = 0x1c849314;
 const COMPRESSED_HEADER_BYTES = 8;
 const HEADER_BYTES = 40;
 const AT = { cookie: 0, payloadBytes: 4, indexOffset: 8, digits: 12, lowest: 16, highest: 24, ratio: 32 } as const;
-/** Eight groups of seven bits, and one full byte. */
+/** Maximum length of a number: eight groups of seven bits, and one full byte. */
 const WORD_BYTES = 9;
 const LONGEST = HEADER_BYTES + BUCKETS * WORD_BYTES;
 
@@ -78,7 +78,7 @@ function encodeCounts(counts: Float64Array): Buffer {
   for (let bucket = 0; bucket < end; ) {
     let zeros = 0;
     while (bucket + zeros < end && counts[bucket + zeros] === 0) zeros++;
-    // ZigZag: 0, -1, 1, -2, 2 … become 0, 1, 2, 3, 4. A single zero is written as such.
+    // ZigZag: 0, -1, 1, -2, 2 … become 0, 1, 2, 3, 4. A single zero is written as zero.
     pushWord(words, zeros > 1 ? 2 * zeros - 1 : 2 * counts[bucket]!);
     bucket += Math.max(1, zeros);
   }

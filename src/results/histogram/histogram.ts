@@ -2,7 +2,7 @@
 // per bucket, so adding the histograms of parts of a run yields the histogram of the whole run.
 import { BUCKETS, bucketOf, HIGHEST_US, highestIn, LOWEST_US, lowestIn, middleOf } from "./buckets.js";
 
-/** Converts to the values that a histogram accepts: integers from 1 to an hour, in microseconds. */
+/** Converts a time to a value that a histogram accepts: an integer from 1 to an hour, in microseconds. */
 export function toMicros(us: number): number {
   if (us >= HIGHEST_US) return HIGHEST_US;
   // Record NaN as the shortest time.
@@ -11,7 +11,7 @@ export function toMicros(us: number): number {
 
 /** An HDR histogram of microseconds up to an hour, with three significant digits. */
 export class Histogram {
-  /** Count per bucket; exact up to 2^53. */
+  /** Counts per bucket, which are exact up to 2^53. */
   readonly counts: Float64Array;
 
   /** @param counts memory for the counts, which may be shared; default: new and empty */
@@ -19,7 +19,7 @@ export class Histogram {
     this.counts = counts;
   }
 
-  /** Records a value in microseconds, `times` times. It is rounded, and limited to an hour. */
+  /** Records a value in microseconds, `times` times. The value is rounded, and limited to an hour. */
   record(us: number, times = 1): void {
     this.counts[bucketOf(toMicros(us))]! += times;
   }

@@ -1,4 +1,4 @@
-// Summary of a latency in a result.
+// The summary of a latency in a result.
 import { z } from "../../util/zod.js";
 import { count, microseconds, type TypeOf } from "../fields.js";
 

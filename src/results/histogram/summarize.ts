@@ -25,9 +25,9 @@ export function summarizeLatency(histogram: Histogram): LatencySummary {
 }
 
 /**
- * Returns the histogram of a summary; undefined if it has none, as in results from older versions.
+ * Returns the histogram of a summary; undefined if the summary has none, as in results from older versions.
  *
- * @throws {AppError} E_OPTION if it cannot be decoded
+ * @throws {AppError} E_OPTION if the histogram cannot be decoded
  */
 export function histogramOf({ count, histogram }: LatencySummary): Histogram | undefined {
   if (histogram !== undefined) return decodeHistogram(histogram);

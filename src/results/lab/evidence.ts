@@ -1,4 +1,5 @@
-// Evidence of an experiment: tables, lines, fits, bars, latencies, ports in use and ceilings, as data for charts.
+// The evidence of an experiment: tables, lines, fits, bars, latencies, ports in use and ceilings, as data for
+// charts.
 import { z } from "../../util/zod.js";
 import { count, port, type TypeOf } from "../fields.js";
 import { latency } from "../histogram/latency-summary.js";
@@ -103,7 +104,7 @@ const ceiling = z
       .describe("limits that are not a number of connections; missing in results from older versions"),
   })
   .describe("what each limit allows, including the binding one");
-/** What each limit allows, including the binding one. */
+/** What each limit allows, including the binding limit. */
 export type CeilingEvidence = TypeOf<typeof ceiling>;
 
 export const labEvidence = z.discriminatedUnion("kind", [table, series, fit, stack, latencies, ports, ceiling]);

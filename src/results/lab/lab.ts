@@ -1,5 +1,5 @@
-// Result of the lab: experiments with claim, prediction, observation, evidence and verdict. Shared by the terminal,
-// `lab --json` and reports.
+// The result of the lab: experiments with claim, prediction, observation, evidence and verdict. The result is shared
+// by the terminal, `lab --json` and reports.
 import { z } from "../../util/zod.js";
 import { hostDescription, hostLoad, milliseconds, startedAt, type TypeOf, version } from "../fields.js";
 import { ENGINE_CHOICES, LAB_VERDICTS } from "../identifiers.js";
@@ -40,7 +40,7 @@ const testbed = z.object({
   serverIp: z.string(),
   clientIps: z.string().describe("source addresses of the client, in command-line syntax"),
 });
-/** Both ends of every connection: network namespaces connected by a veth pair, or loopback. */
+/** Where both ends of every connection are: network namespaces connected by a veth pair, or loopback. */
 export type LabTestbed = TypeOf<typeof testbed>;
 
 const reproduce = z

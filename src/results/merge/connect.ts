@@ -140,7 +140,10 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
   };
 }
 
-/** Returns the number of ready connections. Results from older versions only contain those ESTABLISHED. */
+/**
+ * Returns the number of ready connections. Results from older versions contain only the number of
+ * ESTABLISHED connections.
+ */
 function readyOf(...parts: readonly ConnectResult[]): number {
   return parts.reduce((total, { ready, established }) => total + (ready ?? established), 0);
 }
@@ -197,7 +200,7 @@ function mergeNames(a: readonly ResolvedName[], b: readonly ResolvedName[]): Res
   );
 }
 
-/** For requested values, takes the larger; for `expected`, the less strict. */
+/** Takes the larger of two requested values, and the less strict value of `expected`. */
 function mergeMessages(a: MessageResult, b: MessageResult): MessageResult {
   const strictness = [
     "none",

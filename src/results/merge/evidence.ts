@@ -40,7 +40,7 @@ export function mergeLocalPath(a: LocalPath, b: LocalPath): LocalPath {
 }
 
 export function mergeShortage(a: PortShortage, b: PortShortage): PortShortage {
-  // timeWaitFirstMs is only meaningful if there are TIME_WAITs.
+  // The field timeWaitFirstMs is meaningful only if there are sockets in TIME_WAIT.
   const firsts = [a, b].filter(({ timeWaits }) => timeWaits > 0).map(({ timeWaitFirstMs }) => timeWaitFirstMs);
   return {
     badSources: union(a.badSources, b.badSources),

@@ -5,7 +5,7 @@ import type { Miss, MissKind, Outcome, Thresholds } from "../outcome.js";
 import { thresholdMisses } from "../thresholds.js";
 import { add, either } from "./values.js";
 
-/** Figures of the whole run needed for the verdict. */
+/** Figures of the whole run that are needed for the verdict. */
 type Whole = Pick<
   ConnectResult,
   "requested" | "established" | "failed" | "lost" | "ratePerSec" | "latency" | "kernel" | "messages" | "responses"
@@ -13,7 +13,7 @@ type Whole = Pick<
 type Judged = Pick<ConnectResult, "misses" | "outcome" | "isTargetMet">;
 
 /**
- * Parts share the number of allowed failures and the rate, so these are added. A latency limit applies to every
+ * The parts share the number of allowed failures and the rate, so both are added. A latency limit applies to every
  * message.
  */
 export function mergeThresholds(a: Thresholds = {}, b: Thresholds = {}): Thresholds {
@@ -24,7 +24,7 @@ export function mergeThresholds(a: Thresholds = {}, b: Thresholds = {}): Thresho
   };
 }
 
-/** Adds counts and checks the merged thresholds. The whole is interrupted if a part is. */
+/** Adds counts and checks the merged thresholds. The whole run counts as interrupted if any part was. */
 export function mergeVerdicts(a: Judged, b: Judged, thresholds: Thresholds, whole: Whole): Judged {
   const counted = MISS_KINDS.map((kind) => ({ kind, count: countOf(kind, a) + countOf(kind, b) }))
     .filter(({ kind, count }) => !isThreshold(kind) && count > 0)

@@ -1,7 +1,9 @@
 // Merges the times of parts of a run by wall clock, and their samples, each of which is valid until the next.
 import type { ConnectResult, RunSample } from "../connect.js";
 
-/** Maximum number of samples. If there are more, they are thinned to this many regular intervals. */
+/**
+ * Maximum number of samples. If there are more samples, they are thinned to this many regular intervals.
+ */
 const MOST_SAMPLES = 600;
 
 type Times = Pick<ConnectResult, "startedAt" | "setupMs" | "rampMs" | "holdMs" | "closeMs">;
@@ -54,7 +56,7 @@ function samplesSince({ startedAt, samples }: Sampled, startMs: number): RunSamp
   return samples.map((sample) => ({ ...sample, elapsedMs: sample.elapsedMs + laterMs }));
 }
 
-/** Keeps the first sample and the last of each interval. */
+/** Keeps the first sample, and the last one of each interval. */
 function thin(samples: readonly RunSample[]): RunSample[] {
   const intervalMs = samples.at(-1)!.elapsedMs / (MOST_SAMPLES - 1);
   const intervalOf = (sample: RunSample) => Math.floor(sample.elapsedMs / intervalMs);

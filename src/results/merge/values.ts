@@ -9,13 +9,18 @@ export function canonical(value: unknown): string {
   );
 }
 
-/** Merges optional values where a missing one means none: returns the other, or both merged. */
+/**
+ * Merges optional values, of which a missing one means "none": returns the other value, or both
+ * merged.
+ */
 export function either<T>(a: T | undefined, b: T | undefined, merge: (a: T, b: T) => T): T | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   return merge(a, b);
 }
 
-/** Merges optional values where a missing one means unknown, so that the result is unknown too. */
+/**
+ * Merges optional values, of which a missing one means "unknown", so that the result is unknown too.
+ */
 export function both<T>(a: T | undefined, b: T | undefined, merge: (a: T, b: T) => T | undefined): T | undefined {
   return a === undefined || b === undefined ? undefined : merge(a, b);
 }
@@ -44,7 +49,7 @@ export function byName(
   return Object.fromEntries(names.map((name) => [name, either(a[name], b[name], merge)!]));
 }
 
-/** Returns the distinct entries of both lists. If the lists are equal, keeps their order. */
+/** Returns the distinct entries of both lists. If the lists are equal, their order is kept. */
 export function union<T>(a: readonly T[], b: readonly T[]): readonly T[] {
   if (canonical(a) === canonical(b)) return a;
   const entries = new Map([...a, ...b].map((entry) => [canonical(entry), entry]));
@@ -80,7 +85,7 @@ interface Responses {
   readonly "5xx": number;
 }
 
-/** Adds only the counts of both. */
+/** Adds up only the counts. */
 export function addResponses(a: Responses, b: Responses): Responses {
   return {
     "1xx": a["1xx"] + b["1xx"],

@@ -1,9 +1,9 @@
-// Source of socket-table rows, and the processes that own the sockets.
+// The source of socket-table rows, and the processes that own the sockets.
 import { z } from "../../util/zod.js";
 import { count, type TypeOf } from "../fields.js";
 
 export const source = z.enum(["sock_diag", "bpf", "/proc/net/tcp"]);
-/** Source of socket-table rows. */
+/** The source of socket-table rows. */
 export type SourceName = TypeOf<typeof source>;
 
 export const owner = z.object({ pid: count, command: z.string().describe("name of the process (/proc/PID/comm)") });

@@ -1,4 +1,5 @@
-// Usage of source ports per destination, shared by the terminal, `ports --pressure --json` and the library's callers.
+// The usage of source ports per destination, shared by the terminal, `ports --pressure --json` and the library's
+// callers.
 import { z } from "../../util/zod.js";
 import { count, port, share, type TypeOf, version } from "../fields.js";
 import { reading } from "./socket-table.js";
@@ -36,10 +37,11 @@ export const pressureRow = z.object({
   ...pool,
   owners: z.array(owner).optional().describe("owners of the sockets, most sockets first; if requested"),
 });
-/** A source address and a destination. Each of their connections needs a different source port. */
+/** A source address and a destination. Each connection between them needs a different source port. */
 export type PressureRow = TypeOf<typeof pressureRow>;
 /**
- * Pool of source ports: chosen by the kernel, or explicit binds (1024-65535) if some are outside ip_local_port_range.
+ * The pool of source ports: those that the kernel chooses from, or all that can be bound explicitly (1024-65535) if
+ * some in use are outside ip_local_port_range.
  */
 export type PortPool = PressureRow["pool"];
 
@@ -85,7 +87,7 @@ const translatedPorts = z.object({
   connections: count.describe("number of tracked TCP connections of these pairs"),
   rows: z.array(translatedRow).describe("highest share first"),
 });
-/** NAT usage according to conntrack. */
+/** Port usage by NAT, according to conntrack. */
 export type TranslatedPorts = TypeOf<typeof translatedPorts>;
 
 export const pressureSchema = z

@@ -1,4 +1,5 @@
-// Summary of the socket table, shared by the terminal, `ports --json` and the library's callers.
+// The summary of the socket table, shared by the terminal, `ports --json` and the library's
+// callers.
 import type { ZodType } from "zod";
 import { z } from "../../util/zod.js";
 import { count, milliseconds, port, startedAt, type TypeOf, version } from "../fields.js";
@@ -89,10 +90,10 @@ const memory = z
   .describe("kernel memory summed over all sockets (SK_MEMINFO_*)");
 export type MemorySummary = TypeOf<typeof memory>;
 
-/** Top rows of a ranking of `distinct` rows. */
+/** The top rows of a ranking that has `distinct` rows in all. */
 export interface Ranking<Row> {
   readonly distinct: number;
-  /** Sorted by number of sockets, most first. */
+  /** Rows sorted by number of sockets, in descending order. */
   readonly top: readonly Row[];
 }
 
@@ -134,7 +135,7 @@ export const socketTableSchema = z
     rates: z.object({ openedPerSec: z.number(), closedPerSec: z.number() }).optional().describe("with --watch"),
   })
   .meta({ title: "SocketTable", description: "Output of `fourtuple ports --json`" });
-/** Summary of the socket table as a plain object. */
+/** The summary of the socket table as a plain object. */
 export interface SocketTable extends TypeOf<typeof socketTableSchema> {}
 
 export const listenersSchema = z
