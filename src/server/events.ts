@@ -1,5 +1,5 @@
 // Handles transport events in a server worker: counts them, limits the number of connections, and passes received bytes
-// to the exchange. Handlers neither throw nor allocate, except for peers to be logged.
+// to the exchange. Handlers neither throw nor allocate, except to report peers for the log.
 import type { RoleWorker } from "../engine/worker.js";
 import { ECONNRESET } from "../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
@@ -11,7 +11,8 @@ import { Exchange } from "./exchange/exchange.js";
 import { COUNTER } from "./metrics.js";
 import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 
-// Maximum number of peer addresses sent to the main thread but not yet received. Beyond it, peers are not reported.
+// Maximum number of peer addresses sent to the main thread but not yet received. Beyond that number, peers are not
+// reported.
 const REPORTED_AHEAD = 4096;
 
 export class ServerEvents implements ServerHandler, TlsEvents, ProxyEvents {
@@ -40,20 +41,20 @@ export class ServerEvents implements ServerHandler, TlsEvents, ProxyEvents {
     return this.exchange.waitMs();
   }
 
-  /** Sets the transport that delivers the events. */
+  /** Sets the transport whose events are handled. */
   begin(transport: ServerTransport): void {
     this.transport = transport;
     this.exchange.begin(transport);
   }
 
-  /** Whether idle connections may need to send something later. */
+  /** Returns whether idle connections may need to send something later. */
   get sendsAtRest(): boolean {
     return this.exchange.sendsAtRest;
   }
 
   /**
    * Called before all connections are closed.
-   * @param resets whether they are closed with RST
+   * @param resets whether the connections are closed with RST
    */
   finish(resets: boolean): void {
     this.exchange.finish(resets);
@@ -61,14 +62,14 @@ export class ServerEvents implements ServerHandler, TlsEvents, ProxyEvents {
 
   /**
    * Called at the start of a turn.
-   * @param isPaused whether memory or open files are short
+   * @param isPaused whether memory or file descriptors are running low
    */
   beginTurn(isPaused: boolean): void {
     this.exchange.beginTurn(isPaused);
     this.transport.namesPeers = this.shared[SHARED.logged]! < this.plan.logged;
   }
 
-  /** Called at the end of a turn. Sends what is due, and reports the logged peers to the main thread. */
+  /** Called at the end of a turn. This sends what is due, and tells the main thread which peers to log. */
   endTurn(): void {
     this.exchange.keepTime();
     if (this.peers.length === 0) return;
@@ -77,12 +78,12 @@ export class ServerEvents implements ServerHandler, TlsEvents, ProxyEvents {
   }
 
   awake(): void {
-    // No server event needs the time.
+    // No server event needs to know the time.
   }
 
   accepted(slot: number): void {
     if (this.transport.namesPeers) this.log();
-    // With the PROXY protocol, it arrived earlier.
+    // With the PROXY protocol, the connection was accepted earlier, before its header arrived.
     if (this.plan.proxyProtocol || this.arrived()) this.exchange.open(slot);
     else this.transport.close(slot);
   }

@@ -10,14 +10,15 @@ type Address = ServeResult["address"];
 /** @returns undefined if counting takes longer than `timeoutMs` */
 export function countConnections({ ip, port }: Address, timeoutMs: number): Promise<ServeResult["kernel"]> {
   const address = parseIp(ip);
-  // No connection has 0.0.0.0 or :: as its local address.
+  // For 0.0.0.0 and ::, match any local address, because no connection has them as its own.
   const isWildcard = address.bytes.every((byte) => byte === 0);
   const ports = { first: port, last: port };
   return countSocketsWithin({ end: "local", ports, ...(isWildcard ? {} : { ips: [address] }) }, timeoutMs);
 }
 
 /**
- * Returns undefined if several sockets share the port through SO_REUSEPORT, because this server's cannot be identified.
+ * Returns undefined if several sockets share the port through SO_REUSEPORT, because it is unknown which of them belongs
+ * to this server.
  */
 export async function countDrops({ ip, port }: Address): Promise<number | undefined> {
   const queues = await readListenQueues(endpointsQuery([{ ip: parseIp(ip), port }])).catch(() => []);

@@ -1,5 +1,5 @@
-// Event loop of a server worker: accepts, greets, answers and holds connections until it is told to stop. Transport
-// events are handled in events.ts.
+// Event loop of a server worker: accepts, greets, answers and holds connections until told to stop. Transport events
+// are handled in events.ts.
 
 import type { RoleWorker } from "../engine/worker.js";
 import { COMMAND, CONTROL } from "../engine/worker-memory.js";
@@ -43,7 +43,7 @@ export class ServerLoop {
         slots: SLOTS_AT_FIRST,
         tableSize: plan.tableSize,
         listener: worker.localDescriptor(plan.listener),
-        // In a shared descriptor table, the main thread closes the listening socket.
+        // If the threads share one descriptor table, the main thread closes the listening socket.
         ownsListener: !worker.sharesTable,
         packet: plan.packet,
         backlog: plan.backlog,

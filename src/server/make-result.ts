@@ -15,7 +15,7 @@ interface Threads {
   readonly hasPrivateTables: boolean;
 }
 
-/** Values that a server has recorded by the time it ends. */
+/** Values that a server has recorded by the time it stops. */
 interface Notes
   extends Pick<
     ServeResult,
@@ -32,7 +32,9 @@ interface Notes
   > {
   /** Actual accept queue length. */
   readonly backlogLength: number;
-  /** Number of connections dropped by the listening socket; undefined if the kernel does not report it. */
+  /**
+   * Number of connections dropped by the listening socket; undefined if the kernel does not report this.
+   */
   readonly drops: number | undefined;
   /** This process's resident memory before the first connection, in bytes. */
   readonly residentBefore: number;

@@ -1,5 +1,5 @@
-// Pauses a server while the host is short of memory or open files, and records this process's memory at the peak number
-// of connections.
+// Pauses a server while the host is running low on memory or file descriptors, and records this process's memory at the
+// peak number of connections.
 import { isBelowFloor, readMemoryRoom } from "../engine/memory-floor.js";
 import { readMemoryUse } from "../engine/memory-use.js";
 import { isBelowReserve, readFileRoom } from "../engine/open-files-reserve.js";
@@ -9,7 +9,7 @@ const CHECK_MS = 250;
 /** While the server is idle, only one in this many checks reads the host's memory. */
 const QUIET_CHECKS = 4;
 
-/** Activity of a server so far. */
+/** The activity of a server so far. */
 export interface Activity {
   /** Connections accepted plus bytes sent and received; unchanged while the server is idle. */
   readonly sum: number;
@@ -21,7 +21,7 @@ export class MemoryGuard {
   isPaused = false;
   /** This process's resident memory at the peak number of connections, in bytes. */
   residentAtPeak = 0;
-  /** Memory readings at the moment of the pause; undefined if there was none. */
+  /** Memory figures at the moment of the pause; undefined if there was no pause. */
   memoryStop: RunEvidence["memoryStop"];
   fileStop: RunEvidence["fileStop"];
   readonly #read: () => Activity;

@@ -1,5 +1,5 @@
-// Metrics of server workers. Each worker writes its own copy; engine/metrics.ts derives everything else from these
-// declarations.
+// Metrics of server workers. Each worker writes its own copy of the metrics; engine/metrics.ts derives everything
+// else from these declarations.
 import { defineMetrics, type MetricValues } from "../engine/metrics.js";
 
 export const SERVER_METRICS = defineMetrics("fourtuple_serve", {

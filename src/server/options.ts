@@ -20,8 +20,8 @@ import { quoted } from "../util/printable.js";
 
 export interface ServeOptions extends Omit<ProtocolOptions, ClientOnly>, TlsOptions {
   /**
-   * Address to listen on: `host:port`, `[::1]:7777`, or `:7777` for 127.0.0.1. Port 0 lets the kernel choose. Use
-   * `tls://host:port` for TLS and `ws://host:port/path` for WebSocket; with a path, only upgrades to that path are
+   * Address to listen on: `host:port`, `[::1]:7777`, or `:7777` for 127.0.0.1. Port 0 lets the kernel choose a port.
+   * Use `tls://host:port` for TLS and `ws://host:port/path` for WebSocket; with a path, only upgrades to that path are
    * accepted. `http://host:port/path` answers HTTP requests, with 404 for any other path; `https://` adds TLS.
    * `mqtt://host` is an MQTT sink.
    */
@@ -30,24 +30,29 @@ export interface ServeOptions extends Omit<ProtocolOptions, ClientOnly>, TlsOpti
   readonly mode?: ServerMode | undefined;
   /** Text or bytes sent to each connection. The default is `hello` in hello mode and nothing in echo and discard modes. */
   readonly greeting?: string | Uint8Array | undefined;
-  /** Close each connection as soon as the greeting is sent, like the server in the blog post on the 65,535 myth. */
+  /**
+   * Whether to close each connection as soon as the greeting is sent, like the server in the blog post on the 65,535
+   * myth.
+   */
   readonly closeAfterGreeting?: boolean | undefined;
   /**
-   * Each connection begins with a PROXY protocol header, of version 1 or 2, sent by a load balancer; `connection`
-   * events name the client in that header. A connection without one fails. Default false.
+   * Whether each connection begins with a PROXY protocol header, of version 1 or 2, sent by a load balancer;
+   * `connection` events name the client in that header. A connection without a header fails. Default false.
    */
   readonly proxyProtocol?: boolean | undefined;
-  /** Length of the accept queue; default 65,535. Clamped to net.core.somaxconn. */
+  /**
+   * Length of the accept queue, which the kernel clamps to net.core.somaxconn; default 65,535.
+   */
   readonly backlog?: number | undefined;
-  /** Maximum number of connections to hold. Any others are accepted and closed at once. */
+  /** Maximum number of connections to hold. Further connections are accepted and closed at once. */
   readonly maxConnections?: number | undefined;
   /** Connections to report by `connection` events; default `first`, which is the first 10. */
   readonly log?: "first" | "all" | "none" | undefined;
   /** I/O engine: `epoll`, `uring` (io_uring), or the default `auto`, which selects the best one for the host. */
   readonly engine?: EngineChoice | undefined;
   /**
-   * Who keeps the connections: `kernel` (default), or `packet`: this program, which speaks TCP itself through a TUN
-   * device. It needs CAP_NET_ADMIN and an address that belongs to no host.
+   * Whose TCP to use: `kernel` (the default), or `packet` for the TCP of this program, which works through a TUN
+   * device. The latter needs CAP_NET_ADMIN and an address that belongs to no host.
    */
   readonly transport?: TransportName | undefined;
   /** Aborting this signal stops the server, like stop(). */
@@ -61,7 +66,7 @@ export interface ServeSettings {
   readonly closeAfterGreeting: boolean;
   /** Application protocol; undefined for plain TCP. */
   readonly protocol: ProtocolSpec | undefined;
-  /** Undefined without TLS. No certificate has been generated at this point. */
+  /** TLS settings; undefined without TLS. No certificate has been generated at this point. */
   readonly tls: TlsSettings | undefined;
   /** Whether TLS sessions can be resumed. */
   readonly resumes: boolean;
@@ -136,7 +141,7 @@ export function resolveOptions(options: ServeOptions, script?: LoadedScript): Se
   return {
     at,
     mode,
-    // closeAfterGreeting implies a greeting in every mode.
+    // With closeAfterGreeting, there is a greeting in every mode.
     greeting: copyOf(options.greeting) ?? (options.closeAfterGreeting ? "hello" : undefined),
     closeAfterGreeting: options.closeAfterGreeting ?? false,
     protocol,

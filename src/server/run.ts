@@ -1,4 +1,5 @@
-// The handle that serve() returns. Pauses the workers at the memory floor, and builds the result at the end.
+// The handle that serve() returns. The server pauses its workers at the memory floor, and builds the result at the
+// end.
 
 import { EventEmitter } from "node:events";
 import { readMemoryUse } from "../engine/memory-use.js";
@@ -29,11 +30,12 @@ const COUNT_MS_PER_CONNECTION = 0.003;
 
 export interface ServeEvents {
   /**
-   * A connection was accepted from this address. Emitted for the first 10, all or no connections, depending on `log`.
+   * Emitted when a connection was accepted from this address. This happens for the first 10, all or no connections,
+   * depending on `log`.
    */
   connection: [peer: { readonly ip: string; readonly port: number }];
   /**
-   * A handler of a user-defined protocol threw for the first time.
+   * Emitted when a handler of a user-defined protocol throws for the first time.
    * @param text the error with its stack
    */
   handlerFailed: [text: string];
@@ -41,7 +43,7 @@ export interface ServeEvents {
 
 /** A running server. */
 export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<ServeResult, ServeSnapshot> {
-  /** Address of the listening socket. Contains the actual port if 0 was requested. */
+  /** Address of the listening socket. If port 0 was requested, this address contains the actual port. */
   readonly address: { readonly ip: string; readonly port: number };
   /** Identifies the server's certificate; undefined without TLS. */
   readonly certificate: Pick<ServerIdentity, "fingerprint" | "isSelfSigned"> | undefined;
@@ -50,8 +52,8 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   /** Resolves when the server has stopped; rejects with an AppError if it could not continue. */
   readonly done: Promise<ServeResult>;
   /**
-   * Resolves when every thread accepts connections; rejects with an AppError, and stops the server, if a thread fails
-   * to start.
+   * Resolves once every thread is ready to accept connections; rejects with an AppError, and stops the server, if a
+   * thread fails to start.
    */
   readonly ready: Promise<void>;
   readonly #settings: ServeSettings;
@@ -119,7 +121,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     return this.done;
   }
 
-  /** Ends at once and leaves closing to the kernel, which does it when the process exits. */
+  /** Ends the run at once; the kernel closes the connections when the process exits. */
   abort(): void {
     this.#workers.pool.abort();
   }
@@ -137,7 +139,8 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   }
 
   /**
-   * Returns what a run has counted so far beyond its snapshot. Static, so that it is not part of the library's handle.
+   * Returns what a run has counted so far beyond its snapshot. The method is static, so that it is not part of the
+   * library's handle.
    */
   static measure(run: ServeRun): RunMeasurements {
     return readMeasurements(SERVER_METRICS, run.#workers.pool.memories, run.#workers.script);
@@ -171,7 +174,8 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
 
   async #life(): Promise<ServeResult> {
     await this.#workers.pool.ended();
-    // Wait for stop(), which may have begun after the last thread ended: it records evidence before the threads end.
+    // Wait for stop(), which may have been called after the last thread ended, because it records evidence before
+    // the threads end.
     await this.#stopping;
     this.#hasStopped = true;
     this.#workers.end();

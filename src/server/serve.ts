@@ -47,7 +47,7 @@ export async function serve(options: ServeOptions, complete?: Complete): Promise
 
 function engineFor({ engine: requested, maxConnections, transport }: ServeSettings): EngineReport {
   const tableSize = raiseNofileLimit().soft;
-  // A device is faster through io_uring in either role, and needs a single ring.
+  // A TUN device is faster through io_uring in either role, and needs only one ring.
   if (transport === "packet") {
     return chooseEngine({ role: "client", requested, connections: Number.POSITIVE_INFINITY, threads: 1, tableSize });
   }

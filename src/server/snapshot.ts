@@ -1,11 +1,14 @@
 // Snapshot of a server.
 import type { ServerMetrics } from "./metrics.js";
 
-/** Counters and state of a server at one moment. */
+/** The counters and state of a server at one moment. */
 export interface ServeSnapshot extends ServerMetrics {
   readonly elapsedMs: number;
   readonly peakOpen: number;
   readonly threads: number;
-  /** True while accepting is paused because memory or open files are short. */
+  /**
+   * True while accepting is paused because memory or file descriptors are
+   * running low.
+   */
   readonly isPaused: boolean;
 }

@@ -9,18 +9,20 @@ import type { PacketServerPlan } from "../transport/contract.js";
 /** Everything a server worker needs to know, as plain data. */
 export interface ServePlan {
   readonly engine: EngineName;
-  /** Listening socket. Opened before the workers start, so that every descriptor table contains it. */
+  /**
+   * The listening socket, which is opened before the workers start, so that every descriptor table contains it.
+   */
   readonly listener: number;
-  /** Device and address of a server without kernel sockets. */
+  /** The TUN device and address of a server without kernel sockets. */
   readonly packet: PacketServerPlan | undefined;
   readonly mode: ServerMode;
   readonly greeting: string | Uint8Array | undefined;
   readonly closeAfterGreeting: boolean;
   /** Application protocol; undefined for plain TCP. */
   readonly protocol: ProtocolSpec | undefined;
-  /** Undefined unless the protocol is a script. */
+  /** What a script needs; undefined for other protocols. */
   readonly script: ScriptPlan | undefined;
-  /** Timeout of the protocol handshake, from ESTABLISHED to ready. */
+  /** Timeout for the protocol handshake, from ESTABLISHED to ready. */
   readonly handshakeTimeoutMs: number;
   /** Whether each connection begins with a PROXY protocol header. */
   readonly proxyProtocol: boolean;
@@ -45,11 +47,11 @@ export const SHARED = {
   /** Number of connections accepted so far; wraps around at 2^32. */
   accepted: 3,
   /**
-   * Number of `logged` connections that the main thread has received. Workers stop reporting if it falls too far
-   * behind.
+   * Number of `logged` connections that the main thread has received. Workers stop reporting connections if the
+   * main thread falls too far behind.
    */
   reported: 4,
-  /** Number of memory chunks in use by all workers for unsent answers. */
+  /** Number of memory chunks that all workers use for unsent answers. */
   unsentChunks: 5,
   words: 8,
 } as const;

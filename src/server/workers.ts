@@ -1,4 +1,4 @@
-// A server's workers: one per core on one listening socket, and more as descriptor tables fill up.
+// Manages a server's workers: one per core on one listening socket, and more as descriptor tables fill up.
 
 import { CORES, WorkerPool } from "../engine/pool.js";
 import { type ScriptRun, scriptRunOf } from "../engine/script/run.js";
@@ -15,23 +15,25 @@ import type { ServeSettings } from "./options.js";
 import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 
 export interface WorkersEvents {
-  /** All initial threads accept connections. */
+  /** Called once all initial threads accept connections. */
   ready(): void;
-  /** A connection was accepted. Reported for the first 10, all or no connections, depending on the `log` option. */
+  /**
+   * Called when a connection was accepted, for the first 10, all or no connections, depending on the `log` option.
+   */
   accepted(peer: { readonly ip: string; readonly port: number }): void;
   /**
-   * A handler of a script threw for the first time.
+   * Called when a handler of a script throws for the first time.
    * @param text the error with its stack
    */
   handlerFailed(text: string): void;
-  /** A worker could not be started, or died and lost its connections. */
+  /** Called when a worker could not be started, or died and lost its connections. */
   failed(fault: AppError): void;
 }
 
 export class ServerWorkers {
   readonly nofileLimit = raiseNofileLimit().soft;
   readonly pool: WorkerPool<ServePlan, ServeMessage>;
-  /** Undefined unless the protocol is a script. */
+  /** The script; undefined for other protocols. */
   readonly script: ScriptRun | undefined;
   readonly #watch: HandlerWatch | undefined;
   readonly #settings: ServeSettings;
@@ -48,7 +50,7 @@ export class ServerWorkers {
   readonly #listening = new Set<number>();
   /** Number of initial threads that are not listening yet. */
   #starting: number;
-  /** Number of initial threads: one per core, or one for the only device of a server without kernel sockets. */
+  /** Number of initial threads: one per core, or one for the only TUN device of a server without kernel sockets. */
   readonly #initial: number;
 
   constructor(
@@ -77,7 +79,7 @@ export class ServerWorkers {
 
   /**
    * Starts one worker per core.
-   * @returns the error if one could not be started
+   * @returns the error if a worker could not be started
    */
   start(): AppError | undefined {
     try {

@@ -22,7 +22,7 @@ import { type ServeMessage, type ServePlan, SHARED } from "../worker-plan.js";
 import { ProtocolCounts } from "./protocol-counts.js";
 
 export class Exchange extends ProtocolCounts implements Connections, HeartbeatCarrier {
-  /** Whether idle connections may need to send something later. */
+  /** Returns whether idle connections may need to send something later. */
   readonly sendsAtRest: boolean;
   private readonly protocol: Protocol;
   private readonly echoes: boolean;
@@ -34,17 +34,20 @@ export class Exchange extends ProtocolCounts implements Connections, HeartbeatCa
   private readonly heartbeats: Heartbeats | undefined;
   private transport!: ServerTransport;
   private outgoing!: Outgoing;
-  /** True while memory or open files are short. Nothing more is then stored for peers that do not read. */
+  /**
+   * True while memory or file descriptors are running low. While this is set, nothing more is stored for peers that do
+   * not read.
+   */
   private isPaused = false;
   private readonly pendingCloses = new PendingCloses();
-  /** Buffer of the bytes currently passed to the protocol. */
+  /** The buffer that holds the bytes currently passed to the protocol. */
   private received: NativeBuffer | undefined;
-  /** True while handling bytes that were only peeked at. Those not echoed at once stay in the kernel. */
+  /** True while handling bytes that were only peeked at. Bytes that are not echoed at once stay in the kernel. */
   private isPeeking = false;
   private echoedBytes = 0;
 
   /**
-   * @param end closes a connection and counts it
+   * @param end function that closes a connection and counts it
    * @param create creates the protocol
    */
   constructor(
@@ -73,7 +76,7 @@ export class Exchange extends ProtocolCounts implements Connections, HeartbeatCa
 
   /**
    * Called at the start of a turn.
-   * @param isPaused whether memory or open files are short
+   * @param isPaused whether memory or file descriptors are running low
    */
   beginTurn(isPaused: boolean): void {
     this.isPaused = isPaused;
@@ -101,7 +104,7 @@ export class Exchange extends ProtocolCounts implements Connections, HeartbeatCa
     }
   }
 
-  /** A new connection occupies `slot`. */
+  /** Called when a new connection occupies `slot`. */
   open(slot: number): void {
     this.pending?.begin(slot, performance.now());
     this.protocol.opened(slot);
@@ -123,7 +126,7 @@ export class Exchange extends ProtocolCounts implements Connections, HeartbeatCa
     return length;
   }
 
-  /** The connection accepts bytes again. */
+  /** Called when the connection accepts bytes again. */
   resume(slot: number): void {
     const { transport, outgoing } = this;
     this.count(slot, outgoing.resume(slot));
@@ -144,7 +147,7 @@ export class Exchange extends ProtocolCounts implements Connections, HeartbeatCa
 
   /**
    * Called before all connections are closed.
-   * @param resets whether they are closed with RST
+   * @param resets whether the connections are closed with RST
    */
   finish(resets: boolean): void {
     const { protocol, transport, outgoing } = this;
@@ -244,7 +247,7 @@ export class Exchange extends ProtocolCounts implements Connections, HeartbeatCa
   private count(slot: number, sent: number): void {
     if (sent < 0) this.failToSend(slot, -sent);
     else this.counters[COUNTER.sentBytes]! += sent;
-    // Only bytes stored for later take up memory.
+    // Only bytes that are stored for later take up memory.
     if (this.outgoing.isSending(slot)) this.checkRoom();
   }
 
@@ -254,7 +257,7 @@ export class Exchange extends ProtocolCounts implements Connections, HeartbeatCa
     this.end(slot);
   }
 
-  /** While nothing more can be stored, echoes only as much as each peer accepts. */
+  /** Echoes only as much as each peer accepts while nothing more can be stored. */
   private checkRoom(): void {
     if (this.echoes) this.transport.peeks = this.isPaused || !this.outgoing.hasRoom;
   }

@@ -1,4 +1,4 @@
-// Counts what a server's protocol reports of its connections: responses and heartbeats.
+// Counts what a server's protocol reports about its connections: responses and heartbeats.
 import type { WorkerMemory } from "../../engine/worker-memory.js";
 import { COUNTER } from "../metrics.js";
 

@@ -34,7 +34,7 @@ export async function listenError(ip: IpAddress, port: number, errno: number): P
 }
 
 async function portInUse(ip: IpAddress, port: number, endpoint: string): Promise<AppError> {
-  // If the table cannot be read, or the socket has gone meanwhile, only the errno is known.
+  // If the socket table cannot be read, or the socket has disappeared meanwhile, only the errno is known.
   const holders = await findPortHolders(ip, port).catch(() => []);
   const first = holders[0];
   const facts = {
@@ -77,8 +77,8 @@ function describe(holders: readonly PortHolder[], ip: IpAddress, port: number): 
 }
 
 /**
- * Returns whether holder and address differ in family: 0.0.0.0 and :: exclude each other, and so do :: and any IPv4
- * address.
+ * Returns whether the holder and the address differ in family: 0.0.0.0 and :: exclude each other, and so do :: and
+ * any IPv4 address.
  */
 function isOtherFamily(holder: PortHolder, ip: IpAddress): boolean {
   return holder.ip.includes(":") !== (ip.family === 6);

@@ -1,4 +1,4 @@
-// Opens the listening socket with socket(), bind() and listen(). Errors explain how to fix them.
+// Opens the listening socket with socket(), bind() and listen(). Errors explain how to fix the problem.
 
 import { resolveHost } from "../../linux/resolve.js";
 import { SocketAddress } from "../../linux/syscalls/sockaddr.js";
@@ -23,7 +23,7 @@ export interface Listener {
   readonly port: number;
   /** Actual accept queue length: the requested value clamped to net.core.somaxconn. */
   readonly backlog: number;
-  /** Undefined for a kernel socket. */
+  /** The packet listener; undefined for a kernel socket. */
   readonly packet?: PacketServerPlan;
 }
 

@@ -1,4 +1,5 @@
-// The address of a server without kernel sockets: one that belongs to no interface, and is routed to its device.
+// Checks the address of a server without kernel sockets, which must belong to no interface and is routed to the
+// server's TUN device.
 import { randomInt } from "node:crypto";
 import { resolveHost } from "../../linux/resolve.js";
 import { openEventfd } from "../../linux/syscalls/eventfd.js";
@@ -10,11 +11,11 @@ import type { HostPorts } from "../../util/endpoint.js";
 import { AppError } from "../../util/errors.js";
 import type { Listener } from "./listener.js";
 
-/** Ports that the kernel would choose from. */
+/** The ports that the kernel would choose from. */
 const EPHEMERAL = { first: 32_768, end: 61_000 };
 
 /**
- * Checks the address, without making the device yet.
+ * Checks the address, without creating the TUN device yet.
  *
  * @returns a listener whose descriptor only stands for a socket
  * @throws {AppError} E_ADDRESS, E_RESOLVE, E_SOURCE, E_PERMISSION or E_PLATFORM
