@@ -43,7 +43,7 @@ export class AddressIndex {
   }
 
   /**
-   * @param words the address's words in memory order; it must not be IPv4-mapped
+   * @param words words, in memory order, of an address that must not be IPv4-mapped
    */
   ofIpv6(words: Int32Array): number {
     return this.pairs.idOf(this.halves.idOf(words[0]!, words[1]!), -2 - this.halves.idOf(words[2]!, words[3]!));

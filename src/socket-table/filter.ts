@@ -23,7 +23,7 @@ export interface SocketFilter {
   readonly states?: readonly TcpState[] | undefined;
   /** Same as `ss -4` and `-6`. */
   readonly family?: 4 | 6 | undefined;
-  /** Includes kernel memory. */
+  /** Whether to include kernel memory. */
   readonly memory?: boolean | undefined;
   readonly source?: SourceName | undefined;
 }

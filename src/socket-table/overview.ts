@@ -12,7 +12,9 @@ export interface OverviewRequest {
   /** A query that matches at least the sockets that the summaries need. */
   readonly cover: SocketFilter;
   readonly tables: readonly TableOptions[];
-  /** Leaves out pools of bound ports and NAT's ports, both of which need separate passes. */
+  /**
+   * Whether to leave out pools of bound ports and NAT's ports, both of which need separate passes.
+   */
   readonly pressure?: PressureOptions | undefined;
   readonly churn?: Churn | undefined;
 }

@@ -12,7 +12,7 @@ import type { PortRange } from "../util/endpoint.js";
 export interface EndQuery {
   /** The port is in one of these ranges. */
   readonly ports?: readonly PortRange[] | undefined;
-  /** The address is in one of these ranges. IPv4 addresses also match IPv4-mapped ones. */
+  /** The address is in one of these ranges. IPv4 addresses also match IPv4-mapped addresses. */
   readonly addresses?: readonly AddressRange[] | undefined;
   /** One of these matches. */
   readonly oneOf?: readonly EndQuery[] | undefined;
@@ -31,17 +31,19 @@ export interface SocketQuery {
   /** Condition on either end, for both sides of a server's port. */
   readonly either?: EndQuery | undefined;
   /**
-   * Lets LISTEN sockets on 0.0.0.0 and :: match conditions on the local address if they accept connections to it:
+   * Whether LISTEN sockets on 0.0.0.0 and :: match conditions on the local address if they accept connections to it:
    * 0.0.0.0 for IPv4, and :: for IPv6 and, unless it is IPV6_V6ONLY (unknown in /proc), for IPv4.
    */
   readonly wildcardListeners?: boolean | undefined;
-  /** Also requests the kernel memory of each socket (sock_diag only). */
+  /** Whether to request the kernel memory of each socket, too (sock_diag only). */
   readonly memory?: boolean | undefined;
-  /** Requests the statistics of each connection: round-trip times, retransmissions, bytes (sock_diag only). */
+  /**
+   * Whether to request the statistics of each connection: round-trip times, retransmissions, bytes (sock_diag only).
+   */
   readonly info?: boolean | undefined;
   /**
-   * The visitor needs only the addresses, ports, state, family and interface of connections, so a BPF program can
-   * read them if the table is large.
+   * Whether the visitor needs only the addresses, ports, state, family and interface of connections, so that a BPF
+   * program can read them if the table is large.
    */
   readonly tuplesOnly?: boolean | undefined;
   /**

@@ -5,7 +5,8 @@ import { ProcTcpDump } from "../linux/proc/tcp.js";
 import { TCP_ESTABLISHED } from "../linux/syscalls/constants.js";
 import type { FourTuple } from "../util/endpoint.js";
 
-// Enough for several hundred sockets. The table is in the order of the kernel's hash, so its start is a fair sample.
+// This is enough for several hundred sockets. The table is in the order of the kernel's hash, so its start is a fair
+// sample.
 const READ_ROWS = 900;
 
 /**

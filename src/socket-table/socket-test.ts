@@ -91,7 +91,7 @@ function ipv6Bytes(socket: SocketView, isLocal: boolean): Uint8Array {
   return new Uint8Array(Uint32Array.from(words).buffer);
 }
 
-/** Sorted ranges of IPv4 addresses with binary search, since a run may have thousands of sources. */
+/** Sorted ranges of IPv4 addresses with binary search, because a run may have thousands of sources. */
 class Ipv4Ranges {
   private readonly firsts: number[] = [];
   private readonly lasts: number[] = [];

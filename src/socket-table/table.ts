@@ -50,8 +50,8 @@ export interface TableRead {
 }
 
 /**
- * Visits every TCP socket in this network namespace, IPv4 and IPv6, that matches the query. LISTEN sockets of a family
- * come first. Periodically yields to the event loop.
+ * Visits every TCP socket in this network namespace, IPv4 and IPv6, that matches the query. The LISTEN sockets of each
+ * family are visited first. Periodically yields to the event loop.
  *
  * @throws {AppError} E_PERMISSION or E_SYSTEM when neither netlink nor /proc/net/tcp can be read; E_SYSTEM when netlink
  *   fails midway

@@ -52,8 +52,8 @@ export interface SocketView {
   /** Whether a LISTEN socket on :: rejects IPv4 (false if read from /proc, which does not report it). */
   readonly isV6Only: boolean;
   /**
-   * Available only if requested by the query and read via sock_diag. Allocates an object, so do not use it in hot
-   * loops.
+   * Available only if requested by the query and read via sock_diag. Reading this property allocates an object, so
+   * do not use it in hot loops.
    */
   readonly memory: SocketMemory | undefined;
   /**

@@ -138,7 +138,7 @@ function rise(heap: number[], id: number, compare: (a: number, b: number) => num
   heap[at] = id;
 }
 
-/** Replaces the root of such a heap. */
+/** Replaces the root of a heap whose root is the lowest-ranked element. */
 function sink(heap: number[], id: number, compare: (a: number, b: number) => number): void {
   let at = 0;
   for (let child = 1; child < heap.length; child = 2 * at + 1) {

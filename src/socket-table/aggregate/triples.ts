@@ -19,8 +19,8 @@ const IS_TIME_WAIT = 1;
 const IS_OUTSIDE = 2;
 
 /**
- * Counts the outgoing sockets of each triple, which equals the number of source ports used, because each needs a
- * different one.
+ * Counts the outgoing sockets of each triple, which equals the number of source ports used, because each socket
+ * needs a different port.
  */
 export class Triples {
   /** Pairs of (destination, source address), by number. */
@@ -96,9 +96,9 @@ export class Triples {
   }
 
   /**
-   * Excludes sockets of servers that have stopped listening. They show as one local endpoint with many peers,
-   * whose port is lower than theirs. A client's port may also lead to several destinations, but then the
-   * destinations' ports are lower.
+   * Excludes sockets of servers that have stopped listening. Such a server shows as one local endpoint with many
+   * peers, whose ports are higher than its own. A client's port may also lead to several destinations, but then
+   * the destinations' ports are lower.
    */
   leaveOutServers(): void {
     this.combiner.flush();

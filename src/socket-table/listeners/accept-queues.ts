@@ -16,11 +16,14 @@ export interface EndpointQueue {
   readonly port: number;
   readonly length: number;
   /**
-   * Sum of each backlog plus one. Undefined if read from /proc/net/tcp, which does not report it; the same goes for
-   * `drops`.
+   * Sum of each backlog plus one. The sum is undefined if read from /proc/net/tcp, which does not report it; the
+   * same goes for `drops`.
    */
   readonly capacity: number | undefined;
-  /** Number of SYNs and final ACKs dropped since it began to listen, usually because its accept queue was full. */
+  /**
+   * Number of SYNs and final ACKs dropped since the socket began to listen, usually because its accept queue was
+   * full.
+   */
   readonly drops: number | undefined;
 }
 
@@ -49,7 +52,8 @@ export class StateCounts {
 }
 
 /**
- * @param connections counts of all sockets except LISTEN, if already available; otherwise, they are read here
+ * @param connections counts of all sockets except LISTEN, if already available; otherwise, the sockets are read
+ *   here
  * @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read
  */
 export async function listenerQueues(filter: SocketFilter, connections?: StateCounts): Promise<ListenerQueues> {

@@ -123,7 +123,7 @@ export class ListenerSet {
     return (kind & onAny) !== 0 || this.endpoints.find(localId, port) >= 0;
   }
 
-  /** Like hasAccepted(), for a socket with this IPv4 address, which is only numbered if necessary. */
+  /** Like hasAccepted(), for a socket with this IPv4 address, which gets a number only if necessary. */
   hasAcceptedIpv4(socket: SocketView, localIpv4: number): boolean {
     const kind = this.ports[socket.localPort]!;
     if (kind === 0) return false;

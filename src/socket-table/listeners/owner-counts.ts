@@ -130,7 +130,7 @@ class OwnerCounts {
     this.listenerOf = listenerOf;
   }
 
-  /** @param process index in ScannedOwners.processes, or -1 for none */
+  /** @param process index in ScannedOwners.processes, or -1 for no process */
   add(process: number, socket: SocketView): void {
     if (process < 0) {
       this.notVisible++;

@@ -21,7 +21,10 @@ export interface OwnerIndex {
   readonly ringHolders: readonly Owner[];
 }
 
-/** Reads the descriptors of all processes, including threads with private tables. Fails only if `signal` aborts it. */
+/**
+ * Reads the descriptors of all processes, including threads with private tables. This fails only if `signal` aborts
+ * it.
+ */
 export async function readOwners(signal?: AbortSignal): Promise<OwnerIndex> {
   return scanOwners(signal);
 }

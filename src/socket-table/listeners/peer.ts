@@ -17,7 +17,9 @@ import { findListening } from "./port-holders.js";
 export interface ListenQueue {
   readonly inode: number;
   readonly port: number;
-  /** Number of SYNs and final ACKs dropped since it began to listen, usually because its accept queue was full. */
+  /**
+   * Number of SYNs and final ACKs dropped since the socket began to listen, usually because its accept queue was full.
+   */
   readonly drops: number;
 }
 
@@ -78,8 +80,9 @@ async function findElsewhere(
 }
 
 /**
- * Returns a process that serves the destinations and can accept from the longest queue: preferably a stopped one,
- * otherwise the one with the most connections. Undefined if all queues are empty or no such process is visible.
+ * Returns a process that serves the destinations and can accept from the longest queue: preferably a stopped process,
+ * otherwise the one with the most connections. The result is undefined if all queues are empty or no such process is
+ * visible.
  */
 function findCulprit(listeners: readonly ListenerRow[], owners: readonly OwnerRow[]): ProcessFacts | undefined {
   const longest = Math.max(0, ...listeners.map(({ acceptQueue }) => acceptQueue.used));
@@ -96,7 +99,7 @@ function findCulprit(listeners: readonly ListenerRow[], owners: readonly OwnerRo
  * Reads the number of drops of each LISTEN socket on the endpoints. The kernel's counters (ListenOverflows), by
  * contrast, cover all listeners in the namespace.
  *
- * @throws {AppError} E_PERMISSION or E_SYSTEM when netlink is refused, since /proc/net/tcp does not report them
+ * @throws {AppError} E_PERMISSION or E_SYSTEM when netlink is refused, because /proc/net/tcp does not report drops
  */
 export async function readListenQueues(local: EndQuery): Promise<ListenQueue[]> {
   let queues: ListenQueue[] = [];

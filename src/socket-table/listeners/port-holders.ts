@@ -27,7 +27,7 @@ export interface PortHolder {
   readonly inode: number;
   /** Remote end; undefined if the socket has none. */
   readonly peer: { readonly ip: string; readonly port: number } | undefined;
-  /** Undefined if no visible process owns the socket, and for TIME_WAIT, which the kernel owns. */
+  /** Owner; undefined if no visible process owns the socket, and for TIME_WAIT, which the kernel owns. */
   readonly owner: Owner | undefined;
   readonly uid: number;
   /** Time until a TIME_WAIT socket expires, in milliseconds; 0 for other sockets. */

@@ -1,5 +1,5 @@
 // Summarizes the sockets of every network namespace on this host, such as those of containers and pods. BPF reads the
-// connections of all of them at once, because sock_diag goes through the whole host's table for each.
+// connections of all namespaces at once, because sock_diag goes through the whole host's table for each.
 import { hostname } from "node:os";
 import { readCgroupName } from "../../linux/proc/cgroup-name.js";
 import { readCommand } from "../../linux/proc/descriptors.js";
@@ -27,8 +27,8 @@ const LISTEN_ONLY = 1 << TCP_LISTEN;
 const CONNECTIONS = ALL_STATES & ~LISTEN_ONLY;
 
 /**
- * Reads the sockets of all network namespaces. It moves this thread into each namespace in turn, so nothing else may
- * run in the process meanwhile.
+ * Reads the sockets of all network namespaces. This function moves the thread into each namespace in turn, so nothing
+ * else may run in the process meanwhile.
  *
  * @throws {AppError} E_PERMISSION if no other namespace may be entered
  */
@@ -113,7 +113,7 @@ class NamespaceTable {
   private readonly pressure: PressureSummary;
   private aggregate: Aggregate;
 
-  /** Reads the listeners. Call it in the namespace. */
+  /** Reads the listeners. Call this in the namespace. */
   static async open(namespace: NetNamespace, filter: SocketFilter): Promise<NamespaceTable> {
     const query = toQuery(filter);
     const states = (query.states ?? ALL_STATES) & LISTEN_ONLY;
@@ -145,13 +145,13 @@ class NamespaceTable {
     };
   }
 
-  /** Call it in the namespace. */
+  /** Call this in the namespace. */
   async readConnections(): Promise<void> {
     const { source } = await readTable(coverOf(this.filter), () => this.begin());
     this.source = source;
   }
 
-  /** Call it in the namespace, which has its own interface names. */
+  /** Call this in the namespace, which has its own interface names. */
   figures(): Figures {
     const { byState, incoming, outgoing } = this.aggregate.summary(0);
     return {

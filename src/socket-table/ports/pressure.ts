@@ -41,9 +41,9 @@ export interface PressureOptions extends Omit<SocketFilter, "states"> {
   readonly family?: 4 | 6 | undefined;
   /** Maximum number of rows; default 10. */
   readonly top?: number | undefined;
-  /** Adds the owners of sockets to the rows. */
+  /** Whether to add the owners of sockets to the rows. */
   readonly process?: boolean | undefined;
-  /** Omits pools of bound ports and NAT's ports, both of which need separate readings. */
+  /** Whether to leave out pools of bound ports and NAT's ports, both of which need separate passes. */
   readonly connectionsOnly?: boolean | undefined;
 }
 

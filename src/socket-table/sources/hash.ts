@@ -32,7 +32,8 @@ export interface HashRead {
 /**
  * Visits the sockets that match, in all states except LISTEN.
  *
- * @param everyNamespace includes all network namespaces that share the table; a socket's inode is then its namespace's
+ * @param everyNamespace includes all network namespaces that share the table; the inode of a socket is then the one of
+ *   its namespace
  * @returns a negative errno if the program is refused, or cannot read the table to its end; see HashDump.error
  */
 export async function readHash(
