@@ -26,13 +26,15 @@ export interface EngineNeeds {
 /** Kernel properties, replaceable in tests. */
 export interface UringFacts {
   readonly findMissing: () => UringObstacle | undefined;
-  /** RLIMIT_MEMLOCK in bytes; Infinity when the limit does not apply. */
+  /** RLIMIT_MEMLOCK in bytes; Infinity if the limit does not apply. */
   readonly memlockBytes: () => number;
 }
 
 /** Number of connections from which io_uring is preferred. */
 const WORTHWHILE = 50_000;
-/** Both ends of a user's connections share RLIMIT_MEMLOCK. Unless io_uring was requested, half of it stays free. */
+/**
+ * Both ends of a user's connections share RLIMIT_MEMLOCK. Unless io_uring was requested, half of the limit stays free.
+ */
 const AUTO_SHARE = 2;
 
 const KERNEL: UringFacts = { findMissing: uringObstacle, memlockBytes: readMemlock };
@@ -73,7 +75,7 @@ export function engineWords({ name, requested, obstacle }: EngineReport): string
 
 /**
  * io_uring opens large numbers of connections faster and with less CPU, but a run of ten thousand or so gains nothing.
- * Servers stay with epoll, because they cannot know how many connections will come.
+ * Servers stay with epoll, because it is unknown how many connections will arrive.
  */
 function prefersUring({ role, connections }: EngineNeeds): boolean {
   return role === "client" && connections >= WORTHWHILE;
@@ -101,7 +103,7 @@ function memlockOf({ errno }: { errno: number }, limit: number): Pick<EngineObst
 
 /**
  * Returns the memory, in bytes, that a run's rings lock. Each thread has at least one ring, and more if its connections
- * need them.
+ * need more.
  */
 export function lockedBytes({ connections, threads, tableSize }: Omit<EngineNeeds, "role" | "requested">): number {
   const rings = Number.isFinite(connections) ? Math.ceil(connections / threads / Math.min(tableSize, LARGEST_RING)) : 1;

@@ -1,12 +1,12 @@
 // Interface between a worker's role (client or server) and its transport: kernel sockets over epoll or io_uring, TLS on
 // top of another transport, or user-space TCP.
 //
-// Each worker has one transport object, chosen at startup, so every call on the hot path is monomorphic. A SLOT, a
-// small integer, identifies a connection for its lifetime. The transport allocates and reuses slots, so an array
+// Each worker has one transport object, chosen at startup, so every call on the hot path is monomorphic. A slot, which
+// is a small integer, identifies a connection for its lifetime. The transport allocates and reuses slots, so an array
 // indexed by slot needs at most `end` elements. Descriptors, readiness and full descriptor tables are internal to the
 // transport.
 //
-// The interface is completion-based. Calls are queued and submitted together, at the latest by the next turn(), and
+// The interface is completion-based. Calls are queued and submitted together, no later than the next turn(), and
 // results are delivered to the handler only from within turn(). A transport may perform a call immediately if that is
 // cheaper. Events neither throw nor allocate. Calls return errors as negative errnos; events carry a positive errno and
 // the step that failed (util/steps.ts).
@@ -36,16 +36,19 @@ export interface TurnBudget {
   readonly accepts: number;
 }
 
-/** Operations common to both roles. `slot` must not be FREE unless the method says otherwise. */
+/** The operations common to both roles. `slot` must not be FREE unless the method says otherwise. */
 export interface Transport {
   /** Highest slot ever used, plus one. */
   readonly end: number;
-  /** Suspends DATA events for all connections while true: flow control for the role. May be changed at any time. */
+  /**
+   * While true, DATA events are suspended for all connections, which gives the role flow control. The property may be
+   * changed at any time.
+   */
   isHeld: boolean;
   /**
    * While true, DATA is peeked before it is consumed. received() returns the number of bytes consumed; the rest stays
-   * unread in the kernel until the connection can send again. For roles that echo and have no memory left for unsent
-   * output. May be changed at any time.
+   * unread in the kernel until the connection can send again. This is for roles that echo and have no memory left for
+   * unsent output. The property may be changed at any time.
    */
   peeks: boolean;
 
@@ -76,8 +79,8 @@ export interface Transport {
 
   /**
    * Closes the connection with a FIN, or an RST if received bytes are unread. No further events are reported for this
-   * slot. The slot is FREE immediately, but is not reused before the end of the turn. Also cancels a connection that is
-   * OPENING.
+   * slot. The slot is FREE immediately, but is not reused before the end of the turn. This also cancels a connection
+   * that is OPENING.
    */
   close(slot: number): void;
 
@@ -86,17 +89,17 @@ export interface Transport {
 
   /**
    * Runs one iteration of the worker's loop: submits queued calls, waits for an event, `waitMs` or the wake-up
-   * descriptor, then calls the handler within the budget. Does not block while a connection has exceeded its share or a
-   * call has failed immediately.
+   * descriptor, then calls the handler within the budget. The turn does not block while a connection has exceeded its
+   * share, or after a call has failed immediately.
    *
    * @param waitMs 0 polls without blocking; Infinity waits indefinitely; fractions are kept if the kernel supports them
-   * @throws {AppError} E_SYSTEM when waiting fails, since the loop would otherwise spin
+   * @throws {AppError} E_SYSTEM if waiting fails, because the loop would otherwise spin
    */
   turn(waitMs: number): void;
 
   /**
-   * Returns both addresses of an ESTABLISHED connection, or a negative errno. Allocates: call it at most once per
-   * connection.
+   * Returns both addresses of an ESTABLISHED connection, or a negative errno. This allocates, so call it at most once
+   * per connection.
    */
   addresses(slot: number): ConnectionAddresses | number;
 
@@ -104,7 +107,7 @@ export interface Transport {
    * Ends all connections and releases all resources. No further events are reported.
    *
    * @param resets sends RSTs
-   * @param isAborted checked every few hundred connections; if true, the kernel closes the rest
+   * @param isAborted called every few hundred connections; if it returns true, the kernel closes the rest
    */
   closeAll(resets: boolean, isAborted: () => boolean): void;
 
@@ -114,12 +117,13 @@ export interface Transport {
 
 export interface ConnectionAddresses {
   readonly local: { readonly ip: IpAddress; readonly port: number };
-  /** Undefined if the peer has already reset the connection. */
+  /** The peer's address; undefined if the peer has already reset the connection. */
   readonly remote: { readonly ip: IpAddress; readonly port: number } | undefined;
 }
 
 /**
- * Events from a transport to its role. All calls are made from within turn(), and all of them may call the transport.
+ * Events from a transport to its role. All of these methods are called from within turn(), and all of them may call the
+ * transport.
  */
 export interface TransportHandler {
   /**
@@ -129,9 +133,9 @@ export interface TransportHandler {
   awake(nowMs: number): void;
 
   /**
-   * DATA: `length` bytes at `offset` in `bytes`, valid until this method returns. See send() for sending them back.
+   * DATA: `length` bytes at `offset` in `bytes`, valid until this method returns. See send() for how to send them back.
    *
-   * @returns number of leading bytes consumed; may be less than `length` only while `peeks` is set
+   * @returns number of leading bytes consumed; it may be less than `length` only while `peeks` is set
    */
   received(slot: number, bytes: NativeBuffer, offset: number, length: number): number;
 
@@ -141,14 +145,14 @@ export interface TransportHandler {
   sent(slot: number): void;
 
   /**
-   * CLOSED: the peer sent a FIN, and all data before it has been reported. The slot is FREE when this method returns.
+   * CLOSED: the peer sent a FIN, and all data before it has been reported. The slot is FREE once this method returns.
    *
    * @param isUnannounced TLS only: the FIN came without close_notify, so data may be missing
    */
   closed(slot: number, isUnannounced?: boolean): void;
 
   /**
-   * FAILED: the connection ended or was never established. The slot is FREE when this method returns.
+   * FAILED: the connection ended or was never established. The slot is FREE once this method returns.
    *
    * @param step one of STEP (util/steps.ts); `hold` for an ESTABLISHED connection ended by the peer or the network
    * @param errno positive, or MET_ITSELF (slot-state.ts) for a connection to itself by simultaneous open
@@ -167,11 +171,10 @@ export interface ClientHandler extends TransportHandler {
 /** Transport for a client. */
 export interface ClientTransport extends Transport {
   /**
-   * Opens a connection for the next 4-tuple of the TupleSource. A tuple that is in use is skipped in favour of the next
-   * one.
+   * Opens a connection for the next 4-tuple of the TupleSource. Tuples that are in use are skipped.
    *
    * @returns the slot, in state OPENING, or NO_ROOM (slot-state.ts) if connections being opened occupy all resources;
-   *   retry when one of them becomes idle or ends. If none is being opened, a lack of resources is reported as a
+   *   retry once one of them becomes idle or ends. If none is being opened, the lack of resources is reported as a
    *   failure instead
    */
   open(): number;
@@ -182,7 +185,7 @@ export interface ClientTransport extends Transport {
   vacate(slot: number, resets: boolean): void;
 
   /**
-   * Opens a connection for the next 4-tuple in a vacated slot. Must not be called from within turn().
+   * Opens a connection for the next 4-tuple in a vacated slot. This method must not be called from within turn().
    *
    * @returns false where open() returns NO_ROOM, or while the slot's previous connection is still being closed: retry
    *   later
@@ -197,25 +200,27 @@ export interface ClientTransportOptions {
   readonly budget: TurnBudget;
   /** Descriptor (an eventfd) that ends the wait when readable. The transport reads it. */
   readonly wakeFd: number;
-  /** Initial number of slots; grows on demand. */
+  /** Initial number of slots, which grows on demand. */
   readonly slots: number;
   /** Maximum number of descriptors in one table (RLIMIT_NOFILE). */
   readonly tableSize: number;
   /**
-   * Whether idle connections may be moved out of a full descriptor table. If not, the table limits the number of
-   * connections.
+   * Whether idle connections may be moved out of a full descriptor table. If idle connections stay, the table limits
+   * the number of connections.
    */
   readonly parks: boolean;
   /** Whether all connections will be closed with an RST. */
   readonly resets: boolean;
   /**
-   * Action once a connection's first bytes have been reported; undefined keeps it open. Known up front so that it can
-   * be chained.
+   * What to do once a connection's first bytes have been reported; undefined keeps the connection open. This is known
+   * up front so that the close can be chained.
    */
   readonly endsGreeted: "close" | "reset" | undefined;
-  /** Device and 4-tuples of connections without kernel sockets; undefined for kernel sockets. */
+  /** The TUN device and 4-tuples of connections without kernel sockets; undefined for kernel sockets. */
   readonly packet?: PacketClientPlan | undefined;
-  /** Undefined if the engine was requested explicitly, so that failing to lock memory is an error. */
+  /**
+   * Fallback to epoll; undefined if the engine was requested explicitly, so that failing to lock memory is an error.
+   */
   readonly fallback: EngineFallback | undefined;
 }
 
@@ -250,32 +255,40 @@ export interface PeerAddress {
 /** Additional events for a server. */
 export interface ServerHandler extends TransportHandler {
   /**
-   * ACCEPTED: the role greets the connection with send() or rejects it with close(). Its state is OPENED, or RESTING
-   * after a PROXY header.
+   * ACCEPTED: the role greets the connection with send() or rejects it with close(). The connection's state is OPENED,
+   * or RESTING after a PROXY header.
    */
   accepted(slot: number): void;
 
   /**
    * accept() failed.
    *
-   * @param isFull whether resources (descriptors, memory) are exhausted. The connection then stays in the accept queue,
-   *   and the transport retries. Otherwise the error belongs to a connection that has been removed from the queue
+   * @param isFull whether the accept failed because resources (descriptors, memory) are exhausted. The connection then
+   *   stays in the accept queue, and the transport retries. Otherwise the error belongs to a connection that has been
+   *   removed from the queue
    */
   acceptFailed(errno: number, isFull: boolean): void;
 }
 
 /** Transport for a server. */
 export interface ServerTransport extends Transport {
-  /** Whether to accept connections; initially true. May be changed at any time and takes effect in the next turn. */
+  /**
+   * Whether to accept connections; initially true. The property may be changed at any time, and takes effect in the
+   * next turn.
+   */
   accepts: boolean;
-  /** Whether acceptedPeer() will be called for connections accepted from now on. May be changed at any time. */
+  /**
+   * Whether acceptedPeer() will be called for connections accepted from now on. The property may be changed at any
+   * time.
+   */
   namesPeers: boolean;
   /** Whether more than half of this worker's capacity is in use, so another worker will be needed. */
   readonly isFilling: boolean;
 
   /**
-   * Returns the peer address of the connection being accepted, or that of the client that a proxy names. Only valid
-   * within accepted(), while `namesPeers` is set. Undefined if the peer has already reset the connection.
+   * Returns the peer address of the connection being accepted, or the address of the client that a proxy names. The
+   * call is valid only within accepted(), while `namesPeers` is set. The result is undefined if the peer has already
+   * reset the connection.
    */
   acceptedPeer(): PeerAddress | undefined;
 }
@@ -290,7 +303,7 @@ export interface ServerTransportOptions {
   readonly tableSize: number;
   /** Listening socket in this thread's descriptor table. */
   readonly listener: number;
-  /** Device and address of connections without kernel sockets; undefined for kernel sockets. */
+  /** The TUN device and address of connections without kernel sockets; undefined for kernel sockets. */
   readonly packet?: PacketServerPlan | undefined;
   /** Whether this thread owns its copy of the listening socket and must close it. */
   readonly ownsListener: boolean;
@@ -298,6 +311,8 @@ export interface ServerTransportOptions {
   readonly backlog: number;
   /** Number of connections accepted by all workers on the listening socket, modulo 2^32. A single word. */
   readonly accepted: Int32Array;
-  /** Whether idle connections may need to send later. If not, the transport watches for incoming data only. */
+  /**
+   * Whether idle connections may need to send later. Without such a need, the transport watches only for incoming data.
+   */
   readonly sendsAtRest: boolean;
 }

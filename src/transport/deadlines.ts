@@ -1,5 +1,5 @@
-// Timeouts for the handshakes of accepted connections. All have the same time limit, so they expire in the order in
-// which they started.
+// Times out the handshakes of accepted connections. All handshakes have the same time limit, so they expire in
+// the order in which they started.
 import { grown } from "../protocols/columns.js";
 import { SlotQueue } from "./slot-queue.js";
 

@@ -26,8 +26,8 @@ import type { TlsTransport } from "./tls/transport.js";
 /**
  * Opens a client's transport.
  *
- * @param tls wraps the connections in TLS
- * @returns the transport, or a negative errno if it cannot be started
+ * @param tls if given, wraps the connections in TLS
+ * @returns the transport, or a negative errno if the transport cannot be started
  */
 export function openClientTransport(
   engine: EngineName,
@@ -44,9 +44,9 @@ export function openClientTransport(
  * Opens a server's transport.
  *
  * @param tls wraps the connections in TLS
- * @param proxied reads a PROXY protocol header first
- * @returns the transport, or a negative errno if it cannot be started
- * @throws {AppError} E_SYSTEM when the listening socket cannot be watched
+ * @param proxied if given, reads a PROXY protocol header first
+ * @returns the transport, or a negative errno if the transport cannot be started
+ * @throws {AppError} E_SYSTEM if the listening socket cannot be watched
  */
 export function openServerTransport(
   engine: EngineName,

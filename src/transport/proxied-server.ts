@@ -14,7 +14,7 @@ import { SLOT } from "./slot-state.js";
 export interface ProxyEvents {
   /**
    * A connection was accepted, and its header has not arrived yet.
-   * @returns false to close it
+   * @returns false to close the connection
    */
   arrived(): boolean;
   /**

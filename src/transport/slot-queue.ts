@@ -1,9 +1,9 @@
-// Queue of connections that have exhausted their share of a turn. Events are edge-triggered, so the kernel will not
+// A queue of connections that have exhausted their share of a turn. Events are edge-triggered, so the kernel will not
 // report these connections again. The typed arrays stay small unless many peers send at once.
 
 const FIRST = 64;
 
-/** FIFO of slots, each queued at most once. */
+/** A FIFO of slots, each of which is queued at most once. */
 export class SlotQueue {
   /** Number of queued slots. */
   length = 0;

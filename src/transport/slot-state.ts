@@ -1,6 +1,9 @@
-// States of a slot as reported by a transport.
+// The states of a slot, as reported by a transport.
 
-/** States of a slot. The transport moves it from FREE to OPENED; rest() moves it from OPENED to RESTING. */
+/**
+ * The states of a slot. The transport moves a slot from FREE to OPENED; rest() moves it from OPENED to
+ * RESTING.
+ */
 export const SLOT = {
   /** The slot is unused. */
   free: 0,
@@ -15,5 +18,5 @@ export const SLOT = {
 /** Returned by open() if no slot is available. */
 export const NO_ROOM = -1;
 
-/** errno of a connection to itself. No real errno is 0. */
+/** The errno that stands for a connection to itself. No real errno is 0. */
 export const MET_ITSELF = 0;

@@ -3,8 +3,8 @@
 // the accept queue.
 
 /**
- * Length of the pause. Greetings are delayed by as much anyway while the cores are busy. Events on the thread's
- * existing connections are delayed too.
+ * Length of a pause. Greetings are delayed by as much anyway while the cores are busy. A pause also delays events on
+ * the thread's existing connections.
  */
 const GATHER_MS = 0.5;
 /** Arrivals count as fast if the thread had to accept again within this time. */
@@ -22,7 +22,7 @@ export class AcceptBatching {
   private readonly isOff: boolean;
   private readonly accepted: Int32Array;
   private readonly never = new Int32Array(new SharedArrayBuffer(4));
-  /** Time when this thread last finished accepting and pausing. */
+  /** Time at which this thread last finished accepting and pausing. */
   private readyMs = 0;
   private singlyUntilMs = 0;
   /** Number of connections accepted by all threads when this one started its pause; undefined if it did not pause. */

@@ -17,7 +17,7 @@ export class EpollClient extends EpollTransport implements ClientTransport {
   private readonly connector: Connector;
   private readonly mayMeetItself: boolean;
   private readonly endsGreeted: "close" | "reset" | undefined;
-  /** Number of connections that are neither idle nor free. Their descriptors cannot be parked. */
+  /** Number of slots that are neither idle nor free. Descriptors of such connections cannot be parked. */
   private busy = 0;
   /** Slots whose calls failed immediately, reported in the next turn. */
   private readonly failures: { slot: number; step: number; errno: number }[] = [];
@@ -124,8 +124,8 @@ export class EpollClient extends EpollTransport implements ClientTransport {
     const fd = this.table.descriptor(slot);
     if (events & (EPOLLERR | EPOLLHUP)) {
       const errno = takeSocketError(fd);
-      // A refused SYN yields ECONNREFUSED. ECONNRESET means the connection was ESTABLISHED, and its peer may have sent
-      // data.
+      // A refused SYN yields ECONNREFUSED. ECONNRESET means that the connection was ESTABLISHED, and its peer may have
+      // sent data.
       if (errno === ECONNRESET || errno === EPIPE) {
         if (this.opened(slot)) this.read(slot, true, errno);
         return false;
@@ -138,7 +138,7 @@ export class EpollClient extends EpollTransport implements ClientTransport {
     if (!(events & (EPOLLOUT | EPOLLIN))) return false;
     if (this.mayMeetItself && isItsOwnPeer(fd)) {
       this.client.failed(slot, STEP.connect, MET_ITSELF, false);
-      // Use an RST: TIME_WAIT on both ends would block the port for the server.
+      // Close with an RST, because TIME_WAIT on both ends would block the port for the server.
       if (this.table.state(slot) !== SLOT.free) this.reset(slot);
       return false;
     }

@@ -7,18 +7,18 @@ import { closeFd, receive, resetFd, resetOnClose, sendBytes } from "../../linux/
 import { FreeSlots } from "./free-slots.js";
 import { LARGEST_FILE_TABLE, ParkedSockets } from "./parked-sockets.js";
 
-/** State of an unused slot. */
+/** The state of an unused slot. */
 const FREE = 0;
 
 export interface ConnectionTableOptions {
   /** Initial number of slots; the table grows on demand. */
   readonly slots: number;
-  /** State, masked with `stateMask`, of idle connections that may be parked when descriptors run out. */
+  /** The state, masked with `stateMask`, of idle connections that may be parked when descriptors run out. */
   readonly parkable: number;
   readonly stateMask: number;
   /** Maximum number of descriptors in one table (RLIMIT_NOFILE), which also limits the size of a file table. */
   readonly tableSize: number;
-  /** Whether connections may be parked. If not, the descriptor table limits the number of connections. */
+  /** Whether connections may be parked. If connections are never parked, the descriptor table limits their number. */
   readonly parks: boolean;
   /** Whether parked connections are always closed with an RST. */
   readonly resetsParked: boolean;
@@ -28,9 +28,9 @@ export interface ConnectionTableOptions {
 
 // Maximum number of connections parked by one call, which blocks event handling for a few milliseconds.
 const PARKED_AT_ONCE = 4096;
-// Number of connections closed between abort checks. Closing them takes a few milliseconds.
+// Number of connections closed between abort checks. Closing that many takes a few milliseconds.
 const CLOSED_AT_ONCE = 256;
-/** Place of a slot without a socket. */
+/** The place of a slot without a socket. */
 const NOWHERE = -(2 ** 31);
 
 export class ConnectionTable {
@@ -113,7 +113,7 @@ export class ConnectionTable {
     return place >= 0 ? sendBytes(place, buffer, offset, length) : this.parked.send(place, buffer, offset, length);
   }
 
-  /** Closes a connection, with an RST if `resets`. Its slot can be reused after the next recycle(). */
+  /** Closes a connection, with an RST if `resets`. The slot can be reused after the next recycle(). */
   close(slot: number, resets = false): void {
     this.vacate(slot, resets);
     this.free.give(slot);
@@ -134,7 +134,7 @@ export class ConnectionTable {
     this.states[slot] = state;
   }
 
-  /** Makes freed slots available. Must only be called when no pending event can refer to them. */
+  /** Makes freed slots available. Call this only when no pending event can refer to them. */
   recycle(): void {
     this.free.recycle();
   }

@@ -1,5 +1,5 @@
-// Opens a connecting socket for the next available 4-tuple: socket, options, bind, connect. Skips tuples that are in
-// use.
+// Opens a connecting socket for the next available 4-tuple: socket, options, bind, connect. Tuples that are in use are
+// skipped.
 import { readLocalPortRange } from "../../linux/proc/local-ports.js";
 import { EADDRINUSE, EADDRNOTAVAIL, EINPROGRESS } from "../../linux/syscalls/errno.js";
 import {
@@ -15,7 +15,7 @@ import { STEP } from "../../util/steps.js";
 import type { TupleSource } from "../tuple-source.js";
 
 export class Connector {
-  /** STEP in which the last open() failed. */
+  /** The STEP in which the last open() failed. */
   failedStep = 0;
   private readonly tuples: TupleSource;
   private readonly ephemeral = readLocalPortRange();
@@ -64,11 +64,11 @@ export class Connector {
 
   /**
    * Restricts connect() to `port` instead of binding the port. The kernel never assigns an explicitly bound port to
-   * another connect(), whatever the address, so a run over all ephemeral ports would leave none for the rest of the
+   * another connect(), whatever the address, so a run over all ephemeral ports would leave no ports for the rest of the
    * network namespace.
    */
   private sharesPort(fd: number, port: number): boolean {
-    // Allow services that start later to bind this port.
+    // This lets services that start later bind the port.
     allowAddressReuse(fd);
     if (!this.ephemeral) return false;
     const { first, last } = this.ephemeral;

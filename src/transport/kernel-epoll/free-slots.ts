@@ -1,8 +1,9 @@
-// Free slots, in one typed array because a worker's heap is too small for millions of numbers.
+// Keeps free slots in one typed array, because a worker's heap is too small for millions of
+// numbers.
 
 const FIRST = 1024;
 
-/** LIFO stack of free slots. */
+/** A LIFO stack of free slots. */
 export class FreeSlots {
   /** Available slots, followed by those freed since the last recycle(). */
   private slots = new Int32Array(0);
@@ -18,7 +19,7 @@ export class FreeSlots {
     return slot;
   }
 
-  /** Frees a slot. It becomes available after the next recycle(). */
+  /** Frees a slot, which becomes available after the next recycle(). */
   give(slot: number): void {
     const count = this.free + this.freed;
     if (count === this.slots.length) this.grow();

@@ -1,6 +1,6 @@
-// Idle sockets moved out of a full descriptor table into the registered files of io_urings, where they need no
-// descriptors (linux/uring/registered-files.ts). A PLACE identifies a parked socket by a negative number: -1 - (file
-// table × LARGEST + entry).
+// Keeps idle sockets that were moved out of a full descriptor table into the registered files of io_urings, where they
+// need no descriptors (linux/uring/registered-files.ts). A place is a negative number that identifies a parked socket:
+// -1 - (file table × LARGEST + entry).
 import { EMFILE, ENFILE } from "../../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { closeFd, openUdp } from "../../linux/syscalls/socket.js";

@@ -11,7 +11,8 @@ import { SLOT } from "../slot-state.js";
 import { AcceptBatching } from "./accept-batching.js";
 import { BLOCKED, CLAMPED, EpollTransport, EVENTS_IN, EVENTS_IN_OUT, LISTENER, WATCHED } from "./transport.js";
 
-// Retry interval when the table is full. Descriptors may be freed by another thread with the same table, or host-wide.
+// Retry interval when the descriptor table is full. Another thread sharing the table (EMFILE), or any process on the
+// host (ENFILE), may free descriptors without our being told.
 const RETRY_MS = 100;
 const ALL_BITS = 0xff;
 const UNSENT = BLOCKED | CLAMPED;
@@ -38,7 +39,7 @@ export class EpollServer extends EpollTransport implements ServerTransport {
       wakeFd,
       table: {
         ...{ slots, tableSize, parks: true, parkable: SLOT.resting, stateMask: ALL_BITS },
-        // Close parked connections with a FIN: a peer that has half-closed should see EOF, not a reset.
+        // Close parked connections with a FIN, because a peer that has half-closed should see EOF rather than a reset.
         resetsParked: false,
         onParking: sendsAtRest ? (slot) => this.watch(slot, EVENTS_IN_OUT) : undefined,
       },
@@ -53,7 +54,7 @@ export class EpollServer extends EpollTransport implements ServerTransport {
     this.half = (tableSize - countOpenDescriptors()) / 2;
   }
 
-  /** @throws {AppError} E_SYSTEM when the listening socket cannot be watched */
+  /** @throws {AppError} E_SYSTEM if the listening socket cannot be watched */
   override begin(): number {
     const failed = super.begin();
     if (failed >= 0 && this.listen(true) < 0) {
@@ -171,7 +172,7 @@ export class EpollServer extends EpollTransport implements ServerTransport {
     const result = joins
       ? this.epoll.add(this.listener, EPOLLIN | EPOLLEXCLUSIVE, LISTENER)
       : this.epoll.remove(this.listener);
-    // epoll's limit or memory is exhausted. Retry later.
+    // The limit on epoll watches has been reached, or memory is exhausted. Retry later.
     if (joins && result < 0) this.retryAtMs = performance.now() + RETRY_MS;
     else this.isListening = joins;
     return result;

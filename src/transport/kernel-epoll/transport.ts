@@ -12,17 +12,17 @@ import { SlotQueue } from "../slot-queue.js";
 import { SLOT } from "../slot-state.js";
 import { ConnectionTable, type ConnectionTableOptions } from "./connection-table.js";
 
-/** epoll data of descriptors that are not connections. Slots are non-negative. */
+/** The epoll data of descriptors that are not connections. Slots are non-negative. */
 const WAKE_UP = -1;
 export const LISTENER = -2;
 
-/** Events watched on every connection, and on one that is waiting for the kernel to accept more. */
+/** Events watched on every connection, and on a connection that is waiting for the kernel to accept more. */
 export const EVENTS_IN = EPOLLIN | EPOLLRDHUP | EPOLLET;
 export const EVENTS_IN_OUT = EVENTS_IN | EPOLLOUT;
 
 // A slot's state in the table: one of SLOT, plus these bits.
 export const STATE_MASK = 3;
-/** The kernel accepted fewer bytes than given. */
+/** The kernel accepted fewer bytes than it was given. */
 export const BLOCKED = 4;
 /** The budget cut the send short; the connection continues in the next turn. */
 export const CLAMPED = 8;
@@ -137,7 +137,7 @@ export abstract class EpollTransport implements Transport {
    * Reads available data, up to the connection's share of a turn.
    *
    * @param hasEnded whether the peer may have sent a FIN; reads until the kernel reports the end
-   * @param endedBy errno that ended the connection, if it has already been taken from the socket
+   * @param endedBy errno that ended the connection, if already taken from the socket
    */
   protected read(slot: number, hasEnded: boolean, endedBy = 0): void {
     if (this.peeks) {

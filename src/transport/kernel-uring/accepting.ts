@@ -1,8 +1,8 @@
-// Accepts connections into rings without losing any. Each accept takes one connection, and there are never more accepts
-// than free entries in the file tables. A multishot accept would cost no entry per connection, but it continues after
-// the table is full, and drops what it takes off the queue. It would also always be woken first, so that a single
-// thread would accept everything. A new single accept queues up behind those of other threads, which spreads the
-// connections.
+// Accepts connections into rings without losing any. The worker keeps a batch of single-shot accepts in flight, never
+// more than there are free entries in the file tables. A multishot accept would cost no entry per connection, but it
+// continues after the table is full, and drops what it takes off the queue. The multishot accept would also always be
+// woken first, so that a single thread would accept everything. A new single accept queues up behind those of other
+// threads, which spreads the connections.
 import { EAGAIN, ECANCELED, ECONNABORTED, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { describeSockaddr, SOCKADDR_SIZE } from "../../linux/syscalls/sockaddr.js";
@@ -16,11 +16,11 @@ const PEER_BYTES = SOCKADDR_SIZE + 4;
 /** A ring is reused when at least 1/WORTH of its file table is free. */
 const WORTH = 4;
 
-/** Receives the outcomes of accepts. */
+/** Interface through which the outcomes of accepts are reported. */
 export interface AcceptEvents {
   /**
-   * A connection was accepted into `slot`.
-   * @param place index of its peer's address
+   * Called when a connection was accepted into `slot`.
+   * @param place index of the address of the connection's peer
    */
   arrived(slot: number, place: number): void;
   acceptFailed(errno: number, isFull: boolean): void;
@@ -37,7 +37,7 @@ export class Accepting {
   private readonly units: (RingUnit | undefined)[];
   private readonly peers: NativeBuffer;
 
-  /** @param most maximum number of accepts per turn */
+  /** @param most maximum number of connections to accept per turn */
   constructor(rings: RingSet, listener: number, most: number, events: AcceptEvents) {
     this.rings = rings;
     this.listener = listener;
@@ -63,7 +63,7 @@ export class Accepting {
     }
   }
 
-  /** Stops accepting. Connections that have already been accepted are still reported. */
+  /** Stops accepting. Connections that have already been accepted will still be reported. */
   end(): void {
     for (let place = 0; place < this.units.length; place++) {
       const unit = this.units[place];
@@ -127,7 +127,7 @@ export class Accepting {
     }
     const failed = rings.add();
     if (failed === 0) return rings.main;
-    // A nearly full ring is better than none.
+    // Even a nearly full ring is better than none.
     if (!best) this.fullErrno = -failed;
     return best;
   }

@@ -1,6 +1,6 @@
 // Reads connections that have more data than fits into one of the rings' small buffers. Each turn reads one share of
-// all such connections into the worker's memory. Large buffers waiting in every ring would take more memory, and the
-// data of a receive that completes after its connection was blocked would have to be stored.
+// all such connections into the worker's memory. Large buffers waiting in every ring would take more memory, and if
+// a receive completed after its connection was blocked, its data would need to be stored.
 import { MSG_DONTWAIT, MSG_PEEK } from "../../linux/syscalls/constants.js";
 import { EAGAIN, ECANCELED } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
@@ -12,7 +12,7 @@ import { kindOf, numberOf, TAG, tagWith } from "./tags.js";
 
 /** Receiver of the data. */
 export interface BulkEvents {
-  /** See Transport. Any event may change either of them. */
+  /** See Transport; any event may change these fields. */
   readonly isHeld: boolean;
   readonly peeks: boolean;
   /**
@@ -34,7 +34,7 @@ export class BulkReads {
   private readonly rounds: number;
   /** Connections to read, which have no other receive in flight. */
   private waiting: number[] = [];
-  /** Per read of a turn: its result, and its connection's number. */
+  /** Per read of a turn: its result, and the number of its connection. */
   private readonly results: Int32Array;
   private readonly lives: Uint8Array;
   private memory: NativeBuffer | undefined;
@@ -90,7 +90,7 @@ export class BulkReads {
     const { slots, rings, readBytes } = this;
     this.results[index] = -ECANCELED;
     this.lives[index] = slots.life(slot);
-    // The connection has ended or been blocked meanwhile. A blocked one is read again once it can send.
+    // The connection has ended or been blocked meanwhile. A blocked connection is read again once it can send.
     if (!this.events.mayReceive(slots.get(slot))) return;
     const unit = rings.unitOf(slot);
     const { ring } = unit;

@@ -27,7 +27,7 @@ export class UringClient extends UringTransport implements ClientTransport {
   private readonly openings: Openings;
   private readonly endsGreeted: "close" | "reset" | undefined;
   private readonly prepared: number;
-  /** Number of connections that are neither idle nor free. */
+  /** Number of slots that are neither idle nor free. */
   private busy = 0;
   /** Slots whose attempts had no tuple or no ring, reported at the end of a turn. */
   private failures: { readonly slot: number; readonly step: number; readonly errno: number }[] = [];
@@ -52,7 +52,7 @@ export class UringClient extends UringTransport implements ClientTransport {
     if (slot < 0) {
       const failed = rings.add();
       if (failed < 0 && this.busy > 0) return NO_ROOM;
-      // Use a slot past the last ring, for which nothing is submitted. `busy` ensures that there is at most one.
+      // Use a slot past the last ring, for which no entry is submitted. `busy` ensures that there is at most one.
       slot = slots.take(failed < 0 ? Number.POSITIVE_INFINITY : rings.capacity);
       if (failed < 0) this.failLater(slot, STEP.socket, -failed);
     }
@@ -135,8 +135,8 @@ export class UringClient extends UringTransport implements ClientTransport {
 
   private connectFailed(slot: number, errno: number): void {
     this.slots.remove(slot, CONNECTING);
-    // A refused SYN yields ECONNREFUSED. ECONNRESET means the connection was ESTABLISHED, and its peer may have sent
-    // data.
+    // A refused SYN yields ECONNREFUSED. ECONNRESET means that the connection was ESTABLISHED, and its peer may have
+    // sent data.
     if (errno === ECONNRESET || errno === EPIPE) this.connected(slot, true);
     // This explicitly chosen tuple already exists (an earlier connection, possibly in TIME_WAIT). Try the next one.
     else if (errno === EADDRNOTAVAIL && !this.tuples.kernelPicksPort) this.passOver(slot);
@@ -154,7 +154,7 @@ export class UringClient extends UringTransport implements ClientTransport {
     const { slots, tuples } = this;
     if (tuples.mayMeetItself && this.hasMetItself(slot)) {
       this.client.failed(slot, STEP.connect, MET_ITSELF, false);
-      // Use an RST: TIME_WAIT on both ends would block the port for the server.
+      // Close with an RST, because TIME_WAIT on both ends would block the port for the server.
       if (slots.state(slot) !== SLOT.free) this.reset(slot);
       return;
     }
@@ -181,8 +181,8 @@ export class UringClient extends UringTransport implements ClientTransport {
   }
 
   /**
-   * Whether connect() failed before it sent anything. Skips the check for refusals and timeouts, which may be numerous
-   * and always come from outside.
+   * Returns whether connect() failed before it sent anything. There is no check for refusals and timeouts, which may
+   * be numerous and always come from outside.
    */
   private isUnsent(slot: number, errno: number): boolean {
     if (errno === ECONNREFUSED || errno === ETIMEDOUT) return false;

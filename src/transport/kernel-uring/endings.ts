@@ -23,8 +23,8 @@ export function endConnection(rings: RingSet, slots: Slots, slot: number, resets
   const file = slot - unit.firstSlot;
   rings.reserve(unit, ENTRIES);
   if ((bits & CONNECTING) !== 0) cancel(ring, slots, slot, TAG.connect);
-  // Cancelling is expensive, because the kernel searches all requests of the ring. Disconnecting completes them without
-  // a search.
+  // Cancelling is expensive, because the kernel searches all requests of the ring. Disconnecting the socket completes
+  // the requests without a search.
   if (resets) pushDisconnect(ring, file, QUIETLY, slot, TAG.ignored);
   else {
     if ((bits & RECEIVING) !== 0) cancel(ring, slots, slot, TAG.receive);

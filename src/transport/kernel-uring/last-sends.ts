@@ -3,7 +3,7 @@ import type { RingSet } from "./ring-set.js";
 import type { Sends } from "./sends.js";
 import { kindOf, numberOf, TAG } from "./tags.js";
 
-/** Maximum time for data accepted by send() to leave, and the interval between checks. */
+/** Maximum time to wait until data accepted by send() has left, and the interval between checks. */
 const REST_MS = 250;
 const REST_POLL_MS = 10;
 

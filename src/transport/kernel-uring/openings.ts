@@ -19,7 +19,7 @@ import type { RingSet } from "./ring-set.js";
 import { CONNECTING, type Slots } from "./slots.js";
 import { TAG, tagOf } from "./tags.js";
 
-/** socket, three options, bind, connect twice. */
+/** Number of entries: socket, three options, bind, and connect twice. */
 const ENTRIES = 7;
 const QUIETLY = SQE_FLAG.skipSuccess;
 const OPTION_BYTES = 4;
@@ -50,7 +50,7 @@ export class Openings {
 
   /**
    * Opens a connection with the next tuple.
-   * @returns whether there is one
+   * @returns whether there is a tuple
    */
   open(slot: number): boolean {
     if (slot < this.passed.length) this.passed[slot] = 0;
@@ -59,7 +59,7 @@ export class Openings {
 
   /**
    * Skips this connection's tuple, which is in use, and tries the next.
-   * @returns whether there is one
+   * @returns whether there is a tuple
    */
   passOver(slot: number): boolean {
     if (slot >= this.passed.length) {
@@ -85,15 +85,15 @@ export class Openings {
     const life = slots.life(slot);
     const file = slot - unit.firstSlot;
     const { destination } = tuples;
-    // Creating the socket replaces and closes that of an earlier attempt in the same file.
+    // Creating the socket replaces and closes the one of an earlier attempt in the same file.
     const family = destination.family === 4 ? AF_INET : AF_INET6;
     pushSocket(ring, file, family, QUIETLY, slot, tagOf(TAG.socket, life));
     if (!tuples.isUnbound) this.pushBinding(ring, file, slot, life);
     writeSockaddr(ring, destination.words);
     pushConnect(ring, file, destination.length, SQE_FLAG.link | QUIETLY, slot, tagOf(TAG.connect, life));
-    // IORING_OP_CONNECT reports success for a SYN that is answered by ICMP within the call, as by a local firewall,
-    // because the error is only a soft one. A second connect() tells: a connected socket returns EISCONN, this one
-    // EALREADY.
+    // IORING_OP_CONNECT reports success for a SYN that is answered by ICMP within the call, for example by a local
+    // firewall, because the error is only a soft one. A second connect() shows the difference: it returns EISCONN if
+    // the socket is connected, and EALREADY if it is not.
     writeSockaddr(ring, destination.words);
     pushConnect(ring, file, destination.length, 0, slot, tagOf(TAG.verify, life));
     return true;
@@ -104,7 +104,7 @@ export class Openings {
     const tag = tagOf(TAG.option, life);
     let leavesPort = kernelPicksPort;
     if (!kernelPicksPort) {
-      // Allow services that start later to bind this port.
+      // This lets services that start later bind the port.
       pushSetOption(ring, file, SOL_SOCKET, SO_REUSEADDR, one.address, OPTION_BYTES, QUIETLY, slot, tag);
       const { ephemeral } = this;
       leavesPort = ephemeral !== undefined && sourcePort >= ephemeral.first && sourcePort <= ephemeral.last;
@@ -118,7 +118,7 @@ export class Openings {
     }
     source.setPort(leavesPort ? 0 : sourcePort);
     writeSockaddr(ring, source.words);
-    // Linked, so that a failed bind prevents connecting from another address.
+    // The entries are linked, so that a failed bind() prevents connecting from another address.
     pushBind(ring, file, source.length, SQE_FLAG.link | QUIETLY, slot, tagOf(TAG.bind, life));
   }
 

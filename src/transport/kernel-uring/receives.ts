@@ -1,5 +1,5 @@
-// Receives data from connections. An idle connection is polled, which uses the least kernel memory. An active one has a
-// pending receive into buffers provided by its ring.
+// Receives data from connections. An idle connection is polled, which uses the least kernel memory. An active
+// connection has a pending receive into buffers provided by its ring.
 import { EPOLLIN, EPOLLRDHUP, MSG_PEEK } from "../../linux/syscalls/constants.js";
 import { EAGAIN, ECANCELED, ECONNRESET, ENOBUFS } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
@@ -27,12 +27,12 @@ import { TAG, tagOf } from "./tags.js";
 const AT_REST = EPOLLIN | EPOLLRDHUP;
 /** An idle connection with data in two consecutive periods of this length gets a pending receive; others are polled. */
 const PERIOD_MS = 1000;
-/** Periods are numbered from 1 to this. */
+/** Periods are numbered from 1 to this number. */
 const PERIODS = 7;
 
 /**
  * Maximum number of connections per turn that retry a receive that found no buffer. If all retried at once, most would
- * find none again, and their failures would overflow the completion queue turn after turn.
+ * find no buffer again, and their failures would overflow the completion queue turn after turn.
  */
 const STARVED_AT_ONCE = BUFFERS / 2;
 
@@ -66,7 +66,7 @@ export class Receives implements BulkEvents {
   /** Data per slot that cannot be reported yet: DATA was suspended, or the connection is blocked. */
   private readonly early = new Map<number, NativeBuffer>();
 
-  /** @param readsUnsent whether incoming data is reported while output is still pending */
+  /** @param readsUnsent whether incoming data is reported even while output is still pending */
   constructor(slots: Slots, rings: RingSet, budget: TurnBudget, events: ReceiveEvents, readsUnsent: boolean) {
     this.slots = slots;
     this.rings = rings;
@@ -77,7 +77,7 @@ export class Receives implements BulkEvents {
 
   /**
    * Waits for data on an ESTABLISHED connection, unless a request is already in flight.
-   * @param isThere data may be available
+   * @param isThere whether data may be available
    */
   arm(slot: number, isThere: boolean): void {
     const { slots, peeks } = this;
@@ -101,7 +101,7 @@ export class Receives implements BulkEvents {
   }
 
   /**
-   * Whether a receive can be submitted for a connection that has none.
+   * Returns whether a receive can be submitted for a connection that has none in flight.
    * @param bits state bits of the connection's slot
    */
   mayReceive(bits: number): boolean {
@@ -145,7 +145,7 @@ export class Receives implements BulkEvents {
     this.held = [];
     for (const slot of held) {
       if (this.slots.state(slot) < SLOT.opened) continue;
-      // Report one at a time: the handler may suspend DATA after the first.
+      // Report the data one connection at a time, because the handler may suspend DATA after the first.
       if (this.isHeld) this.held.push(slot);
       else if (!this.tellEarly(slot)) this.arm(slot, false);
     }
@@ -193,7 +193,7 @@ export class Receives implements BulkEvents {
     }
   }
 
-  /** @param hasMore there may be more data */
+  /** @param hasMore whether there may be more data */
   private take(
     slot: number,
     bits: number,

@@ -1,6 +1,6 @@
 // The rings of one worker. RLIMIT_NOFILE limits the number of files per ring, so there are as many rings as the
-// connections need. The worker waits in one of them, usually the newest. When another ring has work, it signals the
-// worker's wake-up descriptor, which the main ring polls. Entering a ring posts its completions.
+// connections need. The worker waits in one of the rings, usually the newest. When another ring has work, it signals
+// the worker's wake-up descriptor, which the main ring polls. Entering a ring posts its completions.
 import { EPOLLIN } from "../../linux/syscalls/constants.js";
 import { ECANCELED, errnoName } from "../../linux/syscalls/errno.js";
 import { drain } from "../../linux/syscalls/eventfd.js";
@@ -17,12 +17,12 @@ import { kindOf, TAG } from "./tags.js";
 /** Size of the rings' buffers. */
 export const BUFFER_BYTES = 256;
 /**
- * Maximum number of attempts to make room by submitting entries. The kernel consumes all of them unless memory is
- * short.
+ * Maximum number of attempts to make room by submitting entries. The kernel consumes all entries unless the system is
+ * short of memory.
  */
 const ATTEMPTS = 8;
 const NO_SLOT = -1;
-/** ID of a ring's only group of buffers. */
+/** The ID of a ring's only group of buffers. */
 export const BUFFER_GROUP = 0;
 
 /** A ring with its files and buffers. */
@@ -55,7 +55,7 @@ export class RingSet {
     this.wakeFd = wakeFd;
   }
 
-  /** Ring that the worker waits in. */
+  /** The ring that the worker waits in. */
   get main(): RingUnit {
     return this.waiting!;
   }
@@ -128,7 +128,7 @@ export class RingSet {
     return 0;
   }
 
-  /** Polls the wake-up descriptor. Must be repeated after each wake-up. */
+  /** Polls the wake-up descriptor. The poll must be repeated after each wake-up. */
   private watchWakeUp(): void {
     const { main } = this;
     this.reserve(main, 1);
@@ -154,7 +154,7 @@ export class RingSet {
 
   /**
    * @param least number of completions to wait for
-   * @throws {AppError} E_SYSTEM when the kernel accepts no more entries
+   * @throws {AppError} E_SYSTEM if the kernel accepts no more entries
    */
   enterOne(unit: RingUnit, least: number, waitMs: number): void {
     const { ring } = unit;
@@ -174,7 +174,7 @@ export class RingSet {
 
   /**
    * Makes room for `count` entries to be pushed as one chain.
-   * @throws {AppError} E_SYSTEM when the kernel accepts none
+   * @throws {AppError} E_SYSTEM if the kernel accepts no entries
    */
   reserve(unit: RingUnit, count: number): void {
     const { ring } = unit;
@@ -187,8 +187,8 @@ export class RingSet {
   }
 
   /**
-   * Submits pending entries. The kernel must answer the last one synchronously.
-   * @returns result of that entry, or -ECANCELED if there is none
+   * Submits pending entries. The kernel must complete the last of these entries synchronously.
+   * @returns result of that entry, or -ECANCELED if it has none
    */
   answerOf(unit: RingUnit, slot: number, kind: number): number {
     const { ring } = unit;
@@ -219,7 +219,7 @@ export class RingSet {
     return false;
   }
 
-  /** Closes all rings. The kernel cancels their requests asynchronously. */
+  /** Closes all rings. The kernel cancels the rings' requests asynchronously. */
   close(): void {
     for (const { ring, buffers } of [...this.units, ...this.spare]) {
       ring.close();

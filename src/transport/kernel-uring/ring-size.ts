@@ -6,7 +6,7 @@ export const ENTRIES = 512;
 export const COMPLETIONS = 1024;
 /** Number of receive buffers. */
 export const BUFFERS = 512;
-/** Maximum number of files. Without this cap, a descriptor limit in the millions would mean a huge mapping. */
+/** Maximum number of files. Without this cap, a descriptor limit in the millions would result in a huge mapping. */
 export const LARGEST_RING = 65_536;
 
 const PAGE_BYTES = 4096;

@@ -1,8 +1,8 @@
-// Small buffers for data that callers may overwrite before the kernel has accepted it. They suffice for the sends of
-// one turn.
+// Small buffers for data that callers may overwrite before the kernel has accepted it. There are enough buffers for
+// the sends of one turn.
 import { NativeMemory } from "../../linux/uring/native-memory.js";
 
-/** Size of a buffer. Larger sends wait for their result and need none. */
+/** Size of a buffer. Larger sends wait for their result and need no buffer. */
 export const SEND_BYTES = 512;
 const COUNT = 2048;
 const NONE = -1;

@@ -1,5 +1,6 @@
-// Sends data. Small sends are submitted with the turn's other entries and only complete if the kernel did not accept
-// all of the data. Large sends are submitted immediately because the caller needs to know how much was accepted.
+// Sends data of connections. Small sends are submitted with the turn's other entries, and post a completion only if
+// the kernel did not accept all of the data. Large sends are submitted immediately because the caller needs to know
+// how much was accepted.
 import { EPOLLOUT, MSG_DONTWAIT, MSG_WAITALL } from "../../linux/syscalls/constants.js";
 import { EAGAIN, ECANCELED, ECONNRESET, EPIPE } from "../../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
@@ -17,13 +18,13 @@ const AT_ONCE = MSG_DONTWAIT | MSG_WAITALL;
 
 /** Events reported to the owner of the connections. */
 export interface SendEvents {
-  /** A connection can send again. */
+  /** Called when a connection can send again. */
   sent(slot: number): void;
-  /** The kernel failed to send data that it was given. */
+  /** Called when the kernel failed to send data that it was given. */
   sendFailed(slot: number, errno: number): void;
   /** Suspends reports for this connection until its output has been sent. */
   blocked(slot: number): void;
-  /** A connection closed with pending output has sent it, and its file has been closed. */
+  /** Called when a connection that was closed with pending output has sent it, and its file has been closed. */
   closedSent(slot: number): void;
 }
 
@@ -32,14 +33,14 @@ export class Sends {
   private readonly rings: RingSet;
   private readonly events: SendEvents;
   private readonly buffers = new SendBuffers();
-  /** Buffers of sends submitted together. */
+  /** Buffers for sends that are submitted together. */
   private batch: number[] = [];
   /** Connections that continue in the next turn, and those whose sends have failed. */
   private clamped: number[] = [];
   private failed: { readonly slot: number; readonly life: number; readonly errno: number }[] = [];
   /**
-   * A connection is to be closed once its queued send has left. Do not block: a successful send posts no completion
-   * that would end the wait.
+   * True if a connection must be closed once its queued send has left. Do not block: a successful send posts no
+   * completion that would end the wait.
    */
   private isClosing = false;
   /** Buffers of RETAINED connections, by slot. */
@@ -68,7 +69,7 @@ export class Sends {
 
   /**
    * @param limit the connection's share
-   * @returns bytes accepted or a negative errno, as Transport.send()
+   * @returns bytes accepted or a negative errno, like Transport.send()
    */
   send(slot: number, bytes: NativeBuffer, offset: number, length: number, limit: number): number {
     const { slots } = this;
@@ -84,12 +85,12 @@ export class Sends {
     return this.sendNow(slot, bytes, offset, length, limit);
   }
 
-  /** Checks the outcome of submitted sends. Must be called after all rings have been entered. */
+  /** Checks the outcome of submitted sends. Call this after all rings have been entered. */
   settle(): void {
     const { batch, slots, buffers, rings } = this;
     if (batch.length === 0) return;
     for (const unit of rings.units) this.findShort(unit);
-    // Outcomes may be among the completions that wait for room.
+    // Outcomes may be among the completions that are waiting for room.
     if (rings.hasOverflow) return;
     this.batch = [];
     this.isClosing = false;
@@ -146,7 +147,7 @@ export class Sends {
 
   /**
    * Closes a connection once everything passed to send() has left.
-   * @param bits its slot's bits
+   * @param bits state bits of the connection's slot
    */
   closeSent(slot: number, bits: number): void {
     this.slots.set(slot, (bits & ~STATE_MASK) | CLOSES_SENT);
@@ -226,7 +227,7 @@ export class Sends {
     if ((bits & STATE_MASK) !== SLOT.free) this.events.blocked(slot);
   }
 
-  /** Sends the remainder. The kernel retries until all of it has been sent. */
+  /** Sends the remainder. The kernel retries until all of the data has been sent. */
   private pushRest(slot: number, number: number): void {
     const unit = this.rings.unitOf(slot);
     this.rings.reserve(unit, 1);
@@ -249,7 +250,7 @@ export class Sends {
     this.clamped.push(slot);
   }
 
-  /** Leaves it to the receive to report what ended the connection, because unread data may precede the end. */
+  /** The receive reports what ended the connection, because unread data may precede the end. */
   private fail(slot: number, errno: number): void {
     if (errno === EPIPE || errno === ECONNRESET || this.slots.state(slot) === SLOT.free) return;
     this.failed.push({ slot, life: this.slots.life(slot), errno });

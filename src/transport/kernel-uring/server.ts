@@ -8,7 +8,7 @@ import type { RingUnit } from "./ring-set.js";
 import { LARGEST_RING } from "./ring-size.js";
 import { UringTransport } from "./transport.js";
 
-// Retry interval when resources are exhausted: other processes may free some.
+// Retry interval when resources are exhausted, because other processes may free some.
 const RETRY_MS = 100;
 
 export class UringServer extends UringTransport implements ServerTransport, AcceptEvents {
@@ -32,7 +32,7 @@ export class UringServer extends UringTransport implements ServerTransport, Acce
     this.accepting = new Accepting(this.rings, listener, budget.accepts, this);
   }
 
-  /** Rings are added for as long as memory allows. */
+  /** Rings are added as long as memory allows. */
   get isFilling(): boolean {
     return false;
   }
@@ -84,7 +84,7 @@ export class UringServer extends UringTransport implements ServerTransport, Acce
 
   protected override vacated(slot: number): void {
     this.rings.unitOf(slot).used--;
-    // A file is free again, so retry immediately.
+    // A file entry is free again, so retry immediately.
     this.retryAtMs = 0;
   }
 

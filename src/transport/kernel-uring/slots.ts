@@ -1,5 +1,5 @@
-// State of one worker's connections by slot, including the requests in flight in its ring. Successive connections of a
-// slot are numbered, so that a late completion for one connection is not attributed to the next.
+// Keeps the state of one worker's connections by slot, including the requests in flight in their ring. Successive
+// connections of a slot are numbered, so that a late completion for one connection is not attributed to the next.
 import { SLOT } from "../slot-state.js";
 
 /** Bits of a slot: one of SLOT, plus requests in flight. */
@@ -18,11 +18,11 @@ export const RETAINED = 1 << 7;
 export const CLAMPED = 1 << 8;
 /** The role may not send until sent() is called. */
 export const UNSENT = WAITING | RETAINED | CLAMPED;
-/** The slot cannot be reused while one of these is in flight. */
+/** The slot cannot be reused while any of these requests is in flight. */
 const UNDER_WAY = CONNECTING | QUEUED | RETAINED;
 /**
- * Data arrived twice in a short time while the connection was idle. More may follow soon, which justifies the memory of
- * a pending receive.
+ * Data has arrived twice in a short time while the connection was idle. More may follow soon, which justifies the
+ * memory of a pending receive.
  */
 export const SPEAKING = 1 << 9;
 /** The connection was reset right after becoming ESTABLISHED. Received data is read before the reset is reported. */
@@ -49,12 +49,12 @@ export class Slots {
   private stack = new Int32Array(0);
   private ready = 0;
   private freed = 0;
-  /** By slot: 1 if take() must not return it. Grows to the highest such slot. */
+  /** By slot: 1 if take() must not return it. The array grows to the highest such slot. */
   private kept = new Uint8Array(0);
 
   /**
-   * @param slots initial number; grows on demand
-   * @param deals whether take() allocates slots; if not, the kernel chooses them
+   * @param slots initial number of slots, which grows on demand
+   * @param deals whether take() allocates slots; otherwise, the kernel chooses them
    */
   constructor(slots: number, deals: boolean) {
     this.deals = deals;
@@ -146,7 +146,7 @@ export class Slots {
 
   /**
    * Takes a kept slot.
-   * @returns false while requests of its last connection are in flight
+   * @returns false while requests of the slot's last connection are in flight
    */
   takeKept(slot: number): boolean {
     if ((this.bits[slot]! & (STATE_MASK | UNDER_WAY)) !== 0) return false;

@@ -1,6 +1,6 @@
-// Tags identify what a completion belongs to. They form the second word of its user data: the lowest byte is one of
-// TAG, the next byte is the number of the slot's connection, to recognize completions of cancelled requests, and the
-// upper half is an additional number.
+// Tags identify what a completion belongs to. A tag forms the second word of a completion's user data: the lowest
+// byte is one of TAG, the next byte is the number of the slot's connection, to recognize completions of cancelled
+// requests, and the upper half is an additional number.
 
 export const TAG = {
   /** Ignored, whatever its result. */
@@ -10,15 +10,15 @@ export const TAG = {
   option: 2,
   bind: 3,
   connect: 4,
-  /** A second connect(), which shows whether the first one really established a connection. */
+  /** The second connect(), which shows whether the first one really established a connection. */
   verify: 5,
   receive: 6,
   poll: 7,
   /** The connection can send more. */
   writable: 8,
   /**
-   * A send that completes only if it fell short; the number is that of its send buffer. Tags from here on do not
-   * identify a connection.
+   * A send that posts a completion only if it fell short; the number is that of its send buffer. Tags from here on
+   * do not identify a connection.
    */
   send: 9,
   /** The remainder of such a send; the number is that of its send buffer. */
@@ -30,7 +30,7 @@ export const TAG = {
   /** The worker's wake-up descriptor is readable: another thread has written to it, or another ring has work. */
   wakeUp: 13,
   install: 14,
-  /** An accept. The slot field holds the index of the peer's address. */
+  /** An accept, for which the slot field holds the index of the peer's address. */
   accept: 15,
 } as const;
 

@@ -21,7 +21,7 @@ export interface UringTransportOptions {
   readonly budget: TurnBudget;
   readonly wakeFd: number;
   readonly slots: number;
-  /** Whether this class allocates slots; if not, the kernel chooses them. */
+  /** Whether this class allocates slots; otherwise, the kernel chooses them. */
   readonly dealsSlots: boolean;
   /** Number of files in each ring. */
   readonly filesEach: number;
@@ -182,7 +182,7 @@ export abstract class UringTransport implements Transport {
   protected abstract get hasMore(): boolean;
   /** Reports events deferred to the end of the turn. */
   protected abstract finishTurn(): void;
-  /** The file of `slot` has been closed. */
+  /** Called when the file of `slot` has been closed. */
   protected abstract vacated(slot: number): void;
 
   /** Returns a descriptor for a connection, to be closed by the caller, or a negative errno. Enters the ring. */
@@ -203,7 +203,7 @@ export abstract class UringTransport implements Transport {
 
   private drain(unit: RingUnit): void {
     const { slots, rings, receives, sends, taken } = this;
-    // Handlers may enter the ring and add completions. Those wait for the next turn.
+    // Handlers may enter the ring and add completions. Those completions wait for the next turn.
     const end = unit.ring.takeAll(taken) * CQE.words;
     for (let at = 0; at < end && !this.isClosed; at += CQE.words) {
       const slot = taken[at]!;
@@ -232,7 +232,7 @@ export abstract class UringTransport implements Transport {
     if ((flags & CQE_FLAG.buffer) !== 0) {
       unit.buffers.giveBack(bufferOf(flags));
     }
-    // A connection attempt ends with one of these.
+    // A connection attempt ends with one of these tags.
     if (kind === TAG.bind || kind === TAG.connect || kind === TAG.verify) this.slots.remove(slot, CONNECTING);
   }
 

@@ -34,7 +34,7 @@ export abstract class IdTable {
     table[gap] = 0;
   }
 
-  /** Replaces a connection's number. The subclass must know its key under both numbers. */
+  /** Replaces a connection's number. The subclass must know the connection's key under both numbers. */
   protected replace(from: number, to: number): void {
     this.table[this.position(from)] = to + 1;
   }

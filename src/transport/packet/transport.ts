@@ -227,7 +227,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
       // The slot may since have been closed or reused.
       while (this.hasUnread(slot) && this.canRead(slot)) {
         if (this.readUnread(slot) === 0) {
-          // Unless the connection has to wait for its peer to read, it continues in the next turn.
+          // Unless the connection must wait for its peer to read, it continues in the next turn.
           if (this.hasUnread(slot) && !(this.peeks && this.stack.connections.has(slot, BLOCKED))) leftovers.push(slot);
           break;
         }
@@ -282,7 +282,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
     }
   }
 
-  /** Whether any orphan is in one of these states. */
+  /** Returns whether the state of any orphan satisfies the predicate. */
   private hasAny(is: (state: number) => boolean): boolean {
     const { connections } = this.stack;
     for (let id = connections.orphanBase; id < connections.orphanLimit; id++) {

@@ -1,6 +1,6 @@
 // Sends the ciphertext of TLS connections: takes it from OpenSSL after each call and passes it to the transport below.
-// Ciphertext that the transport does not accept is queued here. Until it has been sent, no more application data is
-// encrypted; only OpenSSL's own messages are added.
+// Ciphertext that the transport does not accept is queued here. Until queued ciphertext has been sent, no more
+// application data is encrypted; only OpenSSL's own messages are added.
 import type { TlsSessions } from "../../linux/openssl/session.js";
 import { ENOBUFS, EPROTO } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
@@ -73,13 +73,13 @@ export class Ciphertext {
 
   /**
    * Continues to send queued ciphertext.
-   * @returns whether all of it has been sent
+   * @returns whether all of the ciphertext has been sent
    */
   resume(slot: number): boolean {
     const waiting = this.slots.unsentOf(slot);
     const { length } = waiting.buffer.bytes;
     const sent = this.below.send(slot, waiting.buffer, waiting.start, length - waiting.start);
-    // The transport below reports the error.
+    // The transport below will report the error.
     if (sent < 0) return false;
     waiting.start += sent;
     if (waiting.start < length) return false;
@@ -88,8 +88,8 @@ export class Ciphertext {
   }
 
   /**
-   * Discards this connection's output, so that it is not sent on another connection: all connections share the output
-   * buffer.
+   * Discards this connection's output, so that it is not sent over another connection, because all connections share
+   * the output buffer.
    */
   private giveUp(errno: number): number {
     while (this.sessions.takeOutput(this.output) > 0);

@@ -1,5 +1,5 @@
-// Client TLS. The handshake starts when the TCP connection is ESTABLISHED, and opened() is reported when it completes.
-// If enabled, all connections to a peer share one session, which they resume.
+// Client TLS. A client's handshake starts when the TCP connection is ESTABLISHED, and opened() is reported when the
+// handshake completes. If resumption is enabled, all connections to a peer share one session, which they resume.
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import type { ClientHandler, ClientTransport, ClientTransportOptions } from "../contract.js";
 import { SLOT } from "../slot-state.js";
@@ -11,7 +11,7 @@ export class TlsClient extends TlsTransport<ClientTransport> implements ClientTr
   private readonly client: ClientHandler;
   private readonly tls: ClientTls;
   private readonly endsGreeted: "close" | "reset" | undefined;
-  /** Stored session per peer; 0 if none. */
+  /** The stored session per peer; 0 if there is none. */
   private readonly stored: Float64Array;
 
   constructor(options: ClientTransportOptions, tls: ClientTls) {
@@ -63,7 +63,8 @@ export class TlsClient extends TlsTransport<ClientTransport> implements ClientTr
     const { slots, tls } = this;
     const isResumed = slots.has(slot, OFFERED) && this.sessions.isResumed(connection);
     if (tls.resumes && !isResumed) {
-      // The server no longer accepts the stored session. Replace it with the next one that it issues.
+      // The server no longer accepts the stored session. Replace that session with the next one that the server
+      // issues.
       if (slots.has(slot, OFFERED)) this.store(tls.peerOf(slot), 0);
       slots.set(slot, WANTS_SESSION);
     }
@@ -83,7 +84,7 @@ export class TlsClient extends TlsTransport<ClientTransport> implements ClientTr
     const { slots } = this;
     if (!slots.has(slot, WANTS_SESSION)) return;
     const number = this.tls.peerOf(slot);
-    // In TLS 1.3 a ticket follows the handshake, if the server sends one.
+    // In TLS 1.3, a ticket follows the handshake, if the server sends one.
     const session = this.stored[number] === 0 ? this.sessions.takeSession(connection) : 0;
     if (session !== 0) this.store(number, session);
     if (this.stored[number] !== 0) slots.clear(slot, WANTS_SESSION);

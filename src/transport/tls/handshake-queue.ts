@@ -1,8 +1,8 @@
-// Queue of TLS handshakes waiting for their turn. A handshake costs as much as hundreds of messages, so each turn has
-// limited time for them.
+// A queue of TLS handshakes waiting for their turn. A handshake costs as much as hundreds of messages, so each turn
+// has limited time for them.
 import { SlotQueue } from "../slot-queue.js";
 
-/** Time per turn for handshakes. The rest wait for later turns, so that open connections are not starved. */
+/** Time for handshakes per turn. Other handshakes wait for later turns, so that open connections are not starved. */
 const SHARE_MS = 5;
 
 export class HandshakeQueue {
@@ -19,7 +19,7 @@ export class HandshakeQueue {
     return this.waiting.length;
   }
 
-  /** Whether this turn has time for another handshake. Queued handshakes go first. */
+  /** Returns whether this turn has time for another handshake. Queued handshakes go first. */
   get mayBegin(): boolean {
     return this.waiting.length === 0 && performance.now() < this.untilMs;
   }

@@ -12,9 +12,12 @@ const TICKET_KEYS_SIZE = 80;
 
 export interface ServerIdentity {
   readonly settings: TlsSettings;
-  /** SHA-256 of the certificate, as printed by openssl. */
+  /** SHA-256 of the certificate, in the format that openssl prints. */
   readonly fingerprint: string;
-  /** Whether the certificate was generated for this run. Clients do not trust it unless configured to. */
+  /**
+   * Whether the certificate was generated for this run. Clients do not trust such a certificate unless configured
+   * to.
+   */
   readonly isSelfSigned: boolean;
 }
 

@@ -9,7 +9,9 @@ import { Ciphertext, RECORD } from "./ciphertext.js";
 import { HandshakeQueue } from "./handshake-queue.js";
 import { HANDSHAKING, HELD, KEPT, LIVE, TlsSlots, UNSENT, WANTS_SENT } from "./slots.js";
 
-/** Maximum ciphertext to store for a handshake that waits for its turn. Beyond this, the handshake runs immediately. */
+/**
+ * Maximum ciphertext to store for a handshake that waits for its turn. If more arrives, the handshake runs immediately.
+ */
 const MOST_KEPT = 64 * 1024;
 
 export interface TlsIncomingOptions {
@@ -106,17 +108,17 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
 
   /**
    * Creates the SSL object.
-   * @returns its address, or 0 when out of memory
+   * @returns the address of the SSL object, or 0 if memory is exhausted
    */
   protected abstract create(slot: number): number;
-  /** The handshake has completed, and the role can use the connection. */
+  /** Called when the handshake has completed, and the role can use the connection. */
   protected abstract secured(slot: number, connection: number): void;
   /**
    * Passes data to the role.
    * @returns number of bytes consumed
    */
   protected abstract deliver(slot: number, bytes: NativeBuffer, length: number): number;
-  /** All data received so far has been decrypted. */
+  /** Called when all data received so far has been decrypted. */
   protected abstract decrypted(slot: number, connection: number): void;
   /** Closes a connection gracefully. */
   abstract close(slot: number): void;
@@ -138,7 +140,7 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
     this.below.close(slot);
   }
 
-  /** Processes fed or stored ciphertext: first the handshake, then the data that follows it. */
+  /** Processes newly received or stored ciphertext: first the handshake, then the data that follows it. */
   protected goOnWithKept(slot: number): void {
     const { slots, sessions } = this;
     if (!slots.has(slot, LIVE)) return;
@@ -252,7 +254,7 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
   }
 }
 
-/** Whether flush() failed because too much ciphertext is pending. The transport below reports its own errors. */
+/** Whether flush() failed because too much ciphertext is pending. Other errors are reported by the transport below. */
 function isOverrun(errno: number): boolean {
   return errno === -EPROTO || errno === -ENOBUFS;
 }

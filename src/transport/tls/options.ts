@@ -1,11 +1,12 @@
-// TLS options for a worker's connections, in addition to those of its transport.
+// The TLS options for a worker's connections, in addition to those of its transport.
 import type { TlsPeer } from "../../linux/openssl/session.js";
 import type { Transport } from "../contract.js";
 
 /** Handshake events, reported from within turn(). */
 export interface TlsEvents {
   /**
-   * The handshake has completed. Reported before opened() and before any data that follows the handshake.
+   * Called when the handshake has completed, before opened() and before any data that follows the
+   * handshake.
    * @param isResumed whether an earlier session was resumed
    */
   secured(slot: number, isResumed: boolean): void;
@@ -14,7 +15,7 @@ export interface TlsEvents {
 /** Additional events for a client. */
 export interface ClientTlsEvents extends TlsEvents {
   /**
-   * The TCP connection is ESTABLISHED, and the handshake is about to start.
+   * Called when the TCP connection is ESTABLISHED, and the handshake is about to start.
    *
    * @param below transport for sending plaintext ahead of the handshake
    */
@@ -22,7 +23,7 @@ export interface ClientTlsEvents extends TlsEvents {
 }
 
 interface Tls {
-  /** SSL_CTX of the role (linux/openssl/context.ts). The transport takes ownership. */
+  /** The SSL_CTX of the role (linux/openssl/context.ts). The transport takes ownership. */
   readonly context: number;
   readonly freeContext: (context: number) => void;
 }
@@ -38,6 +39,6 @@ export interface ClientTls extends Tls {
 
 export interface ServerTls extends Tls {
   readonly events: TlsEvents;
-  /** Handshakes that take longer fail. */
+  /** Timeout for the handshake. */
   readonly handshakeTimeoutMs: number;
 }

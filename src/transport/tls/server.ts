@@ -1,5 +1,6 @@
-// Server TLS. A connection is reported when it is accepted, as without TLS, and can send and receive once its handshake
-// completes. It uses no memory for TLS until its first bytes arrive, and fails if the handshake times out.
+// Server TLS. A server's connection is reported when it is accepted, as without TLS, and can send and receive once its
+// handshake completes. A connection uses no memory for TLS until its first bytes arrive, and fails if the handshake
+// times out.
 
 import { ETIMEDOUT } from "../../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
@@ -58,7 +59,7 @@ export class TlsServer extends TlsTransport<ServerTransport> implements ServerTr
   }
 
   override received(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
-    // OpenSSL would report a wrong version.
+    // Without this check, OpenSSL would report a wrong version.
     const isFirst = this.slots.connections[slot] === 0 && this.slots.has(slot, HANDSHAKING);
     if (!isFirst || !startsWithProxyHeader(bytes.bytes, offset, offset + length)) {
       return super.received(slot, bytes, offset, length);

@@ -1,4 +1,5 @@
-// State of TLS connections by slot: nine bytes each, plus buffers for those with pending data.
+// Keeps the state of TLS connections by slot: nine bytes each, plus buffers for connections
+// with pending data.
 
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 
@@ -13,14 +14,17 @@ export const UNSENT = 4;
 export const HELD = 8;
 /** Ciphertext is waiting to be decrypted. */
 export const KEPT = 16;
-/** Client only: take the session once it becomes resumable. */
+/** For clients only: the session must be stored once it becomes resumable. */
 export const WANTS_SESSION = 32;
-/** Client only: an earlier session was offered. */
+/** For clients only: an earlier session was offered. */
 export const OFFERED = 64;
 /** The slot is in use. */
 export const LIVE = 128;
 
-/** Maximum pending data of all of a worker's connections. Peers determine how much there is. */
+/**
+ * Maximum pending data of all of a worker's connections. The limit is needed because peers
+ * determine the amount of pending data.
+ */
 export const MOST_WAITING = 64 * 1024 * 1024;
 
 /** Pending data of one connection. */
@@ -36,7 +40,7 @@ export class TlsSlots {
   /** Buffers of connections with KEPT or UNSENT, by slot. */
   private readonly kept = new Map<number, NativeBuffer>();
   private readonly unsent = new Map<number, Waiting>();
-  /** Size of all these buffers. */
+  /** Total size of these buffers. */
   waitingBytes = 0;
 
   /** Whether the connections together have too much pending data to store more. */

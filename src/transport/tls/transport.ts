@@ -1,5 +1,5 @@
-// TLS on top of another transport, for both roles: the operations that a role calls. incoming.ts handles the events.
-// While its handshake is in progress, a connection is OPENED only for the transport below.
+// TLS on top of another transport, for both roles: implements the operations that a role calls. incoming.ts handles the
+// events. While its handshake is in progress, a connection is OPENED only for the transport below.
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import type { ConnectionAddresses, Transport, TransportHandler, TurnBudget } from "../contract.js";
 import { TlsIncoming } from "./incoming.js";
@@ -11,7 +11,7 @@ const FREED_AT_ONCE = 256;
 export interface TlsTransportOptions {
   readonly handler: TransportHandler;
   readonly budget: TurnBudget;
-  /** The role's context. The transport frees it when disposed. */
+  /** The role's SSL_CTX, which the transport frees when disposed. */
   readonly context: number;
   readonly freeContext: (context: number) => void;
   /** Whether output takes priority: a peer's input waits until the peer has accepted its output. */
@@ -60,7 +60,7 @@ export abstract class TlsTransport<Below extends Transport> extends TlsIncoming<
     const sent = waits ? 0 : this.ciphertext.encrypt(slot, bytes, offset, most);
     if (sent < 0 || sent === length) return sent;
     slots.set(slot, WANTS_SENT);
-    // The budget was the limit, not the peer, so the connection can continue in the next turn.
+    // The limit was the budget rather than the peer, so the connection can continue in the next turn.
     if (!slots.has(slot, HANDSHAKING | UNSENT)) this.ready.push(slot);
     return sent;
   }
@@ -102,11 +102,11 @@ export abstract class TlsTransport<Below extends Transport> extends TlsIncoming<
   }
 
   dispose(): void {
-    // Undefined if the transport below failed to open.
+    // This is undefined if the transport below failed to open.
     this.below?.dispose();
     if (this.isDisposed) return;
     this.isDisposed = true;
-    // Free the connections left by an aborted run. The kernel closes their sockets, but nothing else frees this memory.
+    // Free the connections left by an aborted run. The kernel closes the sockets, but nothing else frees this memory.
     for (let slot = 0; slot < this.slots.flags.length; slot++) this.free(slot);
     this.sessions.dispose();
     this.endContext();

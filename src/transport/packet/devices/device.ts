@@ -19,7 +19,7 @@ export interface PacketSink {
   packet(buffer: NativeBuffer, at: number, length: number, isTrusted: boolean): void;
 }
 
-/** A TUN device that is up. Whoever opened it closes it, unless a PacketDevice has taken it over. */
+/** A TUN device that is up. Whoever opened the device closes it, unless a PacketDevice has taken it over. */
 export interface TunHandle {
   readonly fd: number;
   readonly index: number;
@@ -36,7 +36,8 @@ export interface PacketDevice {
   /** Memory in which packets to send are written. */
   readonly tx: Uint8Array;
   /**
-   * Returns the offset in `tx` at which to write a packet of at most `length` bytes. May send earlier packets first.
+   * Returns the offset in `tx` at which to write a packet of at most `length` bytes. The call may send earlier
+   * packets first.
    */
   frame(length: number): number;
   /** Sends the packet written at the offset that frame() returned, no later than with the next flush() or turn(). */
@@ -53,7 +54,7 @@ export interface PacketDevice {
   close(): void;
 }
 
-/** Removes a device with its routes. Closing its descriptor would do so too, but only some time later. */
+/** Removes a device with its routes. Closing the device's descriptor would do so too, but only some time later. */
 export function closeTun({ fd, index }: TunHandle): void {
   removeLink(index);
   libc.close(fd);

@@ -8,7 +8,7 @@ import type { PacketDevice } from "./device.js";
 import { PlainDevice } from "./plain-device.js";
 import { RingDevice } from "./ring-device.js";
 
-/** Settings of one worker's device. Plain data. */
+/** Settings of one worker's device, as plain data. */
 export interface DevicePlan {
   /** Address blocks that are routed to the device. */
   readonly routes: readonly Prefix[];

@@ -1,5 +1,5 @@
-// A TUN device without io_uring: one system call for each packet. It serves hosts that forbid
-// io_uring.
+// A TUN device without io_uring: one system call for each packet. This device serves hosts
+// that forbid io_uring.
 import { EPOLLIN } from "../../../linux/syscalls/constants.js";
 import { Epoll } from "../../../linux/syscalls/epoll.js";
 import { drain } from "../../../linux/syscalls/eventfd.js";

@@ -39,7 +39,8 @@ export class ByteQueues {
   }
 
   /**
-   * Memory of the chunks, in which the ranges from view() lie. It is replaced when it grows, so do not store it.
+   * Memory of the chunks, in which the ranges from view() lie. The buffer is replaced when it grows, so do not
+   * store it.
    */
   get buffer(): NativeBuffer {
     return this.memory;

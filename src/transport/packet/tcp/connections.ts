@@ -22,7 +22,7 @@ export const SHIFT_OFFSET = 4;
 export const SHIFT = 0xf << SHIFT_OFFSET;
 /** The connection has a record; `sndNxt` contains its number. */
 export const RECORD = 1 << 8;
-/** The role has marked it as idle. */
+/** The role has marked the connection as idle. */
 export const RESTING = 1 << 9;
 /** send() accepted less than it was given; the role waits for sent(). */
 export const BLOCKED = 1 << 10;
@@ -172,7 +172,7 @@ export class Connections {
   }
 }
 
-/** Copies an array into a longer one. */
+/** Copies an array into a longer array. */
 export function grown<T extends Uint8Array | Uint16Array | Uint32Array | Int32Array>(from: T, to: T): T {
   to.set(from);
   return to;

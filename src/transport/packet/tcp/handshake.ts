@@ -71,7 +71,7 @@ export function arrivedInSynSent(stack: TcpState, id: number, segment: Segment):
   const isOurs = segment.ack === records.sndNxt[record];
   if (flags & FLAG.ack && !isOurs) {
     if (flags & FLAG.rst) return;
-    // The peer still has an earlier connection with this 4-tuple. Reset it, and try again.
+    // The peer still has an earlier connection with this 4-tuple. Reset that connection, and try again.
     counters.earlierConnections++;
     answer(stack, segment, segment.ack, 0, FLAG.rst);
     sendSegment(stack, id, iss, FLAG.syn, 0, 0);

@@ -4,7 +4,10 @@ import type { TcpState } from "./tcp-state.js";
 
 /** Duration of TIME_WAIT, and of an orphan's FIN_WAIT_2 (tcp_fin_timeout). */
 const LINGER_MS = 60_000;
-/** Maximum number of connections in TIME_WAIT. Any others are dropped at once (tcp_max_tw_buckets). */
+/**
+ * Maximum number of connections in TIME_WAIT. Beyond that number, connections are dropped at once
+ * (tcp_max_tw_buckets).
+ */
 const MOST_TIME_WAITS = 131_072;
 
 /** Handles the acknowledgement of this side's FIN. */

@@ -1,5 +1,5 @@
 // Records: state that a connection needs while it has a timer, or unacknowledged or unread bytes. An idle connection
-// has none.
+// has no record.
 import { ByteQueues } from "./byte-queues.js";
 import { type Connections, grown, RECORD } from "./connections.js";
 import { Timers } from "./timers.js";
@@ -24,9 +24,9 @@ export class Records {
   /** Congestion window and slow start threshold, in segments. */
   cwnd = new Uint16Array(0);
   ssthresh = new Uint16Array(0);
-  /** Acknowledged segments since the window last grew by one. */
+  /** Number of segments acknowledged since the window last grew by one. */
   credit = new Uint16Array(0);
-  /** SND.NXT when a loss was last detected. Recovery lasts until it is acknowledged. */
+  /** SND.NXT when a loss was last detected. Recovery lasts until that number is acknowledged. */
   recover = new Uint32Array(0);
   /** Sequence number whose acknowledgement is being timed, and when it was sent; 0 if none is. */
   timedSeq = new Uint32Array(0);

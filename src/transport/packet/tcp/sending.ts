@@ -102,7 +102,7 @@ export function arm(stack: TcpState, record: number): void {
  * Handles the acknowledgement number of an acceptable segment.
  *
  * @param isOwnWindow whether the segment's window is current, because the segment is in order
- * @returns false if it acknowledges data that was never sent
+ * @returns false if the segment acknowledges data that was never sent
  */
 export function acknowledged(stack: TcpState, id: number, segment: Segment, isOwnWindow: boolean): boolean {
   const { connections, records } = stack;

@@ -16,7 +16,7 @@ export interface StackEvents {
   /**
    * A peer's SYN has arrived at an address of this side that has no such connection.
    *
-   * @returns the connection's number, or UNKNOWN to refuse it; DROPPED to ignore it
+   * @returns the connection's number, UNKNOWN to refuse the SYN, or DROPPED to ignore it
    */
   arriving(): number;
   established(slot: number): void;

@@ -60,7 +60,7 @@ export class Timers {
     this.count--;
   }
 
-  /** Removes and returns a record whose deadline has passed, or -1. Call it until it returns -1. */
+  /** Removes and returns a record whose deadline has passed, or -1. Call this until it returns -1. */
   expired(nowMs: number): number {
     const nowTick = Math.floor(nowMs / TICK_MS);
     if (this.count === 0) {
