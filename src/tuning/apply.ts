@@ -21,8 +21,8 @@ export interface Settings {
 export const KERNEL_SETTINGS: Settings = { read: readSysctl, probe: probeSysctl, write: writeSysctl };
 
 /**
- * `done`: in effect. `refused`: needs a privilege. `failed`: any other error, or the kernel set a lower value than
- * requested.
+ * `done`: the change is in effect. `refused`: the change needs a privilege. `failed`: any other error occurred, or
+ * the kernel set a lower value than requested.
  */
 export type ChangeStatus = "done" | "refused" | "failed";
 
@@ -45,7 +45,7 @@ export interface ApplyReport {
   readonly outcomes: readonly ChangeOutcome[];
 }
 
-/** Applies the sysctls of a plan. Process limits and advice are left to the user. */
+/** Applies the sysctls of a plan. Process limits and advice are for the user to act on. */
 export function applyPlan(plan: FixPlan, journal: string, settings: Settings = KERNEL_SETTINGS): ApplyReport {
   const outcomes: ChangeOutcome[] = [];
   for (const change of plan.changes.filter(({ kind }) => kind === "sysctl")) {

@@ -1,11 +1,11 @@
-// Changes of settings: from which value to which, why, and how to make them by other means.
+// Describes changes of settings: from which value to which, why, and how to make them by other means.
 import type { Privilege } from "../results/limits.js";
 
 export interface Change {
   readonly limitId: string;
   /**
-   * `sysctl`: a kernel setting that this program can write. `rlimit`: inherited by a process from whoever starts it.
-   * `advice`: cannot be set while the host is running.
+   * `sysctl`: a kernel setting that this program can write. `rlimit`: a limit that a process inherits from whoever
+   * starts it. `advice`: something that cannot be changed while the host is running.
    */
   readonly kind: "sysctl" | "rlimit" | "advice";
   /** Name used by the kernel. */
@@ -19,11 +19,11 @@ export interface Change {
   readonly how: string;
   readonly pitfall: string;
   readonly privilege: Privilege;
-  /** How to make it for a systemd unit; for a sysctl, how to make it permanent. */
+  /** How to make the change for a systemd unit; for a sysctl, how to make it permanent. */
   readonly systemd?: string;
-  /** How to make it for a container. */
+  /** How to make the change for a container. */
   readonly container?: string;
-  /** Setting that must be in effect before this change is safe. */
+  /** A setting that must be in effect before this change is safe. */
   readonly requires?: string;
 }
 
@@ -39,5 +39,5 @@ export interface FixPlan {
   readonly unknown: readonly string[];
 }
 
-/** Reads a setting by name; undefined if it does not exist or may not be read. */
+/** Reads a setting by name; returns undefined if it does not exist or may not be read. */
 export type ReadSetting = (name: string) => string | undefined;

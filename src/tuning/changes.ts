@@ -1,5 +1,5 @@
 // Plans the changes on this host that make the load fit: raises every limit that is too low, in an order that is safe
-// at each step. Lowers nothing, and proposes nothing for limits that cannot be read.
+// at each step. No limit is ever lowered, and nothing is proposed for limits that cannot be read.
 
 import { RUN_RESIDENT_BYTES } from "../capacity/limits/memory.js";
 import { chargedPerConnection } from "../capacity/load.js";
@@ -12,7 +12,7 @@ import { explainPorts, planPorts } from "./port-changes.js";
 import { advise, type Case, limitOf, memlockLimit, type Recipe, rlimit, sysctl, whyOf } from "./recipe.js";
 import { PORT_RANGE, parseNumbers, RESERVED_PORTS, roundUp, toPowerOfTwo } from "./value.js";
 
-/** Recipes by limit. A setting comes after any other that bounds it. */
+/** Recipes by limit, ordered so that each setting comes after any other setting that bounds it. */
 const RECIPES: readonly (readonly [id: string, recipe: Recipe])[] = [
   ["nofile", raiseNofile],
   ["peer-nofile", raiseServerNofile],
@@ -36,7 +36,7 @@ const RECIPES: readonly (readonly [id: string, recipe: Recipe])[] = [
   ["tcp-ehash", adviseBuckets],
 ];
 
-/** nofile is too low whenever nr-open is, and its recipe raises both. */
+/** The limit `nofile` is too low whenever `nr-open` is, and its recipe raises both. */
 const COVERED = "nr-open";
 
 /** The kernel stores most values in an int. fs.nr_open must also be a multiple of 64. */
@@ -76,7 +76,7 @@ export function planChanges(examined: Examined, read: ReadSetting, udpPorts: rea
   };
 }
 
-/** Returns whether this is the largest change of its setting, because two limits may need the same one. */
+/** Returns whether this is the largest change of its setting, because two limits may need the same setting. */
 function isLargest(change: Change, all: readonly Change[]): boolean {
   const same = all.filter(({ kind, name }) => kind === "sysctl" && name === change.name);
   if (change.kind !== "sysctl" || same.length === 1) return true;

@@ -24,7 +24,8 @@ export interface PortPlan {
 }
 
 /**
- * Computes the range and the reserved ports that this load needs. Only widens the range and only adds to the list.
+ * Computes the range and the reserved ports that this load needs. The range is only ever widened, and ports are
+ * only ever added to the list.
  *
  * @param present net.ipv4.ip_local_port_range
  * @param reservedText net.ipv4.ip_local_reserved_ports as read from the kernel
@@ -73,7 +74,7 @@ function widen(present: PortRange, wanted: number, blocked: Uint8Array, privileg
     free += count({ first: next, last: first - 1 });
     first = next;
   }
-  // The kernel prefers a range whose ends differ in parity (ip-sysctl.rst).
+  // Keep the parity of the ends different, as the kernel prefers (ip-sysctl.rst).
   if ((first + last) % 2 === 0 && first > lowest) first--;
   return { range: { first, last }, free: count({ first, last }) };
 }

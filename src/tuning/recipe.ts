@@ -1,4 +1,4 @@
-// Building blocks for recipes: the case of a limit that is too low, and the three kinds of changes.
+// Building blocks for recipes: the case that a limit is too low, and the three kinds of changes.
 
 import type { Limit } from "../capacity/limit.js";
 import { LIMITS } from "../capacity/limits/catalogue.js";
@@ -29,7 +29,7 @@ export function limitOf(id: string): Limit {
 }
 
 /**
- * Returns a change of a sysctl.
+ * Returns a change to a sysctl.
  * @param from, to values in the kernel's format
  */
 export function sysctl({ limit }: Case, name: string, from: string, to: string, why: string): Change {
@@ -69,7 +69,10 @@ export function rlimit(found: Case, name: string, from: number, to: number): Cha
   };
 }
 
-/** Returns a change to RLIMIT_MEMLOCK. Shells and limits.conf count in KiB, the others in bytes. */
+/**
+ * Returns a change to RLIMIT_MEMLOCK. Shells and limits.conf count in KiB; the others count in
+ * bytes.
+ */
 export function memlockLimit(found: Case): Change {
   const { limit, row, facts, load } = found;
   const bytes = roundUp(row.needs!);

@@ -6,9 +6,9 @@ import { PORT_RANGE, RESERVED_PORTS } from "./value.js";
 export interface FixScript {
   readonly kind: "script";
   readonly version: 1;
-  /** POSIX shell script to run as root; includes the sysctl.d file. */
+  /** A POSIX shell script to run as root, which includes the sysctl.d file. */
   readonly script: string;
-  /** File for /etc/sysctl.d, applied by systemd-sysctl(8) at boot. */
+  /** A file for /etc/sysctl.d, which systemd-sysctl(8) applies at boot. */
   readonly sysctlFile: string;
 }
 
@@ -105,7 +105,7 @@ function commentsFor({ name, from, to, why, how, systemd, container }: Change): 
   ].map(comment);
 }
 
-/** Returns a comment on one line whatever the text contains, because a line break would start a command. */
+/** Returns the text as a comment on one line, whatever it contains, because a line break would start a command. */
 function comment(text: string): string {
   return `# ${printable(text)}`;
 }

@@ -1,4 +1,4 @@
-// Settings that --apply can write and --undo may revert: their names and the format of their values.
+// Lists the settings that --apply can write and --undo may revert, with the format of their values.
 import { PORT_RANGE, RESERVED_PORTS } from "./value.js";
 
 const ONE = /^\d{1,19}$/;

@@ -10,8 +10,9 @@ import { Journal } from "./journal/writer.js";
 import { isSameValue, normalise, PORT_RANGE, RESERVED_PORTS } from "./value.js";
 
 /**
- * `restored`: set to its earlier value. `nothing-to-do`: already had that value. `left-alone`: changed by someone else,
- * or made elsewhere. `refused`: needs a privilege.
+ * `restored`: the setting has its earlier value again. `nothing-to-do`: the setting already had that value.
+ * `left-alone`: the setting was changed by someone else, or the change was made elsewhere. `refused`: reverting it
+ * needs a privilege.
  */
 export type UndoStatus = "restored" | "nothing-to-do" | "left-alone" | "refused" | "failed";
 
@@ -38,7 +39,7 @@ export interface UndoReport {
    * change, which was therefore not made. A torn line of an outcome is harmless, because undo compares values.
    */
   readonly tornLines: number;
-  /** Complete lines that --apply cannot have written. They are skipped, and reported once. */
+  /** Complete lines that --apply cannot have written. These lines are skipped, and reported once. */
   readonly badLines: readonly BadLine[];
   /** Path of root's journal if this user's own has nothing to undo. */
   readonly othersJournal: string | undefined;
@@ -124,6 +125,6 @@ function note(journalFile: string, entry: Pick<KeptEntry, "id">, mark: Mark): vo
     using journal = new Journal(journalFile);
     journal.mark(entry, mark);
   } catch {
-    // The next undo reports it again.
+    // The next undo will report it again.
   }
 }

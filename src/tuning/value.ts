@@ -1,4 +1,4 @@
-// Values of settings as text: comparison, port lists and rounding.
+// Handles values of settings as text: comparison, port lists and rounding.
 import { parsePorts } from "../util/endpoint.js";
 
 export const RESERVED_PORTS = "net.ipv4.ip_local_reserved_ports";
@@ -11,7 +11,7 @@ export function isSameValue(name: string, a: string, b: string): boolean {
   return normalise(name, a) === normalise(name, b);
 }
 
-/** Separates numbers by one space, and writes port lists sorted and as ranges, like the kernel. */
+/** Separates numbers with one space, and writes port lists sorted and as ranges, like the kernel. */
 export function normalise(name: string, text: string): string {
   if (name === RESERVED_PORTS) return formatPortList(parsePortList(text));
   return text.trim().split(/\s+/).join(" ");
@@ -41,7 +41,7 @@ export function formatPortList(ports: Uint8Array): string {
   return runs.join(",");
 }
 
-/** Parses the numbers of a setting; undefined if it is not numeric. */
+/** Parses the numbers of a setting; returns undefined if it is not numeric. */
 export function parseNumbers(text: string | undefined): number[] | undefined {
   const words = text?.trim().split(/\s+/) ?? [];
   return words.length > 0 && words.every((word) => /^\d+$/.test(word)) ? words.map(Number) : undefined;

@@ -1,16 +1,16 @@
-// Format of the journal's lines, with checks that --apply can have written them.
+// Defines the format of the journal's lines, and checks whether --apply can have written them.
 import type { output } from "zod";
 import { z } from "../../util/zod.js";
 import { isSetting, isValueOf } from "../settings.js";
 
-/** Change that was about to be made. */
+/** The change that was about to be made. */
 export interface JournalEntry {
   readonly id: string;
   /** Time of the change in ISO 8601. */
   readonly time: string;
   /** Earlier value; undefined if it could not be read. */
   readonly bootId?: string | undefined;
-  /** Set for a setting that each network namespace has separately. */
+  /** Present for a setting that each network namespace has separately. */
   readonly netNamespace?: string | undefined;
   readonly name: string;
   readonly from: string;
@@ -20,13 +20,14 @@ export interface JournalEntry {
 /** Outcome of the change (`done`, `failed`) or of its undo (`undone`, `expired`). */
 export type Mark = "done" | "failed" | "undone" | "expired";
 
-/** Entry with its last mark. */
+/** An entry with its last mark. */
 export interface KeptEntry extends JournalEntry {
   /**
-   * Undefined if the program exited between writing entry and mark. The setting then shows whether the change was made.
+   * The last mark; undefined if the program exited between writing the entry and its mark. The setting then shows
+   * whether the change was made.
    */
   readonly mark: Mark | undefined;
-  /** Value that the kernel made of `to`. */
+  /** The value that the kernel made of `to`. */
   readonly value: string | undefined;
 }
 
@@ -47,7 +48,7 @@ const entrySchema = z
 const markSchema = z.object({
   id: text,
   mark: z.enum(["done", "failed", "undone", "expired"]),
-  // The kernel's value, which is only compared and never written.
+  // The kernel's value, which is only ever compared, never written.
   value: z.string().optional(),
 });
 

@@ -9,10 +9,10 @@ export function defaultJournalFile(env: NodeJS.ProcessEnv = process.env, isRoot 
   return join(state, "fourtuple/journal.jsonl");
 }
 
-/** Returns root's journal for other users; undefined if there appears to be none. */
+/** Returns root's journal for other users; undefined if there seems to be none. */
 export function findOthersJournal(journalFile: string): string | undefined {
   const ofRoot = defaultJournalFile({}, true);
   const isRoot = process.getuid?.() === 0;
-  // Other users can see its directory but not enter it.
+  // Other users can see the journal's directory but cannot enter it.
   return !isRoot && journalFile !== ofRoot && existsSync(dirname(ofRoot)) ? ofRoot : undefined;
 }

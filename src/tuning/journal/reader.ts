@@ -1,5 +1,5 @@
-// Reads a journal. Trusts it only if no other user can have written it (trust.ts), and skips lines that --apply cannot
-// have written.
+// Reads a journal. The journal is trusted only if no other user can have written it (trust.ts); lines that --apply
+// cannot have written are skipped.
 import { closeSync, constants, readFileSync } from "node:fs";
 import { ENOENT, errnoName, errnoOf, isForbidden } from "../../linux/syscalls/errno.js";
 import { AppError } from "../../util/errors.js";
@@ -17,7 +17,7 @@ export function readJournal(file: string): { readonly entries: KeptEntry[]; read
   return { entries, tornLines: tornLines + badLines.length };
 }
 
-/** A complete line that this program has not written. */
+/** This is a complete line that this program cannot have written. */
 export interface BadLine {
   /** Line number, starting at 1. */
   readonly line: number;
@@ -41,7 +41,7 @@ export function readLineByLine(file: string): {
     else if (!("mark" in record)) entries.set(record.id, { ...record, mark: undefined, value: undefined });
     else {
       const entry = entries.get(record.id);
-      // An undo has already reported the bad lines before it.
+      // An undo has already reported the invalid lines before this one.
       if (record.mark === "undone") [tornLines, badLines] = [0, []];
       if (entry) entries.set(record.id, { ...entry, mark: record.mark, value: record.value ?? entry.value });
     }

@@ -35,7 +35,7 @@ export function assertTrusted(file: string, fd: number): void {
   if (stats.mode & GROUP_OR_OTHERS_WRITE) throw distrusted(file, `others may write to it (mode ${octal(stats)})`);
   if (stats.size > LARGEST_BYTES) throw distrusted(file, `it has ${stats.size} bytes, too large for a journal`);
   const folder = swappable(dirname(resolve(file)));
-  // A user who does not own the file could only have created a hard link to a file of root's.
+  // A user who does not own the file could only have created a hard link to a file that root owns.
   if (folder !== undefined && stats.nlink > 1) {
     throw distrusted(file, `it has a second hard link, and others can create files in ${folder}`);
   }
@@ -46,7 +46,7 @@ function swappable(path: string): string | undefined {
   for (let folder = realpathSync(path); ; folder = dirname(folder)) {
     const found = lstatSync(folder);
     const isWritable = (found.mode & GROUP_OR_OTHERS_WRITE) !== 0;
-    // In a sticky directory such as /tmp, users cannot rename files of others.
+    // In a sticky directory such as /tmp, users cannot rename other users' files.
     if (!isOurs(found) || (isWritable && !(found.mode & STICKY))) return folder;
     if (folder === dirname(folder)) return undefined;
   }

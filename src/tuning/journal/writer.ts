@@ -15,7 +15,7 @@ export class Journal {
 
   /**
    * @throws {Error} with an errno if the file can be neither opened nor created (mode 0600)
-   * @throws {AppError} E_SYSTEM if other users can write to it
+   * @throws {AppError} E_SYSTEM if other users can write to the file
    */
   constructor(file: string) {
     makeFolder(dirname(file));
@@ -73,8 +73,8 @@ export class Journal {
 }
 
 /**
- * Creates a directory and its parents. Node's recursive mkdir never returns where the kernel cannot create directories,
- * such as in /proc.
+ * Creates a directory and its parents. Node's recursive mkdir() never returns in places where the kernel cannot create
+ * directories, such as /proc.
  */
 function makeFolder(folder: string, canRetry = true): void {
   try {
