@@ -1,11 +1,11 @@
-// Ranges of IP addresses, as given in options and filters: lists, `a-b`, CIDR.
+// Parses ranges of IP addresses, as given in options and filters: lists, `a-b`, CIDR.
 import { addToIp, fromInteger, type IpAddress, parseIp, toInteger } from "./address.js";
 import { AppError } from "./errors.js";
 import { quoted } from "./printable.js";
 
 /**
- * `count` consecutive addresses starting at `first`. Above 2^53, `count` is a power of two and `first` a multiple of
- * it.
+ * A range of `count` consecutive addresses starting at `first`. Above 2^53, `count` is a power of two and `first` a
+ * multiple of it.
  */
 export interface AddressRange {
   readonly first: IpAddress;
@@ -18,7 +18,7 @@ const MAX_RANGE = 2 ** 24;
  * Parses addresses in an option: a single one (`10.0.0.1`), a list (`10.0.0.1,10.0.0.9`), a range
  * (`10.0.0.1-10.0.0.20`) or CIDR (`10.0.0.0/24`, which excludes the network and broadcast addresses of IPv4).
  *
- * @throws {AppError} E_ADDRESS when a part is invalid or contains more than 16,777,216 addresses
+ * @throws {AppError} E_ADDRESS if a part is invalid or contains more than 16,777,216 addresses
  */
 export function parseAddressRanges(text: string): AddressRange[] {
   if (typeof text !== "string") {
@@ -44,7 +44,7 @@ export function isAddressRange(value: unknown): value is AddressRange {
  * Parses addresses in a filter: like parseAddressRanges(), but a CIDR block includes all its addresses and may have any
  * size.
  *
- * @throws {AppError} E_ADDRESS when a part is invalid, or when a range other than a block contains more than 16,777,216
+ * @throws {AppError} E_ADDRESS if a part is invalid, or if a range other than a block contains more than 16,777,216
  *   addresses
  */
 export function parseAddressBlocks(text: string): AddressRange[] {

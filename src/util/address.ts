@@ -16,7 +16,7 @@ export interface IpAddress {
 /**
  * Parses an IP address in its usual text form.
  *
- * @throws {AppError} E_ADDRESS when the text is not an IP address
+ * @throws {AppError} E_ADDRESS if the text is not an IP address
  */
 export function parseIp(text: string): IpAddress {
   const { bare, zone } = splitZone(text.trim().replace(/^\[(.*)\]$/, "$1"));
@@ -63,7 +63,7 @@ export function unmapIp(address: IpAddress): IpAddress {
   return { family: 4, bytes: address.bytes.slice(12) };
 }
 
-/** Formats an address: `127.0.0.1`, `::1`, `fe80::1%eth0`. An IPv4-mapped one is formatted as IPv4. */
+/** Formats an address: `127.0.0.1`, `::1`, `fe80::1%eth0`. An IPv4-mapped address is formatted as IPv4. */
 export function formatIp(address: IpAddress): string {
   const parsed = ipaddr.fromByteArray([...address.bytes]);
   if (parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress()) return parsed.toIPv4Address().toString();
@@ -76,7 +76,10 @@ export function isLoopback(address: IpAddress): boolean {
   return ipaddr.fromByteArray([...address.bytes]).range() === "loopback";
 }
 
-/** Returns whether the address is in fe80::/10. Such addresses are only unique per link, so they need a zone. */
+/**
+ * Returns whether the address is in fe80::/10. Link-local addresses are unique only on one link, so they need a
+ * zone.
+ */
 export function isLinkLocal({ family, bytes }: IpAddress): boolean {
   return family === 6 && bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;
 }

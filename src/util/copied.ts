@@ -1,6 +1,6 @@
 // Copies a caller's options at the time of the call, so that later changes have no effect.
 
-/** Maximum depth, more than any option or result has. Also ends recursion in cyclic data. */
+/** Maximum depth, more than any option or result has. The limit also ends recursion in cyclic data. */
 const DEPTH = 12;
 
 /** Copies arrays, bytes and plain objects recursively. Signals and other class instances are shared with the caller. */

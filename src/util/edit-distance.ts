@@ -1,4 +1,4 @@
-// Edit distance between names, for "did you mean" suggestions.
+// Computes the edit distance between names, for "did you mean" suggestions.
 
 /** Returns the Levenshtein distance: the number of letters to insert, delete or replace. */
 export function editDistance(a: string, b: string): number {

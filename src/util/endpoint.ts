@@ -28,7 +28,7 @@ export const DEFAULT_HOST = "127.0.0.1";
  * Parses `host:port`, `[::1]:7777`, `host:7777-7786`, and `:7777` or `7777`, which default to 127.0.0.1.
  *
  * @param options.anyPort allows port 0, which lets the kernel choose a server's port
- * @throws {AppError} E_ADDRESS when the text is not an endpoint
+ * @throws {AppError} E_ADDRESS if the text is not an endpoint
  */
 export function parseHostPorts(text: string, options: { anyPort?: boolean } = {}): HostPorts {
   const bracketed = /^\[([^\]]+)\]:([^:]+)$/.exec(text);
@@ -48,7 +48,7 @@ export function parseHostPorts(text: string, options: { anyPort?: boolean } = {}
 /**
  * Parses a port or a range of ports: `7777`, `1024-65535`.
  *
- * @throws {AppError} E_ADDRESS when a port is outside `min` to 65,535 or the range is reversed
+ * @throws {AppError} E_ADDRESS if a port is outside `min` to 65,535 or the range is reversed
  */
 export function parsePorts(text: string, whole = text, min = 1): PortRange {
   const match = /^(\d+)(?:-(\d+))?$/.exec(text.trim());
@@ -58,7 +58,7 @@ export function parsePorts(text: string, whole = text, min = 1): PortRange {
   for (const digits of [match[1]!, match[2] ?? match[1]!]) {
     const port = Number(digits);
     if (port < min || port > 65535) {
-      // Quote the digits as given, since the number may be Infinity.
+      // Quote the digits as given, because the number may be Infinity.
       throw new AppError("E_ADDRESS", `port ${shortened(digits, 24)} in ${quoted(whole)} is out of range`, {
         fix: `a TCP port has 16 bits: use ${min} to 65535`,
         facts: { port: Math.min(port, Number.MAX_SAFE_INTEGER) },

@@ -1,8 +1,8 @@
 // The error type used across modules: a code to branch on, a message to read, a suggested fix, and the numbers behind
-// it. Printing errors and choosing exit codes is left to the command line.
+// it. The command line prints errors and chooses exit codes.
 import { printable, shortened } from "./printable.js";
 
-/** Stable error code. Add a code here before throwing it. */
+/** The stable error codes. Add a code here before throwing it. */
 export type ErrorCode =
   | "E_ADDRESS"
   | "E_NOT_AUTHORIZED"
@@ -23,7 +23,7 @@ export interface AppErrorDetails {
   fix?: string;
   /** The original error. */
   cause?: unknown;
-  /** Numbers mentioned in the message. */
+  /** The numbers mentioned in the message. */
   facts?: Record<string, string | number | boolean>;
 }
 

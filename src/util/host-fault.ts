@@ -25,7 +25,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   ENOMEM: MEMORY,
   ERR_WORKER_OUT_OF_MEMORY: MEMORY,
   ERR_MEMORY_ALLOCATION_FAILED: MEMORY,
-  // Node also reports this when it has no descriptor to open a package's files.
+  // Node also reports this error when it has no descriptor left to open a package's files.
   ERR_MODULE_NOT_FOUND: {
     message: "a part of fourtuple could not be loaded",
     fix: "raise the open-file limit (ulimit -n 1024), or reinstall fourtuple",

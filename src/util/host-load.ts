@@ -1,6 +1,6 @@
 // Describes how a busy host affected a measurement.
 
-/** Shares of the CPU above which other load affects a measurement. */
+/** The shares of the CPU above which other load affects a measurement. */
 const FELT = { others: 0.1, steal: 0.03 } as const;
 
 interface Load {
@@ -13,7 +13,10 @@ export function isBusy(load: Load | undefined): boolean {
   return load !== undefined && (load.othersShare >= FELT.others || load.stealShare >= FELT.steal);
 }
 
-/** Formats as `other programs took 43% of the CPU, the hypervisor 5% (steal)`; undefined if the host was not busy. */
+/**
+ * Returns a text such as `other programs took 43% of the CPU, the hypervisor 5% (steal)`; undefined if the host was
+ * not busy.
+ */
 export function describeHostLoad(load: Load | undefined): string | undefined {
   if (load === undefined || !isBusy(load)) return undefined;
   const { othersShare, stealShare } = load;

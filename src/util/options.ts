@@ -10,7 +10,7 @@ import { z } from "./zod.js";
 
 /**
  * Creates the schema of an option.
- * @param takes describes valid values in an error message
+ * @param takes description of the valid values, for error messages
  */
 export function option<T>(takes: string, check: (value: unknown) => boolean) {
   return z.custom<T>(check, { error: ({ input }) => `takes ${takes}, not ${describe(input)}` });
@@ -24,7 +24,7 @@ export const isTexts = (value: unknown): value is string[] =>
 export const isContent = (value: unknown): value is string | Uint8Array =>
   typeof value === "string" || value instanceof Uint8Array;
 export const content = option<string | Uint8Array>("a string or bytes", isContent);
-/** Accepts any number. The code that uses the option checks its range. */
+/** Accepts any number. The range is checked by the code that uses the option. */
 export const number = option<number>("a number", (value) => typeof value === "number" && !Number.isNaN(value));
 export const count = option<number>(
   "a whole number above 0",
@@ -94,7 +94,7 @@ function unknownOption(call: string, name: string, known: readonly string[]): Ap
   });
 }
 
-/** Returns the edit distance between two names. A name that is a prefix of the other counts as close. */
+/** Returns the edit distance between two names. Two names also count as close if one is a prefix of the other. */
 function unlikeness(known: string, name: string): number {
   const [a, b] = [known.toLowerCase(), name.toLowerCase()];
   return a.startsWith(b) || b.startsWith(a) ? 1 : editDistance(a, b.slice(0, 40));

@@ -7,7 +7,7 @@
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
 const LONGEST_ARGUMENT = 80;
 
-/** Returns a single line of printable characters. All others are replaced by `?`. */
+/** Returns a single line of printable characters. All other characters are replaced by `?`. */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, "?");
 }
@@ -38,8 +38,8 @@ export function visible(text: string): string {
 }
 
 /**
- * Returns JSON in a single line of printable characters. Unprintable ones are escaped as in `\u001b`, so the value is
- * unchanged.
+ * Returns JSON in a single line of printable characters. Unprintable characters are escaped as in `\u001b`, so the
+ * value is unchanged.
  */
 export function printableJson(value: unknown): string {
   return JSON.stringify(value).replace(UNPRINTABLE, (character) =>

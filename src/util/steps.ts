@@ -1,5 +1,5 @@
-// Steps of a connection's life that can fail, by name and number. Failures are counted by (step, errno), or by step and
-// the code of a protocol's refusal (protocols/codes.ts).
+// The steps of a connection's life that can fail, by name and number. Failures are counted by (step, errno), or by step
+// and the code of a protocol's refusal (protocols/codes.ts).
 
 export const STEPS = [
   "socket",
@@ -8,21 +8,21 @@ export const STEPS = [
   "connect",
   "register",
   "accept",
-  /** PROXY protocol header of a server's client. */
+  /** Receiving the PROXY protocol header on a server's connection. */
   "proxy",
   /** TLS handshake. */
   "tls",
-  /** Upgrade from HTTP to WebSocket. */
+  /** The upgrade from HTTP to WebSocket. */
   "upgrade",
-  /** First HTTP request, up to the head of its response. */
+  /** The first HTTP request, up to the head of its response. */
   "request",
   /** Waiting for the server's greeting. */
   "greeting",
   /** From the first message to its answer. */
   "first-message",
-  /** From MQTT's CONNECT to CONNACK, and to SUBACK if it subscribes. */
+  /** From MQTT's CONNECT to CONNACK, and to SUBACK if the client subscribes. */
   "connack",
-  /** User-defined protocol, from ESTABLISHED to ready(). */
+  /** The set-up of a user-defined protocol, from ESTABLISHED to ready(). */
   "setup",
   "send",
   "receive",

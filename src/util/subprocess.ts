@@ -11,8 +11,8 @@ import { AppError, type ErrorCode } from "./errors.js";
 import { hostFault, MORE_PROCESSES } from "./host-fault.js";
 
 /**
- * Time limit for a Node program to print something. During start-up, Node hangs forever if one of its own threads
- * cannot be created (process limit), before any code of the program runs.
+ * Time limit for a Node program to print anything. During start-up, Node hangs forever if one of its own threads cannot
+ * be created (process limit), before any code of the program runs.
  */
 export const NODE_START_MS = 20_000;
 /**
@@ -23,32 +23,37 @@ export const PARENT_PIPE = "FOURTUPLE_PARENT_PIPE";
 /** Time from a stop request until the process is killed. */
 const GRACE_MS = 5000;
 /**
- * After exit, output is complete once nothing has arrived for this long: another process may still hold a copy of the
- * pipe.
+ * After the process has exited, its output counts as complete once nothing has arrived for this long, because another
+ * process may still hold a copy of the pipe.
  */
 const OUTPUT_GRACE_MS = 1000;
 /** fourtuple's exit code for an operation that this host does not permit. */
 const NOT_ALLOWED = 3;
 
 export interface SubprocessOptions {
-  /** Name in error messages; default: the command. */
+  /** The program's name in error messages; by default, the command. */
   readonly name?: string;
   readonly cwd?: string;
-  /** Variables added to this process's environment. */
+  /** Variables to add to this process's environment. */
   readonly env?: Readonly<Record<string, string>>;
   /** Whether standard input is a pipe, `child.stdin`; default: /dev/null. */
   readonly stdin?: "ignore" | "pipe";
-  /** Runs it in a new session. A Ctrl-C in the terminal then only reaches this process, which forwards it. */
+  /**
+   * Whether to run the program in a new session. A Ctrl-C in the terminal then reaches only this process, which
+   * forwards it.
+   */
   readonly detached?: boolean;
-  /** For fourtuple commands: stop when this process ends for whatever reason. Standard input is then a pipe. */
+  /**
+   * For fourtuple commands: whether to stop when this process exits for whatever reason. Standard input is then a pipe.
+   */
   readonly stopsWithUs?: boolean;
-  /** Kills the process if it has printed nothing within this time; default: never. */
+  /** Time after which the process is killed if it has printed nothing; by default, never. */
   readonly startLimitMs?: number;
 }
 
-/** Exit status and complete output. */
+/** The exit status and the complete output. */
 export interface Exit {
-  /** Undefined if it was terminated by a signal. */
+  /** Exit code; undefined if the process was terminated by a signal. */
   readonly code: number | undefined;
   readonly signal: NodeJS.Signals | undefined;
   readonly stdout: string;
@@ -56,9 +61,9 @@ export interface Exit {
 }
 
 interface SubprocessEvents {
-  /** A line of standard output. */
+  /** Emitted for each line of standard output. */
   line: [text: string];
-  /** The process has ended, and its last line has been emitted. */
+  /** Emitted when the process has exited and its last line has been emitted. */
   close: [];
 }
 
@@ -67,9 +72,9 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
   stdout = "";
   stderr = "";
   /**
-   * Resolves after the process has ended and its output is complete.
+   * Resolves once the process has exited and its output is complete.
    *
-   * @throws {AppError} E_PLATFORM if the program does not exist, E_SYSTEM if it could not be started
+   * @throws {AppError} E_PLATFORM if the program does not exist, E_SYSTEM if the program could not be started
    */
   readonly result: Promise<Exit>;
   /** Node's process object, with its pipes and ref(). */
@@ -87,7 +92,7 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
   constructor(command: readonly string[], options: SubprocessOptions = {}) {
     super();
     const { name = command[0]!, cwd, stopsWithUs = false, detached = false, startLimitMs = 0 } = options;
-    // Its trace on standard error would be mistaken for error messages.
+    // A trace on the child's standard error would be mistaken for error messages.
     const env = stopsWithUs ? { ...options.env, [PARENT_PIPE]: "stdin", [DEBUG]: "" } : options.env;
     const stdin = stopsWithUs ? "pipe" : (options.stdin ?? "ignore");
     this.#name = name;
@@ -120,7 +125,7 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
     );
   }
 
-  /** Process ID in this process's PID namespace; undefined if it could not be started. */
+  /** Process ID in the PID namespace of this process; undefined if the program could not be started. */
   get pid(): number | undefined {
     return this.child.pid;
   }
@@ -129,18 +134,18 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
     return this.#hasClosed || this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
-  /** Whether it has printed anything. If so, it may have something to shut down gracefully. */
+  /** Whether the process has printed anything. If so, there may be something for it to shut down gracefully. */
   get hasSpoken(): boolean {
     return this.stdout !== "";
   }
 
-  /** Returns why it ended without doing its work. */
+  /** Returns why the process exited without doing its work. */
   get reason(): string {
     if (this.#neverStarted) return `it did not start within ${this.#startLimitMs / 1000} s`;
     return this.stderr.trim() || "it printed nothing";
   }
 
-  /** Suggested fix if it never started; undefined otherwise. */
+  /** The suggested fix if the process never started; undefined otherwise. */
   get fix(): string | undefined {
     return this.#neverStarted ? `${MORE_PROCESSES}, or try again on a host that is less busy` : undefined;
   }
@@ -148,8 +153,8 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
   /**
    * Waits until standard output matches `pattern`.
    *
-   * @throws {AppError} E_SYSTEM if the process ends first, E_PERMISSION if it reports that this host does not permit
-   *   the operation
+   * @throws {AppError} E_SYSTEM if the process exits first, E_PERMISSION if the process reports that this host does not
+   *   permit the operation
    */
   async prints(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
@@ -169,8 +174,8 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
   }
 
   /**
-   * Requests termination, and kills the process after a timeout. Also sends SIGCONT, so that a stopped process receives
-   * the request.
+   * Requests termination, and kills the process after a timeout. SIGCONT is sent too, so that a stopped process
+   * receives the request.
    *
    * @param graceMs time until the kill
    */
@@ -183,7 +188,7 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
   }
 
   /**
-   * Creates an error for a process that ended without doing its work.
+   * Creates an error for a process that exited without doing its work.
    * @param message what failed; the reason is appended
    */
   failure(message: string, cause?: unknown): AppError {
@@ -220,7 +225,7 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
     for (let seen = -1; seen !== this.stdout.length + this.stderr.length; ) {
       seen = this.stdout.length + this.stderr.length;
       await delay(OUTPUT_GRACE_MS, undefined, { ref: false });
-      // Poll once more, since this process may have been stalled.
+      // Poll once more, because this process may have been stalled.
       await setImmediate();
     }
   }
@@ -232,7 +237,7 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
   }
 }
 
-/** Returns the path of the command line program, as declared in the package, for running its commands. */
+/** Returns the path of the command-line program, as declared in the package, for running its commands. */
 export function ownProgram(): string {
   const root = new URL("../../", import.meta.url);
   const { bin } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));

@@ -20,7 +20,7 @@ const NUMBER_WITH_UNIT = /^(\d+(?:\.\d+)?|\.\d+)\s*([a-z]*)$/i;
 /**
  * Parses an integer count: `250`, `10k`, `1.5m` (k and m are 1,000 and 1,000,000).
  *
- * @throws {AppError} E_OPTION when it is not an integer or is outside `min` to `max`
+ * @throws {AppError} E_OPTION if the text is not an integer or is outside `min` to `max`
  */
 export function parseCount(text: string, name = "count", min = 1, max = 2 ** 31 - 1): number {
   const value = withUnit(text, COUNT_FACTORS);
@@ -37,7 +37,7 @@ export function parseCount(text: string, name = "count", min = 1, max = 2 ** 31 
 /**
  * Parses a rate per second, which may have a fraction: `0.033`, `500`, `10k`.
  *
- * @throws {AppError} E_OPTION when it is not a number or not above zero
+ * @throws {AppError} E_OPTION if the text is not a number above zero
  */
 export function parseRate(text: string, name = "rate"): number {
   const value = withUnit(text, COUNT_FACTORS);
@@ -50,7 +50,7 @@ export function parseRate(text: string, name = "rate"): number {
  * Parses a duration: `500ms`, `30s`, `5m`, `1m30s`, `1h`. A number without a unit is in seconds.
  *
  * @returns milliseconds
- * @throws {AppError} E_OPTION when it is not a duration
+ * @throws {AppError} E_OPTION if the text is not a duration
  */
 export function parseDuration(text: string, name = "duration"): number {
   const value = withUnit(text, { ...DURATION_MS, "": 1e3 }) ?? compound(text);
@@ -72,7 +72,7 @@ function compound(text: string): number | undefined {
  * Parses a size: `512`, `64KiB` (1024) or `64KB` (1000).
  *
  * @returns bytes
- * @throws {AppError} E_OPTION when it is not a size
+ * @throws {AppError} E_OPTION if the text is not a size
  */
 export function parseSize(text: string, name = "size"): number {
   const value = withUnit(text, SIZE_BYTES);
@@ -93,7 +93,7 @@ export function formatBytes(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let value = bytes;
   let unit = 0;
-  // Move up a unit if the value would round to a whole one.
+  // Use the next larger unit if the value would round to a whole one of it.
   while (Math.abs(value) >= 1023.5 && unit < units.length - 1) {
     value /= 1024;
     unit++;
@@ -106,7 +106,7 @@ export function formatBytes(bytes: number): string {
  * seconds or milliseconds, such as option values, have no decimals: `30 s`.
  */
 export function formatDuration(ms: number): string {
-  // Move up a unit if the value would round to a whole one.
+  // Use the next larger unit if the value would round to a whole one of it.
   if (ms < 0.9995) return `${Math.round(ms * 1000)} µs`;
   if (ms < 999.5) return `${Number.isInteger(ms) ? ms : threeDigits(ms)} ms`;
   if (ms < 59.95e3) return `${Number.isInteger(ms / 1000) ? ms / 1000 : threeDigits(ms / 1000)} s`;

@@ -1,5 +1,5 @@
-// Debug trace of a run, by area: FOURTUPLE_DEBUG=plan,run. When off, a call costs one comparison, and messages are not
-// formatted. Workers do not trace, because their loops are performance-critical.
+// The debug trace of a run, by area: FOURTUPLE_DEBUG=plan,run. While the trace is off, a call costs one comparison,
+// and messages are not formatted. Workers do not trace, because their loops are performance-critical.
 
 /**
  * Environment variable, and the areas it may list. "all", or any value that lists no known area, enables all of them.
