@@ -1,4 +1,4 @@
-// Public API. Modules are loaded on first use, so that importing this file is cheap and works anywhere.
+// Public API. The other modules are loaded on first use, so that importing this file is cheap and works anywhere.
 
 import type { ConnectResult } from "./results/connect.js";
 import type { Diagnosis, Explained } from "./results/diagnosis.js";
@@ -122,7 +122,7 @@ export async function connect(options: ConnectOptions): Promise<ConnectRun> {
  * Listens on one port and holds all incoming connections.
  *
  * @returns the running server: `server.address`, `server.stop()`, `for await (const snapshot of server)`
- * @throws {AppError} if it cannot listen
+ * @throws {AppError} if the server cannot listen
  */
 export async function serve(options: ServeOptions): Promise<ServeRun> {
   const given = copied(options);
@@ -134,7 +134,7 @@ export async function serve(options: ServeOptions): Promise<ServeRun> {
 
 /**
  * Summarizes this network namespace's TCP sockets by state, port, peer and destination, with the accept queues of
- * listening sockets. Counts millions in constant memory.
+ * listening sockets. Even millions of sockets are counted in constant memory.
  *
  * @throws {AppError} E_ADDRESS for an invalid address or port; E_PERMISSION or E_SYSTEM if the table cannot be read
  */
@@ -156,7 +156,7 @@ export async function pressure(options: PressureOptions = {}): Promise<Pressure>
 }
 
 /**
- * Predicts how many connections this host can hold, and the limits reached first. Measures the cost of a connection
+ * Predicts how many connections this host can hold, and the limits reached first. The cost of a connection is measured
  * unless `measure` is false.
  *
  * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE for an invalid option
@@ -173,11 +173,11 @@ export async function inspectLimits(): Promise<InspectedLimit[]> {
 }
 
 /**
- * Explains what stopped a run: the limit, its owner, the evidence and the fix. Needed only for a result that was
- * modified, or whose `diagnosis` cannot be read.
+ * Explains what stopped a run: the limit, its owner, the evidence and the fix. This is needed only for a result that
+ * was modified, or whose `diagnosis` cannot be read.
  *
  * @param result result of connect() or serve(), or its JSON
- * @throws {AppError} E_OPTION if it is not a result; the message names the invalid field
+ * @throws {AppError} E_OPTION if the value is not a result; the message names the invalid field
  */
 export async function explainRun(result: ConnectResult | ServeResult): Promise<Diagnosis> {
   const given = copied(result);
@@ -191,7 +191,7 @@ export async function explainRun(result: ConnectResult | ServeResult): Promise<D
  * page needs neither a network nor scripts, has light and dark themes, and can be printed.
  *
  * @returns the HTML text
- * @throws {AppError} E_OPTION if it is not a result of a run
+ * @throws {AppError} E_OPTION if the value is not the result of a run
  */
 export async function renderReport(result: ConnectResult | ServeResult | LabResult): Promise<string> {
   const given = copied(result);
@@ -220,7 +220,7 @@ export async function renderReport(result: ConnectResult | ServeResult | LabResu
  *   part
  * - failures and losses tolerated by a part's own threshold remain tolerated
  *
- * @throws {AppError} E_OPTION if they are not results of the same role, or come from an older version without
+ * @throws {AppError} E_OPTION if the values are not results of the same role, or come from an older version without
  *   histograms
  */
 export async function mergeResults<R extends ConnectResult | ServeResult>(a: R, b: R): Promise<Explained<R>> {
@@ -237,8 +237,8 @@ export async function mergeResults<R extends ConnectResult | ServeResult>(a: R, 
  * Serves a run's metrics for Prometheus at /metrics until the run has ended: all counters, failures by step and cause,
  * latency histograms, and the metrics of a user-defined protocol.
  *
- * @param listen `127.0.0.1:9476`, `[::1]:9476`, `:9476` or `9476`; port 0 picks a free one
- * @returns where it listens: `metrics.url`
+ * @param listen `127.0.0.1:9476`, `[::1]:9476`, `:9476` or `9476`; with port 0, the kernel picks a free one
+ * @returns an object with the address of the endpoint, `metrics.url`
  * @throws {AppError} E_ADDRESS, E_RESOLVE, E_PORT_IN_USE, E_PERMISSION or E_LISTEN
  */
 export async function serveMetrics(run: ConnectRun | ServeRun, listen: string): Promise<MetricsServer> {
@@ -256,7 +256,7 @@ export async function serveMetrics(run: ConnectRun | ServeRun, listen: string): 
   return metrics;
 }
 
-/** Converts a module's failure to load for lack of resources, such as descriptors, to an AppError. */
+/** If a module failed to load for lack of resources, such as descriptors, converts the error to an AppError. */
 async function loaded<T>(module: Promise<T>): Promise<T> {
   try {
     return await module;
