@@ -35,7 +35,10 @@ export function endChildrenBySignal() {
   }
 }
 
-/** A killed parent cannot forward the signal, so a change of parent ends this process as a signal would. */
+/**
+ * A parent that was killed cannot forward the signal, so a change of parent makes this process exit as a
+ * signal would.
+ */
 export function endWithParent() {
   const parent = process.ppid;
   setInterval(() => process.ppid !== parent && process.kill(process.pid, "SIGTERM"), PARENT_POLL_MS).unref();
@@ -50,7 +53,7 @@ export function firstLines(said) {
 }
 
 export class Child {
-  /** Resolves with the exit code or the name of the signal. */
+  /** Resolves with the exit code, or the name of the signal that ended the program. */
   exited;
   #program;
   #lines;
@@ -58,7 +61,7 @@ export class Child {
 
   /**
    * @param {string[]} command
-   * @param {number} deadlineMs time after which it is killed
+   * @param {number} deadlineMs time after which the program is killed
    */
   constructor(command, deadlineMs) {
     this.#program = new Subprocess(command, { stdin: "pipe" });
@@ -82,7 +85,7 @@ export class Child {
     });
   }
 
-  /** Beginning of its standard error. */
+  /** The beginning of the program's standard error. */
   get complaint() {
     return firstLines(this.#program.stderr);
   }
@@ -92,7 +95,7 @@ export class Child {
     return this.#program.pid ?? 0;
   }
 
-  /** @returns {Promise<string | undefined>} the next line of its output; undefined at the end */
+  /** @returns {Promise<string | undefined>} the next line of the program's output; undefined at the end */
   async line() {
     const { value, done } = await this.#lines.next();
     return done ? undefined : value[0];

@@ -1,6 +1,6 @@
 // W6, churn: the client opens connections, waits for the greeting and closes them as fast as the pair can, with a fixed
-// number open at a time. It closes them with RST, because each would otherwise leave a socket in TIME_WAIT for a
-// minute: nearly two million at 30,000 per second.
+// number open at a time. It closes them with RST, because each connection would otherwise leave a socket in TIME_WAIT
+// for a minute: nearly two million sockets at 30,000 connections per second.
 
 import { BASELINE, candidates } from "./contenders.mjs";
 import { RAMP_METRICS } from "./metrics.mjs";
@@ -9,7 +9,7 @@ import { readCpuSeconds, readOthersCpuSeconds } from "./proc.mjs";
 import { SCALES } from "./scales.mjs";
 import { untilQuiet } from "./waits.mjs";
 
-// Takes the fastest pair a few seconds, and slow pairs longer.
+// Number of connections; opening and closing them takes the fastest pair a few seconds, and slow pairs longer.
 const CONNECTIONS = 150_000;
 const AT_ONCE = 256;
 
@@ -61,7 +61,7 @@ function runChurn(contender, round) {
     const goMs = performance.now();
     client.write("go\n");
     const figures = JSON.parse(await client.expectLine("the end of the churn"));
-    // The client is about to exit, so read its figures before anything else.
+    // The client is about to exit, so read its figures first.
     const foreignCpuSeconds = Math.max(0, readOthersCpuSeconds(pids) - othersBefore);
     const clientSeconds = readCpuSeconds(client.pid) - before.client;
     const outsideSeconds = (performance.now() - goMs) / 1000;

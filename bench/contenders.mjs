@@ -28,9 +28,9 @@ import { SCALES } from "./scales.mjs";
  *   Contender
  */
 
-/** Contender that all others are compared with. */
+/** The contender that all others are compared with. */
 export const BASELINE = "c-epoll";
-/** Shows what the kernel can do when one system call submits hundreds of operations. */
+/** This contender shows what the kernel can do when one system call submits hundreds of operations. */
 export const C_URING = "c-uring";
 export const GO = "go";
 export const NODE = "node";
@@ -47,9 +47,9 @@ const ALL_OURS = [OURS, OURS_EPOLL, OURS_URING];
 
 // Descriptors of a process in addition to its connections.
 const DESCRIPTORS_SPARE = 64;
-// Idle time of a trial with fewer connections, whose idle cost is irrelevant.
+// Idle time of a trial with fewer connections, for which the idle cost does not matter.
 const TRIAL_IDLE_MS = 100;
-/** Programs that open and hold connections. */
+/** The programs that open and hold connections. */
 const HOLDING = { server: "server", client: "client" };
 const HTTP_GREETING = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 

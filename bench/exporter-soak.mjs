@@ -1,5 +1,5 @@
-// Scrapes the exporter many times beside held connections, and prints its memory as it goes and the slope of the second
-// half: node bench/exporter-soak.mjs [scrapes, default 10000]
+// Scrapes the exporter many times while connections are held, and prints its memory as it goes and the slope of the
+// second half: node bench/exporter-soak.mjs [scrapes, default 10000]
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";

@@ -1,5 +1,5 @@
 // Long runs, whose memory must stay flat: `hold` opens connections and holds them for minutes; `soak` opens, greets and
-// resets them for minutes. Samples the memory of both processes and the kernel's slabs meanwhile. Usage: node
+// resets them for minutes. Meanwhile, it samples the memory of both processes and the kernel's slabs. Usage: node
 // bench/long-run.mjs hold|soak [--connections N] [--minutes N] [--engine auto|epoll|uring] The exit code is 0 if all
 // connections were opened, none was lost and memory stayed flat, 1 if not, 2 for invalid usage.
 import { fileURLToPath } from "node:url";
@@ -12,7 +12,7 @@ import { freePort } from "./waits.mjs";
 const CLI = [process.execPath, fileURLToPath(new URL("../dist/cli/main.js", import.meta.url))];
 const MIB = 1024 ** 2;
 const SAMPLE_MS = 2000;
-/** Time for opening and closing, on top of the observed time. */
+/** Time for opening and closing connections, on top of the observed time. */
 const SLACK_MS = 600_000;
 /** Allowed growth of memory: garbage not yet collected, and slabs of other programs. */
 const GROWTH = { client: 8 * MIB, server: 8 * MIB, slab: 32 * MIB };
@@ -21,7 +21,7 @@ const WARM_UP_SHARE = 0.25;
 
 const KINDS = {
   hold: { connections: 2_000_000, minutes: 2, stage: "hold" },
-  // Lasts for as long as the connections take; `minutes` is only an upper limit.
+  // The run lasts as long as the connections take; `minutes` is only an upper limit.
   soak: { connections: 10_000_000, minutes: 20, stage: "ramp" },
 };
 

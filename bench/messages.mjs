@@ -1,6 +1,6 @@
 // W5, messages: over 10,000 held connections, measures the latency of echoes at a fixed total rate, then the highest
-// rate that a pair sustains. Each pair uses a client idiomatic for its language. Latency is defined alike for all: from
-// the scheduled time of a message, excluding the warm-up.
+// rate that a pair sustains. Each pair uses a client idiomatic for its language. Latency is defined in the same way for
+// all of them: from the scheduled time of a message, excluding the warm-up.
 
 import { BASELINE, candidates, NODE } from "./contenders.mjs";
 import { RAMP_METRICS } from "./metrics.mjs";
@@ -10,10 +10,10 @@ import { SCALES } from "./scales.mjs";
 
 const CONNECTIONS = SCALES["10k"].connections;
 const MESSAGE_BYTES = 64;
-// Takes about 15 s, or longer if a pair is slow to recover from a rate that was too high.
+// A round takes about 15 s, or longer if a pair is slow to recover from a rate that was too high.
 const DEADLINE_MS = 120_000;
 
-// A rate that every contender handles easily, so that only the latency differs.
+// A rate that every contender handles easily, so that only their latencies differ.
 const FIXED = { ratePerSec: 20_000, warmUpMs: 1000, measuredMs: 3000 };
 
 // A rate is sustained if at least this share is answered, with a p99 below this limit.
@@ -24,7 +24,8 @@ const FIRST_TRIAL_PER_SEC = 40_000;
 const TRIALS = 8;
 const HASTE = 10;
 const HASTY_TRIALS = 2;
-// Ratio between the lowest rate not sustained and the highest sustained. A finer resolution would be lost in the noise.
+// Ratio between the lowest rate not sustained and the highest rate sustained at which the search stops. A finer
+// resolution would be lost in the noise.
 const RESOLUTION = 1.05;
 
 /**
@@ -114,7 +115,7 @@ function runMessages(contender, round) {
       const { socketsInUse, unanswered = 0 } = figures;
       if (socketsInUse < 2 * connections)
         throw new Error(`${socketsInUse} sockets were in use, though ${connections} connections have two each`);
-      // The next run would count late answers, so start a new client.
+      // The next run would count late answers of this one, so start a new client.
       if (unanswered > 0) {
         await end(client);
         client = await startClient();
@@ -149,7 +150,7 @@ function shorter({ ratePerSec, warmUpMs, measuredMs }) {
 }
 
 /**
- * Runs one rate. CPU time and sockets are those of the measured time.
+ * Runs one rate. CPU time and sockets are measured during the same time.
  *
  * @param {{ server: import("./child.mjs").Child, client: import("./child.mjs").Child }} pair
  * @param {Run} run

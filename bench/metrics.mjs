@@ -1,4 +1,4 @@
-// Metrics computed from a round of opening and holding.
+// Metrics computed from a round of opening and holding connections.
 import {
   formatBytes,
   formatFinePercent,

@@ -1,5 +1,5 @@
-// Network namespace of a run: it contains no sockets of other programs, and its ephemeral range is wide enough for
-// contenders that let the kernel choose ports.
+// Creates the network namespace of a run: it contains no sockets of other programs, and its ephemeral range is
+// wide enough for contenders that let the kernel choose ports.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { exitCodeOf, STOP_SIGNALS } from "./child.mjs";

@@ -52,7 +52,7 @@ export async function runPair(contender, round, clientArgs, run) {
   } finally {
     for (const child of children) child.kill();
     await Promise.all(children.map(({ exited }) => exited));
-    // Killed processes close with FIN. Wait, so that the next round does not meet their TIME_WAITs.
+    // Killed processes close with FIN. Wait, so that the next round does not encounter their sockets in TIME_WAIT.
     if (!isClean) await untilNoTimeWait(port);
   }
 }

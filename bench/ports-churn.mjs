@@ -1,5 +1,5 @@
-// Counts held connections while others come and go: 50,000 are held while 5,000 per second are opened and closed. Every
-// reading must count exactly the held ones at both ends.
+// Counts held connections while others are opened and closed: 50,000 are held while 5,000 per second are opened and
+// closed. Every pass over the table must count exactly the held connections at both ends.
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 

@@ -1,5 +1,5 @@
-// W7, the kernel's socket table: fourtuple against ss as whole processes, with the same filter on the same held
-// sockets.
+// W7, the kernel's socket table: compares fourtuple with ss as whole processes, with the same filter on the same
+// held sockets.
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Child } from "./child.mjs";

@@ -27,7 +27,7 @@ export function readCpuSeconds(pid) {
 }
 
 /**
- * Returns CPU time with a finer resolution than a tick, for processes that do almost nothing. Excludes threads that
+ * Returns CPU time with a finer resolution than a tick, for processes that do almost nothing. It excludes threads that
  * exit meanwhile.
  *
  * @param {number} pid
@@ -79,8 +79,8 @@ export function readPeakResident(pid) {
 
 /**
  * Reads memory use, adding free pages on per-CPU lists to MemFree and MemAvailable, which do not include them. After a
- * large round, these amount to hundreds of megabytes and drain over a minute, so the next round would start with too
- * little and appear too cheap.
+ * large round, these pages amount to hundreds of megabytes and drain over a minute, so the next round would start with
+ * too little free memory and appear too cheap.
  *
  * @returns bytes of the whole host
  */

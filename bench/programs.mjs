@@ -1,4 +1,5 @@
-// Programs of the contenders by role, such as "echo-server". On first use, builds them or looks up their runtime.
+// Programs of the contenders by role, such as "echo-server". On first use, they are built, or their runtime is
+// looked up.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";

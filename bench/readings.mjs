@@ -1,5 +1,5 @@
-// W13, readings of a table of 100,000 sockets: `fourtuple ports` as text and JSON against ss, and the cost of 20 readings
-// a second in one process, as --watch would make them.
+// W13, reading a table of 100,000 sockets: `fourtuple ports` as text and JSON compared with ss, and the cost of 20
+// passes per second in one process, as --watch would make them.
 import { fileURLToPath } from "node:url";
 import { formatNumber } from "./format.mjs";
 import { CLI, hold, PORT, SS_ROWS_COMMAND } from "./ports.mjs";
@@ -57,7 +57,7 @@ export const READING = {
   baseline: SS,
   contenders: [
     reader(TEXT, `fourtuple ports :${PORT}`, [...CLI, "ports", `:${PORT}`], (output) => ({
-      // The first line has the number of accepted sockets.
+      // The first line contains the number of accepted sockets.
       counted: 2 * Number(/^[\d,]+/.exec(output)?.[0].replaceAll(",", "")),
     })),
     reader(JSON_TEXT, `fourtuple ports :${PORT} --json`, [...CLI, "ports", `:${PORT}`, "--json"], (output) => ({

@@ -49,7 +49,10 @@ export async function runRamp(contender, round) {
       ? await heldInKernel(client, connections)
       : await client.expectLine("the ramp's end");
     const heldMs = performance.now();
-    /** Time from the start command until the client reported that it holds, by this process's clock. */
+    /**
+     * Time from the start command until the client reported that it holds its connections, by this process's
+     * clock.
+     */
     const outsideSeconds = (heldMs - goMs) / 1000;
     const held = { seconds: outsideSeconds, ...JSON.parse(said) };
     const cpuTimes = bothSides(pids, readCpuTimes);
@@ -110,7 +113,8 @@ export async function runRamp(contender, round) {
   } finally {
     for (const child of children) child.kill();
     await Promise.all(children.map(({ exited }) => exited));
-    // Killed processes close with FIN. Wait, so that the next round does not meet their TIME_WAITs.
+    // Killed processes close with FIN. Wait, so that the next round does not encounter their sockets in
+    // TIME_WAIT.
     if (!isClean) await untilNoTimeWait(port);
   }
 }

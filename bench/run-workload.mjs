@@ -1,4 +1,4 @@
-// Runs one workload with its contenders in turn, round by round. Prints the table and writes the JSON.
+// Runs one workload with its contenders in turn, round by round. It prints the table and writes the JSON.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -13,7 +13,7 @@ import { formatMeasures, formatRound, formatTable } from "./table.mjs";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 // Pause between rounds, which lets the kernel free slabs.
 const PAUSE_MS = 200;
-// From this number up, other programs' sockets are more than background noise.
+// From this number of sockets up, other programs are more than background noise.
 const FOREIGN_SOCKETS = 1000;
 
 /**

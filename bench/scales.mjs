@@ -30,5 +30,7 @@ export const SCALES = {
   "2m": { ...LARGE, name: "2m", connections: 2_000_000, deadlineMs: 600_000 },
 };
 
-/** Scale of W2. With more connections per source address, the kernel's search for a port would dominate. */
+/**
+ * The scale of W2. With more connections per source address, the kernel's search for a port would dominate.
+ */
 export const DENSE = { ...SCALES["190k"], portsPerSource: 50_000 };

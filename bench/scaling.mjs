@@ -1,5 +1,5 @@
 // Measures how cost grows with the number of connections, for fourtuple and, as far as descriptors allow, for the
-// baseline. One run covers all sizes. Draws a chart in the style of the report, for light and dark themes.
+// baseline. One run covers all sizes, and draws a chart in the style of the report, for light and dark themes.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BASELINE, OURS } from "./contenders.mjs";

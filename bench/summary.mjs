@@ -1,5 +1,5 @@
 // Computes medians, spreads and ratios of the rounds. Ratios are taken within a round, between neighbours in time, so
-// that a machine that is temporarily slower affects both.
+// that a temporary slowdown of the machine affects both.
 
 /** @typedef {{ median: number, min: number, max: number, rounds: number }} Spread */
 /**

@@ -1,5 +1,5 @@
-// Formats the benchmark for a terminal: a line per round, the table of contenders, and the list of measures. Pure
-// functions of the figures.
+// Formats the benchmark for a terminal: a line per round, the table of contenders, and the list of measures. All
+// are pure functions of the figures.
 
 import { C_URING, OURS } from "./contenders.mjs";
 import { formatFigure, formatPercent, formatRatio } from "./format.mjs";
@@ -96,7 +96,7 @@ function write({ format = formatFigure }, value) {
 function formatSpread(spread, format) {
   if (spread === undefined) return "";
   const { median, min, max, rounds } = spread;
-  // If there is one round, or all agree, there is no spread to show.
+  // If there is only one round, or all rounds agree, there is no spread to show.
   if (rounds === 1 || format(min) === format(max)) return format(median);
   return `${format(median)} (${format(min)}–${format(max)})`;
 }

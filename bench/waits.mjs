@@ -1,4 +1,4 @@
-// Waits of a round, each with a deadline: for a free port, idle processes, or a port without sockets.
+// Everything that a round waits for, each with a deadline: for a free port, idle processes, or a port without sockets.
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
@@ -69,7 +69,7 @@ export async function untilGone(port) {
 }
 
 /**
- * Waits until no socket of the port is in TIME_WAIT, so that the next round does not meet any.
+ * Waits until no socket of the port is in TIME_WAIT, so that the next round does not encounter any.
  *
  * @param {number} port
  */

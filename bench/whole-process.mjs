@@ -9,8 +9,8 @@ import { commandOf } from "./programs.mjs";
  * @param {string[]} command
  * @param {number} deadlineMs time after which it is killed
  * @returns {Promise<{ seconds: number, userSeconds: number, systemSeconds: number, peakBytes: number, output: string
- *   }>} resources used by it and its children, and its standard output
- * @throws if its exit code is not 0
+ *   }>} resources used by the command and its children, and its standard output
+ * @throws if the exit code is not 0
  */
 export async function runWhole(command, deadlineMs) {
   const [program, ...args] = [...commandOf("c-epoll", "measure"), ...command];
@@ -24,11 +24,11 @@ export async function runWhole(command, deadlineMs) {
     try {
       if (child.pid) process.kill(-child.pid, "SIGKILL");
     } catch {
-      // It has already exited.
+      // The process has already exited.
     }
   };
   const timer = setTimeout(kill, deadlineMs);
-  // A signal that ends this process reaches only its own group.
+  // A signal that ends this process reaches only this process's own group.
   process.once("exit", kill);
   const [output, said, figures, [code]] = await Promise.all([
     text(/** @type {any} */ (child.stdout)),

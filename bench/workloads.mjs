@@ -142,7 +142,7 @@ const LIST = [
     ],
     measures: [
       {
-        // Based on the ramp without thread start, as in W1. An inverted ratio of rates is a ratio of times.
+        // Based on the ramp without thread start, as in W1. The inverse of a ratio of rates is a ratio of times.
         title: "1m: time per connection ÷ that of 19k",
         wanted: { atMost: 1.15 },
         of: { metric: "ratePerSec", contender: `${OURS}@19k`, against: MILLION },

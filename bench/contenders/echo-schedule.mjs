@@ -1,6 +1,6 @@
-// Schedule, latencies and protocol with the harness, shared by the JavaScript clients of the message workload. Message
-// i is due at start + i / rate on connection i % connections. Its latency counts from then, however late it was sent.
-// The client sends the bytes.
+// The schedule, the latencies and the protocol with the harness, shared by the JavaScript clients of the message
+// workload. Message i is due at start + i / rate on connection i % connections. Its latency is measured from that
+// time, however late it was sent. The client sends the bytes.
 import { createInterface } from "node:readline";
 
 const SEND_AT_ONCE = 64;

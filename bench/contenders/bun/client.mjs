@@ -14,7 +14,7 @@ let begun = 0;
 let failed = 0;
 let startMs = 0;
 
-// Share one set of handlers, as Bun's manual recommends.
+// All connections share one set of handlers, as Bun's manual recommends.
 const handlers = {
   /** @param {Socket} socket */
   data(socket) {

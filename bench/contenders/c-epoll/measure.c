@@ -1,5 +1,5 @@
 // Runs a command and writes its total cost, including its children, to descriptor 3: elapsed seconds, user and system
-// CPU time, and the largest resident set of a process. More precise than GNU time, whose resolution is 10 ms.
+// CPU time, and the largest resident set of a process. It is more precise than GNU time, whose resolution is 10 ms.
 // Usage: measure <program> [argument]... 3>file
 #include <stdio.h>
 #include <stdlib.h>

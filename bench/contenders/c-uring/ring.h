@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-// Of Linux 6.11 and 6.7, which older headers lack.
+// Constants of Linux 6.11 and 6.7, which older headers lack.
 enum { OP_BIND = 56, CMD_SETSOCKOPT = 3 };
 enum { ENTRIES = 1024, COMPLETIONS = 4096, FILES = 19500, BUFFERS = 4096, BUFFER_BYTES = 256 };
 enum { THEN = IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS };

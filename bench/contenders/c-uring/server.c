@@ -3,7 +3,8 @@
 // Usage: server <port>. Prints "listening", and stops on SIGTERM.
 #include "ring.h"
 
-// Exceeds the number of connections queued or in flight, because a multishot accept drops those without a free file.
+// This exceeds the number of connections queued or in flight, because a multishot accept drops those without a free
+// file.
 enum { MARGIN = 4500, MOST_RINGS = 256 };
 enum { ACCEPT = 1u << 30, IGNORED, RING };
 

@@ -57,10 +57,10 @@ async function measure(ratePerSec, warmUpMs, measuredMs) {
 }
 
 /**
- * Waits until the run has caught up, if its rate allows. The library starts sending with the first connection, from new
- * threads, so thread start-up and opening connections delay its first messages.
+ * Waits until the run has caught up with its schedule, if the rate allows it. The library starts sending with the first
+ * connection, from new threads, so thread start-up and opening connections delay its first messages.
  *
- * @param {import("fourtuple").ConnectRun} run its latencies are reset afterwards
+ * @param {import("fourtuple").ConnectRun} run the run, whose latencies are reset afterwards
  * @param {number} ratePerSec
  */
 async function caughtUp(run, ratePerSec) {

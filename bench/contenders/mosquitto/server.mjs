@@ -28,8 +28,8 @@ console.log("listening");
 for await (const _ of createInterface(process.stdin)) console.log(JSON.stringify(count));
 
 /**
- * Subscribes to the broker's own count.
- * @returns {Promise<boolean>} whether it listens
+ * Subscribes to the broker's own count of messages.
+ * @returns {Promise<boolean>} whether the broker is listening
  */
 function watch() {
   return new Promise((resolve) => {

@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 
 const server = createServer((socket) => {
   socket.on("error", () => socket.destroy());
-  // Read, or the end of the connection goes unnoticed.
+  // The socket must be read, or the end of the connection goes unnoticed.
   socket.resume();
   socket.write("hello");
 });
