@@ -21,8 +21,8 @@ function newest(paths) {
 }
 
 /**
- * Returns when the program was last built. Checks only the entry points, because leftovers of removed sources are
- * irrelevant.
+ * Returns when the program was last built. Only the entry points are checked, because leftovers of removed
+ * sources do not matter.
  */
 function oldestOutput() {
   try {

@@ -1,5 +1,6 @@
 // Bundles each module that is started by file name together with its imports. A thread starts sooner if it has to find
-// and load one file instead of twenty-five, and there may be a hundred threads. Does the same for zod's hundred files.
+// and load one file instead of twenty-five, and there may be a hundred threads. The same is done for zod's hundred
+// files.
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
