@@ -1,5 +1,5 @@
 // Replays docker/Dockerfile without a container builder: each stage runs in an empty folder that holds only the files
-// it copies, so a missing COPY fails here, too. At the end, the image's entry point has to print its version.
+// it copies, so a missing COPY fails here, too. At the end, the image's entry point must print its version.
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

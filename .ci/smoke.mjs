@@ -1,4 +1,4 @@
-// Tests the installed package with the Node that runs this file: exercises the library, and each command once over
+// Tests the installed package with the Node that runs this file: it exercises the library, and each command once over
 // loopback. Usage: node smoke.mjs <folder with node_modules/fourtuple>
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -38,8 +38,8 @@ try {
 }
 
 /**
- * Tries out a protocol of the user's own from what `protocol new` writes. The folder does not have the package, which
- * Node finds from 22.15 on; TypeScript is for Node 22.18 or newer.
+ * Tries out a user-defined protocol, starting from the file that `protocol new` writes. The folder does not have the
+ * package installed; Node 22.15 and later find it anyway. TypeScript needs Node 22.18 or newer.
  *
  * @param {string} file
  */
@@ -57,7 +57,7 @@ async function checkProtocol(file) {
   expect(status === 2 && stderr.includes("does not run TypeScript"), `${file}: exit code ${status}, ${stderr}`);
 }
 
-/** @param {string[]} args @returns {Promise<string>} what the command prints */
+/** @param {string[]} args @returns {Promise<string>} the command's output */
 async function cli(...args) {
   const child = spawn(process.execPath, [join(folder, "dist/cli/main.js"), ...args], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -67,7 +67,7 @@ async function cli(...args) {
     printed += text;
   });
   const [code] = await once(child, "close");
-  // Exit code 1 is a valid answer: this host may not be able to hold that many.
+  // Exit code 1 is a valid answer: this host may not be able to hold that many connections.
   expect(code === 0 || (code === 1 && args[0] === "doctor"), `fourtuple ${args.join(" ")}: exit code ${code}`);
   return printed;
 }
