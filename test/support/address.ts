@@ -17,7 +17,10 @@ export function sourceAddress(): string {
 
 let networks: { readonly own: string; readonly source: string } | undefined;
 
-/** Takes the addresses from other networks, by their first two bytes such as `10.99`; undefined for loopback again. */
+/**
+ * Makes later addresses come from other networks, given by their first two bytes, such as `10.99`; undefined returns
+ * to loopback.
+ */
 export function useNetworks(used: typeof networks): void {
   networks = used;
 }
@@ -32,8 +35,8 @@ export function endpoint({ ip, port }: { readonly ip: string; readonly port: num
   return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
-// Each test file of a run gets its own block, and the next run a different one, so that no file counts sockets in
-// TIME_WAIT of an earlier one.
+// Each test file of a run gets its own block of addresses, and the next run a different one, so that no file counts
+// sockets in TIME_WAIT of an earlier one.
 const block = (process.ppid * 97 + Number(process.env.VITEST_WORKER_ID)) % 180;
 let lastPort = 0;
 
@@ -48,7 +51,7 @@ export function ownPort(): number {
 
 /** Returns this many consecutive ports. */
 export function ownPorts(count: number): { readonly first: number; readonly last: number } {
-  // Take all of them from the same round, so that they are consecutive.
+  // Take all ports from the same round, so that they are consecutive.
   if (lastPort + count >= 60) lastPort = 0;
   const first = ownPort();
   for (let n = 1; n < count; n++) ownPort();

@@ -1,8 +1,8 @@
-// Checker behind test/architecture.test.ts: the imports of a source file, imports that violate the levels, and folders
-// with too many files.
+// The checker behind test/architecture.test.ts: finds the imports of a source file, imports that violate the levels,
+// and folders with too many files.
 import { posix } from "node:path";
 
-/** Text of files by path below src/, such as `server/run.ts`. */
+/** The text of files by path below src/, such as `server/run.ts`. */
 export type Sources = Readonly<Record<string, string>>;
 
 export interface Layers {

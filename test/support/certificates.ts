@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Files of a certificate and its key. */
+/** The files of a certificate and its key. */
 export interface CertificateFiles {
   readonly cert: string;
   readonly key: string;
@@ -27,7 +27,7 @@ commonName = supplied
 `;
 
 export class Authority {
-  /** File of its certificate. */
+  /** File of the authority's certificate. */
   readonly ca: string;
   private readonly folder: string;
 

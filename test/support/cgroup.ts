@@ -31,7 +31,7 @@ export function canMakeMemoryGroups(): boolean {
 
 /**
  * Creates a memory cgroup.
- * @returns its folder
+ * @returns the group's folder
  */
 export function makeMemoryGroup(limitBytes: number): string {
   const folder = make(memoryRoot());
@@ -53,7 +53,7 @@ function canMake(root: string, what: string): boolean {
 
 /**
  * Creates a group until the test ends.
- * @param release function that lets its processes continue
+ * @param release function that lets the group's processes continue
  */
 function make(root: string, release: () => void = () => undefined): string {
   const folder = `${root}/fourtuple-test-${process.pid}`;

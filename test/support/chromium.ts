@@ -12,7 +12,7 @@ export async function launchChromium(): Promise<Browser> {
 
 export interface OpenPage {
   readonly page: Page;
-  /** Console output, errors, and requests for anything but its own file. */
+  /** Console output, errors, and requests for anything but the page's own file. */
   readonly complaints: string[];
 }
 

@@ -1,5 +1,5 @@
-// Default engine of a test's runs: TEST_ENGINE of its project in vitest.config.ts, unless the test selects an engine
-// itself.
+// Sets the default engine of a test's runs: TEST_ENGINE of its project in vitest.config.ts, unless the test selects
+// an engine itself.
 import { uringObstacle } from "../../src/linux/uring/support.js";
 import type { EngineChoice } from "../../src/results/engine.js";
 

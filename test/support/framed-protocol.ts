@@ -7,7 +7,7 @@ import type { ClientConnections, ClientProtocol, Connections, Protocol } from ".
 
 const [HELLO, MESSAGE, REFUSAL, GOODBYE] = ["h", "m", "r", "g"].map((letter) => letter.charCodeAt(0));
 export const REFUSAL_CODE = CODES.http + 77;
-/** A message arrived before hello. */
+/** A message arrived before the hello frame. */
 export const TOO_EARLY = FAULT.BAD_FRAME;
 /** Encoded frames. */
 export const FRAMES = { hello: "\x01h", message: "\x02mx", refusal: `\x02r${String.fromCharCode(77)}` };

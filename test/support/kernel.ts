@@ -24,8 +24,8 @@ export async function establishedInSs(port: number, ip?: string): Promise<number
 }
 
 /**
- * Counts ESTABLISHED sockets whose local address is `ip` and `port` in /proc/net/tcp. Like establishedInSs(), but
- * starts no process, which matters while threads of this process are starting.
+ * Counts ESTABLISHED sockets whose local address is `ip` and `port` in /proc/net/tcp. This is like establishedInSs(),
+ * but starts no process, which matters while threads of this process are starting.
  */
 export function establishedAt({ ip, port }: { readonly ip: string; readonly port: number }): number {
   return countInTable(ip, port, ESTABLISHED);
@@ -62,7 +62,8 @@ export function listeningAt({ ip, port }: { readonly ip: string; readonly port: 
 
 function countInTable(ip: string, port: number, state: string): number {
   const table = readFileSync(ip.includes(":") ? "/proc/net/tcp6" : "/proc/net/tcp", "utf8");
-  // Four-byte words in the processor's byte order, which is little-endian. ::1 is the only IPv6 address used here.
+  // The address as four-byte words in the processor's byte order, which is little-endian. ::1 is the only IPv6
+  // address used here.
   const address = ip.includes(":")
     ? `${"0".repeat(24)}01000000`
     : ip
@@ -103,7 +104,8 @@ export function socketDescriptors(): string[] {
 }
 
 /**
- * Returns the TCP sockets among them. Reads all of /proc/net/tcp, which is slow while a million connections are open.
+ * Returns the TCP sockets among those sockets. It reads all of /proc/net/tcp, which is slow while a million
+ * connections are open.
  */
 export function tcpDescriptors(): string[] {
   const tables = ["/proc/net/tcp", "/proc/net/tcp6"].map((file) => readFileSync(file, "utf8"));
@@ -120,7 +122,10 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SEC;
 }
 
-/** Waits until a process is idle and has handled everything from the kernel, such as the end of 2,000 connections. */
+/**
+ * Waits until a process is idle and has handled everything that the kernel reported to it, such as the end of 2,000
+ * connections.
+ */
 export async function untilAtRest(pid: number): Promise<void> {
   let [spent, sinceMs] = [cpuSeconds(pid), performance.now()];
   await until("a process at rest", () => {

@@ -25,7 +25,7 @@ interface LabOptions extends ProcessOptions {
   readonly testbed?: PlaceOptions;
   /** True to cut the link between the hosts once the connections are open. */
   readonly cut?: boolean;
-  /** Command prefix for running the program. */
+  /** Command prefix with which to run the program. */
   readonly prefix?: readonly string[];
 }
 
@@ -60,7 +60,10 @@ export function commandLine(pid: string): string {
   return textOf(`/proc/${pid}/cmdline`)?.replaceAll("\0", " ") ?? "";
 }
 
-/** Lists the network namespaces of processes other than this thread's, by the kernel's numbers for existing ones. */
+/**
+ * Lists the network namespaces of processes other than this thread's, by the numbers that the kernel gives to existing
+ * namespaces.
+ */
 export function foreignNamespacesOf(pids: readonly string[]): string[] {
   const own = readlinkSync("/proc/thread-self/ns/net");
   return [...new Set(pids.map((pid) => readlinkSync(`/proc/${pid}/ns/net`)))].filter((each) => each !== own);
@@ -72,8 +75,8 @@ export function listLinks(): string[] {
 }
 
 /**
- * Joins this network namespace to that of a process by another veth pair. While its end here is listed, the kernel has
- * not removed that namespace.
+ * Joins this network namespace to that of a process by another veth pair. As long as the end of the pair in this
+ * namespace is listed, the kernel has not removed the other namespace.
  */
 export function tieTo(pid: number, device: string): void {
   const wire = ["link", "add", device, "type", "veth", "peer", "name", "tie", "netns", `${pid}`];

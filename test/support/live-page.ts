@@ -14,7 +14,9 @@ export async function pageOf(run: TestProcess): Promise<URL> {
   return new URL(found![1]!);
 }
 
-/** Sends a request with any headers, also those that fetch() does not allow. */
+/**
+ * Sends a request with any headers, including those that fetch() does not allow.
+ */
 export function ask(
   url: URL | string,
   { method = "GET", headers = {} }: { method?: string; headers?: Record<string, string> } = {},

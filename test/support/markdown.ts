@@ -10,7 +10,10 @@ export function commandsIn(markdown: string): string[] {
   );
 }
 
-/** Returns the targets of links within the project, each once, in order of first mention. */
+/**
+ * Returns the targets of links within the project, without duplicates, in order of first
+ * mention.
+ */
 export function linksIn(markdown: string): string[] {
   const targets = [...markdown.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!);
   return [...new Set(targets.filter((target) => !/^[a-z]+:/.test(target)))];

@@ -1,4 +1,4 @@
-// Tables of docs/exporter.md, generated from the declarations of the metrics.
+// Generates the tables of docs/exporter.md from the declarations of the metrics.
 import { expect } from "vitest";
 import type { Description } from "../../src/output/prometheus/families.js";
 import { HOST_FAMILIES } from "../../src/output/prometheus/host.js";
@@ -49,7 +49,7 @@ export function tableBelow(page: string, heading: string): string[][] {
 
 /**
  * Expects every sample to have the name and the labels of a documented family, and that family's type and help. Metrics
- * that a script declares are in no table.
+ * that a script declares are not in any table.
  */
 export function expectDocumented(text: string): void {
   const byName = new Map(

@@ -1,5 +1,5 @@
-// Tests for the metrics of a role: each must appear where it is declared to, and follow the naming conventions of
-// Prometheus.
+// Tests for the metrics of a role: each metric must appear in the places that its declaration names, and follow
+// the naming conventions of Prometheus.
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { familiesOf } from "../../src/engine/metric-names.js";

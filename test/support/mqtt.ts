@@ -27,7 +27,7 @@ export function packet(of: Packet, version: 4 | 5 = 5): string {
 
 /**
  * Parses all packets in these bytes.
- * @throws {Error} if they are invalid
+ * @throws {Error} if the bytes are invalid
  */
 export function packetsIn(bytes: string, version: 4 | 5 = 5): Packet[] {
   const parser = mqtt.parser({ protocolVersion: version });
@@ -65,7 +65,7 @@ export async function startMosquitto(
     ["-v", "-c", join(folder, "mosquitto.conf")],
     nofile === undefined ? {} : { nofile },
   );
-  // It logs to standard error.
+  // mosquitto logs to standard error.
   const log = () => broker.stdout + broker.stderr;
   return { ip, port, at: `mqtt://${ip}:${port}`, broker, log };
 }

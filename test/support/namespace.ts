@@ -20,7 +20,7 @@ export function canMakeNamespaces(): boolean {
 
 /**
  * Creates a namespace with loopback up; it is removed at the end of the test.
- * @returns its name, for `ip netns exec`
+ * @returns the namespace's name, for `ip netns exec`
  */
 export function makeNamespace(): string {
   const name = `fourtuple-test-${process.pid}-${++last}`;
@@ -33,14 +33,14 @@ export function makeNamespace(): string {
 }
 
 /**
- * Moves this thread and the processes that it starts into a new namespace with loopback up, until the test ends. Its
- * sockets must be closed by then, because the namespace disappears with the last of them.
+ * Moves this thread and the processes that it starts into a new namespace with loopback up, until the test ends.
+ * Sockets in it must be closed by then, because the namespace disappears only with the last of them.
  */
 export function enterNamespace(): void {
   onTestFinished(enterNamespaceUntil());
 }
 
-/** Does what enterNamespace() does, for several tests. @returns a function that moves this thread back */
+/** Like enterNamespace(), but for several tests. @returns a function that moves this thread back */
 export function enterNamespaceUntil(): () => void {
   const before = openSync("/proc/thread-self/ns/net", "r");
   if (libc.unshare(CLONE_NEWNET) < 0) throw new Error("no network namespace can be made");

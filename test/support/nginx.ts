@@ -13,14 +13,17 @@ export interface Nginx {
   readonly port: number;
   readonly at: string;
   readonly folder: string;
-  /** Lines of its access log: connection's number, its requests so far, request line, status. */
+  /**
+   * Lines of nginx's access log: number of the connection, number of requests on it so far, request line,
+   * status.
+   */
   requests(): string[];
 }
 
 /**
  * @param server lines of the server block
  * @param http lines of the http block
- * @param listen options of listen
+ * @param listen options of the listen directive
  */
 export async function startNginx(server: string, http = "", listen = ""): Promise<Nginx> {
   const [ip, port] = [ownAddress(), ownPort()];

@@ -1,5 +1,5 @@
-// TCP segments, written and read independently of the code under test, and in-memory devices for the stack in user
-// space.
+// Writes and reads TCP segments independently of the code under test, and provides in-memory devices for the stack in
+// user space.
 import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
 import type { PacketDevice, PacketSink } from "../../src/transport/packet/devices/device.js";
 import { parseIp } from "../../src/util/address.js";
@@ -126,7 +126,7 @@ export class MemoryDevice implements PacketDevice {
   }
 
   flush(): void {
-    // Packets are sent at once.
+    // Packets are sent immediately.
   }
 
   wait(): void {
@@ -144,7 +144,7 @@ export class MemoryDevice implements PacketDevice {
 
   /**
    * Passes a packet to a stack immediately.
-   * @param isTrusted whether its checksum is not verified
+   * @param isTrusted whether the checksum is trusted rather than verified
    */
   sink(packet: Buffer, stack: PacketSink, isTrusted: boolean): void {
     packet.copy(this.rx.bytes, 32);

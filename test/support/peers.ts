@@ -42,7 +42,7 @@ export interface ForeignServer {
   readonly ip: string;
   readonly port: number;
   readonly at: string;
-  /** Current connections of the server. */
+  /** The server's current connections. */
   readonly sockets: Set<Socket>;
   readonly server: Server;
 }
@@ -69,8 +69,8 @@ export async function startForeignServer(
 }
 
 /**
- * Listens at its own port. Retries, because some addresses are not exclusive to a test: another file may use that port
- * of ::1.
+ * Listens at its own port. Retries, because some addresses are not exclusive to a test: another test file may use that
+ * port on ::1.
  */
 async function listen(server: Server, ip: string): Promise<void> {
   for (let tries = 1; ; tries++) {

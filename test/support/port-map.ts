@@ -17,9 +17,9 @@ export function cellsOfPath(path: string): Uint8Array {
 export interface LitField {
   readonly ip: string;
   readonly role: string;
-  /** Number counted in the drawing. */
+  /** Number of ports counted in the drawing. */
   readonly lit: number;
-  /** Number stated in the file. */
+  /** Number of ports stated in the file. */
   readonly ports: number;
 }
 

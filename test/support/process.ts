@@ -14,7 +14,7 @@ export const CLI_FILE = `${ROOT}dist/cli/main.js`;
 
 export type RefusedCall = "unshare" | "io_uring_setup" | "epoll_pwait2" | "netlink";
 
-/** Programs of this folder that run one or both roles. */
+/** Programs in test/support/programs that run one or both roles. */
 const RUNS = ["library-client", "library-server", "many-runs", "steady-runs", "parallel-runs"];
 
 export interface ProcessOptions {
@@ -68,7 +68,7 @@ export class TestProcess {
     return !this.#program.hasEnded;
   }
 
-  /** Waits for its exit. */
+  /** Waits for the program to exit. */
   exited(deadlineMs = DEADLINE_MS): Promise<Exit> {
     return within(
       () => `the end of process ${this.pid}, which said: ${this.stdout}${this.stderr}`,

@@ -1,7 +1,7 @@
 // A protocol host for tests that records calls and sends nothing.
 import type { ClientConnections, ClientProtocol } from "../../src/protocols/contract.js";
 
-/** Calls of a protocol for one connection. */
+/** The calls that a protocol made for one connection. */
 export interface Said {
   sent: string;
   isReady: boolean;
@@ -12,7 +12,7 @@ export interface Said {
   answered: number;
   /** Number of messages reported as never to be answered. */
   missed: number;
-  /** Number of heartbeats sent, and of those answered by the peer. */
+  /** Number of heartbeats sent, and of heartbeats answered by the peer. */
   beats: number;
   livesigns: number;
   pongs: number;
@@ -29,13 +29,13 @@ export class ProtocolHost implements ClientConnections {
   readonly deliveredUs: number[] = [];
   /** Codes with which single messages were refused. */
   readonly declinedWith: number[] = [];
-  /** Due time of every message. */
+  /** The due time of every message. */
   nowUs = 0;
   /** Records by slot. */
   readonly said: Said[] = [];
   /** Content reported by the protocol, by slot. */
   readonly content: string[] = [];
-  /** Constants of the protocol under test. */
+  /** The constants of the protocol under test. */
   constants: readonly Uint8Array[] = [];
   /** Whether calls are recorded; false for millions of connections. */
   keeps = true;

@@ -1,4 +1,5 @@
-// Raw sockets with options that Node's `net` lacks, identified by descriptor. Each is closed at the end of its test.
+// Opens raw sockets with options that Node's `net` lacks, identified by descriptor. Each is closed at the end of its
+// test.
 import { onTestFinished } from "vitest";
 import { libc, NativeBuffer } from "../../src/linux/syscalls/libc.js";
 import { SocketAddress } from "../../src/linux/syscalls/sockaddr.js";
@@ -64,7 +65,7 @@ export function acceptAll(listener: number): number[] {
 
 /**
  * Opens a client's socket; over loopback it is connected on return.
- * @returns its descriptor, or a negative errno of connect()
+ * @returns the socket's descriptor, or a negative errno of connect()
  */
 export function connectRaw(to: string, port: number, from?: { readonly ip: string; readonly port?: number }): number {
   const address = parseIp(to);

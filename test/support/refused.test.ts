@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { type RefusedCall, start } from "./process.js";
 
-// Tries each call with invalid arguments, so that nothing happens and only the errno differs.
+// The test tries each call with invalid arguments, so that nothing happens and only the errno
+// differs.
 const TRY = `
 const koffi = require("koffi");
 const program = koffi.load(null);

@@ -23,7 +23,7 @@ export function openRing(options: RingOptions = { entries: 64, completions: 128 
   return ring;
 }
 
-/** Takes all completions available now. */
+/** Takes all completions that are available now. */
 export function takeCompletions(ring: Ring): Completion[] {
   const taken: Completion[] = [];
   for (let i = 0; i < ring.ready; i++) {

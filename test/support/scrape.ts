@@ -4,7 +4,7 @@ import { until } from "./until.js";
 
 /**
  * Returns the text of a scrape.
- * @throws {Error} if the answer is not 200
+ * @throws {Error} if the status is not 200
  */
 export async function scrape(url: string): Promise<string> {
   const response = await fetch(url);
@@ -30,7 +30,7 @@ export function sampleOf(
   return undefined;
 }
 
-/** Waits until a command has said where its metrics are. */
+/** Waits until a command has printed the address of its metrics. */
 export async function metricsUrl(program: TestProcess): Promise<string> {
   const [, url] = await until(
     "metrics",

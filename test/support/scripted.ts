@@ -1,4 +1,5 @@
-// Runs one side of a script without a worker: its memory is here, and its host records what it does.
+// Runs one side of a script without a worker: the script's memory is here, and a test host records what
+// the script does.
 import type { ClientConnections } from "../../src/protocols/contract.js";
 import { Board } from "../../src/protocols/scripted/board.js";
 import type { ProtocolDefinition } from "../../src/protocols/scripted/define.js";

@@ -1,4 +1,4 @@
-// Peers of TLS connections on raw sockets. They encrypt what a test sends and decrypt what it drains, with the same
+// Peers of TLS connections on raw sockets. They encrypt what a test sends and decrypt what it reads, with the same
 // OpenSSL.
 import { onTestFinished } from "vitest";
 import { tlsCodeName } from "../../src/linux/openssl/codes.js";

@@ -1,4 +1,4 @@
-// Transports under test: a handler that records events, tuples from a list, and raw sockets as peers.
+// Provides what tests of transports need: a handler that records events, tuples from a list, and raw sockets as peers.
 import { onTestFinished } from "vitest";
 import { EAGAIN } from "../../src/linux/syscalls/errno.js";
 import { openEventfd } from "../../src/linux/syscalls/eventfd.js";
@@ -30,15 +30,15 @@ export interface TransportCase {
   readonly needsDescriptors: boolean;
   /** Whether a server's connections rest before they are reported. */
   readonly restsAtFirst?: boolean;
-  /** False if its connections are not the kernel's, which then neither binds nor routes anything for them. */
+  /** False if the kernel does not handle the connections, so that it neither binds nor routes anything for them. */
   readonly hasSockets?: boolean;
   /** Peers of the transport; plain TCP by default. */
   readonly peers?: Peers;
 }
 
-/** Peers of the connections, by descriptor. */
+/** The peers of the connections, by descriptor. */
 export interface Peers {
-  /** True for plain sockets. */
+  /** Whether the peers are plain sockets. */
   readonly isPlain: boolean;
   /**
    * Number of bytes by which a connection may exceed its share in a turn, because an incomplete record may have arrived
@@ -55,7 +55,7 @@ export interface Peers {
   /** Reads everything available. `end` is a negative errno, 0 for FIN, or undefined while the connection is open. */
   drain(fd: number): { text: string; end: number | undefined };
   /**
-   * Does what peers do without being told, such as their part of a handshake.
+   * Does what peers do by themselves, such as their part of a handshake.
    * @param listeners sockets with connections to accept
    */
   pump(listeners: readonly number[]): void;
@@ -253,7 +253,8 @@ function underTest<T extends Transport>(
       },
       (seen) => seen.holds,
     );
-    // What the kernel sends by itself, such as the last ACK of a handshake, leaves in the next turn otherwise.
+    // Otherwise, packets that the kernel sends by itself, such as the last ACK of a handshake, leave only in the next
+    // turn.
     if (!hasSockets) made.turn(0);
   };
   return { transport: made, told, wakeFd, turnUntil };

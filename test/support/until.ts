@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { inspect } from "node:util";
 
 const POLL_MS = 10;
-/** Much longer than any event takes, even on a busy host, so that only a missing event exceeds it. */
+/** This is much longer than any event takes, even on a busy host, so that only a missing event exceeds it. */
 export const DEADLINE_MS = 25_000;
 
 /**

@@ -11,7 +11,7 @@ export const SPEC: WebSocketSpec = {
   maxMessageBytes: 1024 * 1024,
 };
 
-/** Key and accept value from RFC 6455, section 1.3. */
+/** The key and accept value from RFC 6455, section 1.3. */
 export const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 export const ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
@@ -28,7 +28,7 @@ export function request(fields: Record<string, string | undefined> = {}, line = 
   return head(line, all);
 }
 
-/** Returns the response that accepts it. */
+/** Returns the response that accepts this request. */
 export function agreement(
   fields: Record<string, string | undefined> = {},
   line = "HTTP/1.1 101 Switching Protocols",

@@ -6,7 +6,7 @@ import { onTestFinished } from "vitest";
 const ACTIONS = ["write", "close"] as const;
 type Action = (typeof ACTIONS)[number];
 
-// Words: number of orders, system call to wait for, action, descriptor.
+// The words: number of orders, system call to wait for, action, descriptor.
 const ACTOR = `
   const { workerData } = require("node:worker_threads");
   const { closeSync, readFileSync, writeSync } = require("node:fs");

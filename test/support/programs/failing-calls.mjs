@@ -7,7 +7,7 @@ import { lastErrno, libc } from "../../../dist/linux/syscalls/libc.js";
 
 const { host, role } = JSON.parse(process.argv[2]);
 const EMFILE = 24;
-// These calls acquire nothing.
+// These calls acquire no resources.
 const OTHERS = ["close", "munmap", "read", "write"];
 const real = { ...libc };
 let calls = 0;
@@ -24,7 +24,7 @@ for (const [name, call] of Object.entries(real)) {
 }
 
 const server = role === "connect" ? await serve({ at: `${host}:0`, log: "none" }) : undefined;
-// Do this once first, to create threads and load modules that remain afterwards.
+// Do one run first, to create the threads and load the modules that remain afterwards.
 await attempt(0);
 for (let n = 1; ; n++) {
   const before = descriptors();

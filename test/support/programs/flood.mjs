@@ -1,4 +1,4 @@
-// Peer that sends endlessly with sendfile(2), which copies nothing and is therefore faster than any reader. As a
+// A peer that sends endlessly with sendfile(2), which copies nothing and is therefore faster than any reader. As a
 // `client` it connects to `ip` and `port`; as a `server` it listens there, prints `listening <port>`, accepts `accepts`
 // connections and floods the first. With `reads`, a separate thread discards what comes back, also without copying.
 import { isMainThread, Worker, workerData } from "node:worker_threads";
@@ -15,7 +15,7 @@ if (isMainThread) {
   const { role, ip, port = 0, reads = false, accepts = 1 } = JSON.parse(process.argv[2]);
   const fd = role === "server" ? acceptFirst(ip, port, accepts) : connectTo(ip, port);
   if (reads) new Worker(new URL(import.meta.url), { workerData: fd });
-  // Start only once the thread runs, because flooding blocks this one forever.
+  // Start only once the thread is running, because flooding blocks this one forever.
   setTimeout(() => flood(fd), reads ? 200 : 0);
 } else {
   const buffer = new NativeBuffer(1);

@@ -1,5 +1,5 @@
 // Servers implemented with npm packages: SMTP with smtp-server, Engine.IO with engine.io, STOMP with stompit's frame
-// streams. Prints a line once it listens.
+// streams. Prints a line once it is listening.
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";

@@ -18,7 +18,7 @@ await new Promise((resolve, reject) => {
   connecting.result.then(({ stderr }) => reject(new Error(stderr)));
 });
 
-// Stands for a program that does not notice when others exit.
+// This stands in for a program that does not notice when others exit.
 testbed.client.exec("tail", ["-f", "/dev/null"]).catch(() => {});
 if (cut) await testbed.client.exec("ip", ["link", "set", testbed.client.device, "down"]);
 

@@ -1,6 +1,6 @@
 // Independent server with Node's `net` in its own process. Prints `listening <port>` for each port, `peer <address>
 // <port>` for each connection if `logPeers` is set, and `ready`. Closes each connection after `idleMs`, or every
-// `closeEvery`th one on arrival. SIGUSR2 closes every connection with FIN. SIGTERM ends the process.
+// `closeEvery`th connection on arrival. SIGUSR2 closes every connection with FIN. SIGTERM makes the process exit.
 import net from "node:net";
 
 const {

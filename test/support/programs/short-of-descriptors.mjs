@@ -16,7 +16,7 @@ process.once("SIGTERM", () => Promise.resolve(outcome.server?.stop()).finally(()
 console.log(outcome.text);
 
 async function start() {
-  // Loads the modules that check the options.
+  // This loads the modules that check the options.
   await serve({ at: "none" }).catch(() => undefined);
   try {
     for (;;) held.push(openSync("/dev/null"));

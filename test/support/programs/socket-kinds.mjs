@@ -33,7 +33,10 @@ function connectRaw(ip, port, times) {
   return fds;
 }
 
-/** Reads the table until the condition holds: Node and the kernel must be done before tables are compared. */
+/**
+ * Reads the table until the condition holds, because Node and the kernel must have finished before tables are
+ * compared.
+ */
 async function until(what, read, isSo) {
   const endMs = performance.now() + 25_000;
   for (;;) {
@@ -108,7 +111,7 @@ for (const ip of [V4, V6]) {
   libc.setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, one.address, 4);
   const [first, second] = connectRaw(ip, 1009, 2);
   const overflows = readOverflows();
-  // Send in this order, each after its handshake is complete.
+  // Send the data in this order, each client's after its handshake is complete.
   for (const fd of [second, first])
     await until(
       "the byte is sent",

@@ -1,5 +1,5 @@
 // Runs a server and a client with the library repeatedly in one process. Prints its memory mappings, descriptors and
-// threads after a third of the rounds, when everything has been used once, and at the end.
+// threads after a third of the rounds, by which time everything has been used once, and at the end.
 import { readdirSync, readFileSync } from "node:fs";
 import { connect, serve } from "../../../dist/index.js";
 
