@@ -12,8 +12,8 @@ const JOINTS = /[/:,;=×]/;
 const FIGURE = /(\d) (ms|µs|s|min|h|B|[KMGT]?i?B|%)(?![A-Za-z])/g;
 /** Placeholder for a space at which lines must not be broken; a private-use character. */
 const GLUE = "\ue000";
-// Matches escape sequences for colours and the like (ECMA-48, CSI). Escape sequences have no width. biome-ignore
-// lint/suspicious/noControlCharactersInRegex: escape sequences begin with a control character
+// Matches escape sequences for colours and the like (ECMA-48, CSI), which have no width.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with a control character
 const ESCAPES = /\u001b\[[0-9;?]*[A-Za-z]/g;
 /** Matches characters that take two columns: East Asian wide characters and emoji. */
 const WIDE =
