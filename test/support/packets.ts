@@ -115,6 +115,8 @@ export class MemoryDevice implements PacketDevice {
   readonly tx = Buffer.alloc(4096);
   readonly sent: Buffer[] = [];
   readonly arriving: Buffer[] = [];
+  /** Called for every wait; it may advance the clock, and add packets to `arriving`. */
+  onWait: () => void = () => undefined;
   private readonly rx = new NativeBuffer(4096);
 
   frame(): number {
@@ -130,7 +132,7 @@ export class MemoryDevice implements PacketDevice {
   }
 
   wait(): void {
-    // The test controls the time.
+    this.onWait();
   }
 
   receive(sink: PacketSink, max: number): boolean {

@@ -48,6 +48,7 @@ export class PacketClient extends PacketTransport implements ClientTransport {
   }
 
   vacate(slot: number, resets: boolean): void {
+    this.updateClock();
     if (resets) resetSlot(this.stack, slot);
     else closeSlot(this.stack, slot);
   }
@@ -90,6 +91,7 @@ export class PacketClient extends PacketTransport implements ClientTransport {
 
   private connect(slot: number): void {
     const { stack, ends, tuples } = this;
+    this.updateClock();
     for (let passedOver = 0; ; passedOver++) {
       const number = tuples.take(slot, passedOver);
       if (number < 0) {

@@ -56,6 +56,8 @@ export abstract class PacketTransport implements Transport, StackEvents {
   /** Whether the device had more packets than one turn may handle. */
   private hasMorePackets = false;
   private isMuted = false;
+  /** Whether the stack's clock is current: from the end of a turn's wait to the end of the turn. */
+  private isClockSet = false;
 
   constructor({ handler, budget, slots, device, endpoints, counts, readsUnsent }: PacketTransportOptions) {
     this.handler = handler;
@@ -82,6 +84,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
   send(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     const state = this.stack.connections.state(slot);
     if (state !== TCP.established && state !== TCP.closeWait) return -EPIPE;
+    this.updateClock();
     return enqueue(this.stack, slot, bytes.bytes, offset, Math.min(length, this.budget.sendBytes), length);
   }
 
@@ -90,6 +93,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
   }
 
   close(slot: number): void {
+    this.updateClock();
     closeSlot(this.stack, slot);
     this.stack.connections.give(slot);
   }
@@ -106,11 +110,15 @@ export abstract class PacketTransport implements Transport, StackEvents {
     this.shares.beginTurn();
     const isBusy = this.hasMorePackets || this.hasMore || (this.leftovers.length > 0 && !this.isHeld);
     device.wait(isBusy ? 0 : Math.min(waitMs, stack.waitMs(beganMs)));
-    this.handler.awake(performance.now());
+    const awakeMs = performance.now();
+    stack.setClock(awakeMs);
+    this.isClockSet = true;
+    this.handler.awake(awakeMs);
     this.hasMorePackets = device.receive(stack, PACKETS_AT_ONCE);
     this.goOn();
     this.finishTurn();
     stack.connections.recycle();
+    this.isClockSet = false;
   }
 
   addresses(slot: number): ConnectionAddresses | number {
@@ -120,6 +128,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
   closeAll(resets: boolean, isAborted: () => boolean): void {
     const { connections } = this.stack;
     this.isMuted = true;
+    this.updateClock();
     for (let slot = 0; slot < connections.end; slot++) {
       if (slot % ENDED_AT_ONCE === 0 && isAborted()) break;
       const state = connections.state(slot);
@@ -188,6 +197,11 @@ export abstract class PacketTransport implements Transport, StackEvents {
 
   protected report(slot: number, step: number, errno: number): void {
     this.handler.failed(slot, step, errno, false);
+  }
+
+  /** Called before anything that sets a timer, as the role also acts between turns. */
+  protected updateClock(): void {
+    if (!this.isClockSet) this.stack.setClock(performance.now());
   }
 
   /** Whether there is work for another turn right away. */
@@ -275,6 +289,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
       }
       if (isFinal && !this.hasAny(isLingering)) return;
       device.wait(LAST_WORDS_WAIT_MS);
+      stack.setClock(performance.now());
       while (device.receive(stack, PACKETS_AT_ONCE));
     }
     for (let id = stack.connections.orphanBase; id < stack.connections.orphanLimit; id++) {

@@ -263,6 +263,38 @@ describe("sending", () => {
     expect(transport.stack.records.used).toBe(0);
   });
 
+  it("sends nothing again on an idle connection without loss, however long a turn waits", () => {
+    const { transport, device, arrive, sent, turn, slot } = connected();
+    for (let n = 0; n < 3; n++) {
+      device.onWait = () => vi.advanceTimersByTime(5000);
+      turn();
+      device.onWait = () => undefined;
+      // The role sends between turns, the answer takes 50 ms.
+      transport.send(slot, bytesOf("ping"), 0, 4);
+      expect(sent()).toMatchObject([{ data: "ping" }]);
+      turn(50);
+      arrive({ seq: theirs(4 * n), ack: ours(4 * n + 4), data: "pong" });
+      expect(sent()).toMatchObject([{ flags: "A", data: "" }]);
+    }
+    expect(transport.stack.counters.retransmitted).toBe(0);
+  });
+
+  it("measures round trips that end during a wait", () => {
+    const { transport, device, sent, turn } = client();
+    turn(1000);
+    transport.open();
+    sent();
+    device.onWait = () => {
+      vi.advanceTimersByTime(150);
+      device.onWait = () => undefined;
+      const ends = { from: V4.peer, to: V4.us, sourcePort: 80, destinationPort: 1024 };
+      device.arriving.push(segmentPacket({ ...ends, seq: IRS, ack: ours(0), flags: "SA", options: SYN_ACK_OPTIONS }));
+    };
+    turn();
+    // RFC 6298: the first sample, and four times half of it.
+    expect(transport.stack.roundTrips.timeoutMs(0)).toBe(150 + 300);
+  });
+
   it("sends a lost segment again after three duplicate acknowledgements", () => {
     const { transport, arrive, sent, slot } = connected();
     const text = "x".repeat(1460 * 5);

@@ -15,7 +15,7 @@ import { CHALLENGES_PER_TURN, DROPPED, TcpState } from "./tcp-state.js";
 export class Stack extends TcpState implements PacketSink {
   /** Sets the clock, sends the ACKs that no data has carried, and handles expired timers. */
   beginTurn(nowMs: number): void {
-    this.nowMs = Math.floor(nowMs - this.startMs);
+    this.setClock(nowMs);
     this.challengesLeft = CHALLENGES_PER_TURN;
     this.sendAcks();
     const { timers } = this.records;

@@ -69,7 +69,7 @@ export class TcpState {
   };
   /** Number of ICMP errors by ICMP_KINDS. */
   readonly icmp = new Float64Array(ICMP_KINDS.length);
-  /** Milliseconds since the stack began, as of the last beginTurn(). */
+  /** Milliseconds since the stack began, as of the last setClock(). */
   nowMs = 0;
   challengesLeft = CHALLENGES_PER_TURN;
   timeWaits = 0;
@@ -91,6 +91,11 @@ export class TcpState {
     this.endpoints = endpoints;
     this.events = events;
     this.mss = this.sendMss = device.mtu - ipHeaderBytes(endpoints.family) - TCP_HEADER;
+  }
+
+  /** @param nowMs milliseconds on the clock of performance.now() */
+  setClock(nowMs: number): void {
+    this.nowMs = Math.floor(nowMs - this.startMs);
   }
 
   /** Returns the number of the connection that the segment belongs to, or UNKNOWN. */
