@@ -307,6 +307,20 @@ describe("sending", () => {
     expect(transport.stack.records.used).toBe(0);
   });
 
+  it("numbers ACKs and resets after a timeout behind everything that it has sent", () => {
+    const { transport, arrive, sent, turn, slot } = connected();
+    const text = "x".repeat(1460 * 3);
+    transport.send(slot, bytesOf(text), 0, text.length);
+    sent();
+    turn(2000);
+    expect(sent()).toMatchObject([{ seq: ours(0), data: text.slice(0, 1460) }]);
+    // The peer has received everything, but its ACKs were lost.
+    arrive({ seq: theirs(0), ack: ours(0), data: "abc" });
+    expect(sent()).toMatchObject([{ flags: "A", seq: ours(text.length), ack: theirs(3) }]);
+    transport.reset(slot);
+    expect(sent()).toMatchObject([{ flags: "RA", seq: ours(text.length) }]);
+  });
+
   it("keeps within the peer's window, and probes it once it is closed", () => {
     const { transport, arrive, sent, slot, turn } = connected(V4, 2);
     const text = "y".repeat(400);

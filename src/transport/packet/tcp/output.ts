@@ -26,10 +26,13 @@ export function receiveWindow({ records }: TcpState, id: number): number {
   return record < 0 ? WINDOW_BYTES : Math.max(0, WINDOW_BYTES - records.unread.length[record]!);
 }
 
-/** Sends a segment without data and with the next sequence number. */
+/**
+ * Sends a segment without data. Its sequence number follows everything sent so far: after a timeout, SND.NXT is lower,
+ * and the peer would not accept a segment with a number that it has already received.
+ */
 export function sendControl(stack: TcpState, id: number, flags: number): void {
   const record = stack.records.of(id);
-  const seq = record < 0 ? stack.connections.sndNxt[id]! : stack.records.sndNxt[record]!;
+  const seq = record < 0 ? stack.connections.sndNxt[id]! : stack.records.sndMax[record]!;
   sendSegment(stack, id, seq, flags, 0, 0);
 }
 
