@@ -32,6 +32,8 @@ export const SLOT_BYTES = {
   MqttServer: { flags: 1, left: 4, pending: 4, patience: 2, silence: 2 },
   HttpClient: { flags: 1, states: 1, left: 8, digits: 1, waits: 1 },
   HttpServer: { flags: 1, states: 1, left: 8, digits: 1, sizes: 4, beats: 1 },
+  /** Servers, and clients without TLS. Sized to the highest slot that ever received bytes. */
+  FirstReads: { bits: 1 / 8 },
   /** Only in servers of a protocol with a handshake. */
   PendingHandshakes: { beganMs: 4 },
   /** Only in servers that expect PROXY protocol headers. */

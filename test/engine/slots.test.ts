@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { LossStats } from "../../src/client/evidence/loss-stats.js";
 
 import { Rounds } from "../../src/client/messages/rounds.js";
+import { FirstReads } from "../../src/engine/first-reads.js";
 import { PendingHandshakes } from "../../src/engine/pending-handshakes.js";
 import { Outgoing } from "../../src/engine/sending/outgoing.js";
 import { Unsent } from "../../src/engine/sending/unsent.js";
@@ -120,6 +121,12 @@ describe("the bytes per slot", () => {
     server.begin({ rest: () => undefined } as never);
     server.accepted(SLOTS - 1);
     expect(bytesOf(server)).toEqual(SLOT_BYTES.ProxiedServer);
+  });
+
+  it("are as listed: first reads", () => {
+    const reads = new FirstReads();
+    reads.take(8 * SLOTS - 1);
+    expect(bytesOf(reads)).toEqual({ bits: 8 * SLOT_BYTES.FirstReads.bits });
   });
 
   it("are as listed: slots in rings", () => {

@@ -1,8 +1,11 @@
 // Tests serve's PROXY protocol on real sockets: with haproxy, nginx, curl and fourtuple's client, and with peers that
 // send something else or nothing.
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { ServeOptions, ServeRun } from "../../src/index.js";
@@ -243,6 +246,41 @@ describe("an unexpected header", () => {
       expect(diagnosis.finding?.fix).toContain("--proxy-protocol");
     }
   });
+
+  it.each([
+    ["", false],
+    ["tls://", false],
+    ["", true],
+  ] as const)(
+    "is looked for in a connection's first bytes only: %s, --proxy-protocol %s",
+    async (scheme, isProxied) => {
+      const server = await startServer({
+        at: `${scheme}${ownAddress()}:0`,
+        mode: "echo",
+        proxyProtocol: isProxied || undefined,
+      });
+      /** Sends each piece after the echo of the one before. */
+      const echoed = async (...pieces: string[]) => {
+        const { ip, port } = server.address;
+        const socket = scheme === "" ? connect(port, ip) : connectTls({ host: ip, port, rejectUnauthorized: false });
+        onTestFinished(() => void socket.destroy());
+        await once(socket, scheme === "" ? "connect" : "secureConnect");
+        if (isProxied) socket.write(V1);
+        for (const piece of pieces) {
+          socket.write(piece);
+          await within("the echo", once(socket, "data"));
+        }
+        socket.end();
+        await within("the end", once(socket, "close"));
+      };
+      await echoed("hello", "PROXY ping", "PROXY ping");
+      await echoed("PROXY ping", "PROXY ping", "PROXY ping");
+      // It may use the same slot.
+      await echoed("PROXY ping");
+      const { unexpectedProxyHeaders } = await within("the result", server.stop());
+      expect(unexpectedProxyHeaders).toBe(2);
+    },
+  );
 
   it("is named as a second one by a server that expects one", async () => {
     const { server } = await proxiedServer({ mode: "discard" });

@@ -1,6 +1,7 @@
 // Exchanges bytes over a server's connections, and hosts the protocol. Bytes that a peer does not read stay in the
 // kernel or in bounded memory here.
 
+import { FirstReads } from "../../engine/first-reads.js";
 import { type HeartbeatCarrier, Heartbeats } from "../../engine/heartbeats.js";
 import { PendingHandshakes } from "../../engine/pending-handshakes.js";
 import { scriptHostOf } from "../../engine/script/host.js";
@@ -40,6 +41,7 @@ export class Exchange extends ProtocolCounts implements Connections, HeartbeatCa
    */
   private isPaused = false;
   private readonly pendingCloses = new PendingCloses();
+  private readonly firstReads = new FirstReads();
   /** The buffer that holds the bytes currently passed to the protocol. */
   private received: NativeBuffer | undefined;
   /** True while handling bytes that were only peeked at. Bytes that are not echoed at once stay in the kernel. */
@@ -107,6 +109,7 @@ export class Exchange extends ProtocolCounts implements Connections, HeartbeatCa
   /** Called when a new connection occupies `slot`. */
   open(slot: number): void {
     this.pending?.begin(slot, performance.now());
+    this.firstReads.begin(slot);
     this.protocol.opened(slot);
     this.rest(slot);
   }
@@ -117,7 +120,7 @@ export class Exchange extends ProtocolCounts implements Connections, HeartbeatCa
    */
   receive(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     this.received = bytes;
-    if (startsWithProxyHeader(bytes.bytes, offset, offset + length)) {
+    if (this.firstReads.take(slot) && startsWithProxyHeader(bytes.bytes, offset, offset + length)) {
       this.counters[COUNTER.unexpectedProxyHeaders]! += 1;
     }
     if (this.transport.peeks) return this.echoUnkept(slot, bytes, offset, length);
