@@ -11,7 +11,7 @@ import type { ConnectOptions } from "../../src/planning/connect-options.js";
 import { ownAddress } from "../support/address.js";
 import { Authority } from "../support/certificates.js";
 import { startClient, startForeignServer } from "../support/peers.js";
-import { within } from "../support/until.js";
+import { until, within } from "../support/until.js";
 import { agreementTo, closing, frame } from "../support/websocket.js";
 
 const CONNECTIONS = 3;
@@ -152,6 +152,8 @@ describe("a port that expects TLS", () => {
   it.each([
     ["tcp", message, /tls:\/\//],
     ["mqtt", {}, /mqtts:\/\//],
+    ["http", {}, /https:\/\//],
+    ["ws", {}, /wss:\/\//],
   ] as const)("is named if it answers with an alert: %s", async (scheme, options, fix) => {
     // As rustls and Java do: unexpected_message.
     const alert = Buffer.from("1503030002020a", "hex");
@@ -169,6 +171,33 @@ describe("a port that expects TLS", () => {
     const { tlsAlerts, diagnosis, lost } = await within("the end", run.done);
     expect([tlsAlerts, lost]).toEqual([0, CONNECTIONS]);
     expect(diagnosis!.finding).toMatchObject({ limit: "address", fix: expect.stringContaining("TLS (tls://)") });
+  });
+
+  it("is not suspected of a server that sends an alert's bytes later", async () => {
+    // A complete answer each, so that the client reads them one at a time.
+    const bytes = Buffer.from("1503030002020a", "hex");
+    const { at } = await startForeignServer((socket) => {
+      let answers = 0;
+      socket.on("data", () => socket.write(answers++ === 0 ? Buffer.alloc(bytes.length) : bytes));
+    });
+    const options = { ...message, expect: { bytes: bytes.length } };
+    const run = await startClient({ to: at, connections: 2, durationMs: Number.POSITIVE_INFINITY, ...options });
+    await until("later answers", () => run.snapshot().answeredMessages >= 6);
+    const { tlsAlerts } = await within("the end", run.stop());
+    expect(tlsAlerts).toBe(0);
+  });
+
+  it("is not blamed for the failures if few of the connections received an alert", async () => {
+    let accepted = 0;
+    const bytes = Buffer.from("1503030002020a", "hex");
+    const { at } = await startForeignServer((socket) => {
+      const isFirst = accepted++ === 0;
+      socket.once("data", () => socket.end(isFirst ? bytes : ""));
+    });
+    const run = await startClient({ to: at, connections: CONNECTIONS, durationMs: 2000, ...message });
+    const { tlsAlerts, lost, diagnosis } = await within("the end", run.done);
+    expect([tlsAlerts, lost]).toEqual([1, CONNECTIONS]);
+    expect(diagnosis!.finding?.meaning).not.toContain("it answered with TLS alerts");
   });
 
   it("is not suspected of a server that answers with the same bytes within others", async () => {

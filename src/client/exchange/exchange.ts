@@ -1,6 +1,7 @@
 // Exchanges bytes over a client's connections. The exchange hosts the protocol: it sends the protocol's bytes, has its
 // answers timed, and passes the connections' events to it.
 
+import { FirstReads } from "../../engine/first-reads.js";
 import { type HeartbeatCarrier, Heartbeats } from "../../engine/heartbeats.js";
 import { scriptHostOf } from "../../engine/script/host.js";
 import { PendingCloses } from "../../engine/sending/pending-closes.js";
@@ -42,6 +43,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
   private opens = 0;
   private readonly rows: Rows | undefined;
   private readonly pendingCloses = new PendingCloses();
+  private readonly firstReads = new FirstReads();
 
   /**
    * @param slots number of slots that can ever be in use
@@ -81,6 +83,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
 
   /** Called when a new connection occupies `slot`. */
   opened(slot: number): void {
+    this.firstReads.begin(slot);
     this.messages?.opened(slot, this.nextShare());
     this.protocol.opened(slot);
     if (this.protocol.beginsWithMessage) this.messages!.sendFirst(slot);
@@ -88,6 +91,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
 
   /** Called when the connection in `slot` has been reopened. */
   reopened(slot: number): void {
+    this.firstReads.begin(slot);
     this.protocol.opened(slot);
     this.messages!.reopened(slot);
   }
@@ -99,7 +103,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
 
   /** Handles received bytes `start` to `end` of `bytes`. */
   received(slot: number, bytes: Uint8Array, start: number, end: number): void {
-    if (end - start === ALERT_BYTES && !this.plan.tls && isTlsAlert(bytes, start)) {
+    if (!this.plan.tls && this.firstReads.take(slot) && end - start === ALERT_BYTES && isTlsAlert(bytes, start)) {
       this.counters[COUNTER.tlsAlerts]! += 1;
     }
     this.protocol.received(slot, bytes, start, end);

@@ -106,6 +106,9 @@ const SILENT: Readonly<Record<string, Known>> = {
   ),
 };
 
+/** Schemes with TLS, by protocol. */
+const WITH_TLS = { tcp: "tls", ws: "wss", http: "https", mqtt: "mqtts", scripted: "tls" } as const;
+
 /** @returns undefined for a failure unrelated to TLS */
 export function explainTls(failure: FailureReport): Finding | undefined {
   const { phase, errno } = failure;
@@ -115,15 +118,15 @@ export function explainTls(failure: FailureReport): Finding | undefined {
 
 /**
  * Explains connections without TLS to a port that expects TLS, if the server said so.
- * @returns undefined without an alert; HTTP and WebSocket report an alert as TLS_RECORD
+ * @returns undefined unless at least half of the failed and lost connections received an alert
  */
-export function explainTlsPort({ tlsAlerts = 0, protocol }: ConnectResult): Finding | undefined {
-  if (tlsAlerts === 0) return undefined;
+export function explainTlsPort({ tlsAlerts = 0, protocol, failed, lost }: ConnectResult): Finding | undefined {
+  if (tlsAlerts === 0 || tlsAlerts * 2 < failed + lost) return undefined;
   return {
     ...local(
       "address",
       "the server speaks TLS on this port: it answered with TLS alerts",
-      `give the address with ${protocol === "mqtt" ? "mqtts" : "tls"}://`,
+      `give the address with ${WITH_TLS[protocol ?? "tcp"]}://`,
     ),
     evidence: [`${plural(tlsAlerts, "TLS alert")} received on connections without TLS`],
   };
