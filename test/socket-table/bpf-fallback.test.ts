@@ -1,6 +1,7 @@
 // Tests that readings of a large table fall back to sock_diag, and say why, if BPF is refused or fails.
 import { beforeEach, expect, it, vi } from "vitest";
 import { overviewText } from "../../src/output/text/ports/summary.js";
+import { isWorthwhile } from "../../src/socket-table/sources/hash.js";
 import { socketTable } from "../../src/socket-table/summary.js";
 import { connectForeign, startForeignServer } from "../support/peers.js";
 
@@ -63,4 +64,14 @@ it("a small table is read from sock_diag, without a remark", async () => {
 it("memory is read from sock_diag, whatever the size of the table", async () => {
   const table = await socketTable({ memory: true });
   expect([table.source, kernel.dumps]).toEqual(["sock_diag", 0]);
+});
+
+it.each([
+  [{ "TCP.inuse": 20_000 }, [true, true, false]],
+  [{ "TCP6.inuse": 20_000 }, [true, false, true]],
+  [{ "TCP.inuse": 10_000, "TCP6.inuse": 10_000 }, [true, false, false]],
+  [{ "TCP6.inuse": 10_000, "TCP.tw": 10_000 }, [true, false, true]],
+  [{ "TCP.inuse": 10_000, "TCP6.inuse": 9999 }, [false, false, false]],
+])("IPv6 sockets count towards a large table: %o", (sockstat, expected) => {
+  expect([undefined, 4, 6].map((family) => isWorthwhile(sockstat, family as 4 | 6 | undefined))).toEqual(expected);
 });

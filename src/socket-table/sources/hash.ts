@@ -15,11 +15,21 @@ export const WORTH_SOCKETS = 20_000;
 const HASHED = ALL_STATES & ~(1 << TCP_LISTEN);
 
 /** Returns whether a query asks only for connections, and only for what the program can read. */
-export function suitsHash({ tuplesOnly, memory, info, states = ALL_STATES, source }: SocketQuery): boolean {
+export function suitsHash({ tuplesOnly, memory, info, states = ALL_STATES, source, family }: SocketQuery): boolean {
   if (!tuplesOnly || memory || info || (states & HASHED) === 0 || (states & ~ALL_STATES) !== 0) return false;
   if (source !== undefined) return source === "bpf";
-  const { "TCP.inuse": inUse = 0, "TCP.tw": timeWait = 0 } = readSockstat();
-  return inUse + timeWait >= WORTH_SOCKETS;
+  return isWorthwhile(readSockstat(), family);
+}
+
+/**
+ * Returns whether enough sockets are in the table for the program to pay off.
+ *
+ * @param sockstat see readSockstat()
+ */
+export function isWorthwhile(sockstat: Readonly<Record<string, number>>, family?: 4 | 6): boolean {
+  // The kernel counts sockets in use by family, but TIME_WAIT once for both. AF_INET6 sockets include IPv4-mapped ones.
+  const { "TCP.inuse": ipv4 = 0, "TCP6.inuse": ipv6 = 0, "TCP.tw": timeWait = 0 } = sockstat;
+  return (family === 6 ? 0 : ipv4) + (family === 4 ? 0 : ipv6) + timeWait >= WORTH_SOCKETS;
 }
 
 export interface HashRead {
