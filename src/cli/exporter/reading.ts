@@ -8,12 +8,14 @@ import { exporterFamilies, type HostValues, hostFamilies } from "../../output/pr
 import { portsFamilies } from "../../output/prometheus/ports.js";
 import { processFamilies } from "../../output/prometheus/process.js";
 import { listenerQueues, StateCounts } from "../../socket-table/listeners/accept-queues.js";
+import { DropTotals } from "../../socket-table/listeners/drop-totals.js";
 import { pressure } from "../../socket-table/ports/pressure.js";
 
 export class HostReader {
   readonly #top: number;
   readonly #version: string;
   readonly #failed: (collector: string, error: unknown) => void;
+  readonly #drops = new DropTotals();
   #readings = 0;
 
   /**
@@ -48,7 +50,7 @@ export class HostReader {
       const states = new StateCounts();
       const ports = await pressure({ top: this.#top + 1 }, [states]);
       source = ports.source;
-      return portsFamilies(ports, await listenerQueues({}, states), this.#top);
+      return portsFamilies(ports, await listenerQueues({}, states, this.#drops), this.#top);
     });
     const host = await collect("limits", () => hostFamilies(readHostValues()));
     const { user, system } = process.cpuUsage(before);

@@ -30,7 +30,10 @@ const PORTS = {
   nat_ports_pressure_ratio: gauge("Share of the source ports in use.", ...PAIR),
   accept_queue_length: gauge("Connections waiting for accept().", ...LISTENER),
   accept_queue_capacity: gauge("Connections that fit in the accept queue: backlog plus one.", ...LISTENER),
-  accept_queue_drops: counter("SYNs and final ACKs dropped, usually because the accept queue was full.", ...LISTENER),
+  accept_queue_drops: counter(
+    "SYNs and final ACKs dropped, usually because the accept queue was full; for the listeners with the most drops.",
+    ...LISTENER,
+  ),
   ephemeral_ports: gauge("Ports that the kernel can choose from for each pair."),
   reserved_ports: gauge("Reserved ports in the ephemeral range."),
   tcp_sockets: gauge("TCP sockets in the network namespace.", "state"),
@@ -98,14 +101,19 @@ function translated({ translated: nat }: Pressure, top: number) {
 function acceptQueues({ endpoints }: ListenerQueues, top: number) {
   const shown = endpoints.slice(0, top);
   const rest = endpoints.slice(top);
+  const labels = ({ ip, port }: EndpointQueue): Labels => ({ listener: ip, port });
   const values = (of: (row: EndpointQueue) => number | undefined): Sample[] => [
-    ...samplesOf(shown, ({ ip, port }) => ({ listener: ip, port }), of),
+    ...samplesOf(shown, labels, of),
     ...(rest.length > 0 ? [[{ listener: OTHER, port: OTHER }, sum(rest.map(of))] as const] : []),
   ];
+  // Queues fill and empty, but drops only grow, so these rows rarely change. Their rest would not be a counter.
+  const mostDrops = endpoints
+    .toSorted((a, b) => (b.drops ?? 0) - (a.drops ?? 0) || a.port - b.port || (a.ip < b.ip ? -1 : 1))
+    .slice(0, top);
   return {
     accept_queue_length: values((row) => row.length),
     accept_queue_capacity: values((row) => row.capacity),
-    accept_queue_drops: values((row) => row.drops),
+    accept_queue_drops: samplesOf(mostDrops, labels, (row) => row.drops),
   };
 }
 

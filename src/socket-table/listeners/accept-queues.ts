@@ -6,6 +6,7 @@ import type { TcpState } from "../../results/sockets/socket-table.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { type SocketFilter, toQuery } from "../filter.js";
 import { readTable, type SocketVisit } from "../table.js";
+import { DropTotals } from "./drop-totals.js";
 
 /** SK_MEMINFO_DROPS in linux/sock_diag.h. */
 const DROPS = 8;
@@ -22,7 +23,7 @@ export interface EndpointQueue {
   readonly capacity: number | undefined;
   /**
    * Number of SYNs and final ACKs dropped since the socket began to listen, usually because its accept queue was
-   * full.
+   * full. Sockets with SO_REUSEPORT that have closed count only if an earlier reading saw them.
    */
   readonly drops: number | undefined;
 }
@@ -54,24 +55,33 @@ export class StateCounts {
 /**
  * @param connections counts of all sockets except LISTEN, if already available; otherwise, the sockets are read
  *   here
+ * @param totals drops of earlier readings with the same filter
  * @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read
  */
-export async function listenerQueues(filter: SocketFilter, connections?: StateCounts): Promise<ListenerQueues> {
+export async function listenerQueues(
+  filter: SocketFilter,
+  connections?: StateCounts,
+  totals = new DropTotals(),
+): Promise<ListenerQueues> {
   let listeners = 0;
-  let endpoints = new Map<string, { ip: string; port: number; length: number; capacity: number; drops: number }>();
+  let endpoints = new Map<string, { ip: string; port: number; length: number; capacity: number }>();
+  let dropsBySocket = new Map<string, Map<number, number>>();
   const listening = { ...toQuery({ ...filter, memory: true }), remote: undefined, states: 1 << TCP_LISTEN };
   const { source } = await readTable(listening, () => {
     endpoints = new Map();
+    dropsBySocket = new Map();
     listeners = 0;
     return (socket) => {
       listeners++;
       const { localIp: ip, localPort: port } = socket;
       const key = formatEndpoint(ip, port);
-      const row = endpoints.get(key) ?? { ip, port, length: 0, capacity: 0, drops: 0 };
+      const row = endpoints.get(key) ?? { ip, port, length: 0, capacity: 0 };
+      const drops = dropsBySocket.get(key) ?? new Map<number, number>();
       row.length += socket.receiveQueue;
       row.capacity += socket.sendQueue + 1; // sk_acceptq_is_full() admits one connection more than the backlog.
-      row.drops += socket.memoryValue(DROPS);
+      drops.set(socket.inode, socket.memoryValue(DROPS));
       endpoints.set(key, row);
+      dropsBySocket.set(key, drops);
     };
   });
   const states = connections ?? new StateCounts();
@@ -79,13 +89,14 @@ export async function listenerQueues(filter: SocketFilter, connections?: StateCo
   else await readTable({ ...toQuery({ ...filter, memory: false }), tuplesOnly: true }, () => states.begin());
   const counters = readNetCounters();
   const isTold = source === "sock_diag";
+  const drops = isTold ? totals.update(dropsBySocket) : undefined;
   const named = TCP_STATES.flatMap((name, state) =>
     name === "UNKNOWN" || name === "NEW_SYN_RECV" ? [] : [[name, states.counts[state]!] as const],
   );
   return {
-    endpoints: [...endpoints.values()]
-      .sort((a, b) => b.length - a.length || a.port - b.port || (a.ip < b.ip ? -1 : 1))
-      .map((row) => (isTold ? row : { ...row, capacity: undefined, drops: undefined })),
+    endpoints: [...endpoints]
+      .map(([key, row]) => ({ ...row, capacity: isTold ? row.capacity : undefined, drops: drops?.get(key) }))
+      .sort((a, b) => b.length - a.length || a.port - b.port || (a.ip < b.ip ? -1 : 1)),
     byState: new Map(named),
     listenOverflows: counters["TcpExt.ListenOverflows"],
     listenDrops: counters["TcpExt.ListenDrops"],

@@ -6,7 +6,7 @@ import { ownAddress } from "../../support/address.js";
 import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
 import { startForeignServer } from "../../support/peers.js";
 import { runCli, startCli, type TestProcess } from "../../support/process.js";
-import { connectRaw, listenRaw } from "../../support/raw-sockets.js";
+import { close, connectRaw, listenRaw } from "../../support/raw-sockets.js";
 import { sampleOf, scrape } from "../../support/scrape.js";
 import { until } from "../../support/until.js";
 
@@ -45,6 +45,28 @@ it("an accept queue that drops connections is exactly full, one above its backlo
   expect(sampleOf(text, "fourtuple_accept_queue_length", at)).toBe(11);
   expect(sampleOf(text, "fourtuple_accept_queue_capacity", at)).toBe(11);
   expect(sampleOf(text, "fourtuple_accept_queue_drops_total", at)).toBeGreaterThanOrEqual(3);
+});
+
+it.skipIf(!canMakeNamespaces())("drops never decrease, whichever queue is the fullest", async () => {
+  enterNamespace();
+  const at = (port: number) => ({ listener: "127.0.0.1", port: `${port}` });
+  const first = listenRaw("127.0.0.1", 7001, { backlog: 1, sharesPort: true });
+  for (let n = 0; n < 8; n++) connectRaw("127.0.0.1", 7001);
+  listenRaw("127.0.0.1", 7002, { backlog: 8 });
+  const { url } = await startExporter("--top", "1");
+  const dropped = async () => {
+    const text = await scrape(url);
+    expect(text).not.toMatch(/accept_queue_drops_total\{listener="other"/);
+    return sampleOf(text, "fourtuple_accept_queue_drops_total", at(7001));
+  };
+  const before = await dropped();
+  expect(before).toBeGreaterThan(0);
+  for (let n = 0; n < 5; n++) connectRaw("127.0.0.1", 7002);
+  expect(sampleOf(await scrape(url), "fourtuple_accept_queue_length", at(7002))).toBe(5);
+  expect(await dropped()).toBeGreaterThanOrEqual(before!);
+  listenRaw("127.0.0.1", 7001, { sharesPort: true });
+  close(first);
+  expect(await dropped()).toBeGreaterThanOrEqual(before!);
 });
 
 it.skipIf(!canMakeNamespaces())("sockets are counted by state, all in one reading", async () => {
