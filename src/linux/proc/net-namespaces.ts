@@ -1,9 +1,11 @@
 // Finds the network namespaces of this host: those of its processes, and those with a name.
-import { readdirSync, readlinkSync, statSync } from "node:fs";
+import { readdirSync, readlinkSync, statfsSync, statSync } from "node:fs";
 import { listNetNamespaces, netNamespaceFile } from "../syscalls/net-namespace.js";
 
 /** Where Docker keeps the namespaces of its containers. */
 const DOCKER = "/run/docker/netns";
+/** NSFS_MAGIC in linux/magic.h. */
+const NSFS_MAGIC = 0x6e736673;
 
 export interface NetNamespace {
   /** Identity of the namespace. */
@@ -39,11 +41,11 @@ export function findNetNamespaces(): NetNamespaces {
     } else if (inode > 0 && !found.has(inode)) found.set(inode, { file, names: [], pid });
   }
   for (const [name, file] of namedFiles()) {
-    const { ino } = statSync(file, { throwIfNoEntry: false }) ?? { ino: 0 };
-    if (ino === 0) continue;
-    const known = found.get(ino) ?? { file, names: [], pid: undefined };
+    const inode = mountedInode(file);
+    if (inode === undefined) continue;
+    const known = found.get(inode) ?? { file, names: [], pid: undefined };
     if (name !== undefined) known.names.push(name);
-    found.set(ino, known);
+    found.set(inode, known);
   }
   const own = inodeOf("/proc/thread-self/ns/net");
   const namespaces = [...found].map(([inode, each]) => ({ inode, ...each, isOwn: inode === own }));
@@ -56,6 +58,18 @@ function inodeOf(file: string): number | string {
     return Number(/\d+/.exec(readlinkSync(file))?.[0] ?? 0);
   } catch (error) {
     return (error as NodeJS.ErrnoException).code ?? "EIO";
+  }
+}
+
+/**
+ * Returns the inode of a namespace that is mounted on a file; undefined if none is, or if it cannot be read. A file
+ * without a namespace remains if `ip netns` was interrupted, or in another mount namespace.
+ */
+function mountedInode(file: string): number | undefined {
+  try {
+    return statfsSync(file).type === NSFS_MAGIC ? statSync(file).ino : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -6,7 +6,7 @@ import { readCommand } from "../../linux/proc/descriptors.js";
 import { findNetNamespaces, type NetNamespace } from "../../linux/proc/net-namespaces.js";
 import { readSysctlNumbers } from "../../linux/proc/sysctl.js";
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
-import { ENOENT, errnoName } from "../../linux/syscalls/errno.js";
+import { EACCES, EINVAL, ENOENT, EPERM, errnoName } from "../../linux/syscalls/errno.js";
 import { interfaceIndex } from "../../linux/syscalls/interface-names.js";
 import { readHostnameOf, withinNetNamespace } from "../../linux/syscalls/net-namespace.js";
 import type { NamespaceRow, Namespaces } from "../../results/sockets/namespaces.js";
@@ -23,6 +23,9 @@ import { readTable, type SocketVisit } from "../table.js";
 
 /** Minimum number of namespaces sharing the host's table for which a single pass over all of them pays off. */
 const WORTH_NAMESPACES = 2;
+/** Errnos of a file that has disappeared, and of a namespace of another kind. */
+const NOT_FOUND = [-ENOENT, -EINVAL];
+const FORBIDDEN = [EPERM, EACCES].map(errnoName);
 const LISTEN_ONLY = 1 << TCP_LISTEN;
 const CONNECTIONS = ALL_STATES & ~LISTEN_ONLY;
 
@@ -41,10 +44,10 @@ export async function readNamespaces(filter: SocketFilter): Promise<Namespaces> 
   for (const namespace of namespaces) {
     const table = await within(namespace, () => NamespaceTable.open(namespace, filter));
     if (typeof table !== "number") tables.push(table);
-    // The namespace may have disappeared meanwhile.
-    else if (table !== -ENOENT) rows.push({ ...(await describe(namespace)), refusedErrno: errnoName(-table) });
+    else if (!NOT_FOUND.includes(table)) rows.push({ ...(await describe(namespace)), refusedErrno: errnoName(-table) });
   }
-  if (tables.length < 2 && rows.length > 0) throw forbidden(rows[0]!.refusedErrno!);
+  const errno = rows.map(({ refusedErrno }) => refusedErrno!).find((name) => FORBIDDEN.includes(name));
+  if (tables.length < 2 && errno !== undefined) throw forbidden(errno);
   const strays = await readShared(tables, filter);
   for (const table of tables) {
     if (table.source === undefined) await within(table.namespace, () => table.readConnections());

@@ -81,6 +81,19 @@ describe.skipIf(!canMakeNamespaces())("ports --all-netns", () => {
     }
   });
 
+  it("skips files in /run/netns that are not network namespaces", async () => {
+    const script = `set -e
+mkdir -p /run/netns
+mount -t tmpfs tmpfs /run/netns
+touch /run/netns/stale /run/netns/uts
+mount --bind /proc/self/ns/uts /run/netns/uts
+exec "$@"`;
+    const command = ["sh", "-c", script, "sh", process.execPath, CLI_FILE, "ports", "--all-netns", "--json"];
+    const { code, stdout, stderr } = await start("unshare", ["-mpf", "--mount-proc", ...command]).exited();
+    expect([stderr, code]).toEqual(["", 0]);
+    expect((JSON.parse(stdout) as Namespaces).namespaces.filter(({ refusedErrno }) => refusedErrno)).toEqual([]);
+  });
+
   it("needs privileges", async () => {
     makeNamespace();
     const nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", process.execPath, CLI_FILE];
