@@ -31,7 +31,7 @@ function describeBadSource({ ip, problem, detail }: BadSource): string {
     case "duplicate":
       return `${ip} on ${device} failed duplicate address detection: another host has it`;
     case "nonlocal":
-      return `${ip} is on no interface, only in a local route, which IPv6 accepts with net.ipv6.ip_nonlocal_bind=1`;
+      return `${ip} is on no interface, only in a local route; IPv6 can use it only with net.ipv6.ip_nonlocal_bind=1`;
     case "family-disabled":
       return `${ip} cannot be a source address: ${disabledText(detail)}`;
     case "absent":
@@ -75,7 +75,8 @@ export function fixFor({ problem, detail, ip }: BadSource): string {
   if (problem === "tentative") return "wait for it to finish (ip -6 address), or add the address with nodad";
   if (problem === "duplicate") return "change this host's address or the other host's (ip -6 address)";
   if (problem === "nonlocal") return "sysctl net.ipv6.ip_nonlocal_bind=1, or add the addresses to an interface";
-  if (problem === "no-route" || problem === "refused") return `check the address, and: ip route get ${ip}`;
+  if (problem === "no-route" || problem === "refused")
+    return `check the address and the route to it (ip route get ${ip})`;
   return "use addresses that this host has (ip -brief address), or add them to an interface";
 }
 

@@ -23,7 +23,7 @@ export interface Opening {
 export const NO_OPENING: Opening = { awaitsGreeting: false, awaitsAnswer: false };
 
 // Bits of `marks`. Subclasses use the others.
-/** A message has already been due. Bytes received before that are a greeting. */
+/** The first message has come due. Bytes received before that are a greeting. */
 const SENT = 1;
 const AWAITS_GREETING = 64;
 const AWAITS_ANSWER = 128;
@@ -102,7 +102,7 @@ export abstract class TimedMessage implements ClientProtocol {
     return end;
   }
 
-  /** Returns whether a message has been due on this connection. */
+  /** Returns whether a message has come due on this connection. */
   protected hasSent(slot: number): boolean {
     return (this.marks[slot]! & SENT) !== 0;
   }

@@ -36,7 +36,7 @@ const RECIPES: readonly (readonly [id: string, recipe: Recipe])[] = [
   ["tcp-ehash", adviseBuckets],
 ];
 
-/** The limit `nofile` is too low whenever `nr-open` is, and its recipe raises both. */
+/** Skipped: whenever `nr-open` is too low, so is `nofile`, whose recipe raises both. */
 const COVERED = "nr-open";
 
 /** The kernel stores most values in an int. fs.nr_open must also be a multiple of 64. */

@@ -74,7 +74,7 @@ export const addDoctor: AddCommand = (program, finish) => {
     .option("--message-size <size>", "message size in bytes (default: 64)", sizeFor("--message-size"))
     .option("--memory <size>", "predict for a host with this much memory, such as 128GiB", sizeFor("--memory"))
     .option("--cores <n>", "predict for a host with this many cores", countFor("--cores"))
-    .option("--nofile <n>", "predict for processes with this many open files", countFor("--nofile"))
+    .option("--nofile <n>", "predict for processes with this open-file limit", countFor("--nofile"))
     .option(
       "--memory-per-connection <size>",
       "memory that an ordinary program uses per connection",

@@ -9,7 +9,8 @@ const FIXES: Readonly<Record<string, string>> = {
   EBADF: "that descriptor is not open for writing: use a file name",
   EBUSY: "another program is using it: use another file",
   EDQUOT: "your disk quota is used up: free space, or use another disk",
-  EFBIG: "the file system or ulimit -f does not allow a file of this size: use another place",
+  EFBIG:
+    "the file system or ulimit -f does not allow a file of this size: write to another file system, or raise ulimit -f",
   EINVAL: "use a name that the file system allows",
   EIO: "the disk reports errors (see dmesg): use another disk",
   EISDIR: "this is a directory: use a file in it, such as report.html",

@@ -22,7 +22,7 @@ const OPENED = 5;
  * connection.
  */
 const CLOSING_MS = 50;
-/** Time to wait after an attempt for which there was no room. */
+/** Delay before retrying when there was no room to reopen a connection. */
 const RETRY_MS = 1;
 
 /** Opens and closes the connections. */

@@ -177,7 +177,7 @@ function rejected({ evidence }: ConnectResult, failure: FailureReport): Finding 
   if (unreachable >= failure.count) {
     return { ...firewall, evidence: [...facts, `${formatCount(unreachable)} ICMP messages said "unreachable"`] };
   }
-  const late = nobody("nothing listened for part of the run: the server started late, or restarted", facts);
+  const late = nobody("nothing was listening for part of the run: the server started late, or restarted", facts);
   return [
     { ...firewall, test: "a second run is refused again; nft list ruleset shows a reject rule" },
     { ...late, test: "a second run is not refused, and the server's log shows that it started" },
@@ -192,8 +192,8 @@ function madeAnew(
   const isReplaced = since === "replaced";
   return nobody(
     isReplaced
-      ? `nothing listened for part of the run: the server closed its listening socket on port ${port} and opened a new one (a reload or restart)`
-      : `nothing listened on port ${port} for part of the run: the server started late`,
+      ? `nothing was listening for part of the run: the server closed its listening socket on port ${port} and opened a new one (a reload or restart)`
+      : `nothing was listening on port ${port} for part of the run: the server started late`,
     [
       seen(failure),
       isReplaced

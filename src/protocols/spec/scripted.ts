@@ -38,7 +38,7 @@ export function checkWithoutScript({ seed, data, dataOnce }: ScriptOptions): voi
 
 /**
  * @param webSocket spec of the WebSocket, if the script runs over one
- * @throws {AppError} E_OPTION if the address, the side or an option does not fit
+ * @throws {AppError} E_OPTION if the script does not support the address or the side, or an option is invalid or missing
  */
 export function scriptedSpec(
   address: Address,

@@ -28,7 +28,7 @@ const UNCONNECTED = (1 << CLOSE) | (1 << BOUND_INACTIVE);
 const LEAST = 16;
 /** All bound ports have the same parity until this share of that parity is in use. */
 const NEARLY = 0.9;
-/** Minimum ratio between the numbers of ports of the two parities. Explicitly bound ports are distributed evenly. */
+/** Minimum ratio between the odd and even port counts. Explicitly bound ports are distributed evenly. */
 const LOPSIDED = 2;
 
 /**

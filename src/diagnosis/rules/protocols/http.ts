@@ -59,7 +59,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   "HTTP 502": peer(
     "backend",
     "a proxy answered, but could not reach the server behind it",
-    "check that the server is running, and the proxy's log; the proxy itself may be out of source ports: run fourtuple ports on it",
+    "check that the server is running, and look at the proxy's log; the proxy itself may be out of source ports: run fourtuple ports on it",
   ),
   "HTTP 503": peer(
     "peer-maximum",

@@ -27,7 +27,7 @@ export class Timers {
   }
 
   /**
-   * Sets a record's only deadline.
+   * Sets a record's deadline, replacing any earlier one.
    * @param atMs milliseconds on the clock of expire()
    */
   set(record: number, atMs: number): void {
