@@ -114,7 +114,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
     if (isFirst) this.firstByte(slot);
     this.exchange.received(slot, bytes.bytes, offset, offset + length);
     // The connection has served its purpose, so the transport closes it. The connection still counts as started.
-    if (isFirst && this.plan.closesGreeted) this.forget(slot);
+    if (isFirst && this.plan.closesGreeted && this.transport.state(slot) !== SLOT.free) this.forget(slot);
     return length;
   }
 

@@ -83,7 +83,7 @@ function setUp(takes: () => number) {
     isOpen: (slot: number) => isOpen[slot]!,
   };
   const client = new ClientExchange(
-    { send: send(toServer) },
+    { send: send(toServer), state: (slot) => (isOpen[slot] ? SLOT.resting : SLOT.free) },
     plan,
     memory,
     SLOTS,

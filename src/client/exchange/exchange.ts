@@ -5,7 +5,6 @@ import { FirstReads } from "../../engine/first-reads.js";
 import { type HeartbeatCarrier, Heartbeats } from "../../engine/heartbeats.js";
 import { scriptHostOf } from "../../engine/script/host.js";
 import { PendingCloses } from "../../engine/sending/pending-closes.js";
-import type { Sender } from "../../engine/sending/unsent.js";
 import type { WorkerMemory } from "../../engine/worker-memory.js";
 import { ENOBUFS } from "../../linux/syscalls/errno.js";
 import { FAULT } from "../../protocols/codes.js";
@@ -13,6 +12,8 @@ import { type ClientConnections, type ClientProtocol, REPLACEABLE } from "../../
 import { createClientProtocol } from "../../protocols/create.js";
 import type { Rows } from "../../protocols/scripted/file/rows.js";
 import { ALERT_BYTES, isTlsAlert } from "../../protocols/tls-alert.js";
+import type { Transport } from "../../transport/contract.js";
+import { SLOT } from "../../transport/slot-state.js";
 import { exactShare } from "../../util/share.js";
 import { STEP } from "../../util/steps.js";
 import { Answers } from "../messages/answers.js";
@@ -31,6 +32,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
   readonly messages: MessageSender | undefined;
   /** Schedules the heartbeats; undefined for a protocol without heartbeats. */
   readonly heartbeats: Heartbeats | undefined;
+  private readonly transport: Pick<Transport, "send" | "state">;
   private readonly owner: ConnectionOwner;
   private readonly resets: boolean;
   readonly protocol: ClientProtocol;
@@ -50,7 +52,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
    * @param create creates the protocol
    */
   constructor(
-    sender: Sender,
+    transport: Pick<Transport, "send" | "state">,
     plan: ConnectPlan,
     memory: WorkerMemory,
     slots: number,
@@ -59,6 +61,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
   ) {
     super(memory);
     const { message, opening, protocol, reopens } = plan;
+    this.transport = transport;
     this.owner = owner;
     this.plan = plan;
     this.resets = plan.reset;
@@ -70,7 +73,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
     const { heartbeatMs } = this.protocol;
     if (heartbeatMs > 0) this.heartbeats = new Heartbeats(this, heartbeatMs, performance.now());
     if (message) this.rounds = new Rounds(slots, this.protocol.isAnswered, message.total !== undefined);
-    this.sending = new Sending(sender, plan, memory, this.protocol, this.rounds, owner.reopenings);
+    this.sending = new Sending(transport, plan, memory, this.protocol, this.rounds, owner.reopenings);
     if (!message || !this.rounds) return;
     const nowMs = performance.now();
     const { intervalMs } = message;
@@ -190,24 +193,26 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
   }
 
   sendConstant(slot: number, place: number): void {
-    this.sending.sendConstant(slot, place);
+    if (this.isConnected(slot)) this.sending.sendConstant(slot, place);
   }
 
   send(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    if (!this.isConnected(slot)) return;
     const sent = this.sending.send(slot, bytes, start, end);
     // The rest of the message has been discarded, so the peer could not parse anything sent after it.
     if (sent === -ENOBUFS) this.owner.refused(slot, ENOBUFS);
   }
 
   ready(slot: number): void {
-    this.owner.ready(slot);
+    if (this.isConnected(slot)) this.owner.ready(slot);
   }
 
   refused(slot: number, code: number): void {
-    this.owner.refused(slot, code);
+    if (this.isConnected(slot)) this.owner.refused(slot, code);
   }
 
   close(slot: number): void {
+    if (!this.isConnected(slot)) return;
     if (this.sending.isBlocked(slot)) this.pendingCloses.begin(slot);
     else this.owner.close(slot);
   }
@@ -244,6 +249,11 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
   private nextShare(): number {
     const { message, connections, earlier } = this.plan;
     return message?.total === undefined ? 0 : exactShare(message.total, connections, earlier + this.opens++);
+  }
+
+  /** Whether the connection has not ended. A protocol may still be handling input when sending an answer ends it. */
+  private isConnected(slot: number): boolean {
+    return this.transport.state(slot) !== SLOT.free;
   }
 
   protected isOpen(slot: number): boolean {

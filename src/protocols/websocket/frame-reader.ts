@@ -115,6 +115,19 @@ export abstract class FrameReader {
     if (!this.isInFrame(slot)) this.sendClose(slot, code);
   }
 
+  /**
+   * Closes with `code` and ends the connection, unless sending has already ended it.
+   * @param fault one of FAULT
+   */
+  protected refuse(slot: number, code: number, fault: number): void {
+    this.flush(slot);
+    if (!this.isUpgraded(slot)) return;
+    this.closeWith(slot, code);
+    // The incomplete message is not counted.
+    this.sizes[slot] = 0;
+    if (this.isClosing(slot)) this.connections.refused(slot, fault);
+  }
+
   protected grow(slot: number): void {
     this.flags = grown(this.flags, slot);
     this.left = grown(this.left, slot);
@@ -215,6 +228,8 @@ export abstract class FrameReader {
   private control(slot: number, opcode: number, bytes: Uint8Array, start: number, end: number, key: number): boolean {
     if (opcode === OPCODE.ping) {
       this.pong(slot, bytes, start, end, key);
+      // Without room for the pong, the connection has ended.
+      if (!this.isUpgraded(slot)) return false;
       this.connections.ponged(slot);
     } else if (opcode === OPCODE.pong) {
       if (this.flags[slot]! & PINGED) this.connections.alive(slot);
@@ -233,20 +248,22 @@ export abstract class FrameReader {
     else if (checkUtf8(UTF8_ACCEPT, bytes, start + 2, end) !== UTF8_ACCEPT) this.fail(slot, CLOSE.notUtf8);
     else {
       this.flush(slot);
+      if (!this.isUpgraded(slot)) return;
       this.closeWith(slot, code);
-      this.closedBy(slot, code);
+      if (this.isClosing(slot)) this.closedBy(slot, code);
     }
   }
 
   /** Reports a protocol violation to the peer and ends the connection. */
   private fail(slot: number, code: number): false {
-    this.flush(slot);
-    this.closeWith(slot, code);
-    // The incomplete message is not counted.
-    this.sizes[slot] = 0;
     const fault = code === CLOSE.tooBig ? "MESSAGE_TOO_BIG" : code === CLOSE.notUtf8 ? "BAD_UTF8" : "BAD_FRAME";
-    this.connections.refused(slot, FAULT[fault]);
+    this.refuse(slot, code, FAULT[fault]);
     return false;
+  }
+
+  /** Whether closeWith() has left the connection open: without room for its frame, the connection ends. */
+  private isClosing(slot: number): boolean {
+    return (this.flags[slot]! & CLOSED) !== 0;
   }
 
   private wait(slot: number, bytes: Uint8Array, start: number, end: number): boolean {

@@ -52,8 +52,7 @@ export abstract class WebSocketSide extends FrameReader implements Protocol {
     if (this.flags[slot]! & PINGED) {
       this.missed[slot]! += 1;
       if (this.missed[slot]! < this.mostMissed) return;
-      this.closeWith(slot, CLOSE.internalError);
-      connections.refused(slot, FAULT.NO_PONG);
+      this.refuse(slot, CLOSE.internalError, FAULT.NO_PONG);
       return;
     }
     if (this.isInFrame(slot)) return;

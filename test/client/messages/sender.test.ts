@@ -8,6 +8,7 @@ import { CLIENT_METRICS, COUNTER, HISTOGRAM } from "../../../src/client/metrics.
 import { type ConnectPlan, SHARED } from "../../../src/client/worker-plan.js";
 import { CONTROL, WorkerMemory } from "../../../src/engine/worker-memory.js";
 import { type Histogram, toMicros } from "../../../src/results/histogram/histogram.js";
+import { SLOT } from "../../../src/transport/slot-state.js";
 
 const INTERVAL_MS = 100;
 const CONNECTIONS = 3;
@@ -29,6 +30,7 @@ function setUp(slots = CONNECTIONS) {
   const room = new Array<number>(slots).fill(Number.POSITIVE_INFINITY);
   const taken = new Array<number>(slots).fill(0);
   const transport = {
+    state: () => SLOT.resting,
     send(slot: number, _: unknown, offset: number, length: number): number {
       if (room[slot] === 0) return 0;
       expect(offset).toBe(taken[slot]! % MESSAGE.length);

@@ -9,6 +9,7 @@ import { CONTROL, WorkerMemory } from "../../../src/engine/worker-memory.js";
 import type { ClientConnections, ClientProtocol } from "../../../src/protocols/contract.js";
 import { DiscardClient } from "../../../src/protocols/discard.js";
 import { NO_OPENING } from "../../../src/protocols/timed-message.js";
+import { SLOT } from "../../../src/transport/slot-state.js";
 
 const INTERVAL_MS = 100;
 const CONNECTIONS = 3;
@@ -41,6 +42,7 @@ function setUp(create: Create) {
   const taken = new Array<string>(CONNECTIONS).fill("");
   const calls: { slot: number; length: number }[] = [];
   const transport = {
+    state: () => SLOT.resting,
     send(slot: number, source: { bytes: Buffer }, offset: number, length: number): number {
       const count = Math.min(length, room[slot]!);
       calls.push({ slot, length });

@@ -295,3 +295,33 @@ describe("violations", () => {
     expect(host.said[0]!.refusedWith).toBe(FAULT.HEAD_TOO_LONG);
   });
 });
+
+describe("a client whose connection ends while it sends", () => {
+  /** Returns a client in the middle of a read, whose connection ends with the first frame that it sends. */
+  const open = () => {
+    const host = new ProtocolHost();
+    const client = new WebSocketClient(host, { spec: SPEC, slots: 1, key: KEY });
+    host.constants = client.constants;
+    host.opened(0);
+    client.opened(0);
+    const receive = (text: string) => client.received(0, encode(text), 0, text.length);
+    receive(agreement());
+    let sends = 0;
+    host.send = (slot) => {
+      sends++;
+      client.closed(slot);
+    };
+    return { host, receive, sends: () => sends };
+  };
+
+  it.each([
+    ["a ping", frame(9, "one") + frame(9, "two")],
+    ["a violation", frame(3, "")],
+    ["a Close frame", closing(1001)],
+  ])("does not refuse it again, nor read on: %s", (_, bytes) => {
+    const { host, receive, sends } = open();
+    receive(bytes);
+    expect(sends()).toBe(1);
+    expect(host.said[0]).toMatchObject({ refusedWith: undefined, pongs: 0 });
+  });
+});
