@@ -23,15 +23,18 @@ export class MessageParts {
   private start = 0;
   private end = 0;
 
-  add(slot: number, bytes: Uint8Array, start: number, end: number): void {
+  /**
+   * Adds bytes `start` to `end`.
+   * @returns whether there was room
+   */
+  add(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
     if (this.bytes === NONE && this.leftovers.lengthOf(slot) === 0) {
       this.bytes = bytes;
       this.start = start;
       this.end = end;
-      return;
+      return true;
     }
-    this.keep(slot);
-    this.leftovers.keep(slot, bytes, start, end);
+    return this.keep(slot) && this.leftovers.keep(slot, bytes, start, end);
   }
 
   /**

@@ -1,6 +1,7 @@
 // Scripts over WebSocket: each message is a frame for the script, and whatever the script sends becomes a
 // message. Upgrade, control frames and pings work as in WebSocket runs.
 import { randomBytes } from "node:crypto";
+import { FAULT } from "../codes.js";
 import type { ClientConnections, Connections, Handshake } from "../contract.js";
 import type { WebSocketSpec } from "../spec/spec.js";
 import { UTF8_ACCEPT } from "../utf8.js";
@@ -38,7 +39,7 @@ export class ScriptedWebSocketClient extends WebSocketClient {
 
   override received(slot: number, bytes: Uint8Array, start: number, end: number): void {
     super.received(slot, bytes, start, end);
-    this.parts.keep(slot);
+    if (!this.parts.keep(slot)) this.refuse(slot, CLOSE.tooBig, FAULT.FRAME_TOO_LONG);
   }
 
   override due(slot: number): void {
@@ -66,8 +67,9 @@ export class ScriptedWebSocketClient extends WebSocketClient {
   }
 
   protected override content(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
-    this.parts.add(slot, bytes, start, end);
-    return super.content(slot, bytes, start, end);
+    if (this.parts.add(slot, bytes, start, end)) return super.content(slot, bytes, start, end);
+    this.refuse(slot, CLOSE.tooBig, FAULT.FRAME_TOO_LONG);
+    return false;
   }
 
   protected override message(slot: number): boolean {
@@ -100,7 +102,7 @@ export class ScriptedWebSocketServer extends WebSocketServer {
 
   override received(slot: number, bytes: Uint8Array, start: number, end: number): void {
     super.received(slot, bytes, start, end);
-    this.parts.keep(slot);
+    if (!this.parts.keep(slot)) this.refuse(slot, CLOSE.tooBig, FAULT.FRAME_TOO_LONG);
   }
 
   override beat(slot: number): void {
@@ -126,14 +128,14 @@ export class ScriptedWebSocketServer extends WebSocketServer {
   protected override content(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
     // This unmasks the content in place.
     const isText = super.content(slot, bytes, start, end);
-    this.parts.add(slot, bytes, start, end);
+    if (!this.parts.add(slot, bytes, start, end)) this.refuse(slot, CLOSE.tooBig, FAULT.FRAME_TOO_LONG);
     return isText;
   }
 
   /** The pong overwrites bytes that have been read, which may belong to a message. */
   protected override pong(slot: number, bytes: Uint8Array, start: number, end: number, key: number): void {
-    this.parts.keep(slot);
-    super.pong(slot, bytes, start, end, key);
+    if (!this.parts.keep(slot)) this.refuse(slot, CLOSE.tooBig, FAULT.FRAME_TOO_LONG);
+    else super.pong(slot, bytes, start, end, key);
   }
 
   protected override message(slot: number): boolean {

@@ -210,6 +210,8 @@ export abstract class FrameReader {
    */
   private take(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
     const isText = this.content(slot, bytes, start, end);
+    // A script's message may have found no room.
+    if (!this.isUpgraded(slot)) return false;
     this.sizes[slot]! += end - start;
     this.left[slot]! -= end - start;
     if (!isText) return this.fail(slot, CLOSE.notUtf8);
