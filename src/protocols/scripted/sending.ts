@@ -20,6 +20,9 @@ export class Sending {
     if (typeof content === "string") this.sendText(slot, content);
     else if (content instanceof Uint8Array) {
       const [from, to] = [start ?? 0, end ?? content.length];
+      if (!Number.isInteger(from) || !Number.isInteger(to)) {
+        throw new RangeError(`send(): bytes ${from} to ${to}: use integers`);
+      }
       if (!(from >= 0 && from <= to && to <= content.length)) {
         throw new RangeError(`send(): bytes ${from} to ${to} of ${content.length} do not exist`);
       }

@@ -161,6 +161,8 @@ describe("misuse ends the connection with a counted failure that says what was w
     ["an unknown phase", (c) => c.phase("b" as "a"), "unknown phase: b (the phases are a)"],
     ["a code out of range", (c) => c.refused(-1), "refused(-1)"],
     ["sending something else", (c) => c.send(7 as unknown as string), "takes a string or a Uint8Array"],
+    ["sending half a byte", (c) => c.send(PING, 0, 3.5), "send(): bytes 0 to 3.5: use integers"],
+    ["sending to no index", (c) => c.send(PING, Number.NaN), "send(): bytes NaN to 6: use integers"],
     ["sending too long a text", (c) => c.send("x".repeat(20_000_000)), "send(): a string of 20000000 characters"],
     ["a refusal's text that is none", (c) => c.refused(1, {} as string), "refused(1): its text is not a string"],
     ["overwriting an operation", (c) => Object.assign(c, { send: 1 }), "not extensible"],
