@@ -32,14 +32,14 @@ export const SLOT_BYTES = {
   MqttServer: { flags: 1, left: 4, pending: 4, patience: 2, silence: 2 },
   HttpClient: { flags: 1, states: 1, left: 8, digits: 1, waits: 1 },
   HttpServer: { flags: 1, states: 1, left: 8, digits: 1, sizes: 4, beats: 1 },
-  /** Servers, and clients without TLS. Sized to the highest slot that ever received bytes. */
+  /** Only in servers, and in clients without TLS. The array extends to the highest slot that ever received bytes. */
   FirstReads: { bits: 1 / 8 },
   /** Only in servers of a protocol with a handshake. */
   PendingHandshakes: { beganMs: 4 },
   /** Only in servers that expect PROXY protocol headers. */
   ProxiedServer: { waits: 1 },
-  /** Only in servers with TLS, and in those that expect PROXY protocol headers. */
-  Deadlines: { startedMs: 8 },
+  /** Only in servers with TLS, in those that expect PROXY protocol headers, and in clients that reopen connections. */
+  Deadlines: { dueMs: 8, previous: 4, next: 4 },
   /** The array extends to the highest slot ever closed while it had unsent bytes. */
   Exchange: { ending: 1 },
   /** The arrays extend to the highest slot that ever had an unsent greeting or message. */

@@ -7,7 +7,7 @@ import { PROXY_PARTIAL, ProxyReader } from "../protocols/proxy-protocol/reader.j
 import { formatIp } from "../util/address.js";
 import { STEP } from "../util/steps.js";
 import type { ConnectionAddresses, PeerAddress, ServerHandler, ServerTransport } from "./contract.js";
-import { Deadlines, type Handshakes } from "./deadlines.js";
+import { Deadlines } from "./deadlines.js";
 import { SLOT } from "./slot-state.js";
 
 /** Events about PROXY protocol headers, reported to the role from within turn(). */
@@ -39,7 +39,7 @@ export interface Proxied {
   readonly timeoutMs: number;
 }
 
-export class ProxiedServer implements ServerTransport, ServerHandler, Handshakes {
+export class ProxiedServer implements ServerTransport, ServerHandler {
   namesPeers = false;
   private readonly handler: ServerHandler;
   private readonly events: ProxyEvents;
@@ -55,7 +55,7 @@ export class ProxiedServer implements ServerTransport, ServerHandler, Handshakes
   constructor(handler: ServerHandler, { events, timeoutMs }: Proxied) {
     this.handler = handler;
     this.events = events;
-    this.deadlines = new Deadlines(this, timeoutMs);
+    this.deadlines = new Deadlines((slot) => this.fail(slot, ETIMEDOUT), timeoutMs);
   }
 
   /** Sets the transport that carries the connections. */
@@ -116,7 +116,9 @@ export class ProxiedServer implements ServerTransport, ServerHandler, Handshakes
   }
 
   turn(waitMs: number): void {
-    this.below.turn(Math.min(waitMs, this.deadlines.endLate()));
+    const nowMs = performance.now();
+    this.deadlines.endLate(nowMs);
+    this.below.turn(Math.min(waitMs, this.deadlines.waitMs(nowMs)));
   }
 
   addresses(slot: number): ConnectionAddresses | number {
@@ -169,6 +171,7 @@ export class ProxiedServer implements ServerTransport, ServerHandler, Handshakes
       return length;
     }
     this.waits[slot] = 0;
+    this.deadlines.end(slot);
     this.slot = slot;
     this.events.identified(reader.version, reader.hasClient);
     this.handler.accepted(slot);
@@ -191,12 +194,8 @@ export class ProxiedServer implements ServerTransport, ServerHandler, Handshakes
     else this.giveUp(slot, step === STEP.hold ? STEP.proxy : step, errno);
   }
 
-  isPending(slot: number): boolean {
+  private isPending(slot: number): boolean {
     return slot < this.waits.length && this.waits[slot] === 1;
-  }
-
-  timedOut(slot: number): void {
-    this.fail(slot, ETIMEDOUT);
   }
 
   /**
@@ -210,6 +209,7 @@ export class ProxiedServer implements ServerTransport, ServerHandler, Handshakes
 
   private giveUp(slot: number, step: number, code: number): void {
     this.waits[slot] = 0;
+    this.deadlines.end(slot);
     this.reader.drop(slot);
     this.events.unidentified(step, code);
   }

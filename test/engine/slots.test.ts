@@ -76,6 +76,53 @@ it("queues slots in order, each once", () => {
   );
 });
 
+it("expires handshakes in order and on time, whichever slots are reused meanwhile", () => {
+  const TIMEOUT_MS = 100;
+  const slot = fc.nat(1500);
+  const begin = fc.record({ begin: slot });
+  fc.assert(
+    fc.property(fc.array(fc.oneof(begin, fc.record({ end: slot }), fc.record({ passMs: fc.nat(60) }))), (steps) => {
+      const expired: number[] = [];
+      const deadlines = new Deadlines((late) => expired.push(late), TIMEOUT_MS);
+      // A Map keeps the order of insertion.
+      const model = new Map<number, number>();
+      let nowMs = 0;
+      for (const step of steps) {
+        if ("begin" in step) {
+          deadlines.begin(step.begin, nowMs);
+          model.delete(step.begin);
+          model.set(step.begin, nowMs + TIMEOUT_MS);
+        } else if ("end" in step) {
+          deadlines.end(step.end);
+          model.delete(step.end);
+        } else {
+          nowMs += step.passMs;
+          deadlines.endLate(nowMs);
+          const late = [...model].filter(([, dueMs]) => dueMs <= nowMs).map(([key]) => key);
+          for (const key of late) model.delete(key);
+          expect(expired.splice(0)).toEqual(late);
+        }
+        const [nextMs = Number.POSITIVE_INFINITY] = model.values();
+        expect(deadlines.waitMs(nowMs)).toBe(nextMs - nowMs);
+      }
+    }),
+  );
+});
+
+it("expires the slots behind one that was reused", () => {
+  const expired: number[] = [];
+  const deadlines = new Deadlines((slot) => expired.push(slot), 1000);
+  deadlines.begin(0, 0);
+  deadlines.begin(1, 100);
+  deadlines.end(0);
+  deadlines.begin(0, 700);
+  expect(deadlines.waitMs(700)).toBe(400);
+  deadlines.endLate(1100);
+  expect(expired).toEqual([1]);
+  deadlines.endLate(1700);
+  expect(expired).toEqual([1, 0]);
+});
+
 it("holds five million in a worker's heap, opened and closed at once and in batches", async () => {
   const program = startProgram("slots", { slots: 5_000_000 });
   expect(await program.exited(120_000)).toMatchObject({ code: 0, stdout: "done 5000000\n" });
@@ -113,7 +160,7 @@ describe("the bytes per slot", () => {
   });
 
   it("are as listed: handshakes of accepted connections", () => {
-    const deadlines = new Deadlines({ isPending: () => true, timedOut: () => undefined }, 1);
+    const deadlines = new Deadlines(() => undefined, 1);
     deadlines.begin(SLOTS - 1, 0);
     expect(bytesOf(deadlines)).toEqual(SLOT_BYTES.Deadlines);
     const events = { arrived: () => true, identified: () => undefined, unidentified: () => undefined };

@@ -3,6 +3,7 @@
 // are messages to send.
 import { grown } from "../../protocols/columns.js";
 import { REPLACEABLE } from "../../protocols/contract.js";
+import { Deadlines } from "../../transport/deadlines.js";
 import { SlotQueue } from "../../transport/slot-queue.js";
 import { COUNTER } from "../metrics.js";
 
@@ -43,9 +44,8 @@ export class Reopenings {
   private states = new Uint8Array(0);
   /** By slot: index of the counter for the cause of the last close. */
   private causes = new Uint8Array(0);
-  private closingUntilMs = new Float64Array(0);
   private readonly wanted = new SlotQueue();
-  private readonly closing = new SlotQueue();
+  private readonly closing: Deadlines;
   private nextMs = 0;
 
   /** @param intervalMs minimum time between two attempts; 0 for none */
@@ -53,6 +53,9 @@ export class Reopenings {
     this.owner = owner;
     this.counters = counters;
     this.intervalMs = intervalMs;
+    this.closing = new Deadlines((slot) => {
+      if (this.states[slot] === CLOSING) owner.closeAnnounced(slot);
+    }, CLOSING_MS);
   }
 
   /** Whether the slot has no connection that could carry messages. */
@@ -74,8 +77,7 @@ export class Reopenings {
   /** Called when the peer has announced that it will close the connection in `slot`. */
   announced(slot: number): void {
     this.set(slot, CLOSING);
-    this.closingUntilMs[slot] = performance.now() + CLOSING_MS;
-    this.closing.push(slot);
+    this.closing.begin(slot, performance.now());
   }
 
   /**
@@ -84,6 +86,7 @@ export class Reopenings {
    */
   closed(slot: number, cause: number): void {
     this.set(slot, CLOSED);
+    this.closing.end(slot);
     this.causes[slot] = causeCounter(cause);
     this.counters[COUNTER.toReopen]! += 1;
   }
@@ -122,7 +125,9 @@ export class Reopenings {
 
   /** Called when the connection in `slot` has ended and will not be reopened. */
   ended(slot: number): void {
-    if (this.isKept(slot)) this.states[slot] = CONNECTED;
+    if (!this.isKept(slot)) return;
+    this.states[slot] = CONNECTED;
+    this.closing.end(slot);
   }
 
   /**
@@ -133,7 +138,7 @@ export class Reopenings {
   turn(room: number): boolean {
     const { wanted, counters } = this;
     const nowMs = performance.now();
-    this.closeOverdue(nowMs);
+    this.closing.endLate(nowMs);
     for (let left = Math.min(room, wanted.length); left > 0; left--) {
       if (nowMs < this.nextMs) return false;
       const slot = wanted.shift();
@@ -155,20 +160,8 @@ export class Reopenings {
    * @param hasRoom as for turn()
    */
   nextInMs(nowMs: number, hasRoom: boolean): number {
-    const untilClose = this.closing.length > 0 ? this.closingUntilMs[this.closing.first]! : Number.POSITIVE_INFINITY;
-    const untilOpen = this.wanted.length > 0 && hasRoom ? this.nextMs : Number.POSITIVE_INFINITY;
-    return Math.max(0, Math.min(untilClose, untilOpen) - nowMs);
-  }
-
-  private closeOverdue(nowMs: number): void {
-    const { closing } = this;
-    while (closing.length > 0) {
-      const slot = closing.first;
-      const isClosing = this.states[slot] === CLOSING;
-      if (isClosing && nowMs < this.closingUntilMs[slot]!) return;
-      closing.shift();
-      if (isClosing) this.owner.closeAnnounced(slot);
-    }
+    const untilOpen = this.wanted.length > 0 && hasRoom ? this.nextMs - nowMs : Number.POSITIVE_INFINITY;
+    return Math.max(0, Math.min(this.closing.waitMs(nowMs), untilOpen));
   }
 
   private stateOf(slot: number): number {
@@ -179,7 +172,6 @@ export class Reopenings {
     if (slot >= this.states.length) {
       this.states = grown(this.states, slot);
       this.causes = grown(this.causes, slot);
-      this.closingUntilMs = grown(this.closingUntilMs, slot);
     }
     this.states[slot] = state;
   }

@@ -7,12 +7,12 @@ import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { FAULT } from "../../protocols/codes.js";
 import { startsWithProxyHeader } from "../../protocols/proxy-protocol/format.js";
 import type { PeerAddress, ServerHandler, ServerTransport, ServerTransportOptions } from "../contract.js";
-import { Deadlines, type Handshakes } from "../deadlines.js";
+import { Deadlines } from "../deadlines.js";
 import type { ServerTls } from "./options.js";
 import { HANDSHAKING } from "./slots.js";
 import { TlsTransport } from "./transport.js";
 
-export class TlsServer extends TlsTransport<ServerTransport> implements ServerTransport, ServerHandler, Handshakes {
+export class TlsServer extends TlsTransport<ServerTransport> implements ServerTransport, ServerHandler {
   private readonly server: ServerHandler;
   private readonly tls: ServerTls;
   private readonly deadlines: Deadlines;
@@ -22,7 +22,7 @@ export class TlsServer extends TlsTransport<ServerTransport> implements ServerTr
     super({ ...options, context: tls.context, freeContext: tls.freeContext, sendsFirst: true });
     this.server = options.handler;
     this.tls = tls;
-    this.deadlines = new Deadlines(this, tls.handshakeTimeoutMs);
+    this.deadlines = new Deadlines((slot) => this.fail(slot, ETIMEDOUT), tls.handshakeTimeoutMs);
   }
 
   get accepts(): boolean {
@@ -50,7 +50,9 @@ export class TlsServer extends TlsTransport<ServerTransport> implements ServerTr
   }
 
   override turn(waitMs: number): void {
-    super.turn(Math.min(waitMs, this.deadlines.endLate()));
+    const nowMs = performance.now();
+    this.deadlines.endLate(nowMs);
+    super.turn(Math.min(waitMs, this.deadlines.waitMs(nowMs)));
   }
 
   override awake(nowMs: number): void {
@@ -83,6 +85,7 @@ export class TlsServer extends TlsTransport<ServerTransport> implements ServerTr
   }
 
   protected secured(slot: number, connection: number): void {
+    this.deadlines.end(slot);
     this.tls.events.secured(slot, this.sessions.isResumed(connection));
   }
 
@@ -94,11 +97,8 @@ export class TlsServer extends TlsTransport<ServerTransport> implements ServerTr
     // A server has no session to wait for.
   }
 
-  isPending(slot: number): boolean {
-    return this.slots.has(slot, HANDSHAKING);
-  }
-
-  timedOut(slot: number): void {
-    this.fail(slot, ETIMEDOUT);
+  protected override free(slot: number): void {
+    this.deadlines.end(slot);
+    super.free(slot);
   }
 }
