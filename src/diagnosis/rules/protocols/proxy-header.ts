@@ -8,6 +8,9 @@ import { seen } from "../local-errors.js";
 const SEND_ONE =
   "connect through the load balancer, and let it send a header (haproxy: send-proxy-v2; nginx: proxy_protocol on), or omit --proxy-protocol";
 
+const CHECK_SENDER =
+  "check what sends it: a line of text of at most 107 bytes (v1), or a binary header with at most 4,096 bytes of addresses and TLVs (v2)";
+
 /**
  * @returns undefined if all headers were expected and valid, or if the only failures are connections
  *   that ended before their header
@@ -24,14 +27,25 @@ export function explainProxyHeaders(result: ServeResult): Finding | undefined {
       evidence: missing.map(seen),
     };
   }
-  const invalid = failures.filter(({ errno }) => errno.endsWith("PROXY_HEADER") || errno === "PROXY_HEADER_TOO_LONG");
-  if (invalid.length > 0) {
+  const invalid = failures.filter(({ errno }) => errno === "BAD_PROXY_HEADER");
+  const tooLong = failures.filter(({ errno }) => errno === "PROXY_HEADER_TOO_LONG");
+  const [invalidCount, tooLongCount] = [totalOf(invalid), totalOf(tooLong)];
+  if (tooLongCount > invalidCount) {
     return {
       limit: "proxy-protocol",
       whose: "peer",
-      meaning: `${plural(totalOf(invalid), "connection")} began with an invalid PROXY protocol header`,
-      fix: "check what sends it: a line of text of at most 107 bytes (v1), or a binary header with at most 4,096 bytes of addresses and TLVs (v2)",
-      evidence: invalid.map(seen),
+      meaning: `${plural(tooLongCount, "connection")} began with a PROXY protocol header that was too long, or too many were incomplete at once`,
+      fix: `${CHECK_SENDER}; if many connections never complete their header, end them sooner (--handshake-timeout)`,
+      evidence: [...tooLong, ...invalid].map(seen),
+    };
+  }
+  if (invalidCount > 0) {
+    return {
+      limit: "proxy-protocol",
+      whose: "peer",
+      meaning: `${plural(invalidCount, "connection")} began with an invalid PROXY protocol header`,
+      fix: CHECK_SENDER,
+      evidence: [...invalid, ...tooLong].map(seen),
     };
   }
   return explainUnexpected(result);
