@@ -66,7 +66,8 @@ export class Board {
         Atomics.store(this.words, at, WRITTEN);
         return;
       }
-      if (this.words[at + 1] === code) return;
+      // While another thread writes an entry, its code may still be 0, which is a code of its own.
+      if (Atomics.load(this.words, at) === WRITTEN && this.words[at + 1] === code) return;
     }
   }
 
