@@ -41,7 +41,7 @@ export const SLOT_BYTES = {
   /** Only in servers with TLS, in those that expect PROXY protocol headers, and in clients that reopen connections. */
   Deadlines: { dueMs: 8, previous: 4, next: 4 },
   /** The array extends to the highest slot ever closed while it had unsent bytes. */
-  Exchange: { ending: 1 },
+  PendingCloses: { marks: 1 },
   /** The arrays extend to the highest slot that ever had an unsent greeting or message. */
   Outgoing: { positions: 4 },
   /**

@@ -7,6 +7,7 @@ import { Rounds } from "../../src/client/messages/rounds.js";
 import { FirstReads } from "../../src/engine/first-reads.js";
 import { PendingHandshakes } from "../../src/engine/pending-handshakes.js";
 import { Outgoing } from "../../src/engine/sending/outgoing.js";
+import { PendingCloses } from "../../src/engine/sending/pending-closes.js";
 import { Unsent } from "../../src/engine/sending/unsent.js";
 import { SLOT_BYTES } from "../../src/engine/slot-bytes.js";
 import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
@@ -193,6 +194,9 @@ describe("the bytes per slot", () => {
     const unsent = new Unsent(new Int32Array(8), 0);
     unsent.keep(SLOTS - 1, NativeBuffer.from(Uint8Array.of(1)), 0, 1);
     expect(bytesOf(unsent)).toEqual(SLOT_BYTES.Unsent);
+    const closes = new PendingCloses();
+    closes.begin(SLOTS - 1);
+    expect(bytesOf(closes)).toEqual(SLOT_BYTES.PendingCloses);
     const outgoing = new Outgoing({ send: () => 0 }, [Uint8Array.of(1)], new Unsent(new Int32Array(8), 0));
     outgoing.sendConstant(SLOTS - 1, 0);
     expect(bytesOf(outgoing)).toEqual(SLOT_BYTES.Outgoing);
