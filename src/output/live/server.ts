@@ -8,7 +8,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { fileURLToPath } from "node:url";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { AppError } from "../../util/errors.js";
-import { hasToken, refusalOf } from "./access.js";
+import { refusalOf } from "../http/refusal.js";
+import { hasToken } from "./access.js";
 import type { BeginEvent, EndEvent, LiveFeed, LiveNow } from "./feed.js";
 import { History } from "./history.js";
 import { Streams } from "./streams.js";

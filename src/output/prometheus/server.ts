@@ -2,9 +2,11 @@
 // collection.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { openListener } from "../../server/listening/listener.js";
+import { isLoopback, parseIp } from "../../util/address.js";
 import { formatEndpoint, parseHostPorts } from "../../util/endpoint.js";
 import { AppError } from "../../util/errors.js";
 import { printable } from "../../util/printable.js";
+import { refusalOf } from "../http/refusal.js";
 import { CONTENT_TYPES, exposition } from "./exposition.js";
 import type { Family } from "./families.js";
 
@@ -48,7 +50,7 @@ export interface MetricsServer {
  */
 export async function serveMetrics(listen: string, collect: Collect): Promise<MetricsServer> {
   const { fd, ip, port } = await openListener(parseHostPorts(listen, { anyPort: true }), BACKLOG);
-  const answer = answerWith(collect);
+  const answer = answerWith(collect, isLoopback(parseIp(ip)));
   const server = createServer(
     {
       maxHeaderSize: LONGEST_HEAD_BYTES,
@@ -64,7 +66,11 @@ export async function serveMetrics(listen: string, collect: Collect): Promise<Me
   return { ip, port, url: `http://${formatEndpoint(ip, port)}/metrics`, close: () => closed(server) };
 }
 
-function answerWith(collect: Collect): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+/** @param isLocal refuses the requests of other web sites, which must not reach what only this host may read */
+function answerWith(
+  collect: Collect,
+  isLocal: boolean,
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   let reading: Promise<readonly Family[]> | undefined;
   const read = () => {
     reading ??= Promise.resolve()
@@ -82,6 +88,8 @@ function answerWith(collect: Collect): (request: IncomingMessage, response: Serv
     // outlive it.
     response.setHeader("Connection", "close");
     response.setHeader("X-Content-Type-Options", "nosniff");
+    const refusal = isLocal ? refusalOf(request.headers) : undefined;
+    if (refusal !== undefined) return reply(response, 403, `${refusal}\n`);
     const [path] = (request.url ?? "").split("?");
     if (request.method !== "GET" && request.method !== "HEAD") {
       response.setHeader("Allow", "GET, HEAD");

@@ -1,6 +1,7 @@
 // Tests which requests the live page answers.
 import { describe, expect, it } from "vitest";
-import { hasToken, refusalOf } from "../../../src/output/live/access.js";
+import { refusalOf } from "../../../src/output/http/refusal.js";
+import { hasToken } from "../../../src/output/live/access.js";
 
 const HOST = "127.0.0.1:9475";
 const OTHER_SITE = "requests from other sites are refused";

@@ -40,7 +40,7 @@ class Exchange {
 
 /** Starts a scrape. The server answers 100 once it has the request. */
 async function startScrape(port: number): Promise<Exchange> {
-  const scrape = new Exchange(port, "GET /metrics HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n");
+  const scrape = new Exchange(port, "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\n\r\n");
   await until("100 Continue", () => scrape.answer.includes(" 100 "));
   return scrape;
 }
@@ -122,12 +122,24 @@ it("other paths and methods are refused", async () => {
   );
   expect(answers).toEqual([200, 200, 200, 200, 404, 405, 405]);
   expect(
-    await new Exchange(port, `GET /metrics HTTP/1.1\r\nHost: x\r\nA: ${"a".repeat(20_000)}\r\n\r\n`).closed,
+    await new Exchange(port, `GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nA: ${"a".repeat(20_000)}\r\n\r\n`).closed,
   ).toMatch(/ 431 /);
   expect(await new Exchange(port, "nonsense\r\n\r\n").closed).toMatch(/ 400 /);
-  expect(await new Exchange(port, "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n").closed).toMatch(
+  expect(await new Exchange(port, "HEAD /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").closed).toMatch(
     /^HTTP\/1\.1 200 [\s\S]*\r\n\r\n$/,
   );
+});
+
+it("on loopback, only an IP address or localhost is a valid host, against DNS rebinding", async () => {
+  const { port } = await startServer(() => [FAMILY]);
+  const statusFor = async (host: string, at = port) =>
+    (await new Exchange(at, `GET /metrics HTTP/1.1\r\nHost: ${host}\r\n\r\n`).closed).slice(9, 12);
+  for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, "[::1]:9477"])
+    expect(await statusFor(host)).toBe("200");
+  for (const host of [`evil.example:${port}`, "localhost.evil.example"]) expect(await statusFor(host)).toBe("403");
+  const open = await serveMetrics("0.0.0.0:0", () => [FAMILY]);
+  onTestFinished(() => open.close());
+  expect(await statusFor("exporter.example:9477", open.port)).toBe("200");
 });
 
 it("clients that stop halfway do not keep others from scraping", async () => {
