@@ -21,8 +21,7 @@ export async function runExporter({ listen, top }: ExporterCommandOptions, versi
   const reader = new HostReader(top, version, (collector, error) => {
     // Report each failure once, not for every scrape.
     const text = `${collector} cannot be read: ${sentence(error)}`;
-    if (failures.size < MOST_FAILURES && !failures.has(text)) printNote(`note: ${text}`);
-    failures.add(text);
+    if (isNews(failures, text)) printNote(`note: ${text}`);
   });
   const server = await serveMetrics(listen, () => reader.read());
   const stopped = new Promise<void>((resolve) => {
@@ -37,4 +36,11 @@ export async function runExporter({ listen, top }: ExporterCommandOptions, versi
   await stopped;
   await server.close();
   return 0;
+}
+
+/** Adds a failure to those reported, unless it is among them already or they are many. @returns whether it was added */
+export function isNews(reported: Set<string>, text: string): boolean {
+  if (reported.size >= MOST_FAILURES || reported.has(text)) return false;
+  reported.add(text);
+  return true;
 }
