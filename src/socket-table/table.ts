@@ -32,6 +32,8 @@ const ATTEMPTS = 4;
  * fail at the same place again.
  */
 const SHORTER_BYTES = 4000;
+const FIX = "allow NETLINK_SOCK_DIAG sockets, or mount /proc";
+const BPF_FIX = "run it as root or with CAP_BPF and CAP_PERFMON, on Linux 6.2 or newer with BTF, or omit the source";
 const FORBIDDEN = [EPERM, EACCES].map(errnoName);
 
 export interface TableRead {
@@ -85,7 +87,7 @@ export async function readTable(query: SocketQuery, begin: () => SocketVisit, at
     const read = await readWithBpf(query, begin());
     if (typeof read !== "string") return read;
     bpfErrno = read;
-    if (query.source === "bpf") throw unreadable("it cannot be read with BPF", bpfErrno, bpfErrno);
+    if (query.source === "bpf") throw unreadable("it cannot be read with BPF", bpfErrno, bpfErrno, BPF_FIX);
   }
   if (query.source !== "/proc/net/tcp") {
     let before: NetlinkRead | undefined;
@@ -208,14 +210,14 @@ async function readProc(query: SocketQuery, visit: SocketVisit): Promise<TableRe
   return { source: "/proc/net/tcp", fallbackErrno: undefined, sockets, wasInterrupted: false };
 }
 
-function unreadable(what: string, netlinkErrno: string | undefined, procErrno?: string): AppError {
+function unreadable(what: string, netlinkErrno: string | undefined, procErrno?: string, fix = FIX): AppError {
   const errno = netlinkErrno ?? procErrno;
   const isForbidden = procErrno !== undefined && FORBIDDEN.some((name) => name === netlinkErrno || name === procErrno);
   return new AppError(
     isForbidden ? "E_PERMISSION" : "E_SYSTEM",
     `the socket table: ${what}${errno ? ` (${errno})` : ""}`,
     {
-      fix: "allow NETLINK_SOCK_DIAG sockets, or mount /proc",
+      fix,
       ...(errno === undefined ? {} : { facts: { errno } }),
     },
   );

@@ -55,6 +55,14 @@ it.each([
   expect(overviewText(table, { top: 10 })).toContain(`(sock_diag; BPF unavailable: ${errno})`);
 });
 
+it("if BPF was requested and is refused, the fix names the capabilities that it needs", async () => {
+  kernel.error = -1;
+  await expect(socketTable({ source: "bpf" })).rejects.toMatchObject({
+    code: "E_PERMISSION",
+    fix: expect.stringContaining("CAP_BPF and CAP_PERFMON"),
+  });
+});
+
 it("a small table is read from sock_diag, without a remark", async () => {
   kernel.sockets = 19_999;
   const table = await readOne();
