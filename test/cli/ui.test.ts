@@ -101,6 +101,15 @@ describe("the address of the live page", () => {
     expect(code).not.toBe(0);
   });
 
+  it.each([
+    ["0.0.0.0:0", true],
+    [`${ownAddress()}:0`, false],
+  ])("may be %s, and a note says if other hosts can watch: %s", async (address, isNoted) => {
+    const { stderr } = await runCli(["connect", "127.0.0.1:1", "--source-ip", "192.0.2.77", "--ui", address]);
+    expect(stderr).toContain("live page: http");
+    expect(stderr.includes("note: any host that reaches this address can watch the run\n")).toBe(isNoted);
+  });
+
   it.each([["example.com:80"], ["127.0.0.1"], ["127.0.0.1:1-5"]])("cannot be %s", async (address) => {
     const { code, stderr } = await runCli(["serve", `${ownAddress()}:0`, "--ui", address]);
     expect(stderr).toMatch(/Fatal error: /);
