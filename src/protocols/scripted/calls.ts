@@ -27,6 +27,8 @@ export class HandlerCalls {
     const { handlers, connection } = this;
     connection.slot = slot;
     let thrown: unknown;
+    // A call that a handler causes, for example by ending the connection, must not appear to end the handler.
+    const outer = this.words[CALL.handler]!;
     this.begin(handler);
     try {
       let result: unknown;
@@ -39,7 +41,7 @@ export class HandlerCalls {
     } catch (error) {
       thrown = error ?? new Error(`it threw ${error}`);
     }
-    this.end();
+    this.words[CALL.handler] = outer;
     const promise = takePromise();
     return thrown ?? promise;
   }

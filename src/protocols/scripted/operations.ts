@@ -6,7 +6,7 @@ import { CALL, type ScriptHost } from "./host.js";
 import type { Link } from "./link.js";
 import { Sending } from "./sending.js";
 import type { Operations } from "./state/connection.js";
-import { CLOSING, ENDED, type Lives, READY, REFUSED } from "./state/lives.js";
+import { CLOSING, ENDED, type Lives, READY, REFUSED, TURNED_READY } from "./state/lives.js";
 import type { Phases } from "./state/phases.js";
 import type { RandomNumbers } from "./state/random.js";
 
@@ -24,7 +24,6 @@ interface Parts {
 
 export class HandlerOperations implements Operations {
   private readonly host: ScriptHost;
-  private readonly link: Link;
   private readonly client: ClientConnections | undefined;
   private readonly lives: Lives;
   private readonly phases: Phases;
@@ -33,7 +32,6 @@ export class HandlerOperations implements Operations {
 
   constructor({ host, link, client, lives, phases, numbers }: Parts) {
     this.host = host;
-    this.link = link;
     this.client = client;
     this.lives = lives;
     this.phases = phases;
@@ -86,9 +84,8 @@ export class HandlerOperations implements Operations {
 
   /** Like ready(), for a side without a setup. */
   becomeReady(slot: number): void {
-    this.lives.flags[slot]! |= READY;
+    this.lives.flags[slot]! |= READY | TURNED_READY;
     this.phases.end(slot);
-    this.link.ready(slot);
   }
 
   answered(slot: number, count: number): void {

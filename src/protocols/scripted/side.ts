@@ -15,7 +15,7 @@ import { ERRORS, metricObjects } from "./metrics.js";
 import { HandlerOperations, NoData } from "./operations.js";
 import { StateColumns } from "./state/columns.js";
 import { type AnyConnection, connectionOf } from "./state/connection.js";
-import { CLOSING, ENDED, Lives, READY, REFUSED } from "./state/lives.js";
+import { CLOSING, ENDED, Lives, READY, REFUSED, TURNED_READY } from "./state/lives.js";
 import { Phases } from "./state/phases.js";
 import { RandomNumbers } from "./state/random.js";
 
@@ -168,10 +168,20 @@ export class ScriptedSide implements ClientProtocol, FrameTaker {
   /** Sends the output of an event's handlers, and ends the connection if they requested it. */
   private settle(slot: number): void {
     this.link.flush(slot);
+    if (this.lives.flags[slot]! & TURNED_READY) this.tellReady(slot);
     const flags = this.lives.flags[slot]!;
     if ((flags & (CLOSING | REFUSED)) === 0 || flags & ENDED) return;
     this.lives.flags[slot] = flags | ENDED;
     if (flags & REFUSED) this.link.reject(slot, this.lives.code);
     else this.link.finish(slot);
+  }
+
+  /** Tells the host that the connection is ready, which may make messages due at once. They precede a requested end. */
+  private tellReady(slot: number): void {
+    const { flags } = this.lives;
+    const before = flags[slot]!;
+    flags[slot] = before & ~(TURNED_READY | CLOSING | REFUSED);
+    this.link.ready(slot);
+    flags[slot]! |= before & (CLOSING | REFUSED);
   }
 }

@@ -61,6 +61,31 @@ it("a connection is ready at once without an opened handler, and otherwise when 
   expect(said.isReady).toBe(true);
 });
 
+it("messages that become due as soon as a connection is ready follow what its handler sends, and precede its end", () => {
+  const definition = defineProtocol({
+    name: "x",
+    client: {
+      opened: (c) => c.send("HELLO;"),
+      received(c, frame) {
+        c.ready();
+        c.send("AFTER;");
+        if (frame.equals("BYE")) c.close();
+      },
+      due: (c) => c.send("PING;"),
+    },
+  });
+  const { side, connections, host, receive } = open(definition, {}, 2);
+  connections.ready = (slot) => {
+    connections.said[slot]!.isReady = true;
+    side.due(slot);
+  };
+  receive("WELCOME");
+  receive("BYE", 1);
+  expect(host.board.error).toBeUndefined();
+  expect(connections.said[0]).toMatchObject({ sent: "HELLO;AFTER;PING;", isReady: true, isClosed: false });
+  expect(connections.said[1]).toMatchObject({ sent: "HELLO;AFTER;PING;", isReady: true, isClosed: true });
+});
+
 it("columns keep a connection's state apart from others', in the bytes that they declare", () => {
   const { side, connections, receive } = open(
     defineProtocol({

@@ -10,6 +10,8 @@ export const CLOSING = 2;
 export const REFUSED = 4;
 /** Nothing more is read or sent. */
 export const ENDED = 8;
+/** The connection has become ready during the current event. The host is told at the event's end. */
+export const TURNED_READY = 16;
 
 export class Lives {
   /** Bytes per connection. */
