@@ -110,7 +110,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
       this.counters[COUNTER.tlsAlerts]! += 1;
     }
     this.protocol.received(slot, bytes, start, end);
-    if (this.sending.alternates) this.messages?.resume(slot);
+    if (this.sending.alternates && !this.pendingCloses.has(slot)) this.messages?.resume(slot);
   }
 
   /**
@@ -146,7 +146,8 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
   /** Called when the connection accepts bytes again. */
   sent(slot: number): void {
     const { sending } = this;
-    if (!this.messages?.resume(slot) && sending.isBlocked(slot)) sending.resume(slot);
+    const isClosing = this.pendingCloses.has(slot);
+    if (!this.messages?.resume(slot, isClosing) && sending.isBlocked(slot)) sending.resume(slot);
     if (this.pendingCloses.has(slot) && !sending.isBlocked(slot)) this.owner.close(slot);
   }
 

@@ -154,12 +154,14 @@ export class MessageSender {
 
   /**
    * Continues sending the backlog of a connection that accepts bytes again.
+   * @param isClosing whether the connection closes once its bytes are sent, so that no further message may begin
    * @returns whether the connection has had any message
    */
-  resume(slot: number): boolean {
+  resume(slot: number, isClosing = false): boolean {
     const next = this.rounds.next[slot]!;
     if (next === NONE) return false;
-    if (this.carrier.isBlocked(slot) || next <= this.lastRound(slot)) this.flush(slot, performance.now());
+    const lastRound = isClosing ? 0 : this.lastRound(slot);
+    if (this.carrier.isBlocked(slot) || next <= lastRound) this.flush(slot, performance.now(), lastRound);
     return true;
   }
 

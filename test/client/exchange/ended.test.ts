@@ -1,5 +1,4 @@
-// Tests that a connection ends once, although its protocol still handles input when sending an answer has ended it, and
-// that no message is begun on a connection that closes once its bytes are sent.
+// Tests that a connection ends once, although its protocol still handles input when sending an answer has ended it.
 import { expect, it } from "vitest";
 import { Exchange } from "../../../src/client/exchange/exchange.js";
 import { CLIENT_METRICS } from "../../../src/client/metrics.js";

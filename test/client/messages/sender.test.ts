@@ -263,3 +263,16 @@ function collectGarbage(): void {
   setFlagsFromString("--expose-gc");
   (runInNewContext("gc") as () => void)();
 }
+
+it("a connection that closes once its bytes are sent completes its message and begins no other", () => {
+  const { room, taken, exchange, sender, memory } = setUp();
+  room[0] = 4;
+  sender.sendDue(clock.ms, CONNECTIONS);
+  expect(taken[0]).toBe(4);
+  exchange.close(0);
+  clock.ms += 10 * INTERVAL_MS;
+  room[0] = Number.POSITIVE_INFINITY;
+  sender.resume(0);
+  expect(taken[0]).toBe(MESSAGE.length);
+  expect(memory.counters[COUNTER.sentMessages]).toBe(1);
+});
