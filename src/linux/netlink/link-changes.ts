@@ -12,6 +12,7 @@ const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
 const LINK_BYTES = 16;
 const ROUTE_BYTES = 12;
+const HOP_BYTES = 8;
 const IFLA_MTU = 4;
 const IFLA_TXQLEN = 13;
 const IFF_UP = 0x1;
@@ -19,6 +20,7 @@ const IFF_LOWER_UP = 0x10000;
 const RTA_DST = 1;
 const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
+const RTA_MULTIPATH = 9;
 const RTA_VIA = 18;
 const RT_TABLE_MAIN = 254;
 const RTPROT_STATIC = 4;
@@ -75,7 +77,7 @@ export function addRoute({ first, bits }: Prefix, index: number): number {
   return changeNetlink(NETLINK_ROUTE, RTM_NEWROUTE, Buffer.concat([route, rest, ...attributes]), true);
 }
 
-/** Returns the routes of a family; undefined if netlink is refused. */
+/** Returns the routes of a family, at most MOST_MESSAGES of them; undefined if netlink is refused. */
 export function readRoutes(family: 4 | 6): RouteEntry[] | undefined {
   const request = Buffer.alloc(ROUTE_BYTES);
   request[0] = family === 4 ? AF_INET : AF_INET6;
@@ -88,9 +90,25 @@ export function readRoutes(family: 4 | 6): RouteEntry[] | undefined {
       first: { family, bytes: Uint8Array.from(bytes) },
       bits: body[1]!,
       isOwn: OWN_TYPES.includes(body[7]!),
-      hasGateway: attributes.has(RTA_GATEWAY) || attributes.has(RTA_VIA),
+      hasGateway: leadsToRouter(attributes) || hopsOf(attributes.get(RTA_MULTIPATH)).some(leadsToRouter),
     };
   });
+}
+
+function leadsToRouter(attributes: ReadonlyMap<number, Buffer>): boolean {
+  return attributes.has(RTA_GATEWAY) || attributes.has(RTA_VIA);
+}
+
+/** Returns the attributes of each next hop of a multipath route (struct rtnexthop). */
+function hopsOf(value: Buffer = Buffer.alloc(0)): Map<number, Buffer>[] {
+  const hops: Map<number, Buffer>[] = [];
+  for (let at = 0; at + HOP_BYTES <= value.length; ) {
+    const length = value.readUInt16LE(at);
+    if (length < HOP_BYTES) break;
+    hops.push(attributesOf(value.subarray(at, at + length), HOP_BYTES));
+    at += (length + 3) & ~3;
+  }
+  return hops;
 }
 
 function attribute(type: number, value: Buffer): Buffer {

@@ -9,7 +9,7 @@ const NLM_F_EXCL = 0x200;
 const NLM_F_CREATE = 0x400;
 const ANSWER_BYTES = 64 * 1024;
 /** Maximum number of messages read from a dump. Reading more is not worth the time. */
-const MOST_MESSAGES = 20_000;
+export const MOST_MESSAGES = 20_000;
 /** Mask for an attribute's type, without the encoding bits. */
 const TYPE_MASK = 0x3fff;
 

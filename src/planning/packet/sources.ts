@@ -1,11 +1,13 @@
 // Checks that source addresses for --transport packet are free: they must belong neither to this host nor to a network
 // that it is attached to or has a specific route for. The checks send no packets.
 import { type RouteEntry, readRoutes } from "../../linux/netlink/link-changes.js";
+import { MOST_MESSAGES } from "../../linux/netlink/netlink.js";
 import { readHostAddresses } from "../../linux/netlink/rtnetlink.js";
 import { tunObstacle } from "../../linux/tun/tun.js";
 import { type IpAddress, isLoopback, toInteger } from "../../util/address.js";
 import type { AddressRange } from "../../util/address-range.js";
 import { AppError } from "../../util/errors.js";
+import { formatCount } from "../../util/units.js";
 import { type AddressBlock, blocksOf, formatBlock } from "./plan.js";
 
 /** @throws {AppError} E_PERMISSION or E_PLATFORM if this process cannot create a TUN device */
@@ -35,7 +37,7 @@ export function assertUnclaimed(sources: readonly AddressRange[], destinations: 
   const routes = new Map<number, readonly RouteEntry[]>();
   for (const block of sources.flatMap(blocksOf)) {
     const { family } = block.first;
-    if (!routes.has(family)) routes.set(family, readRoutes(family) ?? []);
+    if (!routes.has(family)) routes.set(family, allRoutes(family));
     const claim = findClaim(block, routes.get(family)!);
     if (claim === undefined) continue;
     throw new AppError("E_SOURCE", `${formatBlock(block)} is not free: ${claim}`, {
@@ -44,14 +46,26 @@ export function assertUnclaimed(sources: readonly AddressRange[], destinations: 
   }
 }
 
+/** @throws {AppError} E_SOURCE when this host's routes cannot all be read */
+function allRoutes(family: 4 | 6): RouteEntry[] {
+  const routes = readRoutes(family);
+  if (routes && routes.length < MOST_MESSAGES) return routes;
+  const reason = routes ? `this host has more than ${formatCount(MOST_MESSAGES - 1)} routes` : "netlink is unavailable";
+  throw new AppError("E_SOURCE", `cannot check whether the source addresses are free: ${reason}`, {
+    fix: "run fourtuple in a network namespace with fewer routes",
+  });
+}
+
 /** Returns who owns addresses in a block; undefined if no owner is known. */
 function findClaim(block: AddressBlock, routes: readonly RouteEntry[]): string | undefined {
   const own = readHostAddresses()?.find(({ ip }) => ip.family === block.first.family && overlaps(block, single(ip)));
   if (own) return `${formatBlock(single(own.ip))} is an address of this host`;
-  // A wider route through a router does not say who owns these addresses; any other route does.
-  const found = routes.find((route) => overlaps(block, route) && !(route.hasGateway && route.bits <= block.bits));
-  if (!found || found.bits === 0) return undefined;
-  return `this host has a route to ${formatBlock(found)}`;
+  // A default route does not say who owns these addresses, nor does a wider route through a router; any other route
+  // does.
+  const found = routes.find(
+    (route) => route.bits > 0 && overlaps(block, route) && !(route.hasGateway && route.bits <= block.bits),
+  );
+  return found && `this host has a route to ${formatBlock(found)}`;
 }
 
 function single(ip: IpAddress): AddressBlock {

@@ -148,6 +148,15 @@ describe.skipIf(!canMakeNamespaces())("connect --transport packet", () => {
     );
     spawnSync("ip", ["route", "add", "10.70.0.0/16", "dev", "lo"]);
     expect(await refuse("10.70.3.0/24")).toMatch(/is not free: this host has a route to 10\.70\.0\.0\/16/);
+    // Default routes without a gateway of their own hide no others.
+    spawnSync("ip", ["link", "add", "fourtuple-r", "type", "veth"]);
+    spawnSync("ip", ["addr", "add", "10.98.0.1/24", "dev", "fourtuple-r"]);
+    spawnSync("ip", ["link", "set", "fourtuple-r", "up"]);
+    const hops = ["10.98.0.2", "10.98.0.3"].flatMap((via) => ["nexthop", "via", via]);
+    for (const route of [["dev", "fourtuple-r", "scope", "link"], hops]) {
+      expect(spawnSync("ip", ["route", "replace", "default", ...route]).status).toBe(0);
+      expect(await refuse("10.70.3.0/24")).toMatch(/is not free: this host has a route to 10\.70\.0\.0\/16/);
+    }
     expect(await refuse("10.64.0.0/16", "127.0.0.1:80")).toMatch(/cannot use loopback addresses/);
     const args = [process.execPath, "dist/cli/main.js", "connect", `${OWN}:80`, ...FREE];
     const { code, stderr } = await start("unshare", ["--user", ...args]).exited();
