@@ -4,7 +4,7 @@ import { type RouteEntry, readRoutes } from "../../linux/netlink/link-changes.js
 import { MOST_MESSAGES } from "../../linux/netlink/netlink.js";
 import { readHostAddresses } from "../../linux/netlink/rtnetlink.js";
 import { tunObstacle } from "../../linux/tun/tun.js";
-import { type IpAddress, isLoopback, toInteger } from "../../util/address.js";
+import { formatIp, type IpAddress, isLoopback, toInteger } from "../../util/address.js";
 import type { AddressRange } from "../../util/address-range.js";
 import { AppError } from "../../util/errors.js";
 import { formatCount } from "../../util/units.js";
@@ -38,7 +38,7 @@ export function assertUnclaimed(sources: readonly AddressRange[], destinations: 
   for (const block of sources.flatMap(blocksOf)) {
     const { family } = block.first;
     if (!routes.has(family)) routes.set(family, allRoutes(family));
-    const claim = findClaim(block, routes.get(family)!);
+    const claim = findClaim(block, routes.get(family)!, destinations);
     if (claim === undefined) continue;
     throw new AppError("E_SOURCE", `${formatBlock(block)} is not free: ${claim}`, {
       fix: "give --source-ip a block that no host and no network uses",
@@ -57,7 +57,11 @@ function allRoutes(family: 4 | 6): RouteEntry[] {
 }
 
 /** Returns who owns addresses in a block; undefined if no owner is known. */
-function findClaim(block: AddressBlock, routes: readonly RouteEntry[]): string | undefined {
+function findClaim(
+  block: AddressBlock,
+  routes: readonly RouteEntry[],
+  destinations: readonly IpAddress[],
+): string | undefined {
   const own = readHostAddresses()?.find(({ ip }) => ip.family === block.first.family && overlaps(block, single(ip)));
   if (own) return `${formatBlock(single(own.ip))} is an address of this host`;
   // A default route does not say who owns these addresses, nor does a wider route through a router; any other route
@@ -65,7 +69,10 @@ function findClaim(block: AddressBlock, routes: readonly RouteEntry[]): string |
   const found = routes.find(
     (route) => route.bits > 0 && overlaps(block, route) && !(route.hasGateway && route.bits <= block.bits),
   );
-  return found && `this host has a route to ${formatBlock(found)}`;
+  if (found) return `this host has a route to ${formatBlock(found)}`;
+  // A host behind a router: this block's route would divert packets for it to fourtuple's own device.
+  const destination = destinations.find((ip) => ip.family === block.first.family && overlaps(block, single(ip)));
+  return destination && `it contains the destination ${formatIp(destination)}`;
 }
 
 function single(ip: IpAddress): AddressBlock {

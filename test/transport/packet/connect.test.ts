@@ -157,6 +157,7 @@ describe.skipIf(!canMakeNamespaces())("connect --transport packet", () => {
       expect(spawnSync("ip", ["route", "replace", "default", ...route]).status).toBe(0);
       expect(await refuse("10.70.3.0/24")).toMatch(/is not free: this host has a route to 10\.70\.0\.0\/16/);
     }
+    expect(await refuse("10.64.0.0/16", "10.64.9.9:80")).toMatch(/is not free: it contains the destination 10\.64\.9\.9/);
     expect(await refuse("10.64.0.0/16", "127.0.0.1:80")).toMatch(/cannot use loopback addresses/);
     const args = [process.execPath, "dist/cli/main.js", "connect", `${OWN}:80`, ...FREE];
     const { code, stderr } = await start("unshare", ["--user", ...args]).exited();
