@@ -243,6 +243,24 @@ describe("receiving", () => {
   });
 });
 
+it("acknowledges no bytes for which the pool of unread bytes has no room", () => {
+  const { transport, arrive, sent, told, slot, turn } = connected();
+  transport.isHeld = true;
+  const { unread } = transport.stack.records;
+  arrive({ seq: theirs(0), ack: ours(0), data: "a".repeat(100) });
+  // Only two of the pool's chunks of 128 bytes are left, and 28 bytes in the connection's own.
+  const pool = unread as unknown as { used: number };
+  pool.used = 2 ** 20 - 2;
+  sent();
+  arrive({ seq: theirs(100), ack: ours(0), data: "b".repeat(1000) });
+  expect(sent()).toMatchObject([{ flags: "A", ack: theirs(100 + 28 + 256) }]);
+  arrive({ seq: theirs(384), ack: ours(0), data: "c".repeat(1000) });
+  expect(sent()).toMatchObject([{ flags: "A", ack: theirs(384) }]);
+  transport.isHeld = false;
+  for (let n = 0; n < 3; n++) turn();
+  expect(told.text(slot)).toBe("a".repeat(100) + "b".repeat(284));
+});
+
 describe("sending", () => {
   it("repeats what is not acknowledged, with growing intervals, and fails in the end", () => {
     const { transport, told, sent, turn, slot } = connected();

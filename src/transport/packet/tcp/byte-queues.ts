@@ -38,6 +38,13 @@ export class ByteQueues {
     return this.used < MOST_CHUNKS;
   }
 
+  /** Returns how many bytes can be appended to a queue; to a new one if it is negative. */
+  roomFor(queue: number): number {
+    const length = queue < 0 ? 0 : this.length[queue]!;
+    const inLast = length === 0 ? 0 : -(this.skipped[queue]! + length) & (CHUNK_BYTES - 1);
+    return (MOST_CHUNKS - this.used) * CHUNK_BYTES + inLast;
+  }
+
   /**
    * Memory of the chunks, in which the ranges from view() lie. The buffer is replaced when it grows, so do not
    * store it.

@@ -57,7 +57,8 @@ function accept(stack: TcpState, id: number, segment: Segment, skip: number, win
   const { connections, records } = stack;
   const state = connections.flags[id]! & STATE;
   const available = segment.payloadLength - Math.min(skip, segment.payloadLength);
-  const taken = records.unread.hasRoom ? Math.min(available, window) : 0;
+  // What is acknowledged must fit, in case the role does not read it at once.
+  const taken = Math.min(available, window, records.unread.roomFor(records.of(id)));
   if (available > 0 && (state === TCP.established || state === TCP.finWait1 || state === TCP.finWait2)) {
     if (connections.isOrphan(id)) {
       // The role has closed the connection, so nobody will read this data.
