@@ -112,6 +112,7 @@ function textOf(bytes: Buffer): string {
 export class MemoryDevice implements PacketDevice {
   readonly mtu = 1500;
   readonly completesChecksums = false;
+  isGone = false;
   readonly tx = Buffer.alloc(4096);
   readonly sent: Buffer[] = [];
   readonly arriving: Buffer[] = [];

@@ -1,5 +1,5 @@
 // Base class of both transports in user space: runs turns, and passes the stack's events on to the role.
-import { EPIPE } from "../../linux/syscalls/errno.js";
+import { ENETDOWN, EPIPE } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { STEP } from "../../util/steps.js";
 import type { ConnectionAddresses, Transport, TransportHandler, TurnBudget } from "../contract.js";
@@ -25,6 +25,8 @@ const ENDED_AT_ONCE = 1024;
 const LAST_WORDS_MS = 2000;
 const LAST_FINS_MS = 250;
 const LAST_WORDS_WAIT_MS = 5;
+/** Maximum wait without a device, after which connections begun since are reported as failed. */
+const GONE_WAIT_MS = 20;
 /** If the last announced window was smaller than this, the peer is told once there is room again. */
 const SMALL_WINDOW = 32 * 1024;
 
@@ -109,12 +111,14 @@ export abstract class PacketTransport implements Transport, StackEvents {
     stack.beginTurn(beganMs);
     this.shares.beginTurn();
     const isBusy = this.hasMorePackets || this.hasMore || (this.leftovers.length > 0 && !this.isHeld);
-    device.wait(isBusy ? 0 : Math.min(waitMs, stack.waitMs(beganMs)));
+    const mostMs = device.isGone ? Math.min(waitMs, GONE_WAIT_MS) : waitMs;
+    device.wait(isBusy ? 0 : Math.min(mostMs, stack.waitMs(beganMs)));
     const awakeMs = performance.now();
     stack.setClock(awakeMs);
     this.isClockSet = true;
     this.handler.awake(awakeMs);
     this.hasMorePackets = device.receive(stack, PACKETS_AT_ONCE);
+    if (device.isGone) this.failAll();
     this.goOn();
     this.finishTurn();
     stack.connections.recycle();
@@ -231,6 +235,18 @@ export abstract class PacketTransport implements Transport, StackEvents {
     const { records, connections } = this.stack;
     const record = records.of(slot);
     return connections.has(slot, FIN_UNTOLD) || (record >= 0 && records.unread.length[record]! > 0);
+  }
+
+  /** Reports that no connection can go on without the device. */
+  private failAll(): void {
+    const { stack } = this;
+    const { connections } = stack;
+    for (let slot = 0, { end } = connections; slot < end; slot++) {
+      if (connections.state(slot) !== TCP.closed) this.failed(slot, ENETDOWN);
+    }
+    for (let id = connections.orphanBase; id < connections.orphanLimit; id++) {
+      if (connections.state(id) !== TCP.closed) stack.forget(id);
+    }
   }
 
   private goOn(): void {

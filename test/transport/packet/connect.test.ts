@@ -157,12 +157,27 @@ describe.skipIf(!canMakeNamespaces())("connect --transport packet", () => {
       expect(spawnSync("ip", ["route", "replace", "default", ...route]).status).toBe(0);
       expect(await refuse("10.70.3.0/24")).toMatch(/is not free: this host has a route to 10\.70\.0\.0\/16/);
     }
-    expect(await refuse("10.64.0.0/16", "10.64.9.9:80")).toMatch(/is not free: it contains the destination 10\.64\.9\.9/);
+    expect(await refuse("10.64.0.0/16", "10.64.9.9:80")).toMatch(
+      /is not free: it contains the destination 10\.64\.9\.9/,
+    );
     expect(await refuse("10.64.0.0/16", "127.0.0.1:80")).toMatch(/cannot use loopback addresses/);
     const args = [process.execPath, "dist/cli/main.js", "connect", `${OWN}:80`, ...FREE];
     const { code, stderr } = await start("unshare", ["--user", ...args]).exited();
     expect(stderr).toMatch(/needs a TUN device, and opening \/dev\/net\/tun failed with E(ACCES|PERM)\n +fix: /);
     expect(code).toBe(3);
+  });
+
+  it.each(["auto", "epoll"])("loses all connections with its device (--engine %s)", async (engine) => {
+    inNamespace();
+    const { at } = await serve();
+    const client = startCli(["connect", at, ...FREE, "-c", "20", "-T", "60s", "--engine", engine, "--json"]);
+    await client.prints(/"stage":"hold"/);
+    spawnSync("ip", ["link", "del", devices()[0]!]);
+    expect(resultOf((await client.exited()).stdout)).toMatchObject({
+      established: 20,
+      lost: 20,
+      losses: [{ errno: "ENETDOWN", count: 20 }],
+    });
   });
 
   it("leaves no device behind when it is killed", async () => {

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { ECONNREFUSED, ECONNRESET, EHOSTUNREACH, ETIMEDOUT } from "../../../src/linux/syscalls/errno.js";
+import { ECONNREFUSED, ECONNRESET, EHOSTUNREACH, ENETDOWN, ETIMEDOUT } from "../../../src/linux/syscalls/errno.js";
 import { PacketClient } from "../../../src/transport/packet/client.js";
 import { SLOT } from "../../../src/transport/slot-state.js";
 import { parseIp } from "../../../src/util/address.js";
@@ -406,6 +406,28 @@ function decode(packets: readonly Buffer[]): string[] {
   });
   return stdout.trim().split("\n");
 }
+
+it("fails all connections with ENETDOWN once the device is gone, and those begun later", () => {
+  const { transport, device, told, slot, turn } = connected();
+  const closed = transport.open();
+  device.arriving.push(
+    segmentPacket({
+      ...{ from: V4.peer, to: V4.us, sourcePort: 80, destinationPort: 1025 },
+      ...{ seq: IRS, ack: ours(0), flags: "SA" },
+    }),
+  );
+  turn();
+  transport.close(closed);
+  told.events.length = 0;
+  const opening = transport.open();
+  device.isGone = true;
+  turn();
+  expect(told.events).toEqual([`failed ${slot} hold ${ENETDOWN}`, `failed ${opening} connect ${ENETDOWN}`]);
+  expect([transport.stack.records.used, transport.stack.connections.orphans]).toEqual([0, 0]);
+  const late = transport.open();
+  turn();
+  expect(told.events.at(-1)).toBe(`failed ${late} connect ${ENETDOWN}`);
+});
 
 describe("closing", () => {
   it("sends FIN, waits for the peer's, and stays in TIME_WAIT for a minute", () => {

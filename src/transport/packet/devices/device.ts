@@ -1,5 +1,6 @@
 // The device below the stack: it sends and receives IP packets. Packets to send are written in place.
 import { removeLink } from "../../../linux/netlink/link-changes.js";
+import { EAGAIN, EINTR, ENOBUFS } from "../../../linux/syscalls/errno.js";
 import { libc, type NativeBuffer } from "../../../linux/syscalls/libc.js";
 import { VNET_FLAG, VNET_HEADER } from "../../../linux/tun/tun.js";
 
@@ -33,6 +34,8 @@ export interface PacketDevice {
   readonly mtu: number;
   /** Whether packets are sent with the checksum of the pseudo-header only, which the device completes. */
   readonly completesChecksums: boolean;
+  /** Whether reading has failed for good, because the device was removed. receive() then delivers nothing more. */
+  readonly isGone: boolean;
   /** Memory in which packets to send are written. */
   readonly tx: Uint8Array;
   /**
@@ -70,7 +73,12 @@ export function writeVnetHeader(bytes: Uint8Array, at: number): number {
   return start;
 }
 
-/** Whether a packet's checksum needs no verification. @param flags of its header */
+/** Returns whether reading from a device can succeed after this errno. */
+export function isPassing(errno: number): boolean {
+  return errno === EAGAIN || errno === EINTR || errno === ENOBUFS;
+}
+
+/** Returns whether a packet's checksum needs no verification. @param flags of its header */
 export function isTrusted(flags: number): boolean {
   return (flags & (VNET_FLAG.needsChecksum | VNET_FLAG.dataValid)) !== 0;
 }

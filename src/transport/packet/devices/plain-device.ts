@@ -3,11 +3,12 @@
 import { EPOLLIN } from "../../../linux/syscalls/constants.js";
 import { Epoll } from "../../../linux/syscalls/epoll.js";
 import { drain } from "../../../linux/syscalls/eventfd.js";
-import { libc, NativeBuffer } from "../../../linux/syscalls/libc.js";
+import { lastErrno, libc, NativeBuffer } from "../../../linux/syscalls/libc.js";
 import { VNET_HEADER } from "../../../linux/tun/tun.js";
 import {
   closeTun,
   FRAME_HEADROOM,
+  isPassing,
   isTrusted,
   type PacketDevice,
   type PacketSink,
@@ -23,6 +24,7 @@ export class PlainDevice implements PacketDevice {
   readonly completesChecksums = true;
   readonly tx: Uint8Array;
   failedWrites = 0;
+  isGone = false;
   private isClosed = false;
   private readonly memory = new NativeBuffer(TX_BYTES);
   private readonly rx: NativeBuffer;
@@ -71,8 +73,14 @@ export class PlainDevice implements PacketDevice {
 
   receive(sink: PacketSink, max: number): boolean {
     const { rx, fd } = this;
+    if (this.isGone) return false;
     for (let n = 0; n < max; n++) {
       const length = libc.read(fd, rx.address, rx.bytes.length);
+      if (length < 0 && !isPassing(lastErrno())) {
+        this.isGone = true;
+        // From now on, epoll would always report an error on the descriptor.
+        this.epoll.remove(fd);
+      }
       if (length <= VNET_HEADER.bytes) return false;
       sink.packet(rx, VNET_HEADER.bytes, length - VNET_HEADER.bytes, isTrusted(rx.bytes[0]!));
     }

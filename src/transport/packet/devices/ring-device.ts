@@ -12,6 +12,7 @@ import { Ring } from "../../../linux/uring/ring.js";
 import {
   closeTun,
   FRAME_HEADROOM,
+  isPassing,
   isTrusted,
   type PacketDevice,
   type PacketSink,
@@ -35,6 +36,7 @@ export class RingDevice implements PacketDevice {
   readonly tx: Uint8Array;
   /** Number of packets that the device did not take. */
   failedWrites = 0;
+  isGone = false;
   private isClosed = false;
   private readonly memory = new NativeBuffer(TX_BYTES);
   private readonly tun: TunHandle;
@@ -126,6 +128,10 @@ export class RingDevice implements PacketDevice {
       const { memory } = buffers;
       sink.packet(memory, at + VNET_HEADER.bytes, result - VNET_HEADER.bytes, isTrusted(memory.bytes[at]!));
       buffers.giveBack(id);
+    }
+    if (result < 0 && !isPassing(-result)) {
+      this.isGone = true;
+      return;
     }
     // A multishot read ends by itself when no buffer is left, for example.
     if ((flags & CQE_FLAG.more) === 0) this.armRead();
