@@ -9,12 +9,14 @@ import { portsFamilies } from "../../output/prometheus/ports.js";
 import { processFamilies } from "../../output/prometheus/process.js";
 import { listenerQueues, StateCounts } from "../../socket-table/listeners/accept-queues.js";
 import { DropTotals } from "../../socket-table/listeners/drop-totals.js";
+import { cachedRules } from "../../socket-table/ports/nat-rule-cache.js";
 import { pressure } from "../../socket-table/ports/pressure.js";
 
 export class HostReader {
   readonly #top: number;
   readonly #version: string;
   readonly #failed: (collector: string, error: unknown) => void;
+  readonly #readRules = cachedRules();
   readonly #drops = new DropTotals();
   #readings = 0;
 
@@ -48,7 +50,7 @@ export class HostReader {
     const sockets = await collect("sockets", async () => {
       // Read one row more than is shown, which is then the highest of the rows that are aggregated.
       const states = new StateCounts();
-      const ports = await pressure({ top: this.#top + 1 }, [states]);
+      const ports = await pressure({ top: this.#top + 1 }, [states], this.#readRules);
       source = ports.source;
       return portsFamilies(ports, await listenerQueues({}, states, this.#drops), this.#top);
     });

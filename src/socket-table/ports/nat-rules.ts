@@ -1,4 +1,5 @@
 // Finds the ports that NAT may assign, in rules listed by nft or iptables-save.
+import type { Family } from "../../util/address.js";
 import type { PortRange } from "../../util/endpoint.js";
 import { Subprocess } from "../../util/subprocess.js";
 
@@ -13,13 +14,17 @@ export interface NatRule {
 
 const TIMEOUT_MS = 5000;
 
-/** Returns rules in this network namespace that limit the ports of SNAT or masquerade; empty if they cannot be read. */
-export async function readNatRules(): Promise<NatRule[]> {
+/**
+ * Returns rules in this network namespace that limit the ports of SNAT or masquerade; empty if they cannot be read.
+ *
+ * @param families families for which iptables is read; nft lists the rules of both
+ */
+export async function readNatRules(families: ReadonlySet<Family>): Promise<NatRule[]> {
   // iptables has its own tables, and rules that nft cannot express.
   const [nft, ipv4, ipv6] = await Promise.all([
     list(["nft", "-j", "list", "ruleset"]),
-    list(["iptables-save", "-t", "nat"]),
-    list(["ip6tables-save", "-t", "nat"]),
+    families.has(4) ? list(["iptables-save", "-t", "nat"]) : "",
+    families.has(6) ? list(["ip6tables-save", "-t", "nat"]) : "",
   ]);
   return [...parseNft(nft), ...parseIptables(ipv4), ...parseIptables(ipv6)];
 }

@@ -24,6 +24,7 @@ import { readTogether, type SummaryPart } from "../sources/together.js";
 import { describeReading, type ReadingStart, startReading } from "../summary.js";
 import type { SocketQuery, SocketVisit, TableRead } from "../table.js";
 import { BoundPools } from "./bound-pools.js";
+import { type NatRuleReader, readRulesNow } from "./nat-rule-cache.js";
 import { type PortPoolSize, readPool } from "./port-pool.js";
 import { readTranslatedPorts } from "./translated-ports.js";
 
@@ -51,12 +52,14 @@ export interface PressureOptions extends Omit<SocketFilter, "states"> {
  * Returns how close connections to each destination are to failing with "Cannot assign requested address".
  *
  * @param beside further visitors of the same connections, served by the same pass
+ * @param readRules reads NAT's rules
  * @throws {AppError} E_ADDRESS for an invalid address or port; E_PERMISSION or E_SYSTEM when the table cannot be read
  * @see Linux ip-sysctl.rst, ip_local_port_range and ip_local_reserved_ports
  */
 export async function pressure(
   options: PressureOptions = {},
   beside: readonly Pick<SummaryPart, "begin">[] = [],
+  readRules: NatRuleReader = readRulesNow,
 ): Promise<Pressure> {
   const start = startReading();
   const known = await KnownListeners.read(options.source);
@@ -78,7 +81,7 @@ export async function pressure(
   await bound.readUnconnected();
   const { remote, either } = part.query;
   const { family, top = TOP } = options;
-  const translated = await readTranslatedPorts(known.addresses, { family, remote, either, top });
+  const translated = await readTranslatedPorts(known.addresses, { family, remote, either, top }, readRules);
   return { ...result, elapsedMs: performance.now() - start.startMs, bound: bound.rows(part.isWanted), translated };
 }
 

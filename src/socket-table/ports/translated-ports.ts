@@ -4,13 +4,14 @@
 
 import { countTracked, forEachTracked, type TrackedConnection } from "../../linux/netlink/conntrack.js";
 import type { TranslatedPorts, TranslatedRow } from "../../results/sockets/pressure.js";
-import { type IpAddress, parseIp } from "../../util/address.js";
+import { type Family, type IpAddress, parseIp } from "../../util/address.js";
 import type { AddressRange } from "../../util/address-range.js";
 import type { PortRange } from "../../util/endpoint.js";
 import type { AddressIndex } from "../addresses.js";
 import { Counts, PairIndex, topIds } from "../aggregate/dense-index.js";
 import type { EndQuery } from "../query.js";
 import { PRESSURE_MARK } from "./marks.js";
+import type { NatRuleReader } from "./nat-rule-cache.js";
 import type { NatRule } from "./nat-rules.js";
 
 /** Range that NAT chooses from by default for original ports from 1024 up. */
@@ -28,13 +29,13 @@ interface Conditions {
 export async function readTranslatedPorts(
   addresses: AddressIndex,
   conditions: Conditions,
+  readRules: NatRuleReader,
 ): Promise<TranslatedPorts | undefined> {
   if (!countTracked()) return undefined;
   const pairs = new TranslatedPairs(addresses, conditions);
   const refusedErrno = await forEachTracked((connection) => pairs.add(connection));
   const ids = pairs.translated();
-  // The module is loaded on demand, because it is rarely needed and runs external programs.
-  const rules = ids.length === 0 ? [] : await (await import("./nat-rules.js")).readNatRules();
+  const rules = await readRules(pairs.translatedFamilies);
   const rows = ids.map((id) => pairs.row(id, rules));
   const best = topIds(
     rows.length,
@@ -62,6 +63,8 @@ class TranslatedPairs {
   private readonly translatedCount = new Counts();
   private readonly lowest = new Counts();
   private readonly highest = new Counts();
+  /** Families of the pairs with a port chosen by NAT. */
+  readonly translatedFamilies = new Set<Family>();
   private readonly wanted = new Map<number, boolean>();
 
   constructor(addresses: AddressIndex, conditions: Conditions) {
@@ -85,6 +88,7 @@ class TranslatedPairs {
     if (!isSourceTranslated) return;
     const isFirstTranslated = isFirst || this.translatedCount.get(id) === 0;
     this.translatedCount.add(id);
+    if (isFirstTranslated) this.translatedFamilies.add(family);
     const { port } = source;
     if (isFirstTranslated || port < this.lowest.get(id)) this.lowest.set(id, port);
     if (isFirstTranslated || port > this.highest.get(id)) this.highest.set(id, port);
