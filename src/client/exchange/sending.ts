@@ -90,10 +90,6 @@ export class Sending implements MessageCarrier {
     return this.outgoing.isSending(slot);
   }
 
-  get hasRoom(): boolean {
-    return this.outgoing.hasRoom;
-  }
-
   /** Sends the protocol's constant at index `place`. */
   sendConstant(slot: number, place: number): void {
     this.count(this.outgoing.sendConstant(slot, place));

@@ -40,8 +40,6 @@ export interface MessageCarrier {
   resume(slot: number): number;
   /** Returns whether bytes are waiting to be sent. */
   isBlocked(slot: number): boolean;
-  /** Whether there is memory for bytes that another connection does not accept at once. */
-  readonly hasRoom: boolean;
   /** Returns whether the next message, although due, must wait for an answer or a connection. */
   isBusy(slot: number): boolean;
   /** Whether each message of a connection waits for the previous answer. */
@@ -181,8 +179,7 @@ export class MessageSender {
     // The message went out together with an earlier one, or the connection has reached its limit.
     if (rounds.next[slot]! > round || round > lastAllowed) return;
     counters[COUNTER.dueMessages]! += 1;
-    // Without room, the kernel accepting only part of a message would cost the connection. Its next turn catches up.
-    if (carrier.isBlocked(slot) || !carrier.hasRoom) {
+    if (carrier.isBlocked(slot)) {
       counters[COUNTER.blockedMessages]! += 1;
       return;
     }

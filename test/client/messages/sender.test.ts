@@ -64,8 +64,7 @@ function setUp(slots = CONNECTIONS) {
     end: (slot: number, isOurs: boolean) => exchange.ended(slot, isOurs),
     finish: (graceMs: number) => exchange.finish(graceMs, slots, isOpen),
   };
-  const chunks = new Int32Array(plan.shared);
-  return { room, taken, exchange, sender, memory, latenciesUs, chunks };
+  return { room, taken, exchange, sender, memory, latenciesUs };
 }
 
 describe("the messages on connections whose peers stall", () => {
@@ -200,17 +199,6 @@ describe("the messages on connections whose peers stall", () => {
     const { counters } = memory;
     expect(counters[COUNTER.isPaused]).toBe(1);
     expect(counters[COUNTER.dueMessages]).toBe(72 * 3 + 1);
-  });
-
-  it("wait for the next round while there is no memory for unsent bytes", () => {
-    const { taken, sender, memory, chunks } = setUp(1);
-    chunks[SHARED.unsentChunks] = 1024;
-    sender.sendDue(clock.ms, 1);
-    expect([taken[0], memory.counters[COUNTER.blockedMessages]]).toEqual([0, 1]);
-    chunks[SHARED.unsentChunks] = 0;
-    clock.ms += INTERVAL_MS;
-    sender.sendDue(clock.ms, 1);
-    expect([taken[0], memory.counters[COUNTER.sentMessages]]).toEqual([2 * MESSAGE.length, 2]);
   });
 
   it("younger than all answers took count as in flight, not unanswered", () => {
