@@ -34,7 +34,7 @@ export class ClientEndpoints extends IdTable implements Endpoints {
     }
     const { table, numbers } = this;
     const mask = table.length - 1;
-    for (let at = number & mask; table[at] !== 0; at = (at + 1) & mask) {
+    for (let at = spread(number) & mask; table[at] !== 0; at = (at + 1) & mask) {
       if (numbers[table[at]! - 1] === number) return table[at]! - 1;
     }
     return UNKNOWN;
@@ -97,7 +97,7 @@ export class ClientEndpoints extends IdTable implements Endpoints {
   }
 
   protected hashOf(id: number): number {
-    return this.numbers[id]!;
+    return spread(this.numbers[id]!);
   }
 
   private numberOf(id: number): number {
@@ -123,4 +123,10 @@ export class ClientEndpoints extends IdTable implements Endpoints {
     numbers.set(this.numbers);
     this.numbers = numbers;
   }
+}
+
+/** Scatters numbers: consecutive ones would make runs of occupied entries as long as the table. */
+function spread(number: number): number {
+  const x = Math.imul(number, 0x9e3779b1);
+  return x ^ (x >>> 15);
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { ECONNREFUSED, ECONNRESET, EHOSTUNREACH, ENETDOWN, ETIMEDOUT } from "../../../src/linux/syscalls/errno.js";
 import { PacketClient } from "../../../src/transport/packet/client.js";
+import { ClientEndpoints } from "../../../src/transport/packet/client-endpoints.js";
 import { SLOT } from "../../../src/transport/slot-state.js";
 import { parseIp } from "../../../src/util/address.js";
 import { icmpPacket, MemoryDevice, readSegment, type SegmentText, segmentPacket } from "../../support/packets.js";
@@ -427,6 +428,29 @@ it("fails all connections with ENETDOWN once the device is gone, and those begun
   const late = transport.open();
   turn();
   expect(told.events.at(-1)).toBe(`failed ${late} connect ${ENETDOWN}`);
+});
+
+it("finds a free 4-tuple next to many consecutive ones in a few steps", () => {
+  const { connections } = connected().transport.stack;
+  const plan = { sources: [{ first: parseIp(V4.us), count: 100 }], firstPort: 1024, portCount: 60_000 };
+  const ends = new ClientEndpoints({ ...plan, destinations: [{ ip: parseIp(V4.peer), port: 80 }] });
+  ends.begin(connections);
+  const [held, tuples] = [20_000, 65_536];
+  for (let id = 0; id < held; id++) ends.assign(id, id + 1);
+  let steps = 0;
+  const table = ends as unknown as { table: Int32Array };
+  table.table = new Proxy(table.table, {
+    get: (entries, key) => {
+      if (key === "length") return entries.length;
+      steps++;
+      return Reflect.get(entries, key);
+    },
+  });
+  // The numbers right after the held ones, and those that differ from them by the table's length.
+  for (let n = 0; n < 100; n++) {
+    for (const number of [held + 1 + n, tuples + 1 + n]) expect(ends.holder(number)).toBe(-1);
+  }
+  expect(steps).toBeLessThan(200 * 20);
 });
 
 describe("closing", () => {
