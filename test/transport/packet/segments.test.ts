@@ -182,6 +182,12 @@ describe("a handshake", () => {
     expect(told.events).toEqual([`opened ${slot}`]);
   });
 
+  it("is ignored from port 0, which belongs to nobody", () => {
+    const { arrive, sent, transport } = client();
+    arrive({ seq: 7, flags: "S", sourcePort: 0 }, { seq: 7, flags: "S", destinationPort: 0 });
+    expect([sent(), transport.stack.counters.malformed]).toEqual([[], 2]);
+  });
+
   it("is refused to strangers", () => {
     const { arrive, sent } = client();
     arrive({ seq: 7, flags: "S", destinationPort: 1030 }, { seq: 7, ack: 9, flags: "A", destinationPort: 2000 });

@@ -133,6 +133,8 @@ export class Segment {
     this.tcpAt = at;
     this.sourcePort = get16(bytes, at);
     this.destinationPort = get16(bytes, at + 2);
+    // Port 0 is reserved. ServerEndpoints uses it for connections that have ended.
+    if (this.sourcePort === 0 || this.destinationPort === 0) return PACKET.malformed;
     this.seq = get32(bytes, at + 4);
     this.ack = get32(bytes, at + 8);
     this.flags = offsetAndFlags & 0x1f;
