@@ -188,6 +188,16 @@ describe("a handshake", () => {
     expect([sent(), transport.stack.counters.malformed]).toEqual([[], 2]);
   });
 
+  it("lowers the size of all segments once it is complete, and never below 536 bytes", () => {
+    const { transport, arrive } = client();
+    const { stack } = transport;
+    transport.open();
+    arrive({ seq: IRS, flags: "S", options: [2, 4, 0, 1] });
+    expect(stack.sendMss).toBe(1460);
+    arrive({ seq: theirs(0), ack: ours(0), flags: "A" });
+    expect(stack.sendMss).toBe(536);
+  });
+
   it("is refused to strangers", () => {
     const { arrive, sent } = client();
     arrive({ seq: 7, flags: "S", destinationPort: 1030 }, { seq: 7, ack: 9, flags: "A", destinationPort: 2000 });

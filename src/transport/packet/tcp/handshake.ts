@@ -14,7 +14,8 @@ const SYN_RETRIES = 6;
 const SYN_ACK_RETRIES = 5;
 /** Segment size for a peer that announces none (RFC 9293, 3.7.1). */
 const DEFAULT_MSS = { 4: 536, 6: 1220 } as const;
-const LEAST_MSS = 64;
+/** Smallest size that a peer can impose, as it applies to all connections. Every host takes as much (RFC 1122, 3.3.2). */
+const LEAST_MSS = 536;
 
 /**
  * Sends the SYN of connection `id`.
@@ -31,6 +32,7 @@ export function answerSyn(stack: TcpState, id: number, key: number): void {
   stack.connections.flags[id] = TCP.synReceived;
   noteSyn(stack, id);
   beginHandshake(stack, id, key, FLAG.syn | FLAG.ack);
+  noteMss(stack, id);
 }
 
 function beginHandshake(stack: TcpState, id: number, key: number, flags: number): void {
@@ -55,9 +57,10 @@ function noteSyn(stack: TcpState, id: number): void {
   connections.window[id] = segment.window;
   const shift = segment.windowShift;
   if (shift >= 0) connections.add(id, SCALES | (shift << SHIFT_OFFSET));
-  // All connections of a worker use the smallest size announced: their peers seldom differ, and a smaller size is
-  // always correct.
-  stack.limitSegments(Math.max(LEAST_MSS, segment.mss || DEFAULT_MSS[segment.family]));
+}
+
+function noteMss({ records, segment }: TcpState, id: number): void {
+  records.peerMss[records.of(id)] = segment.mss || DEFAULT_MSS[segment.family];
 }
 
 /** Handles a segment in SYN-SENT. */
@@ -83,6 +86,7 @@ export function arrivedInSynSent(stack: TcpState, id: number, segment: Segment):
   }
   if (!(flags & FLAG.syn)) return;
   noteSyn(stack, id);
+  noteMss(stack, id);
   if (flags & FLAG.ack) {
     established(stack, id, record);
     stack.oweAck(id);
@@ -123,6 +127,9 @@ export function arrivedInSynReceived(stack: TcpState, id: number, segment: Segme
 
 function established(stack: TcpState, id: number, record: number): void {
   const { connections, records, roundTrips } = stack;
+  // All connections of a worker use the smallest size announced: their peers seldom differ, and a smaller size is
+  // always correct. A forged SYN does not count, as it never leads here.
+  stack.limitSegments(Math.max(LEAST_MSS, records.peerMss[record]!));
   if (records.retries[record] === 0) roundTrips.measured(stack.nowMs - records.timedMs[record]!);
   // The window in a SYN-ACK is not scaled.
   const shift = (connections.flags[id]! >>> SHIFT_OFFSET) & 15;

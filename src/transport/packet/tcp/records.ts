@@ -33,6 +33,8 @@ export class Records {
   timedMs = new Uint32Array(0);
   /** errno of an ICMP message about the connection, which explains a timeout. */
   softError = new Uint8Array(0);
+  /** Segment size that the peer's SYN has announced. */
+  peerMss = new Uint16Array(0);
   /** Bytes from SND.UNA. */
   readonly unsent = new ByteQueues();
   /** Bytes that the role has not read. */
@@ -107,6 +109,7 @@ export class Records {
     this.recover = grown(this.recover, new Uint32Array(count));
     this.timedSeq = grown(this.timedSeq, new Uint32Array(count));
     this.timedMs = grown(this.timedMs, new Uint32Array(count));
+    this.peerMss = grown(this.peerMss, new Uint16Array(count));
     this.softError = grown(this.softError, new Uint8Array(count));
     this.unsent.resize(count);
     this.unread.resize(count);
