@@ -28,6 +28,11 @@ const MTU = 1500;
 const TX_QUEUE_LENGTH = 20_000;
 /** A worker numbers its tuples with 31 bits. */
 const MOST_TUPLES = 2 ** 30;
+/**
+ * Smallest block, a /24, that gets back the two addresses that CIDR notation leaves out, to need a single route. A
+ * smaller one may be a range whose neighbours belong to others, and needs few routes anyway.
+ */
+const LEAST_TRIMMED = 256n;
 
 /**
  * Divides a plan's sources among workers, so that each device has blocks of addresses of its own: a device with several
@@ -87,7 +92,8 @@ export function blocksOf({ first, count }: AddressRange): AddressBlock[] {
   const { family } = first;
   const start = toInteger(first);
   const whole = BigInt(count) + 2n;
-  const isTrimmed = family === 4 && (whole & (whole - 1n)) === 0n && start % whole === 1n;
+  const isBlock = (whole & (whole - 1n)) === 0n && start % whole === 1n;
+  const isTrimmed = family === 4 && whole >= LEAST_TRIMMED && isBlock;
   return exactBlocks(isTrimmed ? start - 1n : start, isTrimmed ? whole : BigInt(count), family);
 }
 

@@ -1,6 +1,8 @@
 // Tests `connect --transport packet` against servers on the kernel's TCP, in a network namespace.
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
+import { blocksOf, formatBlock } from "../../../src/planning/packet/plan.js";
+import { parseAddressRanges } from "../../../src/util/address-range.js";
 import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
 import { hasProgram, resultOf, runCli, start, startCli } from "../../support/process.js";
 
@@ -34,6 +36,13 @@ function devices(): string[] {
   const { stdout } = spawnSync("ip", ["-o", "link", "show", "type", "tun"], { encoding: "utf8" });
   return [...stdout.matchAll(/fourtuple\d+/g)].map(([name]) => name);
 }
+
+it("routes no neighbours of a small range, and a whole block by one route", () => {
+  const routes = (text: string) => parseAddressRanges(text).flatMap(blocksOf).map(formatBlock);
+  expect(routes("10.64.0.5-10.64.0.6")).toEqual(["10.64.0.5/32", "10.64.0.6/32"]);
+  expect(routes("10.64.0.0/30")).toEqual(["10.64.0.1/32", "10.64.0.2/32"]);
+  expect(routes("10.64.0.0/24")).toEqual(["10.64.0.0/24"]);
+});
 
 describe.skipIf(!canMakeNamespaces())("connect --transport packet", () => {
   it("opens, holds and closes connections that only the server's kernel has", async () => {
