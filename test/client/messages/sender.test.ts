@@ -258,9 +258,13 @@ it("a connection that closes once its bytes are sent completes its message and b
   sender.sendDue(clock.ms, CONNECTIONS);
   expect(taken[0]).toBe(4);
   exchange.close(0);
-  clock.ms += 10 * INTERVAL_MS;
+  for (let n = 0; n < 3; n++) {
+    clock.ms += INTERVAL_MS;
+    sender.sendDue(clock.ms, 1);
+  }
+  const before = memory.counters[COUNTER.sentMessages]!;
   room[0] = Number.POSITIVE_INFINITY;
   sender.resume(0);
   expect(taken[0]).toBe(MESSAGE.length);
-  expect(memory.counters[COUNTER.sentMessages]).toBe(1);
+  expect(memory.counters[COUNTER.sentMessages]).toBe(before + 1);
 });
