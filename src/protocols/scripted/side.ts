@@ -6,6 +6,7 @@ import type { ScriptedSpec } from "../spec/spec.js";
 import { HandlerCalls } from "./calls.js";
 import type { ClientHandlers, ProtocolDefinition } from "./define.js";
 import { describeError } from "./error-text.js";
+import { takePromise } from "./forbidden.js";
 import { FrameView } from "./frames/frame-view.js";
 import { framesOf } from "./frames/framing.js";
 import { type FrameTaker, IncomingFrames } from "./frames/incoming.js";
@@ -135,8 +136,9 @@ export class ScriptedSide implements ClientProtocol, FrameTaker {
     this.calls.begin(HANDLER.framing);
   }
 
-  framed(): void {
+  framed(): Error | undefined {
     this.calls.end();
+    return takePromise();
   }
 
   framingFailed(slot: number, error: unknown): void {

@@ -5,11 +5,22 @@ import { FAULT } from "../../../src/protocols/codes.js";
 import { Board } from "../../../src/protocols/scripted/board.js";
 import { forbidInHandlers } from "../../../src/protocols/scripted/forbidden.js";
 import { ProtocolHost } from "../../support/protocol-host.js";
-import { sideOf } from "../../support/scripted.js";
+import { type AnyDefinition, sideOf } from "../../support/scripted.js";
 
 let act: () => void = () => undefined;
 const connections = new ProtocolHost();
-const { side, host } = sideOf(connections, { name: "x", client: { due: () => act() } });
+const heard: string[] = [];
+/** Ends a frame at a line feed, and creates a promise for bytes that begin with an exclamation mark. */
+function frameEnd(bytes: Uint8Array, start: number, end: number): number {
+  if (bytes[start] === 0x21) void Promise.resolve();
+  return bytes[end - 1] === 0x0a ? end : -1;
+}
+const definition: AnyDefinition = {
+  name: "x",
+  framing: { end: frameEnd },
+  client: { due: () => act(), received: (_, frame) => void heard.push(frame.text()) },
+};
+const { side, host } = sideOf(connections, definition);
 forbidInHandlers(host.calls);
 
 function errorOf(forbidden: () => void): string | undefined {
@@ -32,6 +43,23 @@ it.each<[string, () => void, string]>([
 ])("refuses %s", (_, forbidden, words) => {
   expect(errorOf(forbidden)).toContain(words);
   expect(connections.said[0]).toMatchObject({ refusedWith: FAULT.HANDLER_ERROR });
+});
+
+it("blames a promise of a framing function on the connection whose bytes it was given", () => {
+  Object.assign(host, { board: new Board() });
+  for (let slot = 0; slot < 3; slot++) {
+    connections.opened(slot);
+    side.opened(slot);
+  }
+  const receive = (slot: number, text: string) => side.received(slot, Buffer.from(text), 0, text.length);
+  receive(0, "!part");
+  receive(1, "!whole\n");
+  receive(2, "ok\n");
+  expect(heard).toEqual(["ok\n"]);
+  expect(host.board.error).toContain("framing.end() failed for connection");
+  expect(host.board.error).toContain("a promise in a handler");
+  const refusals = connections.said.map(({ refusedWith }) => refusedWith);
+  expect(refusals).toEqual([FAULT.HANDLER_ERROR, FAULT.HANDLER_ERROR, undefined]);
 });
 
 it("leaves other code alone, and later handlers too", async () => {

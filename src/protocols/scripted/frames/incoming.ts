@@ -11,7 +11,8 @@ export interface FrameTaker {
   refuse(slot: number, code: number): void;
   /** Called before and after the user's own framing function runs. */
   framing(): void;
-  framed(): void;
+  /** @returns an error if the function has created a promise */
+  framed(): Error | undefined;
   framingFailed(slot: number, error: unknown): void;
 }
 
@@ -69,14 +70,21 @@ export class IncomingFrames {
   private find(slot: number, bytes: Uint8Array, start: number, end: number, known: number): number {
     const { taker } = this;
     let found: number = BAD_LENGTH;
+    let isFailed = false;
     taker.framing();
     try {
       found = this.ends.find(bytes, start, end, known);
-      if (found < INCOMPLETE) taker.refuse(slot, found === BAD_LENGTH ? FAULT.BAD_LENGTH : FAULT.FRAME_TOO_LONG);
     } catch (error) {
+      isFailed = true;
       taker.framingFailed(slot, error);
     }
-    taker.framed();
+    const promise = taker.framed();
+    if (isFailed) return BAD_LENGTH;
+    if (promise !== undefined) {
+      taker.framingFailed(slot, promise);
+      return BAD_LENGTH;
+    }
+    if (found < INCOMPLETE) taker.refuse(slot, found === BAD_LENGTH ? FAULT.BAD_LENGTH : FAULT.FRAME_TOO_LONG);
     return found;
   }
 }
