@@ -1,11 +1,21 @@
 // Makes a thread reject what handlers cannot use: timers and promises, which do not run while connections are open, and
 // process.exit(), which would end only the thread.
+import { syncBuiltinESMExports } from "node:module";
+import timers from "node:timers";
 import { promiseHooks } from "node:v8";
 import { CALL } from "./host.js";
 
-const LATER = ["setTimeout", "setInterval", "setImmediate", "queueMicrotask", "fetch"] as const;
-
 type Callable = (...args: unknown[]) => unknown;
+type Callables = Record<string, Callable>;
+
+const TIMERS = ["setTimeout", "setInterval", "setImmediate"] as const;
+const LATER: readonly (readonly [owner: object, names: readonly string[]])[] = [
+  [globalThis, [...TIMERS, "queueMicrotask", "fetch"]],
+  [timers, TIMERS],
+  [process, ["nextTick"]],
+];
+/** Line of a stack trace with the caller of a guarded function. */
+const CALLER_LINE = 2;
 
 /**
  * What the running handler has created although it must not. This is recorded, because a hook must not throw.
@@ -21,15 +31,14 @@ export function forbidInHandlers(calls: Int32Array): void {
   if (isForbidden) return;
   isForbidden = true;
   const isRunning = () => calls[CALL.handler] !== 0;
-  for (const name of LATER) {
-    forbid(
-      globalThis as unknown as Record<string, Callable>,
-      name,
-      isRunning,
-      "it would not run while connections are open",
-    );
+  for (const [owner, names] of LATER) {
+    for (const name of names) {
+      forbid(owner as Callables, name, isRunning, "it would not run while connections are open");
+    }
   }
-  forbid(process as unknown as Record<string, Callable>, "exit", isRunning, "call c.close() or c.refused()");
+  forbid(process as unknown as Callables, "exit", isRunning, "call c.close() or c.refused()");
+  // Named imports of node:timers are copies.
+  syncBuiltinESMExports();
   promiseHooks.onInit(() => {
     if (isRunning()) promised ??= new Error("a promise in a handler: it would not settle while connections are open");
   });
@@ -42,13 +51,21 @@ export function takePromise(): Error | undefined {
   return error;
 }
 
-function forbid(owner: Record<string, Callable>, name: string, isRunning: () => boolean, reason: string): void {
+function forbid(owner: Callables, name: string, isRunning: () => boolean, reason: string): void {
   const original = owner[name]!;
   const label = owner === (process as object) ? `process.${name}()` : `${name}()`;
   const guarded = (...args: unknown[]) => {
-    if (isRunning()) throw new Error(`${label} in a handler: ${reason}`);
+    if (isRunning()) {
+      const error = new Error(`${label} in a handler: ${reason}`);
+      // Node.js itself calls process.nextTick(), for example to print a warning.
+      if (name !== "nextTick" || !isFromNode(error)) throw error;
+    }
     return original.apply(owner, args);
   };
   // Keep the functions' own properties, such as setTimeout's util.promisify.custom.
   owner[name] = Object.defineProperties(guarded, Object.getOwnPropertyDescriptors(original));
+}
+
+function isFromNode(error: Error): boolean {
+  return /^ +at (?:.*\()?node:/.test(error.stack?.split("\n")[CALLER_LINE] ?? "");
 }

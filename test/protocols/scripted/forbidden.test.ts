@@ -1,4 +1,6 @@
 // Tests that timers, promises and process.exit() are rejected by name in handlers, and only there.
+import { spawnSync } from "node:child_process";
+import timers, { setTimeout as later } from "node:timers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { FAULT } from "../../../src/protocols/codes.js";
@@ -35,6 +37,8 @@ function errorOf(forbidden: () => void): string | undefined {
 it.each<[string, () => void, string]>([
   ["setTimeout()", () => setTimeout(() => undefined, 1), "setTimeout() in a handler"],
   ["setInterval()", () => setInterval(() => undefined, 1), "setInterval() in a handler"],
+  ["an import of node:timers", () => later(() => undefined, 1), "setTimeout() in a handler"],
+  ["node:timers itself", () => timers.setImmediate(() => undefined), "setImmediate() in a handler"],
   ["queueMicrotask()", () => queueMicrotask(() => undefined), "queueMicrotask() in a handler"],
   ["fetch()", () => fetch("http://127.0.0.1:9/"), "fetch() in a handler"],
   ["process.exit()", () => process.exit(0), "process.exit() in a handler"],
@@ -60,6 +64,19 @@ it("blames a promise of a framing function on the connection whose bytes it was 
   expect(host.board.error).toContain("a promise in a handler");
   const refusals = connections.said.map(({ refusedWith }) => refusedWith);
   expect(refusals).toEqual([FAULT.HANDLER_ERROR, FAULT.HANDLER_ERROR, undefined]);
+});
+
+it("refuses process.nextTick(), but not when Node.js itself calls it, as for a warning", () => {
+  const module = new URL("../../../dist/protocols/scripted/forbidden.js", import.meta.url);
+  // The test runner has its own process.nextTick().
+  const script = `
+    import { forbidInHandlers } from ${JSON.stringify(module.href)};
+    forbidInHandlers(new Int32Array([1, 0]));
+    process.emitWarning("from a handler");
+    try { process.nextTick(() => undefined); } catch ({ message }) { console.log(message); }`;
+  const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
+  expect(stdout).toContain("process.nextTick() in a handler");
+  expect(stderr).toContain("Warning: from a handler");
 });
 
 it("leaves other code alone, and later handlers too", async () => {
