@@ -2,7 +2,7 @@
 
 import { type HostAddress, readHostAddresses, readNetDevices, routeTo } from "../linux/netlink/rtnetlink.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
-import { type Family, formatIp, type IpAddress } from "../util/address.js";
+import { type Family, formatIp, type IpAddress, toInteger } from "../util/address.js";
 import type { AddressRange } from "../util/address-range.js";
 
 export interface OnLink {
@@ -52,10 +52,6 @@ function countWithin({ first, count }: AddressRange, { ip, prefixBits }: HostAdd
 function contains({ ip, prefixBits }: HostAddress, other: IpAddress): boolean {
   const bits = BigInt(ip.bytes.length * 8 - prefixBits);
   return ip.family === other.family && toInteger(ip) >> bits === toInteger(other) >> bits;
-}
-
-function toInteger({ bytes }: IpAddress): bigint {
-  return bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
 }
 
 const max = (a: bigint, b: bigint) => (a > b ? a : b);

@@ -13,3 +13,6 @@ export interface ConnectSnapshot extends ClientMetrics {
   /** Time until the end of the hold; undefined if unknown. */
   readonly leftMs: number | undefined;
 }
+
+/** Stages of a run, in order. */
+export const STAGES: readonly ConnectSnapshot["stage"][] = ["ramp", "hold", "drain", "close", "closed"];

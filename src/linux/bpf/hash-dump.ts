@@ -6,13 +6,12 @@ import type { PortRange } from "../../util/endpoint.js";
 import { DIAG_MESSAGE_BYTES } from "../netlink/diag-message.js";
 import type { DiagVisit } from "../netlink/sock-diag.js";
 import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
-import { ENOENT } from "../syscalls/errno.js";
+import { E2BIG, ENOENT } from "../syscalls/errno.js";
 import { isMapFailed, lastErrno, libc, nativeView } from "../syscalls/libc.js";
 import { createMap, loadBtf, loadProgram, runnerOf } from "./calls.js";
 import { type KernelLayout, readKernelLayout } from "./kernel-layout.js";
 import { assembleWalk, LANES, STEPS, WALK, WALK_BYTES } from "./walk-program.js";
 
-const E2BIG = 7;
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
 const FIRST_BUCKETS = 4096;

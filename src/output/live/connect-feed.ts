@@ -3,7 +3,7 @@
 import { cpus } from "node:os";
 import { Headroom, usageOfTuples } from "../../capacity/limits/headroom.js";
 import { ConnectRun } from "../../client/run.js";
-import type { ConnectSnapshot } from "../../client/snapshot.js";
+import { STAGES } from "../../client/snapshot.js";
 import { readMemoryUse } from "../../engine/memory-use.js";
 import type { RunSpec } from "../../planning/run-spec.js";
 import { formatEndpoint } from "../../util/endpoint.js";
@@ -14,7 +14,6 @@ import type { Column, LatencyKind, LiveFeed, LiveNow, Row } from "./feed.js";
 import { LatencyWindow } from "./latency-window.js";
 import { PortFill } from "./port-fill.js";
 
-const STAGES: readonly ConnectSnapshot["stage"][] = ["ramp", "hold", "drain", "close", "closed"];
 const PHASES = ["opening", "holding", "waiting for answers", "closing", "closed"];
 
 const LAST = (name: string): Column => ({ name, merge: "last" });

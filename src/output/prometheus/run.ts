@@ -1,7 +1,7 @@
 // Presents the metrics of a client or a server as metric families, from the declarations of its role
 // (engine/metrics.ts).
 import { CLIENT_METRICS } from "../../client/metrics.js";
-import type { ConnectSnapshot } from "../../client/snapshot.js";
+import { type ConnectSnapshot, STAGES } from "../../client/snapshot.js";
 import { familiesOf } from "../../engine/metric-names.js";
 import type { MetricDefinitions, Metrics } from "../../engine/metrics.js";
 import type { RunMeasurements } from "../../engine/run/measurements.js";
@@ -12,7 +12,6 @@ import { counter, type Description, described, type Family, filled, gauge, only,
 import { processFamilies } from "./process.js";
 import { scriptFamilies } from "./script.js";
 
-const STAGES: readonly ConnectSnapshot["stage"][] = ["ramp", "hold", "drain", "close", "closed"];
 const FAILURES = counter("Failures, by step in a connection's life and by cause.", "phase", "cause");
 
 const CLIENT = {

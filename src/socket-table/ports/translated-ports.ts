@@ -4,7 +4,7 @@
 
 import { countTracked, forEachTracked, type TrackedConnection } from "../../linux/netlink/conntrack.js";
 import type { TranslatedPorts, TranslatedRow } from "../../results/sockets/pressure.js";
-import { type Family, type IpAddress, parseIp } from "../../util/address.js";
+import { type Family, type IpAddress, parseIp, toInteger } from "../../util/address.js";
 import type { AddressRange } from "../../util/address-range.js";
 import type { PortRange } from "../../util/endpoint.js";
 import type { AddressIndex } from "../addresses.js";
@@ -155,8 +155,4 @@ function isWithin(address: IpAddress, { first, count }: AddressRange): boolean {
   if (address.family !== first.family) return false;
   const offset = toInteger(address) - toInteger(first);
   return offset >= 0n && offset < BigInt(count);
-}
-
-function toInteger({ bytes }: IpAddress): bigint {
-  return BigInt(`0x${Buffer.from(bytes).toString("hex")}`);
 }
