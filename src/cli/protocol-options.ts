@@ -9,6 +9,7 @@ import { quoted } from "../util/printable.js";
 import { durationFor, sizeFor } from "./parse.js";
 import { httpTopic } from "./topics/http.js";
 import { type MqttCommandOptions, mqttClientOptionsOf, mqttTopic } from "./topics/mqtt.js";
+import { packetTopic } from "./topics/packet.js";
 import { type ScriptCommandOptions, scriptOptionsOf, scriptTopic } from "./topics/script.js";
 import type { Role, Topic } from "./topics/topic.js";
 
@@ -136,6 +137,7 @@ Examples:
   http: httpTopic(header, handshakeTimeout),
   mqtt: mqttTopic(handshakeTimeout),
   protocol: scriptTopic,
+  packet: packetTopic,
 };
 
 /** Adds the options of all protocols to a command, and their topics with examples to its help. */
@@ -154,9 +156,8 @@ export function addProtocolOptions(command: Command, role: Role, examples: strin
       return Help.prototype.visibleOptions.call(this, shown).filter((option) => !ofProtocols.includes(option));
     },
   });
-  const hint = `\nProtocol options: fourtuple ${role} ${topicsOf(role)
-    .map((name) => `--help ${name}`)
-    .join(", ")}`;
+  const topics = topicsOf(role).map((name) => `--help ${name}`);
+  const hint = `\nMore options: fourtuple ${role} ${topics.join(", ")}`;
   command.addHelpText("after", topic ? topic.examples[role] : `${examples}${hint}`);
 }
 
@@ -236,5 +237,7 @@ function requestedTopic(role: Role): Topic | undefined {
 }
 
 function topicsOf(role: Role): string[] {
-  return ["tls", "ws", "http", "mqtt", "protocol", "messages"].filter((name) => TOPICS[name]!.options(role).length > 0);
+  return ["tls", "ws", "http", "mqtt", "protocol", "messages", "packet"].filter(
+    (name) => TOPICS[name]!.options(role).length > 0,
+  );
 }

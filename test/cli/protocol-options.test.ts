@@ -9,6 +9,8 @@ describe.each(["connect", "serve"])("%s --help", (command) => {
     expect(stdout).toContain(`fourtuple ${command} --help`);
     expect(stdout).toContain("--help ws");
     expect(stdout).not.toContain("--ping-interval <");
+    // The topic of another transport repeats options of the main help.
+    expect(stdout).toContain("--transport <");
     expect(stdout.split("\n").length).toBeLessThan(60);
   });
 
@@ -17,6 +19,7 @@ describe.each(["connect", "serve"])("%s --help", (command) => {
     ["tls", "--tls-version <"],
     ["http", "--body <"],
     ["mqtt", command === "connect" ? "--client-id <" : "--refuse <"],
+    ["packet", "--transport <"],
   ])("shows only the options and examples of %s on request", async (topic, option) => {
     const { code, stdout } = await runCli([command, "--help", topic]);
     expect(code).toBe(0);
