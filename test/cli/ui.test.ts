@@ -117,6 +117,20 @@ describe("the address of the live page", () => {
   });
 });
 
+it("the lab shows its experiments, and its page stops it and gets the report", async () => {
+  const run = startCli(["lab", "--loopback", "--quick", "--only", "E1", "--ui", `${ownAddress()}:0`]);
+  const url = await pageOf(run);
+  const events = ask(new URL("/events", url));
+  await run.prints(/E1 /);
+  const headers = { "x-fourtuple-token": url.hash.slice(1) };
+  expect(await ask(new URL("/stop", url), { method: "POST", headers })).toMatchObject({ status: 202 });
+  const { text } = await events;
+  expect(text).toMatch(/event: begin\ndata: \{"head":\{"role":"lab"/);
+  expect(text).toContain('"experiments":[{"id":"E1"');
+  expect(text).toMatch(/event: end\ndata: \{"report":"<!doctype html>.*stopped in E1/);
+  expect((await run.exited()).code).toBe(130);
+});
+
 it("the demo shows its client", async () => {
   const demo = startCli(["demo", "-c", "300", "--ui", `${ownAddress()}:0`]);
   const { text } = await ask(await pageOf(demo));

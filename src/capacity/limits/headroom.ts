@@ -1,5 +1,6 @@
 // Headroom of the limits during a run: how much of each is in use, and which one new connections reach first.
 import type { ConnectSnapshot } from "../../client/snapshot.js";
+import type { Scope } from "../../results/limits.js";
 import { type LimitUse, readLimitUse } from "./use.js";
 
 /** A limit whose usage is known. */
@@ -31,6 +32,12 @@ export class Headroom {
   #usages: readonly Usage[] = [];
   #readMs = Number.NEGATIVE_INFINITY;
   readonly #forecast = new HeadroomForecast();
+  readonly #scopes: readonly Scope[] | undefined;
+
+  /** @param scopes scopes of the limits to read; by default, all */
+  constructor(scopes?: readonly Scope[]) {
+    this.#scopes = scopes;
+  }
 
   /**
    * @param open number of open connections
@@ -42,7 +49,7 @@ export class Headroom {
   ): { readonly usages: readonly Usage[]; readonly binding: BindingLimit | undefined } {
     const nowMs = performance.now();
     if (nowMs - this.#readMs >= FRESH_MS) {
-      this.#usages = readUsages();
+      this.#usages = readUsages(this.#scopes);
       this.#readMs = nowMs;
     }
     const usages = [...own, ...this.#usages];
@@ -67,9 +74,11 @@ export function usageOfTuples(
   return { id: "four-tuples", name: "4-tuples of the plan", unit: "connections", used, limit: available };
 }
 
-function readUsages(): Usage[] {
-  return readLimitUse().flatMap(({ id, name, unit, used, limit }) =>
-    used === undefined || !Number.isFinite(limit) ? [] : [{ id, name, unit, used, limit }],
+function readUsages(scopes: readonly Scope[] | undefined): Usage[] {
+  return readLimitUse().flatMap(({ id, name, unit, scope, used, limit }) =>
+    used === undefined || !Number.isFinite(limit) || scopes?.includes(scope) === false
+      ? []
+      : [{ id, name, unit, used, limit }],
   );
 }
 

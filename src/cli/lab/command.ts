@@ -1,6 +1,6 @@
 // `fourtuple lab`: experiments that test the 65,535 claims between two hosts, each from claim to verdict.
 import type { AddCommand } from "../add-command.js";
-import { countFor, engineOption, rateFor } from "../parse.js";
+import { countFor, engineOption, rateFor, uiOption } from "../parse.js";
 import { metricsOption } from "../run-metrics.js";
 import type { LabCommandOptions } from "./run.js";
 
@@ -34,6 +34,7 @@ export const addLab: AddCommand = (program, finish) => {
     .option("--loopback", "run over loopback, without namespaces")
     .addOption(engineOption())
     .addOption(metricsOption())
+    .addOption(uiOption())
     .option("--report <file>", "also write an HTML page")
     .option("--json", "print one JSON object")
     .addHelpText("after", EXAMPLES)

@@ -1,6 +1,7 @@
 // Runs `fourtuple lab`: runs the experiments and shows their progress, then prints the summary and writes the
 // page. A signal stops it.
 
+import type { Experiment } from "../../lab/experiment.js";
 import { type LabOptions, resolveLab, runLab } from "../../lab/lab.js";
 import { LabState } from "../../output/prometheus/lab.js";
 import { openLive } from "../../output/terminal/live.js";
@@ -15,6 +16,7 @@ import { openOutput } from "../files/output.js";
 import { rescue } from "../files/replace-file.js";
 import { RunMetrics } from "../run-metrics.js";
 import { Interrupted, type StopSignal, supervise } from "../supervise.js";
+import { Ui, type UiOption } from "../ui/ui.js";
 
 /** Options as parsed from the command line. */
 export interface LabCommandOptions {
@@ -26,14 +28,30 @@ export interface LabCommandOptions {
   readonly engine?: LabOptions["engine"];
   readonly report?: string;
   readonly metrics?: string;
+  readonly ui?: UiOption;
   readonly json?: boolean;
 }
 
 /** @returns the exit code */
-export async function runLabCommand(command: LabCommandOptions): Promise<number> {
+export async function runLabCommand({ ui: option, ...command }: LabCommandOptions): Promise<number> {
+  const { totalMessageRate: totalMessageRatePerSec, ...options } = command;
+  // Reject invalid options before opening the page or creating any file.
+  const { experiments } = resolveLab({ ...options, totalMessageRatePerSec });
+  const ui = await Ui.open(option);
+  try {
+    return await runBeside(ui, experiments, command);
+  } catch (error) {
+    await ui?.fail(error);
+    throw error;
+  }
+}
+
+async function runBeside(
+  ui: Ui | undefined,
+  experiments: readonly Experiment[],
+  command: LabCommandOptions,
+): Promise<number> {
   const { json, report, totalMessageRate, metrics: listen, ...options } = command;
-  // Reject invalid options before creating any file.
-  resolveLab({ ...options, totalMessageRatePerSec: totalMessageRate });
   await using metrics = await RunMetrics.open(listen);
   // Open the page first: an unwritable file should be reported before the minutes that the experiments take.
   const page = report === undefined ? undefined : openOutput(report);
@@ -48,18 +66,29 @@ export async function runLabCommand(command: LabCommandOptions): Promise<number>
   try {
     const state = metrics && new LabState();
     metrics?.show(() => state!.families());
+    const feed = ui && new (await import("../../output/live/lab-feed.js")).LabFeed(experiments);
     const done = runLab(
       { ...options, totalMessageRatePerSec: totalMessageRate, signal: stopping.signal },
       {
         testbedOpened: ({ description }) => print(placeLine(description)),
         begun: (experiment) => {
           state?.begin(experiment.id);
+          feed?.begin(experiment.id);
           print(experimentHeading(experiment, paint));
         },
-        ...(state && { client: (id, snapshot) => state.client(id, snapshot) }),
-        progress: (text) => live?.show(`  ${text}`),
+        ...((state || feed) && {
+          client: (id, snapshot) => {
+            state?.client(id, snapshot);
+            feed?.client(id, snapshot);
+          },
+        }),
+        progress: (text) => {
+          feed?.progress(text);
+          live?.show(`  ${text}`);
+        },
         ended: (ended) => {
           state?.end(ended.verdict);
+          feed?.end(ended);
           print(experimentText(ended, paint, process.stdout.columns));
         },
         failed: (error) => {
@@ -73,9 +102,11 @@ export async function runLabCommand(command: LabCommandOptions): Promise<number>
       stopping.abort();
       return done;
     };
+    if (feed) ui?.show(feed, () => void stop("SIGINT").catch(() => undefined));
     const result = await supervise({ done, stop, abort: () => stopping.abort() });
     live?.clear();
     printResult(json ? result : labSummary(result, paint));
+    await ui?.end(result);
     if (page) {
       await orRescue(result, json, async () =>
         page.write((await import("../../output/html/render.js")).render(result)),

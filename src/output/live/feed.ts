@@ -3,6 +3,7 @@
 
 import type { BindingLimit, Usage } from "../../capacity/limits/headroom.js";
 import type { RunMeasurements } from "../../engine/run/measurements.js";
+import type { LabVerdict } from "../../results/lab/lab.js";
 import type { PortRange } from "../../util/endpoint.js";
 
 /** A column of the rows: its contents, and how several rows are merged into one. */
@@ -38,20 +39,32 @@ export interface LivePorts {
   readonly note?: string | undefined;
 }
 
+/** An experiment of the lab. */
+export interface LiveExperiment {
+  readonly id: string;
+  readonly title: string;
+  readonly state: "waiting" | "running" | LabVerdict;
+  /** What is being done or was observed; before that, the claim. */
+  readonly text: string;
+  /** How long the experiment took; undefined until it ends. */
+  readonly elapsedMs: number | undefined;
+}
+
 /** Facts about a run that do not change. */
 export interface LiveHead {
-  readonly role: "connect" | "serve";
-  /** Destinations of a client, or the address a server listens on. */
+  readonly role: "connect" | "serve" | "lab";
+  /** Destinations of a client, the address a server listens on, or the experiments of a lab. */
   readonly title: string;
   /** ISO 8601. */
   readonly startedAt: string;
-  /** Number of connections requested; undefined for a server. */
+  /** Number of connections requested; undefined for a server or a lab. */
   readonly requested: number | undefined;
   /** Names of the phases, in order. */
   readonly phases: readonly string[];
   readonly columns: readonly Column[];
   readonly latencies: readonly LatencyKind[];
-  readonly ports: LivePorts;
+  /** Undefined for a lab, whose experiments use different ports each. */
+  readonly ports: LivePorts | undefined;
 }
 
 /** State at one moment; no history of it is kept. */
@@ -62,9 +75,12 @@ export interface LiveNow {
   readonly leftMs: number | undefined;
   readonly limits: readonly Usage[];
   readonly binding: BindingLimit | undefined;
-  readonly failures: RunMeasurements["failures"];
+  /** Undefined if the causes are not known. */
+  readonly failures: RunMeasurements["failures"] | undefined;
   /** For each address of the port map: lit ranges of positions in the order of use, as `from, to, from, to`. */
   readonly ports: readonly (readonly number[])[];
+  /** Only for a lab. */
+  readonly experiments?: readonly LiveExperiment[];
   /** Conditions worth showing, such as a server that has stopped accepting because memory is low. */
   readonly notes: readonly string[];
 }

@@ -4,6 +4,9 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { LabFeed } from "../../../dist/output/live/lab-feed.js";
+import { LiveServer } from "../../../dist/output/live/server.js";
+import type { ExperimentResult } from "../../../src/results/lab/lab.js";
 import { ownAddress } from "../../support/address.js";
 import { CHROMIUM, launchChromium, luminance } from "../../support/chromium.js";
 import { ROOT } from "../../support/library.js";
@@ -123,6 +126,27 @@ describe.skipIf(!CHROMIUM)("the live page in Chromium", () => {
     expect(code).toBe(130);
     expect(sourcePortsTo(port)).toEqual([]);
     for (const { complaints } of [wide, phone, visitor]) expect(complaints).toEqual([]);
+  });
+
+  it("shows the experiments of a lab with their verdicts, and no port map", { timeout: LIMIT_MS }, async () => {
+    const live = await LiveServer.open(ownAddress(), 0, () => undefined);
+    const feed = new LabFeed(["E1", "E2"].map((id) => ({ id, title: `title of ${id}`, claim: `claim of ${id}` })));
+    feed.begin("E1");
+    live.show(feed);
+    const { page, complaints } = await openTab(browser, new URL(live.url), { width: 390 });
+    const shown = `[...document.querySelectorAll("#experiments tbody tr")].map((row) => row.innerText.split(/\\s+/).join(" ")).join("|")`;
+    await shows(page, `${shown} === "E1 title of E1 claim of E1 running |E2 title of E2 claim of E2 not run yet "`);
+    feed.end({ verdict: "confirmed", observed: "as predicted", elapsedMs: 2000 } as ExperimentResult);
+    feed.begin("E2");
+    feed.progress("opening");
+    await shows(page, `${shown} === "E1 title of E1 as predicted confirmed 2 s|E2 title of E2 opening running "`);
+    await shows(page, `document.title === "0 open · E2 · fourtuple" && ${TILE}("Confirmed") === "1"`);
+    expect(await page.locator("#ports-section, #failures-section").filter({ visible: true }).count()).toBe(0);
+    expect(await overflow(page)).toBeLessThanOrEqual(0);
+    await live.end({ report: undefined, file: "", failure: "the test is over" });
+    await shows(page, `document.querySelector("#status").textContent === "The run failed: the test is over"`);
+    expect(complaints).toEqual([]);
+    await page.close();
   });
 
   it("shows a server, and has no stop button without the token", { timeout: LIMIT_MS }, async () => {

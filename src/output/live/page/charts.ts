@@ -49,14 +49,16 @@ function definitionsOf({ role, latencies, requested }: LiveHead, reader: Reader)
     label: "requested",
     colour: "--muted",
     isDashed: true,
-    values: (rows: readonly Row[]): Values => rows.map(() => requested ?? null),
+    values: reader.has("requested")
+      ? value("requested")
+      : (rows: readonly Row[]): Values => rows.map(() => requested ?? null),
   };
   return [
     {
       title: "Connections",
       series: [
         { label: "open", colour: "--c1", isFilled: true, values: value("open") },
-        ...(requested === undefined ? [] : [requestedLine]),
+        ...(requested === undefined && !reader.has("requested") ? [] : [requestedLine]),
       ],
       format: formatCount,
     },
@@ -122,16 +124,22 @@ function definitionsOf({ role, latencies, requested }: LiveHead, reader: Reader)
       title: "Memory",
       series: [
         { label: "kernel, since the start", colour: "--c4", values: value("kernelBytes") },
-        { label: "this process", colour: "--c3", values: value("residentBytes") },
+        ...(reader.has("residentBytes")
+          ? [{ label: "this process", colour: "--c3", values: value("residentBytes") }]
+          : []),
       ],
       format: formatBytes,
       isBinary: true,
     },
-    {
-      title: "CPU of this process",
-      series: [{ label: "cores", colour: "--c5", values: value("cores") }],
-      format: (cores) => cores.toFixed(2),
-    },
+    ...(reader.has("cores")
+      ? [
+          {
+            title: "CPU of this process",
+            series: [{ label: "cores", colour: "--c5", values: value("cores") }],
+            format: (cores: number) => cores.toFixed(2),
+          },
+        ]
+      : []),
   ];
 }
 

@@ -30,7 +30,7 @@ export function showLimits({ limits, binding }: Pick<LiveNow, "limits" | "bindin
   body.replaceChildren(...rows);
 }
 
-export function showFailures({ failures }: Pick<LiveNow, "failures">): void {
+export function showFailures({ failures = [] }: Pick<LiveNow, "failures">): void {
   const table = byId<HTMLTableElement>("failures");
   table.hidden = failures.length === 0;
   byId("no-failures").hidden = failures.length > 0;

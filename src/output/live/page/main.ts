@@ -3,6 +3,7 @@ import type { BeginEvent, EndEvent, LiveHead, LiveNow, TickEvent } from "../feed
 import { History } from "../history.js";
 import { Charts } from "./charts.js";
 import { byId } from "./dom.js";
+import { showExperiments } from "./experiments.js";
 import { HistoryTable } from "./history-table.js";
 import { showFailures, showLimits } from "./limits.js";
 import { PortMaps } from "./port-maps.js";
@@ -10,13 +11,16 @@ import { becomeReport } from "./report.js";
 import { StopButton } from "./stop-button.js";
 import { Summary } from "./summary.js";
 
+const LAB_ORIGIN =
+  "Live from the counters of the lab's clients. The experiments read the kernel's tables, for the report that replaces this page.";
+
 /** The parts of the page that show one run. */
 class RunView {
   readonly #head: LiveHead;
   readonly #history: History;
   readonly #summary: Summary;
   readonly #charts: Charts;
-  readonly #maps: PortMaps;
+  readonly #maps: PortMaps | undefined;
   readonly #table: HistoryTable;
 
   constructor({ head, history, now }: BeginEvent) {
@@ -24,7 +28,11 @@ class RunView {
     this.#history = new History(head.columns, history);
     this.#summary = new Summary(head);
     this.#charts = new Charts(head);
-    this.#maps = new PortMaps(head);
+    this.#maps = head.ports && new PortMaps(head, head.ports);
+    byId("ports-section").hidden = head.ports === undefined;
+    byId("failures-section").hidden = now.failures === undefined;
+    byId("experiments-section").hidden = now.experiments === undefined;
+    if (!head.ports) byId("origin").textContent = LAB_ORIGIN;
     this.#table = new HistoryTable(head);
     this.#draw(now);
   }
@@ -37,17 +45,18 @@ class RunView {
   /** Releases what was drawn for this run before another run takes its place. */
   close(): void {
     this.#charts.close();
-    this.#maps.close();
+    this.#maps?.close();
   }
 
   #draw(now: LiveNow): void {
     const { rows } = this.#history;
     this.#summary.show(rows, now);
     this.#charts.show(rows);
-    this.#maps.show(now.ports, rows.at(-1)?.[this.#head.columns.findIndex(({ name }) => name === "open")] ?? 0);
+    this.#maps?.show(now.ports, rows.at(-1)?.[this.#head.columns.findIndex(({ name }) => name === "open")] ?? 0);
     this.#table.show(rows);
     showLimits(now);
     showFailures(now);
+    showExperiments(now);
   }
 }
 

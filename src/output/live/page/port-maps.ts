@@ -18,13 +18,14 @@ type Rgb = readonly [number, number, number];
 
 export class PortMaps {
   readonly #maps: PortMap[];
-  readonly #head: LiveHead;
+  readonly #role: LiveHead["role"];
+  readonly #ports: LivePorts;
   readonly #forgetScheme: () => void;
   #frame = 0;
 
-  constructor(head: LiveHead) {
-    this.#head = head;
-    const { ports } = head;
+  constructor({ role }: LiveHead, ports: LivePorts) {
+    this.#role = role;
+    this.#ports = ports;
     const order = Uint16Array.from(
       ports.order.flatMap(({ first, last }) => Array.from({ length: last - first + 1 }, (_, n) => first + n)),
     );
@@ -44,7 +45,7 @@ export class PortMaps {
   /** @param spans lit ranges of each field: from, to, from, to; see LiveNow.ports */
   show(spans: readonly (readonly number[])[], open: number): void {
     const used = spans.reduce((sum, each) => sum + sizeOfSpans(each), 0);
-    byId("ports-caption").textContent = captionOf(this.#head, open, used);
+    byId("ports-caption").textContent = captionOf(this.#role, this.#ports, open, used);
     const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches || document.hidden;
     const before = this.#maps.map((map) => map.spans);
     const startMs = performance.now();
@@ -189,7 +190,7 @@ function sizeOf({ role }: LiveField, clients: number): string {
   return clients <= 4 ? "half" : "";
 }
 
-function captionOf({ role, ports }: LiveHead, open: number, used: number): string {
+function captionOf(role: LiveHead["role"], ports: LivePorts, open: number, used: number): string {
   if (role === "serve") return `${plural(open, "connection")}, one port.`;
   const servers = ports.servers.reduce((sum, each) => sum + each.length, 0);
   const share = open > 1 ? ` share ${plural(servers, "port")} at the server` : ` to ${plural(servers, "port")}`;

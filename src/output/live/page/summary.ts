@@ -1,7 +1,7 @@
 // The top of the page: what is running, its phase, the share of connections that are open, and the key
 // figures.
 
-import { formatBytes, formatCount, formatDuration, formatEstimate, formatRate } from "../../../util/units.js";
+import { formatBytes, formatCount, formatDuration, formatEstimate, formatRate, plural } from "../../../util/units.js";
 import type { LiveHead, LiveNow, Row } from "../feed.js";
 import { byId, make } from "./dom.js";
 import { Reader } from "./rows.js";
@@ -23,12 +23,9 @@ export class Summary {
   constructor(head: LiveHead) {
     this.#head = head;
     this.#reader = new Reader(head);
-    const { role, title, startedAt, requested } = head;
+    const { role, startedAt, requested } = head;
     byId("eyebrow").textContent = `fourtuple ${role} · ${startedAt.slice(0, 16).replace("T", " ")} UTC`;
-    byId("title").textContent =
-      requested === undefined
-        ? `Listening on ${title}`
-        : `${formatCount(requested)} ${requested === 1 ? "connection" : "connections"} to ${title}`;
+    byId("title").textContent = headingOf(head);
     byId("phases").replaceChildren(...head.phases.map((phase) => make("li", "", phase)));
     byId("tiles").replaceChildren();
     const bar = byId("progress");
@@ -42,7 +39,7 @@ export class Summary {
     const ratePerSec = this.#reader.rate(rows.slice(-6), "established").at(-1) ?? 0;
     this.#showPhase(now);
     byId("clock").textContent = clockOf(now);
-    this.#showTiles(this.#head.role === "serve" ? this.#server(rows, ratePerSec) : this.#client(rows, ratePerSec));
+    this.#showTiles(this.#tilesOf(rows, ratePerSec, now));
     const percent = requested === undefined ? undefined : Math.floor((open / requested) * 100);
     if (requested !== undefined) {
       const bar = byId("progress");
@@ -50,9 +47,10 @@ export class Summary {
       bar.setAttribute("aria-valuetext", `${formatCount(open)} of ${formatCount(requested)} open, ${percent}%`);
       (bar.firstElementChild as HTMLElement).style.transform = `scaleX(${Math.min(1, open / requested)})`;
     }
-    const name = this.#head.phases[now.phase] ?? "";
-    document.title =
-      percent === undefined ? `${formatCount(open)} open · fourtuple` : `${percent}% · ${name} · fourtuple`;
+    const name = this.#head.phases[now.phase];
+    const parts = [percent === undefined ? `${formatCount(open)} open` : `${percent}%`];
+    if (name !== undefined && this.#head.role !== "serve") parts.push(name);
+    document.title = [...parts, "fourtuple"].join(" · ");
   }
 
   /** Announces a new phase to screen readers, but not every passing second. */
@@ -71,6 +69,12 @@ export class Summary {
     const text =
       now.notes.join(" ") || `${sentence(phases[now.phase] ?? "")}${requested === undefined ? " connections" : ""}.`;
     if (status.textContent !== text) status.textContent = text;
+  }
+
+  #tilesOf(rows: readonly Row[], ratePerSec: number, now: LiveNow): Tile[] {
+    const { role } = this.#head;
+    if (role === "lab") return this.#lab(rows, ratePerSec, now);
+    return role === "serve" ? this.#server(rows, ratePerSec) : this.#client(rows, ratePerSec);
   }
 
   #client(rows: readonly Row[], ratePerSec: number): Tile[] {
@@ -129,6 +133,21 @@ export class Summary {
     ];
   }
 
+  /** Failures are not marked as bad: some experiments provoke them. */
+  #lab(rows: readonly Row[], ratePerSec: number, { experiments = [] }: LiveNow): Tile[] {
+    const last = (name: string) => this.#reader.last(rows, name);
+    const confirmed = experiments.filter(({ state }) => state === "confirmed").length;
+    const ended = experiments.filter(({ elapsedMs }) => elapsedMs !== undefined).length;
+    return [
+      { name: "Confirmed", figure: String(confirmed), note: `${ended} of ${experiments.length} done` },
+      { name: "Open", figure: formatCount(last("open")), note: `${formatCount(last("requested"))} requested` },
+      { name: "Opened", figure: formatCount(last("established")), note: `${formatRate(ratePerSec)}/s` },
+      { name: "Messages", figure: formatCount(last("sent")), note: `${formatCount(last("answered"))} answered` },
+      { name: "Failed", figure: formatCount(last("failed")), note: `${formatCount(last("lost"))} lost while open` },
+      memoryTile(this.#reader, rows),
+    ];
+  }
+
   /** Changes only the texts, so that a screen reader does not lose its place. */
   #showTiles(tiles: readonly Tile[]): void {
     if (tiles.map(({ name }) => name).join() !== this.#tiles.map(({ name }) => name).join()) {
@@ -145,6 +164,11 @@ export class Summary {
       tile.box.classList.toggle("bad", isBad);
     });
   }
+}
+
+function headingOf({ role, title, requested = 0 }: LiveHead): string {
+  if (role === "lab") return `The lab: ${title}`;
+  return role === "serve" ? `Listening on ${title}` : `${plural(requested, "connection")} to ${title}`;
 }
 
 /** This is not announced to screen readers, because it changes all the time. */
