@@ -2,7 +2,7 @@
 // callers.
 import { z } from "../util/zod.js";
 import { diagnosis } from "./diagnosis.js";
-import { engine } from "./engine.js";
+import { engine, packetCounts } from "./engine.js";
 import { evidence } from "./evidence.js";
 import {
   bound,
@@ -25,7 +25,11 @@ export const serveSchema = z
     kind: z.literal("serve"),
     version,
     startedAt,
-    address: z.object({ ip: z.string(), port }),
+    address: z.object({
+      ip: z.string(),
+      lastIp: z.string().optional().describe("last address of a range, which only transport packet can listen on"),
+      port,
+    }),
     elapsedMs: milliseconds,
     protocol: z
       .enum(PROTOCOLS)
@@ -92,6 +96,9 @@ export const serveSchema = z
       .enum(TRANSPORTS)
       .optional()
       .describe("packet: TCP in this program, through a TUN device, without kernel sockets; missing in older results"),
+    packets: packetCounts
+      .optional()
+      .describe("what TCP in this program counted; missing with kernel sockets, and in older results"),
     engine: engine
       .optional()
       .describe("missing in results from older versions, and in merged results of runs with different engines"),

@@ -28,6 +28,7 @@ interface Notes
     | "openAtStop"
     | "kernel"
     | "transport"
+    | "packets"
     | "engine"
   > {
   /** Actual accept queue length. */

@@ -23,7 +23,8 @@ export interface ServeOptions extends Omit<ProtocolOptions, ClientOnly>, TlsOpti
    * Address to listen on: `host:port`, `[::1]:7777`, or `:7777` for 127.0.0.1. Port 0 lets the kernel choose a port.
    * Use `tls://host:port` for TLS and `ws://host:port/path` for WebSocket; with a path, only upgrades to that path are
    * accepted. `http://host:port/path` answers HTTP requests, with 404 for any other path; `https://` adds TLS.
-   * `mqtt://host` is an MQTT sink.
+   * `mqtt://host` is an MQTT sink. With transport `packet`, the host may be a range of addresses, such as
+   * `10.64.0.1-10.64.0.8:7777`; the threads divide them up.
    */
   readonly at: string;
   /** What to do with each connection. The default `hello` sends a greeting and holds the connection. */

@@ -44,7 +44,7 @@ export interface ServeEvents {
 /** A running server. */
 export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<ServeResult, ServeSnapshot> {
   /** Address of the listening socket. If port 0 was requested, this address contains the actual port. */
-  readonly address: { readonly ip: string; readonly port: number };
+  readonly address: { readonly ip: string; readonly lastIp?: string | undefined; readonly port: number };
   /** Identifies the server's certificate; undefined without TLS. */
   readonly certificate: Pick<ServerIdentity, "fingerprint" | "isSelfSigned"> | undefined;
   /** Actual accept queue length. */
@@ -89,7 +89,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     this.#engine = engine;
     this.#identity = identity;
     this.certificate = identity && { fingerprint: identity.fingerprint, isSelfSigned: identity.isSelfSigned };
-    this.address = { ip: listener.ip, port: listener.port };
+    this.address = { ip: listener.ip, lastIp: listener.lastIp, port: listener.port };
     this.backlog = listener.backlog;
     this.ready = new Promise((resolve, reject) => {
       this.#isReady = resolve;
@@ -198,6 +198,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       isProxied: this.#settings.proxyProtocol,
       nofileLimit: this.#workers.nofileLimit,
       transport: this.#settings.transport,
+      packets: this.#workers.packets,
       engine: this.#engine,
       evidence: this.#evidence,
     });

@@ -31,8 +31,9 @@ export async function serve(options: ServeOptions, complete?: Complete): Promise
   const identity = settings.tls && prepareIdentity(settings.tls, settings.resumes, settings.at.host);
   const engine = engineFor(settings);
   trace("transport", () => engineWords(engine));
-  const open = settings.transport === "packet" ? openPacketListener : openListener;
-  const listener = await open(settings.at, settings.backlog);
+  const { at, backlog } = settings;
+  const listener =
+    settings.transport === "packet" ? await openPacketListener(at, backlog, CORES) : await openListener(at, backlog);
   const run = startRun(settings, listener, engine, identity, complete);
   stopOnAbort(run, options.signal);
   try {
@@ -47,9 +48,15 @@ export async function serve(options: ServeOptions, complete?: Complete): Promise
 
 function engineFor({ engine: requested, maxConnections, transport }: ServeSettings): EngineReport {
   const tableSize = raiseNofileLimit().soft;
-  // A TUN device is faster through io_uring in either role, and needs only one ring.
+  // A TUN device is faster through io_uring in either role.
   if (transport === "packet") {
-    return chooseEngine({ role: "client", requested, connections: Number.POSITIVE_INFINITY, threads: 1, tableSize });
+    return chooseEngine({
+      role: "client",
+      requested,
+      connections: Number.POSITIVE_INFINITY,
+      threads: CORES,
+      tableSize,
+    });
   }
   const connections = maxConnections === UNLIMITED ? Number.POSITIVE_INFINITY : maxConnections;
   return chooseEngine({ role: "server", requested, connections, threads: CORES, tableSize });

@@ -6,7 +6,9 @@ import { HandlerWatch } from "../engine/script/watch.js";
 import { sumCounter } from "../engine/worker-memory.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import { canRegisterFiles } from "../linux/uring/registered-files.js";
-import type { EngineName } from "../results/engine.js";
+import type { EngineName, PacketCounts } from "../results/engine.js";
+import type { PacketServerPlan } from "../transport/contract.js";
+import { readCounts } from "../transport/packet/counts.js";
 import type { ServerIdentity } from "../transport/tls/identity.js";
 import type { AppError } from "../util/errors.js";
 import type { Listener } from "./listening/listener.js";
@@ -50,7 +52,7 @@ export class ServerWorkers {
   readonly #listening = new Set<number>();
   /** Number of initial threads that are not listening yet. */
   #starting: number;
-  /** Number of initial threads: one per core, or one for the only TUN device of a server without kernel sockets. */
+  /** Number of initial threads: one per core, or one per TUN device of a server without kernel sockets. */
   readonly #initial: number;
 
   constructor(
@@ -62,7 +64,7 @@ export class ServerWorkers {
   ) {
     this.#settings = settings;
     this.#listener = listener;
-    this.#initial = this.#starting = listener.packet ? 1 : CORES;
+    this.#initial = this.#starting = listener.packets?.length ?? CORES;
     this.#engine = engine;
     this.#identity = identity;
     this.#events = events;
@@ -83,7 +85,7 @@ export class ServerWorkers {
    */
   start(): AppError | undefined {
     try {
-      for (let thread = 0; thread < this.#initial; thread++) this.#startOne();
+      for (let thread = 0; thread < this.#initial; thread++) this.#startOne(this.#listener.packets?.[thread]);
       return undefined;
     } catch (error) {
       return error as AppError;
@@ -98,6 +100,12 @@ export class ServerWorkers {
   /** Stops adding threads. */
   startNoMore(): void {
     this.#canGrow = false;
+  }
+
+  /** Counts of TCP once all workers have ended; undefined for kernel sockets. */
+  get packets(): PacketCounts | undefined {
+    const { packets } = this.#listener;
+    return packets && readCounts(packets.flatMap(({ counts }) => counts ?? []));
   }
 
   sum(counter: number): number {
@@ -141,12 +149,12 @@ export class ServerWorkers {
     }
   }
 
-  #startOne(): void {
+  #startOne(packet?: PacketServerPlan): void {
     const { mode, greeting, closeAfterGreeting, protocol, handshakeTimeoutMs, proxyProtocol, maxConnections, logged } =
       this.#settings;
     this.pool.start({
       listener: this.#listener.fd,
-      packet: this.#listener.packet,
+      packet,
       engine: this.#engine,
       mode,
       greeting,

@@ -228,6 +228,8 @@ export interface ClientTransportOptions {
 export interface PacketServerPlan {
   readonly device: DevicePlan;
   readonly listener: PacketListener;
+  /** Where the transport writes its counts when it ends; see packet/counts.ts. */
+  readonly counts?: SharedArrayBuffer;
 }
 
 /** Plain data. */

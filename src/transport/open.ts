@@ -100,7 +100,7 @@ function openPlainServer(engine: EngineName, options: ServerTransportOptions): S
   const { packet } = options;
   if (!packet) return openKernelServer(engine, options);
   const device = openDevice(packet.device, engine === "uring", options.wakeFd);
-  return typeof device === "number" ? device : new PacketServer({ ...options, device, listener: packet.listener });
+  return typeof device === "number" ? device : new PacketServer({ ...options, ...packet, device });
 }
 
 function openKernelServer(engine: EngineName, options: ServerTransportOptions): ServerTransport | number {

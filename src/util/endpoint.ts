@@ -41,7 +41,9 @@ export function parseHostPorts(text: string, options: { anyPort?: boolean } = {}
     });
   }
   if (ports === undefined || /\s/.test(host)) throw badEndpoint(text);
-  if (bracketed && !isIpv6(host)) throw badEndpoint(text);
+  // A server without kernel sockets may listen on a range of addresses.
+  const parts = options.anyPort ? host.split(/[-/]/, 1) : [host];
+  if (bracketed && !parts.every(isIpv6)) throw badEndpoint(text);
   return { host, ports: parsePorts(ports, text, options.anyPort ? 0 : 1) };
 }
 

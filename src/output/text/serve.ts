@@ -15,8 +15,8 @@ import { type Paint, plain } from "../terminal/paint.js";
 import { alignLabels } from "../terminal/table.js";
 import { diagnosisLines } from "./diagnosis.js";
 
-export function listeningLine({ ip, port }: { readonly ip: string; readonly port: number }): string {
-  return printable(`listening on ${formatEndpoint(ip, port)}`);
+export function listeningLine({ ip, lastIp, port }: ServeResult["address"]): string {
+  return printable(`listening on ${formatEndpoint(lastIp === undefined ? ip : `${ip}-${lastIp}`, port)}`);
 }
 
 /** Describes the server's certificate, so that users can recognize it. */

@@ -2,6 +2,7 @@
 import type { ServeResult } from "../serve.js";
 import { lowest, mergeFailures } from "./connect.js";
 import { mergeEvidence } from "./evidence.js";
+import { addPackets } from "./packets.js";
 import { mergeScript } from "./script.js";
 import { add, addResponses, addTls, agreed, both, either, oneOf, weighted } from "./values.js";
 
@@ -21,6 +22,7 @@ export function mergeServe(a: ServeResult, b: ServeResult): ServeResult {
     peakOpen: a.peakOpen + b.peakOpen,
     openAtStop: a.openAtStop + b.openAtStop,
     transport: a.transport === b.transport ? a.transport : undefined,
+    packets: either(a.packets, b.packets, addPackets),
     kernel: both(a.kernel, b.kernel, (x, y) => ({
       source: oneOf(x.source, y.source),
       sockets: x.sockets + y.sockets,

@@ -20,11 +20,13 @@ import { listenError } from "./listen-error.js";
 export interface Listener {
   readonly fd: number;
   readonly ip: string;
+  /** Last address of a range; undefined for a single address. */
+  readonly lastIp?: string | undefined;
   readonly port: number;
   /** Actual accept queue length: the requested value clamped to net.core.somaxconn. */
   readonly backlog: number;
-  /** The packet listener; undefined for a kernel socket. */
-  readonly packet?: PacketServerPlan;
+  /** The device and addresses of each worker; undefined for a kernel socket. */
+  readonly packets?: readonly PacketServerPlan[];
 }
 
 /**

@@ -1,37 +1,71 @@
-// Checks the address of a server without kernel sockets, which must belong to no interface and is routed to the
-// server's TUN device.
+// Checks the addresses of a server without kernel sockets, which must belong to no interface and are routed to the
+// TUN devices of its workers.
 import { randomInt } from "node:crypto";
 import { resolveHost } from "../../linux/resolve.js";
 import { openEventfd } from "../../linux/syscalls/eventfd.js";
 import { deviceFor } from "../../planning/packet/plan.js";
 import { assertTunAllowed, assertUnclaimed } from "../../planning/packet/sources.js";
 import type { PacketServerPlan } from "../../transport/contract.js";
-import { formatIp, isLinkLocal } from "../../util/address.js";
+import { allocateCounts } from "../../transport/packet/counts.js";
+import { addToIp, formatIp, isLinkLocal, toInteger } from "../../util/address.js";
+import { type AddressRange, parseAddressRanges } from "../../util/address-range.js";
 import type { HostPorts } from "../../util/endpoint.js";
 import { AppError } from "../../util/errors.js";
+import { quoted } from "../../util/printable.js";
+import { exactShare } from "../../util/share.js";
 import type { Listener } from "./listener.js";
 
 /** The ports that the kernel would choose from. */
 const EPHEMERAL = { first: 32_768, end: 61_000 };
+/** Host text that is a range of addresses: `10.64.0.1-10.64.0.9`, `10.64.0.0/24`. */
+const RANGE = /^[\d.]+[-/][\d.]+$|^[\da-f:.]*:[\da-f:.]*[-/][\da-f:.]+$/i;
 
 /**
- * Checks the address, without creating the TUN device yet.
+ * Checks the addresses, without creating TUN devices yet.
  *
+ * @param threads maximum number of workers, each of which gets addresses and a device of its own
  * @returns a listener whose descriptor only stands for a socket
  * @throws {AppError} E_ADDRESS, E_RESOLVE, E_SOURCE, E_PERMISSION or E_PLATFORM
  */
-export async function openPacketListener({ host, ports }: HostPorts, backlog: number): Promise<Listener> {
+export async function openPacketListener(
+  { host, ports }: HostPorts,
+  backlog: number,
+  threads: number,
+): Promise<Listener> {
   assertTunAllowed();
-  const ip = await resolveHost(host);
+  const addresses = RANGE.test(host) ? parseAddressRanges(host)[0]! : { first: await resolveHost(host), count: 1 };
+  const { first: ip, count } = addresses;
+  const last = addToIp(ip, count - 1);
   const isWildcard = ip.bytes.every((byte) => byte === 0);
   if (ports.first !== ports.last || isWildcard || isLinkLocal(ip)) {
-    throw new AppError("E_ADDRESS", "with --transport packet, a server listens on one address and one port", {
-      fix: "use an address that no host has, such as 10.64.0.1:7777",
+    throw new AppError("E_ADDRESS", "with --transport packet, a server listens on one port of addresses of its own", {
+      fix: "use addresses that no host has, such as 10.64.0.1:7777 or 10.64.0.1-10.64.0.8:7777",
     });
   }
-  const addresses = { first: ip, count: 1 };
+  if (toInteger(ip) >> 32n !== toInteger(last) >> 32n) {
+    throw new AppError("E_ADDRESS", `the last 32 bits of addresses wrap around in ${quoted(host)}`, {
+      fix: "use a range of addresses that share all other bits",
+    });
+  }
   assertUnclaimed([addresses], []);
   const port = ports.first === 0 ? randomInt(EPHEMERAL.first, EPHEMERAL.end) : ports.first;
-  const packet: PacketServerPlan = { device: deviceFor([addresses]), listener: { addresses, port } };
-  return { fd: openEventfd(), ip: formatIp(ip), port, backlog, packet };
+  const packets = divide(addresses, Math.min(threads, count)).map(
+    (own): PacketServerPlan => ({
+      device: deviceFor([own]),
+      listener: { addresses: own, port },
+      counts: allocateCounts(),
+    }),
+  );
+  const lastIp = count > 1 ? formatIp(last) : undefined;
+  return { fd: openEventfd(), ip: formatIp(ip), lastIp, port, backlog, packets };
+}
+
+/** Divides a range into `parts` consecutive ranges. */
+function divide({ first, count }: AddressRange, parts: number): AddressRange[] {
+  let before = 0;
+  return Array.from({ length: parts }, (_, part) => {
+    const own = { first: addToIp(first, before), count: exactShare(count, parts, part) };
+    before += own.count;
+    return own;
+  });
 }

@@ -14,6 +14,7 @@ import { PacketTransport } from "./transport.js";
 export type PacketServerOptions = Pick<ServerTransportOptions, "handler" | "budget" | "slots" | "backlog"> & {
   readonly device: PacketDevice;
   readonly listener: PacketListener;
+  readonly counts?: SharedArrayBuffer | undefined;
 };
 
 export class PacketServer extends PacketTransport implements ServerTransport {
@@ -31,9 +32,9 @@ export class PacketServer extends PacketTransport implements ServerTransport {
   private pending = 0;
   private accepting = -1;
 
-  constructor({ handler, budget, slots, backlog, device, listener }: PacketServerOptions) {
+  constructor({ handler, budget, slots, backlog, device, listener, counts }: PacketServerOptions) {
     const endpoints = new ServerEndpoints(listener);
-    super({ handler, budget, slots, device, endpoints, readsUnsent: false });
+    super({ handler, budget, slots, device, endpoints, counts, readsUnsent: false });
     this.server = handler;
     this.ends = endpoints;
     this.acceptsAtOnce = budget.accepts;

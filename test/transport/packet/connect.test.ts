@@ -3,39 +3,9 @@ import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { blocksOf, formatBlock } from "../../../src/planning/packet/plan.js";
 import { parseAddressRanges } from "../../../src/util/address-range.js";
-import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
-import { hasProgram, resultOf, runCli, start, startCli } from "../../support/process.js";
-
-const OWN = "10.99.0.1";
-const OWN_V6 = "fd00:99::1";
-const FREE = ["--transport", "packet", "--source-ip", "10.64.0.0/16"];
-
-function inNamespace(): void {
-  enterNamespace();
-  for (const address of [`${OWN}/32`, `${OWN_V6}/128`]) {
-    const flags = address.includes(":") ? ["nodad"] : [];
-    spawnSync("ip", ["addr", "add", address, "dev", "lo", ...flags]);
-  }
-}
-
-/** Starts a server. @returns its address */
-async function serve(args: readonly string[] = [], host = `${OWN}:0`) {
-  const server = startCli(["serve", host, "--json", "--log", "none", ...args]);
-  const { ip, port } = JSON.parse((await server.prints(/.+\n/))[0]);
-  return { server, at: ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}` };
-}
-
-async function connect(args: readonly string[]) {
-  const { code, stdout, stderr } = await runCli(["connect", ...args, "--json"]);
-  expect(stderr).toBe("");
-  return { code, result: resultOf(stdout) };
-}
-
-/** Returns the names of the TUN devices that exist. */
-function devices(): string[] {
-  const { stdout } = spawnSync("ip", ["-o", "link", "show", "type", "tun"], { encoding: "utf8" });
-  return [...stdout.matchAll(/fourtuple\d+/g)].map(([name]) => name);
-}
+import { canMakeNamespaces } from "../../support/namespace.js";
+import { connect, devices, FREE, inNamespace, OWN, OWN_V6, serve } from "../../support/packet-runs.js";
+import { resultOf, runCli, start, startCli } from "../../support/process.js";
 
 it("routes no neighbours of a small range, and a whole block by one route", () => {
   const routes = (text: string) => parseAddressRanges(text).flatMap(blocksOf).map(formatBlock);
@@ -73,7 +43,6 @@ describe.skipIf(!canMakeNamespaces())("connect --transport packet", () => {
     inNamespace();
     const { result } = await connect([`${OWN}:9`, ...FREE, "-c", "3", "-T", "0"]);
     expect(result.failures).toMatchObject([{ phase: "connect", errno: "ECONNREFUSED", count: 3 }]);
-    spawnSync("sysctl", ["-qw", "net.ipv4.ip_forward=1"]);
     spawnSync("ip", ["link", "add", "fourtuple-r", "type", "dummy"]);
     spawnSync("ip", ["addr", "add", "10.98.0.1/24", "dev", "fourtuple-r"]);
     spawnSync("ip", ["link", "set", "fourtuple-r", "up"]);
@@ -112,40 +81,6 @@ describe.skipIf(!canMakeNamespaces())("connect --transport packet", () => {
     const { result } = await connect([`${scheme}://${at}`, ...FREE, "-c", "30", ...message, ...own, "-n", "300"]);
     expect(result).toMatchObject({ outcome: "met", established: 30, ready: 30, lost: 0 });
     expect(result.messages).toMatchObject({ sent: 300, answered: 300 });
-  });
-
-  it.skipIf(!hasProgram("redis-server"))("speaks with redis", async () => {
-    inNamespace();
-    const redis = start("redis-server", ["--bind", OWN, "--port", "6399", "--save", "", "--protected-mode", "no"]);
-    await redis.prints(/Ready to accept/);
-    const exchange = ["-m", "PING\\r\\n", "--expect-until", "\\r\\n", "-n", "1000"];
-    const { result } = await connect([`${OWN}:6399`, ...FREE, "-c", "100", ...exchange]);
-    expect(result).toMatchObject({ outcome: "met", established: 100, messages: { answered: 1000 } });
-  });
-
-  it("meets a server without kernel sockets, and so do the kernel's clients", async () => {
-    inNamespace();
-    const [ip, port] = ["10.65.0.1", 7777];
-    const { server, at } = await serve(["--transport", "packet", "--mode", "echo"], `${ip}:${port}`);
-    expect(at).toBe(`${ip}:${port}`);
-    spawnSync("sysctl", ["-qw", "net.ipv4.ip_forward=1"]);
-    const messages = ["-c", "900", "-m", "hello", "-n", "3000"];
-    for (const source of [["--source-ip", OWN], FREE]) {
-      const { result } = await connect([at, ...source, ...messages]);
-      expect(result).toMatchObject({ outcome: "met", established: 900, lost: 0, messages: { answered: 3000 } });
-    }
-    const { stdout } = spawnSync("nc", ["-N", "-w", "5", ip, `${port}`], { input: "from afar", encoding: "utf8" });
-    if (hasProgram("nc")) expect(stdout).toBe("from afar");
-    const ended = server.exited();
-    server.child.kill("SIGTERM");
-    const { code, stdout: said } = await ended;
-    expect(resultOf(said)).toMatchObject({
-      accepted: hasProgram("nc") ? 1801 : 1800,
-      transport: "packet",
-      failures: [],
-    });
-    expect(resultOf(said)).not.toHaveProperty("kernel");
-    expect([code, devices()]).toEqual([0, []]);
   });
 
   it("refuses addresses that somebody has, and processes without permission", async () => {
