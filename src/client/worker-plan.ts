@@ -83,8 +83,8 @@ export const SHARED = {
   lateGreetings: 4,
   /** Set at the end: longest time to a first byte in milliseconds, rounded up; 0 if no byte arrived. */
   longestFirstByteMs: 5,
-  /** Number of memory chunks in use by all workers for bytes that peers have not taken. */
-  unsentChunks: 6,
+  /** Number of memory blocks in use by all workers for bytes that peers have not taken. */
+  unsentBlocks: 6,
   /** Set at the end: messages younger than this many milliseconds count as in flight rather than unanswered. */
   answerGraceMs: 7,
   /** Number of connections that protocols have numbered so far. */

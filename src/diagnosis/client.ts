@@ -12,7 +12,7 @@ import { explainUngreeted } from "./rules/greeting.js";
 import { explainLocalErrors, seen } from "./rules/local-errors.js";
 import { explainLocal, isUnusual } from "./rules/local-refusals.js";
 import { describeMemoryStop, explainFileStop } from "./rules/memory-stop.js";
-import { explainMessages } from "./rules/messages.js";
+import { explainFullBuffers, explainMessages } from "./rules/messages.js";
 import { explainNeighbours } from "./rules/neighbours.js";
 import { explainPeerClosed } from "./rules/peer-closed.js";
 import { explainHttp } from "./rules/protocols/http.js";
@@ -62,6 +62,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
   }
   return (
     explainNotTaken(result, main) ??
+    explainFullBuffers(result, main) ??
     explainTls(main) ??
     explainHttp(result, main) ??
     explainRefusedProtocol(result, main) ??

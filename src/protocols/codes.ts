@@ -15,7 +15,7 @@ export const CODES = {
   http: FIRST_CODE,
   /** Status code of a Close frame (RFC 6455, section 7.4); 1005 if the frame had none. */
   webSocket: 2 * FIRST_CODE,
-  /** Protocol violation by the peer: an index into FAULTS. */
+  /** Protocol violation by the peer, or another reason for ending the connection: an index into FAULTS. */
   fault: 3 * FIRST_CODE,
   /**
    * Reason code of an MQTT packet (MQTT 5, 2.4); return codes of 3.1.1 become the corresponding ones of MQTT 5. The
@@ -33,7 +33,7 @@ export const CODES = {
 /** Packet names in the order of CODES. */
 const MQTT_PACKETS = ["CONNACK", "SUBACK", "PUBACK", "DISCONNECT"];
 
-/** Names of protocol violations by a peer. */
+/** Names of protocol violations by a peer, and of other reasons for ending a connection. */
 export const FAULTS = [
   /** A response was expected, but the data is not HTTP/1.1. */
   "NOT_HTTP",
@@ -85,6 +85,10 @@ export const FAULTS = [
   "PROXY_HEADER",
   /** A response arrived without a request. */
   "UNSOLICITED_RESPONSE",
+  /** More bytes were sent to a peer that does not read than fourtuple stores for one connection. */
+  "SEND_QUEUE_FULL",
+  /** Waiting bytes of all connections together have used up the memory that fourtuple reserves for them. */
+  "BUFFERS_FULL",
 ] as const;
 
 export type Fault = (typeof FAULTS)[number];

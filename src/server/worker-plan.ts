@@ -51,8 +51,8 @@ export const SHARED = {
    * main thread falls too far behind.
    */
   reported: 4,
-  /** Number of memory chunks that all workers use for unsent answers. */
-  unsentChunks: 5,
+  /** Number of memory blocks that all workers use for unsent answers. */
+  unsentBlocks: 5,
   words: 8,
 } as const;
 

@@ -54,6 +54,18 @@ describe("a client's run", () => {
       "tcp-mem",
       "local",
     ],
+    ["a server that does not read", { lost: 1, losses: failure("hold", "SEND_QUEUE_FULL") }, "messages", "peer"],
+    ["many servers that do not read", { lost: 1, losses: failure("hold", "BUFFERS_FULL") }, "send-buffers", "local"],
+    [
+      "full buffers, with TCP under pressure",
+      {
+        lost: 1,
+        losses: failure("hold", "BUFFERS_FULL"),
+        evidence: { deltas: { "TcpExt.TCPMemoryPressures": 3 } },
+      },
+      "tcp-mem",
+      "local",
+    ],
     ["no route", { failures: failure("connect", "ENETUNREACH") }, "route", "local"],
     ["an unreachable host", { failures: failure("connect", "EHOSTUNREACH") }, "route", "network"],
     ["a refusal", { failures: failure("connect", "ECONNREFUSED") }, "listener", "peer"],

@@ -16,7 +16,9 @@ const explain = (errno: string, phase: FailureReport["phase"] = "upgrade", abort
 const OF_HTTP = ["TLS_RECORD", "BAD_RESPONSE", "CUT_SHORT", "CONNECTION_CLOSE", "NO_RESPONSE", "UNSOLICITED_RESPONSE"];
 /** Faults that only a server reports; see test/server/proxy-protocol.test.ts. */
 const OF_SERVER = ["NO_PROXY_HEADER", "BAD_PROXY_HEADER", "PROXY_HEADER_TOO_LONG", "PROXY_HEADER"];
-const ELSEWHERE = [...OF_HTTP, ...OF_SERVER];
+/** Faults that concern all protocols; see test/diagnosis/explain.test.ts. */
+const OF_ALL = ["SEND_QUEUE_FULL", "BUFFERS_FULL"];
+const ELSEWHERE = [...OF_HTTP, ...OF_SERVER, ...OF_ALL];
 
 it.each(FAULTS.filter((fault) => !ELSEWHERE.includes(fault)))("has a text for %s", (fault) => {
   expect(explain(fault)).toMatchObject({ evidence: [`3 × ${fault} (upgrade)`] });

@@ -256,8 +256,8 @@ const SERVING = [
   },
   {
     name: "what is kept for peers that do not read has no bound",
-    file: "src/engine/sending/unsent.ts",
-    find: "return this.freeCount > 0 && Atomics.load(this.shared, this.word) < CHUNKS;",
+    file: "src/engine/sending/chunks.ts",
+    find: "return this.freeCount > 0 && Atomics.load(this.shared, this.word) < BLOCKS;",
     replace: "return this.freeCount > 0;",
     test: "test/engine/sending/unsent.test.ts",
   },

@@ -6,8 +6,7 @@ import { type HeartbeatCarrier, Heartbeats } from "../../engine/heartbeats.js";
 import { scriptHostOf } from "../../engine/script/host.js";
 import { PendingCloses } from "../../engine/sending/pending-closes.js";
 import type { WorkerMemory } from "../../engine/worker-memory.js";
-import { ENOBUFS } from "../../linux/syscalls/errno.js";
-import { FAULT } from "../../protocols/codes.js";
+import { FAULT, FIRST_CODE } from "../../protocols/codes.js";
 import { type ClientConnections, type ClientProtocol, REPLACEABLE } from "../../protocols/contract.js";
 import { createClientProtocol } from "../../protocols/create.js";
 import type { Rows } from "../../protocols/scripted/file/rows.js";
@@ -201,7 +200,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
     if (!this.isConnected(slot)) return;
     const sent = this.sending.send(slot, bytes, start, end);
     // The rest of the message has been discarded, so the peer could not parse anything sent after it.
-    if (sent === -ENOBUFS) this.owner.refused(slot, ENOBUFS);
+    if (sent <= -FIRST_CODE) this.owner.refused(slot, -sent);
   }
 
   ready(slot: number): void {

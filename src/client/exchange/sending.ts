@@ -38,7 +38,7 @@ export class Sending implements MessageCarrier {
     this.protocol = protocol;
     this.memory = memory;
     this.counters = memory.counters;
-    const unsent = new Unsent(new Int32Array(plan.shared), SHARED.unsentChunks);
+    const unsent = new Unsent(new Int32Array(plan.shared), SHARED.unsentBlocks);
     this.outgoing = new Outgoing(sender, protocol.constants, unsent);
     this.rounds = rounds;
     this.reopenings = reopenings;
@@ -97,7 +97,7 @@ export class Sending implements MessageCarrier {
 
   /**
    * Sends bytes `start` to `end` of `bytes`.
-   * @returns number of bytes sent, or a negative errno; ENOBUFS if there is no room for the rest
+   * @returns number of bytes sent, or a negative errno or code; see Outgoing.send()
    */
   send(slot: number, bytes: Uint8Array, start: number, end: number): number {
     const sent = this.outgoing.sendCopy(slot, bytes, start, end);

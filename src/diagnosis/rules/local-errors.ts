@@ -83,26 +83,32 @@ export function explainNoRing({ count, phase }: FailureReport): Finding {
   };
 }
 
-function explainNoMemory({ evidence, engine }: ConnectResult, failure: FailureReport): Finding {
-  if (engine?.name === "uring" && failure.phase === "socket" && failure.errno === "ENOMEM")
-    return explainNoRing(failure);
-  const pressures =
-    (evidence.deltas["TcpExt.TCPMemoryPressures"] ?? 0) + (evidence.deltas["TcpExt.TCPAbortOnMemory"] ?? 0);
+/** Returns how often TCP came under memory pressure during the run. */
+export function countPressures({ evidence: { deltas } }: ConnectResult): number {
+  return (deltas["TcpExt.TCPMemoryPressures"] ?? 0) + (deltas["TcpExt.TCPAbortOnMemory"] ?? 0);
+}
+
+/** Explains a failure of a run during which TCP came under memory pressure. */
+export function explainPressures(result: ConnectResult, failure: FailureReport): Finding {
   return {
-    limit: pressures > 0 ? "tcp-mem" : "memory",
+    limit: "tcp-mem",
     whose: "local",
-    meaning:
-      pressures > 0
-        ? "queued data has used up TCP's memory budget (net.ipv4.tcp_mem)"
-        : "the kernel has no memory for more sockets",
-    fix:
-      pressures > 0
-        ? "raise net.ipv4.tcp_mem, or make slow readers read faster"
-        : "add memory, or raise the container's limit",
-    evidence: [
-      seen(failure),
-      ...(pressures > 0 ? [`TCP came under memory pressure ${formatCount(pressures)} times`] : []),
-    ],
+    meaning: "queued data has used up TCP's memory budget (net.ipv4.tcp_mem)",
+    fix: "raise net.ipv4.tcp_mem, or make slow readers read faster",
+    evidence: [seen(failure), `TCP came under memory pressure ${formatCount(countPressures(result))} times`],
+  };
+}
+
+function explainNoMemory(result: ConnectResult, failure: FailureReport): Finding {
+  if (result.engine?.name === "uring" && failure.phase === "socket" && failure.errno === "ENOMEM")
+    return explainNoRing(failure);
+  if (countPressures(result) > 0) return explainPressures(result, failure);
+  return {
+    limit: "memory",
+    whose: "local",
+    meaning: "the kernel has no memory for more sockets",
+    fix: "add memory, or raise the container's limit",
+    evidence: [seen(failure)],
   };
 }
 

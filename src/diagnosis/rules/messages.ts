@@ -1,12 +1,15 @@
-// Explains unanswered or unsent messages and missed thresholds of a run whose connections were fine.
+// Explains unanswered or unsent messages and missed thresholds of a run whose connections were fine, and connections
+// that ended because their messages could not be stored until the peer read them.
 
 import { missPhrases } from "../../client/verdict/verdict.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
+import type { FailureReport } from "../../results/fields.js";
 import type { MessageResult } from "../../results/messages.js";
 import type { Miss, MissKind } from "../../results/outcome.js";
 import { describeProcess, howToGoOn } from "../../socket-table/listeners/peer-process.js";
 import { formatBytes, formatCount } from "../../util/units.js";
+import { countPressures, explainPressures, seen } from "./local-errors.js";
 import { explainUnrepeated } from "./protocols/http.js";
 
 const THRESHOLDS: readonly MissKind[] = ["failures", "rate", "latency"];
@@ -27,6 +30,26 @@ export function explainMessages(result: ConnectResult): Finding | undefined {
     meaning: `the run did not meet a threshold: ${missPhrases(passed).join("; ")}`,
     fix: "see the figures above, or change the threshold (--max-p99, --min-rate, --max-failed)",
     evidence: [],
+  };
+}
+
+/** @returns undefined for other failures */
+export function explainFullBuffers(result: ConnectResult, failure: FailureReport): Finding | undefined {
+  if (failure.errno === "SEND_QUEUE_FULL") {
+    return peer(
+      "the server reads more slowly than the run sends: fourtuple stores 64 KiB for a connection, and the kernel took no more",
+      "send less at once, lower the rate (-r), or check why the server does not read",
+      [seen(failure)],
+    );
+  }
+  if (failure.errno !== "BUFFERS_FULL") return undefined;
+  if (countPressures(result) > 0) return explainPressures(result, failure);
+  return {
+    limit: "send-buffers",
+    whose: "local",
+    meaning: "too many connections had unsent data at the same time: fourtuple stores 64 MiB for all of them",
+    fix: "lower the rate (-r), or check why the server does not read; if it does, the kernel may be short of memory for sockets (the container's memory limit, net.ipv4.tcp_mem)",
+    evidence: [seen(failure)],
   };
 }
 

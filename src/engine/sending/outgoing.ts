@@ -1,14 +1,10 @@
 // Sends as much data as the socket accepts at once. The rest is remembered as an index into the protocol's
 // constants, which takes no memory, or as a copy in bounded memory.
-import { ENOBUFS } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { grown } from "../../protocols/columns.js";
 import type { Sender, Unsent } from "./unsent.js";
 
-/**
- * Size of the buffer for gathered data and for data outside native memory. The buffer's content fits into a chunk of
- * Unsent.
- */
+/** Size of the buffer for gathered data and for data outside native memory. Its content fits into Unsent. */
 const COPIED_AT_ONCE = 16 * 1024;
 /** Up to this size, copying byte by byte is faster than creating a view. */
 const COPIED_SINGLY = 128;
@@ -86,19 +82,20 @@ export class Outgoing {
     const start = place === 0 ? 0 : this.ends[place - 1]!;
     const end = this.ends[place]!;
     if (this.gathered >= 0) return this.sendCopy(slot, this.constants.bytes, start, end);
-    return this.isSending(slot) ? this.keep(slot, this.constants, start, end) : this.sendFrom(slot, start, end);
+    return this.isSending(slot) ? this.unsent.keep(slot, this.constants, start, end) : this.sendFrom(slot, start, end);
   }
 
   /**
    * Sends bytes `start` to `end` of `source` and copies what the socket does not accept.
    *
-   * @returns number of bytes sent, or a negative errno; ENOBUFS if there is no room for the rest
+   * @returns number of bytes sent, or a negative errno or code; see Unsent.keep() for the codes if there is no room for
+   * the rest
    */
   send(slot: number, source: NativeBuffer, start: number, end: number): number {
-    if (this.isSending(slot)) return this.keep(slot, source, start, end);
+    if (this.isSending(slot)) return this.unsent.keep(slot, source, start, end);
     const sent = this.sender.send(slot, source, start, end - start);
     if (sent < 0 || sent === end - start) return sent;
-    const kept = this.keep(slot, source, start + sent, end);
+    const kept = this.unsent.keep(slot, source, start + sent, end);
     return kept < 0 ? kept : sent;
   }
 
@@ -167,10 +164,6 @@ export class Outgoing {
     if (sent < 0) return sent;
     const rest = this.sendCopy(slot, bytes, start, end);
     return rest < 0 ? rest : sent + rest;
-  }
-
-  private keep(slot: number, source: NativeBuffer, start: number, end: number): number {
-    return this.unsent.keep(slot, source, start, end) ? 0 : -ENOBUFS;
   }
 
   /** Returns the end of the constant that contains byte `position`. */

@@ -1,75 +1,54 @@
-// Stores unsent bytes in chunks of one buffer per thread, with a common limit for all threads. The peer decides when to
-// read, so the memory held for a peer must be bounded.
+// Stores the unsent bytes of each connection in a chunk of bounded memory. The peer decides when to read, so the memory
+// held for a peer must be bounded.
 
-import { NativeBuffer } from "../../linux/syscalls/libc.js";
-import { returnPages } from "../../linux/syscalls/pages.js";
+import type { NativeBuffer } from "../../linux/syscalls/libc.js";
+import { FAULT } from "../../protocols/codes.js";
 import { grown } from "../../protocols/columns.js";
 import type { Transport } from "../../transport/contract.js";
+import { BLOCK_BYTES, Chunks, NONE } from "./chunks.js";
 
 /** Accepts bytes to send. */
 export type Sender = Pick<Transport, "send">;
 
-/** A chunk holds the data of one read, and is a whole number of pages on any machine. */
-const CHUNK_BYTES = 64 * 1024;
-/** Maximum number of chunks over all threads: 64 MiB for peers that do not read. */
-const CHUNKS = 1024;
-/** Number of threads that may take a chunk between one thread's check of the limit and its allocation. */
-const TAKEN_TOGETHER = 64;
-/** Maximum number of free chunks per thread whose pages are not returned to the kernel. */
-const WARM_CHUNKS = 64;
-/** Marks a slot without unsent bytes. */
-const NONE = -1;
-
 export class Unsent {
-  private readonly shared: Int32Array;
-  private readonly word: number;
-  /** Allocated on first use. Only pages that have been written take memory. */
-  private region: NativeBuffer | undefined;
-  private firstByte = 0;
-  /** One more than the limit, because another thread may have taken the last chunk after the check. */
-  private readonly free = new Int32Array(CHUNKS + 1).map((_, index) => CHUNKS - index);
-  private freeCount = CHUNKS + 1;
-  /** Number of chunks at the top of the stack that have pages. */
-  private warm = 0;
-  private readonly starts = new Int32Array(CHUNKS + 1);
-  private readonly ends = new Int32Array(CHUNKS + 1);
-  /** Chunk of each slot. */
-  private chunks = new Int32Array(0);
+  private readonly memory: Chunks;
+  /** Chunk of each slot, plus one; 0 for none. */
+  private chunks = new Uint32Array(0);
 
   /**
    * @param shared words shared by all threads
-   * @param word index of the word that counts the chunks in use
+   * @param word index of the word that counts the blocks of memory in use
    */
   constructor(shared: Int32Array, word: number) {
-    this.shared = shared;
-    this.word = word;
+    this.memory = new Chunks(shared, word);
   }
 
-  /** Whether there is room for another slot's bytes. */
+  /** Whether there is room for another slot's bytes, however many. */
   get hasRoom(): boolean {
-    return this.freeCount > 0 && Atomics.load(this.shared, this.word) < CHUNKS;
+    return this.memory.hasRoom;
   }
 
   /** Returns whether `slot` has unsent bytes. */
   has(slot: number): boolean {
-    return slot < this.chunks.length && this.chunks[slot] !== NONE;
+    return slot < this.chunks.length && this.chunks[slot]! > 0;
   }
 
   /**
-   * Appends bytes `start` to `end` of `source` to the unsent bytes of `slot`, up to CHUNK_BYTES.
+   * Appends bytes `start` to `end` of `source` to the unsent bytes of `slot`.
    *
-   * @returns whether there was room for the bytes
+   * @returns 0, or a negative code if none were stored: SEND_QUEUE_FULL if the slot would have more than BLOCK_BYTES,
+   * BUFFERS_FULL if there is no memory left
    * @throws {RangeError} if memory for this thread cannot be allocated
    */
-  keep(slot: number, source: NativeBuffer, start: number, end: number): boolean {
-    const region = this.region ?? this.openRegion();
-    if (!this.has(slot) && !this.take(slot)) return false;
-    const chunk = this.chunks[slot]!;
-    const at = this.ends[chunk]!;
-    if (at + end - start > this.firstByte + (chunk + 1) * CHUNK_BYTES) return false;
-    region.bytes.set(source.bytes.subarray(start, end), at);
-    this.ends[chunk] = at + end - start;
-    return true;
+  keep(slot: number, source: NativeBuffer, start: number, end: number): number {
+    const { memory } = this;
+    const error = this.makeRoom(slot, end - start);
+    if (error < 0) return error;
+    const chunk = this.chunks[slot]! - 1;
+    const at = memory.ends[chunk]!;
+    memory.buffer.bytes.set(source.bytes.subarray(start, end), at);
+    memory.ends[chunk] = at + end - start;
+    return 0;
   }
 
   /**
@@ -77,55 +56,48 @@ export class Unsent {
    * @returns number of bytes sent, or a negative errno
    */
   send(slot: number, sender: Sender): number {
-    const chunk = this.chunks[slot]!;
-    const start = this.starts[chunk]!;
-    const sent = sender.send(slot, this.region!, start, this.ends[chunk]! - start);
-    if (sent > 0) this.starts[chunk] = start + sent;
+    const { memory } = this;
+    const chunk = this.chunks[slot]! - 1;
+    const start = memory.starts[chunk]!;
+    const sent = sender.send(slot, memory.buffer, start, memory.ends[chunk]! - start);
+    if (sent > 0) memory.starts[chunk] = start + sent;
     return sent;
   }
 
   /** Returns whether all bytes kept for `slot` have been sent. */
   isSent(slot: number): boolean {
-    const chunk = this.chunks[slot]!;
-    return this.starts[chunk] === this.ends[chunk];
+    const chunk = this.chunks[slot]! - 1;
+    return this.memory.starts[chunk] === this.memory.ends[chunk];
   }
 
   /** Discards unsent bytes of `slot`, if any. */
   drop(slot: number): void {
     if (!this.has(slot)) return;
-    this.free[this.freeCount++] = this.chunks[slot]!;
-    this.chunks[slot] = NONE;
-    Atomics.sub(this.shared, this.word, 1);
-    this.warm++;
-    if (this.warm <= WARM_CHUNKS) return;
-    const coldest = this.free[this.freeCount - this.warm]!;
-    returnPages(this.region!, this.firstByte + coldest * CHUNK_BYTES, CHUNK_BYTES);
-    this.warm--;
-  }
-
-  private openRegion(): NativeBuffer {
-    const region = new NativeBuffer((CHUNKS + 2) * CHUNK_BYTES);
-    // Align chunks to pages, so that their pages can be returned individually.
-    this.firstByte = CHUNK_BYTES - (region.address % CHUNK_BYTES);
-    this.region = region;
-    return region;
+    this.memory.give(this.chunks[slot]! - 1);
+    this.chunks[slot] = 0;
   }
 
   /**
-   * Allocates a chunk for `slot`.
-   * @returns whether a chunk was available
+   * Makes room for `bytes` more bytes after the unsent bytes of `slot`.
+   * @returns 0 or a negative code; see keep()
    */
-  private take(slot: number): boolean {
-    if (this.freeCount === 0 || Atomics.load(this.shared, this.word) >= CHUNKS + TAKEN_TOGETHER) return false;
-    if (slot >= this.chunks.length) {
-      const length = this.chunks.length;
-      this.chunks = grown(this.chunks, slot).fill(NONE, length);
-    }
-    const chunk = this.free[--this.freeCount]!;
-    if (this.warm > 0) this.warm--;
-    Atomics.add(this.shared, this.word, 1);
-    this.chunks[slot] = chunk;
-    this.starts[chunk] = this.ends[chunk] = this.firstByte + chunk * CHUNK_BYTES;
-    return true;
+  private makeRoom(slot: number, bytes: number): number {
+    const { memory } = this;
+    const old = this.has(slot) ? this.chunks[slot]! - 1 : NONE;
+    if (old !== NONE && memory.ends[old]! + bytes <= memory.offsetOf(old) + memory.sizeOf(old)) return 0;
+    const start = old === NONE ? 0 : memory.starts[old]!;
+    const end = old === NONE ? 0 : memory.ends[old]!;
+    const needed = end - start + bytes;
+    if (needed > BLOCK_BYTES) return -FAULT.SEND_QUEUE_FULL;
+    const chunk = old !== NONE && needed <= memory.sizeOf(old) ? old : memory.take(needed);
+    if (chunk === NONE) return -FAULT.BUFFERS_FULL;
+    if (slot >= this.chunks.length) this.chunks = grown(this.chunks, slot);
+    this.chunks[slot] = chunk + 1;
+    const at = memory.offsetOf(chunk);
+    memory.buffer.bytes.copyWithin(at, start, end);
+    memory.starts[chunk] = at;
+    memory.ends[chunk] = at + end - start;
+    if (old !== NONE && old !== chunk) memory.give(old);
+    return 0;
   }
 }

@@ -67,7 +67,7 @@ export class Exchange extends ProtocolCounts implements Connections, HeartbeatCa
     const { handshake, heartbeatMs } = this.protocol;
     if (handshake !== "none") this.pending = new PendingHandshakes(STEP[handshake], worker.plan.handshakeTimeoutMs);
     if (heartbeatMs > 0) this.heartbeats = new Heartbeats(this, heartbeatMs, performance.now());
-    this.unsent = new Unsent(new Int32Array(worker.plan.shared), SHARED.unsentChunks);
+    this.unsent = new Unsent(new Int32Array(worker.plan.shared), SHARED.unsentBlocks);
   }
 
   /** Sets the transport that carries the connections. */

@@ -2,8 +2,9 @@
 // Ciphertext that the transport does not accept is queued here. Until queued ciphertext has been sent, no more
 // application data is encrypted; only OpenSSL's own messages are added.
 import type { TlsSessions } from "../../linux/openssl/session.js";
-import { ENOBUFS, EPROTO } from "../../linux/syscalls/errno.js";
+import { EPROTO } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
+import { FAULT } from "../../protocols/codes.js";
 import type { Transport } from "../contract.js";
 import { type TlsSlots, UNSENT } from "./slots.js";
 
@@ -67,7 +68,7 @@ export class Ciphertext {
       if (sent < 0) return this.giveUp(sent);
       if (sent === length) continue;
       if (slots.keepUnsent(slot, output, sent, length - sent) > MOST_UNSENT) return this.giveUp(-EPROTO);
-      if (slots.isFull) return this.giveUp(-ENOBUFS);
+      if (slots.isFull) return this.giveUp(-FAULT.BUFFERS_FULL);
     }
   }
 

@@ -1,7 +1,8 @@
 // Handles events of the transport below TLS: performs handshakes, then decrypts ciphertext and passes it to the role.
 import { TLS_AGAIN, TLS_END, TlsSessions } from "../../linux/openssl/session.js";
-import { ENOBUFS, ENOMEM, EPROTO } from "../../linux/syscalls/errno.js";
+import { ENOMEM, EPROTO } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
+import { FAULT } from "../../protocols/codes.js";
 import { STEP } from "../../util/steps.js";
 import type { Transport, TransportHandler } from "../contract.js";
 import { SlotQueue } from "../slot-queue.js";
@@ -76,7 +77,7 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
     if (this.mustHold(slot)) {
       slots.set(slot, HELD);
       if (!shows) slots.keep(slot, bytes, offset, length);
-      if (slots.isFull) this.fail(slot, ENOBUFS);
+      if (slots.isFull) this.fail(slot, FAULT.BUFFERS_FULL);
       return shows ? 0 : length;
     }
     sessions.feed(bytes.address + offset, length);
@@ -256,5 +257,5 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
 
 /** Whether flush() failed because too much ciphertext is pending. Other errors are reported by the transport below. */
 function isOverrun(errno: number): boolean {
-  return errno === -EPROTO || errno === -ENOBUFS;
+  return errno === -EPROTO || errno === -FAULT.BUFFERS_FULL;
 }

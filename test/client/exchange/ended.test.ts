@@ -4,7 +4,7 @@ import { Exchange } from "../../../src/client/exchange/exchange.js";
 import { CLIENT_METRICS } from "../../../src/client/metrics.js";
 import { type ConnectPlan, SHARED } from "../../../src/client/worker-plan.js";
 import { WorkerMemory } from "../../../src/engine/worker-memory.js";
-import { ENOBUFS } from "../../../src/linux/syscalls/errno.js";
+import { FAULT } from "../../../src/protocols/codes.js";
 import { WebSocketClient } from "../../../src/protocols/websocket/client.js";
 import { SLOT } from "../../../src/transport/slot-state.js";
 import { encode } from "../../protocols/contract.js";
@@ -43,10 +43,10 @@ it("a client whose pong finds no room ends the connection once, however many pin
   exchange.opened(0);
   receive(agreement());
   room = 0;
-  shared[SHARED.unsentChunks] = 1_000_000;
+  shared[SHARED.unsentBlocks] = 1_000_000;
   // The last frame violates the protocol.
   receive(frame(9, "ping").repeat(20) + frame(3, ""));
-  expect(ends).toEqual([["refused", ENOBUFS]]);
+  expect(ends).toEqual([["refused", FAULT.BUFFERS_FULL]]);
   // Whatever the protocol still wants, nothing is sent over a free slot.
   exchange.send(0, encode("x"), 0, 1);
   exchange.sendConstant(0, 0);

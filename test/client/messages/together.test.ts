@@ -137,7 +137,7 @@ it("messages are sent one by one when no memory is left for unread data", () => 
   const { calls, shared, sendDue } = setUp(asCopies);
   sendDue();
   calls.length = 0;
-  shared[SHARED.unsentChunks] = 1024;
+  shared[SHARED.unsentBlocks] = 1024;
   clock.ms += 2 * INTERVAL_MS;
   sendDue();
   expect(calls.map(({ length }) => length)).toEqual(Array(2 * CONNECTIONS).fill(MESSAGE.length));

@@ -3,8 +3,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Outgoing } from "../../../src/engine/sending/outgoing.js";
 import { Unsent } from "../../../src/engine/sending/unsent.js";
-import { ECONNRESET, ENOBUFS } from "../../../src/linux/syscalls/errno.js";
+import { ECONNRESET } from "../../../src/linux/syscalls/errno.js";
 import { NativeBuffer } from "../../../src/linux/syscalls/libc.js";
+import { FAULT } from "../../../src/protocols/codes.js";
 
 const CONSTANTS = ["hello", "", "a longer constant", "x"];
 const SLOTS = 3;
@@ -84,11 +85,11 @@ describe("data sent on connections whose peers stall", () => {
     room[1] = 1000;
     expect(outgoing.send(1, bytes, 0, 65_536)).toBe(1000);
     expect(outgoing.send(1, bytes, 0, 1000)).toBe(0);
-    expect(outgoing.send(1, bytes, 0, 1)).toBe(-ENOBUFS);
+    expect(outgoing.send(1, bytes, 0, 1)).toBe(-FAULT.SEND_QUEUE_FULL);
     expect(outgoing.sendCopy(2, bytes.bytes, 0, 65_536)).toBe(65_536);
     room[2] = 0;
     expect(outgoing.sendCopy(2, bytes.bytes, 0, 65_536)).toBe(0);
-    expect(outgoing.sendConstant(2, 0)).toBe(-ENOBUFS);
+    expect(outgoing.sendConstant(2, 0)).toBe(-FAULT.SEND_QUEUE_FULL);
   });
 
   it("is reported as failed with its errno", () => {
