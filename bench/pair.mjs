@@ -2,7 +2,7 @@
 // measurement. Anything left behind counts as a failure.
 import { Child } from "./child.mjs";
 import { readMemory, readTcpSockets } from "./proc.mjs";
-import { countTimeWait } from "./sockets.mjs";
+import { countTimeWait, HERE } from "./sockets.mjs";
 import { freePort, untilGone, untilNoTimeWait } from "./waits.mjs";
 
 /**
@@ -19,8 +19,9 @@ import { freePort, untilGone, untilNoTimeWait } from "./waits.mjs";
  * @param {number} round
  * @param {number[]} clientArgs arguments after the port
  * @param {(pair: Pair) => Promise<object>} run measures and returns the figures; throws on failure
+ * @param {import("./sockets.mjs").Place} place
  */
-export async function runPair(contender, round, clientArgs, run) {
+export async function runPair(contender, round, clientArgs, run, place = HERE) {
   const { connections, deadlineMs } = /** @type {import("./scales.mjs").Scale} */ (contender.scale);
   const port = await freePort();
   const about = { contender: contender.name, round, port, requested: connections };
@@ -35,16 +36,16 @@ export async function runPair(contender, round, clientArgs, run) {
     return child;
   };
   try {
-    const server = await start(contender.server, [port], "listening");
-    const startClient = () => start(contender.client, [port, ...clientArgs], "ready");
+    const server = await start([...place.server, ...contender.server], [port], "listening");
+    const startClient = () => start([...place.client, ...contender.client], [port, ...clientArgs], "ready");
     const seen = await run({ server, startClient, end });
     server.kill("SIGTERM");
     const serverExit = await server.exited;
     // SIGTERM kills a program without a handler for it.
     if (serverExit !== 0 && serverExit !== "SIGTERM") throw new Error(`the server ended with ${serverExit}`);
-    const socketsLeft = await untilGone(port);
+    const socketsLeft = await untilGone(port, place);
     if (socketsLeft > 0) throw new Error(`${socketsLeft} sockets were left on the port`);
-    const timeWaitLeft = await countTimeWait(port);
+    const timeWaitLeft = await countTimeWait(port, place);
     isClean = timeWaitLeft === 0;
     return { ...about, ...seen, timeWaitLeft, hostBefore, hostAfter: readHost() };
   } catch (error) {
@@ -53,7 +54,7 @@ export async function runPair(contender, round, clientArgs, run) {
     for (const child of children) child.kill();
     await Promise.all(children.map(({ exited }) => exited));
     // Killed processes close with FIN. Wait, so that the next round does not encounter their sockets in TIME_WAIT.
-    if (!isClean) await untilNoTimeWait(port);
+    if (!isClean) await untilNoTimeWait(port, place);
   }
 }
 

@@ -53,6 +53,14 @@ function readHostCpuSeconds() {
 }
 
 /**
+ * @returns {number} time that the host's CPUs have spent on softirqs, such as receiving packets from a veth device; it
+ *   belongs to no process
+ */
+export function readSoftirqSeconds() {
+  return Number(/^cpu +(?:\d+ +){6}(\d+)/.exec(readFileSync("/proc/stat", "latin1"))?.[1]) / TICKS_PER_SECOND;
+}
+
+/**
  * @param {number[]} pids
  * @returns {number} user and system CPU time of everything on the host except these processes and this one
  */

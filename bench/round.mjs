@@ -10,9 +10,10 @@ import {
   readPeakResident,
   readResident,
   readRunSeconds,
+  readSoftirqSeconds,
   readTcpSockets,
 } from "./proc.mjs";
-import { countEstablished, countTimeWait } from "./sockets.mjs";
+import { countEstablished, countTimeWait, HERE } from "./sockets.mjs";
 import { freePort, untilGone, untilNoTimeWait, untilQuiet } from "./waits.mjs";
 
 const FOREIGN_POLL_MS = 5;
@@ -20,8 +21,9 @@ const FOREIGN_POLL_MS = 5;
 /**
  * @param {import("./contenders.mjs").Contender} contender
  * @param {number} round
+ * @param {import("./sockets.mjs").Place} place
  */
-export async function runRamp(contender, round) {
+export async function runRamp(contender, round, place = HERE) {
   const scale = /** @type {import("./scales.mjs").Scale} */ (contender.scale);
   const { connections, portsPerSource } = scale;
   const port = await freePort();
@@ -31,11 +33,11 @@ export async function runRamp(contender, round) {
   let isClean = false;
   try {
     const socketsBefore = readTcpSockets();
-    const server = new Child([...contender.server, `${port}`], scale.deadlineMs);
+    const server = new Child([...place.server, ...contender.server, `${port}`], scale.deadlineMs);
     children.push(server);
     await server.expectLine("listening");
     const client = new Child(
-      [...contender.client, ...[port, connections, portsPerSource, contender.window ?? 0].map(String)],
+      [...place.client, ...contender.client, ...[port, connections, portsPerSource, contender.window ?? 0].map(String)],
       scale.deadlineMs,
     );
     children.push(client);
@@ -57,6 +59,7 @@ export async function runRamp(contender, round) {
     const held = { seconds: outsideSeconds, ...JSON.parse(said) };
     const cpuTimes = bothSides(pids, readCpuTimes);
     const cpuSeconds = bothSides(pids, readCpuSeconds);
+    const softirqSeconds = readSoftirqSeconds() - before.softirqSeconds;
     /** CPU time that other processes used during the ramp. If it is high, the figures are unreliable. */
     const foreignCpuSeconds = Math.max(0, readOthersCpuSeconds(Object.values(pids)) - before.othersCpuSeconds);
 
@@ -64,7 +67,7 @@ export async function runRamp(contender, round) {
     const settleSeconds = held.isUnfinished ? 0 : await untilQuiet(Object.values(pids));
     const atHold = readUsage(pids);
     const idle = held.isUnfinished ? undefined : await watchIdle(pids, scale.idleMs);
-    const kernelEstablished = await countEstablished(port);
+    const kernelEstablished = await countEstablished(port, place);
     const peakResidentBytes = bothSides(pids, readPeakResident);
     const socketsAtHold = readTcpSockets();
 
@@ -75,9 +78,9 @@ export async function runRamp(contender, round) {
     const clientGoneMs = performance.now();
     server.kill("SIGTERM");
     const serverExit = await server.exited;
-    const socketsLeft = await untilGone(port);
+    const socketsLeft = await untilGone(port, place);
     const goneMs = performance.now();
-    const timeWaitLeft = await countTimeWait(port);
+    const timeWaitLeft = await countTimeWait(port, place);
     const outcome = {
       ...about,
       ...held,
@@ -87,7 +90,9 @@ export async function runRamp(contender, round) {
       outsideSeconds,
       cpuSeconds,
       cpuTimes,
+      softirqSeconds,
       cpuSecondsBefore: before.cpuSeconds,
+      cpuTimesBefore: before.cpuTimes,
       foreignCpuSeconds,
       settleSeconds,
       ...(idle && { idle }),
@@ -115,7 +120,7 @@ export async function runRamp(contender, round) {
     await Promise.all(children.map(({ exited }) => exited));
     // Killed processes close with FIN. Wait, so that the next round does not encounter their sockets in
     // TIME_WAIT.
-    if (!isClean) await untilNoTimeWait(port);
+    if (!isClean) await untilNoTimeWait(port, place);
   }
 }
 
@@ -146,7 +151,9 @@ function failureOf(contender, outcome) {
 function readUsage(pids) {
   return {
     cpuSeconds: bothSides(pids, readCpuSeconds),
+    cpuTimes: bothSides(pids, readCpuTimes),
     othersCpuSeconds: readOthersCpuSeconds(Object.values(pids)),
+    softirqSeconds: readSoftirqSeconds(),
     residentBytes: bothSides(pids, readResident),
     memory: readMemory(),
   };

@@ -1,5 +1,5 @@
 // Runs the benchmark: parses the arguments and runs each workload, in its own network namespace if possible.
-// Usage: npm run bench -- W1|...|W13|scaling|all [--rounds N] [--contender NAME]... [--at-most N] [--into FOLDER]
+// Usage: npm run bench -- W1|...|W15|scaling|all [--rounds N] [--contender NAME]... [--at-most N] [--into FOLDER]
 // The exit code is 0 if every round succeeded, 1 if not, 2 for wrong usage, and more than 128 if a signal ended the
 // run.
 import { accessSync, constants, mkdirSync } from "node:fs";

@@ -28,6 +28,7 @@ export const SCALES = {
   "500k": { ...LARGE, name: "500k", connections: 500_000 },
   "1m": { ...LARGE, name: "1m", connections: 1_000_000 },
   "2m": { ...LARGE, name: "2m", connections: 2_000_000, deadlineMs: 600_000 },
+  "4m": { ...LARGE, name: "4m", connections: 4_000_000, idleMs: 20_000, deadlineMs: 900_000 },
 };
 
 /**

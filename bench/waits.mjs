@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { readCpuSeconds } from "./proc.mjs";
-import { countLeft, countTimeWait } from "./sockets.mjs";
+import { countLeft, countTimeWait, HERE } from "./sockets.mjs";
 
 const FIRST_PORT = 17_000;
 const LAST_PORT = 17_999;
@@ -57,12 +57,13 @@ export async function untilQuiet(pids) {
  * Waits until the kernel has no sockets on the port except those in TIME_WAIT.
  *
  * @param {number} port
+ * @param {import("./sockets.mjs").Place} place
  * @returns {Promise<number>} number of sockets left at the deadline
  */
-export async function untilGone(port) {
+export async function untilGone(port, place = HERE) {
   let left = 0;
   await until(async () => {
-    left = await countLeft(port);
+    left = await countLeft(port, place);
     return left === 0;
   }, GONE_DEADLINE_MS);
   return left;
@@ -72,9 +73,10 @@ export async function untilGone(port) {
  * Waits until no socket of the port is in TIME_WAIT, so that the next round does not encounter any.
  *
  * @param {number} port
+ * @param {import("./sockets.mjs").Place} place
  */
-export async function untilNoTimeWait(port) {
-  await until(async () => (await countTimeWait(port)) === 0, TIME_WAIT_DEADLINE_MS, TIME_WAIT_POLL_MS);
+export async function untilNoTimeWait(port, place = HERE) {
+  await until(async () => (await countTimeWait(port, place)) === 0, TIME_WAIT_DEADLINE_MS, TIME_WAIT_POLL_MS);
 }
 
 /**

@@ -1,4 +1,4 @@
-// Workloads W1 to W13 as data: contenders, metrics and the targets of fourtuple.
+// Workloads W1 to W15 as data: contenders, metrics and the targets of fourtuple.
 import { CHURN } from "./churn.mjs";
 import {
   BASELINE,
@@ -15,6 +15,7 @@ import {
 } from "./contenders.mjs";
 import { MESSAGES } from "./messages.mjs";
 import { RAMP_METRICS } from "./metrics.mjs";
+import { PACKET_MESSAGES, PACKET_OPENING } from "./packet.mjs";
 import { SOCKET_TABLE } from "./ports.mjs";
 import { HTTP, MQTT, TLS, WEBSOCKETS } from "./protocols.mjs";
 import { READING } from "./readings.mjs";
@@ -190,6 +191,8 @@ const LIST = [
   TLS,
   HTTP,
   MQTT,
+  PACKET_OPENING,
+  PACKET_MESSAGES,
 ];
 
 export const WORKLOADS = Object.fromEntries(LIST.map((workload) => [workload.name, workload]));

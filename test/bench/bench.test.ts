@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { listProcessesWith } from "../support/lab.js";
 import { ROOT } from "../support/library.js";
+import { canMakeNamespaces } from "../support/namespace.js";
 import { type Exit, hasProgram, start } from "../support/process.js";
 import { hasUring } from "../support/ring.js";
 import { until } from "../support/until.js";
@@ -189,6 +190,14 @@ describe("npm run bench", () => {
     expect(reportOf("W5").rounds[0]).toMatchObject({ fixed: { unanswered: 0, lost: 0 }, timeWaitLeft: 0 });
     expect(reportOf("W5").rounds[0].fixed.answered).toBeGreaterThan(0);
     expect(reportOf("W6").rounds[0]).toMatchObject({ greeted: FEW, failed: 0, timeWaitLeft: 0 });
+  });
+
+  it.skipIf(!canMakeNamespaces())("opens connections without kernel sockets from another namespace", async () => {
+    const args = ["W14", "--contender", "fourtuple-packet", "--at-most", `${FEW}`, "--rounds", "1"];
+    const { code, stdout } = await bench(args);
+    expect({ code, stdout }).toMatchObject({ code: 0 });
+    const [round] = reportOf("W14").rounds;
+    expect(round).toMatchObject({ established: FEW, kernelEstablished: { sockets: FEW }, socketsLeft: 0 });
   });
 
   it.each(["SIGINT", "SIGTERM"] as const)(

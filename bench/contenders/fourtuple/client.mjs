@@ -6,7 +6,7 @@
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { connect } from "fourtuple";
-import { engine, scheme } from "./engine.mjs";
+import { engine, placeOptions, scheme, serverIp } from "./engine.mjs";
 
 const FIRST_PORT = 1024;
 const POLL_MS = 20;
@@ -32,9 +32,10 @@ await new Promise((resolve) => lines.once("line", resolve));
 
 const startMs = performance.now();
 const run = await connect({
-  to: `${scheme}127.0.0.1:${port}`,
+  to: `${scheme}${serverIp}:${port}`,
   connections,
   ...ports,
+  ...placeOptions(ports.sources),
   concurrency: window,
   durationMs: Number.POSITIVE_INFINITY,
   close: "rst",

@@ -6,7 +6,7 @@
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { connect } from "fourtuple";
-import { engine } from "./engine.mjs";
+import { engine, placeOptions, serverIp } from "./engine.mjs";
 
 // Other programs do not use this address, so all its ports are free.
 const SOURCE = { first: { family: /** @type {4} */ (4), bytes: Uint8Array.of(127, 5, 0, 1) }, count: 1 };
@@ -31,9 +31,9 @@ for await (const line of createInterface(process.stdin)) {
  */
 async function measure(ratePerSec, warmUpMs, measuredMs) {
   const run = await connect({
-    to: `127.0.0.1:${port}`,
+    to: `${serverIp}:${port}`,
     connections,
-    sources: [SOURCE],
+    ...placeOptions([SOURCE]),
     message: "m".repeat(size),
     messageRatePerSec: ratePerSec / connections,
     durationMs: Number.POSITIVE_INFINITY,

@@ -1,9 +1,9 @@
 // Echo server of the message workload with fourtuple's public API.
 // Usage: echo-server.mjs <port>. Prints "listening", and stops on SIGTERM.
 import { serve } from "fourtuple";
-import { engine } from "./engine.mjs";
+import { engine, serverIp } from "./engine.mjs";
 
-const server = await serve({ at: `127.0.0.1:${process.argv[2]}`, mode: "echo", log: "none", engine });
+const server = await serve({ at: `${serverIp}:${process.argv[2]}`, mode: "echo", log: "none", engine });
 process.once("SIGTERM", () => server.stop());
 await server.ready;
 console.log("listening");
