@@ -6,6 +6,7 @@ import { copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
+import { ownPlace } from "./own-place.mjs";
 
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
 const BUNDLE = `${DIST}bundle/`;
@@ -32,25 +33,11 @@ const GROUPS = [
   },
 ];
 
-/** Makes modules find their files relative to their original location rather than the bundle's. */
-const ownPlace = {
-  name: "own-place",
-  /**
-   * @param {string} code
-   * @param {string} id
-   */
-  transform(code, id) {
-    if (!id.startsWith(DIST) || !code.includes("import.meta.url")) return null;
-    const own = `new URL(${JSON.stringify(relative(BUNDLE, id))}, import.meta.url).href`;
-    return { code: code.replaceAll("import.meta.url", own), map: null };
-  },
-};
-
 // Names of chunks change with their contents.
 rmSync(BUNDLE, { recursive: true, force: true });
 // The unbundled library, for tests that make individual calls fail.
 copyFileSync(ENTRIES.index, `${DIST}index-unbundled.js`);
-const bundle = await rolldown({ input: ENTRIES, platform: "node", plugins: [ownPlace] });
+const bundle = await rolldown({ input: ENTRIES, platform: "node", plugins: [ownPlace(BUNDLE)] });
 await bundle.write({
   dir: BUNDLE,
   format: "esm",

@@ -3,9 +3,11 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { ENTRIES } from "../src/util/program/entries.js";
 import {
   entriesOf,
   findFullFolders,
+  findPlaces,
   findViolations,
   importsOf,
   type Layers,
@@ -41,6 +43,8 @@ const LAYERS: Layers = {
     "node:tls": [],
     tls: [],
   },
+  entries: ENTRIES,
+  place: "util/program/",
 };
 
 function readSources(): Record<string, string> {
@@ -57,11 +61,17 @@ describe("src/", () => {
     expect(importsOf(sources["index.ts"]!)).toEqual(
       expect.arrayContaining(["./client/connect.js", "./server/serve.js"]),
     );
-    expect(entriesOf(sources["server/workers.ts"]!)).toEqual(["./worker.js"]);
+    expect(entriesOf(sources["server/workers.ts"]!, ENTRIES)).toEqual(["server/worker.ts"]);
+    const started = new Set(Object.values(sources).flatMap((text) => entriesOf(text, ENTRIES)));
+    expect([...started].toSorted()).toEqual(ENTRIES.map((entry) => `${entry}.ts`).toSorted());
   });
 
   it("imports only downwards, never sideways or in a circle", () => {
     expect(findViolations(sources, LAYERS)).toEqual([]);
+  });
+
+  it("learns how the program is run in one place only", () => {
+    expect(findPlaces(sources, LAYERS)).toEqual([]);
   });
 
   it(`has no folder of more than ${MOST_FILES} files`, () => {
@@ -109,10 +119,7 @@ describe("the checker", () => {
     ["by re-export", { "engine/a.ts": 'export { b } from "../server/b.js";', "server/b.ts": "" }],
     ["by re-exporting everything", { "engine/a.ts": 'export * from "../server/b.js";', "server/b.ts": "" }],
     ["dynamically", { "engine/a.ts": 'const b = await import("../server/b.js");', "server/b.ts": "" }],
-    [
-      "a thread's entry",
-      { "engine/a.ts": 'new Worker(new URL("../server/b.js", import.meta.url));', "server/b.ts": "" },
-    ],
+    ["a thread's entry", { "engine/a.ts": 'startThread("server/worker", {});', "server/worker.ts": "" }],
     ["of the public API from within", { "cli/a.ts": 'import { b } from "../index.js";', "index.ts": "" }],
   ])("finds an import that goes %s", (_, sources) => {
     expect(check(sources)).toEqual([expect.stringMatching(/which is not lower$/)]);
@@ -140,6 +147,14 @@ describe("the checker", () => {
     expect(check({ "engine/a.ts": 'createRequire(import.meta.url)("koffi")' })).toEqual(["engine/a.ts imports koffi"]);
     expect(check({ "linux/a.ts": 'import { connect } from "node:net";' })).toEqual(["linux/a.ts imports node:net"]);
     expect(check({ "linux/a.ts": 'import koffi from "koffi";' })).toEqual([]);
+  });
+
+  it("finds what depends on how the program is run", () => {
+    const text = "const a = import.meta.url;\n// process.execPath\nspawn(process.execPath, [process.argv[1]!]);";
+    expect(findPlaces({ "lab/a.ts": text, "util/program/files.ts": text }, LAYERS)).toEqual(
+      ["import.meta", "process.execPath", "process.argv[1]"].map((each) => `lab/a.ts uses ${each}`),
+    );
+    expect(findPlaces({ "lab/a.ts": "process.argv.slice(2); process.argv[2]" }, LAYERS)).toEqual([]);
   });
 
   it("finds each folder that has too many files", () => {

@@ -1,9 +1,9 @@
 // Runs a command, prints its error and sets the exit code. --version is answered before anything heavy is loaded.
 import "./signals.js";
-import { readFileSync } from "node:fs";
 import { afterOutput, isOfEvent, print, printNote, sentence, takeUnwritten } from "../output/terminal/output.js";
 import { DEBUG, startTrace } from "../util/debug/trace.js";
 import { hostFault } from "../util/host-fault.js";
+import { readVersion } from "../util/program/files.js";
 import { outputFailed } from "./output-error.js";
 
 const PLATFORM_CODES = ["E_PLATFORM", "E_PERMISSION"];
@@ -89,8 +89,4 @@ async function rescueResult(errno: string | undefined): Promise<void> {
   const goesBeside = result.isJson || errno === "EIO";
   const file = goesBeside ? rescue("result", result.isJson ? ".json" : ".txt", result.text) : undefined;
   printNote(file === undefined ? `the result:\n${result.text}` : `the result is in ${file}`);
-}
-
-function readVersion(): string {
-  return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
 }

@@ -26,7 +26,6 @@ import { ACKNOWLEDGED_EVERY } from "./single/flow-control.js";
 import { planTls, type TlsPlan } from "./tls/plan.js";
 import { type ConnectMessage, type ConnectPlan, SHARED } from "./worker-plan.js";
 
-const WORKER = new URL("./worker.js", import.meta.url);
 /** Durations of TCP, TLS and protocol handshakes. */
 const HANDSHAKES = [
   STEP.connect,
@@ -38,7 +37,6 @@ const HANDSHAKES = [
   STEP.connack,
   STEP.setup,
 ];
-const SINGLE_WORKER = new URL("./single/worker.js", import.meta.url);
 
 /**
  * Limit on a worker's connections: none, because connections can be parked; a private descriptor table; or one table
@@ -116,7 +114,7 @@ export class ClientWorkers {
     }
     this.script = scriptRunOf(settings.protocol, CLIENT_METRICS.layout, settings.connections);
     this.pool = new WorkerPool({
-      module: settings.isSingle ? SINGLE_WORKER : WORKER,
+      entry: settings.isSingle ? "client/single/worker" : "client/worker",
       metrics: this.script ?? CLIENT_METRICS,
       sharesTable: tables === "one",
       onMessage: (message, worker) => this.#onMessage(message, worker),

@@ -2,12 +2,13 @@
 import { availableParallelism } from "node:os";
 import { notify } from "../linux/syscalls/eventfd.js";
 import type { AppError } from "../util/errors.js";
+import type { Entry } from "../util/program/entries.js";
 import { type ThreadKind, WorkerThread } from "./threads/thread.js";
 import { COMMAND, CONTROL, type MemoryLayout, WorkerMemory } from "./worker-memory.js";
 
 export interface PoolOptions<Message> {
   /** Module that a thread runs; its last statement must be runWorkers(). */
-  readonly module: URL;
+  readonly entry: Entry;
   /** Metrics of the workers. */
   readonly metrics: { readonly layout: MemoryLayout };
   /**
@@ -50,7 +51,7 @@ export class WorkerPool<Plan, Message> {
 
   constructor(options: PoolOptions<Message>) {
     this.#options = options;
-    this.#kind = { module: options.module, sharesTable: options.sharesTable ?? false };
+    this.#kind = { entry: options.entry, sharesTable: options.sharesTable ?? false };
   }
 
   /** Memory of every worker ever started: the counts of workers that have ended are retained. */

@@ -70,7 +70,7 @@ export class ServerWorkers {
     this.#events = events;
     this.script = scriptRunOf(settings.protocol, SERVER_METRICS.layout);
     this.pool = new WorkerPool({
-      module: new URL("./worker.js", import.meta.url),
+      entry: "server/worker",
       metrics: this.script ?? SERVER_METRICS,
       kept: [listener.fd],
       onMessage: (message, worker) => this.#onMessage(message, worker),

@@ -1,10 +1,8 @@
 // Runs a child process: its output, its exit status, and graceful termination with a timeout.
 import type { ChildProcess } from "node:child_process";
 import { EventEmitter, once } from "node:events";
-import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as delay, setImmediate } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { type Result, x } from "tinyexec";
 import { DEBUG, trace } from "./debug/trace.js";
 import { AppError, type ErrorCode } from "./errors.js";
@@ -235,11 +233,4 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
     this.#neverStarted = true;
     this.kill("SIGKILL");
   }
-}
-
-/** Returns the path of the command-line program, as declared in the package, for running its commands. */
-export function ownProgram(): string {
-  const root = new URL("../../", import.meta.url);
-  const { bin } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
-  return fileURLToPath(new URL(bin.fourtuple, root));
 }

@@ -13,11 +13,17 @@ export interface Layers {
   readonly levels: readonly (readonly string[])[];
   /** Packages and builtin modules that only certain modules may import; with an empty list, none may. */
   readonly reserved: Readonly<Record<string, readonly string[]>>;
+  /** Modules that run as the entry point of a thread or process, by path without extension. */
+  readonly entries: readonly string[];
+  /** Folder or file that lists the entry points, and alone knows how the program is run. */
+  readonly place: string;
 }
 
 const STATIC = /(?:^|[\s;}])(?:import|export)\s+(?:type\s+)?(?:[\w*{}\s,$]+?\s+from\s+)?["']([^"']+)["']/g;
 const DYNAMIC = /\b(?:import|require)\s*\(\s*["'`]([^"'`]+)["'`]\s*[,)]|\)\s*\(\s*["'](koffi)["']\s*\)/g;
-const ENTRY = /\bnew\s+URL\(\s*["'](\.[^"']+\.js)["']/g;
+const TEXT = /["'`]([\w/-]+)["'`]/g;
+/** Ways to learn how the program is run. */
+const PLACE = /\bimport\.meta\b|\bprocess\s*\.\s*(?:execPath|argv0|argv\s*\[\s*1\s*\])/g;
 
 /**
  * Returns the module specifiers that a text imports statically or dynamically, or re-exports; includes type imports.
@@ -26,24 +32,34 @@ export function importsOf(text: string): string[] {
   return [...specifiers(text, STATIC), ...specifiers(text, DYNAMIC)];
 }
 
-/**
- * Returns the modules that a text uses as the entry point of a thread or process: `new URL("./worker.js",
- * import.meta.url)`.
- */
-export function entriesOf(text: string): string[] {
-  return specifiers(text, ENTRY);
+/** Returns the files that a text uses as the entry point of a thread or process, as in `startThread("client/worker")`. */
+export function entriesOf(text: string, entries: readonly string[]): string[] {
+  return specifiers(text, TEXT)
+    .filter((each) => entries.includes(each))
+    .map((each) => `${each}.ts`);
+}
+
+/** Returns files that learn in their own way how the program is run, one sentence each. */
+export function findPlaces(sources: Sources, { place }: Layers): string[] {
+  return Object.entries(sources)
+    .filter(([file]) => !file.startsWith(place))
+    .flatMap(([file, text]) => [...withoutComments(text).matchAll(PLACE)].map(([found]) => `${file} uses ${found}`));
 }
 
 function specifiers(text: string, pattern: RegExp): string[] {
-  const code = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
-  return [...code.matchAll(pattern)].map((match) => (match[1] ?? match[2])!);
+  return [...withoutComments(text).matchAll(pattern)].map((match) => (match[1] ?? match[2])!);
+}
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
 }
 
 /** Returns all violations of the import rules, one sentence each. */
 export function findViolations(sources: Sources, layers: Layers): string[] {
   const files = Object.entries(sources);
   const graph = new Map(files.map(([file, text]) => [file, inSource(file, importsOf(text))]));
-  const entries = new Map(files.map(([file, text]) => [file, inSource(file, entriesOf(text))]));
+  const starters = files.filter(([file]) => !file.startsWith(layers.place));
+  const entries = new Map(starters.map(([file, text]) => [file, entriesOf(text, layers.entries)]));
   return [
     ...unknownModules(sources, layers),
     ...[...graph, ...entries].flatMap(([file, targets]) =>

@@ -1,7 +1,8 @@
 // Runs a server in a separate process, so that CPU time and memory can be measured for each side.
 import { readCpuSeconds } from "../../linux/proc/process-facts.js";
 import { readResidentBytes } from "../../linux/proc/procfs.js";
-import { NODE_START_MS, ownProgram, Subprocess } from "../../util/subprocess.js";
+import { ownCommand } from "../../util/program/files.js";
+import { NODE_START_MS, Subprocess } from "../../util/subprocess.js";
 
 export class ServerProcess implements AsyncDisposable {
   readonly port: number;
@@ -20,7 +21,7 @@ export class ServerProcess implements AsyncDisposable {
    */
   static async start(scheme: string, args: readonly string[]): Promise<ServerProcess> {
     const line = ["serve", `${scheme}://127.0.0.1:0`, "--log", "none", "--json", ...args];
-    const server = new Subprocess([process.execPath, ownProgram(), ...line], {
+    const server = new Subprocess(ownCommand(...line), {
       name: "the server to measure with",
       detached: true,
       stopsWithUs: true,

@@ -1,7 +1,7 @@
 // Runs commands of this program as child processes, such as the demo's server and client, and reads their results.
-import { fileURLToPath } from "node:url";
 import { lastResult } from "../../client/event-stream.js";
 import { AppError } from "../../util/errors.js";
+import { ownCommand } from "../../util/program/files.js";
 import { NODE_START_MS, Subprocess } from "../../util/subprocess.js";
 
 /** Time from a stop request to SIGKILL. Closing a million connections takes a while. */
@@ -11,9 +11,8 @@ const SILENT_GRACE_MS = 5000;
 
 /** Starts `fourtuple` with the given arguments. */
 export function startCommand(...args: readonly string[]): Subprocess {
-  const main = fileURLToPath(new URL("../main.js", import.meta.url));
   // The child is detached, so that only the demo receives the terminal's Ctrl-C, which it forwards.
-  return new Subprocess([process.execPath, main, ...args], {
+  return new Subprocess(ownCommand(...args), {
     detached: true,
     stopsWithUs: true,
     startLimitMs: NODE_START_MS,

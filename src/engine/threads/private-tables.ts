@@ -1,5 +1,5 @@
 // Checks whether threads can have private descriptor tables on this host.
-import { Worker } from "node:worker_threads";
+import { startThread } from "../../util/program/files.js";
 import { assertAddressSpace } from "./address-space.js";
 
 let answer: Promise<boolean> | undefined;
@@ -17,7 +17,7 @@ export function canUnshareTables(): Promise<boolean> {
 async function askThread(): Promise<boolean> {
   try {
     assertAddressSpace();
-    const worker = new Worker(new URL("./unshare-probe.js", import.meta.url), { execArgv: [] });
+    const worker = startThread("engine/threads/unshare-probe");
     return await new Promise((resolve) => {
       worker.once("message", (result: number) => resolve(result === 0));
       worker.once("error", () => resolve(false));

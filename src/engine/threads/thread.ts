@@ -1,11 +1,13 @@
 // A thread that runs workers one at a time, as seen from the main thread. A thread whose worker ended normally is kept
 // for the next run, because koffi leaks address space and three mappings for every thread that ends.
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { canBorrowDescriptors } from "../../linux/syscalls/borrowed-descriptors.js";
 import { openEventfd } from "../../linux/syscalls/eventfd.js";
 import { closeFd } from "../../linux/syscalls/socket.js";
 import { AppError } from "../../util/errors.js";
 import { hostFault } from "../../util/host-fault.js";
+import type { Entry } from "../../util/program/entries.js";
+import { startThread } from "../../util/program/files.js";
 import type { ThreadMessage, ThreadStart, WorkerStart } from "../worker.js";
 import { assertAddressSpace } from "./address-space.js";
 import { ThreadWords } from "./thread-words.js";
@@ -21,7 +23,7 @@ const MAX_IDLE = 48;
 /** The kind of a thread. Threads of the same kind are interchangeable. */
 export interface ThreadKind {
   /** Module that the thread runs; its last statement must be runWorkers(). */
-  readonly module: URL;
+  readonly entry: Entry;
   /** Whether the thread uses the main thread's descriptor table. */
   readonly sharesTable: boolean;
 }
@@ -51,7 +53,7 @@ export class WorkerThread {
    */
   static take(kind: ThreadKind, keeps: boolean): WorkerThread {
     const isFit = (thread: WorkerThread) =>
-      thread.kind.module.href === kind.module.href && thread.kind.sharesTable === kind.sharesTable;
+      thread.kind.entry === kind.entry && thread.kind.sharesTable === kind.sharesTable;
     // A thread with a private table must fetch descriptors that were opened after it copied the table.
     const canReuse = !keeps || kind.sharesTable || canBorrowDescriptors();
     const index = canReuse ? idle.findLastIndex(isFit) : -1;
@@ -70,7 +72,7 @@ export class WorkerThread {
       others,
     };
     try {
-      this.worker = new Worker(kind.module, { workerData: start, resourceLimits: HEAP, execArgv: [] });
+      this.worker = startThread(kind.entry, { workerData: start, resourceLimits: HEAP });
     } catch (cause) {
       closeFd(this.wakeFd);
       throw toFault(cause);

@@ -28,44 +28,49 @@ const timers = new Map<string, Writable<SeenTimer>>();
 const sourcePorts = new Uint8Array(65_536);
 let incoming = 0;
 let outgoing = 0;
-const beforeMs = Date.now();
-const { source } = await forEachSocket(QUERY, (socket) => {
-  states[socket.stateName] = (states[socket.stateName] ?? 0) + 1;
-  noteTimer(socket);
-  if (socket.stateName !== "ESTABLISHED") return;
-  // A client's local port may happen to have the same number.
-  if (host === "server" && socket.localPort === port) incoming++;
-  else if (socket.remotePort === port) {
-    outgoing++;
-    sourcePorts[socket.localPort] = 1;
-  }
-  if (tuples.length >= most) return;
-  tuples.push({
-    sourceIp: socket.localIp,
-    sourcePort: socket.localPort,
-    destinationIp: socket.remoteIp,
-    destinationPort: socket.remotePort,
+// Not awaited: the single executable runs this module as CommonJS.
+void printSnapshot();
+
+async function printSnapshot(): Promise<void> {
+  const beforeMs = Date.now();
+  const { source } = await forEachSocket(QUERY, (socket) => {
+    states[socket.stateName] = (states[socket.stateName] ?? 0) + 1;
+    noteTimer(socket);
+    if (socket.stateName !== "ESTABLISHED") return;
+    // A client's local port may happen to have the same number.
+    if (host === "server" && socket.localPort === port) incoming++;
+    else if (socket.remotePort === port) {
+      outgoing++;
+      sourcePorts[socket.localPort] = 1;
+    }
+    if (tuples.length >= most) return;
+    tuples.push({
+      sourceIp: socket.localIp,
+      sourcePort: socket.localPort,
+      destinationIp: socket.remoteIp,
+      destinationPort: socket.remotePort,
+    });
   });
-});
-const afterMs = Date.now();
-// Do not filter by port, to show any other ports that the host used for these connections.
-const { local, remote } = QUERY;
-const { fields } = await portFields({ local, remote, states: stateMask(["ESTABLISHED"]) });
-const socketSnapshot: SocketSnapshot = {
-  source,
-  atMs: [beforeMs, afterMs],
-  states,
-  timers: [...timers.values()],
-  incoming,
-  outgoing,
-  sourcePorts: sourcePorts.reduce((sum, used) => sum + used, 0),
-  tuples,
-  // Exclude the unspecified address, which belongs to unrelated listeners.
-  fields: fields
-    .filter(({ ip }) => ips.includes(ip))
-    .map(({ ip, roles, socketCount }): SeenField => ({ ip, sockets: socketCount, used: runsOf(roles) })),
-};
-process.stdout.write(JSON.stringify(socketSnapshot));
+  const afterMs = Date.now();
+  // Do not filter by port, to show any other ports that the host used for these connections.
+  const { local, remote } = QUERY;
+  const { fields } = await portFields({ local, remote, states: stateMask(["ESTABLISHED"]) });
+  const socketSnapshot: SocketSnapshot = {
+    source,
+    atMs: [beforeMs, afterMs],
+    states,
+    timers: [...timers.values()],
+    incoming,
+    outgoing,
+    sourcePorts: sourcePorts.reduce((sum, used) => sum + used, 0),
+    tuples,
+    // Exclude the unspecified address, which belongs to unrelated listeners.
+    fields: fields
+      .filter(({ ip }) => ips.includes(ip))
+      .map(({ ip, roles, socketCount }): SeenField => ({ ip, sockets: socketCount, used: runsOf(roles) })),
+  };
+  process.stdout.write(JSON.stringify(socketSnapshot));
+}
 
 /** Returns the range of a host's addresses, which are consecutive. */
 function rangeOf(addresses: readonly string[]): AddressRange {

@@ -1,6 +1,5 @@
 // Snapshot of a port's sockets, taken inside a host by in-host-socket-table.ts: counts, some 4-tuples, and ports in
 // use.
-import { fileURLToPath } from "node:url";
 import type { TcpState } from "../../results/sockets/socket-table.js";
 import type { FourTuple } from "../../util/endpoint.js";
 import { formatCount } from "../../util/units.js";
@@ -66,9 +65,8 @@ export function countLocalPorts({ fields }: Pick<SocketSnapshot, "fields">): num
 
 /** Takes a snapshot of a port from inside a host. */
 export async function takeSnapshot(host: Host, port: number, tuples = 0): Promise<SocketSnapshot> {
-  const file = fileURLToPath(new URL("./in-host-socket-table.js", import.meta.url));
   const request: SnapshotRequest = { host: host.name, port, ips: host.ips, peerIps: host.peerIps, tuples };
-  return JSON.parse(await host.execNode(file, [JSON.stringify(request)]));
+  return JSON.parse(await host.execEntry("lab/observe/in-host-socket-table", JSON.stringify(request)));
 }
 
 export const NOTHING = "nothing";

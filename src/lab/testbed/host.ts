@@ -3,7 +3,9 @@
 import type { EngineChoice } from "../../results/engine.js";
 import type { LabTestbed } from "../../results/lab/lab.js";
 import { AppError } from "../../util/errors.js";
-import { NODE_START_MS, ownProgram, Subprocess, type SubprocessOptions } from "../../util/subprocess.js";
+import type { Entry } from "../../util/program/entries.js";
+import { entryCommand, ownCommand } from "../../util/program/files.js";
+import { NODE_START_MS, Subprocess, type SubprocessOptions } from "../../util/subprocess.js";
 
 /**
  * Command prefix that makes a program receive SIGKILL when the thread that started it exits for any reason
@@ -116,7 +118,7 @@ export class Host {
     // A run restricted to one descriptor table cannot use io_uring.
     const decides = HAVE_ENGINE.includes(args[0]!) && !args.includes("--one-table");
     const choice = engine !== "auto" && decides ? ["--engine", engine] : [];
-    const program = this.#start([...limit, process.execPath, ownProgram(), ...args, ...choice], {
+    const program = this.#start([...limit, ...ownCommand(...args, ...choice)], {
       name: `fourtuple ${args.join(" ")}`,
       stopsWithUs: true,
       startLimitMs: NODE_START_MS,
@@ -137,12 +139,12 @@ export class Host {
   }
 
   /**
-   * Runs a Node script, which must print something before it starts working; see NODE_START_MS.
+   * Runs a helper program, which must print something before it starts working; see NODE_START_MS.
    *
    * @throws {AppError} the same codes as exec()
    */
-  async execNode(file: string, args: readonly string[]): Promise<string> {
-    return this.#run(file, [process.execPath, file, ...args], NODE_START_MS);
+  async execEntry(entry: Entry, ...args: readonly string[]): Promise<string> {
+    return this.#run(entry, entryCommand(entry, ...args), NODE_START_MS);
   }
 
   async #run(command: string, line: readonly string[], startLimitMs = 0): Promise<string> {

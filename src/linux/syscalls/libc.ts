@@ -1,8 +1,8 @@
 // Typed bindings for the C library's system calls. This is the only file that uses koffi, for other libraries as
 // well. Buffers are passed as addresses, which is cheaper than converting pointers on every call. Callers in linux/
 // convert -1 to a negative errno.
-import { createRequire } from "node:module";
 import { getEnvironmentData, setEnvironmentData } from "node:worker_threads";
+import { packageRequire } from "../../util/program/files.js";
 import { assertSupported, bindingFailed } from "./platform.js";
 
 /** Key of the environment data that tells threads the location of koffi's native module. */
@@ -111,7 +111,7 @@ export function nativeView(address: number, length: number): ArrayBuffer {
 }
 
 function loadKoffi(): typeof import("koffi") {
-  const require = createRequire(import.meta.url);
+  const require = packageRequire();
   // Threads reuse the file found by the main thread: searching for it again would dominate their loading time.
   const known = getEnvironmentData(BINDING);
   try {

@@ -3,11 +3,10 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { fileURLToPath } from "node:url";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { AppError } from "../../util/errors.js";
+import { readOwnFile } from "../../util/program/files.js";
 import { refusalOf } from "../http/refusal.js";
 import { hasToken } from "./access.js";
 import type { BeginEvent, EndEvent, LiveFeed, LiveNow } from "./feed.js";
@@ -15,7 +14,7 @@ import { History } from "./history.js";
 import { Streams } from "./streams.js";
 
 /** Built by scripts/bundle-page.mjs: one file with its script and styles. */
-const PAGE = new URL("./page.html", import.meta.url);
+const PAGE = "dist/output/live/page.html";
 const TICK_MS = 500;
 const MOST_CONNECTIONS = 128;
 const REQUEST_MS = 10_000;
@@ -50,7 +49,7 @@ export class LiveServer {
   private constructor(server: Server, ip: string, stop: () => void) {
     this.#server = server;
     this.#stop = stop;
-    this.#page = readFileSync(fileURLToPath(PAGE), "utf8");
+    this.#page = readOwnFile(PAGE);
     this.#policy = policyFor(this.#page);
     const { port } = server.address() as { port: number };
     this.url = `http://${formatEndpoint(reachable(ip), port)}/#${this.#token}`;

@@ -1,11 +1,9 @@
 // Describes an error thrown by a handler: which handler, for which connection, and where in the user's files.
-import { fileURLToPath } from "node:url";
+import { OWN_CODE } from "../../util/program/files.js";
 import type { ScriptedSpec } from "../spec/spec.js";
 import { HANDLERS } from "./host.js";
 
 const MAX_FRAMES = 8;
-/** Folder of fourtuple's own code. The build bundles this file, so its depth in the folder varies. */
-export const OURS = fileURLToPath(import.meta.url).replace(/(\/(?:dist|src)\/)(?!.*\/(?:dist|src)\/).*/, "$1");
 
 /**
  * @param handler number of the handler, starting at 1
@@ -21,7 +19,7 @@ export function describeError({ file }: ScriptedSpec, handler: number, connectio
   const frames = first < 0 ? [] : lines.slice(first).map((line) => line.replace("file://", ""));
   // Stack frames below the user's last file belong to fourtuple.
   const last = frames.findLastIndex((line) => line.includes(file));
-  const own = frames.slice(0, last + 1).filter((line) => !line.includes(OURS) && !line.includes("node:"));
+  const own = frames.slice(0, last + 1).filter((line) => !line.includes(OWN_CODE) && !line.includes("node:"));
   const places = own.slice(0, MAX_FRAMES).map((line) => `  ${line.trim()}`);
   return [`${intro}: ${words}`, ...(places.length > 0 ? places : [inFile])].join("\n");
 }

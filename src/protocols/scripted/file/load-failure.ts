@@ -5,7 +5,7 @@ import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { AppError } from "../../../util/errors.js";
 import { quoted } from "../../../util/printable.js";
-import { OURS } from "../error-text.js";
+import { fileCommand, OWN_CODE } from "../../../util/program/files.js";
 
 /** Time limit for Node to find a syntax error. */
 const CHECK_MS = 10_000;
@@ -67,7 +67,7 @@ function lineWith(text: string, file: string): string {
 /** Returns the position of the first stack frame that is neither in Node nor in fourtuple. */
 export function placeInStack(stack: string): Place | undefined {
   for (const frame of stack.split("\n")) {
-    if (frame.includes(OURS)) continue;
+    if (frame.includes(OWN_CODE)) continue;
     const [, path, line] = /^ +at (?:.*\()?((?:file:\/\/)?\/.*?):(\d+):\d+\)?$/.exec(frame) ?? [];
     if (path !== undefined) return { file: pathOf(path), words: `line ${line}` };
   }
@@ -79,7 +79,8 @@ export function placeInStack(stack: string): Place | undefined {
  * Node parses all modules first.
  */
 function placeByNode(file: string, message: string): Place | undefined {
-  const { stderr } = spawnSync(process.execPath, [file], {
+  const [program, ...args] = fileCommand(file);
+  const { stderr } = spawnSync(program!, args, {
     encoding: "utf8",
     timeout: CHECK_MS,
     stdio: ["ignore", "ignore", "pipe"],
