@@ -1,7 +1,7 @@
 // Tests the installed package: few dependencies, a small size, and every file that the program loads.
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { builtinModules } from "node:module";
+import { isBuiltin } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ENTRIES } from "../../src/util/program/entries.js";
@@ -67,10 +67,6 @@ describe("the package", () => {
     expect(started.filter((path) => !packed.includes(path))).toEqual([]);
   });
 });
-
-function isBuiltin(name: string): boolean {
-  return builtinModules.includes(name.replace(/^node:/, ""));
-}
 
 /**
  * Returns static and dynamic imports. A static import must be at the start of a line, so that strings and comments do
