@@ -88,6 +88,16 @@ export function engineOption(): Option {
   return new Option("--engine <which>", "auto, epoll or uring (default: auto)").choices(ENGINE_CHOICES);
 }
 
+/** Returns the `--netns` and `--pid` options of every command that can look into another network namespace. */
+export function netnsOptions(): readonly [netns: Option, pid: Option] {
+  return [
+    new Option("-N, --netns <name>", "look in another network namespace: a name from ip netns, or a path"),
+    new Option("--pid <pid>", "look in the network namespace of this process")
+      .argParser(countFor("--pid"))
+      .conflicts("netns"),
+  ];
+}
+
 /** Returns the `--ui` option of every command that shows its run on a live page. */
 export function uiOption(): Option {
   return new Option("--ui [ip:port]", "show the run on a live page in a browser (default: 127.0.0.1:9475)");

@@ -2,6 +2,7 @@
 import { Option } from "commander";
 import type { Collect, MetricsServer } from "../output/prometheus/server.js";
 import { printNote } from "../output/terminal/output.js";
+import { noteIfReachable } from "./reachable.js";
 
 /** Returns the `--metrics` option of every command that runs connections. */
 export function metricsOption(): Option {
@@ -28,6 +29,7 @@ export class RunMetrics {
   private constructor(server: MetricsServer) {
     this.#server = server;
     printNote(`metrics on ${server.url}`);
+    noteIfReachable(server.ip, "read it");
   }
 
   /** Serves the values of this run from now on. */

@@ -41,6 +41,14 @@ it("both ends count the same connections and messages, and the client its failur
   for (const shown of [text, ofServer]) expectDocumented(shown);
 });
 
+it("a note says that other hosts can read them, unless the address is a loopback one", async () => {
+  const refused = ["connect", `${ownAddress()}:9`, "--metrics"];
+  expect((await runCli([...refused, "0.0.0.0:0"])).stderr).toContain(
+    "note: any host that reaches this address can read",
+  );
+  expect((await runCli([...refused, "127.0.0.1:0"])).stderr).not.toContain("note: any host");
+});
+
 it("the metrics that a script declares are served under their names", async () => {
   const script = ["--protocol", "test/support/scripts/line.mjs"];
   const { url: serverUrl, at } = await startServe(...script);

@@ -1,6 +1,6 @@
 // `fourtuple exporter`: serves port pressure, accept queues and the host's limits to Prometheus.
 import type { AddCommand } from "../add-command.js";
-import { countFor } from "../parse.js";
+import { countFor, netnsOptions } from "../parse.js";
 import type { ExporterCommandOptions } from "./run.js";
 
 const EXAMPLES = `
@@ -15,6 +15,7 @@ const TOP = 20;
 const MOST_ROWS = 1000;
 
 export const addExporter: AddCommand = (program, finish) => {
+  const [netns, pid] = netnsOptions();
   program
     .command("exporter")
     .usage("[options]")
@@ -29,6 +30,8 @@ export const addExporter: AddCommand = (program, finish) => {
       countFor("--top", MOST_ROWS),
       TOP,
     )
+    .addOption(netns)
+    .addOption(pid)
     .addHelpText("after", EXAMPLES)
     .action(async (options: ExporterCommandOptions) => {
       const { runExporter } = await import("./run.js");

@@ -7,10 +7,14 @@ import type { Family } from "../../output/prometheus/families.js";
 import { exporterFamilies, type HostValues, hostFamilies } from "../../output/prometheus/host.js";
 import { portsFamilies } from "../../output/prometheus/ports.js";
 import { processFamilies } from "../../output/prometheus/process.js";
+import type { Scope } from "../../results/limits.js";
 import { listenerQueues, StateCounts } from "../../socket-table/listeners/accept-queues.js";
 import { DropTotals } from "../../socket-table/listeners/drop-totals.js";
 import { cachedRules } from "../../socket-table/ports/nat-rule-cache.js";
 import { pressure } from "../../socket-table/ports/pressure.js";
+
+/** Scopes of the limits that the programs of a host share. */
+const SCOPES: readonly Scope[] = ["host", "namespace"];
 
 export class HostReader {
   readonly #top: number;
@@ -71,7 +75,8 @@ function readHostValues(): HostValues {
   const { Slab, PageTables, KernelStack } = readMeminfo();
   const pages = readSockstat()["TCP.mem"];
   return {
-    limits: readLimitUse(),
+    // The exporter's own process, user and cgroup say nothing about the programs of this host.
+    limits: readLimitUse().filter(({ scope }) => SCOPES.includes(scope)),
     conntrack: readConntrackStats(),
     softnetDrops: readSoftnetDrops(),
     memoryBytes: {

@@ -2,13 +2,14 @@
 
 import { serveMetrics } from "../../output/prometheus/server.js";
 import { print, printNote, sentence } from "../../output/terminal/output.js";
-import { isLoopback, parseIp } from "../../util/address.js";
+import { enterNamespace, type NamespaceOptions } from "../netns.js";
 import { onParentGone } from "../parent.js";
+import { noteIfReachable } from "../reachable.js";
 import { EXIT_CODES, onStopSignals } from "../signals.js";
 import { HostReader } from "./reading.js";
 
 /** Options as parsed from the command line. */
-export interface ExporterCommandOptions {
+export interface ExporterCommandOptions extends NamespaceOptions {
   readonly listen: string;
   readonly top: number;
 }
@@ -16,7 +17,10 @@ export interface ExporterCommandOptions {
 const MOST_FAILURES = 20;
 
 /** @returns the exit code: 0 after a signal */
-export async function runExporter({ listen, top }: ExporterCommandOptions, version: string): Promise<number> {
+export async function runExporter(
+  { listen, top, ...namespace }: ExporterCommandOptions,
+  version: string,
+): Promise<number> {
   const failures = new Set<string>();
   const reader = new HostReader(top, version, (collector, error) => {
     // Report each failure once, not for every scrape.
@@ -24,6 +28,8 @@ export async function runExporter({ listen, top }: ExporterCommandOptions, versi
     if (isNews(failures, text)) printNote(`note: ${text}`);
   });
   const server = await serveMetrics(listen, () => reader.read());
+  // The server's socket stays in the namespace in which it was opened.
+  enterNamespace(namespace, "exporter");
   const stopped = new Promise<void>((resolve) => {
     onStopSignals(
       () => resolve(),
@@ -32,7 +38,7 @@ export async function runExporter({ listen, top }: ExporterCommandOptions, versi
     onParentGone(resolve);
   });
   print(`metrics on ${server.url}`);
-  if (!isLoopback(parseIp(server.ip))) printNote("note: any host that reaches this address can read it");
+  noteIfReachable(server.ip, "read it");
   await stopped;
   await server.close();
   return 0;

@@ -2,7 +2,7 @@
 // destination is to running out of ports.
 import { Option } from "commander";
 import type { AddCommand } from "../add-command.js";
-import { countFor, parsePercent } from "../parse.js";
+import { countFor, netnsOptions, parsePercent } from "../parse.js";
 import type { PortsCommandOptions } from "./options.js";
 import { checkPeer } from "./query.js";
 import { addStates } from "./states.js";
@@ -19,6 +19,7 @@ const TOP = 10;
 const MOST_ROWS = 100_000;
 
 export const addPorts: AddCommand = (program, finish) => {
+  const [netns, pid] = netnsOptions();
   program
     .command("ports")
     .usage("[options] [host:port]")
@@ -32,12 +33,8 @@ export const addPorts: AddCommand = (program, finish) => {
     .option("--peer <address>", "only with these peers: an address, a list, a range or CIDR", checkPeer)
     .option("-4", "only IPv4 sockets")
     .option("-6", "only IPv6 sockets")
-    .option("-N, --netns <name>", "look in another network namespace: a name from ip netns, or a path")
-    .addOption(
-      new Option("--pid <pid>", "look in the network namespace of this process")
-        .argParser(countFor("--pid"))
-        .conflicts("netns"),
-    )
+    .addOption(netns)
+    .addOption(pid)
     .addOption(
       new Option("--all-netns", "one row per network namespace: containers, pods").conflicts([
         ...["netns", "pid", "listening", "pressure", "list", "map", "process", "memory", "watch", "metrics"],

@@ -1,5 +1,5 @@
 // Options of `fourtuple ports` as parsed from the command line.
-import type { NamespaceOptions } from "./netns.js";
+import type { NamespaceOptions } from "../netns.js";
 import type { FilterOptions } from "./query.js";
 
 export interface PortsCommandOptions extends FilterOptions, NamespaceOptions {

@@ -3,7 +3,7 @@
 import { print, printFile, printNote } from "../../output/terminal/output.js";
 import type { Churn } from "../../socket-table/churn.js";
 import { AppError } from "../../util/errors.js";
-import { enterNamespace } from "./netns.js";
+import { enterNamespace } from "../netns.js";
 import { exitCodeFor, nothingFor } from "./nothing.js";
 import type { PortsCommandOptions } from "./options.js";
 import { checkPressureOptions } from "./pressure.js";
@@ -21,7 +21,7 @@ export async function runPorts(at: string | undefined, options: PortsCommandOpti
   checkPressureOptions(options);
   // Enter the namespace before resolving names. Either way, the resolver uses the configuration files that this
   // process sees.
-  enterNamespace(options);
+  enterNamespace(options, "ports");
   const target = at === undefined ? undefined : await parseTarget(at);
   if (options.peer !== undefined) await checkZones(options.peer);
   if (options.allNetns) {

@@ -5,10 +5,11 @@ import { spawn } from "node:child_process";
 import type { EndEvent, LiveFeed } from "../../output/live/feed.js";
 import type { LiveServer } from "../../output/live/server.js";
 import { printNote } from "../../output/terminal/output.js";
-import { isIp, isLoopback, parseIp } from "../../util/address.js";
+import { isIp } from "../../util/address.js";
 import { parseHostPorts } from "../../util/endpoint.js";
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
+import { noteIfReachable } from "../reachable.js";
 
 /** Value of `--ui`: an address, or true for the default address. */
 export type UiOption = string | true;
@@ -40,8 +41,7 @@ export class Ui {
     const server = await listen(option, (ip, port) => LiveServer.open(ip, port, () => button.pressed()));
     const ui = new Ui(server, button);
     showPage(ui.url);
-    if (option !== true && !isLoopback(parseIp(parseAddress(option).ip)))
-      printNote("note: any host that reaches this address can watch the run");
+    if (option !== true) noteIfReachable(parseAddress(option).ip, "watch the run");
     return ui;
   }
 

@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { serve } from "../../../dist/index.js";
 import { ownAddress } from "../../support/address.js";
-import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
+import { canMakeNamespaces, enterNamespace, makeNamespace } from "../../support/namespace.js";
 import { startForeignServer } from "../../support/peers.js";
-import { runCli, startCli, type TestProcess } from "../../support/process.js";
+import { runCli, start, startCli, type TestProcess } from "../../support/process.js";
 import { close, connectRaw, listenRaw } from "../../support/raw-sockets.js";
 import { sampleOf, scrape } from "../../support/scrape.js";
 import { until } from "../../support/until.js";
@@ -90,6 +90,26 @@ it.skipIf(!canMakeNamespaces())("sockets are counted by state, all in one readin
   expect(sampleOf(text, "fourtuple_source_ports_in_use", pair)).toBe(30);
   client.child.kill("SIGINT");
   await client.exited();
+});
+
+it.skipIf(!canMakeNamespaces())("--netns shows another namespace, to scrapes from this one", async () => {
+  const name = makeNamespace();
+  const listen = "require('node:net').createServer().listen(7003, '127.0.0.1', 20, () => console.log('listening'))";
+  const inside = ["ip", ["netns", "exec", name]] as const;
+  await start(inside[0], [...inside[1], process.execPath, "-e", listen]).prints(/listening/);
+  await start(inside[0], [...inside[1], "sysctl", "-w", "net.ipv4.ip_local_port_range=40000 40999"]).exited();
+  const { url } = await startExporter("--netns", name);
+  const text = await scrape(url);
+  const at = { listener: "127.0.0.1", port: "7003" };
+  expect(sampleOf(text, "fourtuple_accept_queue_capacity", at)).toBe(21);
+  expect(sampleOf(text, "fourtuple_tcp_sockets", { state: "LISTEN" })).toBe(1);
+  expect(sampleOf(text, "fourtuple_ephemeral_ports")).toBe(1000);
+});
+
+it("limits are those that programs of this host share, not the exporter's own", async () => {
+  const { url } = await startExporter();
+  const scopes = [...(await scrape(url)).matchAll(/^fourtuple_limit\{.*scope="(\w+)"/gm)].map(([, scope]) => scope);
+  expect([...new Set(scopes)].sort()).toEqual(["host", "namespace"]);
 });
 
 it("the number of series does not grow with the number of listeners", async () => {

@@ -1,9 +1,9 @@
-// Implements `ports --netns` and `--pid`, which show the sockets of another network namespace, such as that of a
+// Implements `--netns` and `--pid`, with which a command looks into another network namespace, such as that of a
 // container.
 
-import { EACCES, EINVAL, ENOENT, EPERM, errnoMeaning, errnoName } from "../../linux/syscalls/errno.js";
-import { enterNetNamespace, listNetNamespaces, netNamespaceFile } from "../../linux/syscalls/net-namespace.js";
-import { AppError } from "../../util/errors.js";
+import { EACCES, EINVAL, ENOENT, EPERM, errnoMeaning, errnoName } from "../linux/syscalls/errno.js";
+import { enterNetNamespace, listNetNamespaces, netNamespaceFile } from "../linux/syscalls/net-namespace.js";
+import { AppError } from "../util/errors.js";
 
 export interface NamespaceOptions {
   /** Name from `ip netns`, or a path. */
@@ -16,10 +16,11 @@ export interface NamespaceOptions {
  * Moves this process into the requested namespace. Threads, programs and sockets created later inherit the
  * namespace.
  *
+ * @param command name of the command, for the message
  * @throws {AppError} E_OPTION if there is no such namespace or process; E_PERMISSION if the user may not enter the
  *   namespace
  */
-export function enterNamespace({ netns, pid }: NamespaceOptions): void {
+export function enterNamespace({ netns, pid }: NamespaceOptions, command: string): void {
   if (netns === undefined && pid === undefined) return;
   const file = netns?.includes("/") ? netns : netNamespaceFile(pid === undefined ? { name: netns! } : { pid });
   const errno = -enterNetNamespace(file);
@@ -27,7 +28,7 @@ export function enterNamespace({ netns, pid }: NamespaceOptions): void {
   const option = pid === undefined ? `--netns ${netns}` : `--pid ${pid}`;
   if (errno === EPERM || errno === EACCES || (errno === ENOENT && pid !== undefined && isHidden(pid))) {
     throw new AppError("E_PERMISSION", `${option}: entering that network namespace needs CAP_SYS_ADMIN`, {
-      fix: `run it as root, or in the namespace: ${pid === undefined ? `nsenter --net=${file}` : `nsenter --target ${pid} --user --net`} fourtuple ports`,
+      fix: `run it as root, or in the namespace: ${pid === undefined ? `nsenter --net=${file}` : `nsenter --target ${pid} --user --net`} fourtuple ${command}`,
       facts: { file, errno: errnoName(errno) },
     });
   }
