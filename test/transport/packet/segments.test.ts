@@ -188,16 +188,6 @@ describe("a handshake", () => {
     expect([sent(), transport.stack.counters.malformed]).toEqual([[], 2]);
   });
 
-  it("lowers the size of all segments once it is complete, and never below 536 bytes", () => {
-    const { transport, arrive } = client();
-    const { stack } = transport;
-    transport.open();
-    arrive({ seq: IRS, flags: "S", options: [2, 4, 0, 1] });
-    expect(stack.sendMss).toBe(1460);
-    arrive({ seq: theirs(0), ack: ours(0), flags: "A" });
-    expect(stack.sendMss).toBe(536);
-  });
-
   it("is refused to strangers", () => {
     const { arrive, sent } = client();
     arrive({ seq: 7, flags: "S", destinationPort: 1030 }, { seq: 7, ack: 9, flags: "A", destinationPort: 2000 });
@@ -233,10 +223,13 @@ describe("receiving", () => {
     expect([told.events, transport.stack.counters.badChecksums]).toEqual([[], 1]);
   });
 
-  it("answers keep-alives", () => {
-    const { arrive, sent } = connected();
-    arrive({ seq: theirs(-1), ack: ours(0), flags: "A" });
-    expect(sent()).toMatchObject([{ flags: "A", seq: ours(0), ack: theirs(0) }]);
+  it("answers keep-alives, but no more than twice a second", () => {
+    const { arrive, sent, turn } = connected();
+    for (let n = 0; n < 3; n++) {
+      for (let repeat = 0; repeat < 10; repeat++) arrive({ seq: theirs(-1), ack: ours(0), flags: "A" });
+      expect(sent()).toMatchObject([{ flags: "A", seq: ours(0), ack: theirs(0) }]);
+      turn(500);
+    }
   });
 
   it("believes a reset only at the expected place", () => {
@@ -354,6 +347,30 @@ describe("sending", () => {
     expect(sent()).toMatchObject([{ flags: "A", seq: ours(text.length), ack: theirs(3) }]);
     transport.reset(slot);
     expect(sent()).toMatchObject([{ flags: "RA", seq: ours(text.length) }]);
+  });
+
+  it("sends segments that are no larger than each peer takes", () => {
+    const { transport, arrive, sent } = client();
+    const text = "m".repeat(3000);
+    const lengths = (options: readonly number[]) => {
+      const slot = transport.open();
+      const syn = sent().at(-1)!;
+      const ends = { destinationPort: syn.sourcePort };
+      const ack = syn.seq + 1;
+      arrive({ ...ends, seq: IRS, ack, flags: "SA", window: 65_535, options });
+      sent();
+      transport.send(slot, bytesOf(text), 0, text.length);
+      const found = sent().map(({ data }) => data.length);
+      arrive({ ...ends, seq: theirs(0), ack: ack + text.length, flags: "FA" });
+      return found;
+    };
+    expect(lengths(SYN_ACK_OPTIONS)).toEqual([1460, 1460, 80]);
+    expect(lengths([2, 4, 3, 232])).toEqual([1000, 1000, 1000]);
+    // Others are not affected, not even those that use the slot again.
+    expect(lengths(SYN_ACK_OPTIONS)).toEqual([1460, 1460, 80]);
+    // A peer that announces no size takes 536 bytes (RFC 9293), and none may ask for less than 48.
+    expect(lengths([])).toEqual([536, 536, 536, 536, 536, 320]);
+    expect(lengths([2, 4, 0, 1]).slice(0, 2)).toEqual([48, 48]);
   });
 
   it("keeps within the peer's window, and probes it once it is closed", () => {
@@ -505,6 +522,25 @@ describe("closing", () => {
     expect(sent()).toMatchObject([{ flags: "A", seq: ours(1), ack: theirs(1) }]);
     arrive({ seq: theirs(1), ack: ours(1), flags: "A" });
     expect(transport.stack.timeWaits).toBe(1);
+  });
+
+  it("gives up a closed connection whose peer never opens its window", () => {
+    const { transport, arrive, sent, slot, turn } = connected(V4, 2);
+    const text = "y".repeat(400);
+    transport.send(slot, bytesOf(text), 0, text.length);
+    transport.close(slot);
+    sent();
+    arrive({ seq: theirs(0), ack: ours(256), window: 0 });
+    let probes = 0;
+    for (let ms = 0; ms < 1_000_000 && transport.stack.connections.orphans > 0; ms += 100) {
+      turn(100);
+      for (const { data } of sent()) {
+        expect(data).toBe("");
+        probes++;
+        arrive({ seq: theirs(0), ack: ours(256), window: 0 });
+      }
+    }
+    expect([probes, transport.stack.connections.orphans, transport.stack.records.used]).toEqual([8, 0, 0]);
   });
 
   it("resets if received bytes are unread, and when bytes arrive after the end", () => {

@@ -52,6 +52,8 @@ export class Connections {
   sndNxt: Uint32Array;
   /** SND.WND, not shifted. */
   window: Uint16Array;
+  /** Largest segment that the peer takes; 0 if that is no limit. Empty until a peer takes less than usual. */
+  private mss = new Uint16Array(0);
   private readonly freeSlots = new FreeSlots();
   private readonly freeOrphans: number[] = [];
   private orphanEnd: number;
@@ -95,6 +97,21 @@ export class Connections {
   /** Returns the peer's window in bytes. */
   windowOf(id: number): number {
     return this.window[id]! << ((this.flags[id]! & SHIFT) >>> SHIFT_OFFSET);
+  }
+
+  /** Returns the size of a connection's segments. @param most for a peer that takes any size */
+  mssOf(id: number, most: number): number {
+    const mss = this.mss.length === 0 ? 0 : this.mss[id]!;
+    return mss !== 0 && mss < most ? mss : most;
+  }
+
+  /** Notes the largest segment that a peer takes. @param usual size of which nothing is noted */
+  setMss(id: number, mss: number, usual: number): void {
+    if (this.mss.length === 0) {
+      if (mss >= usual) return;
+      this.mss = new Uint16Array(this.flags.length);
+    }
+    this.mss[id] = mss;
   }
 
   /** Allocates a slot. */
@@ -148,6 +165,7 @@ export class Connections {
     this.rcvNxt[to] = this.rcvNxt[from]!;
     this.sndNxt[to] = this.sndNxt[from]!;
     this.window[to] = this.window[from]!;
+    if (this.mss.length > 0) this.mss[to] = this.mss[from]!;
   }
 
   /** At least doubles the number of slots, which moves the orphans up. */
@@ -169,6 +187,7 @@ export class Connections {
     this.rcvNxt = grown(this.rcvNxt, new Uint32Array(length));
     this.sndNxt = grown(this.sndNxt, new Uint32Array(length));
     this.window = grown(this.window, new Uint16Array(length));
+    if (this.mss.length > 0) this.mss = grown(this.mss, new Uint16Array(length));
   }
 }
 

@@ -14,8 +14,8 @@ const SYN_RETRIES = 6;
 const SYN_ACK_RETRIES = 5;
 /** Segment size for a peer that announces none (RFC 9293, 3.7.1). */
 const DEFAULT_MSS = { 4: 536, 6: 1220 } as const;
-/** Smallest size that a peer can impose, as it applies to all connections. Every host takes as much (RFC 1122, 3.3.2). */
-const LEAST_MSS = 536;
+/** Smallest size that a peer can impose, as in Linux: tcp_min_snd_mss. */
+const LEAST_MSS = 48;
 
 /**
  * Sends the SYN of connection `id`.
@@ -127,9 +127,7 @@ export function arrivedInSynReceived(stack: TcpState, id: number, segment: Segme
 
 function established(stack: TcpState, id: number, record: number): void {
   const { connections, records, roundTrips } = stack;
-  // All connections of a worker use the smallest size announced: their peers seldom differ, and a smaller size is
-  // always correct. A forged SYN does not count, as it never leads here.
-  stack.limitSegments(Math.max(LEAST_MSS, records.peerMss[record]!));
+  connections.setMss(id, Math.max(LEAST_MSS, records.peerMss[record]!), stack.mss);
   if (records.retries[record] === 0) roundTrips.measured(stack.nowMs - records.timedMs[record]!);
   // The window in a SYN-ACK is not scaled.
   const shift = (connections.flags[id]! >>> SHIFT_OFFSET) & 15;

@@ -34,7 +34,7 @@ export function segmentArrived(stack: TcpState, id: number, segment: Segment): v
   if (!isAcceptable && length === 0) {
     // This is a keep-alive, or a probe of this side's window.
     counters.probed++;
-    sendAck(stack, id);
+    if (stack.mayAnswer(id)) sendAck(stack, id);
     return;
   }
   if (!acknowledged(stack, id, segment, offset === 0)) {

@@ -59,16 +59,17 @@ export function transmit(stack: TcpState, id: number, record: number): void {
   const queued = records.unsent.length[record]!;
   const fin = owesFin(connections.flags[id]! & STATE) ? 1 : 0;
   const window = connections.windowOf(id);
-  const limit = Math.min(window, records.cwnd[record]! * stack.sendMss);
+  const mss = stack.mssOf(id);
+  const limit = Math.min(window, records.cwnd[record]! * mss);
   let inFlight = (records.sndNxt[record]! - una) >>> 0;
   while (inFlight < queued + fin) {
     const left = queued - inFlight;
     const room = limit - inFlight;
     // A bare FIN takes no room in the peer's buffer.
     if (left > 0 && room <= 0) break;
-    const length = Math.min(left, stack.sendMss, Math.max(0, room));
+    const length = Math.min(left, mss, Math.max(0, room));
     // Avoid small segments while data is in flight (RFC 9293, 3.8.6.2.1).
-    if (length < left && length < stack.sendMss && inFlight > 0) break;
+    if (length < left && length < mss && inFlight > 0) break;
     const endsWithFin = fin === 1 && length === left;
     const flags = FLAG.ack | (length > 0 && length === left ? FLAG.psh : 0) | (endsWithFin ? FLAG.fin : 0);
     const seq = (una + inFlight) >>> 0;
@@ -119,8 +120,9 @@ export function acknowledged(stack: TcpState, id: number, segment: Segment, isOw
   if (isOwnWindow && advance >= 0) connections.window[id] = window;
   if (advance > 0) advanced(stack, id, record, advance);
   else if (advance === 0) {
-    // This answers a probe.
-    if (records.retries[record]! > 0 && connections.window[id] === 0) records.retries[record] = 1;
+    // This answers a probe. Answers do not keep a connection alive that the role has closed.
+    const isProbed = records.retries[record]! > 0 && connections.window[id] === 0;
+    if (isProbed && !connections.isOrphan(id)) records.retries[record] = 1;
     const isDuplicate = segment.payloadLength === 0 && window === wasWindow && (segment.flags & FLAG.fin) === 0;
     if (isDuplicate && records.sndNxt[record] !== una) duplicated(stack, id, record);
   }
@@ -175,7 +177,7 @@ function duplicated(stack: TcpState, id: number, record: number): void {
   const { records } = stack;
   if (records.duplicateAcks[record]! < 255) records.duplicateAcks[record]!++;
   if (records.duplicateAcks[record] !== DUPLICATES) return;
-  const segments = Math.ceil(((records.sndNxt[record]! - records.sndUna[record]!) >>> 0) / stack.sendMss);
+  const segments = Math.ceil(((records.sndNxt[record]! - records.sndUna[record]!) >>> 0) / stack.mssOf(id));
   records.ssthresh[record] = Math.max(2, segments >>> 1);
   records.cwnd[record] = records.ssthresh[record]!;
   records.recover[record] = records.sndMax[record]!;
@@ -186,7 +188,7 @@ function duplicated(stack: TcpState, id: number, record: number): void {
 function resendFirst(stack: TcpState, id: number, record: number): void {
   const { records, connections } = stack;
   const queued = records.unsent.length[record]!;
-  const length = Math.min(queued, stack.sendMss);
+  const length = Math.min(queued, stack.mssOf(id));
   const hasFin = length === queued && owesFin(connections.flags[id]! & STATE);
   records.timedMs[record] = 0;
   stack.counters.retransmitted++;
@@ -209,7 +211,7 @@ export function retransmit(stack: TcpState, id: number, record: number): void {
     // An old sequence number makes the peer answer.
     sendSegment(stack, id, (records.sndUna[record]! - 1) >>> 0, FLAG.ack, 0, 0);
   } else {
-    const segments = Math.ceil(inFlight / stack.sendMss);
+    const segments = Math.ceil(inFlight / stack.mssOf(id));
     if (records.retries[record] === 1) records.ssthresh[record] = Math.max(2, segments >>> 1);
     records.cwnd[record] = 1;
     records.credit[record] = records.duplicateAcks[record] = 0;

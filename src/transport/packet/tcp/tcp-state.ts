@@ -38,6 +38,13 @@ export const DROPPED = -2;
 const NO_BUFFER = { bytes: Buffer.alloc(0), address: 0 } as NativeBuffer;
 /** Maximum number of challenge ACKs per turn. */
 export const CHALLENGES_PER_TURN = 256;
+/**
+ * Minimum time between two ACKs for segments of a connection that have no data and are out of the window
+ * (tcp_invalid_ratelimit), so that two sides that disagree do not answer each other for ever.
+ */
+const ANSWER_MS = 500;
+/** Connections share this many entries, so the memory does not grow with their number. */
+const ANSWERS = 4096;
 /** ISNs grow by one every 4 µs (RFC 6528). */
 const ISN_PER_MS = 250;
 
@@ -73,14 +80,17 @@ export class TcpState {
   nowMs = 0;
   challengesLeft = CHALLENGES_PER_TURN;
   timeWaits = 0;
-  /** Largest segment size to announce, and to send. */
+  /** Largest segment size to announce, and the largest that the path takes. */
   readonly mss: number;
-  sendMss: number;
+  private pathMss: number;
   /** Memory of the packet being handled. */
   buffer: NativeBuffer = NO_BUFFER;
   protected acksDue = new Int32Array(64);
   protected acksDueCount = 0;
   protected readonly startMs = performance.now();
+  /** Which connection was last answered, and when. */
+  private readonly answered = new Int32Array(ANSWERS).fill(UNKNOWN);
+  private readonly answeredMs = new Float64Array(ANSWERS);
   private readonly secret = randomBytes(4).readUInt32LE();
 
   constructor(slots: number, device: PacketDevice, endpoints: Endpoints, events: StackEvents) {
@@ -90,7 +100,7 @@ export class TcpState {
     this.device = device;
     this.endpoints = endpoints;
     this.events = events;
-    this.mss = this.sendMss = device.mtu - ipHeaderBytes(endpoints.family) - TCP_HEADER;
+    this.mss = this.pathMss = device.mtu - ipHeaderBytes(endpoints.family) - TCP_HEADER;
   }
 
   /** @param nowMs milliseconds on the clock of performance.now() */
@@ -114,13 +124,27 @@ export class TcpState {
     return ((x ^ (x >>> 16)) + this.nowMs * ISN_PER_MS) >>> 0;
   }
 
+  /** Returns the size of a connection's segments. */
+  mssOf(id: number): number {
+    return this.connections.mssOf(id, this.pathMss);
+  }
+
   /**
-   * Lowers the size of segments.
+   * Lowers the size of all segments, because the path takes no larger ones.
    * @returns whether the size was higher before
    */
   limitSegments(bytes: number): boolean {
-    if (bytes >= this.sendMss) return false;
-    this.sendMss = bytes;
+    if (bytes >= this.pathMss) return false;
+    this.pathMss = bytes;
+    return true;
+  }
+
+  /** Returns whether a segment without data that is out of the window may be answered now. */
+  mayAnswer(id: number): boolean {
+    const at = id % ANSWERS;
+    if (this.answered[at] === id && this.nowMs - this.answeredMs[at]! < ANSWER_MS) return false;
+    this.answered[at] = id;
+    this.answeredMs[at] = this.nowMs;
     return true;
   }
 
