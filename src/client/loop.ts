@@ -169,10 +169,10 @@ export class ClientLoop {
       return;
     }
     // Handshakes occupy the whole descriptor table. Each handshake that completes frees a descriptor, so never allow
-    // more than are in flight now.
+    // more than are in flight now, those of reopened connections included.
     counters[COUNTER.started]! -= 1;
     counters[COUNTER.inFlight]! -= 1;
-    this.window = counters[COUNTER.inFlight]!;
+    this.window = counters[COUNTER.inFlight]! + counters[COUNTER.reopening]!;
   }
 
   /** Closes `count` open connections, highest slots first, because the schedule goes down. */

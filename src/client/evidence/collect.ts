@@ -34,7 +34,7 @@ export async function collectEvidence(run: RunFacts, state: RunState, server: Se
   // A single connection that its server has closed did what was requested.
   const missed = sum(COUNTER.failed) + (settings.isSingle ? 0 : sum(COUNTER.lost));
   const established = sum(COUNTER.established);
-  const here = outgoingOf({ kernel: state.kernel, established, lost: sum(COUNTER.lost) + sum(COUNTER.retired) });
+  const here = outgoingOf({ kernel: state.kernel, openAtStop: sum(COUNTER.open) });
   const lacksEnds = state.kernel !== undefined && state.kernel.incoming < here;
   // A user who interrupts a run does not want to wait while the server is inspected.
   const isPatient = !settings.isSingle && !state.wasInterrupted;

@@ -5,14 +5,14 @@ import type { ConnectResult } from "../../results/connect.js";
 import type { RunEvidence } from "../../results/evidence.js";
 import { isQueueFull } from "../../socket-table/listeners/queue-full.js";
 
-interface Ends extends Pick<ConnectResult, "established" | "lost"> {
+interface Ends extends Pick<ConnectResult, "openAtStop"> {
   readonly kernel?: ConnectResult["kernel"];
   readonly evidence: Pick<RunEvidence, "deltas"> & Pick<ConnectResult["evidence"], "peer" | "accepting">;
 }
 
 /** Returns the number of connections at this end: the kernel's count, or our own if there are no sockets here. */
-export function outgoingOf({ kernel, established, lost }: Omit<Ends, "evidence">): number {
-  return kernel?.outgoing ?? established - lost;
+export function outgoingOf({ kernel, openAtStop }: Omit<Ends, "evidence">): number {
+  return kernel?.outgoing ?? openAtStop;
 }
 
 /**

@@ -60,8 +60,7 @@ function findMisses(run: RunFacts, state: RunState): Miss[] {
   // A single connection lasts until its server closes it, which is not a loss.
   if (isSingle) return misses;
   const { accepting } = state;
-  const ended = sum(COUNTER.lost) + sum(COUNTER.retired);
-  const ends = { kernel, established, lost: ended, evidence: { ...evidence, peer, accepting } };
+  const ends = { kernel, openAtStop: sum(COUNTER.open), evidence: { ...evidence, peer, accepting } };
   return [
     ...misses,
     { kind: "lost", count: sum(COUNTER.lost), of: established },
