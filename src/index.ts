@@ -66,10 +66,12 @@ import type { CapacityOptions } from "./capacity/options.js";
 import type { ConnectRun as ClientRun } from "./client/run.js";
 import type { MetricsServer } from "./output/prometheus/server.js";
 import type { ConnectOptions } from "./planning/connect-options.js";
+import type { NetworkPlan } from "./planning/packet/network.js";
 import type { ServeOptions } from "./server/options.js";
 import type { ServeRun as ServerRun } from "./server/run.js";
 import type { PressureOptions } from "./socket-table/ports/pressure.js";
 import type { SummaryOptions } from "./socket-table/summary.js";
+import type { NetworkOptions } from "./tuning/network-changes.js";
 import { copied } from "./util/copied.js";
 import { hostFault } from "./util/host-fault.js";
 
@@ -114,8 +116,10 @@ export async function connect(options: ConnectOptions): Promise<ConnectRun> {
   const { checkConnectOptions } = await loaded(import("./client/options-schema.js"));
   const { explained } = await loaded(import("./diagnosis/explain.js"));
   const { connect } = await loaded(import("./client/connect.js"));
+  const checked = checkConnectOptions(given);
+  const start = async (prepare?: Prepare) => (await connect(checked, explained, prepare)) as ConnectRun;
   // `explained` adds the diagnosis to the run's result.
-  return (await connect(checkConnectOptions(given), explained)) as ConnectRun;
+  return withNetwork(checked, start);
 }
 
 /**
@@ -129,7 +133,9 @@ export async function serve(options: ServeOptions): Promise<ServeRun> {
   const { checkServeOptions } = await loaded(import("./server/options-schema.js"));
   const { explained } = await loaded(import("./diagnosis/explain.js"));
   const { serve } = await loaded(import("./server/serve.js"));
-  return (await serve(checkServeOptions(given), explained)) as ServeRun;
+  const checked = checkServeOptions(given);
+  const start = async (prepare?: Prepare) => (await serve(checked, explained, prepare)) as ServeRun;
+  return withNetwork(checked, start);
 }
 
 /**
@@ -254,6 +260,28 @@ export async function serveMetrics(run: ConnectRun | ServeRun, listen: string): 
   const close = () => void metrics.close();
   run.done.then(close, close);
   return metrics;
+}
+
+type Prepare = (network: NetworkPlan) => Promise<void>;
+
+/** Starts a run, and reverts what was changed on this host for it when it has ended. */
+async function withNetwork<Run extends { readonly done: Promise<unknown> }>(
+  options: NetworkOptions,
+  start: (prepare?: Prepare) => Promise<Run>,
+): Promise<Run> {
+  // Kernel sockets need no changes.
+  if (options.transport !== "packet" && !options.apply && options.journal === undefined) return start();
+  const { NetworkChanges } = await loaded(import("./tuning/network-changes.js"));
+  const network = new NetworkChanges(options);
+  const undo = () => network.undo();
+  try {
+    const run = await start(network.prepare);
+    run.done.then(undo, undo);
+    return run;
+  } catch (error) {
+    undo();
+    throw error;
+  }
 }
 
 /** If a module failed to load for lack of resources, such as descriptors, converts the error to an AppError. */

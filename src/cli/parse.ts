@@ -83,6 +83,19 @@ export function transportOption(): Option {
   );
 }
 
+/** Returns the options of both roles about changes to this host, which `--help packet` lists. */
+export function networkOptions(): Option[] {
+  return [
+    new Option("--apply", "change this host as other hosts require, until the end of the run"),
+    new Option("--journal <file>", "journal of these changes (root: /var/lib/fourtuple/journal.jsonl)"),
+  ];
+}
+
+/** Returns these options, without a line in the command's own help. */
+export function hiddenNetworkOptions(): Option[] {
+  return networkOptions().map((option) => option.hideHelp());
+}
+
 /** Returns the `--engine` option of every command that opens or holds connections. */
 export function engineOption(): Option {
   return new Option("--engine <which>", "auto, epoll or uring (default: auto)").choices(ENGINE_CHOICES);

@@ -7,6 +7,7 @@ import { countOpenDescriptors } from "../linux/proc/procfs.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import { canRegisterFiles } from "../linux/uring/registered-files.js";
 import type { ConnectOptions } from "../planning/connect-options.js";
+import { type NetworkPlan, refuseChanges } from "../planning/packet/network.js";
 import { parseRunSpec } from "../planning/parse-run-spec.js";
 import type { RunSpec } from "../planning/run-spec.js";
 import { findTargets } from "../planning/targets.js";
@@ -18,19 +19,22 @@ import { trace } from "../util/debug/trace.js";
 import { ConnectRun } from "./run.js";
 import type { TablesAllowed } from "./workers.js";
 
+/** Prepares this host for a run without kernel sockets. */
+type Prepare = (network: NetworkPlan) => Promise<void> | void;
 type Complete = (result: ConnectResult) => ConnectResult;
 
 /**
  * Opens TCP connections, holds them, and reports the result.
  *
  * @param complete adds the diagnosis to the result; modules at this level cannot compute it
+ * @param prepare changes this host as the run needs it, if the caller may; by default, such a run is refused
  * @returns the running client: await `run.done` for the result, call `run.stop()` to end the run, or iterate with `for
  *   await (const snapshot of run)`
  * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE, E_NO_SOURCE, E_NOT_AUTHORIZED, E_PERMISSION or
  *   E_PLATFORM before anything is opened
  */
-export async function connect(options: ConnectOptions, complete?: Complete): Promise<ConnectRun> {
-  return startRun(await specOf(options), options.signal, complete);
+export async function connect(options: ConnectOptions, complete?: Complete, prepare?: Prepare): Promise<ConnectRun> {
+  return startRun(await specOf(options), options.signal, complete, prepare);
 }
 
 /**
@@ -45,11 +49,18 @@ async function specOf(options: ConnectOptions): Promise<RunSpec> {
  * Like connect(), but takes a run spec.
  * @throws {AppError} the same codes as connect()
  */
-export async function startRun(spec: RunSpec, signal?: AbortSignal, complete?: Complete): Promise<ConnectRun> {
+export async function startRun(
+  spec: RunSpec,
+  signal?: AbortSignal,
+  complete?: Complete,
+  prepare: Prepare = refuseChanges,
+): Promise<ConnectRun> {
   const engine = engineFor(spec);
   const tables = await findTables(spec, engine);
   trace("transport", () => `${engineWords(engine)}; descriptor tables: ${tables}`);
-  const run = new ConnectRun(spec, await findTargets(spec), { engine, tables }, complete);
+  const targets = await findTargets(spec);
+  if (targets.network) await prepare(targets.network);
+  const run = new ConnectRun(spec, targets, { engine, tables }, complete);
   trace("plan", () => `${run.tuplesAvailable} 4-tuples for ${spec.connections} connections`);
   stopOnAbort(run, signal);
   return run;

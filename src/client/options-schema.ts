@@ -18,6 +18,7 @@ import {
   signal,
   sourcePorts,
   sources,
+  text,
 } from "../util/options.js";
 import { z } from "../util/zod.js";
 
@@ -69,6 +70,8 @@ const shape = {
   oneTable: flag.optional(),
   engine: oneOf(ENGINE_CHOICES).optional(),
   transport: oneOf(TRANSPORTS).optional(),
+  apply: flag.optional(),
+  journal: text.optional(),
   authorized: flag.optional(),
   signal: signal.optional(),
 } satisfies Record<keyof ConnectOptions, ZodType>;

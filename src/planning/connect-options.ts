@@ -83,6 +83,13 @@ export interface ConnectOptions extends MessageOptions, Omit<ProtocolOptions, Se
    * connection.
    */
   readonly transport?: TransportName | undefined;
+  /**
+   * With transport `packet`: makes the changes to this host without which packets cannot get to other hosts and back,
+   * and reverts them at the end of the run. Without it, such a run is refused.
+   */
+  readonly apply?: boolean | undefined;
+  /** Journal of the changes; default: the one of `fourtuple doctor`. */
+  readonly journal?: string | undefined;
   /** Confirms that you are authorized to open more than 1,000 connections to another host. */
   readonly authorized?: boolean | undefined;
   /** Aborting this signal stops the run, like stop(). */

@@ -21,6 +21,8 @@ const shape = {
   log: oneOf(["first", "all", "none"]).optional(),
   engine: oneOf(ENGINE_CHOICES).optional(),
   transport: oneOf(TRANSPORTS).optional(),
+  apply: flag.optional(),
+  journal: text.optional(),
   signal: signal.optional(),
 } satisfies Record<keyof ServeOptions, ZodType>;
 

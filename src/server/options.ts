@@ -56,6 +56,13 @@ export interface ServeOptions extends Omit<ProtocolOptions, ClientOnly>, TlsOpti
    * device. The latter needs CAP_NET_ADMIN and an address that belongs to no host.
    */
   readonly transport?: TransportName | undefined;
+  /**
+   * With transport `packet`: makes the changes to this host without which clients on other hosts cannot reach the
+   * server, and reverts them at the end.
+   */
+  readonly apply?: boolean | undefined;
+  /** Journal of the changes; default: the one of `fourtuple doctor`. */
+  readonly journal?: string | undefined;
   /** Aborting this signal stops the server, like stop(). */
   readonly signal?: AbortSignal | undefined;
 }

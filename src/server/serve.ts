@@ -4,6 +4,7 @@ import { CORES } from "../engine/pool.js";
 import { stopOnAbort } from "../engine/run/stop-on-abort.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import { closeFd } from "../linux/syscalls/socket.js";
+import { type NetworkPlan, refuseChanges } from "../planning/packet/network.js";
 import { loadScript } from "../protocols/scripted/file/load.js";
 import type { EngineReport } from "../results/engine.js";
 import type { ServeResult } from "../results/serve.js";
@@ -15,17 +16,24 @@ import { openPacketListener } from "./listening/packet-listener.js";
 import { resolveOptions, type ServeOptions, type ServeSettings, UNLIMITED } from "./options.js";
 import { ServeRun } from "./run.js";
 
+/** Prepares this host for a server without kernel sockets. */
+type Prepare = (network: NetworkPlan) => Promise<void> | void;
 type Complete = (result: ServeResult) => ServeResult;
 
 /**
  * Listens on one port and holds all incoming connections.
  *
  * @param complete adds the diagnosis to the result; modules at this level cannot compute it
+ * @param prepare changes this host as a server without kernel sockets needs it, if the caller may
  * @returns a server that accepts connections: read `server.address`, call `server.stop()`, or iterate with `for await
  *   (const snapshot of server)`
  * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_PORT_IN_USE, E_PERMISSION, E_PLATFORM or E_LISTEN
  */
-export async function serve(options: ServeOptions, complete?: Complete): Promise<ServeRun> {
+export async function serve(
+  options: ServeOptions,
+  complete?: Complete,
+  prepare: Prepare = refuseChanges,
+): Promise<ServeRun> {
   const script = options.protocol === undefined ? undefined : await loadScript(options.protocol);
   const settings = resolveOptions(options, script);
   const identity = settings.tls && prepareIdentity(settings.tls, settings.resumes, settings.at.host);
@@ -33,7 +41,9 @@ export async function serve(options: ServeOptions, complete?: Complete): Promise
   trace("transport", () => engineWords(engine));
   const { at, backlog } = settings;
   const listener =
-    settings.transport === "packet" ? await openPacketListener(at, backlog, CORES) : await openListener(at, backlog);
+    settings.transport === "packet"
+      ? await openPacketListener(at, backlog, CORES, prepare)
+      : await openListener(at, backlog);
   const run = startRun(settings, listener, engine, identity, complete);
   stopOnAbort(run, options.signal);
   try {

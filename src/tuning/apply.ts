@@ -1,6 +1,7 @@
 // Applies the changes that this program can make, one by one: records each in the journal, syncs the journal to disk,
 // writes the setting and reads it back.
 
+import { parseProxySetting, readProxySetting, writeProxySetting } from "../linux/neighbours/proxies.js";
 import { probeSysctl, readSysctl, writeSysctl } from "../linux/proc/sysctl.js";
 import { EACCES, ENOENT, EROFS, errnoMeaning, errnoName, errnoOf, isForbidden } from "../linux/syscalls/errno.js";
 import { AppError } from "../util/errors.js";
@@ -18,7 +19,11 @@ export interface Settings {
   readonly write: (name: string, value: string) => number;
 }
 
-export const KERNEL_SETTINGS: Settings = { read: readSysctl, probe: probeSysctl, write: writeSysctl };
+export const KERNEL_SETTINGS: Settings = {
+  read: (name) => (parseProxySetting(name) ? readProxySetting(name) : readSysctl(name)),
+  probe: (name) => (parseProxySetting(name) ? 0 : probeSysctl(name)),
+  write: (name, value) => (parseProxySetting(name) ? writeProxySetting(name, value) : writeSysctl(name, value)),
+};
 
 /**
  * `done`: the change is in effect. `refused`: the change needs a privilege. `failed`: any other error occurred, or

@@ -1,4 +1,5 @@
 // Lists the settings that --apply can write and --undo may revert, with the format of their values.
+import { PROXIED, parseProxySetting } from "../linux/neighbours/proxies.js";
 import { PORT_RANGE, RESERVED_PORTS } from "./value.js";
 
 const ONE = /^\d{1,19}$/;
@@ -20,8 +21,22 @@ const NUMBERS: Readonly<Record<string, number>> = {
   [PORT_RANGE]: 2,
 };
 
+/** Settings of an interface, each of one number. A slash in the interface's name stands for a dot. */
+const LINK = "[\\w@:-]{1,15}(?:/[\\w@:-]{1,15})*";
+const INTERFACE_SETTING = new RegExp(
+  [`ipv4\\.conf\\.${LINK}\\.forwarding`, `ipv6\\.conf\\.${LINK}\\.(?:forwarding|accept_ra|proxy_ndp)`]
+    .concat(`ipv[46]\\.neigh\\.${LINK}\\.proxy_delay`)
+    .map((setting) => `^net\\.${setting}$`)
+    .join("|"),
+);
+
 export function isSetting(name: string): boolean {
-  return name === RESERVED_PORTS || Object.hasOwn(NUMBERS, name);
+  return name === RESERVED_PORTS || numbersOf(name) > 0 || parseProxySetting(name) !== undefined;
+}
+
+/** Returns whether each network namespace has this setting separately. */
+export function isOfNamespace(name: string): boolean {
+  return name.startsWith("net.") || parseProxySetting(name) !== undefined;
 }
 
 /** Returns whether a value has the format of this setting. */
@@ -30,7 +45,13 @@ export function isValueOf(name: string, value: string): boolean {
     const ports = value.match(/\d+/g) ?? [];
     return PORT_LIST.test(value) && ports.every((port) => Number(port) <= MAX_PORT);
   }
-  if (!Object.hasOwn(NUMBERS, name)) return false;
+  if (parseProxySetting(name)) return value === PROXIED.yes || value === PROXIED.no;
   const words = value.trim().split(/\s+/);
-  return words.length === NUMBERS[name] && words.every((word) => ONE.test(word));
+  return words.length === numbersOf(name) && words.every((word) => ONE.test(word));
+}
+
+/** Returns the number of integers in the value of a setting; 0 for other settings. */
+function numbersOf(name: string): number {
+  if (Object.hasOwn(NUMBERS, name)) return NUMBERS[name]!;
+  return INTERFACE_SETTING.test(name) ? 1 : 0;
 }

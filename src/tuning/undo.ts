@@ -1,12 +1,13 @@
 // Reverts the changes in the journal, last one first. Settings that have since been changed by others are left alone.
 
-import { readBootId, readNetNamespace } from "../linux/proc/identity.js";
+import { isRunning, readBootId, readNetNamespace } from "../linux/proc/identity.js";
 import { errnoMeaning, errnoName, isForbidden } from "../linux/syscalls/errno.js";
 import { KERNEL_SETTINGS, type Settings } from "./apply.js";
 import type { KeptEntry, Mark } from "./journal/entries.js";
 import { findOthersJournal } from "./journal/location.js";
 import { type BadLine, readLineByLine } from "./journal/reader.js";
 import { Journal } from "./journal/writer.js";
+import { isOfNamespace } from "./settings.js";
 import { isSameValue, normalise, PORT_RANGE, RESERVED_PORTS } from "./value.js";
 
 /**
@@ -45,29 +46,72 @@ export interface UndoReport {
   readonly othersJournal: string | undefined;
 }
 
-/** @throws {AppError} E_PERMISSION or E_SYSTEM if the journal cannot be read or trusted */
+/**
+ * Reverts all changes but those of runs that still need them.
+ * @throws {AppError} E_PERMISSION or E_SYSTEM if the journal cannot be read or trusted
+ */
 export function undoChanges(journalFile: string, settings: Settings = KERNEL_SETTINGS): UndoReport {
   const { entries, tornLines, badLines } = readLineByLine(journalFile);
-  const open = entries.filter(({ mark }) => mark === undefined || mark === "done").reverse();
-  const outcomes: UndoOutcome[] = [];
-  const standing = new Set<string>();
-  for (const entry of open) {
-    const outcome = undoEntry(entry, settings, standing);
-    if (outcome.status !== "restored" && outcome.status !== "nothing-to-do") standing.add(placeOf(entry));
-    const mark = markOf(outcome, entry);
-    if (mark) note(journalFile, entry, mark);
-    outcomes.push(outcome);
-  }
+  const outcomes = revert(
+    entries,
+    () => true,
+    settings,
+    (entry, mark) => note(journalFile, entry, mark),
+  );
   if (tornLines > 0 || badLines.length > 0) note(journalFile, { id: "torn" }, "undone");
   const othersJournal = outcomes.length === 0 ? findOthersJournal(journalFile) : undefined;
   return { kind: "undone", version: 1, journal: journalFile, outcomes, tornLines, badLines, othersJournal };
+}
+
+/**
+ * Reverts some of the changes that are in effect, last one first.
+ *
+ * @param isWanted selects changes
+ * @param mark records that a change was reverted
+ */
+export function revert(
+  entries: readonly KeptEntry[],
+  isWanted: (entry: KeptEntry) => boolean,
+  settings: Settings,
+  mark: (entry: KeptEntry, mark: Mark) => void,
+): UndoOutcome[] {
+  const inEffect = entries.filter(isInEffect);
+  const outcomes: UndoOutcome[] = [];
+  const standing = new Set<string>();
+  for (const entry of inEffect.filter(isWanted).reverse()) {
+    // A run that found the setting as it needs it has an entry of its own, and reverts the setting at its end.
+    const heir = inEffect.find(
+      (other) => other.id !== entry.id && isOfOtherRun(other) && placeOf(other) === placeOf(entry),
+    );
+    const outcome = undoEntry(entry, settings, standing, heir);
+    if (outcome.status !== "restored" && outcome.status !== "nothing-to-do") standing.add(placeOf(entry));
+    const made = markOf(outcome, entry);
+    if (made) mark(entry, made);
+    outcomes.push(outcome);
+  }
+  return outcomes;
+}
+
+/** Returns whether a change was made, or may have been, and has not been reverted. */
+export function isInEffect({ mark }: KeptEntry): boolean {
+  return mark === undefined || mark === "done";
+}
+
+/** Returns whether a change belongs to a run in another process that still needs it. */
+function isOfOtherRun({ owner }: KeptEntry): boolean {
+  return owner !== undefined && isRunning(owner) === true && owner.pid !== process.pid;
 }
 
 /** Changes that must stay in effect as long as another change does; they are undone after it. */
 const SAFEGUARDS: Readonly<Record<string, string>> = { [RESERVED_PORTS]: PORT_RANGE };
 
 /** @param standing later changes that are still in effect, by placeOf() */
-function undoEntry(entry: KeptEntry, { read, write }: Settings, standing: ReadonlySet<string>): UndoOutcome {
+function undoEntry(
+  entry: KeptEntry,
+  { read, write }: Settings,
+  standing: ReadonlySet<string>,
+  heir: KeptEntry | undefined,
+): UndoOutcome {
   const { name, from, to, time } = entry;
   const present = read(name);
   const end = (status: UndoStatus, reason?: string, value = present): UndoOutcome => ({
@@ -82,10 +126,12 @@ function undoEntry(entry: KeptEntry, { read, write }: Settings, standing: Readon
   if (isExpired(entry)) return end("nothing-to-do", "made before the last boot, which reverted it");
   if (entry.bootId === undefined || readBootId() === undefined)
     return end("left-alone", "made during an unknown boot of this host");
-  if (name.startsWith("net.") && entry.netNamespace !== readNetNamespace()) {
+  if (isOfNamespace(name) && entry.netNamespace !== readNetNamespace()) {
     return end("left-alone", `made in another network namespace, ${entry.netNamespace ?? "unknown"}`);
   }
   if (present === undefined) return end("left-alone", "cannot be read");
+  if (isOfOtherRun(entry)) return end("left-alone", `in use by a run, process ${entry.owner!.pid}, until its end`);
+  if (heir) return end("nothing-to-do", `process ${heir.owner!.pid} needs it now, and reverts it at its end`);
   const isOurs = isSameValue(name, present, to) || isSameValue(name, present, entry.value ?? to);
   if (!isOurs) {
     return isSameValue(name, present, from)

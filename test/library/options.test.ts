@@ -273,6 +273,8 @@ describe("every valid option is passed on unchanged", () => {
     oneTable: false,
     engine: "uring",
     transport: "packet",
+    apply: true,
+    journal: "journal.jsonl",
     authorized: true,
     signal,
   };
@@ -307,6 +309,8 @@ describe("every valid option is passed on unchanged", () => {
       log: "none",
       engine: "epoll",
       transport: "packet",
+      apply: true,
+      journal: "journal.jsonl",
       signal,
     };
     expect(checkServeOptions(options)).toEqual(options);

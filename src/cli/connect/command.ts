@@ -8,6 +8,7 @@ import {
   countFor,
   durationFor,
   engineOption,
+  hiddenNetworkOptions,
   holdFor,
   parseSourcePort,
   rateFor,
@@ -97,5 +98,6 @@ export const addConnect: AddCommand = (program, finish) => {
       const { runConnect } = await import("./run.js");
       finish(await runConnect(to, options));
     });
+  for (const option of hiddenNetworkOptions()) command.addOption(option);
   addProtocolOptions(command, "connect", EXAMPLES);
 };

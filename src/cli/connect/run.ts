@@ -10,6 +10,7 @@ import { connectSummary } from "../../output/text/connect-summary.js";
 import type { ConnectOptions } from "../../planning/connect-options.js";
 import type { ConnectResult } from "../../results/connect.js";
 import { commandLine } from "../command-line.js";
+import { openNetwork, type PreparedNetwork } from "../network.js";
 import { clientProtocolOptionsOf, clientTlsOptionsOf, type ProtocolCommandOptions } from "../protocol-options.js";
 import { RunMetrics } from "../run-metrics.js";
 import { EXIT_CODES } from "../signals.js";
@@ -42,6 +43,8 @@ export interface ConnectCommandOptions extends ProtocolCommandOptions, MessageCo
   readonly oneTable?: boolean;
   readonly engine?: ConnectOptions["engine"];
   readonly transport?: ConnectOptions["transport"];
+  readonly apply?: boolean;
+  readonly journal?: string;
   readonly authorized?: boolean;
   readonly metrics?: string;
   readonly quiet?: boolean;
@@ -55,18 +58,26 @@ const INTERRUPTED = EXIT_CODES.SIGINT;
 /** @returns the exit code */
 export async function runConnect(to: readonly string[], options: ConnectCommandOptions): Promise<number> {
   const ui = await Ui.open(options.ui);
+  const network = await openNetwork(options);
   try {
-    return await runBeside(ui, to, options);
+    return await runBeside(ui, network, to, options);
   } catch (error) {
     await ui?.fail(error);
     throw error;
+  } finally {
+    network.end();
   }
 }
 
-async function runBeside(ui: Ui | undefined, to: readonly string[], options: ConnectCommandOptions): Promise<number> {
+async function runBeside(
+  ui: Ui | undefined,
+  network: PreparedNetwork,
+  to: readonly string[],
+  options: ConnectCommandOptions,
+): Promise<number> {
   await using metrics = await RunMetrics.open(options.metrics);
   const families = metrics && (await import("../../output/prometheus/run.js"));
-  const run = await connect(optionsOf(to, options));
+  const run = await connect(optionsOf(to, options), undefined, network.prepare);
   if (families) metrics?.show(() => families.clientFamilies(run.snapshot(), ConnectRun.measure(run)));
   let stoppedBy: StopSignal | undefined;
   // Install signal handlers before printing anything: a reader of the first line may already send a signal.
@@ -74,6 +85,7 @@ async function runBeside(ui: Ui | undefined, to: readonly string[], options: Con
     stoppedBy = signal;
   });
   ended.catch(() => undefined);
+  network.handOver();
   if (ui) ui.show((await import("../../output/live/connect-feed.js")).connectFeed(run), () => void run.stop());
   const { isSingle } = run.spec;
   const events = options.json ? new EventPrinter(run, ui?.url) : undefined;

@@ -2,7 +2,7 @@
 import { Option } from "commander";
 import { LONGEST_BACKLOG } from "../../server/options.js";
 import type { AddCommand } from "../add-command.js";
-import { countFor, engineOption, transportOption, uiOption } from "../parse.js";
+import { countFor, engineOption, hiddenNetworkOptions, transportOption, uiOption } from "../parse.js";
 import { addProtocolOptions } from "../protocol-options.js";
 import { metricsOption } from "../run-metrics.js";
 import type { ServeCommandOptions } from "./run.js";
@@ -51,5 +51,6 @@ export const addServe: AddCommand = (program, finish) => {
       const { runServe } = await import("./run.js");
       finish(await runServe(at, options));
     });
+  for (const option of hiddenNetworkOptions()) command.addOption(option);
   addProtocolOptions(command, "serve", EXAMPLES);
 };

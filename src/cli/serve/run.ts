@@ -25,6 +25,7 @@ import { ServeRun } from "../../server/run.js";
 import { serve } from "../../server/serve.js";
 import type { ServeSnapshot } from "../../server/snapshot.js";
 import { unescapeText } from "../escapes.js";
+import { openNetwork, type PreparedNetwork } from "../network.js";
 import { type ProtocolCommandOptions, serverProtocolOptionsOf, tlsOptionsOf } from "../protocol-options.js";
 import { RunMetrics } from "../run-metrics.js";
 import { supervise } from "../supervise.js";
@@ -46,23 +47,31 @@ export type ServeCommandOptions = Omit<ServeOptions, "at" | "greeting" | keyof P
  */
 export async function runServe(at: string, options: ServeCommandOptions): Promise<number> {
   const ui = await Ui.open(options.ui);
+  const network = await openNetwork(options);
   try {
-    await serveBeside(ui, at, options);
+    await serveBeside(ui, network, at, options);
   } catch (error) {
     await ui?.fail(error);
     throw error;
+  } finally {
+    network.end();
   }
   return 0;
 }
 
-async function serveBeside(ui: Ui | undefined, at: string, options: ServeCommandOptions): Promise<void> {
+async function serveBeside(
+  ui: Ui | undefined,
+  network: PreparedNetwork,
+  at: string,
+  options: ServeCommandOptions,
+): Promise<void> {
   const { mode, greeting, closeAfterGreeting, backlog, maxConnections, log, engine, transport, proxyProtocol } =
     options;
   const protocol = serverProtocolOptionsOf(options);
   const tls = tlsOptionsOf(options);
   await using metrics = await RunMetrics.open(options.metrics);
   const families = metrics && (await import("../../output/prometheus/run.js"));
-  const run = await serve({
+  const given: ServeOptions = {
     at,
     mode,
     greeting: greeting === undefined ? undefined : unescapeText(greeting, "--greeting"),
@@ -75,12 +84,14 @@ async function serveBeside(ui: Ui | undefined, at: string, options: ServeCommand
     transport,
     ...protocol,
     ...tls,
-  });
+  };
+  const run = await serve(given, undefined, network.prepare);
   if (families) metrics?.show(() => families.serverFamilies(run.snapshot(), ServeRun.measure(run)));
   const live = options.json ? undefined : await openLive(process.stderr);
   // Install signal handlers before printing anything: a reader of the first line may already send a signal.
   const ended = supervise(run);
   ended.catch(() => undefined);
+  network.handOver();
   if (ui) ui.show((await import("../../output/live/serve-feed.js")).serveFeed(run), () => void run.stop());
   const printer = options.json ? new JsonPrinter(run, options) : new TextPrinter(run, options, live);
   run.on("handlerFailed", printNote);

@@ -24,6 +24,7 @@ const RTA_MULTIPATH = 9;
 const RTA_VIA = 18;
 const RT_TABLE_MAIN = 254;
 const RTPROT_STATIC = 4;
+const RTPROT_RA = 9;
 const RT_SCOPE_LINK = 253;
 const RTN_UNICAST = 1;
 /** RTN_LOCAL, RTN_BROADCAST, RTN_ANYCAST: addresses of this host. */
@@ -41,6 +42,10 @@ export interface RouteEntry extends Prefix {
   readonly isOwn: boolean;
   /** Whether the route leads through another router. */
   readonly hasGateway: boolean;
+  /** Interface index; 0 for several interfaces or none. */
+  readonly index: number;
+  /** Whether a router has announced the route (IPv6 router advertisement). */
+  readonly isAnnounced: boolean;
 }
 
 /** Brings an interface up. @returns 0 or a negative errno */
@@ -91,6 +96,8 @@ export function readRoutes(family: 4 | 6): RouteEntry[] | undefined {
       bits: body[1]!,
       isOwn: OWN_TYPES.includes(body[7]!),
       hasGateway: leadsToRouter(attributes) || hopsOf(attributes.get(RTA_MULTIPATH)).some(leadsToRouter),
+      index: attributes.get(RTA_OIF)?.readUInt32LE() ?? 0,
+      isAnnounced: body[5] === RTPROT_RA,
     };
   });
 }

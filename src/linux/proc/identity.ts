@@ -1,4 +1,4 @@
-// Identifies the boot and the network namespace.
+// Identifies the boot, the network namespace, and processes.
 import { readlinkSync } from "node:fs";
 import { readText } from "./procfs.js";
 
@@ -14,4 +14,41 @@ export function readNetNamespace(): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A process, unmistakable until the next boot. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Time of its start, in ticks since the boot. */
+  readonly startTicks: number;
+  /** Namespace of the process ID, `pid:[4026531836]`; undefined if it cannot be read. */
+  readonly pidNamespace?: string | undefined;
+}
+
+/** Returns this process's identity; undefined without /proc. */
+export function ownIdentity(): ProcessIdentity | undefined {
+  const startTicks = startTicksOf("self");
+  return startTicks === undefined ? undefined : { pid: process.pid, startTicks, pidNamespace: pidNamespace() };
+}
+
+/** Returns whether a process is running; undefined if it is in another PID namespace, so that nobody here can say. */
+export function isRunning(of: ProcessIdentity): boolean | undefined {
+  if (of.pidNamespace !== pidNamespace()) return undefined;
+  return startTicksOf(of.pid) === of.startTicks;
+}
+
+function pidNamespace(): string | undefined {
+  try {
+    return readlinkSync("/proc/self/ns/pid");
+  } catch {
+    return undefined;
+  }
+}
+
+/** Field 22 of /proc/[pid]/stat (proc(5)). The name in parentheses may contain spaces. A zombie is not running. */
+function startTicksOf(pid: number | "self"): number | undefined {
+  const fields = readText(`/proc/${pid}/stat`)
+    ?.replace(/^.*\) /s, "")
+    .split(" ");
+  return fields === undefined || fields[0] === "Z" ? undefined : Number(fields[19]);
 }

@@ -1,4 +1,5 @@
-// Reads and writes kernel settings in /proc/sys by dotted name, such as `net.core.somaxconn`.
+// Reads and writes kernel settings in /proc/sys by dotted name, such as `net.core.somaxconn`. As in sysctl(8), a slash
+// stands for a dot within a name: `net.ipv4.conf.eth0/100.forwarding` is about the interface eth0.100.
 import { closeSync, constants, openSync, readSync, writeFileSync } from "node:fs";
 import { errnoOf } from "../syscalls/errno.js";
 
@@ -9,6 +10,11 @@ const USUAL_VALUE = 4096;
  * read must take all of it; readFileSync() would stop after 8 KiB.
  */
 const LONGEST_VALUE = 256 * 1024;
+
+/** Returns an interface's name as part of a setting's name. */
+export function interfacePart(name: string): string {
+  return name.replaceAll(".", "/");
+}
 
 /** Returns a sysctl as text, without the newline; undefined if it does not exist or access is denied. */
 export function readSysctl(name: string): string | undefined {
@@ -71,5 +77,5 @@ function withSysctl(name: string, use: (fd: number) => void): number {
 }
 
 function pathOf(name: string): string {
-  return `/proc/sys/${name.replaceAll(".", "/")}`;
+  return `/proc/sys/${name.replace(/[./]/g, (mark) => (mark === "." ? "/" : "."))}`;
 }

@@ -27,6 +27,7 @@ export const libc = {
   epoll_ctl: call("int epoll_ctl(int ep, int op, int fd, uintptr_t event)"),
   epoll_wait: call("int epoll_wait(int ep, uintptr_t events, int max, int timeout_ms)"),
   eventfd: call("int eventfd(uint32_t value, int flags)"),
+  flock: call("int flock(int fd, int operation)"),
   getpeername: call("int getpeername(int fd, uintptr_t address, uintptr_t length)"),
   getrlimit: call("int getrlimit(int resource, uintptr_t limit)"),
   getsockname: call("int getsockname(int fd, uintptr_t address, uintptr_t length)"),

@@ -1,14 +1,24 @@
 // Checks that source addresses for --transport packet are free: they must belong neither to this host nor to a network
-// that it is attached to or has a specific route for. The checks send no packets.
+// that it has a specific route for, nor to a host that it has connections with. Addresses on a link of this host may be
+// free; link-addresses.ts asks. The checks here send no packets.
 import { type RouteEntry, readRoutes } from "../../linux/netlink/link-changes.js";
 import { MOST_MESSAGES } from "../../linux/netlink/netlink.js";
-import { readHostAddresses } from "../../linux/netlink/rtnetlink.js";
+import { readHostAddresses, readNetDevices } from "../../linux/netlink/rtnetlink.js";
 import { tunObstacle } from "../../linux/tun/tun.js";
 import { formatIp, type IpAddress, isLoopback, toInteger } from "../../util/address.js";
 import type { AddressRange } from "../../util/address-range.js";
 import { AppError } from "../../util/errors.js";
 import { formatCount } from "../../util/units.js";
 import { type AddressBlock, blocksOf, formatBlock } from "./plan.js";
+
+/** A range of source addresses in the network of a link, such as an Ethernet. */
+export interface OnLinkRange {
+  readonly range: AddressRange;
+  /** Interface index. */
+  readonly index: number;
+}
+
+const FIX = "give --source-ip a block that no host and no network uses";
 
 /** @throws {AppError} E_PERMISSION or E_PLATFORM if this process cannot create a TUN device */
 export function assertTunAllowed(): void {
@@ -26,24 +36,32 @@ export function assertTunAllowed(): void {
   );
 }
 
-/** @throws {AppError} E_SOURCE if an address is not free, or cannot reach the destinations */
-export function assertUnclaimed(sources: readonly AddressRange[], destinations: readonly IpAddress[]): void {
+/**
+ * @returns the ranges on a link of this host, whose addresses may belong to other hosts there
+ * @throws {AppError} E_SOURCE if an address is not free, or cannot reach the destinations
+ */
+export function assertUnclaimed(sources: readonly AddressRange[], destinations: readonly IpAddress[]): OnLinkRange[] {
   const loopback = destinations.find(isLoopback) ?? sources.map(({ first }) => first).find(isLoopback);
   if (loopback) {
     throw new AppError("E_SOURCE", "--transport packet cannot use loopback addresses, which never leave this host", {
       fix: "connect to an address of another interface of this host",
     });
   }
+  const links = new Set(readNetDevices()?.flatMap(({ index, resolves }) => (resolves ? [index] : [])));
   const routes = new Map<number, readonly RouteEntry[]>();
-  for (const block of sources.flatMap(blocksOf)) {
-    const { family } = block.first;
+  const onLink: OnLinkRange[] = [];
+  for (const range of sources) {
+    const { family } = range.first;
     if (!routes.has(family)) routes.set(family, allRoutes(family));
-    const claim = findClaim(block, routes.get(family)!, destinations);
-    if (claim === undefined) continue;
-    throw new AppError("E_SOURCE", `${formatBlock(block)} is not free: ${claim}`, {
-      fix: "give --source-ip a block that no host and no network uses",
-    });
+    for (const block of blocksOf(range)) {
+      const claim = findClaim(block, routes.get(family)!, links, destinations);
+      if (claim !== undefined)
+        throw new AppError("E_SOURCE", `${formatBlock(block)} is not free: ${claim}`, { fix: FIX });
+    }
+    const link = routes.get(family)!.find((route) => blocksOf(range).some((block) => isOnLink(block, route, links)));
+    if (link) onLink.push({ range, index: link.index });
   }
+  return onLink;
 }
 
 /** @throws {AppError} E_SOURCE when this host's routes cannot all be read */
@@ -60,14 +78,19 @@ function allRoutes(family: 4 | 6): RouteEntry[] {
 function findClaim(
   block: AddressBlock,
   routes: readonly RouteEntry[],
+  links: ReadonlySet<number>,
   destinations: readonly IpAddress[],
 ): string | undefined {
   const own = readHostAddresses()?.find(({ ip }) => ip.family === block.first.family && overlaps(block, single(ip)));
   if (own) return `${formatBlock(single(own.ip))} is an address of this host`;
   // A default route does not say who owns these addresses, nor does a wider route through a router; any other route
-  // does.
+  // does, except that of a link, where each address can be asked for.
   const found = routes.find(
-    (route) => route.bits > 0 && overlaps(block, route) && !(route.hasGateway && route.bits <= block.bits),
+    (route) =>
+      route.bits > 0 &&
+      overlaps(block, route) &&
+      !(route.hasGateway && route.bits <= block.bits) &&
+      !isOnLink(block, route, links),
   );
   if (found) return `this host has a route to ${formatBlock(found)}`;
   // A host behind a router: this block's route would divert packets for it to fourtuple's own device.
@@ -75,11 +98,17 @@ function findClaim(
   return destination && `it contains the destination ${formatIp(destination)}`;
 }
 
-function single(ip: IpAddress): AddressBlock {
+/** Returns whether a block is part of the network on a link on which hosts resolve each other's addresses. */
+function isOnLink(block: AddressBlock, route: RouteEntry, links: ReadonlySet<number>): boolean {
+  const isNetwork = route.bits > 0 && !route.isOwn && !route.hasGateway && links.has(route.index);
+  return isNetwork && route.bits < block.bits && overlaps(block, route);
+}
+
+export function single(ip: IpAddress): AddressBlock {
   return { first: ip, bits: ip.bytes.length * 8 };
 }
 
-function overlaps(a: AddressBlock, b: AddressBlock): boolean {
+export function overlaps(a: AddressBlock, b: AddressBlock): boolean {
   const shift = BigInt(a.first.bytes.length * 8 - Math.min(a.bits, b.bits));
   return toInteger(a.first) >> shift === toInteger(b.first) >> shift;
 }

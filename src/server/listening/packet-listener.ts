@@ -3,6 +3,8 @@
 import { randomInt } from "node:crypto";
 import { resolveHost } from "../../linux/resolve.js";
 import { openEventfd } from "../../linux/syscalls/eventfd.js";
+import { type NetworkPlan, planNetwork } from "../../planning/packet/network.js";
+import { assertNoPeers } from "../../planning/packet/peers.js";
 import { deviceFor } from "../../planning/packet/plan.js";
 import { assertTunAllowed, assertUnclaimed } from "../../planning/packet/sources.js";
 import type { PacketServerPlan } from "../../transport/contract.js";
@@ -24,13 +26,15 @@ const RANGE = /^[\d.]+[-/][\d.]+$|^[\da-f:.]*:[\da-f:.]*[-/][\da-f:.]+$/i;
  * Checks the addresses, without creating TUN devices yet.
  *
  * @param threads maximum number of workers, each of which gets addresses and a device of its own
+ * @param prepare changes this host as the server needs it, if the caller may
  * @returns a listener whose descriptor only stands for a socket
- * @throws {AppError} E_ADDRESS, E_RESOLVE, E_SOURCE, E_PERMISSION or E_PLATFORM
+ * @throws {AppError} E_ADDRESS, E_RESOLVE, E_OPTION, E_SOURCE, E_PERMISSION or E_PLATFORM
  */
 export async function openPacketListener(
   { host, ports }: HostPorts,
   backlog: number,
   threads: number,
+  prepare: (network: NetworkPlan) => Promise<void> | void,
 ): Promise<Listener> {
   assertTunAllowed();
   const addresses = RANGE.test(host) ? parseAddressRanges(host)[0]! : { first: await resolveHost(host), count: 1 };
@@ -47,8 +51,12 @@ export async function openPacketListener(
       fix: "use a range of addresses that share all other bits",
     });
   }
-  assertUnclaimed([addresses], []);
   const port = ports.first === 0 ? randomInt(EPHEMERAL.first, EPHEMERAL.end) : ports.first;
+  const sources = [addresses];
+  const onLink = assertUnclaimed(sources, []);
+  // Clients may still be connected to a server that was killed.
+  await assertNoPeers(sources, { remote: { ports: [{ first: port, last: port }] } });
+  await prepare(planNetwork({ sources, destinations: undefined, onLink }));
   const packets = divide(addresses, Math.min(threads, count)).map(
     (own): PacketServerPlan => ({
       device: deviceFor([own]),

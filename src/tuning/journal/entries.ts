@@ -1,5 +1,6 @@
 // Defines the format of the journal's lines, and checks whether --apply can have written them.
 import type { output } from "zod";
+import type { ProcessIdentity } from "../../linux/proc/identity.js";
 import { z } from "../../util/zod.js";
 import { isSetting, isValueOf } from "../settings.js";
 
@@ -12,6 +13,8 @@ export interface JournalEntry {
   readonly bootId?: string | undefined;
   /** Present for a setting that each network namespace has separately. */
   readonly netNamespace?: string | undefined;
+  /** The run that needs the change and reverts it at its end; undefined for a change that is meant to last. */
+  readonly owner?: ProcessIdentity | undefined;
   readonly name: string;
   readonly from: string;
   readonly to: string;
@@ -39,6 +42,7 @@ const entrySchema = z
     time: text,
     bootId: text.optional(),
     netNamespace: text.optional(),
+    owner: z.object({ pid: z.number(), startTicks: z.number(), pidNamespace: text.optional() }).optional(),
     name: text.refine(isSetting, "not a setting that --apply writes"),
     from: z.string(),
     to: z.string(),

@@ -4,10 +4,14 @@
 import { randomUUID } from "node:crypto";
 import { closeSync, constants, fstatSync, fsyncSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { readBootId, readNetNamespace } from "../../linux/proc/identity.js";
+import { type ProcessIdentity, readBootId, readNetNamespace } from "../../linux/proc/identity.js";
 import { EEXIST, ENOENT, errnoOf } from "../../linux/syscalls/errno.js";
+import { libc } from "../../linux/syscalls/libc.js";
+import { isOfNamespace } from "../settings.js";
 import type { JournalEntry, Mark } from "./entries.js";
 import { assertTrusted, openJournal } from "./trust.js";
+
+const LOCK_EX = 2;
 
 /** Journal open for appending. */
 export class Journal {
@@ -36,20 +40,27 @@ export class Journal {
   /**
    * Writes a change to disk before it is made.
    *
+   * @param owner the run that reverts the change at its end
    * @throws {Error} with an errno on failure, in which case the change must not be made
    */
-  record(name: string, from: string, to: string): JournalEntry {
+  record(name: string, from: string, to: string, owner?: ProcessIdentity): JournalEntry {
     const entry: JournalEntry = {
       id: randomUUID(),
       time: new Date().toISOString(),
       bootId: readBootId(),
-      netNamespace: name.startsWith("net.") ? readNetNamespace() : undefined,
+      netNamespace: isOfNamespace(name) ? readNetNamespace() : undefined,
+      owner,
       name,
       from,
       to,
     };
     this.add(`${JSON.stringify(entry)}\n`);
     return entry;
+  }
+
+  /** Waits until no other process has locked the journal, and locks it until it is closed. */
+  lock(): void {
+    libc.flock(this.fd, LOCK_EX);
   }
 
   /** Records the outcome of an entry. A failed write is harmless, because the setting itself shows the outcome. */

@@ -1,5 +1,6 @@
 // Makes a worker's TUN device, brings it up with its routes, and opens it, with or without io_uring.
 import { addRoute, isLinkRunning, type Prefix, setLinkUp } from "../../../linux/netlink/link-changes.js";
+import { interfacePart, writeSysctl } from "../../../linux/proc/sysctl.js";
 import { ENETDOWN } from "../../../linux/syscalls/errno.js";
 import { interfaceIndex } from "../../../linux/syscalls/interface-names.js";
 import { libc } from "../../../linux/syscalls/libc.js";
@@ -25,6 +26,9 @@ export function openDevice(plan: DevicePlan, usesUring: boolean, wakeFd: number)
   const tun = openTun();
   if (typeof tun === "number") return tun;
   const index = interfaceIndex(tun.name);
+  // Packets from this device may leave for other hosts (IPv4). Where /proc/sys is read-only, the device inherits the
+  // setting, and IPv6 has no such setting for a single interface.
+  writeSysctl(`net.ipv4.conf.${interfacePart(tun.name)}.forwarding`, "1");
   const failed = setUp(plan, index) || waitUntilRunning(index);
   const handle = { ...tun, index, wakeFd, mtu: plan.mtu };
   const device = failed || (usesUring ? RingDevice : PlainDevice).open(handle);
