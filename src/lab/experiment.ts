@@ -13,6 +13,13 @@ export interface LabContext {
   readonly isQuick: boolean;
   /** Number of connections in experiments with a single large client. */
   readonly connections: number;
+  /**
+   * Number of connections that the user asked for, or `max` for as many as this host can hold. By default, experiments
+   * choose their own number.
+   */
+  readonly requested: number | "max" | undefined;
+  /** Whether the user selected experiments, which may then take their time. */
+  readonly isSelected: boolean;
   /** Messages per second across all connections. */
   readonly messageRatePerSec: number;
   /** I/O engine of all servers and clients. */
@@ -41,6 +48,8 @@ export interface Experiment {
   /** Claims C1 to C7 of the blog post on the 65,535 myth. */
   readonly claims: readonly string[];
   readonly claim: string;
+  /** Whether the experiment can open as many connections as this host can hold (`-c max`). */
+  readonly hasMax?: true;
   /** This experiment's share of the time of a quick run. Unused time goes to the experiments that follow. */
   readonly quickMs: (context: Pick<LabContext, "connections" | "messageRatePerSec">) => number;
   run(context: LabContext): Promise<Outcome>;

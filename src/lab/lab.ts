@@ -28,9 +28,9 @@ export interface LabOptions {
   readonly quick?: boolean | undefined;
   /**
    * Number of connections in experiments with a single large client, above 65,535; default 100,000, or 70,000 for a
-   * quick run.
+   * quick run. With `max`, as many as this host can hold, in E9 and E10 only.
    */
-  readonly connections?: number | undefined;
+  readonly connections?: number | "max" | undefined;
   /** Messages per second across all connections of a client, from 200 to 1,000,000; default 4,000. */
   readonly totalMessageRatePerSec?: number | undefined;
   /** Whether to use loopback even if network namespaces can be created. */
@@ -82,7 +82,8 @@ export async function runLab(
   events: LabEvents = {},
   command = "fourtuple lab",
 ): Promise<LabResult> {
-  const { experiments, isQuick, connections, messageRatePerSec, engine } = resolveLab(options);
+  const { experiments, ...settings } = resolveLab(options);
+  const { isQuick, connections, engine } = settings;
   const startedAt = new Date();
   const startMs = performance.now();
   const testbed = await openTestbed({
@@ -100,7 +101,7 @@ export async function runLab(
     events.testbedOpened?.(testbed);
     if (events.client) testbed.client.watch(reportTo((id, snapshot) => events.client?.(id, snapshot)));
     const progress = (text: string) => events.progress?.(text);
-    const context: LabContext = { testbed, isQuick, connections, messageRatePerSec, engine, progress, signal };
+    const context: LabContext = { testbed, ...settings, progress, signal };
     const results: ExperimentResult[] = [];
     let stoppedIn: string | undefined;
     const before = readCpuTimes();
@@ -142,12 +143,9 @@ export async function runLab(
 }
 
 /** Resolved options of the lab. */
-export interface LabSettings {
+export interface LabSettings
+  extends Pick<LabContext, "isQuick" | "connections" | "requested" | "isSelected" | "messageRatePerSec" | "engine"> {
   readonly experiments: readonly Experiment[];
-  readonly isQuick: boolean;
-  readonly connections: number;
-  readonly messageRatePerSec: number;
-  readonly engine: EngineChoice;
 }
 
 /**
@@ -157,7 +155,9 @@ export interface LabSettings {
 export function resolveLab(options: LabOptions): LabSettings {
   const experiments = choose(options.only);
   const isQuick = options.quick ?? false;
-  const connections = options.connections ?? (isQuick ? CONNECTIONS.quick : CONNECTIONS.full);
+  const { connections: requested } = options;
+  if (requested === "max") checkMax(experiments, isQuick);
+  const connections = typeof requested === "number" ? requested : isQuick ? CONNECTIONS.quick : CONNECTIONS.full;
   if (connections <= PORTS) {
     throw new AppError("E_OPTION", `${connections} connections prove nothing: there are ${PORTS} ports`, {
       fix: `use more than ${PORTS}, such as -c 100k`,
@@ -172,9 +172,25 @@ export function resolveLab(options: LabOptions): LabSettings {
     experiments,
     isQuick,
     connections,
+    requested,
+    isSelected: experiments !== EXPERIMENTS,
     messageRatePerSec: messageRateOf(options),
     engine: options.engine ?? "auto",
   };
+}
+
+/** @throws {AppError} E_OPTION if some of the experiments cannot open as many connections as this host can hold */
+function checkMax(experiments: readonly Experiment[], isQuick: boolean): void {
+  const [first] = EXPERIMENTS.filter(({ hasMax }) => hasMax);
+  if (experiments.every(({ hasMax }) => hasMax) && !isQuick) return;
+  const obstacle = isQuick ? "it takes minutes" : `only ${namesOf(EXPERIMENTS.filter(({ hasMax }) => hasMax))} can`;
+  throw new AppError("E_OPTION", `-c max cannot be used here: ${obstacle}`, {
+    fix: `use --only ${first!.id} -c max${isQuick ? ", without --quick" : ""}`,
+  });
+}
+
+function namesOf(experiments: readonly Experiment[]): string {
+  return experiments.map(({ id }) => id).join(" and ");
 }
 
 function messageRateOf({ totalMessageRatePerSec: rate = MESSAGE_RATE.default }: LabOptions): number {

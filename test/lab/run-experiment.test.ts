@@ -28,6 +28,7 @@ describe("an experiment", () => {
   let testbed: Testbed;
   const context = (signal = new AbortController().signal): LabContext => ({
     ...{ testbed, signal, isQuick: true, connections: 1, messageRatePerSec: 200, engine: "auto" },
+    ...{ requested: undefined, isSelected: false },
     progress: () => undefined,
   });
   beforeAll(async () => {

@@ -1,5 +1,6 @@
 // Tests early ends of the lab command: by Ctrl-C, by a second signal, by a reader that goes away.
 import { describe, expect, it } from "vitest";
+import { tunObstacle } from "../../src/linux/tun/tun.js";
 import {
   commandLine,
   foreignNamespacesOf,
@@ -47,7 +48,7 @@ function isForeign(pid: string): boolean {
 const isEmpty = (list: readonly unknown[]) => list.length === 0;
 
 describe.skipIf(!canMakeNamespaces())("the lab", () => {
-  it.each(["E1", "E2", "E3", "E4", "E5", "E6", "E7", "E8"])(
+  it.each(["E1", "E2", "E3", "E4", "E5", "E6", "E7", "E8", ...(tunObstacle() === undefined ? ["E10"] : [])])(
     "ends soon after a Ctrl-C in %s, and summarizes what was done",
     async (id) => {
       const command = id === "E8" ? "doctor" : "connect";

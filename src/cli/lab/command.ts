@@ -6,8 +6,9 @@ import type { LabCommandOptions } from "./run.js";
 
 const EXAMPLES = `
 Examples:
-  fourtuple lab --quick               all eight experiments, in two minutes at most
+  fourtuple lab --quick               all ten experiments, in two minutes at most
   fourtuple lab --only E2 -c 1m       a million connections on one port
+  fourtuple lab --only E9 -c max      as many as memory allows, with clients that take none of it
   fourtuple lab --report lab.html     also write an HTML page
   fourtuple lab --json > lab.json     save all the evidence; fourtuple report lab.json draws it`;
 
@@ -23,8 +24,8 @@ export const addLab: AddCommand = (program, finish) => {
     .option("--quick", "use fewer connections, and take two minutes at most")
     .option(
       "-c, --connections <count>",
-      "connections in E2 (default: 100k; with --quick 70k)",
-      countFor("--connections"),
+      "connections in E2, E9 and E10, or max in E9 and E10 (default: 100k in E2)",
+      countOrMax,
     )
     .option(
       "--total-message-rate <rate>",
@@ -43,6 +44,11 @@ export const addLab: AddCommand = (program, finish) => {
       finish(await runLabCommand(options));
     });
 };
+
+/** Parses a count, or `max` for as many as this host can hold. */
+function countOrMax(text: string): number | "max" {
+  return text === "max" ? text : countFor("--connections")(text);
+}
 
 function addIds(text: string, before: readonly string[] = []): string[] {
   return [...before, ...text.split(",").map((id) => id.trim())];

@@ -22,7 +22,7 @@ import { Ui, type UiOption } from "../ui/ui.js";
 export interface LabCommandOptions {
   readonly only?: string[];
   readonly quick?: boolean;
-  readonly connections?: number;
+  readonly connections?: LabOptions["connections"];
   readonly totalMessageRate?: number;
   readonly loopback?: boolean;
   readonly engine?: LabOptions["engine"];

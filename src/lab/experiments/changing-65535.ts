@@ -44,7 +44,7 @@ export const changing65535: Experiment = {
   claims: ["C6"],
   claim:
     "A port has 16 bits, which cannot be changed. Two limits can be changed: the range that the kernel picks from, and a process's open-file limit. Each stops a run at its value, minus what the process itself has open.",
-  quickMs: () => 14_000,
+  quickMs: () => 12_000,
   async run(context) {
     const { testbed } = context;
     const cases = casesFor(context);

@@ -15,7 +15,7 @@ export const fourClients: Experiment = {
   claims: ["C1", "C2", "C3"],
   claim:
     "Each client has its own port, picked by its own kernel; port 7777 is bound only on the server, and accept() binds no other port there.",
-  quickMs: () => 10_000,
+  quickMs: () => 8000,
   async run({ testbed, progress }) {
     const at = `${testbed.description.serverIp}:${PORT}`;
     const server = await startServer({ testbed }, at, ["--log", "all"]);

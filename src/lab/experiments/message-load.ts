@@ -17,7 +17,7 @@ export const livingLoad: Experiment = {
   claims: ["C4"],
   claim: "All connections that share a port are alive: messages travel both ways on each of them, and none is lost.",
   // Use at least the time that the largest number of connections needs at the requested rate.
-  quickMs: ({ messageRatePerSec }) => 8000 + (1000 * INTERVALS * SIZES.quick.at(-1)!) / messageRatePerSec,
+  quickMs: ({ messageRatePerSec }) => 7000 + (1000 * INTERVALS * SIZES.quick.at(-1)!) / messageRatePerSec,
   async run(context) {
     const { testbed, isQuick, messageRatePerSec } = context;
     const at = `${testbed.description.serverIp}:${PORT}`;

@@ -18,7 +18,7 @@ export const past65535: Experiment = {
     "Ports do not limit a server: a connection is identified by four values, and all connections can share one local port.",
   // Time that the client of a quick run may take. The time is scaled up for
   // more connections.
-  quickMs: ({ connections }) => 18_000 * Math.max(1, connections / 70_000),
+  quickMs: ({ connections }) => 16_000 * Math.max(1, connections / 70_000),
   async run({ testbed, connections, progress }) {
     const at = `${testbed.description.serverIp}:${PORT}`;
     const server = await startServer({ testbed }, at);

@@ -37,7 +37,7 @@ export const protocolCost: Experiment = {
   title: "What a connection costs with each protocol",
   claims: ["C4"],
   claim: "TLS is what makes a connection expensive, not the protocol on top of it.",
-  quickMs: () => 25_000,
+  quickMs: () => 22_000,
   async run(context) {
     const commands: string[] = [];
     const costs = new Map<Scheme, Cost>();

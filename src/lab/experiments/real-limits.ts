@@ -41,7 +41,7 @@ export const realLimits: Experiment = {
   title: "What the real limits are",
   claims: ["C4"],
   claim: "Memory, CPU and bandwidth limit a server, each at a fixed cost per connection or message.",
-  quickMs: () => 14_000,
+  quickMs: () => 12_000,
   async run(context) {
     const at = `${context.testbed.description.serverIp}:${PORT}`;
     const step = context.isQuick ? STEP_CONNECTIONS.quick : STEP_CONNECTIONS.full;

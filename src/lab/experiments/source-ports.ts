@@ -18,7 +18,7 @@ export const sourcePorts: Experiment = {
   claims: ["C5"],
   claim:
     "A source address can use each port once per destination. With another destination port or another source address, the same ports can be used again.",
-  quickMs: () => 13_000,
+  quickMs: () => 12_000,
   async run(context) {
     const { testbed, isQuick } = context;
     const range = isQuick ? RANGES.quick : RANGES.full;

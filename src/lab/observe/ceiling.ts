@@ -37,20 +37,36 @@ export async function ceilingOf(
     role: "both",
   });
   const others = predicted.filter(({ id }) => !MEASURED.includes(id));
+  const ceiling = ceilingEvidence("both ends", wanted, measured(costs), others);
+  const binding = ceiling.limits.find(({ binds }) => binds);
+  const isOfPorts = others.some(({ caps, allows }) => caps === "source-ports" && allows === binding?.allows);
+  return { ceiling, isOfPorts };
+}
+
+/**
+ * @param here what is on this machine, such as `both ends`
+ * @param measured limits computed by the lab
+ * @param predicted the other limits, as doctor predicts them
+ */
+export function ceilingEvidence(
+  here: string,
+  wanted: number,
+  measured: readonly (readonly [name: string, allows: number | undefined])[],
+  predicted: readonly LimitRow[],
+): CeilingEvidence {
   const rows: (readonly [name: string, allows: number | undefined, row?: LimitRow])[] = [
-    ...measured(costs),
-    ...others.map((row) => [row.name, typeof row.allows === "number" ? row.allows : undefined, row] as const),
+    ...measured,
+    ...predicted.map((row) => [row.name, typeof row.allows === "number" ? row.allows : undefined, row] as const),
   ];
-  const numbered = rows.flatMap(([name, allows, row]) => (allows === undefined ? [] : [{ name, allows, row }]));
+  const numbered = rows.flatMap(([name, allows]) => (allows === undefined ? [] : [{ name, allows }]));
   const least = Math.min(...numbered.map(({ allows }) => allows));
-  const ceiling: CeilingEvidence = {
+  return {
     kind: "ceiling",
-    title: "What each limit on this machine allows, with both ends here",
+    title: `What each limit on this machine allows, with ${here} here`,
     wanted,
     limits: numbered.map(({ name, allows }) => ({ name, allows, binds: allows === least })),
     unnumbered: rows.flatMap(([name, allows, row]) => (allows === undefined ? [describe(name, row)] : [])),
   };
-  return { ceiling, isOfPorts: numbered.some(({ allows, row }) => allows === least && row?.caps === "source-ports") };
 }
 
 function measured({ bytesPerConnection, cpuSecondsPerMessage, wireBytesPerMessage }: Costs) {

@@ -93,11 +93,12 @@ export function expectRoom({ diagnosis: { finding } }: ClientLoadResult): void {
  * Starts a client in the client's host, and waits until it holds all the connections that it could open.
  *
  * @param args arguments of `connect`, starting with the destinations
+ * @param options settings of the client, and a function to call for each of its snapshots
  */
 export async function gather(
   { testbed, progress }: Pick<LabContext, "testbed" | "progress">,
   args: readonly string[],
-  options: RunOptions = {},
+  { onProgress, ...options }: RunOptions & { onProgress?: (open: number, client: Subprocess) => void } = {},
 ): Promise<ClientLoad> {
   // Close with RST, because sockets in TIME_WAIT would interfere with the next experiment.
   const close = args.includes("--close") ? [] : ["--close", "rst"];
@@ -106,6 +107,7 @@ export async function gather(
   await new Promise<void>((resolve) => {
     onSnapshot(clientLoad.process, ({ stage, open, requested }) => {
       progress(`${formatCount(open)} of ${formatCount(requested)} connections`);
+      onProgress?.(open, clientLoad.process);
       if (stage === "hold") resolve();
     });
     // A program that fails at once never reaches the hold stage; its result says why.

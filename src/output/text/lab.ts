@@ -72,6 +72,7 @@ export function labSummary(result: LabResult, paint: Paint = plain): string {
   ];
   const place = engine === "auto" ? testbed.kind : `${testbed.kind}, --engine ${engine}`;
   const width = Math.max(...experiments.map(({ title }) => title.length));
+  const idWidth = Math.max(...experiments.map(({ id }) => id.length));
   return [
     "",
     paint("bold", `${parts.join(", ")}, in ${formatDuration(elapsedMs)} (${place})`),
@@ -79,7 +80,7 @@ export function labSummary(result: LabResult, paint: Paint = plain): string {
     "",
     ...experiments.map(
       ({ id, title, claims, verdict }) =>
-        `  ${id}  ${title.padEnd(width)}  ${claims.join(", ").padEnd(10)}  ${paint(TONES[verdict], LAB_VERDICT_WORDS[verdict])}`,
+        `  ${id.padEnd(idWidth)}  ${title.padEnd(width)}  ${claims.join(", ").padEnd(10)}  ${paint(TONES[verdict], LAB_VERDICT_WORDS[verdict])}`,
     ),
   ].join("\n");
 }
