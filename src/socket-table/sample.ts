@@ -13,12 +13,13 @@ const READ_ROWS = 900;
  * Returns some ESTABLISHED IPv4 connections with local port `port`, from the client's perspective: the client's end is
  * the source. Distinct source addresses come first.
  *
- * @returns at most `count` connections; empty if /proc/net/tcp cannot be read
+ * @param file table of the network namespace
+ * @returns at most `count` connections; empty if the file cannot be read
  */
-export function sampleFourTuples(port: number, count: number): FourTuple[] {
+export function sampleFourTuples(port: number, count: number, file = "/proc/net/tcp"): FourTuple[] {
   const bySource = new Map<string, FourTuple>();
   const rest: FourTuple[] = [];
-  const dump = new ProcTcpDump("/proc/net/tcp", false);
+  const dump = new ProcTcpDump(file, false);
   const socket = new DiagSocket(dump.bytes);
   let rows = 0;
   const visit = (offset: number, end: number): boolean => {

@@ -13,26 +13,19 @@ import { connectLine, connectPanel } from "../../output/text/connect-progress.js
 import { type DemoEvidence, demoInterrupted, demoTitle, demoVerdict, isDemoProven } from "../../output/text/demo.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { Explained } from "../../results/diagnosis.js";
+import type { MemoryRoom } from "../../results/evidence.js";
 import type { ServeResult } from "../../results/serve.js";
-import { countSockets } from "../../socket-table/count.js";
-import { sampleFourTuples } from "../../socket-table/sample.js";
-import { parseIp } from "../../util/address.js";
-import { DEFAULT_HOST } from "../../util/endpoint.js";
 import { AppError } from "../../util/errors.js";
 import type { Subprocess } from "../../util/subprocess.js";
 import { formatCount } from "../../util/units.js";
 import { onStopSignals } from "../signals.js";
 import { Interrupted } from "../supervise.js";
 import { showPage, type UiOption } from "../ui/ui.js";
-import { finishCommand, startCommand, stopCommand } from "./process.js";
+import { type DemoPlace, memoryObstacle, openLoopback, openNamespaces } from "./place.js";
+import { finishCommand, stopCommand } from "./process.js";
 
 const EXAMPLES = 3;
 const LINE_MS = 1000;
-/**
- * Server ports to try, in this order; 0 lets the kernel choose. Low ports are rarely in use as source ports of other
- * programs.
- */
-const PORTS = [7777, 7778, 7779, 0];
 /** The client holds its connections until it is stopped or this process exits. */
 const HOLD = "forever";
 /** Duration of the ramp and of the hold if there is a page to watch them on. */
@@ -41,13 +34,18 @@ const WATCHED_MS = 10_000;
 /** Number of open connections in the client's last snapshot. */
 let openAtLast = 0;
 
-/** @returns the exit code */
-export async function runDemo(wanted: number, engine = "auto", ui?: UiOption): Promise<number> {
+/**
+ * @param room memory that may be used; by default, that of this host
+ * @returns the exit code
+ */
+export async function runDemo(wanted: number, engine = "auto", ui?: UiOption, room?: MemoryRoom): Promise<number> {
   const children: Subprocess[] = [];
   const interruption = watchSignals(children);
   print(demoTitle(wanted, paintFor(process.stdout)));
+  // A page could not be reached in a namespace.
+  const place = ui === undefined ? await choosePlace(wanted, room) : openLoopback();
   try {
-    const evidence = await Promise.race([gatherEvidence(wanted, engine, children, ui), interruption.happened]);
+    const evidence = await Promise.race([gatherEvidence(wanted, engine, children, ui, place), interruption.happened]);
     printResult(demoVerdict(evidence, paintFor(process.stdout)).trimEnd());
     return isDemoProven(evidence) ? 0 : 1;
   } catch (error) {
@@ -56,7 +54,24 @@ export async function runDemo(wanted: number, engine = "auto", ui?: UiOption): P
   } finally {
     // Stop the client first, so that it closes its connections rather than losing them.
     for (const child of children.reverse()) await stopCommand(child);
+    await place[Symbol.asyncDispose]();
     interruption.forget();
+  }
+}
+
+/** Returns where to run the demo, and says so if memory for clients with kernel sockets is short. */
+async function choosePlace(wanted: number, room: MemoryRoom | undefined): Promise<DemoPlace> {
+  const obstacle = memoryObstacle(wanted, room);
+  if (obstacle === undefined) return openLoopback();
+  print(obstacle);
+  try {
+    const place = await openNamespaces();
+    print("so the client speaks TCP itself (--transport packet), and only the server's sockets take kernel memory\n");
+    return place;
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    print(`a client without kernel sockets would need half of that, but cannot run here: ${error.message}\n`);
+    return openLoopback();
   }
 }
 
@@ -65,22 +80,22 @@ async function gatherEvidence(
   engine: string,
   children: Subprocess[],
   ui: UiOption | undefined,
+  place: DemoPlace,
 ): Promise<DemoEvidence> {
-  const port = await startServer(engine, children);
-  // Exclude the server's port from the source ports, so that every socket with that port belongs to a different
-  // connection.
-  const sourcePorts = port < 32768 ? `${port + 1}-65535` : `1024-${port - 1}`;
-  const load = ["-c", `${wanted}`, "--source-port", sourcePorts, "-T", HOLD, "--engine", engine];
-  const client = startCommand("connect", `127.0.0.1:${port}`, ...load, ...watchedAs(ui, wanted), "--json");
+  const port = await startServer(place, engine, children);
+  const load = ["-c", `${wanted}`, ...place.clientOptions(port), "-T", HOLD, "--engine", engine];
+  const client = place.startClient([
+    "connect",
+    `${place.serverIp}:${port}`,
+    ...load,
+    ...watchedAs(ui, wanted),
+    "--json",
+  ]);
   children.push(client);
   if (ui !== undefined) onStarted(client, ({ ui: url }) => url !== undefined && showPage(url));
   await allOpen(client);
-  const counted = await countSockets({
-    end: "local",
-    ports: { first: port, last: port },
-    ips: [parseIp(DEFAULT_HOST)],
-  });
-  const examples = sampleFourTuples(port, EXAMPLES);
+  const counted = await place.count(port);
+  const examples = place.examples(port, children[0]!, EXAMPLES);
   if (ui !== undefined) {
     print(`counted by the kernel; closing all in ${WATCHED_MS / 1000} s, when the page turns into the report\n`);
     await firstOf(client, delay(WATCHED_MS, undefined, { ref: false }));
@@ -109,17 +124,23 @@ function watchedAs(ui: UiOption | undefined, wanted: number): string[] {
  * Starts the server on the first free port.
  * @returns the port
  */
-async function startServer(engine: string, children: Subprocess[], [wanted, ...others] = PORTS): Promise<number> {
-  const server = startCommand("serve", `127.0.0.1:${wanted}`, "--log", "none", "--engine", engine, "--json");
+async function startServer(
+  place: DemoPlace,
+  engine: string,
+  children: Subprocess[],
+  [wanted, ...others] = place.ports,
+): Promise<number> {
+  const { serverIp } = place;
+  const server = place.startServer(["serve", `${serverIp}:${wanted}`, "--log", "none", "--engine", engine, "--json"]);
   children[0] = server;
   try {
     const [line] = (await firstOf(server, once(server, "line"))) as [string];
     const { port, pid }: { port: number; pid: number } = JSON.parse(line);
-    print(`server: process ${pid}, listening on 127.0.0.1:${port}`);
+    print(`server: process ${pid}, listening on ${serverIp}:${port}`);
     return port;
   } catch (error) {
     if (others.length === 0 || !server.stderr.includes("in use")) throw error;
-    return startServer(engine, children, others);
+    return startServer(place, engine, children, others);
   }
 }
 

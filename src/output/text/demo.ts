@@ -61,6 +61,7 @@ function success(evidence: DemoEvidence, paint: Paint): string {
     "Only the client uses up a port per connection, so it needed",
     `${sources(client)}.`,
     "The server used none: its limits are memory, descriptors and CPU.",
+    ...(client.transport === "packet" ? ["The client has no kernel sockets: it spoke TCP itself."] : []),
     "",
     paint("dim", figures(evidence)),
   ];
@@ -113,6 +114,6 @@ function figures({ client, server }: DemoEvidence): string {
   const kernelBytes = isMeasurable(kernel, error) ? `${formatBytes(kernel)}${off}` : "not measurable:";
   return [
     `opened in ${formatDuration(client.rampMs)} (${formatCount(client.ratePerSec)} per second), closed in ${formatDuration(client.closeMs)}`,
-    `memory per connection: ${kernelBytes} kernel (both ends), ${serverBytes} server, ${userBytes} client`,
+    `memory per connection: ${kernelBytes} kernel (${client.transport === "packet" ? "the server's end" : "both ends"}), ${serverBytes} server, ${userBytes} client`,
   ].join("\n");
 }

@@ -1,0 +1,102 @@
+// Where the demo runs: on loopback, or, if memory for kernel clients is short, in two network namespaces with clients
+// that take no kernel memory.
+
+import { COMMITTED_COST } from "../../capacity/calibration.js";
+import { readMemoryRoom, roomAboveFloor } from "../../engine/memory-floor.js";
+import { jsonOf } from "../../lab/observe/client-load.js";
+import { PACKET_CLIENT, routePackets } from "../../lab/observe/packet-routes.js";
+import { openTestbed, type Testbed } from "../../lab/testbed/testbed.js";
+import type { MemoryRoom } from "../../results/evidence.js";
+import type { SocketTable } from "../../results/sockets/socket-table.js";
+import { countSockets } from "../../socket-table/count.js";
+import { sampleFourTuples } from "../../socket-table/sample.js";
+import { parseIp } from "../../util/address.js";
+import type { FourTuple } from "../../util/endpoint.js";
+import type { Subprocess } from "../../util/subprocess.js";
+import { formatBytes, formatCount } from "../../util/units.js";
+import { startCommand } from "./process.js";
+
+/**
+ * Server ports to try, in this order; 0 lets the kernel choose. Low ports are rarely in use as source ports of other
+ * programs.
+ */
+const PORTS = [7777, 7778, 7779, 0];
+
+export interface DemoPlace extends AsyncDisposable {
+  readonly serverIp: string;
+  /** Ports to try for the server. */
+  readonly ports: readonly number[];
+  startServer(args: readonly string[]): Subprocess;
+  startClient(args: readonly string[]): Subprocess;
+  /** Returns options of the client, for a server on this port. */
+  clientOptions(port: number): readonly string[];
+  count(port: number): Promise<{ readonly sockets: number; readonly source: string }>;
+  /** Returns some of the connections to the server's process. */
+  examples(port: number, server: Subprocess, count: number): FourTuple[];
+}
+
+export function openLoopback(): DemoPlace {
+  const serverIp = "127.0.0.1";
+  return {
+    serverIp,
+    ports: PORTS,
+    startServer: (args) => startCommand(...args),
+    startClient: (args) => startCommand(...args),
+    // Exclude the server's port from the source ports, so that every socket with that port belongs to a different
+    // connection.
+    clientOptions: (port) => ["--source-port", port < 32768 ? `${port + 1}-65535` : `1024-${port - 1}`],
+    count: (port) => countSockets({ end: "local", ports: { first: port, last: port }, ips: [parseIp(serverIp)] }),
+    examples: (port, _, count) => sampleFourTuples(port, count),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+/** Returns why clients on the kernel's TCP would not fit into memory; undefined if they would. */
+export function memoryObstacle(connections: number, room: MemoryRoom = readMemoryRoom()): string | undefined {
+  const { kernelBytesPerEnd, chargedBytesPerEnd, userBytesPerEnd } = COMMITTED_COST;
+  const bytesPerEnd = (room.bound === "host" ? kernelBytesPerEnd : chargedBytesPerEnd) + userBytesPerEnd;
+  const needed = 2 * connections * bytesPerEnd;
+  if (needed <= roomAboveFloor(room)) return undefined;
+  return `both ends of ${formatCount(connections)} connections take about ${formatBytes(needed)} of memory, and ${formatBytes(Math.max(0, roomAboveFloor(room)))} may be used`;
+}
+
+/**
+ * Returns two namespaces whose clients have no kernel sockets.
+ *
+ * @throws {AppError} E_PLATFORM, E_PERMISSION or E_SYSTEM if this host does not allow namespaces or TUN devices
+ */
+export async function openNamespaces(): Promise<DemoPlace> {
+  const testbed = await openTestbed();
+  try {
+    await routePackets(testbed);
+    await tryDevice(testbed);
+    return placeIn(testbed);
+  } catch (error) {
+    await testbed.close();
+    throw error;
+  }
+}
+
+function placeIn({ description: { serverIp }, server, client, close }: Testbed): DemoPlace {
+  return {
+    serverIp,
+    ports: PORTS,
+    startServer: (args) => server.run(args),
+    startClient: (args) => client.run(args),
+    clientOptions: () => [...PACKET_CLIENT, "--authorized"],
+    count: async (port) => {
+      const line = ["ports", `${serverIp}:${port}`, "--json"];
+      const { byState, source } = await jsonOf<SocketTable>(server.run(line), line.join(" "));
+      return { sockets: byState.ESTABLISHED ?? 0, source };
+    },
+    examples: (port, { pid }, count) => sampleFourTuples(port, count, `/proc/${pid}/net/tcp`),
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Makes a TUN device for a moment. */
+async function tryDevice({ client }: Testbed): Promise<void> {
+  const device = ["mode", "tun", "name", "demo"];
+  await client.exec("ip", ["tuntap", "add", ...device]);
+  await client.exec("ip", ["tuntap", "delete", ...device]);
+}

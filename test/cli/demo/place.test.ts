@@ -1,0 +1,33 @@
+// Tests where the demo runs if memory for clients with kernel sockets is short.
+import { expect, it } from "vitest";
+import { memoryObstacle } from "../../../src/cli/demo/place.js";
+import { tunObstacle } from "../../../src/linux/tun/tun.js";
+import { canMakeNamespaces } from "../../support/namespace.js";
+import { start } from "../../support/process.js";
+
+const GIB = 1024 ** 3;
+const room = (bytes: number) => ({ bound: "host" as const, availableBytes: bytes, floorBytes: 0 });
+
+function canMakeDevices(): boolean {
+  const errno = tunObstacle();
+  if (errno !== undefined) console.warn(`skipped: no TUN device can be made: ${errno}`);
+  return errno === undefined;
+}
+
+it("memory is short if it does not suffice for both ends", () => {
+  expect(memoryObstacle(1_000_000, room(9 * GIB))).toBeUndefined();
+  expect(memoryObstacle(1_000_000, room(7 * GIB))).toMatch(/^both ends of 1,000,000 connections take about 7\.8\d GiB/);
+  // A cgroup is charged for less than what a socket takes.
+  expect(memoryObstacle(1_000_000, { ...room(7 * GIB), bound: "cgroup" })).toBeUndefined();
+});
+
+it.skipIf(!canMakeNamespaces() || !canMakeDevices())("the demo then has clients without kernel sockets", async () => {
+  const program = "test/support/programs/short-demo.mjs";
+  const { code, stdout, stderr } = await start(process.execPath, [program, "2000", "1000000"]).exited();
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(stdout).toMatch(/^both ends of 2,000 connections take about 16\.\d MiB of memory, and 977 KiB may be used$/m);
+  expect(stdout).toMatch(/^so the client speaks TCP itself \(--transport packet\)/m);
+  expect(stdout).toMatch(/2,000 ESTABLISHED sockets\s+with the same local port: 7777/);
+  expect(stdout).toMatch(/ 10\.128\.\d+\.\d+:\d+ →/u);
+  expect(stdout).toMatch(/^The client has no kernel sockets/m);
+});
