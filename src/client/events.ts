@@ -110,7 +110,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
 
   received(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     this.counters[COUNTER.receivedBytes]! += length;
-    const isFirst = this.inFlight.startedMs[slot] !== 0 && !this.shakesHands;
+    const isFirst = !this.shakesHands && this.inFlight.isTimed(slot);
     if (isFirst) this.firstByte(slot);
     this.exchange.received(slot, bytes.bytes, offset, offset + length);
     // The connection has served its purpose, so the transport closes it. The connection still counts as started.
@@ -153,7 +153,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
 
   reopen(slot: number): boolean {
     if (!this.transport.reopen(slot)) return false;
-    this.inFlight.startedMs[slot] = performance.now();
+    this.inFlight.began(slot, performance.now());
     return true;
   }
 
@@ -202,8 +202,8 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
   /** Fails a connection attempt that has exceeded its timeout. */
   expire(slot: number, nowMs: number): void {
     const isInTls = this.tls !== undefined && this.tls.sinceMs[slot]! > 0;
-    const sinceMs = isInTls ? this.tls!.sinceMs[slot]! : this.inFlight.startedMs[slot]!;
-    if (nowMs - sinceMs < (isInTls ? this.plan.handshakeTimeoutMs : this.plan.connectTimeoutMs)) return;
+    const sinceMs = isInTls ? nowMs - this.tls!.sinceMs[slot]! : this.inFlight.sinceMs(slot, nowMs);
+    if (sinceMs < (isInTls ? this.plan.handshakeTimeoutMs : this.plan.connectTimeoutMs)) return;
     this.countFailed(slot, isInTls ? STEP.tls : STEP.connect, ETIMEDOUT);
     this.transport.close(slot);
   }
@@ -240,15 +240,13 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
   private firstByte(slot: number): void {
     const { inFlight, nowMs } = this;
     // The answer to a message is timed from that message and does not prove that the peer speaks first.
-    const sinceMs = inFlight.firstByte(slot, nowMs, this.exchange.unanswered(slot) === 0);
+    const waitedMs = this.ages.heldMs(slot, nowMs);
+    const sinceMs = inFlight.firstByte(slot, nowMs, waitedMs, this.exchange.unanswered(slot) === 0);
     this.counters[COUNTER.greeted]! += 1;
     if (this.transport.state(slot) === SLOT.opened) {
       inFlight.greetings.came(nowMs);
       this.settle(slot);
-    } else if (!this.exchange.messages) {
-      const waitedMs = this.ages.heldMs(slot, nowMs);
-      inFlight.greetings.cameUnawaited(waitedMs, sinceMs - waitedMs);
-    }
+    } else if (!this.exchange.messages) inFlight.greetings.cameUnawaited(waitedMs, sinceMs - waitedMs);
   }
 
   /**

@@ -13,6 +13,8 @@ import { type ConnectMessage, type ConnectPlan, SHARED } from "./worker-plan.js"
 
 // This is small enough to notice completed handshakes soon, and large enough to amortize the cost of a turn.
 const OPEN_AT_ONCE = 16;
+/** Without kernel sockets, opening is so cheap that the cost of a turn matters more. */
+const PACKETS_OPEN_AT_ONCE = 64;
 // Limits per turn. Remaining work waits for later turns, so that no peer monopolizes the thread and commands are
 // handled promptly.
 export const BUDGET: TurnBudget = {
@@ -39,6 +41,7 @@ export class ClientLoop {
   private readonly tuples: TupleCursor;
   private readonly events: ClientEvents;
   private readonly transport: ClientTransport;
+  private readonly openAtOnce: number;
   private nextCheckMs = 0;
   /** Next slot of the timeout scan; -1 when no scan is in progress. */
   private checkCursor = -1;
@@ -59,6 +62,7 @@ export class ClientLoop {
     this.worker = worker;
     this.plan = plan;
     this.window = plan.window;
+    this.openAtOnce = plan.packet ? PACKETS_OPEN_AT_ONCE : OPEN_AT_ONCE;
     this.counters = memory.counters;
     this.tuples = new TupleCursor(plan, slots);
     this.events = new Events(worker, this.tuples, slots);
@@ -127,7 +131,7 @@ export class ClientLoop {
     // Only open connections can be closed, so their number limits how far the count can go down.
     const excess = Math.min(this.begun - wanted, this.counters[COUNTER.open]! - wanted);
     if (excess > 0) this.retire(Math.min(excess, RETIRED_AT_ONCE));
-    for (let n = 0; n < OPEN_AT_ONCE; n++) {
+    for (let n = 0; n < this.openAtOnce; n++) {
       if (!this.mayOpen(wanted)) return excess > RETIRED_AT_ONCE;
       this.openOne();
     }
@@ -153,7 +157,7 @@ export class ClientLoop {
    */
   private reopen(): boolean {
     const { reopenings } = this.events;
-    return reopenings?.turn(Math.min(this.room, OPEN_AT_ONCE)) === true;
+    return reopenings?.turn(Math.min(this.room, this.openAtOnce)) === true;
   }
 
   private openOne(): void {
@@ -165,7 +169,7 @@ export class ClientLoop {
     if (counters[COUNTER.firstBegunAt] === 0) counters[COUNTER.firstBegunAt] = performance.timeOrigin + startedMs;
     const slot = this.transport.open();
     if (slot !== NO_ROOM) {
-      this.events.inFlight.startedMs[slot] = startedMs;
+      this.events.inFlight.began(slot, startedMs);
       return;
     }
     // Handshakes occupy the whole descriptor table. Each handshake that completes frees a descriptor, so never allow
@@ -192,11 +196,12 @@ export class ClientLoop {
   /** Expires overdue handshakes, and stops waiting for overdue greetings. Scans a limited number of slots per turn. */
   private expire(): void {
     const { events, transport, plan } = this;
+    const { inFlight } = events;
     const now = events.nowMs;
     if (this.checkCursor < 0) {
       if (now < this.nextCheckMs) return;
       this.nextCheckMs = now + Math.min(CHECK_EVERY_MS, plan.connectTimeoutMs / 4, plan.handshakeTimeoutMs / 4);
-      this.checkCursor = 0;
+      this.checkCursor = inFlight.settledBelow;
     }
     const first = this.checkCursor;
     const end = Math.min(first + CHECKED_AT_ONCE, transport.end);
@@ -205,8 +210,9 @@ export class ClientLoop {
       if (state === SLOT.opening) events.expire(slot, now);
       else if (state === SLOT.opened && events.shakesHands) {
         if (events.ages.heldMs(slot, now) >= plan.handshakeTimeoutMs) events.timeOut(slot);
-      } else if (state === SLOT.opened && events.inFlight.greetings.gaveUp(events.ages.heldMs(slot, now)))
-        events.settle(slot);
+      } else if (state === SLOT.opened) {
+        if (inFlight.greetings.gaveUp(events.ages.heldMs(slot, now))) events.settle(slot);
+      } else if (slot === inFlight.settledBelow) inFlight.settledBelow++;
     }
     this.checkCursor = end < transport.end ? end : -1;
   }
@@ -254,14 +260,14 @@ export class ClientLoop {
    */
   private countUngreeted(): void {
     const { events, transport, counters } = this;
-    const { startedMs } = events.inFlight;
+    const { inFlight, ages } = events;
     const longestMs = new Int32Array(this.plan.shared)[SHARED.longestFirstByteMs]!;
     if (events.exchange.messages || this.plan.closesGreeted || longestMs === 0) return;
     const graceMs = Math.max(GREETING_GRACE_MS, GREETING_SLACK * longestMs);
     const now = performance.now();
     for (let slot = 0; slot < transport.end; slot++) {
-      if (transport.state(slot) < SLOT.opened || startedMs[slot] === 0) continue;
-      const counter = now - startedMs[slot]! >= graceMs ? COUNTER.ungreeted : COUNTER.awaitingGreeting;
+      if (transport.state(slot) < SLOT.opened || !inFlight.isTimed(slot)) continue;
+      const counter = ages.heldMs(slot, now) >= graceMs ? COUNTER.ungreeted : COUNTER.awaitingGreeting;
       counters[counter]! += 1;
     }
   }

@@ -1,4 +1,5 @@
-// Base class of both transports in user space: runs turns, and passes the stack's events on to the role.
+// Base class of both transports in user space: runs turns, and passes the stack's events on to the role. What the role
+// does not read at once waits in the stack (leftovers).
 import { ENETDOWN, EPIPE } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { STEP } from "../../util/steps.js";
@@ -7,11 +8,11 @@ import { SlotQueue } from "../slot-queue.js";
 import { SLOT } from "../slot-state.js";
 import { writeCounts } from "./counts.js";
 import type { PacketDevice } from "./devices/device.js";
+import { failAll, finishAll, resetAll } from "./ending.js";
 import { closeSlot, resetSlot } from "./tcp/closing.js";
 import { BLOCKED, FIN_UNTOLD, RESTING, STATE, TCP } from "./tcp/connections.js";
 import type { Endpoints } from "./tcp/endpoints.js";
-import { receiveWindow, sendControl } from "./tcp/output.js";
-import { FLAG } from "./tcp/segment.js";
+import { receiveWindow } from "./tcp/output.js";
 import { enqueue, releaseIfIdle } from "./tcp/sending.js";
 import { Stack } from "./tcp/stack.js";
 import type { StackEvents } from "./tcp/tcp-state.js";
@@ -19,12 +20,6 @@ import { TurnShares } from "./turn-shares.js";
 
 /** Maximum number of packets per turn. */
 const PACKETS_AT_ONCE = 512;
-/** Number of connections ended between abort checks. */
-const ENDED_AT_ONCE = 1024;
-/** Time for peers to acknowledge our FINs when everything is closed with FIN, and then to send theirs. */
-const LAST_WORDS_MS = 2000;
-const LAST_FINS_MS = 250;
-const LAST_WORDS_WAIT_MS = 5;
 /** Maximum wait without a device, after which connections begun since are reported as failed. */
 const GONE_WAIT_MS = 20;
 /** If the last announced window was smaller than this, the peer is told once there is room again. */
@@ -112,13 +107,13 @@ export abstract class PacketTransport implements Transport, StackEvents {
     this.shares.beginTurn();
     const isBusy = this.hasMorePackets || this.hasMore || (this.leftovers.length > 0 && !this.isHeld);
     const mostMs = device.isGone ? Math.min(waitMs, GONE_WAIT_MS) : waitMs;
-    device.wait(isBusy ? 0 : Math.min(mostMs, stack.waitMs(beganMs)));
+    stack.wait(isBusy ? 0 : Math.min(mostMs, stack.waitMs(beganMs)));
     const awakeMs = performance.now();
     stack.setClock(awakeMs);
     this.isClockSet = true;
     this.handler.awake(awakeMs);
     this.hasMorePackets = device.receive(stack, PACKETS_AT_ONCE);
-    if (device.isGone) this.failAll();
+    if (device.isGone) failAll(stack, ENETDOWN);
     this.goOn();
     this.finishTurn();
     stack.connections.recycle();
@@ -130,18 +125,10 @@ export abstract class PacketTransport implements Transport, StackEvents {
   }
 
   closeAll(resets: boolean, isAborted: () => boolean): void {
-    const { connections } = this.stack;
     this.isMuted = true;
     this.updateClock();
-    for (let slot = 0; slot < connections.end; slot++) {
-      if (slot % ENDED_AT_ONCE === 0 && isAborted()) break;
-      const state = connections.state(slot);
-      if (state === TCP.closed) continue;
-      if (!resets) closeSlot(this.stack, slot);
-      // Drop everything at once, which is faster than freeing each connection.
-      else if (state !== TCP.synSent) sendControl(this.stack, slot, FLAG.rst | FLAG.ack);
-    }
-    if (!resets) this.waitForLastWords(isAborted);
+    if (resets) resetAll(this.stack, isAborted);
+    else finishAll(this.stack, isAborted);
     this.device.flush();
     this.dispose();
   }
@@ -237,18 +224,6 @@ export abstract class PacketTransport implements Transport, StackEvents {
     return connections.has(slot, FIN_UNTOLD) || (record >= 0 && records.unread.length[record]! > 0);
   }
 
-  /** Reports that no connection can go on without the device. */
-  private failAll(): void {
-    const { stack } = this;
-    const { connections } = stack;
-    for (let slot = 0, { end } = connections; slot < end; slot++) {
-      if (connections.state(slot) !== TCP.closed) this.failed(slot, ENETDOWN);
-    }
-    for (let id = connections.orphanBase; id < connections.orphanLimit; id++) {
-      if (connections.state(id) !== TCP.closed) stack.forget(id);
-    }
-  }
-
   private goOn(): void {
     const { leftovers } = this;
     if (this.isHeld) return;
@@ -291,44 +266,4 @@ export abstract class PacketTransport implements Transport, StackEvents {
     else releaseIfIdle(this.stack, slot);
     return used;
   }
-
-  /** Runs the stack until everything has been acknowledged, with a time limit. */
-  private waitForLastWords(isAborted: () => boolean): void {
-    const { stack, device } = this;
-    let endMs = performance.now() + LAST_WORDS_MS;
-    let isFinal = false;
-    for (let now = performance.now(); now < endMs && !isAborted(); now = performance.now()) {
-      stack.beginTurn(now);
-      if (!this.hasAny(isUnderWay) && !isFinal) {
-        isFinal = true;
-        endMs = now + LAST_FINS_MS;
-      }
-      if (isFinal && !this.hasAny(isLingering)) return;
-      device.wait(LAST_WORDS_WAIT_MS);
-      stack.setClock(performance.now());
-      while (device.receive(stack, PACKETS_AT_ONCE));
-    }
-    for (let id = stack.connections.orphanBase; id < stack.connections.orphanLimit; id++) {
-      if (isUnderWay(stack.connections.state(id))) sendControl(stack, id, FLAG.rst | FLAG.ack);
-    }
-  }
-
-  /** Returns whether the state of any orphan satisfies the predicate. */
-  private hasAny(is: (state: number) => boolean): boolean {
-    const { connections } = this.stack;
-    for (let id = connections.orphanBase; id < connections.orphanLimit; id++) {
-      if (is(connections.state(id))) return true;
-    }
-    return false;
-  }
-}
-
-/** Whether this side's FIN, or data before it, has not been acknowledged. */
-function isUnderWay(state: number): boolean {
-  return state === TCP.finWait1 || state === TCP.closing || state === TCP.lastAck;
-}
-
-/** Whether the peer has yet to send its FIN, or to acknowledge ours. */
-function isLingering(state: number): boolean {
-  return state === TCP.finWait2 || isUnderWay(state);
 }

@@ -47,8 +47,13 @@ export interface PacketDevice {
   push(at: number, length: number): void;
   /** Sends all packets pushed so far. */
   flush(): void;
-  /** Waits for a packet or the wake-up descriptor, for at most `waitMs`. 0 does not wait. */
-  wait(waitMs: number): void;
+  /**
+   * Sends all packets pushed so far, and waits for packets or the wake-up descriptor.
+   *
+   * @param waitMs maximum duration; 0 does not wait
+   * @param least number of packets to wait for, if the device can tell
+   */
+  wait(waitMs: number, least: number): void;
   /**
    * Delivers up to `max` packets that have arrived.
    * @returns whether there may be more

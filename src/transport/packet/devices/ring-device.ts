@@ -87,10 +87,10 @@ export class RingDevice implements PacketDevice {
     this.used = 0;
   }
 
-  wait(waitMs: number): void {
+  wait(waitMs: number, least: number): void {
     const { ring } = this;
-    if (ring.ready > 0 || waitMs <= 0) ring.enter(0, 0);
-    else ring.enter(1, Number.isFinite(waitMs) ? waitMs : -1);
+    if (ring.ready >= least || waitMs <= 0) ring.enter(0, 0);
+    else ring.enter(least, Number.isFinite(waitMs) ? waitMs : -1);
     this.used = 0;
   }
 

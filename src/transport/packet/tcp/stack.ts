@@ -12,7 +12,16 @@ import { FLAG, PACKET } from "./segment.js";
 import { retransmit } from "./sending.js";
 import { CHALLENGES_PER_TURN, DROPPED, TcpState } from "./tcp-state.js";
 
+/** Share of the connections that expect an answer for whose packets one wait waits: a sixteenth; and its limit. */
+const AWAITED_SHIFT = 4;
+const MOST_AWAITED = 64;
+/** Longest wait for further packets. */
+const GATHERING_MS = 0.5;
+
 export class Stack extends TcpState implements PacketSink {
+  /** Number of packets received when the last wait began. */
+  private receivedBefore = 0;
+
   /** Sets the clock, sends the ACKs that no data has carried, and handles expired timers. */
   beginTurn(nowMs: number): void {
     this.setClock(nowMs);
@@ -32,6 +41,20 @@ export class Stack extends TcpState implements PacketSink {
     if (this.acksDueCount > 0) return 0;
     const untilTimer = this.records.timers.untilNextMs(nowMs - this.startMs);
     return this.starved.length > 0 ? Math.min(untilTimer, 10) : untilTimer;
+  }
+
+  /**
+   * Sends everything pushed so far, and waits for packets. While many connections expect an answer, waits for several
+   * packets, for a moment: waking up for each of them would take more CPU time than handling it.
+   */
+  wait(waitMs: number): void {
+    const { counters, records } = this;
+    const least = Math.min(MOST_AWAITED, records.used >>> AWAITED_SHIFT);
+    // Peers that do not answer at all must not keep this thread awake.
+    const areAnswering = counters.receivedPackets > this.receivedBefore;
+    this.receivedBefore = counters.receivedPackets;
+    if (areAnswering && least > 1) this.device.wait(Math.min(waitMs, GATHERING_MS), least);
+    else this.device.wait(waitMs, 1);
   }
 
   packet(buffer: NativeBuffer, at: number, length: number, isTrusted: boolean): void {

@@ -1,0 +1,93 @@
+// Ends all connections of a worker: with RST, with FIN, or because the device is gone.
+import { closeSlot } from "./tcp/closing.js";
+import { TCP } from "./tcp/connections.js";
+import { sendControl } from "./tcp/output.js";
+import { FLAG } from "./tcp/segment.js";
+import type { Stack } from "./tcp/stack.js";
+
+/** Number of connections ended between abort checks. */
+const RESET_AT_ONCE = 1024;
+/** Number of FINs sent before their acknowledgements are read: far fewer than a device queues. */
+const FINISHED_AT_ONCE = 256;
+/** Time for peers to acknowledge our last FINs, and then to send theirs. */
+const LAST_WORDS_MS = 2000;
+const LAST_FINS_MS = 250;
+const LAST_WORDS_WAIT_MS = 5;
+const PACKETS_AT_ONCE = 1024;
+
+/** Resets all connections of the role. Their state stays as it is, which is faster than freeing each of them. */
+export function resetAll(stack: Stack, isAborted: () => boolean): void {
+  const { connections } = stack;
+  for (let slot = 0; slot < connections.end; slot++) {
+    if (slot % RESET_AT_ONCE === 0 && isAborted()) return;
+    const state = connections.state(slot);
+    if (state !== TCP.closed && state !== TCP.synSent) sendControl(stack, slot, FLAG.rst | FLAG.ack);
+  }
+}
+
+/** Closes all connections of the role with FIN, and waits for their peers, with a time limit. */
+export function finishAll(stack: Stack, isAborted: () => boolean): void {
+  const { connections } = stack;
+  for (let slot = 0; slot < connections.end; slot++) {
+    if (slot % FINISHED_AT_ONCE === 0) {
+      if (isAborted()) return;
+      exchange(stack, 0);
+    }
+    if (connections.state(slot) !== TCP.closed) closeSlot(stack, slot);
+  }
+  waitForLastWords(stack, isAborted);
+}
+
+/** Reports that no connection can go on, for the reason `errno`. */
+export function failAll(stack: Stack, errno: number): void {
+  const { connections } = stack;
+  for (let slot = 0, { end } = connections; slot < end; slot++) {
+    if (connections.state(slot) !== TCP.closed) stack.events.failed(slot, errno);
+  }
+  for (let id = connections.orphanBase; id < connections.orphanLimit; id++) {
+    if (connections.state(id) !== TCP.closed) stack.forget(id);
+  }
+}
+
+function waitForLastWords(stack: Stack, isAborted: () => boolean): void {
+  const { connections } = stack;
+  let endMs = performance.now() + LAST_WORDS_MS;
+  let isFinal = false;
+  for (let now = performance.now(); now < endMs && !isAborted(); now = performance.now()) {
+    if (!isFinal && !hasAny(stack, isUnderWay)) {
+      isFinal = true;
+      endMs = now + LAST_FINS_MS;
+    }
+    if (isFinal && !hasAny(stack, isLingering)) return;
+    exchange(stack, LAST_WORDS_WAIT_MS);
+  }
+  for (let id = connections.orphanBase; id < connections.orphanLimit; id++) {
+    if (isUnderWay(connections.state(id))) sendControl(stack, id, FLAG.rst | FLAG.ack);
+  }
+}
+
+/** Runs the stack's timers, sends what is due, and handles all packets that have arrived. */
+function exchange(stack: Stack, waitMs: number): void {
+  stack.beginTurn(performance.now());
+  stack.device.wait(waitMs, 1);
+  stack.setClock(performance.now());
+  while (stack.device.receive(stack, PACKETS_AT_ONCE));
+}
+
+/** Returns whether the state of any orphan satisfies the predicate. */
+function hasAny({ connections }: Stack, is: (state: number) => boolean): boolean {
+  for (let id = connections.orphanBase; id < connections.orphanLimit; id++) {
+    if (is(connections.state(id))) return true;
+  }
+  return false;
+}
+
+/** Whether this side's FIN, or data before it, has not been acknowledged. */
+function isUnderWay(state: number): boolean {
+  return state === TCP.finWait1 || state === TCP.closing || state === TCP.lastAck;
+}
+
+/** Whether the peer has yet to send its FIN, or to acknowledge ours. */
+function isLingering(state: number): boolean {
+  return state === TCP.finWait2 || isUnderWay(state);
+}
