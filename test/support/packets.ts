@@ -118,6 +118,8 @@ export class MemoryDevice implements PacketDevice {
   readonly arriving: Buffer[] = [];
   /** Called for every wait; it may advance the clock, and add packets to `arriving`. */
   onWait: () => void = () => undefined;
+  /** Arguments of the last wait. */
+  lastWait = { waitMs: 0, least: 1 };
   private readonly rx = new NativeBuffer(4096);
 
   frame(): number {
@@ -132,7 +134,8 @@ export class MemoryDevice implements PacketDevice {
     // Packets are sent immediately.
   }
 
-  wait(): void {
+  wait(waitMs: number, least: number): void {
+    this.lastWait = { waitMs, least };
     this.onWait();
   }
 

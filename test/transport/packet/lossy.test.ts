@@ -69,6 +69,25 @@ function pair(count: number, network: Network, portCount = 8, endsGreeted?: "clo
 
 const PERFECT: Network = { seed: 1, loss: 0, repeats: 0, reorders: 0 };
 
+it("waits for several packets while many connections expect answers and some come, otherwise for one", () => {
+  const { client, clientDevice, serverDevice, server } = pair(64, PERFECT, 64);
+  for (let n = 0; n < 64; n++) client.open();
+  client.turn(1000);
+  expect(clientDevice.lastWait.least).toBe(1);
+  expect(clientDevice.lastWait.waitMs).toBeGreaterThan(100);
+  // The peer answers half of them.
+  serverDevice.arriving.push(...clientDevice.sent.splice(0, 32));
+  server.turn(0);
+  clientDevice.arriving.push(...serverDevice.sent.splice(0));
+  client.turn(0);
+  client.turn(1000);
+  expect(clientDevice.lastWait).toEqual({ least: 2, waitMs: 0.5 });
+  // Nothing has arrived since.
+  client.turn(1000);
+  expect(clientDevice.lastWait.least).toBe(1);
+  expect(clientDevice.lastWait.waitMs).toBeGreaterThan(100);
+});
+
 describe.each([1, 2])("over a network that loses, repeats and reorders, seed %i", (seed) => {
   it("opens every connection, brings every byte there and back, and closes", () => {
     const count = 60;
