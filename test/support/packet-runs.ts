@@ -1,7 +1,7 @@
 // Runs fourtuple without kernel sockets in a network namespace, where its packets meet the kernel's TCP.
 import { spawnSync } from "node:child_process";
 import { expect } from "vitest";
-import { enterNamespace } from "./namespace.js";
+import { enterNamespace, makeNamespace } from "./namespace.js";
 import { resultOf, runCli, startCli } from "./process.js";
 
 /** Addresses of the namespace. */
@@ -20,6 +20,36 @@ export function inNamespace(): void {
     spawnSync("ip", ["addr", "add", address, "dev", "lo", ...flags]);
   }
   for (const family of ["ipv4.ip_forward", "ipv6.conf.all.forwarding"]) spawnSync("sysctl", ["-qw", `net.${family}=1`]);
+}
+
+/** Addresses of the namespace behind lossyPath(). */
+export const FAR = "10.98.0.2";
+export const FAR_V6 = "fd00:98::2";
+
+/**
+ * Enters a namespace, and puts another one behind it.
+ * @param loses condition in nft's language: packets forwarded in either direction that meet it are lost
+ * @returns name of the other namespace
+ */
+export function lossyPath(loses: string): string {
+  inNamespace();
+  const far = makeNamespace();
+  const setUp = ["link", "add", "near", "type", "veth", "peer", "name", "far", "netns", far];
+  const commands = [
+    setUp,
+    ["addr", "add", "10.98.0.1/24", "dev", "near"],
+    ["addr", "add", "fd00:98::1/64", "dev", "near", "nodad"],
+    ["link", "set", "near", "up"],
+    ["-n", far, "addr", "add", `${FAR}/24`, "dev", "far"],
+    ["-n", far, "addr", "add", `${FAR_V6}/64`, "dev", "far", "nodad"],
+    ["-n", far, "link", "set", "far", "up"],
+    ["-n", far, "route", "add", "default", "via", "10.98.0.1"],
+    ["-n", far, "route", "add", "default", "via", "fd00:98::1"],
+  ];
+  for (const args of commands) expect([args, spawnSync("ip", args).status]).toEqual([args, 0]);
+  const rules = `table inet lossy { chain c { type filter hook forward priority 0; ${loses} drop; }; }`;
+  expect(spawnSync("nft", [rules]).status).toBe(0);
+  return far;
 }
 
 /** Starts a server. @returns its address, too */

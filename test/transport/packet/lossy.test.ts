@@ -10,7 +10,7 @@ import { BUDGET, bytesOf, Recorder, TupleList } from "../../support/transport.js
 
 const SERVER = "10.99.0.1";
 const FIRST = "10.64.0.1";
-const FUZZED = Number(process.env.FOURTUPLE_FUZZ_PACKETS ?? 5000);
+const FUZZED = Number(process.env.FOURTUPLE_FUZZ_PACKETS ?? 50_000);
 
 interface Network {
   readonly seed: number;
@@ -38,7 +38,7 @@ function pair(count: number, network: Network, portCount = 8, endsGreeted?: "clo
     ...{ device: clientDevice, plan },
   });
   const server = new PacketServer({
-    ...{ handler: serverTold, budget, slots: 4, backlog: 64 },
+    ...{ handler: serverTold, budget, slots: 4, backlog: 1024 },
     ...{ device: serverDevice, listener: { addresses: { first: parseIp(SERVER), count: 1 }, port: 80 } },
   });
   const carry = (from: MemoryDevice, to: MemoryDevice) => {
@@ -90,10 +90,13 @@ it("waits for several packets while many connections expect answers and some com
 
 describe.each([1, 2])("over a network that loses, repeats and reorders, seed %i", (seed) => {
   it("opens every connection, brings every byte there and back, and closes", () => {
-    const count = 60;
+    const count = 300;
     const bad = pair(count, { seed, loss: 0.05, repeats: 0.03, reorders: 0.1 });
     const { client, server, clientTold, serverTold, run } = bad;
-    const texts = Array.from({ length: count }, (_, n) => `${n}: ${"abcdefg".repeat(1 + ((n * 37) % 900))}`);
+    const texts = Array.from(
+      { length: count },
+      (_, n) => `${n}: ${"abcdefg".repeat(1 + ((n * 37) % (n % 10 === 0 ? 900 : 30)))}`,
+    );
     const messages = texts.map((text) => bytesOf(text));
     const progress = new Map<number, number>();
     const sendMore = (slot: number) => {
