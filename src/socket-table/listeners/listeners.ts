@@ -97,6 +97,10 @@ export class ListenerSet {
   readonly ports = new Uint8Array(65_536);
   private readonly addresses: AddressIndex;
   private readonly endpoints = new PairIndex();
+  /** The last question to hasAcceptedIpv4(). Most sockets of a busy server have the same answer. */
+  private lastIpv4 = -1;
+  private lastPort = -1;
+  private wasAccepted = false;
 
   /** Reads all LISTEN sockets in the namespace. */
   static async read(addresses: AddressIndex, source: SourceName | undefined): Promise<ListenerSet> {
@@ -128,7 +132,13 @@ export class ListenerSet {
     const kind = this.ports[socket.localPort]!;
     if (kind === 0) return false;
     if ((kind & (socket.family === 4 ? ON_ANY_IPV4 : ON_ANY_MAPPED)) !== 0) return true;
-    return this.endpoints.find(this.addresses.ofIpv4(localIpv4), socket.localPort) >= 0;
+    const port = socket.localPort;
+    if (localIpv4 !== this.lastIpv4 || port !== this.lastPort) {
+      this.lastIpv4 = localIpv4;
+      this.lastPort = port;
+      this.wasAccepted = this.endpoints.find(this.addresses.ofIpv4(localIpv4), port) >= 0;
+    }
+    return this.wasAccepted;
   }
 
   private add(socket: SocketView): void {

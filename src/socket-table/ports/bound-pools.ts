@@ -3,6 +3,7 @@
 // the port it chose is a clue. connect() prefers ports of the range's first parity and reuses them for several
 // destinations. bind() starts with the other parity and never selects a port that a socket of the address uses.
 
+import { readSockstat } from "../../linux/proc/procfs.js";
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
 import type { SourceName } from "../../results/sockets/owners.js";
 import type { BoundPoolRow } from "../../results/sockets/pressure.js";
@@ -11,10 +12,12 @@ import { Counts, PairIndex } from "../aggregate/dense-index.js";
 import type { KnownListeners, ListenerSet } from "../listeners/listeners.js";
 import { ALL_STATES } from "../query.js";
 import { isWildcard } from "../socket-test.js";
+import { isWorthwhile } from "../sources/hash.js";
 import { readTable, type SocketVisit } from "../table.js";
 import type { SocketView } from "../view.js";
 import { PRESSURE_MARK } from "./marks.js";
 import type { PortPoolSize } from "./port-pool.js";
+import { PortUsers, SHARED } from "./port-users.js";
 
 /**
  * State with which to request bound sockets that are neither listening nor connected. Since Linux 6.8, sock_diag
@@ -59,8 +62,13 @@ export class BoundPools {
     await readTable({ states: CONNECTED, source: this.source, tuplesOnly: true }, this.begin);
   }
 
-  /** Reads sockets that are bound but neither listen nor connect. */
+  /**
+   * Reads sockets that are bound but neither listen nor connect. For this, the kernel goes through all sockets of the
+   * host, so nothing is read from a large table that has next to no such sockets.
+   */
   async readUnconnected(): Promise<void> {
+    const sockstat = readSockstat();
+    if (isWorthwhile(sockstat) && mostUnconnected(sockstat) < LEAST) return;
     const { ports } = this;
     await readTable({ states: UNCONNECTED, source: this.source }, () => {
       ports.clearUnconnected();
@@ -78,17 +86,23 @@ export class BoundPools {
   }
 }
 
+/**
+ * Returns the maximum number of sockets that neither listen nor connect: the kernel counts the allocated sockets of all
+ * namespaces, and those of this one that listen or are connected.
+ */
+function mostUnconnected(sockstat: Readonly<Record<string, number>>): number {
+  const { "TCP.alloc": allocated = Infinity, "TCP.inuse": ipv4 = 0, "TCP6.inuse": ipv6 = 0 } = sockstat;
+  return allocated - ipv4 - ipv6;
+}
+
 /** Ports of the range in use, by source address. */
 class SourcePorts {
   private readonly addresses: AddressIndex;
   private readonly listening: ListenerSet;
   private readonly pool: PortPoolSize;
-  /** Pairs of (source address, port), with the number of sockets and the destination of the first. */
-  private readonly ports = new PairIndex();
-  private readonly users = new Counts();
-  private readonly firstTriple = new Counts();
-  /** 1 for a port held by an unconnected socket. */
-  private idle = new Counts();
+  private readonly users = new PortUsers();
+  /** Pairs of (source address, port) of unconnected sockets. */
+  private idle = new PairIndex();
   private readonly endpoints = new PairIndex();
   /** Pairs of (source address, destination). */
   private readonly triples = new PairIndex();
@@ -103,7 +117,7 @@ class SourcePorts {
   }
 
   clearUnconnected(): void {
-    this.idle = new Counts();
+    this.idle = new PairIndex();
     this.onAll.clear();
   }
 
@@ -112,7 +126,7 @@ class SourcePorts {
     const { first, last } = this.pool.range;
     if (port < first || port > last) return;
     if (isWildcard(socket)) this.onAll.add(port);
-    else this.idle.set(this.ports.idOf(this.addresses.local(socket), port), 1);
+    else this.idle.idOf(this.addresses.local(socket), port);
   }
 
   add(socket: SocketView): void {
@@ -124,9 +138,7 @@ class SourcePorts {
     const destination = this.endpoints.idOf(this.addresses.remote(socket), socket.remotePort);
     const triple = this.triples.idOf(source, destination);
     this.connections.add(triple);
-    const id = this.ports.idOf(source, port);
-    if (this.users.get(id) === 0) this.firstTriple.set(id, triple);
-    this.users.add(id);
+    this.users.add(source, port, triple);
   }
 
   rows(isWanted: (sourceId: number) => boolean): BoundPoolRow[] {
@@ -137,16 +149,18 @@ class SourcePorts {
     const sole = new Counts();
     const odd = new Counts();
     const even = new Counts();
-    for (let id = 0; id < this.ports.size; id++) {
-      const source = this.ports.first(id);
-      if (this.users.get(id) === 0 && this.idle.get(id) === 0) continue;
+    this.users.forEach((source, port, triple) => {
       inUse.add(source);
-      if (this.idle.get(id) > 0) idle.add(source);
-      if (this.users.get(id) !== 1) continue;
+      if (triple === SHARED) return;
       sole.add(source);
       // Beyond half of the range, connect() also uses the other parity.
-      if (this.connections.get(this.firstTriple.get(id)) > this.pool.capacity / 2) continue;
-      (this.ports.second(id) - this.pool.range.first) % 2 === 1 ? odd.add(source) : even.add(source);
+      if (this.connections.get(triple) > this.pool.capacity / 2) return;
+      (port - this.pool.range.first) % 2 === 1 ? odd.add(source) : even.add(source);
+    });
+    for (let id = 0; id < this.idle.size; id++) {
+      const source = this.idle.first(id);
+      idle.add(source);
+      if (!this.users.has(source, this.idle.second(id))) inUse.add(source);
     }
     const rows: BoundPoolRow[] = [];
     for (let source = 0; source < this.addresses.size; source++) {
@@ -170,7 +184,7 @@ class SourcePorts {
   private row(source: number, own: number, bound: number, destinations: number): BoundPoolRow {
     const { capacity } = this.pool;
     let elsewhere = 0;
-    for (const port of this.onAll) if (this.ports.find(source, port) < 0) elsewhere++;
+    for (const port of this.onAll) if (!this.users.has(source, port) && this.idle.find(source, port) < 0) elsewhere++;
     const inUse = own + elsewhere;
     const share = inUse / capacity;
     return {
