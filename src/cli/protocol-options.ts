@@ -1,9 +1,10 @@
 // Protocol-specific options of `connect` and `serve`. The options are left out of the main help, which must fit on one
 // screen; `fourtuple connect --help ws`, for example, shows those for WebSocket.
 import { type Command, Help, Option } from "commander";
-import { TLS_VERSIONS, type TlsVersion } from "../linux/openssl/settings.js";
+import type { TlsVersion } from "../linux/openssl/settings.js";
 import type { ClientTlsOptions, TlsOptions } from "../planning/tls.js";
 import type { ClientOnly, ProtocolOptions, ServerOnly } from "../protocols/spec/options.js";
+import { TLS_VERSIONS } from "../results/identifiers.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 import { durationFor, sizeFor } from "./parse.js";

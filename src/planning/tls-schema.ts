@@ -1,6 +1,6 @@
 // Schema of the TLS options, checked against their type.
 import type { ZodType } from "zod";
-import { TLS_VERSIONS } from "../linux/openssl/settings.js";
+import { TLS_VERSIONS } from "../results/identifiers.js";
 import { flag, isTexts, oneOf, option, text } from "../util/options.js";
 import type { ClientTlsOptions, TlsOptions } from "./tls.js";
 

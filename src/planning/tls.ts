@@ -1,7 +1,8 @@
 // Defines the TLS options for either role, and builds settings from them. Everything that can be checked without
 // reading files is checked here.
-import { TLS_VERSIONS, type TlsSettings, type TlsVersion } from "../linux/openssl/settings.js";
+import type { TlsSettings, TlsVersion } from "../linux/openssl/settings.js";
 import { type Address, SCHEMES } from "../protocols/spec/address.js";
+import { TLS_VERSIONS } from "../results/identifiers.js";
 import { isIp } from "../util/address.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";

@@ -81,3 +81,9 @@ export const ICMP_KINDS = [
   "time-exceeded",
   "other",
 ] as const;
+
+/** TLS versions that a run can be restricted to. */
+export const TLS_VERSIONS = ["1.2", "1.3"] as const;
+
+/** Versions of MQTT. */
+export const MQTT_VERSIONS = ["5", "3.1.1"] as const;

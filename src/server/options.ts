@@ -93,7 +93,7 @@ export const FIRST_LOGGED = 10;
 /** Default accept queue length. */
 export const BACKLOG = 65_535;
 /** Maximum accept queue length, because listen() takes an int. */
-export const LONGEST_BACKLOG = 2 ** 31 - 1;
+const LONGEST_BACKLOG = 2 ** 31 - 1;
 /** Effectively no limit, but still a 32-bit integer. */
 export const UNLIMITED = 2 ** 31 - 1;
 

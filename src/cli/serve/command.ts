@@ -1,11 +1,13 @@
 // `fourtuple serve`: accepts and holds connections on one port, then prints a summary.
 import { Option } from "commander";
-import { LONGEST_BACKLOG } from "../../server/options.js";
 import type { AddCommand } from "../add-command.js";
 import { countFor, engineOption, hiddenNetworkOptions, transportOption, uiOption } from "../parse.js";
 import { addProtocolOptions } from "../protocol-options.js";
 import { metricsOption } from "../run-metrics.js";
 import type { ServeCommandOptions } from "./run.js";
+
+/** listen() takes an int. */
+const LONGEST_BACKLOG = 2 ** 31 - 1;
 
 const EXAMPLES = `
 Examples:

@@ -1,6 +1,7 @@
 // MQTT options on the command line: `fourtuple connect --help mqtt`.
 import { Option } from "commander";
-import { MQTT_VERSIONS, type MqttOptions, type Qos } from "../../protocols/spec/mqtt.js";
+import type { MqttOptions, Qos } from "../../protocols/spec/mqtt.js";
+import { MQTT_VERSIONS } from "../../results/identifiers.js";
 import { durationFor, sizeFor } from "../parse.js";
 import type { Topic } from "./topic.js";
 

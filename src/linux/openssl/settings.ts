@@ -1,7 +1,7 @@
 // TLS settings of a run, as plain data for its workers.
 
-/** Supported TLS versions. */
-export const TLS_VERSIONS = ["1.2", "1.3"] as const;
+import type { TLS_VERSIONS } from "../../results/identifiers.js";
+
 export type TlsVersion = (typeof TLS_VERSIONS)[number];
 
 /** A certificate and its key in PEM. */

@@ -1,4 +1,5 @@
 // Defines the MQTT options, and builds the spec from them.
+import { MQTT_VERSIONS } from "../../results/identifiers.js";
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
 import { formatBytes } from "../../util/units.js";
@@ -8,7 +9,6 @@ import { parseReason } from "../mqtt/reasons.js";
 import { STAMP_SIZE } from "../mqtt/stamp.js";
 import type { MqttSpec } from "./spec.js";
 
-export const MQTT_VERSIONS = Object.keys(VERSION) as MqttVersion[];
 export const QUALITIES = [0, 1, 2] as const;
 export type Qos = (typeof QUALITIES)[number];
 

@@ -1,7 +1,8 @@
 // Schema of the protocol options, checked against their type.
 import type { ZodType } from "zod";
+import { MQTT_VERSIONS } from "../../results/identifiers.js";
 import { flag, isTexts, number, oneOf, option, text } from "../../util/options.js";
-import { MQTT_VERSIONS, QUALITIES } from "./mqtt.js";
+import { QUALITIES } from "./mqtt.js";
 import type { ClientOnly, ProtocolOptions } from "./options.js";
 
 const shape = {

@@ -1,7 +1,6 @@
 // Finds the ports that NAT may assign, in rules listed by nft or iptables-save.
 import type { Family } from "../../util/address.js";
 import type { PortRange } from "../../util/endpoint.js";
-import { Subprocess } from "../../util/subprocess.js";
 
 /** A rule that translates sources to a range of ports. */
 export interface NatRule {
@@ -80,6 +79,8 @@ function range(first: string, last: string): PortRange {
 
 /** Returns the output of a program; empty if it does not exist or fails. */
 async function list(command: readonly string[]): Promise<string> {
+  // Few hosts translate addresses, and loading this takes some milliseconds.
+  const { Subprocess } = await import("../../util/subprocess.js");
   const program = new Subprocess(command);
   const timer = setTimeout(() => program.kill("SIGKILL"), TIMEOUT_MS);
   try {
