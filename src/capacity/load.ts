@@ -3,6 +3,7 @@
 
 import type { CheckedSources } from "../planning/sources.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
+import type { TransportName } from "../results/engine.js";
 import type { BadSource } from "../results/peer.js";
 import type { ConnectionCost, Program, Role } from "../results/prediction.js";
 import type { Family } from "../util/address.js";
@@ -16,6 +17,8 @@ export interface Load {
   readonly engines: Engines;
   readonly connections: number;
   readonly role: Role;
+  /** Whose TCP the client uses; with `packet`, its end has no kernel sockets. Default `kernel`. */
+  readonly transport?: TransportName | undefined;
   /** 4-tuples available to a client; undefined for a server. */
   readonly plan: TuplePlan | undefined;
   /** True if no source addresses were given. Over loopback, more source addresses can then always be used. */
@@ -50,15 +53,17 @@ export interface Load {
 
 type Side = "client" | "server";
 
-/** Returns how many ends of each connection are on this host. */
-export function endsHere({ role }: Pick<Load, "role">): number {
-  return role === "both" ? 2 : 1;
+/** Returns how many ends of each connection are on this host and have kernel sockets. */
+export function endsHere(load: Pick<Load, "role" | "transport">): number {
+  const { role, transport } = load;
+  return (role === "both" ? 2 : 1) - (transport === "packet" && role !== "server" ? 1 : 0);
 }
 
 /** Returns how many of a connection's ends on this host are held in io_urings. */
-export function endsInRings({ program, role, engines }: Pick<Load, "program" | "role" | "engines">): number {
+export function endsInRings(load: Pick<Load, "program" | "role" | "engines" | "transport">): number {
+  const { program, role, engines, transport } = load;
   if (program !== "fourtuple") return 0;
-  const client = role !== "server" && engines.client === "uring" ? 1 : 0;
+  const client = role !== "server" && engines.client === "uring" && transport !== "packet" ? 1 : 0;
   const server = role !== "client" && engines.server === "uring" ? 1 : 0;
   return client + server;
 }
@@ -71,7 +76,7 @@ export function cpuPerConnection(load: Pick<Load, "role" | "cost">): number {
 
 /** Returns the CPU seconds that this host needs for a message and its answer. */
 export function cpuPerMessage(load: Pick<Load, "role" | "cost">): number {
-  return (load.cost.cpuSecondsPerMessage * endsHere(load)) / 2;
+  return sumHere(load, () => load.cost.cpuSecondsPerMessage / 2);
 }
 
 /** Returns the CPU seconds per second that this host needs for the protocol's heartbeats on one connection. */
@@ -82,12 +87,16 @@ export function heartbeatCores(load: Pick<Load, "role" | "cost">): number {
 
 /** Returns the memory of this host used by one connection, in bytes. */
 export function bytesPerConnection(load: Load): number {
-  return sumHere(load, (side) => load.cost.kernelBytesPerEnd + userBytes(load, side));
+  return sumHere(load, (side) => (hasSocket(load, side) ? load.cost.kernelBytesPerEnd : 0) + userBytes(load, side));
 }
 
 /** Returns the memory charged to a cgroup for its ends of one connection, in bytes. */
 export function chargedPerConnection(load: Load): number {
-  return sumHere(load, (side) => load.cost.chargedBytesPerEnd + userBytes(load, side));
+  return sumHere(load, (side) => (hasSocket(load, side) ? load.cost.chargedBytesPerEnd : 0) + userBytes(load, side));
+}
+
+function hasSocket({ transport }: Pick<Load, "transport">, side: Side): boolean {
+  return side === "server" || transport !== "packet";
 }
 
 function userBytes({ cost: { userBytesPerEnd, isUserMemoryGiven, protocol } }: Load, side: Side): number {

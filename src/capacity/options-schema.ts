@@ -2,7 +2,7 @@
 // error.
 
 import type { ZodType } from "zod";
-import { ENGINE_CHOICES, PROGRAMS, SCHEME_NAMES } from "../results/identifiers.js";
+import { ENGINE_CHOICES, PROGRAMS, SCHEME_NAMES, TRANSPORTS } from "../results/identifiers.js";
 import { checkOptions, flag, number, oneOf, signal, sourcePorts, sources, text } from "../util/options.js";
 import { z } from "../util/zod.js";
 import type { CapacityOptions } from "./options.js";
@@ -18,6 +18,7 @@ const shape = {
   messageBytes: number.optional(),
   program: oneOf(PROGRAMS).optional(),
   protocol: oneOf(SCHEME_NAMES).optional(),
+  transport: oneOf(TRANSPORTS).optional(),
   engine: oneOf(ENGINE_CHOICES).optional(),
   memoryPerConnectionBytes: number.optional(),
   measure: flag.optional(),

@@ -4,6 +4,9 @@ import { readInterfaces } from "../linux/netlink/interfaces.js";
 import type { SourceOption, SourcePortOption } from "../planning/connect-options.js";
 import { readHost } from "../planning/host-readings.js";
 import { type PlannedTuples, planTuples } from "../planning/make-plan.js";
+import { type NetworkPlan, planNetwork } from "../planning/packet/network.js";
+import { checkPacketOptions } from "../planning/packet/plan.js";
+import { assertUnclaimed } from "../planning/packet/sources.js";
 import {
   CONCURRENCY,
   checkPositive,
@@ -16,7 +19,7 @@ import { type PortReadings, planPorts, readPorts } from "../planning/source-port
 import { NO_BAD_SOURCES } from "../planning/sources.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
 import type { Scheme } from "../protocols/spec/address.js";
-import type { EngineChoice } from "../results/engine.js";
+import type { EngineChoice, TransportName } from "../results/engine.js";
 import type { BadSource } from "../results/peer.js";
 import type { Program, Role } from "../results/prediction.js";
 import { formatIp, type IpAddress, parseIp } from "../util/address.js";
@@ -57,6 +60,11 @@ export interface CapacityOptions extends WhatIf {
    * plain TCP.
    */
   readonly protocol?: Scheme | undefined;
+  /**
+   * Whose TCP the client uses: `kernel` (the default), or `packet` for that of fourtuple, which needs `sources` that
+   * belong to nobody.
+   */
+  readonly transport?: TransportName | undefined;
   /** I/O engine of fourtuple; default `auto`. */
   readonly engine?: EngineChoice | undefined;
   /** User-space memory of an ordinary program per connection; by default, almost none. */
@@ -75,6 +83,8 @@ export interface Question extends Omit<Load, "cost" | "program" | "engines" | ke
   readonly tuples: Readonly<Record<Program, Tuples>>;
   /** Network interface towards the destination; undefined for loopback. */
   readonly device: string | undefined;
+  /** How packets of a client without kernel sockets get to the destination and back; undefined for other clients. */
+  readonly network: NetworkPlan | undefined;
   /** Port of the destination, the first if there are several; undefined if no destination was given. */
   readonly port: number | undefined;
 }
@@ -114,6 +124,7 @@ export async function resolveQuestion(options: CapacityOptions): Promise<Questio
     connections,
     sources: parseSources(options.sources),
     sourcePorts: parseSourcePorts(options.sourcePorts),
+    transport: options.transport,
     isSingle: false,
   };
   const isAway = options.role === "client" && target === undefined;
@@ -123,11 +134,14 @@ export async function resolveQuestion(options: CapacityOptions): Promise<Questio
   const ports = host?.ports ?? readPorts();
   const plan = role === "server" ? undefined : targets ? reachableOf(targets) : planSomewhere(spec, ports);
   const hasAddressesAtWill = plan !== undefined && options.sources === undefined && isAtWill(targets);
-  const own = await tuplesOf(plan, hasAddressesAtWill);
-  const ordinary = plan && ordinaryPlan(plan, options, ports);
+  const isPacket = options.transport === "packet";
+  const own = isPacket ? unusedTuples(plan) : await tuplesOf(plan, hasAddressesAtWill);
+  const ordinary = plan && !isPacket ? ordinaryPlan(plan, options, ports) : plan;
   return {
     connections,
     role,
+    transport: options.transport,
+    network: plan && isPacket ? networkOf(plan) : undefined,
     tuples: { fourtuple: own, ordinary: ordinary === plan ? own : await tuplesOf(ordinary, false) },
     connectRatePerSec: options.connectRatePerSec,
     badSources: host?.sources ?? NO_BAD_SOURCES,
@@ -156,18 +170,25 @@ function ordinaryPlan(plan: TuplePlan, { sources, sourcePorts }: CapacityOptions
   };
 }
 
+/** @throws {AppError} E_SOURCE if a source address belongs to somebody */
+function networkOf({ groups }: TuplePlan): NetworkPlan {
+  const sources = groups.flatMap((group) => group.sources);
+  const destinations = groups.flatMap((group) => group.destinations.map(({ ip }) => ip));
+  return planNetwork({ sources, destinations, onLink: assertUnclaimed(sources, destinations) });
+}
+
 async function tuplesOf(plan: TuplePlan | undefined, hasAddressesAtWill: boolean): Promise<Tuples> {
   // With an unlimited supply of addresses, those already in use do not matter.
-  const inUse = plan && !hasAddressesAtWill ? await countTuplesInUse(plan) : NONE_IN_USE;
-  const { tuples, doubtful, timeWaits } = inUse;
-  return {
-    plan,
-    hasAddressesAtWill,
-    portsInUse: tuples,
-    portsDoubtful: doubtful,
-    timeWaits,
-    onLink: countOnLink(plan),
-  };
+  if (!plan || hasAddressesAtWill) return { ...unusedTuples(plan), hasAddressesAtWill };
+  const { tuples, doubtful, timeWaits } = await countTuplesInUse(plan);
+  return { ...unusedTuples(plan), portsInUse: tuples, portsDoubtful: doubtful, timeWaits };
+}
+
+/** Returns the 4-tuples of a plan whose addresses nobody else uses. */
+function unusedTuples(plan: TuplePlan | undefined): Tuples {
+  const { tuples, doubtful, timeWaits } = NONE_IN_USE;
+  const onLink = countOnLink(plan);
+  return { plan, hasAddressesAtWill: false, portsInUse: tuples, portsDoubtful: doubtful, timeWaits, onLink };
 }
 
 function isLoopbackV4(ip: IpAddress): boolean {
@@ -187,6 +208,7 @@ function assertSense(options: CapacityOptions): void {
       fix: "omit --source-ip and --source-port, or use --role client",
     });
   }
+  if (options.transport === "packet" && role !== "server") checkPacketOptions(options);
   if (messageBytes !== undefined && messageRatePerSec === undefined) {
     throw new AppError("E_OPTION", "--message-size needs --message-rate", { fix: "add --message-rate" });
   }

@@ -1,6 +1,8 @@
 // Predicts the maximum number of connections on this host, the limit that caps it, and the limits that come next.
 
 import { loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
+import { missingSettings, type NetworkPlan } from "../planning/packet/network.js";
+import { blocksOf, formatBlock } from "../planning/packet/plan.js";
 import type { HostLoad } from "../results/fields.js";
 import type { LimitRow } from "../results/limits.js";
 import type { Answer, ConnectionCost, Prediction, Program } from "../results/prediction.js";
@@ -23,6 +25,8 @@ import { type CapacityOptions, resolveQuestion } from "./options.js";
 import { imagine, isWhatIf } from "./what-if.js";
 
 export interface Examined {
+  /** How packets of a client without kernel sockets get to other hosts; undefined for other clients. */
+  readonly network?: NetworkPlan | undefined;
   readonly facts: HostFacts;
   readonly load: Load;
   /** The load that the other kind of program would cause; undefined if it would be the same. */
@@ -44,7 +48,7 @@ export async function predictCapacity(options: CapacityOptions = {}): Promise<Pr
 
 /** Reads the host's facts and measures the cost of a connection. */
 export async function examine(options: CapacityOptions): Promise<Examined> {
-  const { tuples, ...question } = await resolveQuestion(options);
+  const { tuples, network, ...question } = await resolveQuestion(options);
   const engines = enginesFor(options.engine ?? "auto", question.connections);
   const before = readCpuTimes();
   const calibration: Calibration =
@@ -64,11 +68,14 @@ export async function examine(options: CapacityOptions): Promise<Examined> {
     engines,
     cost: costOf(program, calibration, options),
   });
-  const { program = "ordinary" } = options;
+  // Only fourtuple itself can be a client without kernel sockets.
+  const isPacketClient = options.transport === "packet" && question.role === "client";
+  const { program = isPacketClient ? "fourtuple" : "ordinary" } = options;
   const listening = await readListeners({});
   const ports = [...new Set(listening.map(({ port }) => port))];
   const facts = await readHostFacts(ports, question.device, question.port);
   return {
+    network,
     facts: imagine(facts, options),
     load: loadOf(program),
     beside: loadOf(otherThan(program)),
@@ -91,7 +98,8 @@ function costOf(
   return { ...cost, userBytesPerEnd: memoryPerConnectionBytes, isUserMemoryGiven: true };
 }
 
-export function predict({ facts, load, beside, obstacle, hostLoad }: Examined, whatIf = false): Prediction {
+export function predict(examined: Examined, whatIf = false): Prediction {
+  const { facts, load, beside, obstacle, hostLoad, network } = examined;
   const { limits, binding, behind, ceiling, isTargetMet } = answer(facts, load);
   const program = otherThan(load.program);
   const other = answer(facts, { ...(beside ?? load), program });
@@ -106,6 +114,8 @@ export function predict({ facts, load, beside, obstacle, hostLoad }: Examined, w
     program: load.program,
     answers: answers as Record<Program, Answer>,
     role: load.role,
+    transport: load.transport,
+    network: network && describeNetwork(network),
     target: load.target,
     connections: load.connections,
     ceiling: toBound(ceiling),
@@ -147,9 +157,25 @@ function loadNotes({ cost }: Load, hostLoad: HostLoad | undefined): string[] {
   return [`${busy} while the cost of a connection was measured, so the cost may be inaccurate`];
 }
 
+function describeNetwork(network: NetworkPlan): Prediction["network"] {
+  const blocks = network.sources.flatMap(blocksOf).map(formatBlock);
+  return {
+    way: network.way,
+    blocks,
+    links: [...network.links],
+    onLink: network.onLink.reduce((sum, { range }) => sum + range.count, 0),
+    changes: missingSettings(network),
+  };
+}
+
 function notesOn(facts: HostFacts, load: Load, binding: LimitRow | undefined): string[] {
   const { portsDoubtful, peer, connections, target } = load;
   const notes: string[] = [];
+  if (load.transport === "packet" && load.role === "client") {
+    notes.push(
+      "a client without kernel sockets meets the server's limits first: there, run doctor --transport packet --role server",
+    );
+  }
   if (isWithoutListener(load) && facts.translation !== "none") {
     notes.push(
       `nothing listens on ${target}, but NAT rules ${facts.translation === "present" ? "are" : "may be"} in force here and may redirect it to a server that fourtuple cannot see`,

@@ -58,6 +58,12 @@ export const PROGRAMS = ["ordinary", "fourtuple"] as const;
 
 /** Whose TCP a run uses: the kernel's, or that of this program, which works through a TUN device. */
 export const TRANSPORTS = ["kernel", "packet"] as const;
+
+/** How packets of connections without kernel sockets get to other hosts and back. */
+export const NETWORK_WAYS = ["host", "routed", "same-link"] as const;
+
+/** Why such a run needs a setting of the host. */
+export const SETTING_REASONS = ["forwarding", "announced-routes", "answer", "answer-at-once"] as const;
 /** I/O engines: kernel sockets with epoll, or with io_uring. */
 export const ENGINES = ["epoll", "uring"] as const;
 /** Values of --engine. */

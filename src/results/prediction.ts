@@ -2,7 +2,7 @@
 // callers.
 import { z } from "../util/zod.js";
 import { bound, count, hostLoad, perSecond, startedAt, type TypeOf, version } from "./fields.js";
-import { ENGINES, PROGRAMS, SCHEME_NAMES } from "./identifiers.js";
+import { ENGINES, NETWORK_WAYS, PROGRAMS, SCHEME_NAMES, SETTING_REASONS, TRANSPORTS } from "./identifiers.js";
 import { limitRow } from "./limits.js";
 
 const program = z.enum(PROGRAMS).describe("ordinary: one descriptor table, source ports chosen by the kernel");
@@ -69,6 +69,22 @@ const connectionCost = z.object({
 /** The resources that a connection uses on this host. */
 export type ConnectionCost = TypeOf<typeof connectionCost>;
 
+const network = z
+  .object({
+    way: z
+      .enum(NETWORK_WAYS)
+      .describe(
+        "host: packets stay on this host; routed: a router has to send the source addresses here; same-link: this host answers for spare addresses of its own network",
+      ),
+    blocks: z.array(z.string()).describe("blocks of source addresses, such as 10.64.0.0/16"),
+    links: z.array(z.string()).describe("interfaces that lead to the other end"),
+    onLink: count.describe("number of source addresses that this host has to answer for"),
+    changes: z
+      .array(z.object({ name: z.string(), from: z.string(), to: z.string(), why: z.enum(SETTING_REASONS) }))
+      .describe("changes to this host that a run makes with --apply, and reverts"),
+  })
+  .describe("how packets of a client without kernel sockets get to the other end and back");
+
 const connectRate = z.object({
   requestedPerSec: perSecond.optional(),
   sustainedPerSec: bound.describe("unlimited if TIME_WAIT sockets are reused at once"),
@@ -89,6 +105,11 @@ export const predictionSchema = z
     program: program.describe("program that the ceiling, limits and cost apply to"),
     answers: z.object({ ordinary: answer, fourtuple: answer }).describe("ceilings for both programs"),
     role,
+    transport: z
+      .enum(TRANSPORTS)
+      .optional()
+      .describe("packet: the client has no kernel sockets; missing if not requested"),
+    network: network.optional(),
     target: z.string().optional(),
     connections: count,
     ...ceiling,

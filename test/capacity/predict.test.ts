@@ -56,6 +56,30 @@ const kernelChosen: Load["plan"] = { ...explicit(1, 1)!, ports: { chosenBy: "ker
 
 const kernelLoad: Partial<Load> = { plan: kernelChosen, hasAddressesAtWill: false };
 
+describe("a client without kernel sockets", () => {
+  const packet = { transport: "packet", plan: explicit(1024, 65_535, 1000), hasAddressesAtWill: false } as const;
+  const allows = ({ limits }: ReturnType<typeof ask>) => Object.fromEntries(limits.map((row) => [row.id, row.allows]));
+
+  it("takes no descriptors, open files or kernel memory", () => {
+    const client = ask({ canPark: false, canUnshare: false, fileMax: 2000 }, { ...packet, role: "client" });
+    expect(allows(client)).toMatchObject({
+      nofile: "unlimited",
+      "file-max": "unlimited",
+      "epoll-watches": "unlimited",
+    });
+    expect(client.cost.bytesPerConnection).toBe(COMMITTED_COST.userBytesPerEnd);
+    expect(client.limits.find(({ id }) => id === "tun-txqueuelen")).toMatchObject({ needs: load.burst, verdict: "ok" });
+  });
+
+  it("leaves a server on the same host twice the room", () => {
+    const [kernel, both] = [ask({}, { role: "both" }), ask({}, { ...packet, role: "both" })];
+    expect(allows(both)["file-max"]).toBe(2 * numberOf(allows(kernel)["file-max"] as number));
+    expect(kernel.cost.bytesPerConnection - both.cost.bytesPerConnection).toBe(COMMITTED_COST.kernelBytesPerEnd);
+    const server = ask({}, { transport: "packet", role: "server" });
+    expect(allows(server)).toEqual(allows(ask({}, { role: "server" })));
+  });
+});
+
 describe("the binding limit", () => {
   const cases: [string, Partial<HostFacts>, Partial<Load>, string, number][] = [
     ["one descriptor table", { canPark: false, canUnshare: false }, { role: "client" }, "nofile", 19_960],

@@ -16,7 +16,15 @@ import {
 import { neighbours, neighboursV6 } from "./neighbours.js";
 import { listener, peerMaximum, peerNofile } from "./peer.js";
 import { localPortRange, reservedPorts, route, sourcePorts, unprivilegedPortStart } from "./ports.js";
-import { abortOnOverflow, acceptQueue, netdevBacklog, somaxconn, synBacklog, syncookies } from "./queues.js";
+import {
+  abortOnOverflow,
+  acceptQueue,
+  deviceQueue,
+  netdevBacklog,
+  somaxconn,
+  synBacklog,
+  syncookies,
+} from "./queues.js";
 import {
   childHash,
   conntrackBuckets,
@@ -56,6 +64,7 @@ export const LIMITS: readonly Limit[] = [
   syncookies,
   abortOnOverflow,
   netdevBacklog,
+  deviceQueue,
   conntrackMax,
   conntrackBuckets,
   establishedHash,

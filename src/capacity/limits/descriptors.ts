@@ -30,13 +30,15 @@ export const nofile: Limit = {
     const { soft, hard } = facts.nofile;
     const { canPark, canUnshare } = tablesFor(facts, load);
     return `${soft === hard ? formatLimit(hard) : `${formatLimit(soft)} soft, ${formatLimit(hard)} hard`}${
-      isInRings(load)
-        ? ", sockets in rings take none"
-        : canPark
-          ? ", sockets can be parked"
-          : canUnshare
-            ? ", private tables allowed"
-            : ", one table"
+      endsHere(load) === 0
+        ? ", none needed"
+        : isInRings(load)
+          ? ", sockets in rings take none"
+          : canPark
+            ? ", sockets can be parked"
+            : canUnshare
+              ? ", private tables allowed"
+              : ", one table"
     }`;
   },
   allows: (facts, load) => ownTables(facts, load),
@@ -93,7 +95,8 @@ export const fileMax: Limit = {
       : max === Number.POSITIVE_INFINITY
         ? max
         : Math.max(0, Math.floor((max - fileReserve(max) - filesOpen) / endsHere(load))),
-  needs: ({ filesOpen = 0 }, load) => fileMaxFor(filesOpen + load.connections * endsHere(load) + SPARE),
+  needs: ({ filesOpen = 0 }, load) =>
+    endsHere(load) === 0 ? undefined : fileMaxFor(filesOpen + load.connections * endsHere(load) + SPARE),
 };
 
 export const epollWatches: Limit = {
@@ -194,7 +197,7 @@ function ownTables(facts: HostFacts, load: Load): number {
   const { openDescriptors, cores } = facts;
   const { hard } = facts.nofile;
   const { canPark, canUnshare } = tablesFor(facts, load);
-  if (canPark || hard === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+  if (canPark || endsHere(load) === 0 || hard === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
   return mostConnections(hard, openDescriptors, canUnshare, cores);
 }
 

@@ -1,5 +1,6 @@
 // Limits on the arrival rate of connections: accept queue, SYN queue and per-CPU backlog. None of these limits
 // affects how many connections can be held.
+import { TX_QUEUE_LENGTH } from "../../planning/packet/plan.js";
 import type { HostFacts, HostReadings } from "../host-facts.js";
 import type { Limit } from "../limit.js";
 import type { Load } from "../load.js";
@@ -100,6 +101,21 @@ export const netdevBacklog: Limit = {
     needs: () => undefined,
   }),
   scope: "host",
+};
+
+export const deviceQueue: Limit = {
+  id: "tun-txqueuelen",
+  name: "txqueuelen of fourtuple's TUN device",
+  unit: "entries",
+  scope: "process",
+  caps: "rate",
+  side: "client",
+  source: "man 8 ip-link, txqueuelen; Linux networking/tuntap.rst",
+  change: "fewer handshakes in flight (--concurrency); ip link set dev fourtuple0 txqueuelen, while a run lasts",
+  privilege: "CAP_NET_ADMIN",
+  pitfall: "packets beyond it are dropped and sent again; `ip -s link show fourtuple0` counts them under TX dropped",
+  read: () => TX_QUEUE_LENGTH,
+  needs: (_, load) => (load.transport === "packet" && load.role !== "server" ? load.burst : undefined),
 };
 
 type Rate = Pick<Limit, "id" | "name" | "unit" | "side" | "source" | "pitfall"> & {

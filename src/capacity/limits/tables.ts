@@ -19,7 +19,7 @@ export const establishedHash: Limit = {
   privilege: "administrator",
   pitfall: "does not cap connections: with fewer buckets than sockets, each lookup walks a longer chain",
   read: ({ establishedBuckets }) => establishedBuckets,
-  needs: (_, load) => Math.ceil((load.connections * endsHere(load)) / GOOD_CHAIN),
+  needs: (_, load) => Math.ceil((load.connections * endsHere(load)) / GOOD_CHAIN) || undefined,
 };
 
 export const childHash: Limit = {

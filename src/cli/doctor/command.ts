@@ -4,7 +4,7 @@
 import { Option } from "commander";
 import { PROGRAMS, SCHEME_NAMES } from "../../results/identifiers.js";
 import type { AddCommand } from "../add-command.js";
-import { addSources, countFor, engineOption, parseSourcePort, rateFor, sizeFor } from "../parse.js";
+import { addSources, countFor, engineOption, parseSourcePort, rateFor, sizeFor, transportOption } from "../parse.js";
 import type { DoctorCommandOptions } from "./run.js";
 
 const EXAMPLES = `
@@ -20,7 +20,7 @@ const NOT_FIXED = ["explain", "all", "memory", "cores", "nofile"];
 /** Options that --explain rejects: the result already records what was requested. */
 const NOT_EXPLAINED = [
   ...["connections", "role", "target", "sourceIp", "sourcePort", "connectRate", "messageRate", "messageSize"],
-  ...["memory", "cores", "nofile", "memoryPerConnection", "for", "protocol", "engine", "measure", "all"],
+  ...["memory", "cores", "nofile", "memoryPerConnection", "for", "protocol", "engine", "transport", "measure", "all"],
 ];
 /** Options that --undo rejects: it reverts the recorded changes, whatever the target is. */
 const NOT_UNDONE = [
@@ -33,6 +33,7 @@ const NOT_UNDONE = [
     "for",
     "protocol",
     "engine",
+    "transport",
     "memoryPerConnection",
     "role",
     "target",
@@ -86,6 +87,7 @@ export const addDoctor: AddCommand = (program, finish) => {
       ),
     )
     .addOption(engineOption())
+    .addOption(transportOption())
     .option("--no-measure", "use the built-in cost per connection instead of measuring it")
     .option("--all", "also show limits that do not matter here")
     .addOption(

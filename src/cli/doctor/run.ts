@@ -23,6 +23,7 @@ export interface DoctorCommandOptions extends FixOptions {
   readonly measure: boolean;
   readonly protocol?: CapacityOptions["protocol"];
   readonly engine?: CapacityOptions["engine"];
+  readonly transport?: CapacityOptions["transport"];
   readonly all?: boolean;
   readonly explain?: string;
 }
@@ -92,6 +93,7 @@ function toCapacity(options: DoctorCommandOptions): CapacityOptions {
     program: options.for,
     protocol: options.protocol,
     engine: options.engine,
+    transport: options.transport,
     memoryPerConnectionBytes: options.memoryPerConnection,
     measure: options.measure,
   };

@@ -22,9 +22,9 @@ network; see --apply. It does not test a real client's TCP. See docs/packet-tran
 
 Examples:
   sudo ip address add 10.99.0.1/32 dev lo; fourtuple serve 10.99.0.1:7777
-  sudo fourtuple connect 10.99.0.1:7777 --transport packet --source-ip 10.64.0.0/10 -c 1m
+  sudo fourtuple connect 10.99.0.1:7777 --transport packet --source-ip 10.128.0.0/10 -c 1m
   sudo fourtuple connect 192.168.1.9:7777 --transport packet --source-ip 192.168.1.200-192.168.1.219 -c 900 --apply
-  sudo fourtuple connect ws://10.99.0.1:7777 --transport packet --source-ip 10.64.0.0/10 -c 1m --ping-interval 60s`,
+  sudo fourtuple connect ws://10.99.0.1:7777 --transport packet --source-ip 10.128.0.0/10 -c 1m --ping-interval 60s`,
     serve: `
 TCP in this program: a connection takes no kernel memory or descriptor at this end. The address must belong to no
 host. It needs CAP_NET_ADMIN and /dev/net/tun. Clients on other hosts reach it if a router sends its address here, or

@@ -1,9 +1,9 @@
 // TUN devices (Documentation/networking/tuntap.rst): network interfaces whose packets a program reads and writes.
 // A device lives as long as its descriptor.
-import { errnoName } from "../syscalls/errno.js";
+import { closeSync, constants, openSync } from "node:fs";
 import { lastErrno, libc, NativeBuffer } from "../syscalls/libc.js";
 
-const PATH = "/dev/net/tun\0";
+const PATH = "/dev/net/tun";
 const O_RDWR = 2;
 const O_NONBLOCK = 0x800;
 const O_CLOEXEC = 0x80000;
@@ -35,7 +35,7 @@ export interface TunDevice {
  * @returns a negative errno: -ENOENT without /dev/net/tun, -EACCES or -EPERM without permission
  */
 export function openTun(): TunDevice | number {
-  const path = NativeBuffer.from(Buffer.from(PATH));
+  const path = NativeBuffer.from(Buffer.from(`${PATH}\0`));
   const fd = libc.open(path.address, O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return -lastErrno();
   const request = new NativeBuffer(IFREQ.bytes);
@@ -50,13 +50,26 @@ export function openTun(): TunDevice | number {
   return { fd, name };
 }
 
-/**
- * Returns the name of the errno that prevents creating a device; undefined if a device can be created. Creates a
- * device briefly to find out.
- */
-export function tunObstacle(): string | undefined {
+/** What prevents a process from creating a device. */
+export interface TunObstacle {
+  readonly errno: number;
+  /** Whether the process may open /dev/net/tun, and lacks only CAP_NET_ADMIN in its network namespace. */
+  readonly mayOpen: boolean;
+}
+
+/** Creates a device briefly to find out whether that is possible. @returns undefined if it is */
+export function tunObstacle(): TunObstacle | undefined {
   const device = openTun();
-  if (typeof device === "number") return errnoName(-device);
+  if (typeof device === "number") return { errno: -device, mayOpen: canOpen() };
   libc.close(device.fd);
   return undefined;
+}
+
+function canOpen(): boolean {
+  try {
+    closeSync(openSync(PATH, constants.O_RDWR));
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -10,6 +10,7 @@ import { capsWord, LIMIT_VERDICT_WORDS } from "../sentences/words.js";
 import type { Paint, Tone } from "../terminal/paint.js";
 import { plain } from "../terminal/paint.js";
 import { alignLabels, stackRows } from "../terminal/table.js";
+import { networkLines } from "./network.js";
 
 const TONES: Record<LimitVerdict, Tone> = { insufficient: "bad", unknown: "accent", low: "accent", ok: "good" };
 
@@ -21,11 +22,13 @@ const WELL_KNOWN = ["nofile", "source-ports"];
  */
 export function predictionText(of: Prediction, isWhole: boolean, paint: Paint = plain): string {
   const prediction = printableData(of);
+  const { network } = prediction;
   const shown = isWhole ? prediction.limits : prediction.limits.filter((row) => isWorthShowing(row, prediction));
   const hidden = prediction.limits.length - shown.length;
   return [
     headline(prediction, paint),
-    secondLine(prediction, paint),
+    // Only fourtuple itself can be a client without kernel sockets.
+    ...(isPacketClient(prediction) ? [] : [secondLine(prediction, paint)]),
     "",
     ...alignLabels(
       [
@@ -34,6 +37,7 @@ export function predictionText(of: Prediction, isWhole: boolean, paint: Paint = 
         ["unreadable", prediction.unknown.length === 0 ? undefined : describeUnknown(prediction)],
         ...eachBelow("caveats", prediction.notes),
         ...eachBelow("memory", describeCost(prediction)),
+        ...eachBelow("network", network === undefined ? [] : networkLines(network)),
         ["opening", describeRamp(prediction)],
         ["handshakes", describeHandshakes(prediction)],
         ["heartbeats", describeHeartbeats(prediction)],
@@ -53,6 +57,10 @@ export function predictionText(of: Prediction, isWhole: boolean, paint: Paint = 
       ? []
       : ["", `  ${plural(hidden, "more limit")} that ${hidden === 1 ? "does" : "do"} not matter here: --all`]),
   ].join("\n");
+}
+
+function isPacketClient({ transport, role }: Prediction): boolean {
+  return transport === "packet" && role === "client";
 }
 
 /** Puts a label in front of the first of several lines. */
@@ -111,11 +119,17 @@ function describeUnknown({ unknown }: Prediction): string {
   return `${unknown.join(", ")}: the ceiling may be lower`;
 }
 
-function describeCost({ cost, engines, obstacle, role, program }: Prediction): string[] {
+function describeCost(prediction: Prediction): string[] {
+  const { cost, engines, obstacle, role, program, transport } = prediction;
   const source = cost.isMeasured
     ? `measured just now${enginesText(engines)}`
     : `built-in figures${obstacle ? `: ${obstacle}` : ""}`;
-  const kernel = formatBytes(cost.kernelBytesPerEnd);
+  const bytes = formatBytes(cost.kernelBytesPerEnd);
+  const kernel = isPacketClient(prediction)
+    ? "none"
+    : transport === "packet" && role === "both"
+      ? `${bytes} for the server, none for the client`
+      : bytes;
   const user =
     cost.protocol && !cost.isUserMemoryGiven
       ? sidesText(role, cost.protocol.userBytes, formatBytes)

@@ -1,6 +1,7 @@
 // Says what --transport packet changes on this host before it does, and what earlier runs have left behind.
 import type { NeededSetting, NetworkPlan } from "../../planning/packet/network.js";
 import { blocksOf, formatBlock } from "../../planning/packet/plan.js";
+import type { Prediction } from "../../results/prediction.js";
 import type { UndoOutcome } from "../../tuning/undo.js";
 import { printableData } from "../../util/printable.js";
 import { plural } from "../../util/units.js";
@@ -11,6 +12,20 @@ const WHY: Record<NeededSetting["why"], string> = {
   answer: "answers for the source addresses",
   "answer-at-once": "answers at once instead of after up to a second",
 };
+
+/** Explains how packets get to the other end and back, and what that changes on this host. */
+export function networkLines({ way, blocks, links, onLink, changes }: NonNullable<Prediction["network"]>): string[] {
+  const at = links.join(", ");
+  const words = {
+    host: "both ends are on this host: a route to a device of fourtuple's own is all it takes, and disappears with the run",
+    routed: `${shortList(blocks)} is in no network of this host: a router, or the server, has to send it to this host, at ${at}`,
+    "same-link": `${plural(onLink, "source address", "source addresses")} are in the network of ${at}: this host answers for them, once it has asked there and nobody has them`,
+  };
+  return [
+    words[way],
+    ...changes.map(({ name, from, to, why }) => `connect --apply: ${name}  ${from} → ${to}  (${WHY[why]})`),
+  ];
+}
 
 /** Says that this host is about to ask for addresses, and which. */
 export function askingText({ onLink, links }: NetworkPlan): string {

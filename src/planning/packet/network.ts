@@ -7,6 +7,7 @@ import { readRoutes } from "../../linux/netlink/link-changes.js";
 import { readNetDevices, routeTo } from "../../linux/netlink/rtnetlink.js";
 import { interfacePart, readSysctl } from "../../linux/proc/sysctl.js";
 import { interfaceName } from "../../linux/syscalls/interface-names.js";
+import type { NETWORK_WAYS, SETTING_REASONS } from "../../results/identifiers.js";
 import { type Family, formatIp, type IpAddress } from "../../util/address.js";
 import type { AddressRange } from "../../util/address-range.js";
 import { AppError } from "../../util/errors.js";
@@ -22,11 +23,11 @@ export interface NeededSetting {
   readonly from: string;
   readonly to: string;
   /** Why the run needs it. */
-  readonly why: "forwarding" | "announced-routes" | "answer" | "answer-at-once";
+  readonly why: (typeof SETTING_REASONS)[number];
 }
 
 export interface NetworkPlan {
-  readonly way: "host" | "routed" | "same-link";
+  readonly way: (typeof NETWORK_WAYS)[number];
   readonly sources: readonly AddressRange[];
   /** Interfaces that lead to the other ends, by name. */
   readonly links: readonly string[];

@@ -25,7 +25,7 @@ export interface PacketWorker {
 /** The usual MTU of an Ethernet, so that packets can be forwarded to one. */
 const MTU = 1500;
 /** Room for several times as many packets as there are handshakes in flight. */
-const TX_QUEUE_LENGTH = 20_000;
+export const TX_QUEUE_LENGTH = 20_000;
 /** A worker numbers its tuples with 31 bits. */
 const MOST_TUPLES = 2 ** 30;
 /**

@@ -4,6 +4,7 @@
 import { type RouteEntry, readRoutes } from "../../linux/netlink/link-changes.js";
 import { MOST_MESSAGES } from "../../linux/netlink/netlink.js";
 import { readHostAddresses, readNetDevices } from "../../linux/netlink/rtnetlink.js";
+import { ENODEV, ENOENT, ENXIO, errnoName } from "../../linux/syscalls/errno.js";
 import { tunObstacle } from "../../linux/tun/tun.js";
 import { formatIp, type IpAddress, isLoopback, toInteger } from "../../util/address.js";
 import type { AddressRange } from "../../util/address-range.js";
@@ -20,19 +21,22 @@ export interface OnLinkRange {
 
 const FIX = "give --source-ip a block that no host and no network uses";
 
+const MISSING_TUN = "load the kernel's module: modprobe tun; in a container, pass the device: --device /dev/net/tun";
+const FORBIDDEN_TUN =
+  "run it as root or with CAP_NET_ADMIN, or run both ends in namespaces of their own, which needs neither: unshare --user --map-root-user --net sh";
+const CLOSED_TUN =
+  "run it as root, or let every user open the file, as most distributions do: chmod 666 /dev/net/tun; in a container, pass the device: --device /dev/net/tun";
+
 /** @throws {AppError} E_PERMISSION or E_PLATFORM if this process cannot create a TUN device */
 export function assertTunAllowed(): void {
-  const errno = tunObstacle();
-  if (errno === undefined) return;
-  const isMissing = ["ENOENT", "ENODEV", "ENXIO"].includes(errno);
+  const obstacle = tunObstacle();
+  if (!obstacle) return;
+  const { errno, mayOpen } = obstacle;
+  const isMissing = [ENOENT, ENODEV, ENXIO].includes(errno);
   throw new AppError(
     isMissing ? "E_PLATFORM" : "E_PERMISSION",
-    `--transport packet needs a TUN device, and opening /dev/net/tun failed with ${errno}`,
-    {
-      fix: isMissing
-        ? "load the kernel's module: modprobe tun; in a container, pass the device: --device /dev/net/tun"
-        : "run it as root or with CAP_NET_ADMIN; in a container, also pass the device: --device /dev/net/tun",
-    },
+    `--transport packet needs a TUN device, and opening /dev/net/tun failed with ${errnoName(errno)}`,
+    { fix: isMissing ? MISSING_TUN : mayOpen ? FORBIDDEN_TUN : CLOSED_TUN },
   );
 }
 

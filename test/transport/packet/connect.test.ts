@@ -1,11 +1,14 @@
 // Tests `connect --transport packet` against servers on the kernel's TCP, in a network namespace.
 import { spawnSync } from "node:child_process";
-import { describe, expect, it } from "vitest";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { blocksOf, formatBlock } from "../../../src/planning/packet/plan.js";
 import { parseAddressRanges } from "../../../src/util/address-range.js";
 import { canMakeNamespaces } from "../../support/namespace.js";
 import { connect, devices, FREE, inNamespace, OWN, OWN_V6, serve } from "../../support/packet-runs.js";
-import { resultOf, runCli, start, startCli } from "../../support/process.js";
+import { CLI_FILE, resultOf, runCli, start, startCli } from "../../support/process.js";
 
 it("routes no neighbours of a small range, and a whole block by one route", () => {
   const routes = (text: string) => parseAddressRanges(text).flatMap(blocksOf).map(formatBlock);
@@ -109,6 +112,38 @@ describe.skipIf(!canMakeNamespaces())("connect --transport packet", () => {
     const { code, stderr } = await start("unshare", ["--user", ...args]).exited();
     expect(stderr).toMatch(/needs a TUN device, and opening \/dev\/net\/tun failed with E(ACCES|PERM)\n +fix: /);
     expect(code).toBe(3);
+  });
+
+  it("runs for any user in a user and network namespace of its own", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "fourtuple-tun-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    chmodSync(folder, 0o755);
+    // Most distributions let every user open the device's file.
+    const publish = `mknod "$0/tun" c 10 200 && chmod 666 "$0/tun" && mount --bind "$0/tun" /dev/net/tun`;
+    const asNobody = "exec setpriv --reuid=65534 --regid=65534 --clear-groups";
+    const both = `ip link set lo up; ip addr add ${OWN}/32 dev lo
+      "$0" ${CLI_FILE} serve ${OWN}:7777 --json >/dev/null & server=$!
+      until (echo >/dev/tcp/${OWN}/7777) 2>/dev/null; do sleep 0.02; done
+      "$0" ${CLI_FILE} connect ${OWN}:7777 ${FREE.join(" ")} -c 300 -T 0 --json; kill $server`;
+    const run = (command: readonly string[]) =>
+      start("unshare", ["--mount", "bash", "-c", `${publish} && ${asNobody} "$@"`, folder, ...command]).exited();
+    const client = [process.execPath, CLI_FILE, "connect", `${OWN}:7777`, ...FREE];
+    const refused = await run(client);
+    expect(refused.stderr).toMatch(/failed with EPERM\n +fix: .*unshare --user --map-root-user --net/s);
+    expect(refused.code).toBe(3);
+    rmSync(join(folder, "tun"));
+    const { stdout, stderr } = await run([
+      "unshare",
+      "--user",
+      "--map-root-user",
+      "--net",
+      "bash",
+      "-c",
+      both,
+      process.execPath,
+    ]);
+    expect(stderr).toBe("");
+    expect(resultOf(stdout)).toMatchObject({ outcome: "met", established: 300, lost: 0, kernel: { incoming: 300 } });
   });
 
   it.each(["auto", "epoll"])("loses all connections with its device (--engine %s)", async (engine) => {

@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { networkLines } from "../../../src/output/text/network.js";
 import { canMakeNamespaces, enterNamespaceUntil } from "../../support/namespace.js";
 import { CLI_FILE, resultOf, runCli, start, startCli } from "../../support/process.js";
 import { until } from "../../support/until.js";
@@ -113,6 +114,19 @@ describe.skipIf(!canMakeNamespaces())("connect --transport packet to another hos
     expect(stderr).toContain(`${FORWARDING}  0 → 1`);
     expect(resultOf(stdout)).toMatchObject({ established: 40, lost: 0 });
     expect(code).toBe(0);
+  });
+
+  it("is explained by doctor, which changes nothing", async () => {
+    const asked = ["--target", `${SERVER}:${port}`, "--transport", "packet", "-c", "1m", "--no-measure"];
+    const { stdout } = await runCli(["doctor", ...asked, ...ROUTED, "--json"]);
+    const routed = JSON.parse(stdout);
+    expect(routed).toMatchObject({
+      role: "client",
+      transport: "packet",
+      network: { way: "routed", blocks: ["10.64.0.0/16"], links: [LINK], changes: [{ name: FORWARDING, to: "1" }] },
+    });
+    const text = networkLines({ ...routed.network, way: "same-link", onLink: 62 }).join("\n");
+    expect(text).toMatch(/^62 source addresses are in the network of eth0\.5: .*\nconnect --apply: net.* {2}0 → 1 /);
   });
 
   it.each([
