@@ -14,6 +14,7 @@ export type { ConnectResult, DestinationReport, ResolvedName, RunSample } from "
 export type { Diagnosis, Explained, Finding, Suspect, Whose } from "./results/diagnosis.js";
 export type { RunEvidence } from "./results/evidence.js";
 export type { Counters, FailureReport, HostDescription } from "./results/fields.js";
+export type { FleetReport } from "./results/fleet/fleet.js";
 export type { LatencySummary } from "./results/histogram/latency-summary.js";
 export type {
   CeilingEvidence,
@@ -64,6 +65,9 @@ export type { ServeSnapshot } from "./server/snapshot.js";
 
 import type { CapacityOptions } from "./capacity/options.js";
 import type { ConnectRun as ClientRun } from "./client/run.js";
+import type { FleetConnectOptions } from "./fleet/connect.js";
+import type { FleetRun } from "./fleet/coordinator/fleet-run.js";
+import type { AgentOptions, FleetAgent } from "./fleet/start-agent.js";
 import type { MetricsServer } from "./output/prometheus/server.js";
 import type { ConnectOptions } from "./planning/connect-options.js";
 import type { NetworkPlan } from "./planning/packet/network.js";
@@ -79,6 +83,10 @@ export type { HostFacts } from "./capacity/host-facts.js";
 export type { CapacityOptions } from "./capacity/options.js";
 export type { WhatIf } from "./capacity/what-if.js";
 export type { ConnectEvents } from "./client/run.js";
+export type { FleetConnectOptions } from "./fleet/connect.js";
+export type { FleetEvents, FleetRun } from "./fleet/coordinator/fleet-run.js";
+export type { FleetOptions, NatsOptions, OnLost } from "./fleet/options.js";
+export type { AgentOptions, FleetAgent } from "./fleet/start-agent.js";
 export type { MetricsServer } from "./output/prometheus/server.js";
 export type { ConnectOptions, SourceOption, SourcePortOption } from "./planning/connect-options.js";
 export type { DestinationSpec, MessageSpec, RunSpec, SourceSpec } from "./planning/run-spec.js";
@@ -108,11 +116,17 @@ export type ServeRun = Diagnosed<ServerRun, ServeResult>;
 /**
  * Opens TCP connections, holds them, and reports the result.
  *
+ * With `fleet`, the connections are divided among the agents at a NATS server, and the result is that of all of them.
+ *
  * @returns the running client: `await run.done`, `run.stop()`, `for await (const snapshot of run)`
- * @throws {AppError} before anything is opened if an option, address or source is invalid
+ * @throws {AppError} before anything is opened if an option, address or source is invalid, or the fleet cannot hold the
+ *   connections
  */
-export async function connect(options: ConnectOptions): Promise<ConnectRun> {
+export async function connect(options: FleetConnectOptions): Promise<FleetRun>;
+export async function connect(options: ConnectOptions): Promise<ConnectRun>;
+export async function connect(options: ConnectOptions | FleetConnectOptions): Promise<ConnectRun | FleetRun> {
   const given = copied(options);
+  if (typeof given === "object" && "fleet" in given) return connectFleet(given);
   const { checkConnectOptions } = await loaded(import("./client/options-schema.js"));
   const { explained } = await loaded(import("./diagnosis/explain.js"));
   const { connect } = await loaded(import("./client/connect.js"));
@@ -120,6 +134,13 @@ export async function connect(options: ConnectOptions): Promise<ConnectRun> {
   const start = async (prepare?: Prepare) => (await connect(checked, explained, prepare)) as ConnectRun;
   // `explained` adds the diagnosis to the run's result.
   return withNetwork(checked, start);
+}
+
+async function connectFleet({ fleet, ...given }: FleetConnectOptions): Promise<FleetRun> {
+  const { checkConnectOptions } = await loaded(import("./client/options-schema.js"));
+  const { checkFleetOptions } = await loaded(import("./fleet/options-schema.js"));
+  const options = { ...checkConnectOptions(given), fleet: checkFleetOptions(fleet) };
+  return (await loaded(import("./fleet/connect.js"))).connectFleet(options);
 }
 
 /**
@@ -136,6 +157,18 @@ export async function serve(options: ServeOptions): Promise<ServeRun> {
   const checked = checkServeOptions(given);
   const start = async (prepare?: Prepare) => (await serve(checked, explained, prepare)) as ServeRun;
   return withNetwork(checked, start);
+}
+
+/**
+ * Starts an agent: opens this host's share of the connections of runs that a coordinator divides among a fleet.
+ *
+ * @returns the agent, which waits for runs until `agent.stop()`
+ * @throws {AppError} if an option is invalid, or NATS cannot be reached or refuses the credentials
+ */
+export async function startAgent(options: AgentOptions): Promise<FleetAgent> {
+  const given = copied(options);
+  const { checkAgentOptions } = await loaded(import("./fleet/options-schema.js"));
+  return (await loaded(import("./fleet/start-agent.js"))).startAgent(checkAgentOptions(given));
 }
 
 /**

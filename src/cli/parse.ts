@@ -111,6 +111,16 @@ export function netnsOptions(): readonly [netns: Option, pid: Option] {
   ];
 }
 
+/** Returns the `--creds` option of every command that connects to NATS. */
+export function credsOption(): Option {
+  return new Option("--creds <file>", "credentials of the NATS user; a token: in FOURTUPLE_NATS_TOKEN");
+}
+
+/** Returns the `--nats-ca` option of every command that connects to NATS. */
+export function natsCaOption(): Option {
+  return new Option("--nats-ca <file>", "CA certificates (PEM) that verify the NATS server");
+}
+
 /** Returns the `--ui` option of every command that shows its run on a live page. */
 export function uiOption(): Option {
   return new Option("--ui [ip:port]", "show the run on a live page in a browser (default: 127.0.0.1:9475)");

@@ -4,11 +4,13 @@ import { columnsOf } from "../output/terminal/columns.js";
 import { write } from "../output/terminal/output.js";
 import { printable, shortened } from "../util/printable.js";
 import type { AddCommand } from "./add-command.js";
+import { addAgent } from "./agent/command.js";
 import { addCompletion } from "./completion/command.js";
 import { addConnect } from "./connect/command.js";
 import { addDemo } from "./demo/command.js";
 import { addDoctor } from "./doctor/command.js";
 import { addExporter } from "./exporter/command.js";
+import { addFleet } from "./fleet/command.js";
 import { addLab } from "./lab/command.js";
 import { addPorts } from "./ports/command.js";
 import { addProtocol } from "./protocol/command.js";
@@ -34,6 +36,8 @@ const COMMANDS: readonly AddCommand[] = [
   addDoctor,
   addExporter,
   addLab,
+  addFleet,
+  addAgent,
   addReport,
   addProtocol,
   addDemo,

@@ -8,6 +8,7 @@ import { TLS_VERSIONS } from "../results/identifiers.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 import { durationFor, sizeFor } from "./parse.js";
+import { fleetTopic } from "./topics/fleet.js";
 import { httpTopic } from "./topics/http.js";
 import { type MqttCommandOptions, mqttClientOptionsOf, mqttTopic } from "./topics/mqtt.js";
 import { packetTopic } from "./topics/packet.js";
@@ -139,6 +140,7 @@ Examples:
   mqtt: mqttTopic(handshakeTimeout),
   protocol: scriptTopic,
   packet: packetTopic,
+  fleet: fleetTopic,
 };
 
 /** Adds the options of all protocols to a command, and their topics with examples to its help. */
@@ -238,7 +240,7 @@ function requestedTopic(role: Role): Topic | undefined {
 }
 
 function topicsOf(role: Role): string[] {
-  return ["tls", "ws", "http", "mqtt", "protocol", "messages", "packet"].filter(
+  return ["tls", "ws", "http", "mqtt", "protocol", "messages", "packet", "fleet"].filter(
     (name) => TOPICS[name]!.options(role).length > 0,
   );
 }

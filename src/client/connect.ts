@@ -10,7 +10,7 @@ import type { ConnectOptions } from "../planning/connect-options.js";
 import { type NetworkPlan, refuseChanges } from "../planning/packet/network.js";
 import { parseRunSpec } from "../planning/parse-run-spec.js";
 import type { RunSpec } from "../planning/run-spec.js";
-import { findTargets } from "../planning/targets.js";
+import { findTargets, type Targets } from "../planning/targets.js";
 import { loadScript } from "../protocols/scripted/file/load.js";
 import type { ConnectResult } from "../results/connect.js";
 import type { EngineReport } from "../results/engine.js";
@@ -41,7 +41,7 @@ export async function connect(options: ConnectOptions, complete?: Complete, prep
  * Like parseRunSpec(), but also loads the module of a user-defined protocol.
  * @throws {AppError} the same codes
  */
-async function specOf(options: ConnectOptions): Promise<RunSpec> {
+export async function specOf(options: ConnectOptions): Promise<RunSpec> {
   return parseRunSpec(options, options.protocol === undefined ? undefined : await loadScript(options.protocol));
 }
 
@@ -53,17 +53,38 @@ export async function startRun(
   spec: RunSpec,
   signal?: AbortSignal,
   complete?: Complete,
-  prepare: Prepare = refuseChanges,
+  prepare?: Prepare,
 ): Promise<ConnectRun> {
+  const { begin } = await prepareRun(spec, prepare);
+  const run = begin(complete);
+  stopOnAbort(run, signal);
+  return run;
+}
+
+/** A run that can start at once. It holds no resources before that. */
+export interface PreparedRun {
+  readonly targets: Targets;
+  begin(complete?: Complete): ConnectRun;
+  /** Starts only the threads; ConnectRun.release() lets them open connections. */
+  hold(): ConnectRun;
+}
+
+/**
+ * Does everything that precedes a run's threads, so that the run can start at a moment of the caller's choice.
+ * @throws {AppError} the same codes as connect()
+ */
+export async function prepareRun(spec: RunSpec, prepare: Prepare = refuseChanges): Promise<PreparedRun> {
   const engine = engineFor(spec);
   const tables = await findTables(spec, engine);
   trace("transport", () => `${engineWords(engine)}; descriptor tables: ${tables}`);
   const targets = await findTargets(spec);
   if (targets.network) await prepare(targets.network);
-  const run = new ConnectRun(spec, targets, { engine, tables }, complete);
-  trace("plan", () => `${run.tuplesAvailable} 4-tuples for ${spec.connections} connections`);
-  stopOnAbort(run, signal);
-  return run;
+  const begin = (complete?: Complete, isHeld = false) => {
+    const run = new ConnectRun(spec, targets, { engine, tables }, complete, isHeld);
+    trace("plan", () => `${run.tuplesAvailable} 4-tuples for ${spec.connections} connections`);
+    return run;
+  };
+  return { targets, begin, hold: () => begin(undefined, true) };
 }
 
 function engineFor({ engine: requested, connections, oneTable, transport }: RunSpec): EngineReport {

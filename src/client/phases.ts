@@ -49,6 +49,8 @@ export class RunPhases {
   readonly #stopping = new AbortController();
   readonly #server: ServerSide;
   readonly #rampGuard: RampGuard;
+  /** Resolves when the threads have started. */
+  readonly threadsUp: Promise<void>;
   #rampEnded!: () => void;
   #fault: AppError | undefined;
 
@@ -57,16 +59,25 @@ export class RunPhases {
     targets: Targets,
     carriers: Carriers,
     events: Pick<WorkersEvents, "opened" | "received" | "handlerFailed">,
+    isHeld: boolean,
   ) {
+    let areUp!: () => void;
+    this.threadsUp = new Promise((resolve) => {
+      areUp = resolve;
+    });
     this.#settings = settings;
     this.#targets = targets;
     this.#server = new ServerSide(targets);
     this.#rampGuard = new RampGuard(settings);
-    this.workers = new ClientWorkers(settings, targets, carriers, {
+    const all: WorkersEvents = {
       ...events,
-      moved: () => this.#pace(),
+      moved: () => {
+        if (this.workers.pacer.areWorkersReady) areUp();
+        this.#pace();
+      },
       failed: (fault) => this.#fail(fault),
-    });
+    };
+    this.workers = new ClientWorkers(settings, targets, carriers, all, isHeld);
     this.latencies = new Latencies(this.workers);
   }
 
@@ -102,6 +113,12 @@ export class RunPhases {
   abort(): void {
     this.workers.pool.abort();
     this.#stopping.abort();
+  }
+
+  /** Lets a ramp that was held back begin. */
+  release(): void {
+    this.workers.pacer.release();
+    this.#pace();
   }
 
   get #facts(): RunFacts {

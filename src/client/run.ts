@@ -45,11 +45,13 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
   readonly #targets: Targets;
   readonly #phases: RunPhases;
 
+  /** @param isHeld whether the run only starts its threads, and opens nothing until ConnectRun.release() */
   constructor(
     spec: RunSpec,
     targets: Targets,
     carriers: Carriers,
     complete: (result: ConnectResult) => ConnectResult = (result) => result,
+    isHeld = false,
   ) {
     super();
     const settings = settingsOf(spec);
@@ -58,11 +60,12 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     this.#targets = targets;
     this.names = targets.names;
     this.tuplesAvailable = new TupleSequence(targets.plan).count;
-    this.#phases = new RunPhases(settings, targets, carriers, {
-      opened: (local) => this.emit("opened", local),
-      received: (text) => this.emit("received", text),
-      handlerFailed: (text) => this.emit("handlerFailed", text),
-    });
+    const events = {
+      opened: (local: ConnectEvents["opened"][0]) => this.emit("opened", local),
+      received: (text: string) => this.emit("received", text),
+      handlerFailed: (text: string) => this.emit("handlerFailed", text),
+    };
+    this.#phases = new RunPhases(settings, targets, carriers, events, isHeld);
     let isReady!: () => void;
     const rampOver = new Promise<void>((resolve) => {
       isReady = resolve;
@@ -110,6 +113,19 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
   static measure(run: ConnectRun): RunMeasurements {
     const { memories, script } = run.#phases.workers;
     return readMeasurements(CLIENT_METRICS, memories, script);
+  }
+
+  /**
+   * Waits until the threads of a held run are up. Static, like the following, so that it is not part of the library's
+   * handle.
+   */
+  static threadsUp(run: ConnectRun): Promise<void> {
+    return run.#phases.threadsUp;
+  }
+
+  /** Lets a held run open its connections. */
+  static release(run: ConnectRun): void {
+    run.#phases.release();
   }
 
   /** Returns the plan of a run's 4-tuples. The method is static, so that it is not part of the library's handle. */

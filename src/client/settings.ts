@@ -18,6 +18,8 @@ export interface ConnectSettings {
   /** Time between the starts of two connections; 0 without a rate. */
   readonly connectIntervalMs: number;
   readonly concurrency: number;
+  /** Number of connections of the same load numbered before the first of this run. */
+  readonly numberedBefore: number;
   readonly connectTimeoutMs: number;
   readonly handshakeTimeoutMs: number;
   readonly durationMs: number;
@@ -52,6 +54,7 @@ export function settingsOf(spec: RunSpec): ConnectSettings {
     isStaged: stages !== undefined,
     connectIntervalMs: connectRatePerSec === undefined ? 0 : 1000 / connectRatePerSec,
     concurrency: spec.concurrency,
+    numberedBefore: spec.numberedBefore ?? 0,
     connectTimeoutMs: spec.connectTimeoutMs,
     handshakeTimeoutMs: spec.handshakeTimeoutMs,
     durationMs: durationMs === "forever" ? Number.POSITIVE_INFINITY : durationMs,

@@ -89,7 +89,14 @@ export class ClientWorkers {
   #hasFailed = false;
   #receivedTexts = 0;
 
-  constructor(settings: ConnectSettings, targets: Targets, { engine, tables }: Carriers, events: WorkersEvents) {
+  /** @param isHeld whether the threads start, but open nothing until the pacer's release() */
+  constructor(
+    settings: ConnectSettings,
+    targets: Targets,
+    { engine, tables }: Carriers,
+    events: WorkersEvents,
+    isHeld: boolean,
+  ) {
     this.#settings = settings;
     this.#targets = targets;
     this.#engine = engine;
@@ -99,6 +106,7 @@ export class ClientWorkers {
     this.#parks = tables === "unbounded";
     // The caller expects greetings, so every connection is in flight until its greeting.
     if (settings.closesGreeted) this.share(SHARED.peerGreets, 1);
+    this.share(SHARED.numbered, settings.numberedBefore);
     if (tables === "one") this.#reserve = new DescriptorReserve();
     // More threads help only if each has a descriptor table of its own and the size of that table is the limit.
     const tableSize = tables === "private" ? this.nofileLimit : Number.POSITIVE_INFINITY;
@@ -121,7 +129,7 @@ export class ClientWorkers {
       onFault: (fault) => this.#fail(this.script?.explain(fault) ?? fault),
     });
     this.#watch = this.script && new HandlerWatch(this.pool, this.script, events.handlerFailed);
-    this.pacer = new Pacer(this.pool, settings, this.#layout, (worker, target) => this.#start(worker, target));
+    this.pacer = new Pacer(this.pool, settings, this.#layout, (worker, target) => this.#start(worker, target), isHeld);
   }
 
   /** Engine in use. `epoll` if any worker has fallen back to it. */

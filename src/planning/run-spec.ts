@@ -101,6 +101,11 @@ export interface RunSpec extends TupleSpec {
   readonly oneTable: boolean;
   /** I/O engine. */
   readonly engine: EngineChoice;
+  /**
+   * Number of connections of the same load that are numbered before the first of this run, in protocols that number
+   * their connections; default 0. The parts of a fleet's run number theirs one after another.
+   */
+  readonly numberedBefore?: number | undefined;
   /** Whether more than 1,000 connections to another host are permitted. */
   readonly authorized: boolean;
 }

@@ -19,6 +19,7 @@ import {
   tls,
   version,
 } from "./fields.js";
+import { fleet } from "./fleet/fleet.js";
 import { latency } from "./histogram/latency-summary.js";
 import { PROTOCOLS, TRANSPORTS } from "./identifiers.js";
 import { messages } from "./messages.js";
@@ -279,6 +280,7 @@ export const connectSchema = z
       shortage: portShortage.optional().describe("causes of EADDRNOTAVAIL, if bind() or connect() returned it"),
       lossPattern: lossPattern.optional(),
     }),
+    fleet: fleet.optional(),
     diagnosis,
   })
   .meta({ title: "ConnectResult", description: "Output of `fourtuple connect --json`" });

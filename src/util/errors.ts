@@ -7,6 +7,7 @@ export type ErrorCode =
   | "E_ADDRESS"
   | "E_NOT_AUTHORIZED"
   | "E_CONNECT"
+  | "E_FLEET"
   | "E_LISTEN"
   | "E_NO_SOURCE"
   | "E_OPTION"

@@ -1,4 +1,4 @@
-// Divides a total into equal integer parts.
+// Divides a total into integer parts, equal or by weight.
 
 /**
  * Returns the share of part `index` when `total` is divided into `parts`. Shares differ by at most one and add up to
@@ -10,4 +10,27 @@
  */
 export function exactShare(total: number, parts: number, index: number): number {
   return Math.floor(total / parts) + (index < total % parts ? 1 : 0);
+}
+
+/**
+ * Returns the shares of a total that is divided by weight (largest remainder). They add up to `total`. No share exceeds
+ * its weight unless the total exceeds the sum of all weights.
+ *
+ * @param total integer to divide
+ * @param weights integers; at least one is above 0
+ */
+export function weightedShares(total: number, weights: readonly number[]): number[] {
+  // Products of counts and ceilings exceed 53 bits.
+  const sum = weights.reduce((all, weight) => all + BigInt(weight), 0n);
+  const quotas = weights.map((weight, index) => {
+    const product = BigInt(total) * BigInt(weight);
+    return { index, share: Number(product / sum), rest: product % sum };
+  });
+  let left = total - quotas.reduce((all, { share }) => all + share, 0);
+  for (const quota of quotas.toSorted((a, b) => (a.rest === b.rest ? a.index - b.index : a.rest < b.rest ? 1 : -1))) {
+    if (left === 0) break;
+    quota.share++;
+    left--;
+  }
+  return quotas.map(({ share }) => share);
 }

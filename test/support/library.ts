@@ -18,4 +18,5 @@ export const {
   renderReport,
   AppError,
   parseAddressRanges,
+  startAgent,
 } = (await import(/* @vite-ignore */ pathToFileURL(LIBRARY_FILE).href)) as typeof Library;

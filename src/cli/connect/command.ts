@@ -17,7 +17,7 @@ import {
 } from "../parse.js";
 import { addProtocolOptions } from "../protocol-options.js";
 import { metricsOption } from "../run-metrics.js";
-import type { ConnectCommandOptions } from "./run.js";
+import type { ConnectCommandOptions } from "./options.js";
 
 const EXAMPLES = `
 Examples:
@@ -95,8 +95,13 @@ export const addConnect: AddCommand = (program, finish) => {
     .option("-q, --quiet", "print no progress, only the result")
     .option("--json", "print one JSON event per line, the result last")
     .action(async (to: string[], options: ConnectCommandOptions) => {
-      const { runConnect } = await import("./run.js");
-      finish(await runConnect(to, options));
+      if (options.fleet === undefined) {
+        const { runConnect } = await import("./run.js");
+        finish(await runConnect(to, options));
+      } else {
+        const { runFleetConnect } = await import("../fleet/connect.js");
+        finish(await runFleetConnect(to, options));
+      }
     });
   for (const option of hiddenNetworkOptions()) command.addOption(option);
   addProtocolOptions(command, "connect", EXAMPLES);

@@ -25,16 +25,22 @@ export class Pacer {
   #pacedMs = 0;
   #calledMs: number | undefined;
   #readyWorkers = 0;
-  /** Time when enough threads had started to open in parallel. */
+  #isHeld: boolean;
+  /** Time when enough threads had started to open in parallel, and the ramp was no longer held back. */
   #readyMs: number | undefined;
 
-  /** @param start starts worker number `worker` with an initial target of `target` connections */
+  /**
+   * @param start starts worker number `worker` with an initial target of `target` connections
+   * @param isHeld whether the threads start, but open nothing until release()
+   */
   constructor(
     pool: WorkerPool<ConnectPlan, ConnectMessage>,
     settings: ConnectSettings,
     layout: ThreadLayout,
     start: (worker: number, target: number) => void,
+    isHeld: boolean,
   ) {
+    this.#isHeld = isHeld;
     this.#pool = pool;
     this.#settings = settings;
     this.#layout = layout;
@@ -44,7 +50,22 @@ export class Pacer {
   /** Counts a worker that has started. */
   ready(): void {
     this.#readyWorkers++;
-    if (this.#readyWorkers === this.#layout.active) this.#readyMs = performance.now();
+    this.#beginIfReady();
+  }
+
+  /** Whether enough threads have started to open in parallel. */
+  get areWorkersReady(): boolean {
+    return this.#readyWorkers >= this.#layout.active;
+  }
+
+  /** Lets a ramp that was held back begin. */
+  release(): void {
+    this.#isHeld = false;
+    this.#beginIfReady();
+  }
+
+  #beginIfReady(): void {
+    if (!this.#isHeld && this.areWorkersReady) this.#readyMs ??= performance.now();
   }
 
   /** Called when a worker has tried everything requested from it so far. */

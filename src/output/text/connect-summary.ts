@@ -17,6 +17,7 @@ import { type Paint, plain } from "../terminal/paint.js";
 import { alignFigures, alignLabels } from "../terminal/table.js";
 import { failedAttempts, namesLine, outcomesLine } from "./destinations.js";
 import { diagnosisLines } from "./diagnosis.js";
+import { fleetLines } from "./fleet.js";
 
 /** Minimum duration of a ramp. In a shorter ramp, the shares are not meaningful. */
 const WORTH_TELLING_MS = 500;
@@ -58,6 +59,7 @@ export function connectSummary(of: Explained<ConnectResult>, paint: Paint = plai
     ),
     ...latencyTable(result, paint),
   ];
+  if (result.fleet) lines.push("", ...fleetLines(result.fleet));
   const why = diagnosisLines(result.diagnosis, paint);
   if (why.length > 0) lines.push("", ...why);
   return lines.join("\n");

@@ -1,0 +1,34 @@
+// `fourtuple agent`: opens connections on this host for runs of a fleet.
+import type { AddCommand } from "../add-command.js";
+import { credsOption, natsCaOption } from "../parse.js";
+import type { AgentCommandOptions } from "./run.js";
+
+const EXAMPLES = `
+Examples:
+  fourtuple agent --nats nats://10.0.0.5:4222
+  fourtuple agent --nats tls://nats.example.org --creds load.creds --allow 192.0.2.10:443
+  fourtuple connect 10.0.0.9:7777 -c 1m --fleet nats://10.0.0.5:4222     on any machine`;
+
+export const addAgent: AddCommand = (program, finish) => {
+  program
+    .command("agent")
+    .usage("--nats <url> [options]")
+    .summary("open connections here for runs of a fleet")
+    .description(
+      "Waits at a NATS server for runs that `fourtuple connect --fleet` divides among several machines,\nand opens this machine's share of the connections. One run at a time; Ctrl-C stops.",
+    )
+    .requiredOption("--nats <url>", "the NATS server, such as nats://10.0.0.5:4222; several with commas")
+    .option("--name <name>", "name in results (default: this host's name)")
+    .option(
+      "--allow <cidr:ports>",
+      "the only destinations to connect to; repeatable (default: loopback and private addresses)",
+      (text: string, before: readonly string[] = []) => [...before, text],
+    )
+    .addOption(credsOption())
+    .addOption(natsCaOption())
+    .addHelpText("after", EXAMPLES)
+    .action(async (options: AgentCommandOptions) => {
+      const { runAgent } = await import("./run.js");
+      finish(await runAgent(options));
+    });
+};

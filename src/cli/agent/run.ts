@@ -1,0 +1,40 @@
+// Runs `fourtuple agent` until a signal stops it.
+
+import { startAgent } from "../../fleet/start-agent.js";
+import { print } from "../../output/terminal/output.js";
+import { printable } from "../../util/printable.js";
+import { formatCount } from "../../util/units.js";
+import { onParentGone } from "../parent.js";
+import { EXIT_CODES, onStopSignals } from "../signals.js";
+
+/** Options as parsed from the command line. */
+export interface AgentCommandOptions {
+  readonly nats: string;
+  readonly name?: string;
+  readonly allow?: readonly string[];
+  readonly creds?: string;
+  readonly natsCa?: string;
+}
+
+/** @returns the exit code: 0 after a signal */
+export async function runAgent({ nats, name, allow, creds, natsCa }: AgentCommandOptions): Promise<number> {
+  const agent = await startAgent({ servers: nats, name, allow, creds, ca: natsCa });
+  const { id, name: ownName } = agent.identity;
+  agent.on("started", (run, connections) => print(`run ${run}: opens ${formatCount(connections)} connections`));
+  agent.on("ended", (run, result, reason) => {
+    const reached = result ? `${formatCount(result.established)} established` : "nothing was opened";
+    print(`run ${run}: ended, ${reached}${reason === undefined ? "" : `: ${printable(reason)}`}`);
+  });
+  agent.on("refused", (reason) => print(`refused: ${printable(reason)}`));
+  const stopped = new Promise<void>((resolve) => {
+    onStopSignals(
+      () => resolve(),
+      (signal) => process.exit(EXIT_CODES[signal]),
+    );
+    onParentGone(resolve);
+  });
+  print(`agent ${ownName} (${id}) waits for runs; it may connect to ${agent.allows}`);
+  await stopped;
+  await agent.stop();
+  return 0;
+}

@@ -1,0 +1,95 @@
+// The options of `fourtuple connect` as parsed, those of the library that they stand for, and the exit code.
+
+import type { OnLost } from "../../fleet/options.js";
+import type { ConnectOptions } from "../../planning/connect-options.js";
+import type { ConnectResult } from "../../results/connect.js";
+import { AppError } from "../../util/errors.js";
+import { clientProtocolOptionsOf, clientTlsOptionsOf, type ProtocolCommandOptions } from "../protocol-options.js";
+import { EXIT_CODES } from "../signals.js";
+import type { StopSignal } from "../supervise.js";
+import type { UiOption } from "../ui/ui.js";
+import { type MessageCommandOptions, messageOptionsOf } from "./messages.js";
+
+/** Options as parsed from the command line. */
+export interface ConnectCommandOptions extends ProtocolCommandOptions, MessageCommandOptions {
+  readonly connections?: number;
+  readonly resolve?: "first" | "all";
+  readonly 4?: boolean;
+  readonly 6?: boolean;
+  readonly connectRate?: number;
+  readonly concurrency?: number;
+  readonly connectTimeout?: number;
+  readonly duration?: number;
+  readonly stage?: ConnectOptions["stages"];
+  readonly sourceIp?: ConnectOptions["sources"];
+  readonly sourcePort?: ConnectOptions["sourcePorts"];
+  readonly proxyProtocol?: ConnectOptions["proxyProtocol"];
+  readonly maxP99?: number;
+  readonly minRate?: number;
+  readonly maxFailed?: string;
+  readonly close?: "rst" | "fin";
+  readonly closeAfterGreeting?: boolean;
+  readonly oneTable?: boolean;
+  readonly engine?: ConnectOptions["engine"];
+  readonly transport?: ConnectOptions["transport"];
+  readonly apply?: boolean;
+  readonly journal?: string;
+  readonly authorized?: boolean;
+  readonly metrics?: string;
+  readonly fleet?: string;
+  readonly agents?: number;
+  readonly onLost?: OnLost;
+  readonly lease?: number;
+  readonly creds?: string;
+  readonly natsCa?: string;
+  readonly quiet?: boolean;
+  readonly json?: boolean;
+  readonly ui?: UiOption;
+}
+
+/** Exit code of an interrupted run; the same as shells report for Ctrl-C. */
+const INTERRUPTED = EXIT_CODES.SIGINT;
+
+/** Returns the library's options for those of the command line. */
+export function connectOptionsOf(to: readonly string[], options: ConnectCommandOptions): ConnectOptions {
+  return {
+    to,
+    resolve: options.resolve,
+    family: options[4] === options[6] ? undefined : options[4] ? 4 : 6,
+    connections: options.connections,
+    connectRatePerSec: options.connectRate,
+    stages: options.stage,
+    concurrency: options.concurrency,
+    connectTimeoutMs: options.connectTimeout,
+    durationMs: options.duration,
+    sources: options.sourceIp,
+    sourcePorts: options.sourcePort,
+    ...messageOptionsOf(options),
+    ...clientProtocolOptionsOf(options),
+    ...clientTlsOptionsOf(options),
+    proxyProtocol: options.proxyProtocol,
+    maxP99Ms: options.maxP99,
+    minRatePerSec: options.minRate,
+    maxFailed: options.maxFailed,
+    close: options.close,
+    closeAfterGreeting: options.closeAfterGreeting,
+    oneTable: options.oneTable,
+    engine: options.engine,
+    transport: options.transport,
+    authorized: options.authorized,
+  };
+}
+
+/** @throws {AppError} E_OPTION for options that need --fleet */
+export function assertNoFleetOptions({ agents, onLost, lease, creds, natsCa }: ConnectCommandOptions): void {
+  const given = { "--agents": agents, "--on-lost": onLost, "--lease": lease, "--creds": creds, "--nats-ca": natsCa };
+  const flag = Object.entries(given).find(([, value]) => value !== undefined)?.[0];
+  if (flag === undefined) return;
+  throw new AppError("E_OPTION", `${flag} needs a fleet`, { fix: `add --fleet nats://HOST:4222, or omit ${flag}` });
+}
+
+/** @param stoppedBy the signal that stopped the run */
+export function exitCodeOf({ outcome, isTargetMet }: ConnectResult, stoppedBy: StopSignal | undefined): number {
+  if (outcome === "interrupted") return stoppedBy ? EXIT_CODES[stoppedBy] : INTERRUPTED;
+  return isTargetMet ? 0 : 1;
+}

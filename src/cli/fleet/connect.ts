@@ -1,0 +1,101 @@
+// Runs `fourtuple connect --fleet`: shows the deal, the merged progress with a row per agent, and the merged result.
+
+import { explained } from "../../diagnosis/explain.js";
+import { connectFleet } from "../../fleet/connect.js";
+import type { FleetRun } from "../../fleet/coordinator/fleet-run.js";
+import { openLive } from "../../output/terminal/live.js";
+import { printEvent, printNote, printResult } from "../../output/terminal/output.js";
+import { paintFor } from "../../output/terminal/paint.js";
+import { RateMeter } from "../../output/terminal/rate-meter.js";
+import { connectLine, connectPanel } from "../../output/text/connect-progress.js";
+import { connectSummary } from "../../output/text/connect-summary.js";
+import { agentRows, dealText } from "../../output/text/fleet.js";
+import { AppError } from "../../util/errors.js";
+import { commandLine } from "../command-line.js";
+import { type ConnectCommandOptions, connectOptionsOf, exitCodeOf } from "../connect/options.js";
+import { type StopSignal, supervise } from "../supervise.js";
+
+const LIVE_MS = 200;
+const LINE_MS = 1000;
+
+/** @returns the exit code */
+export async function runFleetConnect(to: readonly string[], options: ConnectCommandOptions): Promise<number> {
+  assertSupported(options);
+  const { fleet, agents, onLost, lease, creds, natsCa, json, quiet } = options;
+  const run = await connectFleet(
+    { ...connectOptionsOf(to, options), fleet: { servers: fleet!, agents, onLost, leaseMs: lease, creds, ca: natsCa } },
+    {
+      dealt: (id, dealt, notes) => {
+        if (json) printEvent({ event: "dealt", run: id, agents: dealt });
+        else if (!quiet) printNote(dealText(id, dealt));
+        for (const note of notes) printNote(`note: ${note}`);
+      },
+    },
+  );
+  let stoppedBy: StopSignal | undefined;
+  const ended = supervise(run, (signal) => {
+    stoppedBy = signal;
+  });
+  ended.catch(() => undefined);
+  if (json) printEvent({ event: "started", pid: process.pid, run: run.id, spec: run.spec });
+  run.on("agentLost", (name, reason) => printNote(`agent ${name} is lost: ${reason}`));
+  const endProgress = quiet ? undefined : json ? printSnapshots(run) : await showProgress(run);
+  const result = explained(await ended.finally(() => endProgress?.()));
+  if (json) printResult({ event: "result", ...result, command: commandLine() });
+  else printResult(connectSummary(result, paintFor(process.stdout)));
+  return exitCodeOf(result, stoppedBy);
+}
+
+function assertSupported({ ui, metrics }: ConnectCommandOptions): void {
+  const flag = ui !== undefined ? "--ui" : metrics !== undefined ? "--metrics" : undefined;
+  if (flag === undefined) return;
+  throw new AppError("E_OPTION", `${flag} cannot be combined with --fleet`, { fix: `omit ${flag}` });
+}
+
+/** @returns a function that ends the display */
+async function showProgress(run: FleetRun): Promise<() => void> {
+  const live = await openLive(process.stderr);
+  const meter = new RateMeter();
+  let last = "";
+  const timer = setInterval(
+    () => {
+      const snapshot = run.snapshot();
+      const progress = {
+        snapshot,
+        ratePerSec: meter.take(snapshot.elapsedMs, snapshot.ready),
+        isShortLived: run.spec.closeAfterGreeting,
+      };
+      if (live) {
+        return live.show([connectPanel(progress, paintFor(process.stderr)), ...agentRows(rowsOf(run))].join("\n"));
+      }
+      const { elapsedMs: _, leftMs: __, ...counts } = snapshot;
+      const state = JSON.stringify(counts);
+      if (state === last) return;
+      last = state;
+      printNote(connectLine(progress));
+    },
+    live ? LIVE_MS : LINE_MS,
+  );
+  return () => {
+    clearInterval(timer);
+    live?.end();
+  };
+}
+
+function rowsOf({ members }: FleetRun) {
+  return members.map(({ name, state, requested, snapshot }) => ({
+    name,
+    state: state === "active" ? (snapshot?.stage ?? "starting") : state,
+    requested,
+    open: state === "active" ? (snapshot?.open ?? 0) : 0,
+    failed: snapshot?.failed ?? 0,
+  }));
+}
+
+/** @returns a function that ends the events */
+function printSnapshots(run: FleetRun): () => void {
+  const timer = setInterval(() => {
+    printEvent({ event: "snapshot", ...run.snapshot(), agents: rowsOf(run) });
+  }, LINE_MS).unref();
+  return () => clearInterval(timer);
+}

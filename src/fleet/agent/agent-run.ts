@@ -1,0 +1,143 @@
+// An agent's part in one run: from the prepared load to its result. It ends by itself, when the coordinator says so, or
+// when the coordinator has been silent for as long as its lease lasts.
+import type { ConnectResult } from "../../results/connect.js";
+import { mergeConnect } from "../../results/merge/connect.js";
+import { type Bus, SUBJECTS } from "../bus.js";
+import type { Beat, Timing } from "../messages.js";
+import { mergeSnapshots } from "../snapshots.js";
+import type { Load, PreparedLoad } from "./host.js";
+
+/** setTimeout() takes 31 bits; no start is further away. */
+const LONGEST_WAIT_MS = 2 ** 31 - 1;
+
+export class AgentRun {
+  /** Resolves with the result of the part; undefined if nothing was started. Rejects if a load fails. */
+  readonly done: Promise<ConnectResult | undefined>;
+  /** Why the run was stopped from here; undefined if it was not. */
+  stopReason: string | undefined;
+  readonly id: string;
+  readonly #agent: string;
+  readonly #bus: Bus;
+  readonly #timing: Timing;
+  readonly #loads: Load[] = [];
+  #prepared: PreparedLoad;
+  #startTimer: NodeJS.Timeout | undefined;
+  readonly #beatTimer: NodeJS.Timeout;
+  readonly #unsubscribe: () => void;
+  #heardMs = performance.now();
+  #ended = 0;
+  #isStopping = false;
+  #isOver = false;
+  #resolve!: (result: ConnectResult | undefined) => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(id: string, agent: string, bus: Bus, timing: Timing, prepared: PreparedLoad) {
+    this.id = id;
+    this.#agent = agent;
+    this.#bus = bus;
+    this.#timing = timing;
+    this.#prepared = prepared;
+    this.done = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.done.catch(() => undefined);
+    this.#unsubscribe = bus.subscribe(SUBJECTS.lease(id), () => {
+      this.#heardMs = performance.now();
+    });
+    this.#beatTimer = setInterval(() => this.#beat(), timing.heartbeatMs);
+  }
+
+  get isStarted(): boolean {
+    return this.#startTimer !== undefined || this.#loads.length > 0;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Replaces the prepared load, if the coordinator has dealt the shares anew before the start. */
+  replace(prepared: PreparedLoad): void {
+    void this.#prepared.discard();
+    this.#prepared = prepared;
+    this.#heardMs = performance.now();
+  }
+
+  /** Starts the prepared load at a time by Date.now(). */
+  start(atMs: number): void {
+    if (this.isStarted || this.#isOver) return;
+    const waitMs = Math.min(Math.max(0, atMs - Date.now()), LONGEST_WAIT_MS);
+    this.#startTimer = setTimeout(() => this.#begin(this.#prepared), waitMs);
+  }
+
+  /** Starts a further load in addition to the first. */
+  extend(prepared: PreparedLoad): void {
+    if (this.#isOver || this.#isStopping) void prepared.discard();
+    else this.#begin(prepared);
+  }
+
+  /** Closes all connections; `done` then resolves. */
+  stop(reason?: string): void {
+    this.stopReason ??= reason;
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    clearTimeout(this.#startTimer);
+    if (this.#loads.length === 0) void this.#prepared.discard().then(() => this.#end(undefined));
+    for (const load of this.#loads) load.stop();
+  }
+
+  /** Tells the coordinator that this program is ending. */
+  announceEnd(): void {
+    this.#bus.publish(SUBJECTS.beats(this.id), { agent: this.#agent, isGone: true } satisfies Beat);
+  }
+
+  #begin(prepared: PreparedLoad): void {
+    if (this.#isOver || this.#isStopping) return;
+    try {
+      const load = prepared.begin();
+      this.#loads.push(load);
+      // The coordinator waits for this.
+      void load.ready.then(() => this.#beat()).catch(() => undefined);
+      load.done.then(
+        () => this.#endIfDone(),
+        (error) => this.#fail(error),
+      );
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #endIfDone(): void {
+    if (++this.#ended < this.#loads.length) return;
+    void Promise.all(this.#loads.map(({ done }) => done)).then(
+      (results) => this.#end(results.reduce(mergeConnect)),
+      (error) => this.#fail(error),
+    );
+  }
+
+  #fail(error: unknown): void {
+    for (const load of this.#loads) load.stop();
+    // The loads that did not fail close their connections first.
+    void Promise.allSettled(this.#loads.map(({ done }) => done)).then(() => this.#end(undefined, error));
+  }
+
+  #end(result: ConnectResult | undefined, error?: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearInterval(this.#beatTimer);
+    clearTimeout(this.#startTimer);
+    this.#unsubscribe();
+    if (error !== undefined) this.#reject(error);
+    else this.#resolve(result);
+  }
+
+  #beat(): void {
+    const silentMs = performance.now() - this.#heardMs;
+    if (silentMs > this.#timing.leaseMs && !this.#isStopping) {
+      this.stop(`the coordinator was silent for ${Math.round(silentMs / 100) / 10} s`);
+    }
+    if (this.#isOver) return;
+    const snapshot = this.#loads.length > 0 ? mergeSnapshots(this.#loads.map((load) => load.snapshot())) : undefined;
+    this.#bus.publish(SUBJECTS.beats(this.id), { agent: this.#agent, snapshot } satisfies Beat);
+  }
+}

@@ -1,0 +1,174 @@
+// The agent: answers coordinators, takes part in one run at a time, and goes back to waiting however a run ends.
+import { EventEmitter } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+import type { ConnectResult } from "../../results/connect.js";
+import { AppError } from "../../util/errors.js";
+import { quoted } from "../../util/printable.js";
+import { type Bus, SUBJECTS } from "../bus.js";
+import { type AgentRequest, type Announcement, type Part, parseRequest, toFailure } from "../messages.js";
+import { KEYS, type RunStore } from "../store.js";
+import { AgentRun } from "./agent-run.js";
+import type { AgentHost } from "./host.js";
+
+/** How long an agent offers its result to a coordinator that does not answer. */
+const DELIVERY_MS = 15_000;
+const ANSWER_MS = 1000;
+
+export interface AgentIdentity {
+  readonly id: string;
+  readonly name: string;
+  /** Version of fourtuple. */
+  readonly version: string;
+}
+
+export interface AgentEvents {
+  /** A run has started to open connections here. */
+  started: [run: string, connections: number];
+  /** A run has ended here, and all of its connections are closed. */
+  ended: [run: string, result: ConnectResult | undefined, reason: string | undefined];
+  /** A coordinator was refused. */
+  refused: [reason: string];
+}
+
+export class Agent extends EventEmitter<AgentEvents> {
+  readonly identity: AgentIdentity;
+  readonly #bus: Bus;
+  readonly #store: RunStore;
+  readonly #host: AgentHost;
+  readonly #unsubscribes: readonly (() => void)[];
+  readonly #deliveries = new Set<Promise<void>>();
+  #run: AgentRun | undefined;
+  /** The run whose load is being prepared. */
+  #preparing: string | undefined;
+  #isClosed = false;
+
+  constructor(identity: AgentIdentity, bus: Bus, store: RunStore, host: AgentHost) {
+    super();
+    this.identity = identity;
+    this.#bus = bus;
+    this.#store = store;
+    this.#host = host;
+    this.#unsubscribes = [
+      bus.subscribe(SUBJECTS.agents, (_, answer) => answer?.(this.announcement())),
+      bus.subscribe(SUBJECTS.agent(identity.id), (message, answer) => void this.#answer(message, answer)),
+    ];
+  }
+
+  /** Id of the run in progress. */
+  get run(): string | undefined {
+    return this.#run?.id ?? this.#preparing;
+  }
+
+  announcement(): Announcement {
+    return { ...this.identity, ...this.#host.describe(), run: this.run };
+  }
+
+  /** Ends the run in progress, delivers its result, and stops answering. The caller closes the bus. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const unsubscribe of this.#unsubscribes) unsubscribe();
+    const run = this.#run;
+    run?.stop("the agent was stopped");
+    await run?.done.catch(() => undefined);
+    // The listener of `done` delivers the result in the same turn.
+    await delay(0);
+    await Promise.all(this.#deliveries);
+    run?.announceEnd();
+  }
+
+  async #answer(message: unknown, answer: ((answer: object) => void) | undefined): Promise<void> {
+    const request = parseRequest(message);
+    try {
+      if (!request) throw fleetError("the coordinator's request cannot be read", "use the same version of fourtuple");
+      const said = await this.#handle(request);
+      answer?.(said);
+    } catch (error) {
+      const { message: reason } = error as Error;
+      this.emit("refused", reason);
+      answer?.(toFailure(error));
+    }
+  }
+
+  async #handle(request: AgentRequest): Promise<object> {
+    if (request.ask === "clock") return { nowMs: Date.now() };
+    if (request.ask === "ceiling") return this.#host.ceiling(request.spec);
+    if (request.ask === "prepare") return this.#prepare(request);
+    const run = this.#run;
+    if (run?.id !== request.run) {
+      // The coordinator repeats this until it has the result.
+      if (request.ask === "stop") return {};
+      throw fleetError(`takes no part in run ${quoted(request.run)}`, "start the run again");
+    }
+    if (request.ask === "start") {
+      if (!run.isStarted) this.emit("started", run.id, this.#connections);
+      run.start(request.atMs);
+    } else if (request.ask === "extend") {
+      const prepared = await this.#host.prepare(request.spec, request.total);
+      run.extend(prepared);
+    } else run.stop();
+    return {};
+  }
+
+  #connections = 0;
+
+  async #prepare(request: AgentRequest & { ask: "prepare" }): Promise<object> {
+    const { version } = this.identity;
+    if (request.version !== version) {
+      throw fleetError(
+        `the agent has version ${version} of fourtuple, and the coordinator ${quoted(request.version)}`,
+        "install the same version on both",
+      );
+    }
+    const busy = this.run;
+    if (busy !== undefined && (busy !== request.run || this.#preparing !== undefined || this.#run?.isStarted)) {
+      throw fleetError(`busy with run ${busy}`, "wait until that run has ended, or stop it: fourtuple fleet stop");
+    }
+    this.#preparing = request.run;
+    try {
+      const prepared = await this.#host.prepare(request.spec, request.total);
+      if (this.#isClosed) {
+        await prepared.discard();
+        throw fleetError("the agent is stopping", "start the run again");
+      }
+      this.#connections = request.spec.connections;
+      if (this.#run) this.#run.replace(prepared);
+      else this.#take(new AgentRun(request.run, this.identity.id, this.#bus, request.timing, prepared));
+      return { tuplesAvailable: prepared.tuplesAvailable };
+    } finally {
+      this.#preparing = undefined;
+    }
+  }
+
+  #take(run: AgentRun): void {
+    this.#run = run;
+    run.done.then(
+      (result) => this.#finish(run, { agent: this.identity.id, result, reason: run.stopReason }, run.stopReason),
+      (error) => this.#finish(run, { agent: this.identity.id, ...toFailure(error) }, (error as Error).message),
+    );
+  }
+
+  /** Waits for the next run first: delivering the result may take long, or be in vain. */
+  #finish(run: AgentRun, part: Part & { result?: ConnectResult | undefined }, reason: string | undefined): void {
+    this.#run = undefined;
+    this.emit("ended", run.id, part.result, reason);
+    const delivery = this.#deliver(run.id, part).finally(() => this.#deliveries.delete(delivery));
+    this.#deliveries.add(delivery);
+  }
+
+  /** Stores the part first, so that a coordinator that dies after its answer loses nothing. */
+  async #deliver(run: string, part: Part): Promise<void> {
+    await this.#store.put(KEYS.part(run, part.agent), part);
+    const endMs = performance.now() + DELIVERY_MS;
+    while (performance.now() < endMs) {
+      const startMs = performance.now();
+      if ((await this.#bus.request(SUBJECTS.parts(run), part, ANSWER_MS)) !== undefined) return;
+      if (this.#isClosed) return;
+      await delay(Math.max(0, ANSWER_MS - (performance.now() - startMs)));
+    }
+  }
+}
+
+function fleetError(message: string, fix: string): AppError {
+  return new AppError("E_FLEET", message, { fix });
+}

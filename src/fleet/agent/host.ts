@@ -1,0 +1,110 @@
+// What an agent does with its host: describes it, predicts its ceiling, and prepares runs on it.
+import { availableParallelism, totalmem } from "node:os";
+import { type PreparedRun, prepareRun } from "../../client/connect.js";
+import { ConnectRun } from "../../client/run.js";
+import type { ConnectSnapshot } from "../../client/snapshot.js";
+import { readInterfaces } from "../../linux/netlink/interfaces.js";
+import { readBootId, readNetNamespace } from "../../linux/proc/identity.js";
+import { assertAuthorized } from "../../planning/authorization.js";
+import type { RunSpec } from "../../planning/run-spec.js";
+import { findTargets } from "../../planning/targets.js";
+import type { ConnectResult } from "../../results/connect.js";
+import { AppError } from "../../util/errors.js";
+import type { Announcement, Ceiling } from "../messages.js";
+import { assertAllowed, type Permission } from "./allow.js";
+import { predictCeiling } from "./ceiling.js";
+
+/** A load in progress; a ConnectRun, or a stand-in for tests. */
+export interface Load {
+  /** Resolves when the ramp has ended. */
+  readonly ready: Promise<void>;
+  readonly done: Promise<ConnectResult>;
+  snapshot(): ConnectSnapshot;
+  stop(): unknown;
+}
+
+/** A load whose threads are up, and which can open connections at once. */
+export interface PreparedLoad {
+  readonly tuplesAvailable: number;
+  begin(): Load;
+  /** Gives the load up. Resolves when its threads have ended. */
+  discard(): Promise<void>;
+}
+
+export interface AgentHost {
+  describe(): Omit<Announcement, "id" | "name" | "version" | "run">;
+  /** @throws {AppError} if the host cannot connect to the destinations at all */
+  ceiling(spec: RunSpec): Promise<Ceiling>;
+  /**
+   * @param total connections of the whole run
+   * @throws {AppError} E_NOT_AUTHORIZED for a destination that is not permitted; the codes of connect()
+   */
+  prepare(spec: RunSpec, total: number): Promise<PreparedLoad>;
+}
+
+/** @param permissions destinations that this agent may connect to */
+export function agentHost(permissions: readonly Permission[]): AgentHost {
+  const allows = permissions.map(({ text }) => text).join(", ");
+  return {
+    describe: () => ({
+      cores: availableParallelism(),
+      memoryBytes: totalmem(),
+      addresses: ownAddresses(),
+      place: `${readBootId() ?? ""} ${readNetNamespace() ?? ""}`,
+      allows,
+    }),
+    ceiling: async (spec) => {
+      assertSupported(spec);
+      const { plan } = await findTargets(spec);
+      assertAllowed(plan, permissions);
+      return predictCeiling(spec, plan);
+    },
+    prepare: async (spec, total) => {
+      assertSupported(spec);
+      const prepared = await prepareRun(spec);
+      assertAllowed(prepared.targets.plan, permissions);
+      if (!prepared.targets.isLocal) {
+        const [first] = prepared.targets.plan.groups.flatMap(({ destinations }) => destinations);
+        assertAuthorized(first?.ip, { ...spec, connections: total });
+      }
+      return holdLoad(prepared);
+    },
+  };
+}
+
+/**
+ * Scripts run code of the coordinator's choice, so they stay on the host that has their file.
+ * @throws {AppError} E_OPTION for a run that agents do not take part in
+ */
+export function assertSupported({ protocol, transport, isSingle }: RunSpec): void {
+  const refuse = (message: string, fix: string) => new AppError("E_OPTION", message, { fix });
+  if (isSingle) throw refuse("a single connection cannot be divided among a fleet", "add -c, or omit --fleet");
+  if (protocol?.name === "scripted") {
+    throw refuse("a protocol of your own cannot be used with a fleet", "omit --protocol or --fleet");
+  }
+  // The addresses of such a run have to be routed to one host.
+  if (transport === "packet") {
+    throw refuse("--transport packet cannot be used with a fleet", "omit --transport or --fleet");
+  }
+}
+
+function ownAddresses(): string[] {
+  const found = Object.values(readInterfaces() ?? {}).flatMap((list) => list ?? []);
+  return found.filter(({ internal }) => !internal).map(({ address }) => address);
+}
+
+async function holdLoad(prepared: PreparedRun): Promise<PreparedLoad> {
+  const run = prepared.hold();
+  // A run whose threads cannot start rejects.
+  await Promise.race([ConnectRun.threadsUp(run), run.done]);
+  return {
+    tuplesAvailable: run.tuplesAvailable,
+    begin: () => {
+      ConnectRun.release(run);
+      return run;
+    },
+    discard: async () => {
+      await run.stop().catch(() => undefined);
+    },
+  };
+}

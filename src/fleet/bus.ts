@@ -1,0 +1,41 @@
+// What the coordinator and the agents need from NATS: subjects with messages, requests with answers. Tests replace it
+// by a bus in memory.
+
+/** Handles a message. `answer` is missing if the sender expects none. */
+export type Handle = (message: unknown, answer: ((answer: object) => void) | undefined) => void;
+
+export interface Bus {
+  /** False while the connection to the server is interrupted. Messages wait, and requests find no answer. */
+  readonly isConnected: boolean;
+  publish(subject: string, message: object): void;
+  /** @returns a function that ends the subscription */
+  subscribe(subject: string, handle: Handle): () => void;
+  /** @returns the answer; undefined if none arrives in time */
+  request(subject: string, message: object, timeoutMs: number): Promise<unknown>;
+  /**
+   * Collects the answers of all subscribers.
+   * @param most number of answers after which to stop waiting
+   */
+  gather(subject: string, message: object, timeoutMs: number, most?: number): Promise<unknown[]>;
+  close(): Promise<void>;
+}
+
+/** All subjects start with this word, for NATS's permissions. */
+const ROOT = "fourtuple";
+
+export const SUBJECTS = {
+  /** Agents answer with their announcement. */
+  agents: `${ROOT}.agents`,
+  /** Coordinators answer with the state of their run. */
+  runs: `${ROOT}.runs`,
+  /** Requests to one agent. */
+  agent: (id: string) => `${ROOT}.agent.${id}`,
+  /** Heartbeats of a run's agents. */
+  beats: (run: string) => `${ROOT}.run.${run}.beats`,
+  /** Results of a run's agents, each of which is answered. */
+  parts: (run: string) => `${ROOT}.run.${run}.parts`,
+  /** The coordinator's sign of life. */
+  lease: (run: string) => `${ROOT}.run.${run}.lease`,
+  /** Asks a run's coordinator to stop it. */
+  stop: (run: string) => `${ROOT}.run.${run}.stop`,
+} as const;

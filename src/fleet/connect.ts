@@ -1,0 +1,103 @@
+// Entry point of the coordinator: finds the agents, deals the connections, and starts all agents at once.
+import { randomBytes } from "node:crypto";
+import { specOf } from "../client/connect.js";
+import { stopOnAbort } from "../engine/run/stop-on-abort.js";
+import type { ConnectOptions } from "../planning/connect-options.js";
+import type { RunSpec } from "../planning/run-spec.js";
+import { AppError } from "../util/errors.js";
+import { readVersion } from "../util/program/files.js";
+import { assertSupported } from "./agent/host.js";
+import { type Bus, SUBJECTS } from "./bus.js";
+import { dealFleet, type FleetPlan, prepareFleet } from "./coordinator/assemble.js";
+import type { Dealt } from "./coordinator/deal.js";
+import { FleetRun } from "./coordinator/fleet-run.js";
+import { Lease } from "./coordinator/lease.js";
+import { findAgents } from "./coordinator/roster.js";
+import { connectNats, type Link } from "./nats/connect.js";
+import type { FleetOptions } from "./options.js";
+
+export const LEASE_MS = 5000;
+const SHORTEST_LEASE_MS = 500;
+/** An agent is lost well before the lease of the others runs out. */
+const BEATS_PER_LEASE = 5;
+
+/** Options of a run that is divided among a fleet. */
+export interface FleetConnectOptions extends ConnectOptions {
+  readonly fleet: FleetOptions;
+}
+
+/** Reports the steps before the start. */
+export interface FleetProgress {
+  /** The agents have been dealt their shares. */
+  dealt?(run: string, dealt: readonly Dealt[], notes: readonly string[]): void;
+}
+
+/**
+ * Divides a run among the agents of a fleet.
+ *
+ * @throws {AppError} E_OPTION, or E_FLEET if NATS cannot be reached, or the fleet cannot hold the load; the refusal of
+ *   an agent
+ */
+export async function connectFleet(options: FleetConnectOptions, progress: FleetProgress = {}): Promise<FleetRun> {
+  const spec = await specOf(options);
+  assertSupported(spec);
+  const { fleet } = options;
+  const leaseMs = checkLease(fleet.leaseMs);
+  const link = await connectNats(fleet, "fourtuple coordinator");
+  try {
+    const run = await startFleet(link, spec, fleet, leaseMs, progress);
+    stopOnAbort(run, options.signal);
+    return run;
+  } catch (error) {
+    await link.bus.close();
+    throw error;
+  }
+}
+
+async function startFleet(
+  { bus, store }: Link,
+  spec: RunSpec,
+  { agents: wanted, onLost = "abort" }: FleetOptions,
+  leaseMs: number,
+  progress: FleetProgress,
+): Promise<FleetRun> {
+  const version = readVersion();
+  const agents = await findAgents(bus, wanted, version);
+  const plan: FleetPlan = {
+    run: randomBytes(4).toString("hex"),
+    version,
+    spec,
+    onLost,
+    timing: { leaseMs, heartbeatMs: leaseMs / BEATS_PER_LEASE },
+    ...(await dealFleet(bus, agents, spec)),
+  };
+  progress.dealt?.(
+    plan.run,
+    plan.dealt,
+    store.obstacle === undefined ? [] : [`the result is not kept: ${store.obstacle}`],
+  );
+  const lease = new Lease(bus, plan.run, plan.timing.heartbeatMs);
+  try {
+    const run = new FleetRun(plan, await prepareFleet(bus, plan), bus, store);
+    const end = () => {
+      lease.end();
+      void bus.close();
+    };
+    run.done.then(end, end);
+    return run;
+  } catch (error) {
+    lease.end();
+    release(bus, plan);
+    throw error;
+  }
+}
+
+/** Tells the agents that have prepared the run that it does not start. Their lease would end it, too, but later. */
+function release(bus: Bus, { dealt, run }: FleetPlan): void {
+  for (const { agent } of dealt) bus.publish(SUBJECTS.agent(agent.id), { ask: "stop", run });
+}
+
+function checkLease(leaseMs = LEASE_MS): number {
+  if (leaseMs >= SHORTEST_LEASE_MS && leaseMs <= 600_000) return leaseMs;
+  throw new AppError("E_OPTION", `invalid lease: ${leaseMs} ms`, { fix: "use 500 ms to 10 minutes" });
+}

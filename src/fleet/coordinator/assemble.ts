@@ -1,0 +1,114 @@
+// From a list of agents to members that are ready to start: ceilings, the deal, and the barrier that all of them pass
+// within a deadline.
+
+import type { RunSpec } from "../../planning/run-spec.js";
+import { AppError } from "../../util/errors.js";
+import { formatDuration } from "../../util/units.js";
+import { type Bus, SUBJECTS } from "../bus.js";
+import { type Announcement, failureIn, parseCeiling, parsePrepared, type Timing } from "../messages.js";
+import type { OnLost } from "../options.js";
+import { type ClockOffset, measureClock } from "./clock.js";
+import { type Candidate, type Dealt, deal, dealPorts } from "./deal.js";
+import { Member } from "./member.js";
+import { sliceSpec } from "./slice.js";
+
+/** An agent reads its kernel's tables to predict its ceiling, which takes a while if they are large. */
+const CEILING_MS = 20_000;
+export const READY_MS = 10_000;
+
+/** What is known about the run before any agent has prepared it. */
+export interface FleetPlan {
+  readonly run: string;
+  readonly version: string;
+  readonly spec: RunSpec;
+  readonly onLost: OnLost;
+  readonly timing: Timing;
+  readonly dealt: readonly Dealt[];
+  readonly clocks: ReadonlyMap<string, ClockOffset>;
+}
+
+/**
+ * Asks each agent how much of a load it can hold, and deals the connections.
+ * @throws {AppError} the refusal of an agent; E_FLEET if the fleet cannot hold the load
+ */
+export async function dealFleet(
+  bus: Bus,
+  agents: readonly Announcement[],
+  spec: RunSpec,
+): Promise<Pick<FleetPlan, "dealt" | "clocks">> {
+  const ports = dealPorts(agents, spec);
+  const asked = await Promise.all(
+    agents.map(async (agent, n) => ({
+      agent,
+      sourcePorts: ports[n],
+      ceiling: await askCeiling(bus, agent, { ...spec, sourcePorts: ports[n] }),
+      clock: await measureClock(bus, agent.id),
+    })),
+  );
+  const candidates: Candidate[] = [];
+  const clocks = new Map<string, ClockOffset>();
+  for (const { agent, sourcePorts, ceiling, clock } of asked) {
+    if (ceiling === undefined || clock === undefined) continue;
+    candidates.push({ agent, sourcePorts, ceiling });
+    clocks.set(agent.id, clock);
+  }
+  if (candidates.length === 0) throw new AppError("E_FLEET", "no agent answered any more", { fix: "run it again" });
+  return { dealt: deal(candidates, spec), clocks };
+}
+
+async function askCeiling(bus: Bus, { id, name }: Announcement, spec: RunSpec) {
+  const answer = await bus.request(SUBJECTS.agent(id), { ask: "ceiling", spec }, CEILING_MS);
+  const refusal = failureIn(answer, name);
+  if (refusal) throw refusal;
+  return parseCeiling(answer);
+}
+
+/**
+ * Makes all agents ready. One that is late is left out, replaced, or ends the run, as `onLost` says.
+ *
+ * @returns all members, also those left out
+ * @throws {AppError} the refusal of an agent; E_FLEET if an agent is late and the run must not go on without it
+ */
+export async function prepareFleet(bus: Bus, plan: FleetPlan, deadlineMs = READY_MS): Promise<Member[]> {
+  const leftOut: Member[] = [];
+  let { dealt } = plan;
+  for (;;) {
+    const specs = sliceSpec(plan.spec, dealt);
+    const members = dealt.map((each, n) => new Member(each, plan.clocks.get(each.agent.id)!, specs[n]!));
+    const ready = await Promise.all(members.map((member) => prepare(bus, plan, member, deadlineMs)));
+    const late = members.filter((_, n) => !ready[n]);
+    if (late.length === 0) return [...members, ...leftOut];
+    const reason = `not ready within ${formatDuration(deadlineMs)}`;
+    const names = late.map(({ name }) => name).join(", ");
+    if (plan.onLost === "abort" || late.length === members.length) {
+      throw new AppError("E_FLEET", `agent ${names}: ${reason}`, {
+        fix: "look at its log; --on-lost continue or redeal runs without it",
+      });
+    }
+    for (const member of late) member.lose("left-out", reason);
+    if (plan.onLost === "continue") return [...members, ...leftOut];
+    for (const member of late) member.takenOver = member.spec.connections;
+    leftOut.push(...late);
+    const rest = dealt.filter((_, n) => ready[n]);
+    const room = rest.reduce((sum, { ceiling }) => sum + ceiling.connections, 0);
+    // Whatever the others cannot hold stays missing.
+    const connections = Math.min(plan.spec.connections, room);
+    let short = plan.spec.connections - connections;
+    for (const member of late) {
+      const untaken = Math.min(short, member.takenOver);
+      member.takenOver -= untaken;
+      short -= untaken;
+    }
+    dealt = deal(rest, { ...plan.spec, connections });
+  }
+}
+
+/** @returns whether the agent is ready; false if it did not answer in time */
+async function prepare(bus: Bus, plan: FleetPlan, member: Member, deadlineMs: number): Promise<boolean> {
+  const { run, version, timing, spec } = plan;
+  const request = { ask: "prepare", run, version, spec: member.spec, total: spec.connections, timing };
+  const answer = await bus.request(SUBJECTS.agent(member.id), request, deadlineMs);
+  const refusal = failureIn(answer, member.name);
+  if (refusal) throw refusal;
+  return parsePrepared(answer) !== undefined;
+}

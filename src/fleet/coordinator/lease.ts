@@ -1,0 +1,16 @@
+// The coordinator's sign of life. Agents that miss it for as long as their lease lasts close their connections.
+import { type Bus, SUBJECTS } from "../bus.js";
+
+export class Lease {
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(bus: Bus, run: string, heartbeatMs: number) {
+    const renew = () => bus.publish(SUBJECTS.lease(run), {});
+    renew();
+    this.#timer = setInterval(renew, heartbeatMs);
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+  }
+}

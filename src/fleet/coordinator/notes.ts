@@ -1,0 +1,73 @@
+// Words about a fleet's run that only a comparison of its agents can tell: who is missing, whose limit came first, and
+// whether the machines that generated the load were the bottleneck.
+import type { ConnectResult } from "../../results/connect.js";
+import type { FleetAgent, FleetReport } from "../../results/fleet/fleet.js";
+import { formatCount, formatDuration } from "../../util/units.js";
+
+/** With the CPU as the limit for this share of the ramp, a faster machine would have opened connections faster. */
+const BUSY = 0.5;
+/** In a shorter ramp, shares of its time mean nothing. */
+const SHORTEST_RAMP_MS = 500;
+/** Fourtuple's own start-up takes this long; a larger skew distorts a short ramp. */
+const NOTABLE_SKEW_MS = 50;
+
+/**
+ * @param ids agents of the parts
+ * @param parts results on a common clock
+ */
+export function fleetNotes(fleet: FleetReport, ids: readonly string[], parts: readonly ConnectResult[]): string[] {
+  const agentOf = (n: number) => fleet.agents.find(({ id }) => id === ids[n])!;
+  return [
+    ...fleet.agents.filter(({ state }) => state !== "ended").map((agent) => absence(agent)),
+    ...firstLimit(parts, agentOf),
+    ...bottleneck(parts, agentOf),
+    ...(fleet.startSkewMs > NOTABLE_SKEW_MS
+      ? [`the agents' first connections were ${formatDuration(fleet.startSkewMs)} apart`]
+      : []),
+  ];
+}
+
+function absence({ name, state, reason, requested, established, openAtStop, lostAt }: FleetAgent): string {
+  const share = `its ${formatCount(requested)} connections are not part of this result`;
+  if (state === "left-out") return `agent ${name} was left out (${reason}): ${share}`;
+  const at = lostAt === undefined ? "" : ` at ${lostAt}`;
+  const last = `${formatCount(established)} were established and ${formatCount(openAtStop)} open when last heard of`;
+  return `agent ${name} ${state === "lost" ? "was lost" : "failed"}${at} (${reason}): ${share}; ${last}`;
+}
+
+/** Names the agent that a limit stopped first, if it stopped some but not all of them at once. */
+function firstLimit(parts: readonly ConnectResult[], agentOf: (n: number) => FleetAgent): string[] {
+  const bound = parts
+    .map((part, n) => ({ agent: agentOf(n), atMs: firstFailureMs(part), established: part.established }))
+    .filter(({ agent }) => agent.finding !== undefined)
+    .sort((a, b) => a.atMs - b.atMs);
+  const [first] = bound;
+  if (!first || parts.length < 2) return [];
+  const others =
+    bound.length > 1
+      ? `; ${bound
+          .slice(1)
+          .map(({ agent }) => agent.name)
+          .join(", ")} later`
+      : "; the other agents met none";
+  return [
+    `agent ${first.agent.name} met its limit first, at ${formatCount(first.established)} connections: ${first.agent.finding}${others}`,
+  ];
+}
+
+function firstFailureMs({ startedAt, samples }: ConnectResult): number {
+  const first = samples.find(({ failed }) => failed > 0) ?? samples.at(-1);
+  return Date.parse(startedAt) + (first?.elapsedMs ?? 0);
+}
+
+function bottleneck(parts: readonly ConnectResult[], agentOf: (n: number) => FleetAgent): string[] {
+  const busy = parts.flatMap(({ rampMs, rampShares }, n) =>
+    rampMs >= SHORTEST_RAMP_MS && rampShares !== undefined && rampShares.cpu >= BUSY
+      ? [`${agentOf(n).name} for ${Math.round(rampShares.cpu * 100)}%`]
+      : [],
+  );
+  if (busy.length === 0) return [];
+  return [
+    `the generator was the bottleneck: the CPU limited ${busy.join(", ")} of the ramp, so the rate says nothing about the server`,
+  ];
+}

@@ -1,0 +1,152 @@
+// Messages between coordinator and agents, and their checks: whatever a peer sends is untrusted until parsed here.
+import type { ConnectSnapshot } from "../client/snapshot.js";
+import type { RunSpec } from "../planning/run-spec.js";
+import type { AgentFacts } from "../results/fleet/fleet.js";
+import { AppError, type ErrorCode } from "../util/errors.js";
+import { z } from "../util/zod.js";
+
+/** Names and ids are parts of subjects and keys, and appear in text. */
+const word = z.string().regex(/^[\w.-]{1,64}$/);
+const id = z.string().regex(/^[\w-]{1,32}$/);
+const number = z.number().finite();
+
+const announcement = z.object({
+  id,
+  name: word,
+  version: z.string().max(64),
+  cores: number,
+  memoryBytes: number,
+  addresses: z.array(z.string().max(64)).max(4096).describe("without loopback"),
+  place: z.string().max(128).describe("identifies the network namespace; equal for agents that share one"),
+  allows: z.string().max(4096).describe("destinations that the agent may open connections to"),
+  run: id.optional().describe("the run that the agent takes part in"),
+});
+/** What an agent says about itself. */
+export interface Announcement extends AgentFacts {
+  readonly place: string;
+  readonly allows: string;
+  readonly run?: string | undefined;
+}
+
+/** Intervals that the coordinator sets for a run. */
+export interface Timing {
+  /** Interval of heartbeats in both directions. */
+  readonly heartbeatMs: number;
+  /** Silence of the coordinator after which an agent stops. */
+  readonly leaseMs: number;
+}
+
+/** A request to an agent. */
+export type AgentRequest =
+  | { readonly ask: "clock" }
+  | { readonly ask: "ceiling"; readonly spec: RunSpec }
+  | {
+      readonly ask: "prepare";
+      readonly run: string;
+      readonly version: string;
+      readonly spec: RunSpec;
+      /** Connections of the whole run. */
+      readonly total: number;
+      readonly timing: Timing;
+    }
+  /** Starts what was prepared, `atMs` by the agent's clock. */
+  | { readonly ask: "start"; readonly run: string; readonly atMs: number }
+  /** Opens further connections for an agent that was lost. */
+  | { readonly ask: "extend"; readonly run: string; readonly spec: RunSpec; readonly total: number }
+  | { readonly ask: "stop"; readonly run: string };
+
+const spec = z.looseObject({ destinations: z.array(z.looseObject({})), connections: z.number().int().positive() });
+const timing = z.object({
+  heartbeatMs: z.number().min(10).max(60_000),
+  leaseMs: z.number().min(50).max(600_000),
+});
+const agentRequest = z.discriminatedUnion("ask", [
+  z.object({ ask: z.literal("clock") }),
+  z.object({ ask: z.literal("ceiling"), spec }),
+  z.object({ ask: z.literal("prepare"), run: id, version: z.string(), spec, total: number, timing }),
+  z.object({ ask: z.literal("start"), run: id, atMs: number }),
+  z.object({ ask: z.literal("extend"), run: id, spec, total: number }),
+  z.object({ ask: z.literal("stop"), run: id }),
+]);
+
+const ceiling = z.object({
+  connections: z.number().int().min(0),
+  limit: z.string().max(256).optional().describe("name of the limit; missing if none applies"),
+  caps: z.string().max(64).optional(),
+  addresses: z.number().int().min(0).describe("source addresses in use"),
+});
+/** How many connections of a load an agent can hold. */
+export type Ceiling = z.infer<typeof ceiling>;
+
+const clock = z.object({ nowMs: number });
+const prepared = z.object({ tuplesAvailable: number });
+const failure = z.object({
+  code: z.string().max(32),
+  message: z.string().max(2000),
+  fix: z.string().max(2000).optional(),
+});
+
+const beat = z.object({
+  agent: id,
+  snapshot: z.record(z.string(), z.union([z.number(), z.string()])).optional(),
+  isGone: z.boolean().optional().describe("the agent's program is ending"),
+});
+/** An agent's sign of life, with its counters once it has started. */
+export interface Beat {
+  readonly agent: string;
+  readonly snapshot?: ConnectSnapshot | undefined;
+  readonly isGone?: boolean | undefined;
+}
+
+const part = z.object({
+  agent: id,
+  result: z.looseObject({}).optional(),
+  reason: z.string().max(256).optional().describe("why the agent stopped of its own accord"),
+  failure: failure.optional(),
+});
+/** The end of an agent's run: its result, or why it has none. */
+export type Part = z.infer<typeof part>;
+
+const runState = z.object({
+  run: id,
+  startedAt: z.string().max(64),
+  requested: number,
+  open: number,
+  agents: number,
+  stage: z.string().max(16),
+});
+/** A run in progress, as `fleet runs` shows it. */
+export type RunState = z.infer<typeof runState>;
+
+/** @returns the parsed value; undefined if it is invalid */
+const checked =
+  <T>(schema: { safeParse(value: unknown): { success: boolean; data?: unknown } }) =>
+  (value: unknown): T | undefined => {
+    const parsed = schema.safeParse(value);
+    return parsed.success ? (parsed.data as T) : undefined;
+  };
+
+export const parseAnnouncement = checked<Announcement>(announcement);
+export const parseRequest = checked<AgentRequest>(agentRequest);
+export const parseCeiling = checked<Ceiling>(ceiling);
+export const parseClock = checked<{ nowMs: number }>(clock);
+export const parsePrepared = checked<{ tuplesAvailable: number }>(prepared);
+export const parseBeat = checked<Beat>(beat);
+export const parsePart = checked<Part>(part);
+export const parseRunState = checked<RunState>(runState);
+
+/** Puts an error into an answer. */
+export function toFailure(error: unknown): { failure: z.infer<typeof failure> } {
+  const { code, message, fix } = error as Partial<AppError>;
+  return { failure: { code: code ?? "E_FLEET", message: message ?? String(error), ...(fix !== undefined && { fix }) } };
+}
+
+/** Returns the error in an answer, naming its agent; undefined if there is none. */
+export function failureIn(answer: unknown, agent: string): AppError | undefined {
+  const parsed = z.object({ failure }).safeParse(answer);
+  if (!parsed.success) return undefined;
+  const { code, message, fix } = parsed.data.failure;
+  return new AppError(/^E_[A-Z_]+$/.test(code) ? (code as ErrorCode) : "E_FLEET", `agent ${agent}: ${message}`, {
+    ...(fix !== undefined && { fix }),
+  });
+}

@@ -1,0 +1,88 @@
+// The Bus over a NATS connection.
+import { setTimeout as delay } from "node:timers/promises";
+import { createInbox, type Msg, type NatsConnection } from "@nats-io/transport-node";
+import type { Bus, Handle } from "../bus.js";
+import { decode, encode } from "../codec.js";
+
+/** Most time that closing waits for messages still to be sent. */
+const DRAIN_MS = 2000;
+
+export class NatsBus implements Bus {
+  #isConnected = true;
+  readonly #connection: NatsConnection;
+
+  constructor(connection: NatsConnection) {
+    this.#connection = connection;
+    void this.#watch();
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected && !this.#connection.isClosed();
+  }
+
+  publish(subject: string, message: object): void {
+    if (!this.#connection.isClosed()) this.#connection.publish(subject, encode(message));
+  }
+
+  subscribe(subject: string, handle: Handle): () => void {
+    const subscription = this.#connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (!error) handle(decode(message.data), answerOf(message));
+      },
+    });
+    return () => subscription.unsubscribe();
+  }
+
+  async request(subject: string, message: object, timeoutMs: number): Promise<unknown> {
+    if (!this.isConnected) return undefined;
+    try {
+      return decode((await this.#connection.request(subject, encode(message), { timeout: timeoutMs })).data);
+    } catch {
+      // Nobody listens, or nobody answered in time.
+      return undefined;
+    }
+  }
+
+  async gather(
+    subject: string,
+    message: object,
+    timeoutMs: number,
+    most = Number.POSITIVE_INFINITY,
+  ): Promise<unknown[]> {
+    const answers: unknown[] = [];
+    if (!this.isConnected) return answers;
+    const inbox = createInbox();
+    const full = new AbortController();
+    const subscription = this.#connection.subscribe(inbox, {
+      callback: (error, { data, headers }) => {
+        // If nobody listens, the server answers with a status in the headers.
+        if (error || headers?.code === 503) return;
+        answers.push(decode(data));
+        if (answers.length >= most) full.abort();
+      },
+    });
+    this.#connection.publish(subject, encode(message), { reply: inbox });
+    await delay(timeoutMs, undefined, { signal: full.signal }).catch(() => undefined);
+    subscription.unsubscribe();
+    return answers;
+  }
+
+  async close(): Promise<void> {
+    if (this.#connection.isClosed()) return;
+    const drained = this.#isConnected ? this.#connection.drain() : this.#connection.close();
+    const late = setTimeout(() => void this.#connection.close(), DRAIN_MS);
+    await drained.catch(() => this.#connection.close());
+    clearTimeout(late);
+  }
+
+  async #watch(): Promise<void> {
+    for await (const { type } of this.#connection.status()) {
+      if (type === "disconnect") this.#isConnected = false;
+      else if (type === "reconnect") this.#isConnected = true;
+    }
+  }
+}
+
+function answerOf(message: Msg): ((answer: object) => void) | undefined {
+  return message.reply === undefined || message.reply === "" ? undefined : (answer) => message.respond(encode(answer));
+}

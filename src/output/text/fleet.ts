@@ -1,0 +1,123 @@
+// Formats what concerns a fleet as text: its agents, its runs, the deal before a run, and the agents of a result.
+
+import type { Dealt } from "../../fleet/coordinator/deal.js";
+import type { Announcement, RunState } from "../../fleet/messages.js";
+import type { KeptRun } from "../../fleet/runs.js";
+import type { FleetAgent, FleetReport } from "../../results/fleet/fleet.js";
+import { formatBound } from "../../util/bound.js";
+import { printableData } from "../../util/printable.js";
+import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
+import { alignFigures } from "../terminal/table.js";
+
+/** A ceiling of this many connections means that no limit applies. */
+const UNLIMITED = 2 ** 31 - 1;
+const ADDRESSES_SHOWN = 3;
+
+/** Lists agents, as `fleet agents` shows them. */
+export function agentTable(of: readonly Announcement[]): string {
+  const agents = printableData(of);
+  if (agents.length === 0) return "no agents answered; start one on each machine: fourtuple agent --nats URL";
+  const rows = agents.map(({ name, id, version, cores, memoryBytes, addresses, run }) => [
+    name,
+    id,
+    version,
+    formatCount(cores),
+    formatBytes(memoryBytes),
+    run === undefined ? "idle" : `run ${run}`,
+    addresses.length > ADDRESSES_SHOWN
+      ? `${addresses.slice(0, ADDRESSES_SHOWN).join(", ")} and ${addresses.length - ADDRESSES_SHOWN} more`
+      : addresses.join(", ") || "loopback only",
+  ]);
+  return alignFigures([["agent", "id", "version", "cores", "memory", "state", "addresses"], ...rows]).join("\n");
+}
+
+/** Lists runs, as `fleet runs` shows them. */
+export function runTable(current: readonly RunState[], kept: readonly KeptRun[]): string {
+  if (current.length + kept.length === 0) return "no runs";
+  const rows = [
+    ...printableData(current).map(({ run, startedAt, requested, open, agents, stage }) => [
+      run,
+      startedAt,
+      formatCount(requested),
+      `${stage}: ${formatCount(open)} open on ${plural(agents, "agent")}`,
+    ]),
+    ...printableData(kept).map(({ run, startedAt, requested, hasResult }) => [
+      run,
+      startedAt,
+      formatCount(requested),
+      hasResult ? "result kept" : "no coordinator; the agents' parts are kept",
+    ]),
+  ];
+  return alignFigures([["run", "started", "connections", "state"], ...rows]).join("\n");
+}
+
+/** Shows who opens how many connections, before the run starts. */
+export function dealText(run: string, of: readonly Dealt[]): string {
+  const dealt = printableData(of);
+  const rows = dealt.map(({ agent, connections, ceiling, sourcePorts }) => [
+    agent.name,
+    formatCount(connections),
+    ceiling.connections >= UNLIMITED ? "unlimited" : formatCount(ceiling.connections),
+    ceiling.limit ?? "-",
+    sourcePorts === undefined
+      ? "all"
+      : sourcePorts === "kernel"
+        ? "kernel"
+        : `${sourcePorts.first}-${sourcePorts.last}`,
+  ]);
+  return [
+    `run ${run}: ${plural(dealt.length, "agent")}`,
+    ...alignFigures([["agent", "connections", "ceiling", "limit", "source ports"], ...rows], "  "),
+  ].join("\n");
+}
+
+/** Returns the lines of a summary about the agents of a run. */
+export function fleetLines(fleet: FleetReport): string[] {
+  const rows = fleet.agents.map((agent) => [
+    agent.name,
+    agent.state,
+    formatCount(agent.requested),
+    formatBound(agent.ceiling),
+    formatCount(agent.established),
+    formatCount(agent.failed),
+    formatCount(agent.lost),
+    startText(agent),
+  ]);
+  return [
+    `run ${fleet.run} on ${plural(fleet.agents.length, "agent")}, ${skewText(fleet)}`,
+    ...alignFigures(
+      [["agent", "state", "requested", "ceiling", "established", "failed", "lost", "start"], ...rows],
+      "  ",
+    ),
+  ];
+}
+
+function skewText({ startSkewMs, agents }: FleetReport): string {
+  const error = Math.max(...agents.map(({ roundTripMs }) => roundTripMs / 2));
+  return `first connections within ${formatDuration(startSkewMs)} (clocks ± ${formatDuration(error)})`;
+}
+
+function startText({ startMs }: FleetAgent): string {
+  return startMs === undefined ? "-" : `+${formatDuration(Math.max(0, startMs))}`;
+}
+
+/** Returns the row of each agent below a live line. */
+export function agentRows(
+  rows: readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly requested: number;
+    readonly open: number;
+    readonly failed: number;
+  }[],
+): string[] {
+  return alignFigures(
+    printableData(rows).map(({ name, state, requested, open, failed }) => [
+      name,
+      `${formatCount(open)} of ${formatCount(requested)} open`,
+      `failed ${formatCount(failed)}`,
+      state,
+    ]),
+    "  ",
+  );
+}

@@ -1,0 +1,48 @@
+// Tests the destinations that an agent permits.
+import { describe, expect, it } from "vitest";
+import { assertAllowed, DEFAULT_ALLOW, parsePermission } from "../../src/fleet/agent/allow.js";
+import { parseIp } from "../../src/util/address.js";
+
+function isAllowed(allow: readonly string[], ip: string, port = 7777): boolean {
+  const groups = [{ sources: [], destinations: [{ ip: parseIp(ip), port }] }];
+  try {
+    assertAllowed({ groups, ports: { chosenBy: "kernel", available: 1 } }, allow.map(parsePermission));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe("an agent", () => {
+  it.each(["127.0.0.1", "127.9.9.9", "10.1.2.3", "172.31.255.255", "192.168.0.1", "::1", "fd12::1", "::ffff:10.0.0.1"])(
+    "connects to %s by default",
+    (ip) => expect(isAllowed(DEFAULT_ALLOW, ip)).toBe(true),
+  );
+
+  it.each(["8.8.8.8", "172.32.0.1", "169.254.169.254", "192.167.255.255", "2001:db8::1", "::ffff:8.8.8.8", "::2"])(
+    "does not connect to %s by default",
+    (ip) => expect(isAllowed(DEFAULT_ALLOW, ip)).toBe(false),
+  );
+
+  it("connects only to the blocks and ports that it was given", () => {
+    const allow = ["192.0.2.0/24:7000-7010", "[2001:db8::/32]:443", "198.51.100.7"];
+    expect(isAllowed(allow, "192.0.2.9", 7005)).toBe(true);
+    expect(isAllowed(allow, "192.0.2.9", 7011)).toBe(false);
+    expect(isAllowed(allow, "2001:db8::5", 443)).toBe(true);
+    expect(isAllowed(allow, "2001:db8::5", 80)).toBe(false);
+    expect(isAllowed(allow, "198.51.100.7", 1)).toBe(true);
+    expect(isAllowed(allow, "127.0.0.1")).toBe(false);
+  });
+
+  it("refuses in words", () => {
+    const plan = { groups: [{ sources: [], destinations: [{ ip: parseIp("8.8.8.8"), port: 53 }] }] } as never;
+    expect(() => assertAllowed(plan, [parsePermission("10.0.0.0/8")])).toThrow(
+      "8.8.8.8:53 is not among the destinations that this agent may connect to: 10.0.0.0/8",
+    );
+  });
+
+  it.each(["", "10.0.0.0/33", "10.0.0.0/8:0", "10.0.0.0/8:x", "fd00::/8:443", "example.org"])(
+    "does not take %j for a block",
+    (text) => expect(() => parsePermission(text)).toThrow(expect.objectContaining({ code: "E_ADDRESS" })),
+  );
+});

@@ -1,0 +1,136 @@
+// Tests dealing a run to agents: exact shares by ceiling, source ports of their own, slices that add up.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Candidate, deal, dealPorts } from "../../src/fleet/coordinator/deal.js";
+import { remainingSpec, sliceSpec } from "../../src/fleet/coordinator/slice.js";
+import type { Announcement } from "../../src/fleet/messages.js";
+import { parseRunSpec } from "../../src/planning/parse-run-spec.js";
+import { weightedShares } from "../../src/util/share.js";
+
+const agent = (name: string, place = name, addresses: string[] = []): Announcement => ({
+  id: name,
+  name,
+  place,
+  addresses,
+  version: "1.0.0",
+  cores: 2,
+  memoryBytes: 1e9,
+  allows: "127.0.0.0/8",
+});
+const candidate = (name: string, connections: number, limit?: string, caps?: string): Candidate => ({
+  agent: agent(name),
+  ceiling: { connections, limit, caps, addresses: 1 },
+  sourcePorts: undefined,
+});
+const load = (connections: number, more = {}) => parseRunSpec({ to: "10.0.0.9:7777", connections, ...more });
+
+describe("weighted shares", () => {
+  it("add up to the total, and exceed no weight that the total does not require", () => {
+    const weights = fc
+      .array(fc.nat(2 ** 31 - 1), { minLength: 1, maxLength: 9 })
+      .filter((all) => all.some((weight) => weight > 0));
+    fc.assert(
+      fc.property(fc.nat(2 ** 31 - 1), weights, (total, all) => {
+        const shares = weightedShares(total, all);
+        const room = all.reduce((sum, weight) => sum + weight, 0);
+        expect(shares.reduce((sum, share) => sum + share, 0)).toBe(total);
+        shares.forEach((share, n) => {
+          expect(Math.abs(share - (total * all[n]!) / room)).toBeLessThan(1.001);
+          if (total <= room) expect(share).toBeLessThanOrEqual(all[n]!);
+        });
+      }),
+    );
+  });
+});
+
+describe("a deal", () => {
+  it("is in proportion to the ceilings", () => {
+    const dealt = deal([candidate("a", 1000), candidate("b", 2000), candidate("c", 1000)], load(1001));
+    expect(dealt.map(({ agent, connections }) => [agent.name, connections])).toEqual([
+      ["a", 250],
+      ["b", 501],
+      ["c", 250],
+    ]);
+  });
+
+  it("leaves out agents without room, and those beyond the last connection", () => {
+    const names = (connections: number, ceilings: readonly number[]) =>
+      deal(
+        ceilings.map((ceiling, n) => candidate("abc"[n]!, ceiling)),
+        load(connections),
+      ).map(({ agent }) => agent.name);
+    expect(names(10, [100, 0, 100])).toEqual(["a", "c"]);
+    expect(names(2, [10, 20, 30])).toEqual(["b", "c"]);
+  });
+
+  it("is refused with what would help, if the fleet is too small", () => {
+    const ports = ["source addresses × ports", "source-ports"] as const;
+    const refused = () => deal([candidate("a", 64_512, ...ports), candidate("b", 64_512, ...ports)], load(300_000));
+    expect(refused).toThrow(
+      "the fleet can hold 129,024 of 300,000 connections: a 64,512 (source addresses × ports), b 64,512 (source addresses × ports)",
+    );
+    expect(refused).toThrow(
+      expect.objectContaining({ code: "E_FLEET", fix: "start 3 more agents, or give agent a 3 more addresses" }),
+    );
+  });
+
+  it("divides the source ports among agents with addresses in common", () => {
+    const agents = [agent("a", "here"), agent("b", "there", ["10.0.0.2"]), agent("c", "here")];
+    expect(dealPorts(agents, load(10))).toEqual([
+      { first: 1024, last: 33_279 },
+      undefined,
+      { first: 33_280, last: 65_535 },
+    ]);
+    const behindNat = [agent("a", "x", ["172.17.0.2"]), agent("b", "y", ["172.17.0.2"])];
+    expect(dealPorts(behindNat, load(10, { sourcePorts: "2000-2002" }))).toEqual([
+      { first: 2000, last: 2001 },
+      { first: 2002, last: 2002 },
+    ]);
+    expect(() => dealPorts(behindNat, load(10, { sourcePorts: "2000" }))).toThrow(/2 agents share addresses/);
+    expect(dealPorts(behindNat, load(10, { sourcePorts: "kernel" }))).toEqual(["kernel", "kernel"]);
+  });
+});
+
+describe("slices", () => {
+  const shares = [5, 3, 2].map((connections) => ({ connections, sourcePorts: undefined }));
+  const sums = (values: readonly (number | undefined)[]) =>
+    values.reduce<number>((sum, value) => sum + (value ?? 0), 0);
+
+  it("add up to the whole, stage by stage", () => {
+    const stages = [
+      { durationMs: 100, target: 10 },
+      { durationMs: 100, target: 3 },
+      { durationMs: 100, target: 0 },
+    ];
+    const parts = sliceSpec(parseRunSpec({ to: "10.0.0.9:7777", stages }), shares);
+    expect(parts.map(({ stages: own }) => own!.map(({ target }) => target))).toEqual([
+      [5, 1, 0],
+      [3, 1, 0],
+      [2, 1, 0],
+    ]);
+  });
+
+  it("divide rates, windows and messages, and number their connections one after another", () => {
+    const whole = load(10, { connectRatePerSec: 100, concurrency: 7, message: "x", requests: 33, maxFailed: 4 });
+    const parts = sliceSpec(whole, shares);
+    expect(parts.map(({ connectRatePerSec }) => connectRatePerSec)).toEqual([50, 30, 20]);
+    expect(sums(parts.map(({ concurrency }) => concurrency))).toBe(7);
+    expect(sums(parts.map(({ requests }) => requests))).toBe(33);
+    expect(parts.map(({ numberedBefore }) => numberedBefore)).toEqual([0, 5, 8]);
+    expect(parts.map(({ thresholds }) => thresholds.maxFailed)).toEqual([4, 4, 4]);
+  });
+
+  it("of a lost agent continue at the level of that moment", () => {
+    const stages = [
+      { durationMs: 1000, target: 100 },
+      { durationMs: 1000, target: 20 },
+    ];
+    const lost = parseRunSpec({ to: "10.0.0.9:7777", stages });
+    expect(remainingSpec(lost, 50, undefined, 500).stages).toEqual([
+      { durationMs: 1, target: 25 },
+      { durationMs: 500, target: 50 },
+      { durationMs: 1000, target: 10 },
+    ]);
+    expect(remainingSpec(lost, 50, undefined, 5000).stages).toEqual([{ durationMs: 1, target: 10 }]);
+  });
+});
