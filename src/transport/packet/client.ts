@@ -59,7 +59,7 @@ export class PacketClient extends PacketTransport implements ClientTransport {
   }
 
   established(slot: number): void {
-    this.client.opened(slot);
+    if (!this.isMuted) this.client.opened(slot);
   }
 
   arriving(): number {

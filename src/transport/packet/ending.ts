@@ -9,8 +9,9 @@ import type { Stack } from "./tcp/stack.js";
 const RESET_AT_ONCE = 1024;
 /** Number of FINs sent before their acknowledgements are read: far fewer than a device queues. */
 const FINISHED_AT_ONCE = 256;
-/** Time for peers to acknowledge our last FINs, and then to send theirs. */
+/** Time for the next peer to acknowledge our FIN, for all of them, and then for them to send theirs. */
 const LAST_WORDS_MS = 2000;
+const MOST_LAST_WORDS_MS = 30_000;
 const LAST_FINS_MS = 250;
 const LAST_WORDS_WAIT_MS = 5;
 const PACKETS_AT_ONCE = 1024;
@@ -51,14 +52,14 @@ export function failAll(stack: Stack, errno: number): void {
 
 function waitForLastWords(stack: Stack, isAborted: () => boolean): void {
   const { connections } = stack;
-  let endMs = performance.now() + LAST_WORDS_MS;
-  let isFinal = false;
+  const latestMs = performance.now() + MOST_LAST_WORDS_MS;
+  let endMs = latestMs;
+  let left = Number.POSITIVE_INFINITY;
   for (let now = performance.now(); now < endMs && !isAborted(); now = performance.now()) {
-    if (!isFinal && !hasAny(stack, isUnderWay)) {
-      isFinal = true;
-      endMs = now + LAST_FINS_MS;
-    }
-    if (isFinal && !hasAny(stack, isLingering)) return;
+    const count = countOf(stack, isUnderWay);
+    if (count < left) endMs = Math.min(latestMs, now + (count > 0 ? LAST_WORDS_MS : LAST_FINS_MS));
+    left = Math.min(left, count);
+    if (left === 0 && countOf(stack, isLingering) === 0) return;
     exchange(stack, LAST_WORDS_WAIT_MS);
   }
   for (let id = connections.orphanBase; id < connections.orphanLimit; id++) {
@@ -74,12 +75,11 @@ function exchange(stack: Stack, waitMs: number): void {
   while (stack.device.receive(stack, PACKETS_AT_ONCE));
 }
 
-/** Returns whether the state of any orphan satisfies the predicate. */
-function hasAny({ connections }: Stack, is: (state: number) => boolean): boolean {
-  for (let id = connections.orphanBase; id < connections.orphanLimit; id++) {
-    if (is(connections.state(id))) return true;
-  }
-  return false;
+/** Returns the number of orphans whose state satisfies the predicate. */
+function countOf({ connections }: Stack, is: (state: number) => boolean): number {
+  let count = 0;
+  for (let id = connections.orphanBase; id < connections.orphanLimit; id++) if (is(connections.state(id))) count++;
+  return count;
 }
 
 /** Whether this side's FIN, or data before it, has not been acknowledged. */

@@ -51,7 +51,7 @@ export class PacketServer extends PacketTransport implements ServerTransport {
 
   arriving(): number {
     const { segment, connections } = this.stack;
-    if (!this.ends.isFor(segment)) return UNKNOWN;
+    if (this.isMuted || !this.ends.isFor(segment)) return UNKNOWN;
     if (this.pending >= this.backlog) return DROPPED;
     const slot = connections.take();
     this.ends.assign(slot, segment);

@@ -52,7 +52,8 @@ export abstract class PacketTransport implements Transport, StackEvents {
   private readonly scratch: NativeBuffer;
   /** Whether the device had more packets than one turn may handle. */
   private hasMorePackets = false;
-  private isMuted = false;
+  /** Whether the role hears of nothing any more, because everything is being closed. */
+  protected isMuted = false;
   /** Whether the stack's clock is current: from the end of a turn's wait to the end of the turn. */
   private isClockSet = false;
 

@@ -543,6 +543,31 @@ describe("closing", () => {
     expect([probes, transport.stack.connections.orphans, transport.stack.records.used]).toEqual([8, 0, 0]);
   });
 
+  it("waits for peers that answer one after the other, however long all of them take, but not for a silent one", () => {
+    for (const [answering, resets] of [
+      [4, 0],
+      [3, 1],
+    ] as const) {
+      const { transport, device, arrive, sent } = client();
+      for (let n = 0; n < 4; n++) transport.open();
+      const ports = sent().map(({ sourcePort }) => sourcePort);
+      for (const destinationPort of ports) arrive({ destinationPort, seq: IRS, ack: ours(0), flags: "SA" });
+      let waitedMs = 0;
+      device.onWait = () => {
+        vi.advanceTimersByTime(100);
+        waitedMs += 100;
+        const port = ports[waitedMs / 1500 - 1];
+        if (port === undefined || port === ports[answering]) return;
+        const ends = { from: V4.peer, to: V4.us, sourcePort: 80, destinationPort: port };
+        device.arriving.push(segmentPacket({ ...ends, seq: theirs(0), ack: ours(1), flags: "FA" }));
+      };
+      sent();
+      transport.closeAll(false, () => false);
+      expect(sent().filter(({ flags }) => flags.includes("R")).length).toBe(resets);
+      expect(waitedMs).toBeLessThan(resets === 0 ? 6500 : 7000);
+    }
+  });
+
   it("resets if received bytes are unread, and when bytes arrive after the end", () => {
     const first = connected();
     first.transport.isHeld = true;
