@@ -1,5 +1,6 @@
 // Tests the installed package with the Node that runs this file: it exercises the library, and each command once over
 // loopback. Usage: node smoke.mjs <folder with node_modules/fourtuple>
+// [executable]; the single executable, if given, runs the commands.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -9,6 +10,8 @@ import { pathToFileURL } from "node:url";
 
 const folder = resolve(process.argv[2] ?? ".", "node_modules/fourtuple");
 const { connect, serve } = await import(pathToFileURL(join(folder, "dist/index.js")).href);
+const executable = process.argv[3];
+const program = executable === undefined ? [process.execPath, join(folder, "dist/cli/main.js")] : [executable];
 const scratch = mkdtempSync(join(tmpdir(), "fourtuple-smoke-"));
 
 try {
@@ -32,7 +35,7 @@ try {
   expect(statSync(join(scratch, "run.html")).size > 10_000, "the page is short");
   await server.stop();
   await checkProtocol(join(scratch, "line.mts"));
-  console.log(`smoke: passed with Node ${process.version}`);
+  console.log(`smoke: passed with ${executable ?? `Node ${process.version}`}`);
 } finally {
   rmSync(scratch, { recursive: true });
 }
@@ -46,12 +49,12 @@ try {
 async function checkProtocol(file) {
   await cli("protocol", "new", file);
   const args = ["protocol", "check", file, "-c", "50", "-T", "200ms"];
-  if (process.features.typescript) {
+  if (executable !== undefined || process.features.typescript) {
     const printed = await cli(...args);
     expect(/50 connections +50 ready/.test(printed), `${file}: ${printed}`);
     return;
   }
-  const { status, stderr } = spawnSync(process.execPath, [join(folder, "dist/cli/main.js"), ...args], {
+  const { status, stderr } = spawnSync(/** @type {string} */ (program[0]), [...program.slice(1), ...args], {
     encoding: "utf8",
   });
   expect(status === 2 && stderr.includes("does not run TypeScript"), `${file}: exit code ${status}, ${stderr}`);
@@ -59,7 +62,7 @@ async function checkProtocol(file) {
 
 /** @param {string[]} args @returns {Promise<string>} the command's output */
 async function cli(...args) {
-  const child = spawn(process.execPath, [join(folder, "dist/cli/main.js"), ...args], {
+  const child = spawn(/** @type {string} */ (program[0]), [...program.slice(1), ...args], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   let printed = "";

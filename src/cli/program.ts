@@ -12,6 +12,7 @@ import { addDoctor } from "./doctor/command.js";
 import { addExporter } from "./exporter/command.js";
 import { addFleet } from "./fleet/command.js";
 import { addLab } from "./lab/command.js";
+import { addMan } from "./man/command.js";
 import { addPorts } from "./ports/command.js";
 import { addProtocol } from "./protocol/command.js";
 import { addReport } from "./report/command.js";
@@ -42,6 +43,7 @@ const COMMANDS: readonly AddCommand[] = [
   addProtocol,
   addDemo,
   addCompletion,
+  addMan,
 ];
 
 /** Maximum width of help texts. */

@@ -4,6 +4,7 @@ import { afterOutput, isOfEvent, print, printNote, sentence, takeUnwritten } fro
 import { DEBUG, startTrace } from "../util/debug/trace.js";
 import { hostFault } from "../util/host-fault.js";
 import { readVersion } from "../util/program/files.js";
+import { sourceStack } from "../util/program/source-stack.js";
 import { outputFailed } from "./output-error.js";
 
 const PLATFORM_CODES = ["E_PLATFORM", "E_PERMISSION"];
@@ -46,7 +47,7 @@ async function report(thrown: unknown): Promise<void> {
   else if (error instanceof Interrupted) process.exit(error.exitCode);
   else {
     printNote(`Fatal error: unexpected: ${sentence(error)}`);
-    if (process.env[DEBUG]) printNote(error instanceof Error ? `${error.stack}` : "");
+    if (process.env[DEBUG]) printNote(error instanceof Error ? sourceStack(`${error.stack}`) : "");
     else printNote("  fix: this is a bug in fourtuple; please report it with the output of FOURTUPLE_DEBUG=1");
     process.exitCode = EXIT.failed;
   }
@@ -56,7 +57,7 @@ function reportAppError(error: Error & { code: string; fix: string | undefined }
   printNote(`Fatal error: ${sentence(error)}`);
   if (error.fix) printNote(`  fix: ${sentence(error.fix)}`);
   process.exitCode = exitCodeOf(error.code);
-  if (process.env[DEBUG]) printNote(`${error.stack}`);
+  if (process.env[DEBUG]) printNote(sourceStack(`${error.stack}`));
 }
 
 function exitCodeOf(code: string): number {

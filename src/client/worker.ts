@@ -4,4 +4,4 @@ import { runWorkers } from "../engine/worker.js";
 import { ClientLoop } from "./loop.js";
 import type { ConnectMessage, ConnectPlan } from "./worker-plan.js";
 
-await runWorkers<ConnectPlan, ConnectMessage>((worker) => new ClientLoop(worker).run(), prepareScript);
+void runWorkers<ConnectPlan, ConnectMessage>((worker) => new ClientLoop(worker).run(), prepareScript);

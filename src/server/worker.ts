@@ -4,4 +4,4 @@ import { runWorkers } from "../engine/worker.js";
 import { ServerLoop } from "./loop.js";
 import type { ServeMessage, ServePlan } from "./worker-plan.js";
 
-await runWorkers<ServePlan, ServeMessage>((worker) => new ServerLoop(worker).run(), prepareScript);
+void runWorkers<ServePlan, ServeMessage>((worker) => new ServerLoop(worker).run(), prepareScript);

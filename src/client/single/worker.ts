@@ -8,7 +8,7 @@ import { SingleEvents } from "./events.js";
 // Like the client in the blog post on the 65,535 myth, read 512 bytes at a time and print a line for each read.
 const ARTICLE_BUDGET = { ...BUDGET, readBytes: 512 };
 
-await runWorkers<ConnectPlan, ConnectMessage>(
+void runWorkers<ConnectPlan, ConnectMessage>(
   (worker) => new ClientLoop(worker, SingleEvents, ARTICLE_BUDGET).run(),
   prepareScript,
 );

@@ -2,7 +2,8 @@
 // well. Buffers are passed as addresses, which is cheaper than converting pointers on every call. Callers in linux/
 // convert -1 to a negative errno.
 import { getEnvironmentData, setEnvironmentData } from "node:worker_threads";
-import { packageRequire } from "../../util/program/files.js";
+import { containedBytes, IS_SINGLE_FILE, packageRequire } from "../../util/program/files.js";
+import { loadAgain, loadFromMemory } from "./native-module.js";
 import { assertSupported, bindingFailed } from "./platform.js";
 
 /** Key of the environment data that tells threads the location of koffi's native module. */
@@ -112,6 +113,7 @@ export function nativeView(address: number, length: number): ArrayBuffer {
 }
 
 function loadKoffi(): typeof import("koffi") {
+  if (IS_SINGLE_FILE) return loadContainedKoffi();
   const require = packageRequire();
   // Threads reuse the file found by the main thread: searching for it again would dominate their loading time.
   const known = getEnvironmentData(BINDING);
@@ -126,4 +128,12 @@ function loadKoffi(): typeof import("koffi") {
   } catch (cause) {
     throw bindingFailed(cause);
   }
+}
+
+function loadContainedKoffi(): typeof import("koffi") {
+  const known = getEnvironmentData(BINDING);
+  if (typeof known === "string") return loadAgain(known);
+  const { exports, path } = loadFromMemory<typeof import("koffi")>(containedBytes("koffi.node"));
+  setEnvironmentData(BINDING, path);
+  return exports;
 }

@@ -2,7 +2,7 @@
 // (scripts/package/). All other modules find their threads, child processes and data files here.
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { getAsset, isSea } from "node:sea";
+import { getAsset, getRawAsset, isSea } from "node:sea";
 import { fileURLToPath } from "node:url";
 import { Worker, type WorkerOptions } from "node:worker_threads";
 import type { Entry } from "./entries.js";
@@ -60,6 +60,11 @@ export function startThread(entry: Entry, options: Omit<WorkerOptions, "eval" | 
   if (!IS_SINGLE_FILE) return new Worker(moduleOf(entry), { ...options, execArgv: [] });
   const script = `${getAsset("start.cjs", "utf8")}runEntry(${JSON.stringify(entry)});`;
   return new Worker(script, { ...options, eval: true, execArgv: QUIET });
+}
+
+/** Returns the contents of a file that the single executable contains. */
+export function containedBytes(name: string): Uint8Array {
+  return new Uint8Array(getRawAsset(name) as ArrayBuffer);
 }
 
 /** Returns a `require` for installed packages. A single executable has none. */

@@ -85,7 +85,7 @@ function placeByNode(file: string, message: string): Place | undefined {
     timeout: CHECK_MS,
     stdio: ["ignore", "ignore", "pipe"],
   });
-  const [, path, line, indent = ""] = /^(\S.*):(\d+)\n.*\n( *)\^/.exec(stderr) ?? [];
+  const [, path, line, indent = ""] = /^((?!node:)\S.*):(\d+)\n(?:.*\n){1,2}?( *)\^/m.exec(stderr) ?? [];
   if (path === undefined || !stderr.includes(message.split("\n")[0]!)) return undefined;
   return { file: pathOf(path), words: `line ${line}, column ${indent.length + 1}` };
 }

@@ -1,0 +1,116 @@
+// Tests the single executable on hosts that have next to nothing. `npm run package` builds it; FOURTUPLE_FILE names it.
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { canMakeNamespaces } from "../support/namespace.js";
+import { start } from "../support/process.js";
+
+const FILE = process.env.FOURTUPLE_FILE;
+if (!FILE) console.log("skipped: FOURTUPLE_FILE does not name the executable that npm run package builds");
+
+/** FOURTUPLE_FILE_STARTS=50 takes half a minute on a busy machine. */
+const STARTS = Number(process.env.FOURTUPLE_FILE_STARTS ?? 8);
+/** How `demo -c 200` ends. */
+const DEMO = { code: 0, stdout: expect.stringMatching(/ESTABLISHED[\s\S]*opened in/) };
+
+function scratchFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "fourtuple-file-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+/** Copies the executable, so that it can be moved or deleted. */
+function copyTo(...path: string[]): string {
+  const file = join(scratchFolder(), ...path);
+  mkdirSync(join(file, ".."), { recursive: true });
+  copyFileSync(FILE!, file);
+  return file;
+}
+
+/** Libraries that Node's binary needs: those of C and C++. */
+function libraries(): string[] {
+  const printed = execFileSync("ldd", [FILE!], { encoding: "utf8" });
+  return [...printed.matchAll(/(\/\S+) \(0x/g)].map(([, path]) => path!);
+}
+
+/**
+ * Returns a command line that runs the executable as nobody in a root that contains only these libraries, read-only, with
+ * /proc, and with folders for temporary files that are mounted as given.
+ */
+function inEmptyRoot(folders: Readonly<Record<string, string>>, args: readonly string[]): string[] {
+  const root = scratchFolder();
+  const steps = [
+    "set -e",
+    `mount -t tmpfs none ${root}`,
+    `mkdir ${root}/proc ${["/dev", ...Object.keys(folders)].map((folder) => root + folder).join(" ")}`,
+    `mount -t proc none ${root}/proc`,
+    ...libraries().map((path) => `mkdir -p ${root}${join(path, "..")}; cp -L ${path} ${root}${path}`),
+    `cp '${FILE}' ${root}/fourtuple`,
+    ...Object.entries(folders).map(([folder, option]) => `mount -t tmpfs -o mode=1777,${option} none ${root}${folder}`),
+    `mount -o remount,ro ${root}`,
+    "ip link set lo up",
+    `exec env -i "$(command -v chroot)" --userspec=65534:65534 ${root} /fourtuple "$@"`,
+  ];
+  return ["unshare", "--mount", "--net", "--pid", "--fork", "sh", "-c", steps.join("\n"), "sh", ...args];
+}
+
+const run = ([command, ...args]: string[], env?: Record<string, string>) =>
+  start(command!, args, env === undefined ? {} : { env }).exited();
+
+describe.skipIf(!FILE)("the single executable", () => {
+  it("runs from a path with spaces and other letters, and through a symlink", async () => {
+    const file = copyTo("döt ws", "four tuple");
+    const link = join(scratchFolder(), "link");
+    symlinkSync(file, link);
+    expect((await run([link, "--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect(await run([link, "demo", "-c", "200"])).toMatchObject(DEMO);
+  });
+
+  it("starts its children after the file was deleted", async () => {
+    const file = copyTo("fourtuple");
+    // The shell becomes the program only after it has opened the file, so it is the file that is gone.
+    const line = 'exec 3<"$0"; rm "$0"; exec /proc/self/fd/3 demo -c 200';
+    expect(await run(["sh", "-c", line, file])).toMatchObject(DEMO);
+  });
+
+  it(`starts ${STARTS} times at once, and leaves no file behind`, async () => {
+    const folder = scratchFolder();
+    const env = { XDG_RUNTIME_DIR: folder };
+    const ended = await Promise.all(Array.from({ length: STARTS }, () => run([FILE!, "ports", ":1", "--json"], env)));
+    // Nothing uses the port.
+    expect(ended.filter(({ code, stderr }) => code !== 1 || stderr !== "")).toEqual([]);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("ignores Node's variables, and names sources and lines in stacks", async () => {
+    const env = { FOURTUPLE_DEBUG: "1", NODE_OPTIONS: "--no-such-option" };
+    const { stderr } = await run([FILE!, "connect", "127.0.0.1:1"], env);
+    expect(stderr).toMatch(/ECONNREFUSED[\s\S]*at async runProgram \(src\/cli\/program\.ts:\d+:\d+\)/);
+  });
+
+  it("runs user-defined protocols in TypeScript, and finds syntax errors in them", async () => {
+    const file = join(scratchFolder(), "line.mts");
+    expect((await run([FILE!, "protocol", "new", file])).code).toBe(0);
+    const checked = await run([FILE!, "protocol", "check", file, "-c", "50", "-T", "200ms"]);
+    expect(checked).toMatchObject({ code: 0, stdout: expect.stringMatching(/50 connections +50 ready/) });
+    writeFileSync(file, "export default 1;\nconst = 3;\n");
+    expect((await run([FILE!, "protocol", "check", file])).stderr).toMatch(/syntax error: .*\(line 2, column 7\)/);
+  });
+});
+
+describe.skipIf(!FILE || !canMakeNamespaces())("the single executable in an empty root, as nobody", () => {
+  it.each([[{ "/tmp": "noexec", "/dev/shm": "size=50m" }], [{ "/tmp": "size=50m", "/dev/shm": "noexec" }]])(
+    "opens connections with %o",
+    async (folders) => {
+      expect(await run(inEmptyRoot(folders, ["demo", "-c", "200"]))).toMatchObject(DEMO);
+    },
+  );
+
+  it("says what it tried if no folder allows executable code", async () => {
+    const { code, stderr } = await run(inEmptyRoot({ "/tmp": "noexec", "/dev/shm": "size=10k" }, ["ports"]));
+    expect(stderr).toMatch(/no folder allows loading the native module: \/dev\/shm \(ENOSPC\), \/tmp \(mounted noexec/);
+    expect(code).toBe(3);
+  });
+});
