@@ -20,7 +20,7 @@ import { explainNotTaken } from "./rules/protocols/not-taken.js";
 import { explainClosedEarly } from "./rules/protocols/script.js";
 import { explainRefusedProtocol } from "./rules/refusals.js";
 import { explainRefused, explainSelfConnect } from "./rules/refused.js";
-import { explainTimeouts } from "./rules/timeouts.js";
+import { explainTimeouts } from "./rules/timeouts/timeouts.js";
 import { explainTls, explainTlsPort } from "./rules/tls.js";
 import { explainUnavailable } from "./rules/unavailable.js";
 

@@ -32,11 +32,17 @@ export type EngineChoice = EngineReport["requested"];
 export const packetCounts = z.object({
   sentPackets: count,
   receivedPackets: count,
+  otherPackets: count
+    .optional()
+    .describe("of these, packets that are neither TCP nor ICMP errors, such as announcements by this host's kernel"),
   retransmitted: count.describe("segments with data or FIN sent again"),
   repeatedSyns: count.describe("SYNs sent again"),
   outOfOrder: count.describe("segments that arrived out of order, and were dropped"),
   malformed: count,
   badChecksums: count,
+  deviceDrops: count
+    .optional()
+    .describe("packets dropped because the TUN device's queue was full; missing in older results"),
   earlierConnections: count.describe("earlier connections of a 4-tuple that the peer still had, and were reset"),
   icmp: z.array(z.object({ kind: z.enum(ICMP_KINDS), count })).describe("ICMP errors about connections, by kind"),
 });

@@ -12,13 +12,13 @@ import { formatIp } from "../../util/address.js";
 const LOOKED_UP = 8;
 const LISTED = 8;
 
-export function inspectLocalPath({ plan, isLocal }: Targets, memories: readonly WorkerMemory[]): LocalPath {
+export function inspectLocalPath({ plan, isLocal, network }: Targets, memories: readonly WorkerMemory[]): LocalPath {
   const destinations = plan.groups.flatMap((group) => group.destinations);
   const ips = [...new Map(destinations.map(({ ip }) => [formatIp(ip), ip])).values()].slice(0, LOOKED_UP);
   const routes = ips.map(findRefusingRoutes);
   const ports = new Set(destinations.map(({ port }) => port));
   // Incoming packets are addressed to our ephemeral ports, unless the server is on this host.
-  const hooks = isLocal ? ["output", "postrouting", "prerouting", "input"] : ["output", "postrouting"];
+  const hooks = hooksOf(isLocal, network !== undefined);
   const rules = findFilterRules()
     ?.filter(({ hook, port }) => hooks.includes(hook) && (port === undefined || ports.has(port)))
     .sort((a, b) => Number(b.port !== undefined) - Number(a.port !== undefined));
@@ -27,4 +27,10 @@ export function inspectLocalPath({ plan, isLocal }: Targets, memories: readonly 
     routes: routes.every((found) => found !== undefined) ? routes.flat().slice(0, LISTED) : undefined,
     rules: rules?.slice(0, LISTED),
   };
+}
+
+/** @param isForwarded whether packets come from a TUN device of ours */
+function hooksOf(isLocal: boolean, isForwarded: boolean): string[] {
+  if (isLocal) return ["output", "postrouting", "prerouting", "input"];
+  return isForwarded ? ["prerouting", "forward", "postrouting"] : ["output", "postrouting"];
 }

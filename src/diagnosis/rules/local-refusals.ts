@@ -141,7 +141,7 @@ function firewall(rule: Rule | undefined, meaning: string, evidence: readonly st
 }
 
 /** Returns a text such as `nftables table inet filter, chain out (output): rule 4 drops port 7777`. */
-function describeRule({ table, chain, hook, handle, verdict, port }: Rule): string {
+export function describeRule({ table, chain, hook, handle, verdict, port }: Rule): string {
   const what = handle === undefined ? LOOK[verdict] : `rule ${handle} ${LOOK[verdict]}`;
   return `nftables table ${table}, chain ${chain} (${hook}): ${what}${port === undefined ? "" : ` port ${port}`}`;
 }

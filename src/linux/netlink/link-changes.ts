@@ -15,6 +15,9 @@ const ROUTE_BYTES = 12;
 const HOP_BYTES = 8;
 const IFLA_MTU = 4;
 const IFLA_TXQLEN = 13;
+const IFLA_STATS64 = 23;
+/** struct rtnl_link_stats64: the eighth of its 64-bit numbers. */
+const STATS_TX_DROPPED = 56;
 const IFF_UP = 0x1;
 const IFF_LOWER_UP = 0x10000;
 const RTA_DST = 1;
@@ -63,6 +66,15 @@ export function removeLink(index: number): number {
   const link = Buffer.alloc(LINK_BYTES);
   link.writeInt32LE(index, 4);
   return changeNetlink(NETLINK_ROUTE, RTM_DELLINK, link, false);
+}
+
+/** Returns how many packets an interface has dropped instead of transmitting them; 0 if unknown. */
+export function readDroppedPackets(index: number): number {
+  const link = Buffer.alloc(LINK_BYTES);
+  link.writeInt32LE(index, 4);
+  const answer = getNetlink(NETLINK_ROUTE, RTM_GETLINK, link);
+  const stats = typeof answer === "object" ? attributesOf(answer.body, LINK_BYTES).get(IFLA_STATS64) : undefined;
+  return Number(stats?.readBigUInt64LE(STATS_TX_DROPPED) ?? 0n);
 }
 
 /** Returns whether packets sent to an interface reach its driver. This takes a moment after setLinkUp(). */

@@ -7,6 +7,7 @@ import type { Stack } from "./tcp/stack.js";
 const FIELDS = [
   "sentPackets",
   "receivedPackets",
+  "otherPackets",
   "retransmitted",
   "repeatedSyns",
   "outOfOrder",
@@ -15,22 +16,30 @@ const FIELDS = [
   "earlierConnections",
 ] as const;
 
+/** Place of the number of packets that the device has dropped. */
+const DROPS_AT = FIELDS.length + ICMP_KINDS.length;
+
 export function allocateCounts(): SharedArrayBuffer {
-  return new SharedArrayBuffer((FIELDS.length + ICMP_KINDS.length) * 8);
+  return new SharedArrayBuffer((DROPS_AT + 1) * 8);
 }
 
-export function writeCounts({ counters, icmp }: Stack, memory: SharedArrayBuffer): void {
+/** @param deviceDrops number of packets that the device has dropped, because its queue was full */
+export function writeCounts({ counters, icmp }: Stack, memory: SharedArrayBuffer, deviceDrops: number): void {
   const counts = new Float64Array(memory);
   FIELDS.forEach((field, n) => {
     counts[n] = counters[field];
   });
   counts.set(icmp, FIELDS.length);
+  counts[DROPS_AT] = deviceDrops;
 }
 
 /** Returns the sums over several workers. */
 export function readCounts(memories: readonly SharedArrayBuffer[]): PacketCounts {
   const sum = (n: number) => memories.reduce((total, memory) => total + new Float64Array(memory)[n]!, 0);
-  const fields = Object.fromEntries(FIELDS.map((field, n) => [field, sum(n)])) as Omit<PacketCounts, "icmp">;
+  const fields = Object.fromEntries(FIELDS.map((field, n) => [field, sum(n)])) as Omit<
+    PacketCounts,
+    "icmp" | "deviceDrops"
+  >;
   const kinds = ICMP_KINDS.map((kind, n) => ({ kind, count: sum(FIELDS.length + n) }));
-  return { ...fields, icmp: kinds.filter(({ count }) => count > 0) };
+  return { ...fields, deviceDrops: sum(DROPS_AT), icmp: kinds.filter(({ count }) => count > 0) };
 }

@@ -135,7 +135,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
   }
 
   dispose(): void {
-    if (this.counts) writeCounts(this.stack, this.counts);
+    if (this.counts) writeCounts(this.stack, this.counts, this.device.drops?.() ?? 0);
     this.device.close();
   }
 

@@ -59,6 +59,8 @@ export interface PacketDevice {
    * @returns whether there may be more
    */
   receive(sink: PacketSink, max: number): boolean;
+  /** Returns how many packets were dropped because they did not fit into the device's queue. */
+  drops?(): number;
   close(): void;
 }
 

@@ -1,5 +1,6 @@
 // A TUN device without io_uring: one system call for each packet. This device serves hosts
 // that forbid io_uring.
+import { readDroppedPackets } from "../../../linux/netlink/link-changes.js";
 import { EPOLLIN } from "../../../linux/syscalls/constants.js";
 import { Epoll } from "../../../linux/syscalls/epoll.js";
 import { drain } from "../../../linux/syscalls/eventfd.js";
@@ -85,6 +86,10 @@ export class PlainDevice implements PacketDevice {
       sink.packet(rx, VNET_HEADER.bytes, length - VNET_HEADER.bytes, isTrusted(rx.bytes[0]!));
     }
     return true;
+  }
+
+  drops(): number {
+    return readDroppedPackets(this.tun.index);
   }
 
   close(): void {

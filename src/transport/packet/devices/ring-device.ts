@@ -1,5 +1,6 @@
 // A TUN device through io_uring: one multishot read with a ring of buffers, and writes in batches, so that a turn with
 // hundreds of packets is a single system call.
+import { readDroppedPackets } from "../../../linux/netlink/link-changes.js";
 import { EPOLLIN } from "../../../linux/syscalls/constants.js";
 import { ENOMEM } from "../../../linux/syscalls/errno.js";
 import { drain } from "../../../linux/syscalls/eventfd.js";
@@ -110,6 +111,10 @@ export class RingDevice implements PacketDevice {
       buffers.publish();
     }
     return ring.ready > 0;
+  }
+
+  drops(): number {
+    return readDroppedPackets(this.tun.index);
   }
 
   close(): void {

@@ -1,13 +1,14 @@
 // Explains unanswered handshakes (ETIMEDOUT): a full accept queue, conntrack, a per-core backlog, or loss on the path.
 
-import type { ConnectResult } from "../../results/connect.js";
-import type { Finding, Suspect } from "../../results/diagnosis.js";
-import type { FailureReport } from "../../results/fields.js";
-import { formatCount } from "../../util/units.js";
-import { mayHaveOverflowed, overflows, queueFacts, queueFinding } from "./accept-queue.js";
-import { seen } from "./local-errors.js";
-import { droppedHere } from "./local-refusals.js";
-import { suspectNeighbours } from "./neighbours.js";
+import type { ConnectResult } from "../../../results/connect.js";
+import type { Finding, Suspect } from "../../../results/diagnosis.js";
+import type { FailureReport } from "../../../results/fields.js";
+import { formatCount } from "../../../util/units.js";
+import { mayHaveOverflowed, overflows, queueFacts, queueFinding } from "../accept-queue.js";
+import { seen } from "../local-errors.js";
+import { droppedHere } from "../local-refusals.js";
+import { suspectNeighbours } from "../neighbours.js";
+import { explainWithoutSockets, suspectReturnPath } from "./without-sockets.js";
 
 /** @returns undefined if the failure is of another kind */
 export function explainTimeouts(result: ConnectResult, failure: FailureReport): Finding | Suspect[] | undefined {
@@ -17,6 +18,7 @@ export function explainTimeouts(result: ConnectResult, failure: FailureReport): 
     queueFull(result, failure) ??
     backlogFull(result, failure) ??
     notTracked(result, failure) ??
+    explainWithoutSockets(result, failure) ??
     droppedHere(result, failure) ??
     lostOnTheWay(result, failure)
   );
@@ -109,7 +111,8 @@ function lostOnTheWay(result: ConnectResult, failure: FailureReport): Finding | 
       evidence: facts,
       test: "ping ADDRESS or connect to another of its ports: if that is unanswered too, the host is down",
     };
-    return [firewall, silent];
+    const elsewhere = suspectReturnPath(result, failure);
+    return elsewhere ? [elsewhere, firewall, silent] : [firewall, silent];
   }
   const queue: Suspect = {
     limit: "accept-queue",
