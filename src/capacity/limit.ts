@@ -5,7 +5,7 @@ import type { HostFacts, HostReadings } from "./host-facts.js";
 import type { Load } from "./load.js";
 
 /** How much of a limit is in use. */
-export interface Usage {
+export interface AmountInUse {
   readonly used: number;
   /** Infinity if there is no limit. */
   readonly of: number;
@@ -50,7 +50,7 @@ export interface Limit {
    * Returns how much is in use and how much there is, in the limit's unit; undefined if unknown. Present only for limits
    * on something that is used up.
    */
-  usage?(readings: HostReadings): Usage | undefined;
+  usage?(readings: HostReadings): AmountInUse | undefined;
   /**
    * Returns how many connections of this load can be held under the limit; Infinity if it does not apply, undefined if
    * unknown. Absent from limits that do not cap the number of held connections.
@@ -70,6 +70,6 @@ export interface Limit {
 }
 
 /** Returns the usage of a limit if both values are known. */
-export function usageOf(used: number | undefined, of: number | undefined): Usage | undefined {
+export function usageOf(used: number | undefined, of: number | undefined): AmountInUse | undefined {
   return used === undefined || of === undefined ? undefined : { used, of };
 }

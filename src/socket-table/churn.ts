@@ -7,6 +7,7 @@ import { readTable, type SocketVisit } from "./table.js";
 import type { SocketView } from "./view.js";
 
 const START_SLOTS = 1 << 12;
+const SEEDS = [0x9e3779b1, 0x85ebca6b] as const;
 
 export interface Rates {
   readonly openedPerSec: number;
@@ -37,12 +38,22 @@ export class Churn implements SummaryPart {
 
   begin(): SocketVisit {
     const before = this.#before;
-    const now = new TupleSet(before?.slots);
-    this.#now = now;
+    const now = this.#now;
+    now.clear();
     this.#nowMs = performance.now();
     this.#kept = 0;
     return (socket) => {
-      const [high, low] = [hash(socket, 0x9e3779b1), hash(socket, 0x85ebca6b)];
+      const ports = (socket.localPort << 16) | socket.remotePort;
+      let high: number;
+      let low: number;
+      if (socket.family === 4) {
+        const { localIpv4, remoteIpv4 } = socket;
+        high = mix(mix(mix(SEEDS[0], ports), localIpv4), remoteIpv4);
+        low = mix(mix(mix(SEEDS[1], ports), localIpv4), remoteIpv4);
+      } else {
+        high = hashIpv6(socket, ports, SEEDS[0]);
+        low = hashIpv6(socket, ports, SEEDS[1]);
+      }
       if (now.add(high, low) && before?.has(high, low)) this.#kept++;
     };
   }
@@ -56,15 +67,15 @@ export class Churn implements SummaryPart {
     const [before, now] = [this.#before, this.#now];
     const seconds = (this.#nowMs - this.#beforeMs) / 1000;
     this.#before = now;
+    this.#now = before ?? new TupleSet(now.slots);
     this.#beforeMs = this.#nowMs;
     if (!before) return undefined;
     return { openedPerSec: (now.size - this.#kept) / seconds, closedPerSec: (before.size - this.#kept) / seconds };
   }
 }
 
-function hash(socket: SocketView, seed: number): number {
-  let value = mix(seed, (socket.localPort << 16) | socket.remotePort);
-  if (socket.family === 4) return mix(mix(value, socket.localIpv4), socket.remoteIpv4);
+function hashIpv6(socket: SocketView, ports: number, seed: number): number {
+  let value = mix(seed, ports);
   for (let i = 0; i < 4; i++) value = mix(mix(value, socket.localWord(i)), socket.remoteWord(i));
   return value;
 }
@@ -89,6 +100,11 @@ class TupleSet {
 
   get slots(): number {
     return this.#slots.length / 2;
+  }
+
+  clear(): void {
+    this.size = 0;
+    this.#slots.fill(0);
   }
 
   /** @returns false if the hash is already present */

@@ -1,4 +1,5 @@
 // Reads the table once for several summaries, because reading takes longer than counting.
+import { isDeepStrictEqual } from "node:util";
 import { interfaceIndex } from "../../linux/syscalls/interface-names.js";
 import type { SocketQuery } from "../query.js";
 import { toTest } from "../socket-test.js";
@@ -18,7 +19,7 @@ export interface SummaryPart {
  * @throws {AppError} E_PERMISSION or E_SYSTEM when the table cannot be read
  */
 export async function readTogether(cover: SocketQuery, parts: readonly SummaryPart[]): Promise<TableRead> {
-  const tests = parts.map(({ query }) => (query === cover ? undefined : toTest(query, interfaceIndex)));
+  const tests = parts.map(({ query }) => (isDeepStrictEqual(query, cover) ? undefined : toTest(query, interfaceIndex)));
   return readTable(cover, () => {
     const visits = parts.map((part, i) => guarded(part.begin(), tests[i]));
     if (visits.length === 1) return visits[0]!;
