@@ -9,8 +9,16 @@ import { SCALES } from "./scales.mjs";
 import { openNamespaces, SERVER_IP } from "./two-namespaces.mjs";
 
 const PACKET = "fourtuple-packet";
+/** The client's device is in the server's namespace, so that no packet crosses the veth pair or is forwarded. */
+const DIRECT = "fourtuple-packet-direct";
 const WINDOW = 1024;
 const HOLDING = { server: "server", client: "client" };
+/** @type {Record<string, string>} */
+const SETTINGS = {
+  [OURS]: "the library, with kernel sockets at both sides",
+  [PACKET]: "the client with transport: 'packet'; its packets are forwarded to the veth pair and back",
+  [DIRECT]: "the same, but in the server's network namespace, so that nothing is forwarded",
+};
 const ECHO = { server: "echo-server", client: "echo-client" };
 
 /**
@@ -19,18 +27,32 @@ const ECHO = { server: "echo-server", client: "echo-client" };
  * @returns {import("./contenders.mjs").Candidate}
  */
 function contender(name, roles) {
-  const isPacket = name.startsWith(PACKET);
+  const bare = name.split("@")[0] ?? name;
   const place = ["env", `SERVER_IP=${SERVER_IP}`];
+  const transport = { [PACKET]: ["TRANSPORT=packet"], [DIRECT]: ["TRANSPORT=packet-direct"] }[bare] ?? [];
   return {
     name,
-    settings: isPacket ? "the same with transport: 'packet' at the client" : "the library, with kernel sockets",
+    settings: /** @type {string} */ (SETTINGS[bare]),
     window: WINDOW,
     make: () => {
       const { version, server, client } = pairOf(OURS, roles);
-      const transport = isPacket ? ["TRANSPORT=packet"] : [];
-      return { version, server: [...place, ...server], client: [...place, ...transport, ...client] };
+      return {
+        version,
+        server: [...place, ...server],
+        client: [...place, ...transport, ...client],
+        isDirect: bare === DIRECT,
+      };
     },
   };
+}
+
+/**
+ * @param {import("./contenders.mjs").Contender} contender
+ * @param {number} round
+ * @param {import("./sockets.mjs").Place} place
+ */
+function runOpening(contender, round, place) {
+  return runRamp(contender, round, contender.isDirect ? { ...place, client: place.server } : place);
 }
 
 /** @type {import("./workloads.mjs").Workload} */
@@ -41,9 +63,11 @@ export const PACKET_OPENING = {
   scale: SCALES["190k"],
   atMost: SCALES["190k"]?.connections,
   prepare: openNamespaces,
-  run: runRamp,
+  run: runOpening,
   baseline: OURS,
-  contenders: [OURS, PACKET, `${OURS}@1m`, `${PACKET}@1m`, `${PACKET}@4m`].map((name) => contender(name, HOLDING)),
+  contenders: [OURS, PACKET, DIRECT, `${OURS}@1m`, `${PACKET}@1m`, `${DIRECT}@1m`, `${DIRECT}@4m`].map((name) =>
+    contender(name, HOLDING),
+  ),
   metrics: {
     ...RAMP_METRICS,
     clientUserUs: {
@@ -59,32 +83,31 @@ export const PACKET_OPENING = {
     },
   },
   measures: [
-    ...["", "@1m"].flatMap((size) => {
-      const pair = { contender: `${PACKET}${size}`, against: `${OURS}${size}` };
-      const where = size === "" ? "190k" : "1m";
-      return [
-        {
-          title: `${where}: rate ÷ that of kernel clients`,
-          wanted: { atLeast: 2 },
-          of: { ...pair, metric: "ratePerSec" },
-        },
-        {
-          title: `${where}: CPU of both ÷ that with kernel clients`,
-          wanted: { atMost: 0.5 },
-          of: { ...pair, metric: "allCpuUs" },
-        },
-      ];
-    }),
+    ...["", "@1m"].flatMap((size) =>
+      [PACKET, DIRECT].flatMap((name) => {
+        const pair = { contender: `${name}${size}`, against: `${OURS}${size}` };
+        const where = `${size.slice(1) || "190k"}, ${name === DIRECT ? "direct" : "forwarded"}`;
+        return [
+          { title: `${where}: rate ÷ kernel clients'`, wanted: { atLeast: 2 }, of: { ...pair, metric: "ratePerSec" } },
+          {
+            title: `${where}: CPU, both ÷ kernel clients'`,
+            wanted: { atMost: 0.5 },
+            of: { ...pair, metric: "allCpuUs" },
+          },
+        ];
+      }),
+    ),
     ...[
-      { title: "1m: user CPU per connection, client (µs)", wanted: { atMost: 1.5 }, metric: "clientUserUs" },
-      { title: "1m: RSS per connection, client", wanted: { atMost: 32 }, metric: "clientRssBytes" },
-      { title: "1m: CPU while holding, client", wanted: { atMost: 0.02 }, metric: "clientIdleShare" },
-      { title: "1m: teardown (s)", wanted: { atMost: 15 }, metric: "teardownSeconds" },
-    ].map(({ title, wanted, metric }) => ({ title, wanted, of: { metric, contender: `${PACKET}@1m` } })),
-    ...[
-      { title: "4m: CPU while holding, client", wanted: { atMost: 0.02 }, metric: "clientIdleShare" },
-      { title: "4m: teardown (s)", wanted: { atMost: 60 }, metric: "teardownSeconds" },
-    ].map(({ title, wanted, metric }) => ({ title, wanted, of: { metric, contender: `${PACKET}@4m` } })),
+      { size: "1m", title: "user CPU per connection, client (µs)", wanted: { atMost: 1.5 }, metric: "clientUserUs" },
+      { size: "1m", title: "teardown", wanted: { atMost: 15 }, metric: "teardownSeconds" },
+      { size: "4m", title: "RSS per connection, client", wanted: { atMost: 32 }, metric: "clientRssBytes" },
+      { size: "4m", title: "CPU while holding, client", wanted: { atMost: 0.02 }, metric: "clientIdleShare" },
+      { size: "4m", title: "teardown", wanted: { atMost: 60 }, metric: "teardownSeconds" },
+    ].map(({ size, title, wanted, metric }) => ({
+      title: `${size}, direct: ${title}`,
+      wanted,
+      of: { metric, contender: `${DIRECT}@${size}` },
+    })),
   ],
 };
 

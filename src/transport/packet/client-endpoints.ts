@@ -62,16 +62,8 @@ export class ClientEndpoints extends IdTable implements Endpoints {
     return number < 0 ? UNKNOWN : this.holder(number);
   }
 
-  writeAddresses(id: number, bytes: Uint8Array, at: number): number {
-    return this.tuples.writeAddresses(this.numberOf(id), bytes, at);
-  }
-
-  localPort(id: number): number {
-    return this.tuples.localPort(this.numberOf(id));
-  }
-
-  remotePort(id: number): number {
-    return this.tuples.remotePort(this.numberOf(id));
+  writeEnds(id: number, bytes: Uint8Array, at: number, portsAt: number): number {
+    return this.tuples.writeEnds(this.numberOf(id), bytes, at, portsAt);
   }
 
   addresses(id: number): ConnectionAddresses {

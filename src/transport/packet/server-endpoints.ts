@@ -8,7 +8,7 @@ import type { PacketListener } from "./listener.js";
 import { grown } from "./tcp/connections.js";
 import { type Endpoints, UNKNOWN } from "./tcp/endpoints.js";
 import type { Segment } from "./tcp/segment.js";
-import { get32, put32, sumOf } from "./tcp/segment.js";
+import { get32, put16, put32, sumOf } from "./tcp/segment.js";
 
 export class ServerEndpoints extends IdTable implements Endpoints {
   readonly family: 4 | 6;
@@ -66,17 +66,15 @@ export class ServerEndpoints extends IdTable implements Endpoints {
     return UNKNOWN;
   }
 
-  writeAddresses(id: number, bytes: Uint8Array, at: number): number {
+  writeEnds(id: number, bytes: Uint8Array, at: number, portsAt: number): number {
     const { words, first } = this;
     const addressBytes = words * 4;
     for (let i = 0; i < addressBytes; i++) bytes[at + i] = first[i]!;
     if (this.offsets.length > 0) put32(bytes, at + addressBytes - 4, this.firstLow + this.offsets[id]!);
     for (let n = 0; n < words; n++) put32(bytes, at + addressBytes + 4 * n, this.remotes[id * words + n]!);
+    put16(bytes, portsAt, this.listener.port);
+    put16(bytes, portsAt + 2, this.ports[id]!);
     return sumOf(bytes, at, 2 * addressBytes);
-  }
-
-  localPort(): number {
-    return this.listener.port;
   }
 
   remotePort(id: number): number {

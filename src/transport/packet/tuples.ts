@@ -2,7 +2,7 @@
 // in a plan (planning/tuple-plan.ts): destinations vary fastest, then ports, then source addresses.
 import { addToIp, type IpAddress } from "../../util/address.js";
 import type { AddressRange } from "../../util/address-range.js";
-import { get16, get32, put16, sumOf } from "./tcp/segment.js";
+import { get16, get32, put16, put32, sumOf } from "./tcp/segment.js";
 
 /** Plain data. All addresses are of one family. */
 export interface PacketTuples {
@@ -19,32 +19,44 @@ export class Tuples {
   readonly family: 4 | 6;
   readonly count: number;
   private readonly plan: PacketTuples;
-  /** First address of each range, as bytes, and the number of addresses in the ranges before it. */
+  /** First address of each range as bytes, its last 32 bits, and the number of addresses in it and before it. */
   private readonly firsts: Uint8Array[];
+  private readonly firstLows: number[];
+  private readonly counts: number[];
   private readonly before: number[] = [];
+  private readonly firstPort: number;
+  private readonly portCount: number;
+  private readonly destinationCount: number;
   private readonly destinations: Uint8Array[];
+  private readonly destinationPorts: number[];
   private readonly destinationSums: number[];
   private readonly addressBytes: number;
 
   constructor(plan: PacketTuples) {
-    const { sources, destinations, portCount } = plan;
+    const { sources, destinations, firstPort, portCount } = plan;
     this.plan = plan;
+    this.firstPort = firstPort;
+    this.portCount = portCount;
+    this.destinationCount = destinations.length;
     this.family = destinations[0]?.ip.family ?? sources[0]?.first.family ?? 4;
     this.addressBytes = this.family === 4 ? 4 : 16;
     this.firsts = sources.map(({ first }) => first.bytes);
+    this.firstLows = this.firsts.map((bytes) => get32(bytes, bytes.length - 4));
+    this.counts = sources.map(({ count }) => count);
     let total = 0;
     for (const { count } of sources) {
       this.before.push(total);
       total += count;
     }
     this.destinations = destinations.map(({ ip }) => ip.bytes);
+    this.destinationPorts = destinations.map(({ port }) => port);
     this.destinationSums = destinations.map(({ ip }) => sumOf(ip.bytes, 0, ip.bytes.length));
     this.count = Math.min(MOST_TUPLES, total * portCount * destinations.length);
   }
 
   /** Returns the number of the tuple between two addresses in `bytes`, or -1. */
   find(bytes: Uint8Array, localAt: number, remoteAt: number, localPort: number, remotePort: number): number {
-    const { portCount, firstPort } = this.plan;
+    const { portCount, firstPort } = this;
     const step = localPort - firstPort;
     if (step < 0 || step >= portCount) return -1;
     const destination = this.findDestination(bytes, remoteAt, remotePort);
@@ -56,24 +68,30 @@ export class Tuples {
   }
 
   /**
-   * Writes the source and destination address.
-   * @returns their sum as 16-bit words
+   * Writes addresses and ports, source before destination.
+   *
+   * @param at offset of the addresses
+   * @param portsAt offset of the ports
+   * @returns the sum of the addresses as 16-bit words
    */
-  writeAddresses(number: number, bytes: Uint8Array, at: number): number {
-    const { addressBytes } = this;
-    const destination = number % this.destinations.length;
+  writeEnds(number: number, bytes: Uint8Array, at: number, portsAt: number): number {
+    const { addressBytes, portCount, destinationCount } = this;
+    const round = destinationCount === 1 ? number : Math.floor(number / destinationCount);
+    const destination = number - round * destinationCount;
+    const source = Math.floor(round / portCount);
     const to = this.destinations[destination]!;
-    this.writeSource(this.sourceOf(number), bytes, at);
     for (let i = 0; i < addressBytes; i++) bytes[at + addressBytes + i] = to[i]!;
-    return sumOf(bytes, at, addressBytes) + this.destinationSums[destination]!;
+    put16(bytes, portsAt, this.firstPort + round - source * portCount);
+    put16(bytes, portsAt + 2, this.destinationPorts[destination]!);
+    return this.writeSource(source, bytes, at) + this.destinationSums[destination]!;
   }
 
   localPort(number: number): number {
-    return this.plan.firstPort + (this.roundOf(number) % this.plan.portCount);
+    return this.firstPort + (this.roundOf(number) % this.portCount);
   }
 
   remotePort(number: number): number {
-    return this.plan.destinations[number % this.destinations.length]!.port;
+    return this.destinationPorts[number % this.destinationCount]!;
   }
 
   /** Returns the source address of a tuple. Allocates. */
@@ -88,11 +106,11 @@ export class Tuples {
   }
 
   private roundOf(number: number): number {
-    return Math.floor(number / this.destinations.length);
+    return Math.floor(number / this.destinationCount);
   }
 
   private sourceOf(number: number): number {
-    return Math.floor(this.roundOf(number) / this.plan.portCount);
+    return Math.floor(this.roundOf(number) / this.portCount);
   }
 
   private rangeOf(source: number): number {
@@ -101,34 +119,44 @@ export class Tuples {
     return range;
   }
 
-  /** Adds the address's offset in its range to the range's first address. */
-  private writeSource(source: number, bytes: Uint8Array, at: number): void {
-    const range = this.rangeOf(source);
+  /**
+   * Adds the address's offset in its range to the range's first address. Ranges do not cross a multiple of 2^32, so only
+   * the last 32 bits change.
+   *
+   * @returns the sum of the address as 16-bit words
+   */
+  private writeSource(source: number, bytes: Uint8Array, at: number): number {
+    const range = this.before.length === 1 ? 0 : this.rangeOf(source);
+    const lowAt = this.addressBytes - 4;
+    const low = (this.firstLows[range]! + source - this.before[range]!) >>> 0;
+    put32(bytes, at + lowAt, low);
+    let sum = (low >>> 16) + (low & 0xffff);
+    if (lowAt === 0) return sum;
     const first = this.firsts[range]!;
-    let carry = source - this.before[range]!;
-    for (let i = this.addressBytes - 2; i >= 0; i -= 2) {
-      const word = get16(first, i) + carry;
-      put16(bytes, at + i, word & 0xffff);
-      carry = word >>> 16;
+    for (let i = 0; i < lowAt; i += 2) {
+      const word = get16(first, i);
+      put16(bytes, at + i, word);
+      sum += word;
     }
+    return sum;
   }
 
   private findDestination(bytes: Uint8Array, at: number, port: number): number {
-    const { destinations, plan } = this;
+    const { destinations, destinationPorts } = this;
     for (let n = 0; n < destinations.length; n++) {
-      if (plan.destinations[n]!.port === port && isEqual(destinations[n]!, bytes, at)) return n;
+      if (destinationPorts[n] === port && isEqual(destinations[n]!, bytes, at)) return n;
     }
     return -1;
   }
 
-  /** Ranges do not cross a multiple of 2^32, so the last 32 bits give an address's position in its range. */
+  /** The last 32 bits give an address's position in its range. */
   private findSource(bytes: Uint8Array, at: number): number {
     const lowAt = this.addressBytes - 4;
     const low = get32(bytes, at + lowAt);
     for (let n = 0; n < this.firsts.length; n++) {
+      const offset = low - this.firstLows[n]!;
+      if (offset < 0 || offset >= this.counts[n]!) continue;
       const first = this.firsts[n]!;
-      const offset = low - get32(first, lowAt);
-      if (offset < 0 || offset >= this.plan.sources[n]!.count) continue;
       let i = 0;
       while (i < lowAt && first[i] === bytes[at + i]) i++;
       if (i === lowAt) return this.before[n]! + offset;

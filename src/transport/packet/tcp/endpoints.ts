@@ -1,5 +1,5 @@
-// Interface to the ends of connections: finds the connection that a packet belongs to, and writes the addresses of its
-// packets. A client computes both from a connection's number; a server looks them up.
+// Interface to the ends of connections: finds the connection that a packet belongs to, and writes the addresses and
+// ports of its packets. A client computes both from a connection's number; a server looks them up.
 import type { ConnectionAddresses } from "../../contract.js";
 
 /** Result of find() if no connection matches. */
@@ -15,14 +15,13 @@ export interface Endpoints {
    */
   find(bytes: Uint8Array, localAt: number, remoteAt: number, localPort: number, remotePort: number): number;
   /**
-   * Writes the source and destination address of a connection's packets.
+   * Writes the addresses and ports of a connection's packets.
    *
    * @param at offset of the source address; the destination address follows it
-   * @returns the sum of both as 16-bit words, below 2^22
+   * @param portsAt offset of the source port; the destination port follows it
+   * @returns the sum of both addresses as 16-bit words, below 2^22
    */
-  writeAddresses(id: number, bytes: Uint8Array, at: number): number;
-  localPort(id: number): number;
-  remotePort(id: number): number;
+  writeEnds(id: number, bytes: Uint8Array, at: number, portsAt: number): number;
   /** Called when a connection's number changes. */
   moved(from: number, to: number): void;
   /** Called when a connection no longer exists. */

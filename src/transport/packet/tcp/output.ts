@@ -60,15 +60,13 @@ export function sendSegment(
   const at = device.frame(MAX_HEADERS + length);
   const bytes = device.tx;
   const tcpAt = at + ipHeaderBytes(family);
-  const addressSum = endpoints.writeAddresses(id, bytes, family === 4 ? at + 12 : at + 8);
+  const addressSum = endpoints.writeEnds(id, bytes, family === 4 ? at + 12 : at + 8, tcpAt);
   let header = TCP_HEADER;
   if (flags & FLAG.syn) {
     const isAnswer = (flags & FLAG.ack) !== 0;
     header += writeSynOptions(bytes, tcpAt + TCP_HEADER, stack.mss, !isAnswer || connections.has(id, SCALES));
   }
   if (length > 0) stack.records.unsent.copy(stack.records.of(id), skip, length, bytes, tcpAt + header);
-  put16(bytes, tcpAt, endpoints.localPort(id));
-  put16(bytes, tcpAt + 2, endpoints.remotePort(id));
   put32(bytes, tcpAt + 4, seq);
   if (flags & FLAG.ack) {
     put32(bytes, tcpAt + 8, connections.rcvNxt[id]!);
