@@ -1,7 +1,7 @@
 // Changes of settings for the duration of a run: recorded in the journal with the run's process as their owner, and
 // reverted at the end of the run. If the process is killed, the next run reverts them, or `doctor --undo` does.
 import { existsSync } from "node:fs";
-import { isRunning, ownIdentity, type ProcessIdentity, readNetNamespace } from "../linux/proc/identity.js";
+import { isRunning, ownIdentity, type ProcessIdentity } from "../linux/proc/identity.js";
 import { errnoMeaning, errnoName, errnoOf, isForbidden } from "../linux/syscalls/errno.js";
 import type { NeededSetting } from "../planning/packet/network.js";
 import { AppError } from "../util/errors.js";
@@ -9,8 +9,8 @@ import { KERNEL_SETTINGS, type Settings } from "./apply.js";
 import type { KeptEntry } from "./journal/entries.js";
 import { readJournal } from "./journal/reader.js";
 import { Journal } from "./journal/writer.js";
-import { isOfNamespace, isSetting, isValueOf } from "./settings.js";
-import { isInEffect, revert, type UndoOutcome } from "./undo.js";
+import { isSetting, isValueOf } from "./settings.js";
+import { isInEffect, isOfHere, revert, type UndoOutcome } from "./undo.js";
 import { isSameValue, normalise } from "./value.js";
 
 /**
@@ -20,11 +20,9 @@ import { isSameValue, normalise } from "./value.js";
  * @throws {AppError} E_PERMISSION or E_SYSTEM if the journal cannot be read or trusted
  */
 export function undoLeftovers(journalFile: string, settings: Settings = KERNEL_SETTINGS): UndoOutcome[] {
-  const here = readNetNamespace();
   return undoOwned(
     journalFile,
-    ({ name, netNamespace, owner }) =>
-      owner !== undefined && isRunning(owner) === false && (!isOfNamespace(name) || netNamespace === here),
+    (entry) => entry.owner !== undefined && isRunning(entry.owner) === false && isOfHere(entry),
     settings,
   );
 }
@@ -55,7 +53,7 @@ export class RunChanges {
     try {
       using journal = openLocked(this.#journalFile);
       const ofOthers = readJournal(this.#journalFile).entries.filter(
-        (entry) => isInEffect(entry) && entry.owner !== undefined && entry.netNamespace === readNetNamespace(),
+        (entry) => isInEffect(entry) && entry.owner !== undefined && isOfHere(entry),
       );
       for (const setting of needed) this.#makeOne(journal, setting, ofOthers);
     } catch (error) {

@@ -39,6 +39,14 @@ export function isOfNamespace(name: string): boolean {
   return name.startsWith("net.") || parseProxySetting(name) !== undefined;
 }
 
+/** Returns the interface that a setting is about; undefined for a setting of no single interface. */
+export function interfaceOf(name: string): string | undefined {
+  const proxied = parseProxySetting(name);
+  if (proxied) return proxied.interface;
+  const part = INTERFACE_SETTING.test(name) ? name.split(".").at(-2) : undefined;
+  return part === "all" ? undefined : part?.replaceAll("/", ".");
+}
+
 /** Returns whether a value has the format of this setting. */
 export function isValueOf(name: string, value: string): boolean {
   if (name === RESERVED_PORTS) {

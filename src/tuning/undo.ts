@@ -2,12 +2,14 @@
 
 import { isRunning, readBootId, readNetNamespace } from "../linux/proc/identity.js";
 import { errnoMeaning, errnoName, isForbidden } from "../linux/syscalls/errno.js";
+import { interfaceIndex } from "../linux/syscalls/interface-names.js";
+import { readNetCookie } from "../linux/syscalls/socket.js";
 import { KERNEL_SETTINGS, type Settings } from "./apply.js";
 import type { KeptEntry, Mark } from "./journal/entries.js";
 import { findOthersJournal } from "./journal/location.js";
 import { type BadLine, readLineByLine } from "./journal/reader.js";
 import { Journal } from "./journal/writer.js";
-import { isOfNamespace } from "./settings.js";
+import { interfaceOf, isOfNamespace } from "./settings.js";
 import { isSameValue, normalise, PORT_RANGE, RESERVED_PORTS } from "./value.js";
 
 /**
@@ -81,11 +83,11 @@ export function revert(
   for (const entry of inEffect.filter(isWanted).reverse()) {
     // A run that found the setting as it needs it has an entry of its own, and reverts the setting at its end.
     const heir = inEffect.find(
-      (other) => other.id !== entry.id && isOfOtherRun(other) && placeOf(other) === placeOf(entry),
+      (other) => placeOf(other) === placeOf(entry) && (isOfOtherRun(other) || (!isWanted(other) && isOfRun(other))),
     );
     const outcome = undoEntry(entry, settings, standing, heir);
     if (outcome.status !== "restored" && outcome.status !== "nothing-to-do") standing.add(placeOf(entry));
-    const made = markOf(outcome, entry);
+    const made = markOf(outcome, entry) ?? (isOvertaken(outcome, entry) ? "undone" : undefined);
     if (made) mark(entry, made);
     outcomes.push(outcome);
   }
@@ -97,9 +99,27 @@ export function isInEffect({ mark }: KeptEntry): boolean {
   return mark === undefined || mark === "done";
 }
 
-/** Returns whether a change belongs to a run in another process that still needs it. */
-function isOfOtherRun({ owner }: KeptEntry): boolean {
-  return owner !== undefined && isRunning(owner) === true && owner.pid !== process.pid;
+/** Returns whether a change was made in this network namespace, or in one of a setting that all of them share. */
+export function isOfHere({ name, netNamespace, netCookie }: KeptEntry): boolean {
+  if (!isOfNamespace(name)) return true;
+  const cookie = netCookie === undefined ? undefined : readNetCookie();
+  return netNamespace === readNetNamespace() && cookie === netCookie;
+}
+
+/** Returns whether a change belongs to a run that still needs it. */
+function isOfRun({ owner }: KeptEntry): boolean {
+  return owner !== undefined && isRunning(owner) === true;
+}
+
+function isOfOtherRun(entry: KeptEntry): boolean {
+  return isOfRun(entry) && entry.owner!.pid !== process.pid;
+}
+
+/** Returns whether another program has changed a setting after a run did. Nobody will revert the run's change then. */
+function isOvertaken({ status, value }: UndoOutcome, entry: KeptEntry): boolean {
+  const { name, to, owner } = entry;
+  if (status !== "left-alone" || value === undefined || owner === undefined || isOfOtherRun(entry)) return false;
+  return isOfHere(entry) && ![to, entry.value ?? to].some((ours) => isSameValue(name, value, ours));
 }
 
 /** Changes that must stay in effect as long as another change does; they are undone after it. */
@@ -126,10 +146,14 @@ function undoEntry(
   if (isExpired(entry)) return end("nothing-to-do", "made before the last boot, which reverted it");
   if (entry.bootId === undefined || readBootId() === undefined)
     return end("left-alone", "made during an unknown boot of this host");
-  if (isOfNamespace(name) && entry.netNamespace !== readNetNamespace()) {
+  if (!isOfHere(entry)) {
     return end("left-alone", `made in another network namespace, ${entry.netNamespace ?? "unknown"}`);
   }
-  if (present === undefined) return end("left-alone", "cannot be read");
+  if (present === undefined) {
+    const link = interfaceOf(name);
+    const isGone = link !== undefined && interfaceIndex(link) === 0;
+    return isGone ? end("nothing-to-do", `there is no ${link} any more`) : end("left-alone", "cannot be read");
+  }
   if (isOfOtherRun(entry)) return end("left-alone", `in use by a run, process ${entry.owner!.pid}, until its end`);
   if (heir) return end("nothing-to-do", `process ${heir.owner!.pid} needs it now, and reverts it at its end`);
   const isOurs = isSameValue(name, present, to) || isSameValue(name, present, entry.value ?? to);

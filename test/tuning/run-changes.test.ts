@@ -134,6 +134,41 @@ it("that another program has changed again stay as they are", () => {
   values.set(DELAY, "7");
   expect(statuses(changes.undo())).toEqual({ [DELAY]: "left-alone" });
   expect(now()).toEqual({ [FORWARDING]: "0", [DELAY]: "7" });
+  expect(undoChanges(file, kernel).outcomes).toEqual([]);
+});
+
+it("outlast a run of the same process while another one needs them", () => {
+  const [first, second] = [new RunChanges(file, kernel), new RunChanges(file, kernel)];
+  first.make(NEEDED);
+  second.make(NEEDED);
+  first.undo();
+  expect(now()).not.toEqual(BEFORE);
+  second.undo();
+  expect(now()).toEqual(BEFORE);
+});
+
+it("have nothing to revert once their interface is gone", () => {
+  const changes = new RunChanges(file, kernel);
+  changes.make(NEEDED);
+  values.clear();
+  expect(changes.undo()).toEqual([]);
+  expect(undoChanges(file, kernel).outcomes).toEqual([]);
+});
+
+it("are left alone in another network namespace, even if it has the number of an earlier one", () => {
+  new RunChanges(file, kernel).make(NEEDED);
+  const journal = readFileSync(file, "utf8");
+  rmSync(file);
+  appendFileSync(
+    file,
+    journal.replaceAll(/"netCookie":"\d+"/g, '"netCookie":"99999"').replaceAll(/"pid":\d+/g, '"pid":4194303'),
+    {
+      mode: 0o600,
+    },
+  );
+  expect(undoLeftovers(file, kernel)).toEqual([]);
+  expect(statuses(undoChanges(file, kernel).outcomes)).toEqual(both("left-alone"));
+  expect(now()).not.toEqual(BEFORE);
 });
 
 it.each([

@@ -14,6 +14,8 @@ export const SOCK_CLOEXEC = 0x80000;
 export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;
 export const SO_ERROR = 4;
+/** Since Linux 5.14. */
+export const SO_NETNS_COOKIE = 71;
 export const SO_RCVBUF = 8;
 export const SO_LINGER = 13;
 export const IPPROTO_IP = 0;

@@ -12,6 +12,7 @@ import {
   MSG_NOSIGNAL,
   SO_ERROR,
   SO_LINGER,
+  SO_NETNS_COOKIE,
   SO_REUSEADDR,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
@@ -106,6 +107,20 @@ export function backlogInForce(fd: number): number {
   listenInfoLength.bytes.writeInt32LE(LISTEN_INFO_SIZE);
   const result = libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, listenInfo.address, listenInfoLength.address);
   return result < 0 ? -lastErrno() : listenInfo.bytes.readUInt32LE(LISTEN_INFO_MAX_BACKLOG);
+}
+
+/**
+ * Returns a number that identifies this thread's network namespace until the next boot, while the numbers in
+ * /proc/self/ns are used again; undefined before Linux 5.14.
+ */
+export function readNetCookie(): string | undefined {
+  const fd = openUdp(4);
+  if (fd < 0) return undefined;
+  const value = new NativeBuffer(8);
+  const length = NativeBuffer.from(Uint8Array.of(8, 0, 0, 0));
+  const result = libc.getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, value.address, length.address);
+  libc.close(fd);
+  return result < 0 ? undefined : `${value.bytes.readBigUInt64LE()}`;
 }
 
 /** Accepts a connection, and returns its non-blocking descriptor. */

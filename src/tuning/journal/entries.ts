@@ -13,6 +13,8 @@ export interface JournalEntry {
   readonly bootId?: string | undefined;
   /** Present for a setting that each network namespace has separately. */
   readonly netNamespace?: string | undefined;
+  /** Identifies that namespace for good; missing on older kernels. */
+  readonly netCookie?: string | undefined;
   /** The run that needs the change and reverts it at its end; undefined for a change that is meant to last. */
   readonly owner?: ProcessIdentity | undefined;
   readonly name: string;
@@ -42,6 +44,7 @@ const entrySchema = z
     time: text,
     bootId: text.optional(),
     netNamespace: text.optional(),
+    netCookie: text.optional(),
     owner: z.object({ pid: z.number(), startTicks: z.number(), pidNamespace: text.optional() }).optional(),
     name: text.refine(isSetting, "not a setting that --apply writes"),
     from: z.string(),

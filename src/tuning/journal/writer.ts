@@ -7,6 +7,7 @@ import { dirname } from "node:path";
 import { type ProcessIdentity, readBootId, readNetNamespace } from "../../linux/proc/identity.js";
 import { EEXIST, ENOENT, errnoOf } from "../../linux/syscalls/errno.js";
 import { libc } from "../../linux/syscalls/libc.js";
+import { readNetCookie } from "../../linux/syscalls/socket.js";
 import { isOfNamespace } from "../settings.js";
 import type { JournalEntry, Mark } from "./entries.js";
 import { assertTrusted, openJournal } from "./trust.js";
@@ -49,6 +50,7 @@ export class Journal {
       time: new Date().toISOString(),
       bootId: readBootId(),
       netNamespace: isOfNamespace(name) ? readNetNamespace() : undefined,
+      netCookie: isOfNamespace(name) ? readNetCookie() : undefined,
       owner,
       name,
       from,
