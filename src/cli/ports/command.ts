@@ -37,7 +37,7 @@ export const addPorts: AddCommand = (program, finish) => {
     .addOption(pid)
     .addOption(
       new Option("--all-netns", "one row per network namespace: containers, pods").conflicts([
-        ...["netns", "pid", "listening", "pressure", "list", "map", "process", "memory", "watch", "metrics"],
+        ...["netns", "pid", "listening", "pressure", "list", "map", "process", "memory", "metrics"],
       ]),
     )
     .optionsGroup("What to show:")

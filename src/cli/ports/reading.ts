@@ -20,7 +20,7 @@ import type { PortTarget } from "./target.js";
 const ALL = 100_000;
 
 /** Formatted view, and the number of sockets that it covers. */
-interface Reading {
+export interface Reading {
   readonly text: string;
   readonly sockets: number;
   /** True if a destination is above --fail-above. */

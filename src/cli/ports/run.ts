@@ -24,10 +24,6 @@ export async function runPorts(at: string | undefined, options: PortsCommandOpti
   enterNamespace(options, "ports");
   const target = at === undefined ? undefined : await parseTarget(at);
   if (options.peer !== undefined) await checkZones(options.peer);
-  if (options.allNetns) {
-    const { showNamespaces } = await import("./namespaces.js");
-    return showNamespaces(target, options);
-  }
   if (options.list) {
     const { listSockets } = await import("./list.js");
     const rows = toQuery(target, { ...options, ...(options.listening && { state: listenOnly(options) }) });
@@ -47,15 +43,16 @@ export async function runPorts(at: string | undefined, options: PortsCommandOpti
     if (drawn === 0) print(await nothingFor(target, options));
     return drawn === 0 ? 1 : 0;
   }
+  const readText = options.allNetns ? (await import("./namespaces.js")).readNamespacesAsText : readAsText;
   if (!options.watch) {
-    const { text, sockets, isAbove } = await readAsText(target, options);
+    const { text, sockets, isAbove } = await readText(target, options);
     if (isForPrograms(options)) printFile(`${text}\n`);
     else print(text);
     return isAbove ? 1 : exitCodeFor(sockets, target, options);
   }
   const { watch } = await import("./watch.js");
-  const readText = async (churn: Churn) => (await readAsText(target, options, churn)).text;
-  return watch(toQuery(target, options), readText, isForPrograms(options));
+  const readNext = async (churn: Churn) => (await readText(target, options, churn)).text;
+  return watch(toQuery(target, options), readNext, isForPrograms(options));
 }
 
 function isForPrograms({ json, metrics }: PortsCommandOptions): boolean {

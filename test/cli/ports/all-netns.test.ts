@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import type { NamespaceRow, Namespaces } from "../../../src/results/sockets/namespaces.js";
 import { namespacesSchema } from "../../../src/results/sockets/namespaces.js";
 import { canMakeNamespaces, makeNamespace } from "../../support/namespace.js";
-import { CLI_FILE, runCli, start } from "../../support/process.js";
+import { CLI_FILE, runCli, start, startCli } from "../../support/process.js";
+import { until } from "../../support/until.js";
 
 const PORT = 7777;
 /** Holds this many connections, both ends in the same process. */
@@ -92,6 +93,20 @@ exec "$@"`;
     const { code, stdout, stderr } = await start("unshare", ["-mpf", "--mount-proc", ...command]).exited();
     expect([stderr, code]).toEqual(["", 0]);
     expect((JSON.parse(stdout) as Namespaces).namespaces.filter(({ refusedErrno }) => refusedErrno)).toEqual([]);
+  });
+
+  it("is refreshed with --watch", async () => {
+    const name = makeNamespace();
+    await hold(name, 10);
+    const watching = startCli(["ports", "--all-netns", "--watch", "--json"]);
+    await until(
+      "two readings",
+      () => watching.stdout.trimEnd().split("\n").length >= 2 && watching.stdout.endsWith("\n"),
+    );
+    watching.child.kill("SIGINT");
+    expect((await watching.exited()).code).toBe(130);
+    for (const line of watching.stdout.trimEnd().split("\n"))
+      expect(byName(JSON.parse(line), name)).toMatchObject({ established: 20, listening: 1 });
   });
 
   it("needs privileges", async () => {
