@@ -97,7 +97,7 @@ export class NativeBuffer {
   constructor(size: number, mapped?: number) {
     // Do not allocate the memory from Node's pool, whose pages are shared with other buffers.
     this.bytes = mapped === undefined ? Buffer.alloc(size) : Buffer.from(nativeView(mapped, size));
-    this.address = mapped ?? Number(koffi.address(this.bytes));
+    this.address = mapped ?? addressOf(this.bytes);
   }
 
   static from(bytes: Uint8Array): NativeBuffer {
@@ -105,6 +105,11 @@ export class NativeBuffer {
     buffer.bytes.set(bytes);
     return buffer;
   }
+}
+
+/** Returns the address of an array's memory, which is valid while the array exists. */
+export function addressOf(bytes: Uint8Array): number {
+  return Number(koffi.address(bytes));
 }
 
 /** Returns a view of memory mapped by the kernel. Reads and writes access the memory directly. */

@@ -3,7 +3,7 @@
 // connection lingers.
 import type { ConnectionAddresses } from "../contract.js";
 import { IdTable } from "./id-table.js";
-import { type Connections, TCP } from "./tcp/connections.js";
+import { type Connections, grown, TCP } from "./tcp/connections.js";
 import { type Endpoints, UNKNOWN } from "./tcp/endpoints.js";
 import { type PacketTuples, Tuples } from "./tuples.js";
 
@@ -111,9 +111,8 @@ export class ClientEndpoints extends IdTable implements Endpoints {
   }
 
   private lengthen(id: number): void {
-    const numbers = new Int32Array(Math.max(id + 1, this.numbers.length * 2)).fill(NOTHING);
-    numbers.set(this.numbers);
-    this.numbers = numbers;
+    const count = Math.max(id + 1, this.numbers.length * 2);
+    this.numbers = grown(this.numbers, new Int32Array(count).fill(NOTHING));
   }
 }
 

@@ -1,5 +1,6 @@
 // Open-addressing hash table of connection numbers in a typed array: 4 bytes per entry, at most half full. The subclass
 // stores the keys by connection number.
+import { discard } from "../../linux/syscalls/pages.js";
 
 const FIRST = 64;
 
@@ -59,5 +60,6 @@ export abstract class IdTable {
     const { table } = this;
     this.table = new Int32Array(table.length * 2);
     for (let at = 0; at < table.length; at++) if (table[at] !== 0) this.place(table[at]! - 1);
+    discard(table);
   }
 }

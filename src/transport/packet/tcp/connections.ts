@@ -1,5 +1,6 @@
 // The connections of a worker in typed arrays: 12 bytes each while idle. While a connection has unacknowledged or
 // unread bytes, or a timer, a record (records.ts) holds the additional state that it needs.
+import { discard } from "../../../linux/syscalls/pages.js";
 import { FreeSlots } from "../../kernel-epoll/free-slots.js";
 
 /** States of RFC 9293. `closed` marks an unused entry. */
@@ -191,8 +192,9 @@ export class Connections {
   }
 }
 
-/** Copies an array into a longer array. */
+/** Copies an array into a longer array, and discards it. */
 export function grown<T extends Uint8Array | Uint16Array | Uint32Array | Int32Array>(from: T, to: T): T {
   to.set(from);
+  discard(from);
   return to;
 }
