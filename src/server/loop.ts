@@ -22,6 +22,11 @@ const BUDGET = {
   resumed: 16,
   accepts: 64,
 };
+/**
+ * A turn without kernel sockets handles hundreds of packets, a third of which may complete handshakes. If fewer
+ * connections were accepted, a server at its limit would only fill its accept queue.
+ */
+const PACKET_ACCEPTS = 256;
 const SLOTS_AT_FIRST = 4096;
 
 export class ServerLoop {
@@ -38,7 +43,7 @@ export class ServerLoop {
       plan.engine,
       {
         handler: this.events,
-        budget: BUDGET,
+        budget: plan.packet ? { ...BUDGET, accepts: PACKET_ACCEPTS } : BUDGET,
         wakeFd: worker.wakeFd,
         slots: SLOTS_AT_FIRST,
         tableSize: plan.tableSize,
