@@ -28,8 +28,8 @@ async function bundle(name, input) {
     resolve: { extensionAlias: { ".js": [".ts", ".js"] } },
     // Only read when running from files.
     transform: { target: "node24", define: { "import.meta.url": '"file:///"' } },
-    onLog(level, log) {
-      if (level === "warn") throw new Error(`${name}: ${log.message}`);
+    onLog(_, log) {
+      if (log.code === "UNRESOLVED_IMPORT") throw new Error(`${name}: ${log.message}`);
     },
   });
   const { output } = await made.generate({
@@ -51,6 +51,18 @@ async function bundle(name, input) {
     map: sourceMapOf(chunk),
     packages: new Set(chunk.moduleIds.flatMap(packageOf)),
   };
+}
+
+/** Returns the packages in the live page, which scripts/bundle-page.mjs bundles. */
+export async function bundlePage() {
+  const made = await rolldown({
+    input: `${ROOT}src/output/live/page/main.ts`,
+    platform: "browser",
+    tsconfig: `${ROOT}tsconfig.page.json`,
+  });
+  const { output } = await made.generate({ format: "iife" });
+  await made.close();
+  return { packages: new Set(output[0].moduleIds.flatMap(packageOf)) };
 }
 
 /** @param {import("rolldown").OutputChunk} chunk */

@@ -1,8 +1,10 @@
 // `npm run package`: builds the single executables, and what is released of them, in artifacts/.
 // Usage: package.mjs [--arch x64|arm64] [--only executable]
 import { parseArgs } from "node:util";
-import { bundleProgram } from "./bundle.mjs";
+import { bundlePage, bundleProgram } from "./bundle.mjs";
 import { buildExecutable } from "./executable.mjs";
+import { componentsOf } from "./notices.mjs";
+import { release, writeChecksums } from "./release.mjs";
 
 const { values } = parseArgs({ options: { arch: { type: "string" }, only: { type: "string" } } });
 const architectures = /** @type {import("./places.mjs").Architecture[]} */ (
@@ -10,7 +12,12 @@ const architectures = /** @type {import("./places.mjs").Architecture[]} */ (
 );
 
 const bundles = await bundleProgram();
+const components = componentsOf([...bundles, await bundlePage()]);
+const released = [];
 for (const arch of architectures) {
   const executable = await buildExecutable(arch, bundles);
-  console.log(executable);
+  if (values.only === "executable") released.push(executable);
+  else released.push(...release(arch, executable, components));
 }
+if (values.only !== "executable") writeChecksums(released);
+console.log(released.join("\n"));
