@@ -7,6 +7,8 @@ import { readTable, type SocketVisit } from "./table.js";
 import type { SocketView } from "./view.js";
 
 const START_SLOTS = 1 << 12;
+/** How far a socket's place may move between two passes to be found without a search. */
+const AHEAD = 16;
 const SEEDS = [0x9e3779b1, 0x85ebca6b] as const;
 
 export interface Rates {
@@ -17,11 +19,10 @@ export interface Rates {
 /** Compares each pass over the table with the previous one. */
 export class Churn implements SummaryPart {
   readonly query: SocketQuery;
-  #before: TupleSet | undefined;
+  #before: Hashes | undefined;
   #beforeMs = 0;
-  #now = new TupleSet();
+  #now = new Hashes();
   #nowMs = 0;
-  #kept = 0;
 
   constructor(query: SocketQuery) {
     // Sockets in TIME_WAIT are already closed, and listeners are not connections.
@@ -37,24 +38,16 @@ export class Churn implements SummaryPart {
   }
 
   begin(): SocketVisit {
-    const before = this.#before;
     const now = this.#now;
-    now.clear();
+    now.size = 0;
     this.#nowMs = performance.now();
-    this.#kept = 0;
     return (socket) => {
       const ports = (socket.localPort << 16) | socket.remotePort;
-      let high: number;
-      let low: number;
       if (socket.family === 4) {
         const { localIpv4, remoteIpv4 } = socket;
-        high = mix(mix(mix(SEEDS[0], ports), localIpv4), remoteIpv4);
-        low = mix(mix(mix(SEEDS[1], ports), localIpv4), remoteIpv4);
-      } else {
-        high = hashIpv6(socket, ports, SEEDS[0]);
-        low = hashIpv6(socket, ports, SEEDS[1]);
-      }
-      if (now.add(high, low) && before?.has(high, low)) this.#kept++;
+        const high = mix(mix(mix(SEEDS[0], ports), localIpv4), remoteIpv4);
+        now.add(high, mix(mix(mix(SEEDS[1], ports), localIpv4), remoteIpv4));
+      } else now.add(hashIpv6(socket, ports, SEEDS[0]), hashIpv6(socket, ports, SEEDS[1]));
     };
   }
 
@@ -67,11 +60,64 @@ export class Churn implements SummaryPart {
     const [before, now] = [this.#before, this.#now];
     const seconds = (this.#nowMs - this.#beforeMs) / 1000;
     this.#before = now;
-    this.#now = before ?? new TupleSet(now.slots);
+    this.#now = before ?? new Hashes();
     this.#beforeMs = this.#nowMs;
     if (!before) return undefined;
-    return { openedPerSec: (now.size - this.#kept) / seconds, closedPerSec: (before.size - this.#kept) / seconds };
+    const kept = countKept(before, now);
+    return { openedPerSec: (now.size - kept) / seconds, closedPerSec: (before.size - kept) / seconds };
   }
+}
+
+/** Hashes of sockets, in the order in which they were visited. */
+export class Hashes {
+  size = 0;
+  /** Two words per socket. */
+  #words = new Int32Array(1 << 12);
+
+  get words(): Int32Array {
+    return this.#words;
+  }
+
+  add(high: number, low: number): void {
+    const at = 2 * this.size++;
+    if (at >= this.#words.length) {
+      const longer = new Int32Array(2 * this.#words.length);
+      longer.set(this.#words);
+      this.#words = longer;
+    }
+    this.#words[at] = high;
+    this.#words[at + 1] = low;
+  }
+}
+
+/**
+ * Returns how many sockets are in both passes. Both visit the sockets in nearly the same order, so most of them are found
+ * side by side, without a hash table of all sockets, which would miss the processor's caches.
+ */
+export function countKept(before: Hashes, now: Hashes): number {
+  const [old, words] = [before.words, now.words];
+  const end = 2 * before.size;
+  const gone = new TupleSet();
+  const fresh: number[] = [];
+  let kept = 0;
+  let at = 0;
+  for (let i = 0; i < 2 * now.size; i += 2) {
+    const high = words[i]!;
+    const low = words[i + 1]!;
+    const limit = Math.min(end, at + 2 * AHEAD);
+    let found = at;
+    while (found < limit && (old[found] !== high || old[found + 1] !== low)) found += 2;
+    if (found >= limit) {
+      fresh.push(i);
+      continue;
+    }
+    for (; at < found; at += 2) gone.add(old[at]!, old[at + 1]!);
+    kept++;
+    at += 2;
+  }
+  for (; at < end; at += 2) gone.add(old[at]!, old[at + 1]!);
+  for (const i of fresh) if (gone.has(words[i]!, words[i + 1]!)) kept++;
+  return kept;
 }
 
 function hashIpv6(socket: SocketView, ports: number, seed: number): number {
@@ -90,33 +136,17 @@ function mix(hashed: number, word: number): number {
 
 /** Open addressing in a typed array: 16 bytes per socket. */
 class TupleSet {
-  size = 0;
-  #slots: Int32Array;
+  #size = 0;
+  #slots = new Int32Array(2 * START_SLOTS);
 
-  /** @param slots power of two; taking the previous set's number avoids growing again */
-  constructor(slots = START_SLOTS) {
-    this.#slots = new Int32Array(slots * 2);
-  }
-
-  get slots(): number {
-    return this.#slots.length / 2;
-  }
-
-  clear(): void {
-    this.size = 0;
-    this.#slots.fill(0);
-  }
-
-  /** @returns false if the hash is already present */
-  add(high: number, low: number): boolean {
-    if (this.size * 2 >= this.#slots.length / 2) this.#grow();
+  add(high: number, low: number): void {
+    if (this.#size * 2 >= this.#slots.length / 2) this.#grow();
     const at = this.#find(high, low | 1);
-    if (this.#slots[at + 1] !== 0) return false;
+    if (this.#slots[at + 1] !== 0) return;
     this.#slots[at] = high;
     // The lowest bit marks a slot as used.
     this.#slots[at + 1] = low | 1;
-    this.size++;
-    return true;
+    this.#size++;
   }
 
   has(high: number, low: number): boolean {
