@@ -51,6 +51,18 @@ describe("the lab", () => {
     for (const { verdict, reason } of made) expect(verdict, reason).toBe("confirmed");
     expect(lab.elapsedMs).toBeLessThan(BUDGET_MS);
     expect(lab.hostLoad!.othersShare).toBeGreaterThanOrEqual(0);
+    // The counts do not depend on other programs.
+    const rowsOf = (id: string) =>
+      lab.experiments
+        .find((each) => each.id === id)!
+        .evidence.flatMap((each) => (each.kind === "table" ? each.rows : []));
+    const [ofServer, ofBox] = [rowsOf("E9"), rowsOf("E10")];
+    if (ofServer.length > 0)
+      expect(ofServer.slice(0, 2)).toEqual([
+        ["server", 30_000],
+        ["client", 0],
+      ]);
+    if (ofBox.length > 0) expect(ofBox).toContainEqual(["entries in the box's table", 30_000]);
     if (undecided.some(({ id }) => id === "E2")) return;
     const past = lab.experiments.find(({ id }) => id === "E2")!;
     const counted = past.evidence.find((evidence) => evidence.kind === "table")!;
