@@ -1,12 +1,13 @@
 // Tests runs that are divided among agents, with a real nats-server and real sockets: exact sums, refusals in words,
 // and the loss of an agent, of the coordinator and of NATS.
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { askFleet, resultOf, stopRun } from "../../dist/fleet/runs.js";
 import type { ConnectResult, FleetAgent, FleetConnectOptions } from "../../src/index.js";
-import { ownAddress } from "../support/address.js";
+import { endpoint, ownAddress } from "../support/address.js";
 import { connect, startAgent } from "../support/library.js";
 import { HAS_NATS, NatsServer, startAgentProcess } from "../support/nats.js";
 import { startServer } from "../support/peers.js";
-import { resultOf, runCli, startCli, type TestProcess } from "../support/process.js";
+import { runCli, startCli, type TestProcess } from "../support/process.js";
 import { until } from "../support/until.js";
 
 /** Long enough for a busy machine, short enough to wait for. */
@@ -26,27 +27,33 @@ describe.runIf(HAS_NATS)("a fleet", () => {
     await nats?.stop();
   });
 
-  const areIdle = () => until("idle agents", () => agents.every(({ run }) => run === undefined));
-  const fleetRun = async (at: string, options: Partial<FleetConnectOptions>, fleet = {}) => {
-    await areIdle();
-    return connect({ to: at, durationMs: 100, ...options, fleet: { servers: nats.url, agents: 7, ...fleet } });
-  };
-  const addressOf = async () => {
+  const fleetRun = (at: string, options: Partial<FleetConnectOptions>, fleet = {}) =>
+    connect({ to: at, durationMs: 0, ...options, fleet: { servers: nats.url, agents: 2, ...fleet } });
+  const served = async () => {
     const server = await startServer();
-    return { server, at: `${server.address.ip}:${server.address.port}` };
+    const areOpen = (count: number) =>
+      until(
+        "connections at the server",
+        () => server.snapshot().open,
+        (open) => open === count,
+      );
+    return { areOpen, at: endpoint(server.address) };
   };
 
   it.each([1, 3, 7])("of %i agents opens exactly the requested connections, all at once", async (count) => {
-    const { server, at } = await addressOf();
-    const run = await fleetRun(at, { connections: 200 }, { agents: count });
+    const { areOpen, at } = await served();
+    const run = await fleetRun(at, { connections: 200, durationMs: 60_000 }, { agents: count });
     await run.ready;
-    await until(
-      "all connections at the server",
-      () => server.snapshot().open,
-      (open) => open === 200,
-    );
-    const result = await run.done;
-    expect(result).toMatchObject({ outcome: "met", requested: 200, established: 200, openAtStop: 200, failed: 0 });
+    await areOpen(200);
+    expect(run.snapshot()).toMatchObject({ stage: "hold", open: 200, established: 200, requested: 200 });
+    const result = await run.stop();
+    expect(result).toMatchObject({
+      outcome: "interrupted",
+      requested: 200,
+      established: 200,
+      openAtStop: 200,
+      failed: 0,
+    });
     expect(result.latency.connect.count).toBe(200);
     expect(result.kernel).toMatchObject({ outgoing: 200 });
     expect(result.fleet).toMatchObject({ run: run.id, isPartial: false, missing: 0 });
@@ -54,64 +61,33 @@ describe.runIf(HAS_NATS)("a fleet", () => {
     expect(shares).toHaveLength(count);
     expect(shares.reduce((sum, share) => sum + share)).toBe(200);
     expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(1);
-    await until(
-      "closed connections",
-      () => server.snapshot().open,
-      (open) => open === 0,
-    );
+    await areOpen(0);
   });
 
-  it("divides stages, and shows the sum of all agents while it runs", async () => {
-    const { server, at } = await addressOf();
+  it("divides stages", async () => {
+    const { areOpen, at } = await served();
     const stages = [
-      { durationMs: 200, target: 50 },
-      { durationMs: 200, target: 10 },
+      { durationMs: 100, target: 50 },
+      { durationMs: 100, target: 10 },
     ];
     const run = await fleetRun(at, { stages, durationMs: 60_000 }, { agents: 3 });
     await run.ready;
-    await until(
-      "what the stages end with",
-      () => server.snapshot().open,
-      (open) => open === 10,
-    );
-    await until(
-      "the sum",
-      () => run.snapshot(),
-      ({ open }) => open === 10,
-    );
-    const { outcome, fleet, established } = await run.stop();
-    // The hold was to last for a minute.
-    expect(outcome).toBe("interrupted");
+    await areOpen(10);
+    const { fleet, established } = await run.stop();
     expect(fleet!.agents).toHaveLength(3);
     expect(fleet!.agents.reduce((sum, agent) => sum + agent.established, 0)).toBe(established);
   });
 
   it("keeps the result, and lists agents and runs", async () => {
-    const { at } = await addressOf();
+    const { at } = await served();
     const run = await fleetRun(at, { connections: 7 });
-    const { established, fleet } = await run.done;
-    const listed = JSON.parse((await runCli(["fleet", "agents", "--nats", nats.url, "--json"])).stdout);
-    expect(listed.agents.map(({ name }: { name: string }) => name)).toEqual(
-      agents.map(({ identity }) => identity.name),
-    );
+    const { outcome, established, fleet } = await run.done;
+    expect(outcome).toBe("met");
+    const listed = await runCli(["fleet", "agents", "--nats", nats.url]);
+    for (const { identity } of agents) expect(listed.stdout).toMatch(new RegExp(`^${identity.name} .* idle `, "m"));
     const kept = await runCli(["fleet", "result", run.id, "--nats", nats.url, "--json"]);
-    expect(kept).toMatchObject({ code: 0 });
+    expect(kept.code).toBe(0);
     expect(JSON.parse(kept.stdout)).toMatchObject({ kind: "connect", established, fleet: { run: fleet!.run } });
-    expect((await runCli(["fleet", "runs", "--nats", nats.url])).stdout).toMatch(
-      new RegExp(`${run.id} .* result kept`),
-    );
-  });
-
-  it("can be stopped by its id, and refuses a second run meanwhile", async () => {
-    const { at } = await addressOf();
-    const run = await fleetRun(at, { connections: 20, durationMs: Number.POSITIVE_INFINITY });
-    await run.ready;
-    await expect(connect({ to: at, connections: 2, fleet: { servers: nats.url } })).rejects.toMatchObject({
-      code: "E_FLEET",
-      message: expect.stringContaining(`all agents are busy: agent-1 with run ${run.id}`),
-    });
-    expect(await runCli(["fleet", "stop", run.id, "--nats", nats.url])).toMatchObject({ code: 0 });
-    expect(await run.done).toMatchObject({ outcome: "met", established: 20 });
   });
 
   it("refuses destinations that its agents do not permit", async () => {
@@ -123,74 +99,90 @@ describe.runIf(HAS_NATS)("a fleet", () => {
   });
 
   it("goes on while NATS restarts", async () => {
-    const { server, at } = await addressOf();
-    const run = await fleetRun(at, { connections: 20, durationMs: Number.POSITIVE_INFINITY }, { leaseMs: 20_000 });
+    const { areOpen, at } = await served();
+    const run = await fleetRun(at, { connections: 20, durationMs: Number.POSITIVE_INFINITY }, { leaseMs: 60_000 });
     await run.ready;
     await nats.restart();
-    expect(server.snapshot().open).toBe(20);
-    await until("a stop that arrives", async () => {
-      const { code } = await runCli(["fleet", "stop", run.id, "--nats", nats.url]);
-      return code === 0;
-    });
+    await areOpen(20);
+    const isStopped = () =>
+      askFleet({ servers: nats.url }, (link) => stopRun(link, run.id)).then(
+        () => true,
+        () => false,
+      );
+    await until("a stop that arrives", isStopped);
     expect(await run.done).toMatchObject({ outcome: "met", established: 20, fleet: { isPartial: false } });
   });
 });
 
-describe.runIf(HAS_NATS)("a fleet in which a program is killed", () => {
+describe.runIf(HAS_NATS)("a fleet that loses", () => {
   let nats: NatsServer;
+  let survivor: FleetAgent;
 
   beforeAll(async () => {
     nats = await NatsServer.start(["-js"]);
+    survivor = await startAgent({ servers: nats.url, name: "one" });
   });
 
-  afterAll(() => nats?.stop());
+  afterAll(async () => {
+    await survivor?.stop();
+    await nats?.stop();
+  });
 
-  const startAgents = async (...names: string[]): Promise<TestProcess[]> =>
-    Promise.all(names.map((name) => startAgentProcess(nats.url, name)));
-
-  it.each([
-    ["abort", { outcome: "interrupted", missing: 10, open: 0 }],
-    ["continue", { outcome: "missed", missing: 10, open: 10 }],
-    ["redeal", { outcome: "met", missing: 0, open: 20 }],
-  ] as const)("an agent, with --on-lost %s", async (onLost, expected) => {
+  it("an agent, whose connections the others open with --on-lost redeal", async () => {
     const server = await startServer();
-    const at = `${server.address.ip}:${server.address.port}`;
-    const [first, second] = await startAgents("one", "two");
-    const fleet = { servers: nats.url, agents: 2, onLost, leaseMs: LEASE_MS };
-    const run = await connect({ to: at, connections: 20, durationMs: Number.POSITIVE_INFINITY, fleet });
+    const open = () => server.snapshot().open;
+    const killed: TestProcess = await startAgentProcess(nats.url, "two");
+    const fleet = { servers: nats.url, agents: 2, onLost: "redeal" as const, leaseMs: LEASE_MS };
+    const to = endpoint(server.address);
+    const run = await connect({ to, connections: 20, durationMs: Number.POSITIVE_INFINITY, fleet });
     await run.ready;
     const lost = new Promise((resolve) => run.on("agentLost", (...said) => resolve(said)));
-    await second!.kill();
+    await killed.kill();
     expect(await lost).toEqual(["two", "silent for 3 heartbeats"]);
-    await until(
-      "connections left",
-      () => server.snapshot().open,
-      (open) => open === expected.open,
-    );
+    await until("connections of the other agent in their place", open, (count) => count === 20);
     const result: ConnectResult = await run.stop();
     expect(result).toMatchObject({
-      outcome: expected.outcome,
+      outcome: "met",
       requested: 20,
-      fleet: { isPartial: true, missing: expected.missing },
+      established: 20,
+      fleet: { isPartial: true, missing: 0 },
     });
     const [one, two] = result.fleet!.agents;
-    expect(one).toMatchObject({ name: "one", state: "ended", requested: onLost === "redeal" ? 20 : 10 });
+    expect(one).toMatchObject({ name: "one", state: "ended", requested: 20 });
     expect(two).toMatchObject({ name: "two", state: "lost", openAtStop: 10, lostAt: expect.any(String) });
-    expect(result.established).toBe(onLost === "redeal" ? 20 : 10);
     expect(result.diagnosis!.notes[0]).toContain("agent two was lost");
-    await until(
-      "closed connections",
-      () => server.snapshot().open,
-      (open) => open === 0,
-    );
-    expect(first!.stdout).toMatch(/ended, (10|20) established\n/);
+    await until("closed connections", open, (count) => count === 0);
+    expect(survivor.run).toBeUndefined();
   });
 
-  it("the coordinator: the agents close their connections, and its result is put together from their parts", async () => {
+  it("nothing: a run can be stopped by its id, and a second one is refused meanwhile", async () => {
     const server = await startServer();
-    const at = `${server.address.ip}:${server.address.port}`;
-    const [one, two] = await startAgents("one", "two");
-    const args = [at, "-c", "10", "-T", "forever", "--fleet", nats.url, "--agents", "2", "--lease", "1s", "--json"];
+    const to = endpoint(server.address);
+    const fleet = { servers: nats.url };
+    const run = await connect({ to, connections: 20, durationMs: Number.POSITIVE_INFINITY, fleet });
+    await run.ready;
+    await expect(connect({ to, connections: 2, fleet })).rejects.toMatchObject({
+      code: "E_FLEET",
+      message: `all agents are busy: one with run ${run.id}`,
+    });
+    await askFleet(fleet, (link) => stopRun(link, run.id));
+    expect(await run.done).toMatchObject({ outcome: "met", established: 20 });
+  });
+
+  it("the coordinator: agents close their connections, and its result is put together from their parts", async () => {
+    const server = await startServer();
+    const args = [
+      endpoint(server.address),
+      "-c",
+      "10",
+      "-T",
+      "forever",
+      "--fleet",
+      nats.url,
+      "--lease",
+      "1s",
+      "--json",
+    ];
     const coordinator = startCli(["connect", ...args]);
     await until(
       "connections",
@@ -198,47 +190,41 @@ describe.runIf(HAS_NATS)("a fleet in which a program is killed", () => {
       (open) => open === 10,
     );
     const { run } = JSON.parse((await coordinator.prints(/\{"event":"started".*\n/))[0]);
+    const ended = new Promise((resolve) => survivor.on("ended", (...said) => resolve(said[2])));
     await coordinator.kill();
-    await Promise.all([one!, two!].map((agent) => agent.prints(/ended, 5 established: the coordinator was silent/)));
-    expect(server.snapshot().open).toBe(0);
-    const recovered = await until(
-      "both parts",
-      () => runCli(["fleet", "result", run, "--nats", nats.url, "--json"]),
-      ({ stdout }) => stdout !== "" && JSON.parse(stdout).established === 10,
+    expect(await ended).toMatch(/^the coordinator was silent for/);
+    await until(
+      "closed connections",
+      () => server.snapshot().open,
+      (open) => open === 0,
     );
-    expect(JSON.parse(recovered.stdout)).toMatchObject({ outcome: "interrupted", requested: 10, openAtStop: 10 });
-    // They are ready for the next run.
-    const next = await runCli([
-      "connect",
-      at,
-      "-c",
-      "4",
-      "-T",
-      "100ms",
-      "--fleet",
-      nats.url,
-      "--agents",
-      "2",
-      "--json",
-    ]);
-    expect(resultOf(next.stdout)).toMatchObject({ outcome: "met", established: 4 });
+    const recovered = await until("its part", () =>
+      askFleet({ servers: nats.url }, (link) => resultOf(link, run)).catch(() => undefined),
+    );
+    expect(recovered).toMatchObject({ outcome: "interrupted", requested: 10, established: 10, openAtStop: 10 });
   });
 });
 
 describe.runIf(HAS_NATS)("the connection to NATS", () => {
-  it("needs its credentials, which are not taken from the command line", async () => {
+  it("needs its credentials, which are not taken from a URL", async () => {
     const nats = await NatsServer.start(["--auth", "secret"]);
     onTestFinished(() => nats.stop());
-    const ask = (url: string, env = {}) => runCli(["fleet", "agents", "--nats", url], { env });
-    expect((await ask(nats.url)).stderr).toMatch(/refused the credentials[\s\S]*set FOURTUPLE_NATS_TOKEN/);
-    expect((await ask(nats.url, { NATS_TOKEN: "wrong" })).stderr).toMatch(/refused the credentials/);
-    expect((await ask(nats.url, { FOURTUPLE_NATS_TOKEN: "secret" })).stdout).toMatch(/^no agents answered/);
-    expect((await ask(nats.url.replace("//", "//secret@"))).stderr).toMatch(/contains a secret/);
+    const refused = { code: "E_FLEET", message: expect.stringMatching(/refused the credentials/) };
+    await expect(startAgent({ servers: nats.url })).rejects.toMatchObject(refused);
+    await expect(startAgent({ servers: nats.url, token: "wrong" })).rejects.toMatchObject(refused);
+    await expect(startAgent({ servers: nats.url.replace("//", "//secret@") })).rejects.toMatchObject({
+      code: "E_OPTION",
+      message: expect.stringMatching(/contains a secret/),
+    });
+    const env = { FOURTUPLE_NATS_TOKEN: "secret" };
+    const { code, stdout } = await runCli(["fleet", "agents", "--nats", nats.url], { env });
+    expect([code, stdout]).toEqual([1, expect.stringMatching(/^no agents answered/)]);
   });
 
   it("is refused in words where no server listens", async () => {
-    const { code, stderr } = await runCli(["agent", "--nats", `nats://${ownAddress()}:1`]);
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/^Fatal error: no connection to NATS at "nats:.*": connection refused\n {2}fix: /);
+    await expect(startAgent({ servers: `nats://${ownAddress()}:1` })).rejects.toMatchObject({
+      code: "E_FLEET",
+      message: expect.stringMatching(/^no connection to NATS at "nats:.*": connection refused$/),
+    });
   });
 });

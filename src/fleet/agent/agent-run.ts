@@ -25,6 +25,7 @@ export class AgentRun {
   readonly #beatTimer: NodeJS.Timeout;
   readonly #unsubscribe: () => void;
   #heardMs = performance.now();
+  #beatMs = performance.now();
   #ended = 0;
   #isStopping = false;
   #isOver = false;
@@ -97,7 +98,7 @@ export class AgentRun {
       const load = prepared.begin();
       this.#loads.push(load);
       // The coordinator waits for this.
-      void load.ready.then(() => this.#beat()).catch(() => undefined);
+      void load.ready.then(() => this.#sendBeat()).catch(() => undefined);
       load.done.then(
         () => this.#endIfDone(),
         (error) => this.#fail(error),
@@ -132,10 +133,18 @@ export class AgentRun {
   }
 
   #beat(): void {
-    const silentMs = performance.now() - this.#heardMs;
-    if (silentMs > this.#timing.leaseMs && !this.#isStopping) {
+    const nowMs = performance.now();
+    const silentMs = nowMs - this.#heardMs;
+    const stoodStill = nowMs - this.#beatMs > 2 * this.#timing.heartbeatMs;
+    this.#beatMs = nowMs;
+    // After this program stood still, what it has received meanwhile is handled first.
+    if (!stoodStill && silentMs > this.#timing.leaseMs && !this.#isStopping) {
       this.stop(`the coordinator was silent for ${Math.round(silentMs / 100) / 10} s`);
     }
+    this.#sendBeat();
+  }
+
+  #sendBeat(): void {
     if (this.#isOver) return;
     const snapshot = this.#loads.length > 0 ? mergeSnapshots(this.#loads.map((load) => load.snapshot())) : undefined;
     this.#bus.publish(SUBJECTS.beats(this.id), { agent: this.#agent, snapshot } satisfies Beat);

@@ -1,6 +1,5 @@
 // The agent: answers coordinators, takes part in one run at a time, and goes back to waiting however a run ends.
 import { EventEmitter } from "node:events";
-import { setTimeout as delay } from "node:timers/promises";
 import type { ConnectResult } from "../../results/connect.js";
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
@@ -72,7 +71,7 @@ export class Agent extends EventEmitter<AgentEvents> {
     run?.stop("the agent was stopped");
     await run?.done.catch(() => undefined);
     // The listener of `done` delivers the result in the same turn.
-    await delay(0);
+    await pause(0);
     await Promise.all(this.#deliveries);
     run?.announceEnd();
   }
@@ -164,11 +163,17 @@ export class Agent extends EventEmitter<AgentEvents> {
       const startMs = performance.now();
       if ((await this.#bus.request(SUBJECTS.parts(run), part, ANSWER_MS)) !== undefined) return;
       if (this.#isClosed) return;
-      await delay(Math.max(0, ANSWER_MS - (performance.now() - startMs)));
+      await pause(Math.max(0, ANSWER_MS - (performance.now() - startMs)));
     }
   }
 }
 
 function fleetError(message: string, fix: string): AppError {
   return new AppError("E_FLEET", message, { fix });
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 }

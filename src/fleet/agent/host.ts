@@ -5,10 +5,13 @@ import { ConnectRun } from "../../client/run.js";
 import type { ConnectSnapshot } from "../../client/snapshot.js";
 import { readInterfaces } from "../../linux/netlink/interfaces.js";
 import { readBootId, readNetNamespace } from "../../linux/proc/identity.js";
+import { resolveZone } from "../../linux/zone.js";
 import { assertAuthorized } from "../../planning/authorization.js";
 import type { RunSpec } from "../../planning/run-spec.js";
+import { checkSources } from "../../planning/sources.js";
 import { findTargets } from "../../planning/targets.js";
 import type { ConnectResult } from "../../results/connect.js";
+import { formatIp, parseIp } from "../../util/address.js";
 import { AppError } from "../../util/errors.js";
 import type { Announcement, Ceiling } from "../messages.js";
 import { assertAllowed, type Permission } from "./allow.js";
@@ -55,13 +58,14 @@ export function agentHost(permissions: readonly Permission[]): AgentHost {
     }),
     ceiling: async (spec) => {
       assertSupported(spec);
-      const { plan } = await findTargets(spec);
+      const local = withOwnSources(spec);
+      const { plan } = await findTargets(local);
       assertAllowed(plan, permissions);
-      return predictCeiling(spec, plan);
+      return predictCeiling(local, plan);
     },
     prepare: async (spec, total) => {
       assertSupported(spec);
-      const prepared = await prepareRun(spec);
+      const prepared = await prepareRun(withOwnSources(spec));
       assertAllowed(prepared.targets.plan, permissions);
       if (!prepared.targets.isLocal) {
         const [first] = prepared.targets.plan.groups.flatMap(({ destinations }) => destinations);
@@ -107,4 +111,14 @@ async function holdLoad(prepared: PreparedRun): Promise<PreparedLoad> {
       await run.stop().catch(() => undefined);
     },
   };
+}
+
+/** Of the source addresses for the whole fleet, an agent uses its own. If it has none, the run reports the reason. */
+function withOwnSources(spec: RunSpec): RunSpec {
+  if (spec.sources === undefined) return spec;
+  const { good } = checkSources(
+    spec.sources.map(({ first, count }) => ({ first: resolveZone(parseIp(first)), count })),
+  );
+  if (good.length === 0) return spec;
+  return { ...spec, sources: good.map(({ first, count }) => ({ first: formatIp(first), count })) };
 }

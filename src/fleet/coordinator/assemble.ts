@@ -29,7 +29,7 @@ export interface FleetPlan {
 
 /**
  * Asks each agent how much of a load it can hold, and deals the connections.
- * @throws {AppError} the refusal of an agent; E_FLEET if the fleet cannot hold the load
+ * @throws {AppError} the refusal of an agent; E_FLEET if one does not answer, or the fleet cannot hold the load
  */
 export async function dealFleet(
   bus: Bus,
@@ -48,11 +48,12 @@ export async function dealFleet(
   const candidates: Candidate[] = [];
   const clocks = new Map<string, ClockOffset>();
   for (const { agent, sourcePorts, ceiling, clock } of asked) {
-    if (ceiling === undefined || clock === undefined) continue;
+    if (ceiling === undefined || clock === undefined) {
+      throw new AppError("E_FLEET", `agent ${agent.name} does not answer any more`, { fix: "run it again" });
+    }
     candidates.push({ agent, sourcePorts, ceiling });
     clocks.set(agent.id, clock);
   }
-  if (candidates.length === 0) throw new AppError("E_FLEET", "no agent answered any more", { fix: "run it again" });
   return { dealt: deal(candidates, spec), clocks };
 }
 

@@ -3,7 +3,7 @@ import { type Bus, SUBJECTS } from "../bus.js";
 import { parseClock } from "../messages.js";
 
 const ROUNDS = 5;
-const ANSWER_MS = 1000;
+const ANSWER_MS = 5000;
 
 export interface ClockOffset {
   /** The agent's clock minus ours. */

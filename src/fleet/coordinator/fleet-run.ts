@@ -161,7 +161,12 @@ export class FleetRun extends EventEmitter<FleetEvents> {
   #onBeat(message: unknown): void {
     const beat = parseBeat(message);
     const member = beat && this.members.find(({ id }) => id === beat.agent);
-    if (!beat || member?.state !== "active") return;
+    if (!beat || !member) return;
+    if (member.state !== "active") {
+      // It was lost and is back, but its connections are no longer part of the run.
+      if (member.state !== "ended") this.#tell(member);
+      return;
+    }
     member.heardMs = performance.now();
     member.snapshot = beat.snapshot ?? member.snapshot;
     if (beat.isGone) this.#lose(member, "lost", "its program has ended");
@@ -249,7 +254,11 @@ export class FleetRun extends EventEmitter<FleetEvents> {
 
   #tellAll(): void {
     this.#toldMs = performance.now();
-    for (const { id } of this.#active()) this.#bus.publish(SUBJECTS.agent(id), { ask: "stop", run: this.id });
+    for (const member of this.#active()) this.#tell(member);
+  }
+
+  #tell({ id }: Member): void {
+    this.#bus.publish(SUBJECTS.agent(id), { ask: "stop", run: this.id });
   }
 
   #finishIfDone(): void {
@@ -259,6 +268,8 @@ export class FleetRun extends EventEmitter<FleetEvents> {
       this.members.map((member) => member.outcome()),
     );
     this.#isOver = true;
+    // A lost agent may still hold its connections.
+    for (const member of this.members) if (member.state !== "ended") this.#tell(member);
     if (result) void this.#keep(result).then(() => this.#finish(result));
     else this.#finish(noResult(this.members));
   }

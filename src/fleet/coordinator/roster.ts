@@ -31,8 +31,9 @@ export async function listAgents(bus: Bus, most?: number): Promise<Announcement[
  */
 export async function findAgents(bus: Bus, wanted: number | undefined, version: string): Promise<Announcement[]> {
   const endMs = performance.now() + GATHER_MS;
-  for (;;) {
-    const all = await listAgents(bus);
+  for (let most = wanted; ; most = undefined) {
+    // As many answers as needed are enough, unless some of them are from busy agents.
+    const all = await listAgents(bus, most);
     const idle = all.filter(({ run }) => run === undefined);
     const isLate = performance.now() >= endMs;
     if (idle.length >= (wanted ?? 1)) {

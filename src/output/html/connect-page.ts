@@ -15,6 +15,7 @@ import { scriptLines } from "../sentences/script.js";
 import { drawLatency } from "./chart/latency.js";
 import { drawSeries } from "./chart/series.js";
 import { figure } from "./evidence.js";
+import { fleetSection } from "./fleet.js";
 import { html, type Markup } from "./markup.js";
 import { commandLines, facts, formatTime, hostFacts, page, tiles } from "./page.js";
 import { failureTable, kernelTable, why } from "./run-sections.js";
@@ -38,6 +39,7 @@ ${keyFigures(result)}
 ${why(result.diagnosis)}
 ${timeline(result)}
 ${latency(result)}
+${fleetSection(result.fleet)}
 ${failureTable([...result.failures, ...result.losses])}
 ${figures(result)}
 ${reproduce(result)}

@@ -1,0 +1,296 @@
+// Tests the coordinator without NATS: agents that fall silent, are late or fail, and a coordinator that is cut off.
+// Time is simulated, so every deadline can be reached at once.
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Agent } from "../../src/fleet/agent/agent.js";
+import type { AgentHost, Load } from "../../src/fleet/agent/host.js";
+import { dealFleet, type FleetPlan, prepareFleet } from "../../src/fleet/coordinator/assemble.js";
+import { FleetRun } from "../../src/fleet/coordinator/fleet-run.js";
+import { Lease } from "../../src/fleet/coordinator/lease.js";
+import { recoverResult } from "../../src/fleet/coordinator/recover.js";
+import { fleetResult } from "../../src/fleet/coordinator/result.js";
+import { findAgents } from "../../src/fleet/coordinator/roster.js";
+import type { OnLost } from "../../src/fleet/options.js";
+import { resultOf, runsOf } from "../../src/fleet/runs.js";
+import { emptySnapshot } from "../../src/fleet/snapshots.js";
+import { connectPage } from "../../src/output/html/connect-page.js";
+import { parseRunSpec } from "../../src/planning/parse-run-spec.js";
+import type { ConnectResult } from "../../src/results/connect.js";
+import { Histogram } from "../../src/results/histogram/histogram.js";
+import { summarizeLatency } from "../../src/results/histogram/summarize.js";
+import { AppError } from "../../src/util/errors.js";
+import { MemoryBus, MemoryStore } from "../support/memory-bus.js";
+import { connectResult } from "../support/results.js";
+
+const VERSION = "1.2.3";
+const TIMING = { heartbeatMs: 100, leaseMs: 500 };
+
+/** A host whose connections open at once, and can be made to fail. */
+class FakeHost implements AgentHost {
+  open = 0;
+  failure: Error | undefined;
+  prepares: () => Promise<void> = async () => undefined;
+  readonly place: string;
+  readonly ceilingOf: number;
+
+  constructor(place: string, ceiling = 1000) {
+    this.place = place;
+    this.ceilingOf = ceiling;
+  }
+
+  describe() {
+    return { cores: 1, memoryBytes: 1e9, addresses: [], place: this.place, allows: "127.0.0.0/8" };
+  }
+
+  async ceiling() {
+    return { connections: this.ceilingOf, addresses: 1 };
+  }
+
+  async prepare({ connections }: { connections: number }) {
+    await this.prepares();
+    return { tuplesAvailable: 64_512, begin: () => this.#begin(connections), discard: async () => undefined };
+  }
+
+  #begin(connections: number): Load {
+    this.open += connections;
+    let stage: "hold" | "closed" = "hold";
+    let end!: (result: ConnectResult) => void;
+    let fail!: (error: Error) => void;
+    const done = new Promise<ConnectResult>((resolve, reject) => {
+      end = resolve;
+      fail = reject;
+    });
+    if (this.failure) fail(this.failure);
+    const counts = { requested: connections, established: connections, ready: connections };
+    return {
+      ready: Promise.resolve(),
+      done,
+      snapshot: () => ({ ...emptySnapshot(), ...counts, open: stage === "hold" ? connections : 0, stage }),
+      stop: () => {
+        if (stage === "closed") return;
+        stage = "closed";
+        this.open -= connections;
+        end(connectResult({ ...counts, openAtStop: connections, outcome: "met", isTargetMet: true, misses: [] }));
+      },
+    };
+  }
+}
+
+describe("the coordinator", () => {
+  let bus: MemoryBus;
+  let store: MemoryStore;
+  let hosts: FakeHost[];
+  let agents: Agent[];
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    bus = new MemoryBus();
+    store = new MemoryStore();
+  });
+
+  afterEach(async () => {
+    const closing = Promise.all(agents.map((agent) => agent.close()));
+    await vi.advanceTimersByTimeAsync(60_000);
+    await closing;
+    vi.useRealTimers();
+  });
+
+  const makeAgents = (...ceilings: number[]) => {
+    hosts = ceilings.map((ceiling, n) => new FakeHost(`place-${n}`, ceiling));
+    agents = hosts.map((host, n) => new Agent({ id: `id${n}`, name: "abc"[n]!, version: VERSION }, bus, store, host));
+  };
+
+  const planOf = async (connections: number, onLost: OnLost, durationMs?: number): Promise<FleetPlan> => {
+    const spec = parseRunSpec({
+      to: "127.0.0.1:7777",
+      connections,
+      durationMs: durationMs ?? Number.POSITIVE_INFINITY,
+    });
+    const found = await findAgents(bus, agents.length, VERSION);
+    return { run: "run1", version: VERSION, spec, onLost, timing: TIMING, ...(await dealFleet(bus, found, spec)) };
+  };
+
+  const begin = async (connections: number, onLost: OnLost, durationMs?: number) => {
+    const plan = await planOf(connections, onLost, durationMs);
+    const lease = new Lease(bus, plan.run, TIMING.heartbeatMs);
+    const run = new FleetRun(plan, await prepareFleet(bus, plan), bus, store);
+    run.done.then(
+      () => lease.end(),
+      () => lease.end(),
+    );
+    await vi.advanceTimersByTimeAsync(400);
+    return { run, lease };
+  };
+
+  /** Makes an agent as good as stopped by SIGSTOP: nothing of it arrives any more. */
+  const silence = (index: number) => {
+    bus.drops = (message) => (message as { agent?: string }).agent === `id${index}`;
+  };
+
+  const settle = async <T>(promise: Promise<T>, withinMs: number): Promise<T> => {
+    let isSettled = false;
+    promise.then(
+      () => {
+        isSettled = true;
+      },
+      () => {
+        isSettled = true;
+      },
+    );
+    await vi.advanceTimersByTimeAsync(withinMs);
+    expect(isSettled).toBe(true);
+    return promise;
+  };
+
+  it("opens exact shares by ceiling, holds them together, and ends by itself", async () => {
+    makeAgents(100, 300, 100);
+    const { run } = await begin(50, "abort", 2000);
+    expect(hosts.map(({ open }) => open)).toEqual([10, 30, 10]);
+    expect(run.snapshot()).toMatchObject({ open: 50, stage: "hold", requested: 50 });
+    expect(await runsOf({ bus, store })).toMatchObject({ current: [{ run: "run1", agents: 3, open: 50 }], kept: [] });
+    const result = await settle(run.done, 3000);
+    expect(result).toMatchObject({ outcome: "met", requested: 50, established: 50, fleet: { isPartial: false } });
+    expect(hosts.map(({ open }) => open)).toEqual([0, 0, 0]);
+    expect(agents.map(({ run: own }) => own)).toEqual([undefined, undefined, undefined]);
+    expect(await store.keys()).toEqual(["run1.plan", "run1.result"]);
+    expect(await runsOf({ bus, store })).toMatchObject({
+      current: [],
+      kept: [{ run: "run1", requested: 50, hasResult: true }],
+    });
+    expect(await resultOf({ bus, store }, "run1")).toMatchObject({ established: 50 });
+    await expect(resultOf({ bus, store }, "run2")).rejects.toThrow('no result of run "run2" is kept');
+  });
+
+  it.each([
+    ["abort", [0, 0], 5, "interrupted"],
+    ["continue", [5, 0], 5, "missed"],
+    ["redeal", [10, 0], 0, "met"],
+  ] as const)("names a silent agent within three heartbeats, with %s", async (onLost, left, missing, outcome) => {
+    makeAgents(100, 100);
+    const { run } = await begin(10, onLost);
+    const lost = vi.fn();
+    run.on("agentLost", lost);
+    silence(1);
+    await vi.advanceTimersByTimeAsync(3 * TIMING.heartbeatMs + TIMING.heartbeatMs);
+    expect(lost.mock.calls).toEqual([["b", "silent for 3 heartbeats"]]);
+    // When it is heard again, it is told to close its connections.
+    bus.drops = () => false;
+    await vi.advanceTimersByTimeAsync(TIMING.heartbeatMs);
+    expect(hosts.map(({ open }) => open)).toEqual(left);
+    const result = await settle(run.stop(), 1000);
+    expect(result).toMatchObject({ outcome, requested: 10, fleet: { isPartial: true, missing } });
+    expect(result.diagnosis.notes[0]).toMatch(/^agent b was lost at .*silent for 3 heartbeats/);
+  });
+
+  it("deals no more to an agent than it can hold", async () => {
+    makeAgents(8, 8);
+    const { run } = await begin(12, "redeal");
+    silence(1);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(hosts[0]!.open).toBe(8);
+    const { fleet } = await settle(run.stop(), 1000);
+    expect(fleet).toMatchObject({ missing: 4, agents: [{ requested: 8 }, { requested: 6, state: "lost" }] });
+  });
+
+  it("refuses to start without an agent that is late, or goes on without it, or deals anew", async () => {
+    const prepared = async (onLost: OnLost) => {
+      makeAgents(100, 100);
+      hosts[1]!.prepares = () => new Promise(() => undefined);
+      const plan = await planOf(10, onLost);
+      const settled = prepareFleet(bus, plan, 1000).catch((error: Error) => error.message);
+      await vi.advanceTimersByTimeAsync(1100);
+      const members = await settled;
+      await bus.close();
+      if (typeof members === "string") return members;
+      return members.map(({ name, state, requested, takenOver }) => [name, state, requested, takenOver]);
+    };
+    expect(await prepared("abort")).toBe("agent b: not ready within 1 s");
+    expect(await prepared("continue")).toEqual([
+      ["a", "active", 5, 0],
+      ["b", "left-out", 5, 0],
+    ]);
+    expect(await prepared("redeal")).toEqual([
+      ["a", "active", 10, 0],
+      ["b", "left-out", 5, 5],
+    ]);
+  });
+
+  it("reports an agent whose run fails", async () => {
+    makeAgents(100, 100);
+    hosts[1]!.failure = new AppError("E_WORKER", "no thread can be started");
+    const { run } = await begin(10, "continue");
+    const { fleet } = await settle(run.stop(), 1000);
+    expect(fleet!.agents[1]).toMatchObject({ state: "failed", reason: "agent b: no thread can be started" });
+  });
+
+  it("refuses an agent of another version, and an agent refuses such a coordinator", async () => {
+    makeAgents(100);
+    await expect(findAgents(bus, 1, "9.9.9")).rejects.toThrow(
+      "agent a has version 1.2.3 of fourtuple, and this coordinator 9.9.9",
+    );
+    const plan = { ...(await planOf(1 + 1, "abort")), version: "9.9.9" };
+    await expect(prepareFleet(bus, plan)).rejects.toThrow(
+      'agent a: the agent has version 1.2.3 of fourtuple, and the coordinator "9.9.9"',
+    );
+  });
+
+  it("ends in bounded time when NATS stays away, and so do the agents", async () => {
+    makeAgents(100, 100);
+    const { run } = await begin(10, "continue");
+    bus.isConnected = false;
+    const ended = run.done.catch((error: Error) => error.message);
+    expect(await settle(ended, 2000)).toMatch(/NATS was unreachable for longer than the lease/);
+    expect(hosts.map(({ open }) => open)).toEqual([0, 0]);
+  });
+
+  it("may die: the agents close their connections, and their parts make the result", async () => {
+    makeAgents(100, 100);
+    const { lease } = await begin(10, "abort");
+    lease.end();
+    // The coordinator does not hear of the results either.
+    bus.drops = (message) => "result" in message;
+    await vi.advanceTimersByTimeAsync(TIMING.leaseMs + 2 * TIMING.heartbeatMs);
+    expect(hosts.map(({ open }) => open)).toEqual([0, 0]);
+    expect(agents.map(({ run }) => run)).toEqual([undefined, undefined]);
+    const parts = (await store.keys()).filter((key) => key.includes(".part."));
+    expect(parts).toEqual(["run1.part.id0", "run1.part.id1"]);
+    expect(await recoverResult(store, "run1")).toMatchObject({ outcome: "interrupted", established: 10 });
+  });
+});
+
+it("percentiles of a fleet are those of all samples in one histogram, and its report has a section for each agent", () => {
+  const whole = new Histogram();
+  const outcomes = [0, 1, 2].map((n) => {
+    const own = new Histogram();
+    for (let i = 0; i < 1000; i++) {
+      const us = 1 + ((i * 7919 + n * 104_729) % 50_000) * (n + 1);
+      own.record(us);
+      whole.record(us);
+    }
+    const result = connectResult({ latency: { ...connectResult({}).latency, connect: summarizeLatency(own) } });
+    const agent = {
+      id: `i${n}`,
+      name: `a${n}`,
+      version: "1",
+      cores: 1,
+      memoryBytes: 1,
+      addresses: [],
+      place: `${n}`,
+      allows: "",
+    };
+    const clock = { offsetMs: n, roundTripMs: 1 };
+    return {
+      agent,
+      clock,
+      result,
+      ceiling: { connections: 9, addresses: 1 },
+      requested: 1,
+      takenOver: 0,
+      state: "ended" as const,
+    };
+  });
+  const spec = { connections: 3, thresholds: {} };
+  const merged = fleetResult({ run: "r", onLost: "abort", spec, startMs: 0, wasStopped: false }, outcomes);
+  expect(merged!.latency.connect).toEqual(summarizeLatency(whole));
+  const page = connectPage(merged!);
+  for (const name of ["a0", "a1", "a2"]) expect(page).toContain(`${name}: 1 core`);
+});
