@@ -50,7 +50,8 @@ export interface NetworkQuestion {
 
 /** RTN_LOCAL in linux/rtnetlink.h. */
 const RTN_LOCAL = 2;
-const MOST_ROUTES = 64;
+/** Maximum number of destinations to look up: a run may have many, but they share a few routes. */
+const LOOKED_UP = 1024;
 
 /** @throws {AppError} E_SOURCE if there are too many addresses to answer for */
 export function planNetwork({ sources, destinations, onLink }: NetworkQuestion): NetworkPlan {
@@ -90,10 +91,10 @@ export function refuseChanges(plan: NetworkPlan): void {
 /** Returns the interfaces towards destinations on other hosts, and those of the ranges on a link. */
 function linksTo(destinations: readonly IpAddress[], onLink: readonly OnLinkRange[]): string[] {
   const found = new Set(onLink.map(({ index }) => index));
-  for (const ip of new Map(destinations.map((each) => [formatIp(each), each])).values()) {
+  const ips = [...new Map(destinations.map((each) => [formatIp(each), each])).values()];
+  for (const ip of ips.slice(0, LOOKED_UP)) {
     const route = routeTo(ip);
     if (typeof route === "object" && route.type !== RTN_LOCAL) found.add(route.interfaceIndex);
-    if (found.size > MOST_ROUTES) break;
   }
   return [...found].flatMap((index) => interfaceName(index) ?? []);
 }
