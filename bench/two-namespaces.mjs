@@ -1,6 +1,7 @@
 // Two network namespaces joined by a veth pair: a server in one, clients in the other. The client's namespace also forwards
 // packets of clients without kernel sockets, whose addresses the server reaches through it.
 import { execFileSync } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
 
 const HOLDER = new URL("../dist/lab/testbed/namespace-holder.js", import.meta.url);
 
@@ -9,6 +10,8 @@ const CLIENT_IPS = Array.from({ length: 32 }, (_, n) => `10.77.1.${n + 1}`);
 const PACKET_SOURCES = "10.128.0.0/9";
 /** Size of the kernel's usual table of established connections on a host with 24 GiB. */
 const LEAST_HASH_ENTRIES = 2 ** 18;
+const LINK_DEADLINE_MS = 10_000;
+const LINK_POLL_MS = 5;
 const HASH_ENTRIES = "/proc/sys/net/ipv4/tcp_child_ehash_entries";
 
 /** @typedef {import("./sockets.mjs").Place & { close: () => Promise<void> }} Namespaces */
@@ -39,6 +42,7 @@ export async function openNamespaces({ atMost }) {
       ...CLIENT_IPS.map((address) => `address add ${address}/16 dev to-server`),
       "link set to-server up",
     );
+    await linkIsUp(place.client);
     ip(place.server, `route add ${PACKET_SOURCES} via ${CLIENT_IPS[0]}`);
     execute([...place.client, "sysctl", "-qw", "net.ipv4.ip_forward=1"]);
     execute([...place.server, "sysctl", "-qw", "net.core.somaxconn=65535"]);
@@ -46,6 +50,19 @@ export async function openNamespaces({ atMost }) {
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/**
+ * Waits until the link carries packets. Before that, a client finds no route through it.
+ *
+ * @param {string[]} enter
+ */
+async function linkIsUp(enter) {
+  const endMs = performance.now() + LINK_DEADLINE_MS;
+  while (!execute([...enter, "ip", "-oneline", "link", "show", "to-server"]).includes(" state UP ")) {
+    if (performance.now() > endMs) throw new Error("the link between the namespaces did not come up");
+    await delay(LINK_POLL_MS);
   }
 }
 
@@ -60,7 +77,8 @@ function ip(enter, ...commands) {
 /**
  * @param {string[]} command
  * @param {string} [input]
+ * @returns {string} its output
  */
 function execute([program = "", ...args], input = "") {
-  execFileSync(program, args, { input, stdio: ["pipe", "ignore", "pipe"] });
+  return execFileSync(program, args, { input, encoding: "utf8", stdio: "pipe" });
 }
