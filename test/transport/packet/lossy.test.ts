@@ -70,13 +70,13 @@ function pair(count: number, network: Network, portCount = 8, endsGreeted?: "clo
 const PERFECT: Network = { seed: 1, loss: 0, repeats: 0, reorders: 0 };
 
 it("waits for several packets while many connections expect answers and some come, otherwise for one", () => {
-  const { client, clientDevice, serverDevice, server } = pair(64, PERFECT, 64);
-  for (let n = 0; n < 64; n++) client.open();
+  const { client, clientDevice, serverDevice, server } = pair(192, PERFECT, 192);
+  for (let n = 0; n < 192; n++) client.open();
   client.turn(1000);
   expect(clientDevice.lastWait.least).toBe(1);
   expect(clientDevice.lastWait.waitMs).toBeGreaterThan(100);
-  // The peer answers half of them.
-  serverDevice.arriving.push(...clientDevice.sent.splice(0, 32));
+  // The peer answers a third of them.
+  serverDevice.arriving.push(...clientDevice.sent.splice(0, 64));
   server.turn(0);
   clientDevice.arriving.push(...serverDevice.sent.splice(0));
   client.turn(0);

@@ -12,8 +12,11 @@ import { FLAG, PACKET } from "./segment.js";
 import { retransmit } from "./sending.js";
 import { CHALLENGES_PER_TURN, DROPPED, TcpState } from "./tcp-state.js";
 
-/** Share of the connections that expect an answer for whose packets one wait waits: a sixteenth; and its limit. */
-const AWAITED_SHIFT = 4;
+/**
+ * Number of packets to wait for at once: one for every 64 connections that expect an answer, so that the answers to a
+ * moderate number of messages are not delayed.
+ */
+const AWAITED_SHIFT = 6;
 const MOST_AWAITED = 64;
 /** Longest wait for further packets. */
 const GATHERING_MS = 0.5;
