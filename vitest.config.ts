@@ -22,7 +22,7 @@ const ALONE = [
 const BY_ENGINE = [
   "test/client/{connect,destinations,flood,loop,reset,standstill}.test.ts",
   "test/client/{messages/messages,evidence/accepting}.test.ts",
-  "test/server/{flood,serve,unread}.test.ts",
+  "test/server/{flood,lost-listener,serve,unread}.test.ts",
   "test/diagnosis/{local-refusals,real-runs}.test.ts",
   "test/engine/threads.test.ts",
   "test/protocols/{websocket/peers,http/pool}.test.ts",

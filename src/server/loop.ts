@@ -9,6 +9,7 @@ import { RST_ABOVE } from "../planning/close-mode.js";
 import type { ServerTransport } from "../transport/contract.js";
 import { openServerTransport } from "../transport/open.js";
 import type { ServerTls } from "../transport/tls/options.js";
+import { AppError } from "../util/errors.js";
 import { ServerEvents } from "./events.js";
 import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 
@@ -63,6 +64,7 @@ export class ServerLoop {
     this.events.begin(transport);
   }
 
+  /** @throws {AppError} E_LISTEN if another program closes the listening socket */
   run(): void {
     const { worker, events, transport } = this;
     worker.send({ type: "listening" });
@@ -73,6 +75,7 @@ export class ServerLoop {
         transport.accepts = !isPaused;
         transport.turn(events.waitMs());
         events.endTurn();
+        if (events.hasLostListener && worker.command === COMMAND.run) throw lostListener();
       }
       if (worker.command === COMMAND.stop) this.closeAll();
     } finally {
@@ -91,4 +94,10 @@ export class ServerLoop {
     this.events.finish(resets);
     this.transport.closeAll(resets, () => this.worker.command === COMMAND.abort);
   }
+}
+
+function lostListener(): AppError {
+  return new AppError("E_LISTEN", "another program closed the listening socket", {
+    fix: "find out what runs ss -K or uses SOCK_DESTROY",
+  });
 }
