@@ -11,7 +11,7 @@ import { type NetworkPlan, refuseChanges } from "../planning/packet/network.js";
 import { parseRunSpec } from "../planning/parse-run-spec.js";
 import type { RunSpec } from "../planning/run-spec.js";
 import { findTargets, type Targets } from "../planning/targets.js";
-import { loadScript } from "../protocols/scripted/file/load.js";
+import { loadFirst } from "../protocols/scripted/file/load-first.js";
 import type { ConnectResult } from "../results/connect.js";
 import type { EngineReport } from "../results/engine.js";
 import { chooseEngine, engineWords } from "../transport/choose-engine.js";
@@ -42,7 +42,7 @@ export async function connect(options: ConnectOptions, complete?: Complete, prep
  * @throws {AppError} the same codes
  */
 export async function specOf(options: ConnectOptions): Promise<RunSpec> {
-  return parseRunSpec(options, options.protocol === undefined ? undefined : await loadScript(options.protocol));
+  return parseRunSpec(options, options.protocol === undefined ? undefined : await loadFirst(options.protocol));
 }
 
 /**

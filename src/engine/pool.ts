@@ -113,6 +113,11 @@ export class WorkerPool<Plan, Message> {
     for (let index = 0; index < this.#workers.length; index++) this.set(index, word, value);
   }
 
+  /** Returns the id of a worker's thread (Worker.threadId). */
+  threadOf(index: number): number {
+    return this.#workers[index]!.thread.id;
+  }
+
   /**
    * Terminates the thread of a worker whose code does not return, and reports `fault` for it. Its connections are lost.
    */

@@ -5,7 +5,7 @@ import { stopOnAbort } from "../engine/run/stop-on-abort.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import { closeFd } from "../linux/syscalls/socket.js";
 import { type NetworkPlan, refuseChanges } from "../planning/packet/network.js";
-import { loadScript } from "../protocols/scripted/file/load.js";
+import { loadFirst } from "../protocols/scripted/file/load-first.js";
 import type { EngineReport } from "../results/engine.js";
 import type { ServeResult } from "../results/serve.js";
 import { chooseEngine, engineWords } from "../transport/choose-engine.js";
@@ -34,7 +34,7 @@ export async function serve(
   complete?: Complete,
   prepare: Prepare = refuseChanges,
 ): Promise<ServeRun> {
-  const script = options.protocol === undefined ? undefined : await loadScript(options.protocol);
+  const script = options.protocol === undefined ? undefined : await loadFirst(options.protocol);
   const settings = resolveOptions(options, script);
   const identity = settings.tls && prepareIdentity(settings.tls, settings.resumes, settings.at.host);
   const engine = engineFor(settings);

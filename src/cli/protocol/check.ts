@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { connect } from "../../client/connect.js";
 import { print, sentence } from "../../output/terminal/output.js";
-import { loadScript } from "../../protocols/scripted/file/load.js";
+import { loadFirst } from "../../protocols/scripted/file/load-first.js";
 import { indexRows } from "../../protocols/scripted/file/row-index.js";
 import { Rows } from "../../protocols/scripted/file/rows.js";
 import { forbidInHandlers } from "../../protocols/scripted/forbidden.js";
@@ -32,7 +32,7 @@ const DURATION_MS = 5000;
 /** @returns the exit code: 1 if a check failed */
 export async function runProtocolCheck(file: string, options: ProtocolCheckOptions): Promise<number> {
   const { connections = CONNECTIONS, duration = DURATION_MS, data } = options;
-  const script = await loadScript(file);
+  const script = await loadFirst(file);
   const { definition } = script;
   assertBothSides(definition, file);
   const scheme = definition.over === "websocket" ? "ws" : "tcp";

@@ -67,7 +67,13 @@ export class ScriptRun {
 
   /** Returns the error to report for a thread that has died, which the script may have caused rather than fourtuple. */
   explain(fault: AppError): AppError {
-    const { cause } = fault;
+    const { cause, facts } = fault;
+    if (facts.exitCode !== undefined) {
+      return new AppError("E_WORKER", `${basename(this.spec.file)} ended its thread (exit code ${facts.exitCode})`, {
+        fix: "do not exit or close the thread in it; c.close() ends a connection",
+        facts,
+      });
+    }
     if (fault.code !== "E_WORKER" || !(cause instanceof Error)) return fault;
     if (cause.stack?.includes(this.spec.file)) {
       const place = placeInStack(cause.stack)?.words ?? "unknown line";

@@ -2,6 +2,8 @@
 // does not return. The watch counts its own ticks instead of elapsed time, so that a suspended process is not
 // mistaken for a handler in an endless loop.
 import { basename } from "node:path";
+import { placeWords } from "../../protocols/scripted/file/load-failure.js";
+import { placeInThread } from "../../protocols/scripted/file/thread-place.js";
 import { CALL, HANDLERS } from "../../protocols/scripted/host.js";
 import { AppError } from "../../util/errors.js";
 import { CONTROL, type WorkerMemory } from "../worker-memory.js";
@@ -13,6 +15,8 @@ const MOST_TICKS = 10;
 
 interface Watched {
   readonly memories: readonly WorkerMemory[];
+  /** Returns the id of a worker's thread. */
+  threadOf(worker: number): number;
   /** Terminates a worker's thread. */
   terminate(worker: number, fault: AppError): void;
 }
@@ -53,7 +57,7 @@ export class HandlerWatch {
       const seen = this.seen[worker];
       seen.ticks = handler !== 0 && seen.count === count ? seen.ticks + 1 : 0;
       seen.count = count;
-      if (seen.ticks === MOST_TICKS) this.pool.terminate(worker, this.stuck(handler));
+      if (seen.ticks === MOST_TICKS) void this.terminate(worker, handler);
     });
   }
 
@@ -64,10 +68,11 @@ export class HandlerWatch {
     this.onError(error);
   }
 
-  private stuck(handler: number): AppError {
+  private async terminate(worker: number, handler: number): Promise<void> {
     const { file } = this.script.spec;
-    return new AppError("E_WORKER", `${HANDLERS[handler - 1]}() in ${basename(file)} has not returned for a second`, {
-      fix: "find the loop in it; handlers must return at once",
-    });
+    const where = placeWords(await placeInThread(this.pool.threadOf(worker)), file);
+    const problem = `${HANDLERS[handler - 1]}() in ${basename(file)} has not returned for a second${where}`;
+    const fault = new AppError("E_WORKER", problem, { fix: "find the loop in it; handlers must return at once" });
+    this.pool.terminate(worker, fault);
   }
 }

@@ -21,6 +21,7 @@ async function askThread(): Promise<boolean> {
     return await new Promise((resolve) => {
       worker.once("message", (result: number) => resolve(result === 0));
       worker.once("error", () => resolve(false));
+      worker.once("exit", () => resolve(false));
     });
   } catch {
     return false;

@@ -44,6 +44,8 @@ export class WorkerThread {
   private readonly worker: Worker;
   private events: WorkerEvents | undefined;
   private endWorker: (() => void) | undefined;
+  /** Whether the current worker, if any, has yet to end. */
+  private isRunning = false;
 
   /**
    * Returns an idle thread of this kind, or starts one.
@@ -80,16 +82,24 @@ export class WorkerThread {
     living.add(this);
     this.worker.on("message", (message: ThreadMessage) => this.onMessage(message));
     this.worker.once("error", (cause) => {
-      this.events?.onFault(toFault(cause));
+      this.fail(toFault(cause));
       // "exit" is not emitted for a thread that could not be created.
       this.end();
     });
-    this.worker.once("exit", () => this.end());
+    this.worker.once("exit", (code) => {
+      this.fail(endedEarly(code));
+      this.end();
+    });
   }
 
   /** Whether the thread has a private descriptor table, and thus its own limit of open files. */
   get hasPrivateTable(): boolean {
     return !this.shared.isTableShared;
+  }
+
+  /** See Worker.threadId. */
+  get id(): number {
+    return this.worker.threadId;
   }
 
   /**
@@ -98,6 +108,7 @@ export class WorkerThread {
    */
   run<Plan>(start: WorkerStart<Plan>, events: WorkerEvents): Promise<void> {
     this.events = events;
+    this.isRunning = true;
     this.worker.ref();
     this.worker.postMessage(start);
     return new Promise((resolve) => {
@@ -110,14 +121,28 @@ export class WorkerThread {
    * @param fault passed to `onFault`
    */
   terminate(fault: AppError): void {
-    this.events?.onFault(fault);
+    this.fail(fault);
     void this.worker.terminate();
+  }
+
+  /** Reports why the worker will never end normally. Nothing that follows from it is reported. */
+  private fail(fault: AppError): void {
+    if (!this.isRunning) return;
+    this.isRunning = false;
+    this.events?.onFault(fault);
   }
 
   private onMessage(message: ThreadMessage): void {
     if (message.type === "barrier") this.shared.letPass();
     else if (message.type === "role") this.events?.onMessage(message.message);
-    else if (message.isReusable && idle.length < MAX_IDLE) {
+    else this.leave(message.isReusable);
+  }
+
+  /** Called when the worker has ended normally. */
+  private leave(isReusable: boolean): void {
+    if (!this.isRunning) return;
+    this.isRunning = false;
+    if (isReusable && idle.length < MAX_IDLE) {
       // An idle thread must not keep the process alive.
       this.worker.unref();
       idle.push(this);
@@ -141,6 +166,13 @@ export class WorkerThread {
     this.endWorker = undefined;
     endWorker?.();
   }
+}
+
+function endedEarly(code: number): AppError {
+  return new AppError("E_WORKER", `a thread exited early, with code ${code}`, {
+    fix: "this is a bug in fourtuple; please report it with this message",
+    facts: { exitCode: code },
+  });
 }
 
 function toFault(cause: unknown): AppError {

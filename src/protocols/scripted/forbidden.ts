@@ -3,6 +3,7 @@
 import { syncBuiltinESMExports } from "node:module";
 import timers from "node:timers";
 import { promiseHooks } from "node:v8";
+import { parentPort } from "node:worker_threads";
 import { CALL } from "./host.js";
 
 type Callable = (...args: unknown[]) => unknown;
@@ -37,6 +38,9 @@ export function forbidInHandlers(calls: Int32Array): void {
     }
   }
   forbid(process as unknown as Callables, "exit", isRunning, "call c.close() or c.refused()");
+  if (parentPort) {
+    forbid(parentPort as unknown as Callables, "close", isRunning, "call c.close() to end a connection");
+  }
   // Named imports of node:timers are copies.
   syncBuiltinESMExports();
   promiseHooks.onInit(() => {
@@ -53,7 +57,9 @@ export function takePromise(): Error | undefined {
 
 function forbid(owner: Callables, name: string, isRunning: () => boolean, reason: string): void {
   const original = owner[name]!;
-  const label = owner === (process as object) ? `process.${name}()` : `${name}()`;
+  const prefix =
+    owner === (process as object) ? "process." : owner === (parentPort as object | null) ? "parentPort." : "";
+  const label = `${prefix}${name}()`;
   const guarded = (...args: unknown[]) => {
     if (isRunning()) {
       const error = new Error(`${label} in a handler: ${reason}`);

@@ -6,6 +6,7 @@ export const ENTRIES = [
   "client/single/worker",
   "server/worker",
   "engine/threads/unshare-probe",
+  "protocols/scripted/file/load-thread",
   "lab/observe/in-host-socket-table",
 ] as const;
 

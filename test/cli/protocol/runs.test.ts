@@ -1,6 +1,6 @@
 // Tests user-defined protocols over real sockets on the command line: both sides in one file, TLS, data files, and
 // failures.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -16,6 +16,15 @@ function fileWith(name: string, text: string): string {
   onTestFinished(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, name), text);
   return join(folder, name);
+}
+
+/** Returns the number of the line of the line protocol that contains `text` last. */
+function lineOf(text: string): number {
+  return (
+    readFileSync(LINE, "utf8")
+      .split("\n")
+      .findLastIndex((line) => line.includes(text)) + 1
+  );
 }
 
 /** Starts a server of the line protocol. */
@@ -97,7 +106,19 @@ it("a handler that loops is named, and the run ends", async () => {
   const { at } = await startLine();
   const { code, stderr } = await runCli(args(at, "-c", "5", "-T", "60s"), { env: { LOOP_AT: "2" } });
   expect(code).toBe(1);
-  expect(stderr).toContain("due() in line.mjs has not returned for a second");
+  expect(stderr).toContain(`due() in line.mjs has not returned for a second (line ${lineOf("LOOP_AT")})`);
+});
+
+it.each([
+  ["client", "EXIT_AT"],
+  ["server", "EXIT_SERVER"],
+])("a handler that ends its thread also ends the run of the %s, which says so", async (side, variable) => {
+  const env = { [variable]: "2" };
+  const { server, at } = await startLine("tcp", side === "server" ? env : {});
+  const client = startCli(args(at, "-c", "5", "-T", side === "server" ? "1s" : "60s"), { env });
+  const { code, stderr } = await (side === "server" ? server : client).exited();
+  expect(stderr).toContain("line.mjs ended its thread (exit code 0)");
+  expect(code).toBe(1);
 });
 
 it("a handler that loops just before the run ends also fails the run", async () => {
@@ -125,6 +146,15 @@ it("an unusable file is reported on one line with a fix, exit code 2", async () 
   const { code, stderr } = await runCli(["connect", "127.0.0.1:9", "--protocol", "/nonexistent/chat.mjs"]);
   expect(stderr).toMatch(/^Fatal error: .*there is no such file\n {2}fix: .*\n$/);
   expect(code).toBe(2);
+});
+
+it("a file whose top level loops can be interrupted while it loads", async () => {
+  const file = fileWith("loop.mjs", 'import { writeSync } from "node:fs";\nwriteSync(1, "begun\\n");\nfor (;;);\n');
+  const client = startCli(["connect", "127.0.0.1:9", "--protocol", file]);
+  await client.prints(/begun/);
+  client.child.kill("SIGINT");
+  const { code, signal } = await client.exited();
+  expect([code, signal]).toEqual([undefined, "SIGINT"]);
 });
 
 it("options determined by the file are rejected", async () => {

@@ -5,14 +5,16 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import module from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { parseRunSpec } from "../../../src/planning/parse-run-spec.js";
 import type * as Load from "../../../src/protocols/scripted/file/load.js";
+import type * as LoadFirst from "../../../src/protocols/scripted/file/load-first.js";
 import { parseAddress } from "../../../src/protocols/spec/address.js";
 import { scriptedSpec } from "../../../src/protocols/spec/scripted.js";
 import { ROOT } from "../../support/library.js";
 
 const { loadScript } = (await import(`${ROOT}dist/protocols/scripted/file/load.js`)) as typeof Load;
+const { loadFirst } = (await import(`${ROOT}dist/protocols/scripted/file/load-first.js`)) as typeof LoadFirst;
 
 function fileWith(text: string, name = "chat.mjs"): string {
   const folder = mkdtempSync(join(tmpdir(), "fourtuple-protocol-"));
@@ -163,4 +165,27 @@ it("refuses its options without a file", () => {
   for (const options of [{ seed: 3 }, { data: "users.csv" }, { dataOnce: true }]) {
     expect(() => parseRunSpec({ to: "127.0.0.1:9", ...options })).toThrow("requires a protocol of your own");
   }
+});
+
+describe("a file that is tried in a thread first", () => {
+  it.each([
+    ["loops", "\nfor (;;);", 1000, "its top level does not return (line 2)"],
+    ["loops in a file that it imports", 'import "./loop.mjs";', 1000, "loop.mjs, line 1)"],
+    ["uses up memory", "const all = [];\nfor (;;) all.push({});", 60_000, "memory limit"],
+    ["awaits forever", "await new Promise(() => {});", 1000, "its top level does not return"],
+    ["throws", "\nthrow new Error('oh no');", 60_000, "oh no (line 2)"],
+  ])("names the fault if it %s", async (_, text, limitMs, words) => {
+    const file = fileWith(text);
+    writeFileSync(join(dirname(file), "loop.mjs"), "for (;;);");
+    await expect(loadFirst(file, limitMs)).rejects.toMatchObject({
+      code: "E_OPTION",
+      message: expect.stringContaining(words),
+      fix: expect.any(String),
+    });
+  });
+
+  it("is loaded although it leaves a timer running in the thread", async () => {
+    const file = fileWith('setInterval(() => 0, 1e6).unref();\nexport default { name: "x", client: {} };');
+    expect((await loadFirst(file)).definition.name).toBe("x");
+  });
 });

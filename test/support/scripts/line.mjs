@@ -1,5 +1,6 @@
 // A line protocol with both sides: a greeting and a login, then pings and their answers. The server refuses users whose
-// name begins with "bad". Messages fail on the connections numbered THROW_AT, LOOP_AT, LEAK_AT and FLOOD_AT.
+// name begins with "bad". Messages fail on the connections numbered THROW_AT, LOOP_AT, LEAK_AT,
+// EXIT_AT and FLOOD_AT.
 import { defineProtocol } from "fourtuple/protocol";
 
 /** @type {string[]} */
@@ -34,6 +35,7 @@ export default defineProtocol({
       if (`${c.number}` === process.env.THROW_AT) throw new Error("no more pings");
       if (`${c.number}` === process.env.LOOP_AT) for (;;);
       if (`${c.number}` === process.env.LEAK_AT) for (;;) leaked.push(`${Math.random()}`.repeat(10));
+      if (`${c.number}` === process.env.EXIT_AT) process.reallyExit(0);
       if (`${c.number}` === process.env.FLOOD_AT) c.send(Buffer.alloc(100_000_000, "x"));
       c.send(PING);
     },
@@ -46,6 +48,7 @@ export default defineProtocol({
       c.send("220 welcome\r\n");
     },
     received(c, frame) {
+      if (process.env.EXIT_SERVER) process.reallyExit(0);
       if (frame.equals("PING")) c.send("PONG\r\n");
       else if (frame.startsWith("LOGIN bad")) c.send("NO bad user\r\n");
       else if (frame.startsWith("LOGIN")) {

@@ -13,7 +13,7 @@ const CHECK_MS = 10_000;
 /** Matches messages about syntax that only ES modules may contain. */
 const IS_MODULE = /import statement outside a module|Unexpected token 'export'|import\.meta/;
 
-interface Place {
+export interface Place {
   readonly file: string;
   /** Position of the error: the line, and the column if it is known, such as `line 3, column 7`. */
   readonly words: string;
@@ -35,9 +35,14 @@ export function failedToLoad(name: string, file: string, error: unknown): AppErr
     return cannotLoad(name, problem, `name it ${newName}, or set "type": "module" in that package.json`, error);
   }
   const place = placeInStack(stack ?? "") ?? (isSyntax ? placeByNode(file, message) : undefined);
-  const where = place && (place.file === file ? ` (${place.words})` : ` (${place.file}, ${place.words})`);
-  const problem = `${isSyntax ? "syntax error: " : ""}${message.split("\n")[0]}${where ?? ""}`;
+  const problem = `${isSyntax ? "syntax error: " : ""}${message.split("\n")[0]}${placeWords(place, file)}`;
   return cannotLoad(name, problem, "correct the file", error);
+}
+
+/** Returns a text such as ` (line 3)`, which names the file unless it is `file`; an empty one without a place. */
+export function placeWords(place: Place | undefined, file: string): string {
+  if (!place) return "";
+  return place.file === file ? ` (${place.words})` : ` (${place.file}, ${place.words})`;
 }
 
 function importsMissing(name: string, file: string, message: string, cause: unknown): AppError {
@@ -90,6 +95,7 @@ function placeByNode(file: string, message: string): Place | undefined {
   return { file: pathOf(path), words: `line ${line}, column ${indent.length + 1}` };
 }
 
-function pathOf(path: string): string {
+/** Returns the path of a file: URL, or the path itself. */
+export function pathOf(path: string): string {
   return path.startsWith("file://") ? fileURLToPath(path) : path;
 }

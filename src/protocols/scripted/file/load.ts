@@ -1,4 +1,4 @@
-// Loads a user's protocol file: in the main thread to check it, and in each worker to run it.
+// Loads a user's protocol file into the calling thread.
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import module, { createRequire } from "node:module";
@@ -15,7 +15,7 @@ const PUBLIC_NAME = "fourtuple/protocol";
 const STAND_IN = "data:text/javascript,export const defineProtocol = (definition) => definition;";
 
 /** Time limit for loading a file, whose top-level await may never end. */
-const LOAD_MS = 10_000;
+export const LOAD_MS = 10_000;
 
 /** Definitions loaded in this thread, by absolute path. */
 const loaded = new Map<string, ProtocolDefinition>();
@@ -29,7 +29,7 @@ export interface LoadedScript {
 }
 
 /**
- * Loads and checks a file. This runs the user's code.
+ * Loads and checks a file. This runs the user's code, which might not return; see loadFirst().
  *
  * @throws {AppError} E_OPTION if the file cannot be read or run, or does not export a valid protocol
  */

@@ -1,0 +1,8 @@
+// A thread that loads a user's protocol file, and posts a message before and after. Unlike the main thread, it can be
+// terminated if the user's code does not return.
+import { parentPort, workerData } from "node:worker_threads";
+import { loadScript } from "./load.js";
+
+parentPort!.postMessage("begun");
+await loadScript(workerData as string);
+parentPort!.postMessage("loaded");
