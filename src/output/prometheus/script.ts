@@ -34,8 +34,8 @@ export function scriptFamilies(script: ScriptMeasurements | undefined): Family[]
     }),
     ...metrics.map(({ name, type, help = `Metric ${name} of the script.`, value }): Family => {
       // A script's histograms hold milliseconds, whether their names say so or
-      // not.
-      const stem = type === "histogram" ? `${name.replace(/_?[mM]s$/, "")}Us` : name;
+      // not. The ending of a counter's name is added later.
+      const stem = type === "histogram" ? `${name.replace(/_?[mM]s$/, "")}Us` : name.replace(/(?<=.)_?[tT]otal$/, "");
       const named = unique(familyOf(CUSTOM, stem, { type, help, shown: "moment" }).name.replace(/_total$/, ""), names);
       return {
         name: named,
