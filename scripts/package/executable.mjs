@@ -93,7 +93,8 @@ function writeAssets(work, arch, bundles) {
  */
 function makeCaches(work, arch, node, bundles) {
   if (arch !== process.arch) return;
-  run(node, ["-e", MAKE_CACHE, ...bundles.map(({ name }) => name)], { cwd: work });
+  // Without the seed, the order of hash tables in the cache changes from build to build.
+  run(node, ["--random-seed=1", "-e", MAKE_CACHE, ...bundles.map(({ name }) => name)], { cwd: work });
 }
 
 /**
