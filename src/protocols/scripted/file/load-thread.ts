@@ -4,5 +4,5 @@ import { parentPort, workerData } from "node:worker_threads";
 import { loadScript } from "./load.js";
 
 parentPort!.postMessage("begun");
-await loadScript(workerData as string);
-parentPort!.postMessage("loaded");
+// Not awaited: the single executable runs this module as CommonJS.
+void loadScript(workerData as string).then(() => parentPort!.postMessage("loaded"));
