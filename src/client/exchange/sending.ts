@@ -60,7 +60,9 @@ export class Sending implements MessageCarrier {
       begun++;
       this.begunBytes = outgoing.gatheredBytes;
     } while (begun < most && outgoing.canGather(this.begunBytes / begun));
-    this.count(outgoing.sendGathered(slot));
+    // The protocol may have ended the connection, and nothing may be sent over a free slot.
+    if (rounds.next[slot] === NONE) outgoing.dropGathered();
+    else this.count(outgoing.sendGathered(slot));
     return this.sentBytes;
   }
 

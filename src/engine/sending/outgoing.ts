@@ -74,6 +74,11 @@ export class Outgoing {
     return end > 0 ? this.send(slot, this.copied!, 0, end) : 0;
   }
 
+  /** Discards what was gathered, because its connection has ended. */
+  dropGathered(): void {
+    this.gathered = NOT_GATHERING;
+  }
+
   /**
    * Sends the constant at index `place`.
    * @returns number of bytes sent, or a negative errno

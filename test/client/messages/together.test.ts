@@ -142,3 +142,23 @@ it("messages are sent one by one when no memory is left for unread data", () => 
   sendDue();
   expect(calls.map(({ length }) => length)).toEqual(Array(2 * CONNECTIONS).fill(MESSAGE.length));
 });
+
+it("what was gathered for a connection is discarded if the protocol ends it meanwhile", () => {
+  const ended: number[] = [];
+  let leaves = false;
+  class LeavingClient extends CopyingClient {
+    override due(slot: number): void {
+      super.due(slot);
+      if (!leaves) return;
+      ended.push(slot);
+      (this.connections as Exchange).ended(slot, true);
+    }
+  }
+  const { calls, exchange, sendDue } = setUp((host) => new LeavingClient(host, bytes, CONNECTIONS, NO_OPENING));
+  sendDue();
+  calls.length = 0;
+  leaves = true;
+  clock.ms += 2 * INTERVAL_MS;
+  exchange.messages!.sendDue(clock.ms, CONNECTIONS, (slot) => !ended.includes(slot));
+  expect({ calls, ended: ended.toSorted() }).toEqual({ calls: [], ended: [0, 1, 2] });
+});
