@@ -76,6 +76,10 @@ describe("src/", () => {
     expect(findPlaces(sources, LAYERS)).toEqual([]);
   });
 
+  it("has no entry point with top-level await, which the single executable cannot run", () => {
+    expect(ENTRIES.filter((entry) => /^(?:const .* = )?await /m.test(sources[`${entry}.ts`]!))).toEqual([]);
+  });
+
   it(`has no folder of more than ${MOST_FILES} files`, () => {
     expect(findFullFolders(sources, MOST_FILES)).toEqual([]);
   });
