@@ -32,7 +32,8 @@ export class RunChanges {
   readonly #journalFile: string;
   readonly #settings: Settings;
   readonly #owner: ProcessIdentity;
-  #ids: readonly string[] = [];
+  /** Also kept here, because the journal may be gone at the end of the run. */
+  #made: readonly KeptEntry[] = [];
 
   /** @throws {AppError} E_PLATFORM without /proc, because a later run could not tell whether this one has ended */
   constructor(journalFile: string, settings: Settings = KERNEL_SETTINGS) {
@@ -64,15 +65,30 @@ export class RunChanges {
 
   /** Reverts the changes. Repeated calls have no further effect. Never throws. @returns what could not be reverted */
   undo(): readonly UndoOutcome[] {
-    const ids = this.#ids;
-    this.#ids = [];
-    if (ids.length === 0) return [];
+    const made = this.#made;
+    this.#made = [];
+    if (made.length === 0) return [];
+    return this.#revert(made).filter(({ status }) => status !== "restored" && status !== "nothing-to-do");
+  }
+
+  #revert(made: readonly KeptEntry[]): UndoOutcome[] {
+    const unrecorded = (entries: readonly KeptEntry[]) =>
+      revert(
+        entries,
+        () => true,
+        this.#settings,
+        () => undefined,
+      );
     try {
-      const outcomes = undoOwned(this.#journalFile, ({ id }) => ids.includes(id), this.#settings);
-      return outcomes.filter(({ status }) => status !== "restored" && status !== "nothing-to-do");
+      const recorded = new Set(readJournal(this.#journalFile).entries.map(({ id }) => id));
+      const own = new Set(made.map(({ id }) => id));
+      return [
+        ...unrecorded(made.filter(({ id }) => !recorded.has(id))),
+        ...undoOwned(this.#journalFile, ({ id }) => own.has(id), this.#settings),
+      ];
     } catch {
-      // Neither the journal nor the settings are what they were; `doctor --undo` says why.
-      return [];
+      // Nobody can write to the journal, or trust it, any more.
+      return unrecorded(made);
     }
   }
 
@@ -101,7 +117,7 @@ export class RunChanges {
 
   #record(journal: Journal, name: string, from: string, to: string, value?: string) {
     const entry = journal.record(name, from, to, this.#owner);
-    this.#ids = [...this.#ids, entry.id];
+    this.#made = [...this.#made, { ...entry, mark: undefined, value }];
     if (value !== undefined) journal.mark(entry, "done", value);
     return entry;
   }

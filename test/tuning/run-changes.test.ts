@@ -2,13 +2,14 @@
 // it was killed, or by --undo, and shared with other runs that need them.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, expect, it, onTestFinished } from "vitest";
 import { EACCES } from "../../src/linux/syscalls/errno.js";
 import type { NeededSetting } from "../../src/planning/packet/network.js";
 import type { Settings } from "../../src/tuning/apply.js";
+import { Journal } from "../../src/tuning/journal/writer.js";
 import { RunChanges, undoLeftovers } from "../../src/tuning/run-changes.js";
 import { isSetting, isValueOf } from "../../src/tuning/settings.js";
 import { undoChanges } from "../../src/tuning/undo.js";
@@ -102,6 +103,27 @@ it("are reverted if one of them cannot be made", () => {
     expect.objectContaining({ code: "E_PERMISSION", message: expect.stringContaining(`cannot set ${DELAY} to 0`) }),
   );
   expect(now()).toEqual(BEFORE);
+});
+
+it.each([
+  ["removed", () => rmSync(file)],
+  ["writable by others", () => chmodSync(file, 0o666)],
+])("are reverted even if the journal has been %s", (_, spoil) => {
+  const changes = new RunChanges(file, kernel);
+  changes.make(NEEDED);
+  spoil();
+  values.set(DELAY, "7");
+  expect(statuses(changes.undo())).toEqual({ [DELAY]: "left-alone" });
+  expect(values.get(FORWARDING)).toBe("0");
+});
+
+it("do not wait forever for a journal that another process keeps locked", () => {
+  using first = new Journal(file);
+  first.lock();
+  using second = new Journal(file);
+  expect(() => second.lock(0)).toThrow(
+    expect.objectContaining({ code: "E_SYSTEM", message: expect.stringContaining("locked by another") }),
+  );
 });
 
 it("are left alone while their run lasts, and reverted by the next one once it is gone", async () => {

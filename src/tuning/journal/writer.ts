@@ -8,14 +8,20 @@ import { type ProcessIdentity, readBootId, readNetNamespace } from "../../linux/
 import { EEXIST, ENOENT, errnoOf } from "../../linux/syscalls/errno.js";
 import { libc } from "../../linux/syscalls/libc.js";
 import { readNetCookie } from "../../linux/syscalls/socket.js";
+import { AppError } from "../../util/errors.js";
 import { isOfNamespace } from "../settings.js";
 import type { JournalEntry, Mark } from "./entries.js";
 import { assertTrusted, openJournal } from "./trust.js";
 
-const LOCK_EX = 2;
+/** LOCK_EX | LOCK_NB. */
+const LOCK_AT_ONCE = 2 | 4;
+/** Runs hold the lock for a few writes. */
+const LOCK_WAIT_MS = 10_000;
+const LOCK_POLL_MS = 10;
 
 /** Journal open for appending. */
 export class Journal {
+  private readonly file: string;
   private readonly fd: number;
 
   /**
@@ -23,6 +29,7 @@ export class Journal {
    * @throws {AppError} E_SYSTEM if other users can write to the file
    */
   constructor(file: string) {
+    this.file = file;
     makeFolder(dirname(file));
     this.fd = openJournal(file, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, 0o600);
     try {
@@ -60,9 +67,22 @@ export class Journal {
     return entry;
   }
 
-  /** Waits until no other process has locked the journal, and locks it until it is closed. */
-  lock(): void {
-    libc.flock(this.fd, LOCK_EX);
+  /**
+   * Waits until no other process has locked the journal, and locks it until it is closed.
+   *
+   * @throws {AppError} E_SYSTEM if another process keeps it locked
+   */
+  lock(waitMs: number = LOCK_WAIT_MS): void {
+    const endMs = performance.now() + waitMs;
+    // A call that blocks could be ended only by SIGKILL.
+    while (libc.flock(this.fd, LOCK_AT_ONCE) !== 0) {
+      if (performance.now() > endMs) {
+        throw new AppError("E_SYSTEM", `the journal ${this.file} is locked by another process`, {
+          fix: "find the process with lslocks, and end it",
+        });
+      }
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_POLL_MS);
+    }
   }
 
   /** Records the outcome of an entry. A failed write is harmless, because the setting itself shows the outcome. */
