@@ -1,7 +1,7 @@
 // Predicts the maximum number of connections on this host, the limit that caps it, and the limits that come next.
 
 import { loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
-import { missingSettings, type NetworkPlan } from "../planning/packet/network.js";
+import { countOnLink, missingSettings, type NetworkPlan } from "../planning/packet/network.js";
 import { blocksOf, formatBlock } from "../planning/packet/plan.js";
 import type { HostLoad } from "../results/fields.js";
 import type { LimitRow } from "../results/limits.js";
@@ -163,7 +163,7 @@ function describeNetwork(network: NetworkPlan): Prediction["network"] {
     way: network.way,
     blocks,
     links: [...network.links],
-    onLink: network.onLink.reduce((sum, { range }) => sum + range.count, 0),
+    onLink: countOnLink(network.onLink),
     changes: missingSettings(network),
   };
 }

@@ -1,8 +1,9 @@
 // Says what --transport packet changes on this host before it does, and what earlier runs have left behind.
-import type { NeededSetting, NetworkPlan } from "../../planning/packet/network.js";
+import { countOnLink, type NeededSetting, type NetworkPlan } from "../../planning/packet/network.js";
 import { blocksOf, formatBlock } from "../../planning/packet/plan.js";
 import type { Prediction } from "../../results/prediction.js";
 import type { UndoOutcome } from "../../tuning/undo.js";
+import { formatIp } from "../../util/address.js";
 import { printableData } from "../../util/printable.js";
 import { plural } from "../../util/units.js";
 
@@ -29,9 +30,13 @@ export function networkLines({ way, blocks, links, onLink, changes }: NonNullabl
 
 /** Says that this host is about to ask for addresses, and which. */
 export function askingText({ onLink, links }: NetworkPlan): string {
-  const blocks = printableData(onLink.flatMap(({ range }) => blocksOf(range)).map(formatBlock));
-  const count = onLink.reduce((sum, { range }) => sum + range.count, 0);
-  return `asking on ${printableData(links).join(", ")} whether anybody has one of ${plural(count, "address", "addresses")}: ${shortList(blocks)}`;
+  const ranges = [...new Set(onLink.map(({ range }) => range))];
+  const count = countOnLink(onLink);
+  const whose =
+    count === 1
+      ? formatIp(ranges[0]!.first)
+      : `one of ${plural(count, "address", "addresses")}: ${shortList(ranges.flatMap(blocksOf).map(formatBlock))}`;
+  return `asking on ${printableData(links).join(", ")} whether anybody has ${whose}`;
 }
 
 /** Lists changes that are about to be made. */

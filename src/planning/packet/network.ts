@@ -74,6 +74,11 @@ export function missingSettings({ settings }: Pick<NetworkPlan, "settings">): Ne
   return settings.filter(({ from, to }) => from !== to);
 }
 
+/** Returns the number of addresses in networks of links. A range may be in those of several links. */
+export function countOnLink(onLink: NetworkPlan["onLink"]): number {
+  return [...new Set(onLink.map(({ range }) => range))].reduce((sum, { count }) => sum + count, 0);
+}
+
 /** @throws {AppError} E_OPTION if the plan needs changes to this host */
 export function refuseChanges(plan: NetworkPlan): void {
   const missing = missingSettings(plan);
@@ -144,7 +149,7 @@ function sysctl(name: string, to: string, why: NeededSetting["why"]): NeededSett
 }
 
 function assertFew(onLink: readonly OnLinkRange[]): void {
-  const count = onLink.reduce((sum, { range }) => sum + range.count, 0);
+  const count = countOnLink(onLink);
   if (count <= MOST_PROXIED) return;
   throw new AppError(
     "E_SOURCE",

@@ -6,7 +6,7 @@ import { MOST_MESSAGES } from "../../linux/netlink/netlink.js";
 import { readHostAddresses, readNetDevices } from "../../linux/netlink/rtnetlink.js";
 import { ENODEV, ENOENT, ENXIO, errnoName } from "../../linux/syscalls/errno.js";
 import { tunObstacle } from "../../linux/tun/tun.js";
-import { formatIp, type IpAddress, isLoopback, toInteger } from "../../util/address.js";
+import { formatIp, type IpAddress, isLoopback, parseIp, toInteger } from "../../util/address.js";
 import type { AddressRange } from "../../util/address-range.js";
 import { AppError } from "../../util/errors.js";
 import { formatCount } from "../../util/units.js";
@@ -19,7 +19,19 @@ export interface OnLinkRange {
   readonly index: number;
 }
 
-const FIX = "give --source-ip a block that no host and no network uses";
+/** Addresses that no host can have, or that no router forwards packets to (RFC 6890). */
+const UNUSABLE = [
+  { block: "0.0.0.0/8", why: "addresses in 0.0.0.0/8 are no destinations" },
+  { block: "169.254.0.0/16", why: "addresses in 169.254.0.0/16 are link-local" },
+  { block: "224.0.0.0/4", why: "addresses in 224.0.0.0/4 are multicast" },
+  { block: "255.255.255.255/32", why: "255.255.255.255 is the broadcast address" },
+  { block: "::/128", why: ":: is no address of a host" },
+  { block: "::ffff:0:0/96", why: "addresses in ::ffff:0:0/96 are IPv4 addresses" },
+  { block: "fe80::/10", why: "addresses in fe80::/10 are link-local" },
+  { block: "ff00::/8", why: "addresses in ff00::/8 are multicast" },
+].map(({ block, why }) => ({ ...parseBlock(block), why }));
+
+const FIX = "use a block that no host and no network uses";
 
 const MISSING_TUN = "load the kernel's module: modprobe tun; in a container, pass the device: --device /dev/net/tun";
 const FORBIDDEN_TUN =
@@ -51,6 +63,7 @@ export function assertUnclaimed(sources: readonly AddressRange[], destinations: 
       fix: "connect to an address of another interface of this host",
     });
   }
+  assertUsable(sources.flatMap(blocksOf));
   const links = new Set(readNetDevices()?.flatMap(({ index, resolves }) => (resolves ? [index] : [])));
   const routes = new Map<number, readonly RouteEntry[]>();
   const onLink: OnLinkRange[] = [];
@@ -62,10 +75,23 @@ export function assertUnclaimed(sources: readonly AddressRange[], destinations: 
       if (claim !== undefined)
         throw new AppError("E_SOURCE", `${formatBlock(block)} is not free: ${claim}`, { fix: FIX });
     }
-    const link = routes.get(family)!.find((route) => blocksOf(range).some((block) => isOnLink(block, route, links)));
-    if (link) onLink.push({ range, index: link.index });
+    const networks = routes
+      .get(family)!
+      .filter((route) => blocksOf(range).some((each) => isOnLink(each, route, links)));
+    // Several links may have the same network, or parts of the range, and hosts on any of them the addresses.
+    for (const index of new Set(networks.map((route) => route.index))) onLink.push({ range, index });
   }
   return onLink;
+}
+
+/** @throws {AppError} E_SOURCE if a block contains addresses that no host can have, or that are not routed */
+function assertUsable(blocks: readonly AddressBlock[]): void {
+  for (const block of blocks) {
+    const found = UNUSABLE.find(
+      ({ first, bits }) => first.family === block.first.family && overlaps(block, { first, bits }),
+    );
+    if (found) throw new AppError("E_SOURCE", `${formatBlock(block)} cannot be used: ${found.why}`, { fix: FIX });
+  }
 }
 
 /** @throws {AppError} E_SOURCE when this host's routes cannot all be read */
@@ -106,6 +132,11 @@ function findClaim(
 function isOnLink(block: AddressBlock, route: RouteEntry, links: ReadonlySet<number>): boolean {
   const isNetwork = route.bits > 0 && !route.isOwn && !route.hasGateway && links.has(route.index);
   return isNetwork && route.bits < block.bits && overlaps(block, route);
+}
+
+function parseBlock(text: string): AddressBlock {
+  const [ip, bits] = text.split("/") as [string, string];
+  return { first: parseIp(ip), bits: Number(bits) };
 }
 
 export function single(ip: IpAddress): AddressBlock {

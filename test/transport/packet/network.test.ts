@@ -152,6 +152,13 @@ describe.skipIf(!canMakeNamespaces())("connect --transport packet to another hos
     expect(await refuse("10.98.0.90")).toMatch(/10\.98\.0\.90 on eth0\.5 is in this host's neighbour table/);
   });
 
+  it("takes no addresses that no host can have", async () => {
+    const refuse = async (source: string) => (await runCli(connecting(["--source-ip", source, ...APPLY]))).stderr;
+    expect(await refuse("223.255.255.0-224.0.0.9")).toMatch(/224\.0\.0\.0\/29 cannot be used: .* multicast/);
+    expect(await refuse("255.255.255.0/24")).toMatch(/255\.255\.255\.0\/24 cannot be used: .* broadcast/);
+    expect(await refuse("169.254.3.0/24")).toMatch(/169\.254\.3\.0\/24 cannot be used: .* link-local/);
+  });
+
   it("serves at a spare address of the common network", async () => {
     const serving = ["serve", "10.98.0.220:0", "--transport", "packet", "--json", "--log", "none"];
     expect((await runCli(serving)).stderr).toMatch(
