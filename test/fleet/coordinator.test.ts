@@ -17,6 +17,7 @@ import { parseRunSpec } from "../../src/planning/parse-run-spec.js";
 import type { ConnectResult } from "../../src/results/connect.js";
 import { Histogram } from "../../src/results/histogram/histogram.js";
 import { summarizeLatency } from "../../src/results/histogram/summarize.js";
+import type { Thresholds } from "../../src/results/outcome.js";
 import { AppError } from "../../src/util/errors.js";
 import { MemoryBus, MemoryStore } from "../support/memory-bus.js";
 import { connectResult } from "../support/results.js";
@@ -291,6 +292,13 @@ it("percentiles of a fleet are those of all samples in one histogram, and its re
   const spec = { connections: 3, thresholds: {} };
   const merged = fleetResult({ run: "r", onLost: "abort", spec, startMs: 0, wasStopped: false }, outcomes);
   expect(merged!.latency.connect).toEqual(summarizeLatency(whole));
+  const judged = (thresholds: Thresholds) =>
+    fleetResult({ run: "r", onLost: "abort", spec: { ...spec, thresholds }, startMs: 0, wasStopped: false }, outcomes)!;
+  const kinds = (thresholds: Thresholds) => judged(thresholds).misses.map(({ kind }) => kind);
+  expect(kinds({ maxP99Ms: merged!.latency.connect.p99Us / 1000 - 0.001, minRatePerSec: 1e9 })).toEqual(
+    expect.arrayContaining(["rate", "latency"]),
+  );
+  expect(kinds({ maxP99Ms: merged!.latency.connect.p99Us / 1000 })).not.toContain("latency");
   const page = connectPage(merged!);
   for (const name of ["a0", "a1", "a2"]) expect(page).toContain(`${name}: 1 core`);
 });

@@ -9,7 +9,7 @@ import { MISS_KINDS } from "../../results/identifiers.js";
 import { mergeConnect, mergeFailures } from "../../results/merge/connect.js";
 import type { Miss } from "../../results/outcome.js";
 import { parseResult } from "../../results/parse.js";
-import { allowedErrors } from "../../results/thresholds.js";
+import { allowedErrors, thresholdMisses } from "../../results/thresholds.js";
 import type { Announcement, Ceiling, Part } from "../messages.js";
 import type { ClockOffset } from "./clock.js";
 import { fleetNotes } from "./notes.js";
@@ -116,12 +116,13 @@ function judged(merged: ConnectResult, { spec, wasStopped }: FleetFacts, missing
   const { connections: requested, thresholds } = spec;
   const others = merged.misses.filter(({ kind }) => kind !== "established" && kind !== "errors" && kind !== "failures");
   const established = (merged.misses.find(({ kind }) => kind === "established")?.count ?? 0) + missing;
-  const misses: Miss[] = [
+  const counted = [
     { kind: "established" as const, count: established, of: Math.max(requested, established) },
     errorMiss(merged, spec),
-    failureMiss(merged, spec),
     ...others,
   ].filter(({ count }) => count > 0);
+  // The parts know only the number of allowed failures, and each of them tolerates all of it.
+  const misses: Miss[] = [...counted, ...thresholdMisses(thresholds, merged)];
   misses.sort((a, b) => MISS_KINDS.indexOf(a.kind) - MISS_KINDS.indexOf(b.kind));
   const isInterrupted = wasStopped || merged.outcome === "interrupted";
   const outcome = isInterrupted ? "interrupted" : misses.length > 0 ? "missed" : "met";
@@ -135,11 +136,6 @@ function errorMiss({ responses }: ConnectResult, { thresholds, connections }: Fl
     .reduce((sum, { count }) => sum + count, 0);
   const of = responses ? responses["2xx"] + responses["3xx"] + responses["4xx"] + responses["5xx"] : 0;
   return { kind: "errors", count: errors > allowedErrors(thresholds, of, connections) ? errors : 0, of };
-}
-
-function failureMiss({ failed, lost }: ConnectResult, { thresholds: { maxFailed } }: FleetFacts["spec"]): Miss {
-  const count = failed + lost;
-  return { kind: "failures", count: maxFailed !== undefined && count > maxFailed ? count : 0, of: maxFailed ?? 0 };
 }
 
 function describe(outcome: Outcome, startMs: number): FleetAgent {
