@@ -46,8 +46,9 @@ export async function runFleetConnect(to: readonly string[], options: ConnectCom
   return exitCodeOf(result, stoppedBy);
 }
 
-function assertSupported({ ui, metrics }: ConnectCommandOptions): void {
-  const flag = ui !== undefined ? "--ui" : metrics !== undefined ? "--metrics" : undefined;
+function assertSupported({ ui, metrics, apply, journal }: ConnectCommandOptions): void {
+  const given = { "--ui": ui, "--metrics": metrics, "--apply": apply, "--journal": journal };
+  const flag = Object.entries(given).find(([, value]) => value !== undefined)?.[0];
   if (flag === undefined) return;
   throw new AppError("E_OPTION", `${flag} cannot be combined with --fleet`, { fix: `omit ${flag}` });
 }
