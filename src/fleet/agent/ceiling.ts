@@ -27,8 +27,11 @@ export async function predictCeiling(spec: RunSpec, plan: TuplePlan): Promise<Ce
     engine: spec.engine,
   });
   const isOne = destinations.length === 1;
-  const bounded: Bounded[] = limits.flatMap(({ id, name, caps, allows }) =>
-    typeof allows === "number" && (isOne || !PER_DESTINATION.includes(id)) ? [{ name, caps, allows }] : [],
+  // The limits of a server on this host apply to the whole fleet, and a run shows them.
+  const bounded: Bounded[] = limits.flatMap(({ id, name, caps, side, allows }) =>
+    side !== "server" && typeof allows === "number" && (isOne || !PER_DESTINATION.includes(id))
+      ? [{ name, caps, allows }]
+      : [],
   );
   if (!isOne) bounded.push(tuplesOf(plan));
   const binding = bounded.sort((a, b) => a.allows - b.allows)[0];
