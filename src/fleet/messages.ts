@@ -10,15 +10,22 @@ const word = z.string().regex(/^[\w.-]{1,64}$/);
 const id = z.string().regex(/^[\w-]{1,32}$/);
 const number = z.number().finite();
 
+/** Most addresses, and the longest list of destinations, in an announcement. */
+export const MOST_ADDRESSES = 4096;
+export const LONGEST_ALLOWS = 4096;
+
 const announcement = z.object({
   id,
   name: word,
   version: z.string().max(64),
   cores: number,
   memoryBytes: number,
-  addresses: z.array(z.string().max(64)).max(4096).describe("without loopback"),
+  addresses: z
+    .array(z.string().max(64))
+    .max(MOST_ADDRESSES)
+    .describe("without loopback; the first ones, if there are many"),
   place: z.string().max(128).describe("identifies the network namespace; equal for agents that share one"),
-  allows: z.string().max(4096).describe("destinations that the agent may open connections to"),
+  allows: z.string().max(LONGEST_ALLOWS).describe("destinations that the agent may open connections to"),
   run: id.optional().describe("the run that the agent takes part in"),
 });
 /** What an agent says about itself. */

@@ -13,7 +13,7 @@ import { findTargets } from "../../planning/targets.js";
 import type { ConnectResult } from "../../results/connect.js";
 import { formatIp, parseIp } from "../../util/address.js";
 import { AppError } from "../../util/errors.js";
-import type { Announcement, Ceiling } from "../messages.js";
+import { type Announcement, type Ceiling, LONGEST_ALLOWS, MOST_ADDRESSES } from "../messages.js";
 import { assertAllowed, type Permission } from "./allow.js";
 import { predictCeiling } from "./ceiling.js";
 
@@ -52,9 +52,9 @@ export function agentHost(permissions: readonly Permission[]): AgentHost {
     describe: () => ({
       cores: availableParallelism(),
       memoryBytes: totalmem(),
-      addresses: ownAddresses(),
+      addresses: ownAddresses().slice(0, MOST_ADDRESSES),
       place: `${readBootId() ?? ""} ${readNetNamespace() ?? ""}`,
-      allows,
+      allows: allows.slice(0, LONGEST_ALLOWS),
     }),
     ceiling: async (spec) => {
       assertSupported(spec);
