@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Agent } from "../../src/fleet/agent/agent.js";
 import type { AgentHost, Load } from "../../src/fleet/agent/host.js";
+import { SUBJECTS } from "../../src/fleet/bus.js";
 import { dealFleet, type FleetPlan, prepareFleet } from "../../src/fleet/coordinator/assemble.js";
 import { FleetRun } from "../../src/fleet/coordinator/fleet-run.js";
 import { Lease } from "../../src/fleet/coordinator/lease.js";
@@ -190,6 +191,44 @@ describe("the coordinator", () => {
     expect(hosts[0]!.open).toBe(8);
     const { fleet } = await settle(run.stop(), 1000);
     expect(fleet).toMatchObject({ missing: 4, agents: [{ requested: 8 }, { requested: 6, state: "lost" }] });
+  });
+
+  it("counts no connections as taken over that the others did not open", async () => {
+    makeAgents(100, 100);
+    const { run } = await begin(10, "redeal");
+    hosts[0]!.prepares = () => new Promise((resolve) => setTimeout(resolve, 1000));
+    silence(1);
+    await vi.advanceTimersByTimeAsync(500);
+    const result = await settle(run.stop(), 2000);
+    expect(result).toMatchObject({ outcome: "missed", established: 5, fleet: { missing: 5 } });
+    expect(result.fleet!.agents.map(({ requested }) => requested)).toEqual([5, 5]);
+  });
+
+  it("repeats an order to start that did not arrive, but not for ever", async () => {
+    makeAgents(100, 100);
+    bus.drops = (message) => (message as { ask?: string }).ask === "start";
+    const { run } = await begin(10, "abort");
+    await vi.advanceTimersByTimeAsync(300);
+    expect(hosts.map(({ open }) => open)).toEqual([0, 0]);
+    bus.drops = () => false;
+    await vi.advanceTimersByTimeAsync(300);
+    expect(hosts.map(({ open }) => open)).toEqual([5, 5]);
+    await settle(run.stop(), 1000);
+    bus.drops = (message) => (message as { ask?: string }).ask === "start";
+    const { run: never } = await begin(10, "abort");
+    const ended = never.done.catch((error: Error) => error.message);
+    expect(await settle(ended, 3000)).toMatch(/it did not start/);
+  });
+
+  it("stops agents that are still preparing", async () => {
+    makeAgents(100, 100);
+    hosts[1]!.prepares = () => new Promise((resolve) => setTimeout(resolve, 1000));
+    const plan = await planOf(10, "abort");
+    const prepared = prepareFleet(bus, plan).catch((error: Error) => error.message);
+    await vi.advanceTimersByTimeAsync(500);
+    for (const { identity } of agents) bus.publish(SUBJECTS.agent(identity.id), { ask: "stop", run: plan.run });
+    expect(await settle(prepared, 600)).toBe("agent b: the run was stopped");
+    expect(agents.map(({ run }) => run)).toEqual([undefined, undefined]);
   });
 
   it("refuses to start without an agent that is late, or goes on without it, or deals anew", async () => {

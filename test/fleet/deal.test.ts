@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Candidate, deal, dealPorts } from "../../src/fleet/coordinator/deal.js";
-import { remainingSpec, sliceSpec } from "../../src/fleet/coordinator/slice.js";
+import { remainingSpecs, sliceSpec } from "../../src/fleet/coordinator/slice.js";
 import type { Announcement } from "../../src/fleet/messages.js";
 import { parseRunSpec } from "../../src/planning/parse-run-spec.js";
 import { weightedShares } from "../../src/util/share.js";
@@ -126,11 +126,38 @@ describe("slices", () => {
       { durationMs: 1000, target: 20 },
     ];
     const lost = parseRunSpec({ to: "10.0.0.9:7777", stages });
-    expect(remainingSpec(lost, 50, undefined, 500).stages).toEqual([
+    const stagesFrom = (elapsedMs: number) =>
+      remainingSpecs(lost, [{ connections: 50, sourcePorts: undefined }], elapsedMs)[0]!.stages;
+    expect(stagesFrom(500)).toEqual([
       { durationMs: 1, target: 25 },
       { durationMs: 500, target: 50 },
       { durationMs: 1000, target: 10 },
     ]);
-    expect(remainingSpec(lost, 50, undefined, 5000).stages).toEqual([{ durationMs: 1, target: 10 }]);
+    expect(stagesFrom(5000)).toEqual([{ durationMs: 1, target: 10 }]);
+  });
+
+  it("adds up when a lost agent's part is divided", () => {
+    const [, lost] = sliceSpec(
+      load(20, { message: "x", requests: 11 }),
+      [15, 5].map((connections) => ({ connections, sourcePorts: undefined })),
+    );
+    const parts = remainingSpecs(
+      { ...lost!, requests: 5 },
+      [3, 1, 1].map((connections) => ({ connections, sourcePorts: undefined })),
+      0,
+    );
+    expect(parts.map(({ connections, requests, numberedBefore }) => [connections, requests, numberedBefore])).toEqual([
+      [3, 3, 15],
+      [1, 1, 18],
+      [1, 1, 19],
+    ]);
+  });
+
+  it("gives every agent a message", () => {
+    const parts = sliceSpec(
+      load(10, { message: "x", requests: 2 }),
+      [9, 1].map((connections) => ({ connections, sourcePorts: undefined })),
+    );
+    expect(parts.map(({ requests }) => requests)).toEqual([1, 1]);
   });
 });

@@ -71,10 +71,17 @@ export class AgentRun {
     this.#startTimer = setTimeout(() => this.#begin(this.#prepared), waitMs);
   }
 
-  /** Starts a further load in addition to the first. */
-  extend(prepared: PreparedLoad): void {
-    if (this.#isOver || this.#isStopping) void prepared.discard();
-    else this.#begin(prepared);
+  /**
+   * Starts a further load in addition to the first.
+   * @returns false if the run is ending, and the load has been given up
+   */
+  extend(prepared: PreparedLoad): boolean {
+    if (this.#isOver || this.#isStopping) {
+      void prepared.discard();
+      return false;
+    }
+    this.#begin(prepared);
+    return true;
   }
 
   /** Closes all connections; `done` then resolves. */

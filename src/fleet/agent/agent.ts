@@ -39,6 +39,8 @@ export class Agent extends EventEmitter<AgentEvents> {
   #run: AgentRun | undefined;
   /** The run whose load is being prepared. */
   #preparing: string | undefined;
+  /** A run that was stopped while its load was being prepared. */
+  #cancelled: string | undefined;
   #isClosed = false;
 
   constructor(identity: AgentIdentity, bus: Bus, store: RunStore, host: AgentHost) {
@@ -96,7 +98,10 @@ export class Agent extends EventEmitter<AgentEvents> {
     const run = this.#run;
     if (run?.id !== request.run) {
       // The coordinator repeats this until it has the result.
-      if (request.ask === "stop") return {};
+      if (request.ask === "stop") {
+        if (this.#preparing === request.run) this.#cancelled = request.run;
+        return {};
+      }
       throw fleetError(`takes no part in run ${quoted(request.run)}`, "start the run again");
     }
     if (request.ask === "start") {
@@ -104,7 +109,8 @@ export class Agent extends EventEmitter<AgentEvents> {
       run.start(request.atMs);
     } else if (request.ask === "extend") {
       const prepared = await this.#host.prepare(request.spec, request.total);
-      run.extend(prepared);
+      // Otherwise the coordinator would count connections that nobody opens.
+      if (!run.extend(prepared)) throw fleetError(`run ${run.id} is ending`, "start the run again");
     } else run.stop();
     return {};
   }
@@ -126,9 +132,9 @@ export class Agent extends EventEmitter<AgentEvents> {
     this.#preparing = request.run;
     try {
       const prepared = await this.#host.prepare(request.spec, request.total);
-      if (this.#isClosed) {
+      if (this.#isClosed || this.#cancelled === request.run) {
         await prepared.discard();
-        throw fleetError("the agent is stopping", "start the run again");
+        throw fleetError(this.#isClosed ? "the agent is stopping" : "the run was stopped", "start the run again");
       }
       this.#connections = request.spec.connections;
       if (this.#run) this.#run.replace(prepared);

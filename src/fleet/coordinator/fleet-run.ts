@@ -23,6 +23,8 @@ export const MISSED_BEATS = 3;
 const FINISH_MS = 60_000;
 const REPEAT_STOP_MS = 1000;
 const ANSWER_MS = 1000;
+/** How many heartbeats an agent may send after the start without having started. */
+const MOST_URGES = 10;
 /** Least time from the order to the common start. */
 const LEAD_MS = 300;
 
@@ -155,7 +157,15 @@ export class FleetRun extends EventEmitter<FleetEvents> {
     const request = { ask: "start", run: this.id, atMs };
     const answer = await this.#bus.request(SUBJECTS.agent(member.id), request, ANSWER_MS);
     const refusal = failureIn(answer, member.name);
-    if (refusal) this.#lose(member, "failed", refusal.message);
+    // An agent that is told again may already have ended its part.
+    if (refusal && member.urged === 0) this.#lose(member, "failed", refusal.message);
+  }
+
+  /** The order to start does not arrive while NATS restarts, and an agent whose clock was set misunderstands it. */
+  #urge(member: Member): void {
+    if (this.#stoppedMs !== undefined || Date.now() < this.#startMs + this.#plan.timing.heartbeatMs) return;
+    if (member.urged++ < MOST_URGES) void this.#start(member);
+    else this.#lose(member, "lost", "it did not start");
   }
 
   #onBeat(message: unknown): void {
@@ -170,6 +180,7 @@ export class FleetRun extends EventEmitter<FleetEvents> {
     member.heardMs = performance.now();
     member.snapshot = beat.snapshot ?? member.snapshot;
     if (beat.isGone) this.#lose(member, "lost", "its program has ended");
+    else if (member.snapshot === undefined) this.#urge(member);
     else this.#holdIfReady();
   }
 

@@ -15,8 +15,12 @@ export class Member {
   state: "active" | FleetAgent["state"] = "active";
   /** Connections taken over from lost agents. */
   extra = 0;
+  /** Connections that it was asked to take over, and has not confirmed. */
+  pending = 0;
   /** Connections of this agent that others took over. */
   takenOver = 0;
+  /** How often it was told to start since the moment of the start. */
+  urged = 0;
   heardMs = performance.now();
   snapshot: ConnectSnapshot | undefined;
   result: ConnectResult | undefined;
@@ -43,7 +47,7 @@ export class Member {
 
   /** How many more connections the agent could hold. */
   get room(): number {
-    return Math.max(0, this.dealt.ceiling.connections - this.requested);
+    return Math.max(0, this.dealt.ceiling.connections - this.requested - this.pending);
   }
 
   /** What is left when the run is over. */

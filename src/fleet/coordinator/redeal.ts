@@ -3,7 +3,7 @@ import { weightedShares } from "../../util/share.js";
 import { type Bus, SUBJECTS } from "../bus.js";
 import { failureIn } from "../messages.js";
 import type { Member } from "./member.js";
-import { remainingSpec } from "./slice.js";
+import { remainingSpecs } from "./slice.js";
 
 /** An agent prepares the connections before it answers. */
 const ANSWER_MS = 10_000;
@@ -25,22 +25,22 @@ export async function redeal(
   const room = rooms.reduce((sum, each) => sum + each, 0);
   if (room === 0) return;
   const shares = weightedShares(Math.min(room, lost.requested), rooms);
+  const takers = others.flatMap((member, n) => (shares[n] === 0 ? [] : [{ member, connections: shares[n]! }]));
+  const specs = remainingSpecs(
+    lost.spec,
+    takers.map(({ member, connections }) => ({ connections, sourcePorts: member.dealt.sourcePorts })),
+    elapsedMs,
+  );
   await Promise.all(
-    others.map(async (member, n) => {
-      const share = shares[n]!;
-      if (share === 0) return;
-      const before = shares.slice(0, n).reduce((sum, each) => sum + each, 0);
-      const spec = {
-        ...remainingSpec(lost.spec, share, member.dealt.sourcePorts, elapsedMs),
-        numberedBefore: (lost.spec.numberedBefore ?? 0) + before,
-      };
-      // Counted at once, so that a second loss does not deal the same room again.
-      member.extra += share;
-      lost.takenOver += share;
-      const answer = await bus.request(SUBJECTS.agent(member.id), { ask: "extend", run, spec, total }, ANSWER_MS);
-      if (answer !== undefined && failureIn(answer, member.name) === undefined) return;
-      member.extra -= share;
-      lost.takenOver -= share;
+    takers.map(async ({ member, connections }, n) => {
+      // Reserved at once, so that a second loss does not deal the same room again.
+      member.pending += connections;
+      const request = { ask: "extend", run, spec: specs[n]!, total };
+      const answer = await bus.request(SUBJECTS.agent(member.id), request, ANSWER_MS);
+      member.pending -= connections;
+      if (answer === undefined || failureIn(answer, member.name) !== undefined) return;
+      member.extra += connections;
+      lost.takenOver += connections;
     }),
   );
 }

@@ -14,10 +14,10 @@ export interface Share {
 export function sliceSpec(spec: RunSpec, shares: readonly Share[]): RunSpec[] {
   const weights = shares.map(({ connections }) => connections);
   const deal = (total: number) => weightedShares(total, weights);
-  const requests = spec.requests === undefined ? undefined : deal(spec.requests);
+  const requests = spec.requests === undefined ? undefined : withoutZeros(deal(spec.requests));
   const windows = deal(spec.concurrency);
   const targets = spec.stages?.map(({ target }) => deal(target));
-  let numberedBefore = 0;
+  let numberedBefore = spec.numberedBefore ?? 0;
   return shares.map(({ connections, sourcePorts }, n) => {
     const part: RunSpec = {
       ...spec,
@@ -42,27 +42,35 @@ export function sliceSpec(spec: RunSpec, shares: readonly Share[]): RunSpec[] {
 }
 
 /**
- * Returns the part of a lost agent's spec that is still to be done by another agent.
+ * Returns what is still to be done of a lost agent's spec, divided among other agents.
  *
- * @param connections as many as the other agent takes over
+ * @param shares connections that each of them takes over
  * @param elapsedMs time since the start of the run
  */
-export function remainingSpec(
-  lost: RunSpec,
-  connections: number,
-  sourcePorts: Share["sourcePorts"],
-  elapsedMs: number,
-): RunSpec {
+export function remainingSpecs(lost: RunSpec, shares: readonly Share[], elapsedMs: number): RunSpec[] {
+  const connections = shares.reduce((sum, share) => sum + share.connections, 0);
+  // Less than all of it, if the others cannot hold as many connections.
   const part = (total: number) => Math.round((total * connections) / lost.connections);
-  return {
+  const remaining: RunSpec = {
     ...lost,
     connections,
-    sourcePorts,
     connectRatePerSec: lost.connectRatePerSec && (lost.connectRatePerSec * connections) / lost.connections,
     stages: lost.stages && remainingStages(lost.stages, elapsedMs, part),
     concurrency: Math.max(1, part(lost.concurrency)),
-    requests: lost.requests === undefined ? undefined : Math.max(1, part(lost.requests)),
+    requests: lost.requests === undefined ? undefined : Math.max(shares.length, part(lost.requests)),
   };
+  return sliceSpec(remaining, shares);
+}
+
+/** A part without a message would never end, so each has one from the largest share. */
+function withoutZeros(shares: number[]): number[] {
+  for (let n = shares.indexOf(0); n >= 0; n = shares.indexOf(0)) {
+    const largest = Math.max(...shares);
+    if (largest < 2) break;
+    shares[shares.indexOf(largest)]!--;
+    shares[n] = 1;
+  }
+  return shares;
 }
 
 /** Returns the stages from `elapsedMs` on; the first one reaches the level of that moment at once. */
