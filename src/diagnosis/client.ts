@@ -17,7 +17,7 @@ import { explainNeighbours } from "./rules/neighbours.js";
 import { explainPeerClosed } from "./rules/peer-closed.js";
 import { explainHttp } from "./rules/protocols/http.js";
 import { explainNotTaken } from "./rules/protocols/not-taken.js";
-import { explainClosedEarly } from "./rules/protocols/script.js";
+import { explainClosedEarly, explainHandlerErrors } from "./rules/protocols/script.js";
 import { explainRefusedProtocol } from "./rules/refusals.js";
 import { explainRefused, explainSelfConnect } from "./rules/refused.js";
 import { explainTimeouts } from "./rules/timeouts/timeouts.js";
@@ -48,7 +48,9 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
     const atServersEnd = explainClientOnly(result) ?? explainUnaccepted(result) ?? explainUngreeted(result);
     // Ignore a queue that was still draining when the run was stopped.
     if (atServersEnd && !(isStopped && result.evidence.accepting?.isMoving)) return atServersEnd;
-    const aboutRun = isStopped ? undefined : (explainClosedEarly(result) ?? explainMessages(result));
+    const aboutRun = isStopped
+      ? undefined
+      : (explainClosedEarly(result) ?? explainMessages(result) ?? explainHandlerErrors(result));
     if (aboutRun) return aboutRun;
     return {
       limit: isStopped ? "stop" : "unexplained",

@@ -1,4 +1,4 @@
-// Explains what kept fourtuple's own server from accepting more connections.
+// Explains what kept fourtuple's own server from accepting more connections, and errors of a protocol file's handlers.
 
 import type { Finding } from "../results/diagnosis.js";
 import type { ServeResult } from "../results/serve.js";
@@ -7,9 +7,10 @@ import { formatCount, plural } from "../util/units.js";
 import { explainNoRing } from "./rules/local-errors.js";
 import { describeMemoryStop, explainFileStop } from "./rules/memory-stop.js";
 import { explainProxyHeaders } from "./rules/protocols/proxy-header.js";
+import { explainHandlerErrors } from "./rules/protocols/script.js";
 
 /**
- * @returns undefined if nothing was refused, dropped or delayed
+ * @returns undefined if nothing was refused, dropped or delayed, and no handler threw
  */
 export function explainServer(result: ServeResult): Finding | undefined {
   const { evidence, failures, nofileLimit, hasPrivateTables, peakOpen, rejected, backlog } = result;
@@ -76,5 +77,5 @@ export function explainServer(result: ServeResult): Finding | undefined {
       ],
     };
   }
-  return explainProxyHeaders(result);
+  return explainProxyHeaders(result) ?? explainHandlerErrors(result);
 }

@@ -14,6 +14,7 @@ export const MISS_KINDS = [
   "unanswered",
   "undelivered",
   "errors",
+  "handler-errors",
   "failures",
   "rate",
   "latency",

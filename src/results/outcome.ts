@@ -8,10 +8,12 @@ export const miss = z.object({
   kind: z
     .enum(MISS_KINDS)
     .describe(
-      "established: requested connections that never became ESTABLISHED, or with stages, those short of the peak; unready: ESTABLISHED but never ready in the protocol; lost: ended by the peer or the network while open; unreopened: closed by the server and not reopened, because that failed; half-open: ESTABLISHED at this end only, because the server's accept queue overflowed; unaccepted: in the server's accept queue, not accepted by its program; ungreeted: not greeted by a server that greeted others, or although they were to close after their greeting; unsent: messages that were due but never sent; unanswered: messages that were sent but not answered; undelivered: published messages that a subscriber never received, although later ones arrived; errors: HTTP responses with status 4xx or 5xx over ready connections; failures, rate, latency: a threshold was exceeded, with the number of connections failed or lost, connections per second, or milliseconds at the 99th percentile",
+      "established: requested connections that never became ESTABLISHED, or with stages, those short of the peak; unready: ESTABLISHED but never ready in the protocol; lost: ended by the peer or the network while open; unreopened: closed by the server and not reopened, because that failed; half-open: ESTABLISHED at this end only, because the server's accept queue overflowed; unaccepted: in the server's accept queue, not accepted by its program; ungreeted: not greeted by a server that greeted others, or although they were to close after their greeting; unsent: messages that were due but never sent; unanswered: messages that were sent but not answered; undelivered: published messages that a subscriber never received, although later ones arrived; errors: HTTP responses with status 4xx or 5xx over ready connections; handler-errors: calls of the protocol file's handlers that threw, whatever the thresholds; failures, rate, latency: a threshold was exceeded, with the number of connections failed or lost, connections per second, or milliseconds at the 99th percentile",
     ),
   count,
-  of: count.describe("total that the count is part of; for a threshold, its value"),
+  of: count.describe(
+    "total that the count is part of; for handler-errors, number of connections ESTABLISHED; for a threshold, its value",
+  ),
 });
 /** A reason why a run missed its target. */
 export type Miss = TypeOf<typeof miss>;

@@ -43,20 +43,20 @@ export type ServeCommandOptions = Omit<ServeOptions, "at" | "greeting" | keyof P
   };
 
 /**
- * @returns the exit code
+ * @returns the exit code: 1 if a handler of the protocol file threw
  */
 export async function runServe(at: string, options: ServeCommandOptions): Promise<number> {
   const ui = await Ui.open(options.ui);
   const network = await openNetwork(options);
   try {
-    await serveBeside(ui, network, at, options);
+    const result = await serveBeside(ui, network, at, options);
+    return result.script?.errors ? 1 : 0;
   } catch (error) {
     await ui?.fail(error);
     throw error;
   } finally {
     network.end();
   }
-  return 0;
 }
 
 async function serveBeside(
@@ -64,7 +64,7 @@ async function serveBeside(
   network: PreparedNetwork,
   at: string,
   options: ServeCommandOptions,
-): Promise<void> {
+): Promise<Result> {
   const { mode, greeting, closeAfterGreeting, backlog, maxConnections, log, engine, transport, proxyProtocol } =
     options;
   const protocol = serverProtocolOptionsOf(options);
@@ -107,6 +107,7 @@ async function serveBeside(
     const result = explained(await ended);
     printer.end(result);
     await ui?.end(result);
+    return result;
   } finally {
     clearInterval(timer);
     printer.leave();

@@ -1,4 +1,5 @@
-// Finds every target that a run can miss: connections, greetings, messages and the caller's thresholds.
+// Finds every target that a run can miss: connections, greetings, messages, handlers and the caller's
+// thresholds.
 import { readMetrics, sectionOf } from "../../engine/metrics.js";
 import { sumCounter } from "../../engine/worker-memory.js";
 import type { ConnectResult } from "../../results/connect.js";
@@ -13,7 +14,7 @@ import type { RunFacts, RunState } from "../run-state.js";
 /** A first byte within this time of connect() counts as a greeting. */
 const GREETING_US = 1e6;
 
-/** Returns the misses of connections, messages and thresholds. */
+/** Returns the misses of connections, messages, handlers and thresholds. */
 export function allMisses(run: RunFacts, state: RunState, measured: Parameters<typeof thresholdMisses>[1]): Miss[] {
   const { thresholds } = run.settings;
   const isTolerant = toleratesFailures(thresholds, measured);
@@ -22,6 +23,12 @@ export function allMisses(run: RunFacts, state: RunState, measured: Parameters<t
     ...(isTolerant ? withoutTolerated(found, measured) : found),
     ...messageMisses(run, isTolerant),
     responseMiss(run, measured.requested),
+    // An error in the user's file is a mistake, so thresholds for connections do not cover it.
+    {
+      kind: "handler-errors",
+      count: run.script?.countErrors(run.pool.memories) ?? 0,
+      of: sumCounter(run.pool.memories, COUNTER.established),
+    },
     ...thresholdMisses(thresholds, measured),
   ];
 }

@@ -1,6 +1,6 @@
 // Determines the verdict on a client's run: met, missed or interrupted, and the misses.
 import type { Miss, MissKind, Outcome } from "../../results/outcome.js";
-import { formatCount, formatDuration } from "../../util/units.js";
+import { formatCount, formatDuration, plural } from "../../util/units.js";
 
 /** @returns the outcome, and the misses with a count above 0 */
 export function judge(
@@ -29,6 +29,7 @@ const PHRASES: Readonly<Record<MissKind, (count: number, of: number) => string>>
   unanswered: (count, of) => `${formatCount(count)} of ${formatCount(of)} messages unanswered (${percent(count, of)})`,
   undelivered: (count, of) => `${formatCount(count)} of ${formatCount(of)} deliveries lost`,
   errors: (count, of) => `${formatCount(count)} of ${formatCount(of)} responses with status 4xx or 5xx`,
+  "handler-errors": (count) => `${plural(count, "handler call")} threw an error`,
   failures: (count, of) => `${formatCount(count)} failed or lost (at most ${formatCount(of)} allowed)`,
   rate: (count, of) => `${formatCount(count)} connections/s (at least ${formatCount(of)} required)`,
   latency: (count, of) => `p99 ${formatDuration(count)} (at most ${formatDuration(of)} allowed)`,

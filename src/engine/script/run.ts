@@ -90,6 +90,11 @@ export class ScriptRun {
     });
   }
 
+  /** Returns the number of calls of its handlers that threw. */
+  countErrors(memories: readonly WorkerMemory[]): number {
+    return sumCounter(memories, this.roleLayout.counters + ERRORS);
+  }
+
   /** Returns the current values of its phases and metrics. */
   measurements(memories: readonly WorkerMemory[]): ScriptMeasurements {
     const { spec, roleLayout } = this;
@@ -101,7 +106,7 @@ export class ScriptRun {
         ...metric,
         value: metric.type === "counter" ? counter(place) : durations(place),
       })),
-      errors: counter(ERRORS),
+      errors: this.countErrors(memories),
     };
   }
 
@@ -111,7 +116,7 @@ export class ScriptRun {
     const counter = (place: number) => sumCounter(memories, roleLayout.counters + place);
     const durations = (place: number) => summarizeLatency(readHistogram(memories, roleLayout.histograms + place));
     const placed = placesOf(spec);
-    const errors = counter(ERRORS);
+    const errors = this.countErrors(memories);
     return {
       name: spec.title,
       file: spec.file,

@@ -1,8 +1,9 @@
 // Phrases for what a user-defined protocol reports, shared by the terminal and the pages.
 import { basename } from "node:path";
+import { describeHandlerErrors } from "../../diagnosis/rules/protocols/script.js";
 import type { LatencySummary } from "../../results/histogram/latency-summary.js";
 import type { ScriptResult } from "../../results/script.js";
-import { formatCount, formatDuration, plural } from "../../util/units.js";
+import { formatCount, formatDuration } from "../../util/units.js";
 
 interface Scripted {
   readonly script?: ScriptResult | undefined;
@@ -24,7 +25,7 @@ export function scriptLines({ script }: Scripted): [string, string | undefined][
       "refusals",
       refusals.length > 0 ? refusals.map(({ code, text }) => `${code} means ${text}`).join("; ") : undefined,
     ],
-    ["handler errors", errors && `${plural(errors.count, "call")} failed, first: ${errors.first[0]}`],
+    ["handler errors", errors && describeHandlerErrors(script, errors)],
   ];
 }
 

@@ -8,6 +8,7 @@ import { scriptLines } from "../../../src/output/sentences/script.js";
 import { ownAddress } from "../../support/address.js";
 import { ROOT } from "../../support/library.js";
 import { resultOf, runCli, startCli } from "../../support/process.js";
+import { until } from "../../support/until.js";
 
 const LINE = `${ROOT}test/support/scripts/line.mjs`;
 
@@ -56,7 +57,9 @@ describe("both sides of a file", () => {
     expect(script.histograms[0].duration).toMatchObject({ count: messages.answered, p50Us: 2000 });
     expect(script.errors).toBeUndefined();
     server.child.kill("SIGINT");
-    const served = resultOf((await server.exited()).stdout);
+    const { code: serverCode, stdout: serverOutput } = await server.exited();
+    const served = resultOf(serverOutput);
+    expect(serverCode).toBe(0);
     expect(served).toMatchObject({ protocol: "scripted", accepted: 20, ready: 20, failures: [] });
     expect(served.script).toMatchObject({ name: "line", sha256: script.sha256 });
   });
@@ -100,6 +103,33 @@ it("a handler that throws ends its connection; its file and line are reported at
   expect(script.errors).toMatchObject({ count: 1 });
   expect(stderr).toMatch(/^due\(\) failed for connection 3: Error: no more pings\n {2}at .*line\.mjs:\d+:\d+/m);
   expect(stderr).toMatch(/^ping by 2\n/m);
+});
+
+it("handler errors that end no open connection still fail both runs, and both say how many there were and where", async () => {
+  const { server, at } = await startLine("tcp", { THROW_BYE: "2" });
+  const { code, stdout } = await runCli(["connect", at, "--protocol", LINE, "-c", "3", "-T", "100ms"], {
+    env: { THROW_CLOSING: "3" },
+  });
+  expect(stdout).toContain("target missed: 3 of 3 connections");
+  expect(stdout).toContain("opened, 1 handler call threw an error");
+  expect(stdout).toContain(
+    `1 call failed, first: closing() failed for connection 3: Error: no goodbye (line.mjs, line ${lineOf("no goodbye")})`,
+  );
+  expect(code).toBe(1);
+  await until(
+    "the server's error",
+    () => server.stderr,
+    (text) => text.includes("not yet"),
+  );
+  server.child.kill("SIGINT");
+  const served = await server.exited();
+  expect(resultOf(served.stdout).diagnosis.finding).toMatchObject({
+    limit: "handler",
+    evidence: [
+      `1 call failed, first: received() failed for connection 2: Error: not yet (line.mjs, line ${lineOf("not yet")})`,
+    ],
+  });
+  expect(served.code).toBe(1);
 });
 
 it("a handler that loops is named, and the run ends", async () => {

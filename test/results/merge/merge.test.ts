@@ -56,11 +56,13 @@ function resultOf(parts: readonly Part[]): ConnectResult {
   const ratePerSec = rampedMs === begunMs ? 0 : made.length / ((rampedMs - begunMs) / 1000);
   const thresholds = { maxP99Ms: 5, minRatePerSec: parts.length };
   const p99Ms = (answers.length > 0 ? latency.roundTrip : latency.connect).p99Us / 1000;
+  // Each unanswered message also counts as an error response, and as an error of a handler.
   const misses: Miss[] = [
     { kind: "established" as const, count: attempts.length - made.length, of: attempts.length },
     { kind: "lost" as const, count: lost, of: made.length },
     { kind: "unanswered" as const, count: unanswered, of: answers.length + unanswered },
     { kind: "errors" as const, count: unanswered, of: answers.length + unanswered },
+    { kind: "handler-errors" as const, count: unanswered, of: made.length },
     { kind: "rate" as const, count: ratePerSec < parts.length ? ratePerSec : -1, of: parts.length },
     { kind: "latency" as const, count: p99Ms > 5 ? p99Ms : -1, of: 5 },
   ].filter(({ kind, count }) => (kind === "rate" ? count >= 0 : count > 0));
@@ -284,6 +286,10 @@ describe("merged results of servers", () => {
       peakOpen: counted,
       failures: counted > 50 ? [{ phase: "accept", errno: "EMFILE", count: counted }] : [],
       backlog: { length: 100 + counted, drops, listenOverflows: counted, listenDrops: counted },
+      script: {
+        ...{ name: "x", file: "/x.mjs", sha256: "", seed: 1, phases: [], counters: [], histograms: [], refusals: [] },
+        errors: counted > 50 ? { count: counted, first: [`due() failed for connection ${counted}`] } : undefined,
+      },
     });
 
   it("are the same in any order and grouping, and their counts add up", () => {
@@ -294,6 +300,7 @@ describe("merged results of servers", () => {
         expect(mergeServe(a, mergeServe(b, c))).toEqual(whole);
         expect(mergeServe(c, mergeServe(b, a))).toEqual(whole);
         expect(whole.accepted).toBe(parts.reduce((sum, { counted }) => sum + counted, 0));
+        expect(whole.script!.errors?.count ?? 0).toBe(whole.failures.reduce((sum, { count }) => sum + count, 0));
         expect(whole.startedAt).toBe([a, b, c].map(({ startedAt }) => startedAt).sort()[0]);
         expect(whole.elapsedMs).toBe(
           Math.max(...parts.map(({ atMs, elapsedMs }) => atMs + elapsedMs)) -

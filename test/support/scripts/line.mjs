@@ -1,6 +1,6 @@
 // A line protocol with both sides: a greeting and a login, then pings and their answers. The server refuses users whose
 // name begins with "bad". Messages fail on the connections numbered THROW_AT, LOOP_AT, LEAK_AT,
-// EXIT_AT and FLOOD_AT.
+// EXIT_AT and FLOOD_AT, and the end of a connection fails on those numbered THROW_CLOSING (client) and THROW_BYE (server).
 import { defineProtocol } from "fourtuple/protocol";
 
 /** @type {string[]} */
@@ -41,6 +41,7 @@ export default defineProtocol({
     },
     closing(c) {
       c.send("BYE\r\n");
+      if (`${c.number}` === process.env.THROW_CLOSING) throw new Error("no goodbye");
     },
   },
   server: {
@@ -54,7 +55,8 @@ export default defineProtocol({
       else if (frame.startsWith("LOGIN")) {
         c.ready();
         c.send("OK\r\n");
-      } else c.close();
+      } else if (`${c.number}` === process.env.THROW_BYE) throw new Error("not yet");
+      else c.close();
     },
   },
 });

@@ -1,8 +1,10 @@
-// Explains refusals by a user-defined protocol, and the other ways in which its connections end.
+// Explains refusals by a user-defined protocol, the other ways in which its connections end, and errors of its handlers.
+import { basename } from "node:path";
+import { placeInStack } from "../../../protocols/scripted/file/load-failure.js";
 import type { ConnectResult } from "../../../results/connect.js";
 import type { Finding } from "../../../results/diagnosis.js";
 import type { ScriptResult } from "../../../results/script.js";
-import { formatCount } from "../../../util/units.js";
+import { formatCount, plural } from "../../../util/units.js";
 import { type Known, local, peer } from "./known.js";
 
 const KNOWN: Readonly<Record<string, Known>> = {
@@ -39,6 +41,29 @@ export function explainClosedEarly({ script, misses = [] }: ConnectResult): Find
       `${formatCount(unready.count)} of ${formatCount(unready.of)} connections were never ready, and none failed`,
     ],
   };
+}
+
+/**
+ * Explains errors that ended no connection, such as those of `closing`.
+ * @returns undefined if no handler threw
+ */
+export function explainHandlerErrors({ script }: Pick<ConnectResult, "script">): Finding | undefined {
+  if (!script?.errors) return undefined;
+  return {
+    limit: "handler",
+    whose: "local",
+    meaning: "handlers of the protocol file threw errors",
+    fix: "correct the handlers",
+    evidence: [describeHandlerErrors(script, script.errors)],
+  };
+}
+
+/** Returns how many calls failed, and the first error with its file and line, if it has one. */
+export function describeHandlerErrors({ file }: ScriptResult, errors: NonNullable<ScriptResult["errors"]>): string {
+  const [intro = "", ...frames] = errors.first;
+  const place = placeInStack(frames.join("\n"));
+  const where = place ? `${basename(place.file)}, ${place.words}` : basename(file);
+  return `${plural(errors.count, "call")} failed, first: ${intro} (${where})`;
 }
 
 /**
