@@ -1,10 +1,20 @@
 // `fourtuple demo`: a server and a client in two processes open more connections to one port than there are ports, and
 // the kernel's own table confirms the count.
+import { Option } from "commander";
 import type { AddCommand } from "../add-command.js";
 import { countFor, engineOption, uiOption } from "../parse.js";
 import type { UiOption } from "../ui/ui.js";
 
 const CONNECTIONS = 100_000;
+/** More than two addresses have ports for. */
+const FLEET_CONNECTIONS = 150_000;
+
+interface DemoOptions {
+  readonly connections?: number;
+  readonly engine?: string;
+  readonly ui?: UiOption;
+  readonly fleet?: boolean;
+}
 
 export const addDemo: AddCommand = (program, finish) => {
   program
@@ -16,15 +26,19 @@ export const addDemo: AddCommand = (program, finish) => {
     )
     .option(
       "-c, --connections <count>",
-      "connections to open, such as 100k or 1m (default: 100k)",
+      "connections to open, such as 100k or 1m (default: 100k; with --fleet: 150k)",
       countFor("--connections"),
-      CONNECTIONS,
     )
+    .addOption(new Option("--fleet", "divide them among three agents in network namespaces, over NATS").conflicts("ui"))
     .addOption(engineOption())
     .addOption(uiOption())
-    .addHelpText("after", "\nExamples:\n  fourtuple demo\n  fourtuple demo --connections 1m\n  fourtuple demo --ui")
-    .action(async ({ connections, engine, ui }: { connections: number; engine?: string; ui?: UiOption }) => {
+    .addHelpText(
+      "after",
+      "\nExamples:\n  fourtuple demo\n  fourtuple demo --connections 1m\n  fourtuple demo --ui\n  fourtuple demo --fleet",
+    )
+    .action(async ({ fleet = false, connections, engine, ui }: DemoOptions) => {
       const { runDemo } = await import("./run.js");
-      finish(await runDemo(connections, engine, ui));
+      const wanted = connections ?? (fleet ? FLEET_CONNECTIONS : CONNECTIONS);
+      finish(await runDemo(wanted, { engine, ui, fleet }));
     });
 };

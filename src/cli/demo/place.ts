@@ -23,6 +23,8 @@ import { startCommand } from "./process.js";
 const PORTS = [7777, 7778, 7779, 0];
 
 export interface DemoPlace extends AsyncDisposable {
+  /** A line about the place, if there is more in it than a server and a client. */
+  readonly title?: string;
   readonly serverIp: string;
   /** Ports to try for the server. */
   readonly ports: readonly number[];
@@ -70,20 +72,27 @@ export async function openNamespaces(): Promise<DemoPlace> {
   try {
     await routePackets(testbed);
     await tryDevice(testbed);
-    return placeIn(testbed);
+    const place = placeIn({ ...testbed, serverIp: testbed.description.serverIp });
+    return { ...place, clientOptions: () => [...PACKET_CLIENT, "--authorized"] };
   } catch (error) {
     await testbed.close();
     throw error;
   }
 }
 
-function placeIn({ description: { serverIp }, server, client, close }: Testbed): DemoPlace {
+/** Returns a place in namespaces, whose client has no options of its own. */
+export function placeIn({
+  serverIp,
+  server,
+  client,
+  close,
+}: Pick<Testbed, "server" | "client" | "close"> & { readonly serverIp: string }): DemoPlace {
   return {
     serverIp,
     ports: PORTS,
     startServer: (args) => server.run(args),
     startClient: (args) => client.run(args),
-    clientOptions: () => [...PACKET_CLIENT, "--authorized"],
+    clientOptions: () => [],
     count: async (port) => {
       const line = ["ports", `${serverIp}:${port}`, "--json"];
       const { byState, source } = await jsonOf<SocketTable>(server.run(line), line.join(" "));

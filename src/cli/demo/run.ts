@@ -21,6 +21,7 @@ import { formatCount } from "../../util/units.js";
 import { onStopSignals } from "../signals.js";
 import { Interrupted } from "../supervise.js";
 import { showPage, type UiOption } from "../ui/ui.js";
+import { openFleet } from "./fleet.js";
 import { type DemoPlace, memoryObstacle, openLoopback, openNamespaces } from "./place.js";
 import { finishCommand, stopCommand } from "./process.js";
 
@@ -34,16 +35,26 @@ const WATCHED_MS = 10_000;
 /** Number of open connections in the client's last snapshot. */
 let openAtLast = 0;
 
-/**
- * @param room memory that may be used; by default, that of this host
- * @returns the exit code
- */
-export async function runDemo(wanted: number, engine = "auto", ui?: UiOption, room?: MemoryRoom): Promise<number> {
+export interface DemoSettings {
+  readonly engine?: string | undefined;
+  readonly ui?: UiOption | undefined;
+  /** Whether to divide the connections among agents. */
+  readonly fleet?: boolean;
+  /** Memory that may be used; by default, that of this host. */
+  readonly room?: MemoryRoom;
+}
+
+/** @returns the exit code */
+export async function runDemo(
+  wanted: number,
+  { engine = "auto", ui, fleet = false, room }: DemoSettings = {},
+): Promise<number> {
   const children: Subprocess[] = [];
   const interruption = watchSignals(children);
   print(demoTitle(wanted, paintFor(process.stdout)));
   // A page could not be reached in a namespace.
-  const place = ui === undefined ? await choosePlace(wanted, room) : openLoopback();
+  const place = fleet ? await openFleet() : ui === undefined ? await choosePlace(wanted, room) : openLoopback();
+  if (place.title !== undefined) print(place.title);
   try {
     const evidence = await Promise.race([gatherEvidence(wanted, engine, children, ui, place), interruption.happened]);
     printResult(demoVerdict(evidence, paintFor(process.stdout)).trimEnd());

@@ -128,6 +128,14 @@ export class Host {
   }
 
   /**
+   * Starts another program in the host, which close() stops.
+   * @param name of the program in error messages
+   */
+  start(name: string, line: readonly string[]): Subprocess {
+    return this.#start(line, { name });
+  }
+
+  /**
    * Runs another program in the host and waits for it to exit.
    *
    * @returns its standard output

@@ -3,7 +3,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../../util/errors.js";
 import { addressesFrom, describeAddresses } from "./addresses.js";
-import { DIES_WITH_US, Host, type HostPair } from "./host.js";
+import { DIES_WITH_US, Host, type HostPair, type HostSettings } from "./host.js";
 import { holdNamespaces, type NamespaceHolder } from "./namespace-holder.js";
 
 const SERVER_IP = "10.77.0.1";
@@ -20,12 +20,22 @@ const LINK_GRACE_MS = 5000;
  *
  * @throws {AppError} E_SYSTEM if this host does not allow namespaces or lacks a program; nothing is left behind
  */
-export async function openNamespaces(clientAddresses: number): Promise<HostPair> {
+export function openNamespaces(clientAddresses: number): Promise<HostPair> {
+  return openAsRoot((user) => openIn(user, clientAddresses));
+}
+
+/**
+ * Opens a testbed as this user, or else as root of a user namespace.
+ *
+ * @param open takes the options of `unshare` for the first namespace
+ * @throws {AppError} E_SYSTEM if neither is possible
+ */
+export async function openAsRoot<T>(open: (user: readonly string[]) => Promise<T>): Promise<T> {
   try {
-    return await openIn([], clientAddresses);
+    return await open([]);
   } catch (first) {
     if (!(first instanceof AppError)) throw first;
-    return await openIn(["--user", "--map-root-user"], clientAddresses).catch((second: unknown) => {
+    return await open(["--user", "--map-root-user"]).catch((second: unknown) => {
       if (!(second instanceof AppError) || second.message === first.message) throw second;
       // The error from creating the user namespace would not by itself explain why one was needed.
       throw new AppError("E_SYSTEM", `${first.message}; in a user namespace: ${second.message}`, { cause: second });
@@ -43,15 +53,9 @@ async function openIn(user: readonly string[], clientAddresses: number): Promise
   try {
     const first = await holdNamespaces([], [...user, "--net"]);
     held.push(first);
-    // Create the second namespace inside the first one's user namespace, so that the same root owns both and can move
-    // one end of the link.
-    const asRoot = user.length > 0 ? ["--user", "--preserve-credentials"] : [];
-    const second = await holdNamespaces(enter(first, asRoot), ["--net"]);
+    const second = await holdBeside(first, user);
     held.push(second);
-    const inside = (holder: NamespaceHolder) => ({
-      isNamespace: true,
-      enter: [...enter(holder, [...asRoot, "--net"]), ...DIES_WITH_US],
-    });
+    const inside = (holder: NamespaceHolder) => insideOf(holder, user);
     const clientIps = addressesFrom(FIRST_CLIENT_IP, clientAddresses);
     const server = new Host({
       ...inside(first),
@@ -89,25 +93,49 @@ async function openIn(user: readonly string[], clientAddresses: number): Promise
   }
 }
 
+/**
+ * Creates another namespace inside the first one's user namespace, so that the same root owns both and can move one end
+ * of a link.
+ */
+export function holdBeside(first: NamespaceHolder, user: readonly string[]): Promise<NamespaceHolder> {
+  return holdNamespaces(enter(first, userOf(user)), ["--net"]);
+}
+
+/** Returns how a host runs programs in a namespace. */
+export function insideOf(
+  holder: NamespaceHolder,
+  user: readonly string[],
+): Pick<HostSettings, "enter" | "isNamespace"> {
+  return { isNamespace: true, enter: [...enter(holder, [...userOf(user), "--net"]), ...DIES_WITH_US] };
+}
+
+function userOf(user: readonly string[]): string[] {
+  return user.length > 0 ? ["--user", "--preserve-credentials"] : [];
+}
+
 function enter({ pid }: NamespaceHolder, namespaces: readonly string[]): string[] {
   return namespaces.length === 0 ? [] : ["nsenter", "--target", `${pid}`, ...namespaces, "--"];
 }
 
-/** Sets a host's addresses and brings its interfaces up, in a single `ip` command. */
+/** Sets a host's addresses and brings its interfaces up. */
 async function configure(host: Host): Promise<void> {
-  const batch = [
+  await ipBatch(host, [
     "link set lo up",
     ...host.ips.map((ip) => `address add ${ip}/${PREFIX_BITS} dev ${host.device}`),
     `link set ${host.device} up`,
-  ];
-  await host.exec("sh", ["-c", 'printf "%s\\n" "$@" | ip -batch -', "sh", ...batch]);
+  ]);
+}
+
+/** Runs several `ip` commands at once. */
+export async function ipBatch(host: Host, commands: readonly string[]): Promise<void> {
+  await host.exec("sh", ["-c", 'printf "%s\\n" "$@" | ip -batch -', "sh", ...commands]);
 }
 
 /** Waits until packets pass. An interface drops packets until the kernel has noticed that the other end is up too. */
-async function linkIsUp(host: Host): Promise<void> {
+export async function linkIsUp(host: Host, device = host.device): Promise<void> {
   const endMs = performance.now() + LINK_GRACE_MS;
-  while (!(await host.exec("ip", ["-oneline", "link", "show", host.device])).includes(" state UP ")) {
-    if (performance.now() > endMs) throw new AppError("E_SYSTEM", `the link ${host.device} did not come up`);
+  while (!(await host.exec("ip", ["-oneline", "link", "show", device])).includes(" state UP ")) {
+    if (performance.now() > endMs) throw new AppError("E_SYSTEM", `the link ${device} did not come up`);
     await delay(LINK_POLL_MS);
   }
 }

@@ -10,6 +10,7 @@ import { printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { type Paint, plain } from "../terminal/paint.js";
 import { diagnosisLines } from "./diagnosis.js";
+import { fleetLines } from "./fleet.js";
 
 /** Evidence that the demo collected. */
 export interface DemoEvidence {
@@ -63,6 +64,7 @@ function success(evidence: DemoEvidence, paint: Paint): string {
     "The server used none: its limits are memory, descriptors and CPU.",
     ...(client.transport === "packet" ? ["The client has no kernel sockets: it spoke TCP itself."] : []),
     "",
+    ...(client.fleet ? [...fleetLines(client.fleet), ""] : []),
     paint("dim", figures(evidence)),
   ];
   return `${lines.join("\n")}\n`;
@@ -77,6 +79,7 @@ function failure({ wanted, port, counted, countedBy, client }: DemoEvidence, pai
     paint("bad", `  with local port ${port}.`),
   ];
   const why = diagnosisLines(client.diagnosis, paint);
+  if (client.fleet) lines.push("", ...fleetLines(client.fleet));
   if (why.length > 0) lines.push("", ...why);
   return `${lines.join("\n")}\n`;
 }
@@ -93,10 +96,12 @@ function tupleTable(examples: readonly FourTuple[], paint: Paint): string[] {
 }
 
 /** Describes the source addresses that were needed; the plan has a spare one. */
-function sources({ plan, established }: ConnectResult): string {
+function sources({ plan, established, fleet }: ConnectResult): string {
   // There is one destination, so each 4-tuple uses a different port of its source address.
   const portsEach = Math.floor(plan.tuplesAvailable / plan.sourceAddresses);
-  const used = Math.min(plan.sourceAddresses, Math.ceil((established + plan.tuplesSkipped) / portsEach));
+  const used = fleet
+    ? plan.sourceAddresses
+    : Math.min(plan.sourceAddresses, Math.ceil((established + plan.tuplesSkipped) / portsEach));
   const each = `up to ${formatCount(portsEach)} ports each`;
   return used === 1 ? `one source address (${each})` : `${formatCount(used)} source addresses (${each})`;
 }
@@ -111,9 +116,11 @@ function figures({ client, server }: DemoEvidence): string {
     formatBytes(Math.max(0, bytes)),
   );
   const off = error === undefined ? "" : ` ± ${formatBytes(error)}`;
+  const ends = client.transport === "packet" ? "the server's end" : "both ends";
   const kernelBytes = isMeasurable(kernel, error) ? `${formatBytes(kernel)}${off}` : "not measurable:";
   return [
     `opened in ${formatDuration(client.rampMs)} (${formatCount(client.ratePerSec)} per second), closed in ${formatDuration(client.closeMs)}`,
-    `memory per connection: ${kernelBytes} kernel (${client.transport === "packet" ? "the server's end" : "both ends"}), ${serverBytes} server, ${userBytes} client`,
+    // Each agent measures the growth of the whole machine.
+    `memory per connection: ${client.fleet ? "" : `${kernelBytes} kernel (${ends}), `}${serverBytes} server, ${userBytes} client`,
   ].join("\n");
 }

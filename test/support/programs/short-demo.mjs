@@ -3,4 +3,4 @@ import { runDemo } from "../../../dist/cli/demo/run.js";
 
 const [connections, availableBytes] = process.argv.slice(2).map(Number);
 const room = { bound: "host", availableBytes, floorBytes: 0 };
-process.exitCode = await runDemo(connections, "auto", undefined, room);
+process.exitCode = await runDemo(connections, { room });
