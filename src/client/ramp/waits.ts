@@ -18,11 +18,11 @@ const WAITS = {
   pace: COUNTER.paceMs,
 } as const satisfies Record<keyof RampShares, number>;
 
-/** Call this after the ramp has ended. */
+/** Call this after the ramp has ended. If it was interrupted, the workers still add to their counters meanwhile. */
 export function readRampShares(memories: readonly WorkerMemory[]): RampShares {
   const totalMs = sumCounter(memories, COUNTER.rampedMs);
   const shares = Object.entries(WAITS).map(([wait, counter]) => {
-    const share = totalMs === 0 ? 0 : sumCounter(memories, counter) / totalMs;
+    const share = totalMs === 0 ? 0 : Math.min(1, sumCounter(memories, counter) / totalMs);
     return [wait, Math.round(share * 1000) / 1000];
   });
   return Object.fromEntries(shares) as RampShares;
