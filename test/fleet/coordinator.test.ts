@@ -180,6 +180,8 @@ describe("the coordinator", () => {
     expect(hosts.map(({ open }) => open)).toEqual(left);
     const result = await settle(run.stop(), 1000);
     expect(result).toMatchObject({ outcome, requested: 10, fleet: { isPartial: true, missing } });
+    // Two loads of one agent are counted by the same kernel.
+    expect(result.kernel).toEqual(connectResult({}).kernel);
     expect(result.diagnosis.notes[0]).toMatch(/^agent b was lost at .*silent for 3 heartbeats/);
   });
 

@@ -3,6 +3,7 @@
 import type { ConnectResult } from "../../results/connect.js";
 import { mergeConnect } from "../../results/merge/connect.js";
 import { type Bus, SUBJECTS } from "../bus.js";
+import { countOncePerPlace } from "../kernel-counts.js";
 import type { Beat, Timing } from "../messages.js";
 import { mergeSnapshots } from "../snapshots.js";
 import type { Load, PreparedLoad } from "./host.js";
@@ -118,7 +119,13 @@ export class AgentRun {
   #endIfDone(): void {
     if (++this.#ended < this.#loads.length) return;
     void Promise.all(this.#loads.map(({ done }) => done)).then(
-      (results) => this.#end(results.reduce(mergeConnect)),
+      (results) =>
+        this.#end(
+          countOncePerPlace(
+            results,
+            this.#loads.map(() => "here"),
+          ).reduce(mergeConnect),
+        ),
       (error) => this.#fail(error),
     );
   }

@@ -10,6 +10,7 @@ import { mergeConnect, mergeFailures } from "../../results/merge/connect.js";
 import type { Miss } from "../../results/outcome.js";
 import { parseResult } from "../../results/parse.js";
 import { allowedErrors, thresholdMisses } from "../../results/thresholds.js";
+import { countOncePerPlace } from "../kernel-counts.js";
 import type { Announcement, Ceiling, Part } from "../messages.js";
 import type { ClockOffset } from "./clock.js";
 import { fleetNotes } from "./notes.js";
@@ -61,7 +62,14 @@ export function fleetResult(facts: FleetFacts, outcomes: readonly Outcome[]): Ex
     startSkewMs: starts.length === 0 ? 0 : Math.round(Math.max(...starts) - Math.min(...starts)),
     agents,
   };
-  const merged = judged(onceByHost(parts, ended), facts, missing);
+  const merged = judged(
+    countOncePerPlace(
+      parts,
+      ended.map(({ agent }) => agent.place),
+    ).reduce(mergeConnect),
+    facts,
+    missing,
+  );
   const whole = explained({ ...merged, fleet });
   const notes = [
     ...fleetNotes(
@@ -85,30 +93,6 @@ export function readPart({ result }: Part, name: string): ConnectResult | undefi
 
 function onOurClock(result: ConnectResult, { offsetMs }: ClockOffset): ConnectResult {
   return { ...result, startedAt: new Date(Date.parse(result.startedAt) - offsetMs).toISOString() };
-}
-
-/**
- * Merges the parts. What the kernel counts for a whole network namespace is taken from one of the agents in it, the one
- * that counted the most.
- */
-function onceByHost(parts: readonly ConnectResult[], outcomes: readonly Outcome[]): ConnectResult {
-  const best = new Map<string, number>();
-  parts.forEach(({ kernel }, n) => {
-    const { place } = outcomes[n]!.agent;
-    const before = best.get(place);
-    if (before === undefined || countOf(kernel) > countOf(parts[before]!.kernel)) best.set(place, n);
-  });
-  return parts
-    .map((part, n): ConnectResult => {
-      if (best.get(outcomes[n]!.agent.place) === n) return part;
-      const kernel = part.kernel && { ...part.kernel, outgoing: part.kernel.outgoing && 0, incoming: 0 };
-      return { ...part, kernel, evidence: { ...part.evidence, deltas: {} } };
-    })
-    .reduce(mergeConnect);
-}
-
-function countOf(kernel: ConnectResult["kernel"]): number {
-  return kernel === undefined ? -1 : (kernel.outgoing ?? 0) + kernel.incoming;
 }
 
 /** Applies the thresholds of the whole run, and counts the connections of agents without a result as missing. */
