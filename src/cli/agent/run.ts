@@ -3,7 +3,7 @@
 import { startAgent } from "../../fleet/start-agent.js";
 import { print } from "../../output/terminal/output.js";
 import { printable } from "../../util/printable.js";
-import { formatCount } from "../../util/units.js";
+import { formatCount, plural } from "../../util/units.js";
 import { onParentGone } from "../parent.js";
 import { EXIT_CODES, onStopSignals } from "../signals.js";
 
@@ -20,7 +20,7 @@ export interface AgentCommandOptions {
 export async function runAgent({ nats, name, allow, creds, natsCa }: AgentCommandOptions): Promise<number> {
   const agent = await startAgent({ servers: nats, name, allow, creds, ca: natsCa });
   const { id, name: ownName } = agent.identity;
-  agent.on("started", (run, connections) => print(`run ${run}: opens ${formatCount(connections)} connections`));
+  agent.on("started", (run, connections) => print(`run ${run}: opens ${plural(connections, "connection")}`));
   agent.on("ended", (run, result, reason) => {
     const reached = result ? `${formatCount(result.established)} established` : "nothing was opened";
     print(`run ${run}: ended, ${reached}${reason === undefined ? "" : `: ${printable(reason)}`}`);

@@ -13,7 +13,7 @@ import { agentRows, dealText } from "../../output/text/fleet.js";
 import { AppError } from "../../util/errors.js";
 import { commandLine } from "../command-line.js";
 import { type ConnectCommandOptions, connectOptionsOf, exitCodeOf } from "../connect/options.js";
-import { type StopSignal, supervise } from "../supervise.js";
+import { Interrupted, type StopSignal, supervise } from "../supervise.js";
 
 const LIVE_MS = 200;
 const LINE_MS = 1000;
@@ -40,7 +40,13 @@ export async function runFleetConnect(to: readonly string[], options: ConnectCom
   if (json) printEvent({ event: "started", pid: process.pid, run: run.id, spec: run.spec });
   run.on("agentLost", (name, reason) => printNote(`agent ${name} is lost: ${reason}`));
   const endProgress = quiet ? undefined : json ? printSnapshots(run) : await showProgress(run);
-  const result = explained(await ended.finally(() => endProgress?.()));
+  const ran = await ended
+    .catch((error: unknown) => {
+      // Before the start, no agent has a result.
+      throw stoppedBy && run.snapshot().established === 0 ? new Interrupted(stoppedBy) : error;
+    })
+    .finally(() => endProgress?.());
+  const result = explained(ran);
   if (json) printResult({ event: "result", ...result, command: commandLine() });
   else printResult(connectSummary(result, paintFor(process.stdout)));
   return exitCodeOf(result, stoppedBy);
