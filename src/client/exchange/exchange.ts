@@ -72,7 +72,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
     const { heartbeatMs } = this.protocol;
     if (heartbeatMs > 0) this.heartbeats = new Heartbeats(this, heartbeatMs, performance.now());
     if (message) this.rounds = new Rounds(slots, this.protocol.isAnswered, message.total !== undefined);
-    this.sending = new Sending(transport, plan, memory, this.protocol, this.rounds, owner.reopenings);
+    this.sending = new Sending(transport, plan, memory, this.protocol, this.rounds, owner);
     if (!message || !this.rounds) return;
     const nowMs = performance.now();
     const { intervalMs } = message;

@@ -3,12 +3,14 @@
 import { Outgoing } from "../../engine/sending/outgoing.js";
 import { type Sender, Unsent } from "../../engine/sending/unsent.js";
 import type { WorkerMemory } from "../../engine/worker-memory.js";
+import { FIRST_CODE } from "../../protocols/codes.js";
 import type { ClientProtocol } from "../../protocols/contract.js";
 import { STEP } from "../../util/steps.js";
 import { NONE, type Rounds } from "../messages/rounds.js";
 import type { MessageCarrier } from "../messages/sender.js";
 import { COUNTER } from "../metrics.js";
 import { type ConnectPlan, SHARED } from "../worker-plan.js";
+import type { ConnectionOwner } from "./connection-owner.js";
 import type { Reopenings } from "./reopenings.js";
 
 export class Sending implements MessageCarrier {
@@ -21,6 +23,7 @@ export class Sending implements MessageCarrier {
   private readonly outgoing: Outgoing;
   /** Rounds of the messages; undefined for a run without messages. */
   private readonly rounds: Rounds | undefined;
+  private readonly owner: ConnectionOwner;
   private readonly reopenings: Reopenings | undefined;
   /** Whether messages follow each other's answers rather than a schedule. */
   private readonly isClosedLoop: boolean;
@@ -33,7 +36,7 @@ export class Sending implements MessageCarrier {
     memory: WorkerMemory,
     protocol: ClientProtocol,
     rounds: Rounds | undefined,
-    reopenings: Reopenings | undefined,
+    owner: ConnectionOwner,
   ) {
     this.protocol = protocol;
     this.memory = memory;
@@ -41,7 +44,8 @@ export class Sending implements MessageCarrier {
     const unsent = new Unsent(new Int32Array(plan.shared), SHARED.unsentBlocks);
     this.outgoing = new Outgoing(sender, protocol.constants, unsent);
     this.rounds = rounds;
-    this.reopenings = reopenings;
+    this.owner = owner;
+    this.reopenings = owner.reopenings;
     this.isClosedLoop = plan.message !== undefined && plan.message.intervalMs === undefined;
     this.alternates = this.isClosedLoop || protocol.isBusy !== undefined;
     this.gathers = protocol.gathers === true;
@@ -62,7 +66,7 @@ export class Sending implements MessageCarrier {
     } while (begun < most && outgoing.canGather(this.begunBytes / begun));
     // The protocol may have ended the connection, and nothing may be sent over a free slot.
     if (rounds.next[slot] === NONE) outgoing.dropGathered();
-    else this.count(outgoing.sendGathered(slot));
+    else this.sendGathered(slot);
     return this.sentBytes;
   }
 
@@ -110,6 +114,13 @@ export class Sending implements MessageCarrier {
   /** Discards the unsent bytes of `slot`, whose connection has ended. */
   drop(slot: number): void {
     this.outgoing.drop(slot);
+  }
+
+  /** Sends what was gathered for `slot`, and ends the connection if part of it had to be discarded. */
+  private sendGathered(slot: number): void {
+    const sent = this.outgoing.sendGathered(slot);
+    this.count(sent);
+    if (sent <= -FIRST_CODE) this.owner.refused(slot, -sent);
   }
 
   /**

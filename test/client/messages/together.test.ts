@@ -6,6 +6,7 @@ import { Exchange } from "../../../src/client/exchange/exchange.js";
 import { CLIENT_METRICS, COUNTER } from "../../../src/client/metrics.js";
 import { type ConnectPlan, SHARED } from "../../../src/client/worker-plan.js";
 import { CONTROL, WorkerMemory } from "../../../src/engine/worker-memory.js";
+import { FAULT } from "../../../src/protocols/codes.js";
 import type { ClientConnections, ClientProtocol } from "../../../src/protocols/contract.js";
 import { DiscardClient } from "../../../src/protocols/discard.js";
 import { NO_OPENING } from "../../../src/protocols/timed-message.js";
@@ -36,7 +37,7 @@ const bytes = new TextEncoder().encode(MESSAGE);
 const asConstants: Create = (host) => new DiscardClient(host, bytes, CONNECTIONS, NO_OPENING);
 const asCopies: Create = (host) => new CopyingClient(host, bytes, CONNECTIONS, NO_OPENING);
 
-function setUp(create: Create) {
+function setUp(create: Create, refused: (slot: number, code: number) => void = () => undefined) {
   clock.ms = 1000;
   const room = new Array<number>(CONNECTIONS).fill(Number.POSITIVE_INFINITY);
   const taken = new Array<string>(CONNECTIONS).fill("");
@@ -60,7 +61,7 @@ function setUp(create: Create) {
     shared: shared.buffer,
   } as unknown as ConnectPlan;
   const nothing = () => undefined;
-  const owner = { ready: nothing, close: nothing, refused: nothing, shown: nothing, isOpen: () => true };
+  const owner = { ready: nothing, close: nothing, refused, shown: nothing, isOpen: () => true };
   const exchange = new Exchange(transport, plan, memory, CONNECTIONS, owner, create);
   for (let slot = 0; slot < CONNECTIONS; slot++) exchange.opened(slot);
   const sendDue = () => exchange.messages!.sendDue(clock.ms, CONNECTIONS, () => true);
@@ -161,4 +162,30 @@ it("what was gathered for a connection is discarded if the protocol ends it mean
   clock.ms += 2 * INTERVAL_MS;
   exchange.messages!.sendDue(clock.ms, CONNECTIONS, (slot) => !ended.includes(slot));
   expect({ calls, ended: ended.toSorted() }).toEqual({ calls: [], ended: [0, 1, 2] });
+});
+
+it("a connection ends if other threads take the memory for its gathered messages meanwhile", () => {
+  const refusals: [slot: number, code: number][] = [];
+  let blocks = 0;
+  class CrowdedClient extends CopyingClient {
+    override due(slot: number): void {
+      super.due(slot);
+      set.shared[SHARED.unsentBlocks] = blocks;
+    }
+  }
+  const set = setUp(
+    (host) => new CrowdedClient(host, bytes, CONNECTIONS, NO_OPENING),
+    (slot, code) => {
+      refusals.push([slot, code]);
+      set.exchange.ended(slot, true);
+    },
+  );
+  set.sendDue();
+  set.calls.length = 0;
+  set.room[1] = 0;
+  blocks = 2048;
+  clock.ms += 2 * INTERVAL_MS;
+  set.exchange.messages!.sendDue(clock.ms, CONNECTIONS, (slot) => !refusals.some(([ended]) => ended === slot));
+  expect(set.calls[0]).toEqual({ slot: 1, length: 2 * MESSAGE.length });
+  expect(refusals).toEqual([[1, FAULT.BUFFERS_FULL]]);
 });
