@@ -1,8 +1,7 @@
 // Engine.IO 4, which Socket.IO is built on (https://socket.io/docs/v4/engine-io-protocol/), over WebSocket: the server
 // opens the session, pings, and the client answers; messages come back from an echo server.
 //
-//   fourtuple connect 'ws://:3000/engine.io/?EIO=4&transport=websocket' --protocol examples/protocols/engine-io.mjs -c
-//   1k
+//   fourtuple connect 'ws://:3000/engine.io/?EIO=4&transport=websocket' --protocol examples/protocols/engine-io.mjs
 import { defineProtocol } from "fourtuple/protocol";
 
 export default defineProtocol({

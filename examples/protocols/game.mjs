@@ -2,8 +2,8 @@
 // its player. Packets have a binary header, little endian: u16 length of all, u8 type, u8 zero, u32 sequence; then the
 // fields.
 //
-//   fourtuple serve :7777 --protocol examples/protocols/game.mjs fourtuple connect :7777 --protocol
-//   examples/protocols/game.mjs -c 1k -r 20
+//   fourtuple serve :7777 --protocol examples/protocols/game.mjs
+//   fourtuple connect :7777 --protocol examples/protocols/game.mjs -c 1k -r 20
 import { defineProtocol } from "fourtuple/protocol";
 
 const HEADER_BYTES = 8;
