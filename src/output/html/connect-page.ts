@@ -11,14 +11,13 @@ import { describeFactors, describeTimes, kernelMemory, latencyRows, NOT_MEASURAB
 import { errorNote, messageLines, unansweredNote } from "../sentences/messages.js";
 import { reopenedText, responsesText } from "../sentences/protocols.js";
 import { describeEngine, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
-import { scriptLines } from "../sentences/script.js";
 import { drawLatency } from "./chart/latency.js";
 import { drawSeries } from "./chart/series.js";
 import { figure } from "./evidence.js";
 import { fleetSection } from "./fleet.js";
 import { html, type Markup } from "./markup.js";
 import { commandLines, facts, formatTime, hostFacts, page, tiles } from "./page.js";
-import { failureTable, kernelTable, why } from "./run-sections.js";
+import { capitalized, failureTable, kernelTable, scriptFacts, why } from "./run-sections.js";
 
 /** Minimum number of samples in a ramp for drawing its rate. With fewer samples, only the mean is meaningful. */
 const WORTH_A_CURVE = 5;
@@ -145,9 +144,8 @@ ${facts([
   ["Traffic", describeTraffic(traffic)],
   ["Reopened", reopenedText(result)],
   ["Responses", responsesText(result)],
-  ...[...messageLines(result), ...scriptLines(result)].map(
-    ([label, text]) => [`${label[0]!.toUpperCase()}${label.slice(1)}`, text] as const,
-  ),
+  ...messageLines(result).map(capitalized),
+  ...scriptFacts(result),
 ])}
 ${kernelTable(evidence)}</section>`;
 }

@@ -3,6 +3,8 @@
 import type { Diagnosis, Finding } from "../../results/diagnosis.js";
 import type { RunEvidence } from "../../results/evidence.js";
 import type { FailureReport } from "../../results/fields.js";
+import type { ScriptResult } from "../../results/script.js";
+import { scriptLines } from "../sentences/script.js";
 import { SIDES } from "../sentences/words.js";
 import { drawTable } from "./evidence.js";
 import { html, type Markup } from "./markup.js";
@@ -38,6 +40,19 @@ export function kernelTable({ deltas, settings, gauges }: RunEvidence): Markup |
   if (rows.length === 0) return undefined;
   return drawTable({ title: "Kernel counters and settings", columns: ["what", "name", "value"], rows });
 }
+
+/** Returns facts about a user-defined protocol. Its counters keep the names that its file declares. */
+export function scriptFacts(result: { readonly script?: ScriptResult | undefined }): Fact[] {
+  const counters = result.script?.counters.map(({ name }) => name) ?? [];
+  return scriptLines(result).map((line) => (counters.includes(line[0]) ? line : capitalized(line)));
+}
+
+/** Makes a line of the summary a fact, whose label begins with a capital. */
+export function capitalized([label, text]: Fact): Fact {
+  return [`${label[0]!.toUpperCase()}${label.slice(1)}`, text];
+}
+
+type Fact = readonly [label: string, text: string | undefined];
 
 function named(what: string, values: Readonly<Record<string, number>>): (readonly [string, string, number])[] {
   return Object.entries(values).map(([name, value]) => [what, name, value] as const);

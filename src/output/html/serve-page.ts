@@ -7,10 +7,9 @@ import { formatEndpoint } from "../../util/endpoint.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { proxyProtocolLine } from "../sentences/protocols.js";
 import { describeEngine, describeOverflows, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
-import { scriptLines } from "../sentences/script.js";
 import { html, type Markup } from "./markup.js";
 import { commandLines, facts, formatTime, page, tiles } from "./page.js";
-import { failureTable, kernelTable, why } from "./run-sections.js";
+import { failureTable, kernelTable, scriptFacts, why } from "./run-sections.js";
 
 export function servePage(result: Explained<ServeResult>): string {
   const at = formatEndpoint(result.address.ip, result.address.port);
@@ -62,7 +61,7 @@ ${facts([
   ["Tables full", tableFull > 0 ? plural(tableFull, "time") : undefined],
   ["Memory", `${formatBytes(memory.residentBytes)} (RSS)`],
   ["Traffic", describeTraffic(result)],
-  ...scriptLines(result),
+  ...scriptFacts(result),
 ])}
 ${kernelTable(result.evidence)}</section>`;
 }

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { scriptFacts } from "../../../src/output/html/run-sections.js";
 import { scriptLines } from "../../../src/output/sentences/script.js";
 import { ownAddress } from "../../support/address.js";
 import { ROOT } from "../../support/library.js";
@@ -74,6 +75,9 @@ it("the summary leaves out counters that this side has not touched", () => {
   const labels = scriptLines({ script }).map(([label]) => label);
   expect(labels).toContain("joined");
   expect(labels).not.toContain("busy");
+  const facts = scriptFacts({ script }).map(([label]) => label);
+  expect(facts.filter((label) => labels.includes(label))).toEqual(["joined"]);
+  expect(facts).toContain("Protocol");
 });
 
 it("a refusal is counted by its code, and the summary shows its text", async () => {
