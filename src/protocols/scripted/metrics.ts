@@ -70,7 +70,7 @@ class Counter implements CounterMetric {
   }
 
   add(count = 1): void {
-    if (!(count >= 0 && count < Infinity)) {
+    if (!(Number.isFinite(count) && count >= 0)) {
       throw new RangeError(`metrics.${this.name}.add(${count}): use a number of 0 or more`);
     }
     this.counters[this.place]! += count;
@@ -87,7 +87,7 @@ class Durations implements HistogramMetric {
   }
 
   record(ms: number): void {
-    if (!(ms >= 0 && ms < Infinity)) {
+    if (!(Number.isFinite(ms) && ms >= 0)) {
       throw new RangeError(`metrics.${this.name}.record(${ms}): use a number of 0 or more`);
     }
     this.histogram.record(ms * 1000);

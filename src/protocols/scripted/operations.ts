@@ -104,7 +104,8 @@ export class HandlerOperations implements Operations {
   refused(slot: number, code: number, text: string): void {
     this.assertRunning("refused()");
     if (!Number.isInteger(code) || code < 0 || code > MAX_CODE) {
-      throw new RangeError(`refused(${code}): use a code from 0 to ${MAX_CODE}`);
+      const shown = typeof code === "number" ? code : JSON.stringify(String(code));
+      throw new RangeError(`refused(${shown}): use a whole number from 0 to ${MAX_CODE}`);
     }
     if (typeof text !== "string") throw new TypeError(`refused(${code}): its text is not a string`);
     if ((this.lives.flags[slot]! & REFUSED) === 0) this.host.board.noteRefusal(code, text);

@@ -55,6 +55,12 @@ const FAULTS: [string, string | undefined, string][] = [
     "choose another",
   ],
   ["a name of two lines", 'export default { name: "x\\ny", client: {} }', "on one line"],
+  ["a phase of two lines", 'export default { name: "x", phases: ["a\\nb"], client: {} }', "on one line"],
+  [
+    "a limit on fixed frames",
+    'export default { name: "x", framing: { fixed: 4, maxBytes: 3 }, client: {} }',
+    "maxBytes",
+  ],
   ["a generator", 'export default { name: "x", client: { *due() {} } }', "client.due is a generator"],
   [
     "an unknown field of a metric",

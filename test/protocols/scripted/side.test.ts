@@ -185,6 +185,7 @@ describe("misuse ends the connection with a counted failure that says what was w
     ["an answer to nothing", (c) => c.answered(), "1 of 0 messages"],
     ["an unknown phase", (c) => c.phase("b" as "a"), "unknown phase: b (the phases are a)"],
     ["a code out of range", (c) => c.refused(-1), "refused(-1)"],
+    ["a code that is a text", (c) => c.refused("535" as unknown as number), 'refused("535"): use a whole number'],
     ["sending something else", (c) => c.send(7 as unknown as string), "takes a string or a Uint8Array"],
     ["sending half a byte", (c) => c.send(PING, 0, 3.5), "send(): bytes 0 to 3.5: use integers"],
     ["sending to no index", (c) => c.send(PING, Number.NaN), "send(): bytes NaN to 6: use integers"],
@@ -199,6 +200,7 @@ describe("misuse ends the connection with a counted failure that says what was w
       "unknown metric: m (the metrics are n)",
     ],
     ["a negative count", (c) => c.metrics.n.add(-1), "metrics.n.add(-1)"],
+    ["a count that is a text", (c) => c.metrics.n.add("3" as unknown as number), "use a number of 0 or more"],
   ];
   const anything = defineProtocol({
     name: "anything",

@@ -92,6 +92,8 @@ function checkNames({ state = {}, metrics = {}, phases = [], data = [] }: Fields
     }
     if (new Set(names as string[]).size !== (names as string[]).length) throw fail(`${list} contains a name twice`);
   }
+  if ((phases as string[]).some((phase) => phase !== printable(phase)))
+    throw fail("each phase's name must be on one line");
   if ((phases as string[]).length > MOST_PHASES) throw fail(`there are more than ${MOST_PHASES} phases`);
 }
 
@@ -99,7 +101,7 @@ function checkFraming(framing: unknown, fail: Fail): void {
   if (!isObject(framing)) throw fail('framing must be an object, such as { delimiter: "\\n" }');
   const kinds = ["delimiter", "length", "fixed", "end"].filter((kind) => framing[kind] !== undefined);
   if (kinds.length !== 1) throw fail("framing must have one of delimiter, length, fixed and end");
-  checkFields(framing, [kinds[0]!, "maxBytes"], "framing", fail);
+  checkFields(framing, kinds[0] === "fixed" ? kinds : [kinds[0]!, "maxBytes"], "framing", fail);
   const { delimiter, length, fixed, end, maxBytes } = framing;
   if (maxBytes !== undefined && !isSize(maxBytes)) throw fail(`framing.maxBytes must be 1 to ${LARGEST_FRAME}`);
   if (fixed !== undefined && !isSize(fixed)) throw fail(`framing.fixed must be 1 to ${LARGEST_FRAME}`);

@@ -176,7 +176,7 @@ export function assertBothSides({ client, server }: ProtocolDefinition, file: st
     "E_OPTION",
     `${file} has only a ${client ? "client" : "server"}, so there is nothing to try it against`,
     {
-      fix: `add the other side, which may be small, or run it: fourtuple ${client ? "connect" : "serve"} --protocol ${file}`,
+      fix: `add the other side, which may be small, or run it: fourtuple ${client ? "connect" : "serve"} :7777 --protocol ${file}`,
     },
   );
 }
