@@ -86,6 +86,8 @@ function applyChange(
   if (probed < 0) return end(...refusal(-probed, change));
   try {
     using journal = new Journal(journalFile);
+    // A run trims a journal that has nothing to undo.
+    journal.lock();
     return make(journal, journal.record(name, normalise(name, from), to), settings, end);
   } catch (error) {
     if (error instanceof AppError) return end("failed", error.message);

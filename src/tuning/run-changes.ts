@@ -10,7 +10,7 @@ import type { KeptEntry } from "./journal/entries.js";
 import { readJournal } from "./journal/reader.js";
 import { Journal } from "./journal/writer.js";
 import { isSetting, isValueOf } from "./settings.js";
-import { isInEffect, isOfHere, revert, type UndoOutcome } from "./undo.js";
+import { isExpired, isInEffect, isOfHere, revert, type UndoOutcome } from "./undo.js";
 import { isSameValue, normalise } from "./value.js";
 
 /**
@@ -53,9 +53,9 @@ export class RunChanges {
   make(needed: readonly NeededSetting[]): void {
     try {
       using journal = openLocked(this.#journalFile);
-      const ofOthers = readJournal(this.#journalFile).entries.filter(
-        (entry) => isInEffect(entry) && entry.owner !== undefined && isOfHere(entry),
-      );
+      const inEffect = readJournal(this.#journalFile).entries.filter(isInEffect);
+      if (inEffect.every(isExpired)) journal.trim();
+      const ofOthers = inEffect.filter((entry) => entry.owner !== undefined && isOfHere(entry));
       for (const setting of needed) this.#makeOne(journal, setting, ofOthers);
     } catch (error) {
       this.undo();

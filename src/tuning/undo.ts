@@ -179,7 +179,8 @@ function placeOf({ name, netNamespace }: Pick<KeptEntry, "name" | "netNamespace"
   return `${name} ${netNamespace ?? ""}`;
 }
 
-function isExpired({ bootId }: KeptEntry): boolean {
+/** Returns whether a change was made before the last boot, which reverted it. */
+export function isExpired({ bootId }: KeptEntry): boolean {
   const now = readBootId();
   return bootId !== undefined && now !== undefined && bootId !== now;
 }

@@ -2,7 +2,7 @@
 // it was killed, or by --undo, and shared with other runs that need them.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, expect, it, onTestFinished } from "vitest";
@@ -124,6 +124,20 @@ it("do not wait forever for a journal that another process keeps locked", () => 
   expect(() => second.lock(0)).toThrow(
     expect.objectContaining({ code: "E_SYSTEM", message: expect.stringContaining("locked by another") }),
   );
+});
+
+it("do not make the journal grow for ever", () => {
+  const changes = new RunChanges(file, kernel);
+  changes.make(NEEDED);
+  changes.undo();
+  // One more mark of a change that was reverted.
+  const mark = readFileSync(file, "utf8").trim().split("\n").at(-1)!;
+  appendFileSync(file, `${mark}\n`.repeat(15_000));
+  const second = new RunChanges(file, kernel);
+  second.make(NEEDED);
+  expect(statSync(file).size).toBeLessThan(10_000);
+  expect(second.undo()).toEqual([]);
+  expect(now()).toEqual(BEFORE);
 });
 
 it("are left alone while their run lasts, and reverted by the next one once it is gone", async () => {

@@ -2,7 +2,17 @@
 // records its outcome. Lines are only appended. After a crash, the last line may be torn; its change was not made,
 // because the line is written first.
 import { randomUUID } from "node:crypto";
-import { closeSync, constants, fstatSync, fsyncSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { type ProcessIdentity, readBootId, readNetNamespace } from "../../linux/proc/identity.js";
 import { EEXIST, ENOENT, errnoOf } from "../../linux/syscalls/errno.js";
@@ -18,6 +28,7 @@ const LOCK_AT_ONCE = 2 | 4;
 /** Runs hold the lock for a few writes. */
 const LOCK_WAIT_MS = 10_000;
 const LOCK_POLL_MS = 10;
+const TRIMMED_BYTES = 1024 ** 2;
 
 /** Journal open for appending. */
 export class Journal {
@@ -83,6 +94,14 @@ export class Journal {
       }
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_POLL_MS);
     }
+  }
+
+  /**
+   * Empties a large journal, so that it never becomes too large to be read. Runs may add to it for years.
+   * The journal must be locked, and none of its changes in effect.
+   */
+  trim(leastBytes: number = TRIMMED_BYTES): void {
+    if (fstatSync(this.fd).size >= leastBytes) ftruncateSync(this.fd);
   }
 
   /** Records the outcome of an entry. A failed write is harmless, because the setting itself shows the outcome. */
