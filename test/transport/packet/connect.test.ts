@@ -146,12 +146,18 @@ describe.skipIf(!canMakeNamespaces())("connect --transport packet", () => {
     expect(resultOf(stdout)).toMatchObject({ outcome: "met", established: 300, lost: 0, kernel: { incoming: 300 } });
   });
 
-  it.each(["auto", "epoll"])("loses all connections with its device (--engine %s)", async (engine) => {
+  it.each([
+    ["auto", "del", "link del DEVICE"],
+    ["epoll", "del", "link del DEVICE"],
+    ["auto", "down", "link set DEVICE down"],
+    ["epoll", "down", "link set DEVICE down"],
+  ])("loses all connections with its device (--engine %s, ip link %s)", async (engine, _, command) => {
     inNamespace();
     const { at } = await serve();
-    const client = startCli(["connect", at, ...FREE, "-c", "20", "-T", "60s", "--engine", engine, "--json"]);
+    const options = ["-c", "20", "-T", "60s", "-m", "hi", "-r", "5", "--engine", engine, "--json"];
+    const client = startCli(["connect", at, ...FREE, ...options]);
     await client.prints(/"stage":"hold"/);
-    spawnSync("ip", ["link", "del", devices()[0]!]);
+    spawnSync("ip", command.replace("DEVICE", devices()[0]!).split(" "));
     expect(resultOf((await client.exited()).stdout)).toMatchObject({
       established: 20,
       lost: 20,

@@ -34,7 +34,10 @@ export interface PacketDevice {
   readonly mtu: number;
   /** Whether packets are sent with the checksum of the pseudo-header only, which the device completes. */
   readonly completesChecksums: boolean;
-  /** Whether reading has failed for good, because the device was removed. receive() then delivers nothing more. */
+  /**
+   * Whether the device was removed, so that reading has failed for good, or was brought down, which removes its routes
+   * and lets writing fail with EIO. receive() then delivers nothing more.
+   */
   readonly isGone: boolean;
   /** Memory in which packets to send are written. */
   readonly tx: Uint8Array;

@@ -3,6 +3,7 @@
 import { readDroppedPackets } from "../../../linux/netlink/link-changes.js";
 import { EPOLLIN } from "../../../linux/syscalls/constants.js";
 import { Epoll } from "../../../linux/syscalls/epoll.js";
+import { EIO } from "../../../linux/syscalls/errno.js";
 import { drain } from "../../../linux/syscalls/eventfd.js";
 import { lastErrno, libc, NativeBuffer } from "../../../linux/syscalls/libc.js";
 import { VNET_HEADER } from "../../../linux/tun/tun.js";
@@ -24,7 +25,6 @@ export class PlainDevice implements PacketDevice {
   readonly mtu: number;
   readonly completesChecksums = true;
   readonly tx: Uint8Array;
-  failedWrites = 0;
   isGone = false;
   private isClosed = false;
   private readonly memory = new NativeBuffer(TX_BYTES);
@@ -60,7 +60,8 @@ export class PlainDevice implements PacketDevice {
 
   push(at: number, length: number): void {
     const start = writeVnetHeader(this.tx, at);
-    if (libc.write(this.fd, this.memory.address + start, length + VNET_HEADER.bytes) < 0) this.failedWrites++;
+    const written = libc.write(this.fd, this.memory.address + start, length + VNET_HEADER.bytes);
+    if (written < 0 && lastErrno() === EIO) this.isGone = true;
   }
 
   flush(): void {

@@ -2,7 +2,7 @@
 // hundreds of packets is a single system call.
 import { readDroppedPackets } from "../../../linux/netlink/link-changes.js";
 import { EPOLLIN } from "../../../linux/syscalls/constants.js";
-import { ENOMEM } from "../../../linux/syscalls/errno.js";
+import { EIO, ENOMEM } from "../../../linux/syscalls/errno.js";
 import { drain } from "../../../linux/syscalls/eventfd.js";
 import { NativeBuffer } from "../../../linux/syscalls/libc.js";
 import { VNET_HEADER } from "../../../linux/tun/tun.js";
@@ -35,8 +35,6 @@ export class RingDevice implements PacketDevice {
   readonly mtu: number;
   readonly completesChecksums = true;
   readonly tx: Uint8Array;
-  /** Number of packets that the device did not take. */
-  failedWrites = 0;
   isGone = false;
   private isClosed = false;
   private readonly memory = new NativeBuffer(TX_BYTES);
@@ -104,7 +102,7 @@ export class RingDevice implements PacketDevice {
       else if (tag === TAG.wakeUp) {
         drain(this.wakeFd);
         this.armWakeUp();
-      } else this.failedWrites++;
+      } else if (ring.resultAt(count) === -EIO) this.isGone = true;
     }
     if (count > 0) {
       ring.advance(count);
