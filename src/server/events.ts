@@ -1,7 +1,7 @@
 // Handles transport events in a server worker: counts them, limits the number of connections, and passes received bytes
 // to the exchange. Handlers neither throw nor allocate, except to report peers for the log.
 import type { RoleWorker } from "../engine/worker.js";
-import { ECONNRESET, EINVAL } from "../linux/syscalls/errno.js";
+import { ECONNRESET, EINVAL, ENODEV } from "../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
 import type { PeerAddress, ServerHandler, ServerTransport } from "../transport/contract.js";
 import type { ProxyEvents } from "../transport/proxied-server.js";
@@ -16,8 +16,8 @@ import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 const REPORTED_AHEAD = 4096;
 
 export class ServerEvents implements ServerHandler, TlsEvents, ProxyEvents {
-  /** Whether another program has closed the listening socket, as `ss -K` does. */
-  hasLostListener = false;
+  /** Why nothing more can be accepted: EINVAL if another program has closed the listening socket, ENODEV; else 0. */
+  lostListener = 0;
   private readonly worker: RoleWorker<ServePlan, ServeMessage>;
   private readonly plan: ServePlan;
   private readonly counters: Float64Array;
@@ -125,7 +125,8 @@ export class ServerEvents implements ServerHandler, TlsEvents, ProxyEvents {
 
   acceptFailed(errno: number, isFull: boolean): void {
     // accept() fails with EINVAL if the socket no longer listens, which only another program can have brought about.
-    if (errno === EINVAL) this.hasLostListener = true;
+    // A server without kernel sockets reports ENODEV once its device is gone.
+    if (errno === EINVAL || errno === ENODEV) this.lostListener = errno;
     else this.worker.memory.countFailure(STEP.accept, errno);
     if (isFull) this.counters[COUNTER.tableFull]! += 1;
   }

@@ -5,6 +5,7 @@ import type { RoleWorker } from "../engine/worker.js";
 import { COMMAND, CONTROL } from "../engine/worker-memory.js";
 import { freeContext, serverContext } from "../linux/openssl/context.js";
 import type { TlsSettings } from "../linux/openssl/settings.js";
+import { ENODEV } from "../linux/syscalls/errno.js";
 import { RST_ABOVE } from "../planning/close-mode.js";
 import type { ServerTransport } from "../transport/contract.js";
 import { openServerTransport } from "../transport/open.js";
@@ -64,7 +65,7 @@ export class ServerLoop {
     this.events.begin(transport);
   }
 
-  /** @throws {AppError} E_LISTEN if another program closes the listening socket */
+  /** @throws {AppError} E_LISTEN if another program closes the listening socket, or removes the device */
   run(): void {
     const { worker, events, transport } = this;
     worker.send({ type: "listening" });
@@ -75,7 +76,7 @@ export class ServerLoop {
         transport.accepts = !isPaused;
         transport.turn(events.waitMs());
         events.endTurn();
-        if (events.hasLostListener && worker.command === COMMAND.run) throw lostListener();
+        if (events.lostListener !== 0 && worker.command === COMMAND.run) throw lostListener(events.lostListener);
       }
       if (worker.command === COMMAND.stop) this.closeAll();
     } finally {
@@ -96,7 +97,12 @@ export class ServerLoop {
   }
 }
 
-function lostListener(): AppError {
+function lostListener(errno: number): AppError {
+  if (errno === ENODEV) {
+    return new AppError("E_LISTEN", "another program removed the server's TUN device, or brought it down", {
+      fix: "find out what manages network interfaces here, and make it leave fourtuple's alone",
+    });
+  }
   return new AppError("E_LISTEN", "another program closed the listening socket", {
     fix: "find out what runs ss -K or uses SOCK_DESTROY",
   });

@@ -1,4 +1,5 @@
 // Server transport in user space: accepts connections to addresses that belong to no interface.
+import { ENODEV } from "../../linux/syscalls/errno.js";
 import { formatIp } from "../../util/address.js";
 import type { ServerHandler, ServerTransport, ServerTransportOptions } from "../contract.js";
 import { SlotQueue } from "../slot-queue.js";
@@ -84,6 +85,7 @@ export class PacketServer extends PacketTransport implements ServerTransport {
 
   protected override finishTurn(): void {
     const { connections } = this.stack;
+    if (this.device.isGone) this.server.acceptFailed(ENODEV, false);
     for (let left = this.acceptsAtOnce; this.accepts && left > 0 && this.acceptQueue.length > 0; ) {
       const slot = this.acceptQueue.shift();
       // The peer may have reset the connection, and the slot may now belong to another one.

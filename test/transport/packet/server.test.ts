@@ -39,6 +39,15 @@ describe.skipIf(!canMakeNamespaces())("serve --transport packet", () => {
     expect(devices()).toEqual([]);
   });
 
+  it("ends if another program removes one of its devices", async () => {
+    inNamespace();
+    const { server } = await serve(PACKET, "10.65.0.1-10.65.0.5:7777");
+    await printedBy("ip", ["link", "del", devices().at(-1)!]);
+    const { code, stderr } = await server.exited();
+    expect([code, stderr]).toEqual([1, expect.stringContaining("removed the server's TUN device")]);
+    expect(devices()).toEqual([]);
+  });
+
   it.each([
     ["10.65.0.1-10.65.0.5", ["10.65.0.1", "10.65.0.3", "10.65.0.5"]],
     ["[fd00:65::/126]", ["[fd00:65::]", "[fd00:65::3]"]],
