@@ -21,7 +21,7 @@ export const addProtocol: AddCommand = (program, finish) => {
       "new writes a commented skeleton. check runs the client and server of a file against each other:\nwith data in pieces of every size, connections closed in every state, and real connections.",
     )
     .addArgument(new Argument("<new|check>", "what to do").choices(["new", "check"]))
-    .argument("<file>", "JavaScript (.mjs, .js) or TypeScript (.ts)")
+    .argument("<file>", "JavaScript (.mjs, .js) or TypeScript (.mts, .ts)")
     .option("-c, --connections <count>", "check: real connections (default: 10k)", countFor("--connections"))
     .option(
       "-T, --duration <duration>",
