@@ -1,8 +1,9 @@
 // Handles the WebSocket messages of scripts: joins messages that arrive in parts, and frames those to
 // send.
+import { CODES } from "../codes.js";
 import type { Connections } from "../contract.js";
 import { Leftovers } from "../leftovers.js";
-import { FIN, MASKED, OPCODE, writeHeader } from "../websocket/frame.js";
+import { CLOSE, FIN, MASKED, OPCODE, writeHeader } from "../websocket/frame.js";
 import { StreamLink } from "./link.js";
 
 const NONE = new Uint8Array(0);
@@ -67,7 +68,7 @@ export class MessageParts {
 
 /** Sends each message of a script in a frame of its own, and closes with a code. */
 export class WebSocketLink extends StreamLink {
-  private readonly closeFrame: (slot: number) => void;
+  private readonly closeFrame: (slot: number, code: number) => void;
   private readonly mask: Uint8Array | undefined;
   private readonly scratch = Buffer.alloc(SCRATCH_BYTES);
 
@@ -75,7 +76,7 @@ export class WebSocketLink extends StreamLink {
    * @param closeFrame sends the frame that closes a connection
    * @param mask mask of four bytes, for a client
    */
-  constructor(connections: Connections, closeFrame: (slot: number) => void, mask?: Uint8Array) {
+  constructor(connections: Connections, closeFrame: (slot: number, code: number) => void, mask?: Uint8Array) {
     super(connections);
     this.closeFrame = closeFrame;
     this.mask = mask;
@@ -95,12 +96,13 @@ export class WebSocketLink extends StreamLink {
   }
 
   override finish(slot: number): void {
-    this.closeFrame(slot);
+    this.closeFrame(slot, CLOSE.normal);
     super.finish(slot);
   }
 
   override reject(slot: number, code: number): void {
-    this.closeFrame(slot);
+    // The peer learns whether the script refused it or failed.
+    this.closeFrame(slot, code >= CODES.scripted ? CLOSE.policyViolation : CLOSE.internalError);
     super.reject(slot, code);
   }
 }

@@ -28,7 +28,7 @@ export class ScriptedWebSocketClient extends WebSocketClient {
   constructor(connections: ClientConnections, spec: WebSocketSpec, slots: number, create: CreateSide) {
     const mask = randomBytes(4);
     super(connections, { spec, slots, mask });
-    this.script = create(new WebSocketLink(connections, (slot) => this.closeWith(slot, CLOSE.normal), mask));
+    this.script = create(new WebSocketLink(connections, (slot, code) => this.closeWith(slot, code), mask));
     const { script } = this;
     this.slotBytes = 11 + script.slotBytes;
     this.handshake = script.handshake === "none" ? "upgrade" : script.handshake;
@@ -88,10 +88,10 @@ export class ScriptedWebSocketServer extends WebSocketServer {
 
   constructor(connections: Connections, spec: WebSocketSpec, create: CreateSide) {
     super(connections, { spec, mode: "discard", greeting: "", closeAfterGreeting: false });
-    const link = new WebSocketLink(connections, (slot) => {
+    const link = new WebSocketLink(connections, (slot, code) => {
       // Pongs come first, because nothing may follow the close frame.
       this.flush(slot);
-      this.closeWith(slot, CLOSE.normal);
+      this.closeWith(slot, code);
     });
     this.script = create(link);
     const { script } = this;

@@ -10,6 +10,7 @@ export const CLOSE = {
   protocolError: 1002,
   none: 1005,
   notUtf8: 1007,
+  policyViolation: 1008,
   tooBig: 1009,
   /** This code is also sent to a peer that has stopped answering pings, as many libraries do. */
   internalError: 1011,
