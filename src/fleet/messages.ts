@@ -81,6 +81,11 @@ const ceiling = z.object({
   limit: z.string().max(256).optional().describe("name of the limit; missing if none applies"),
   caps: z.string().max(64).optional(),
   addresses: z.number().int().min(0).describe("source addresses in use"),
+  sources: z
+    .array(z.string().max(64))
+    .max(MOST_ADDRESSES)
+    .optional()
+    .describe("first of each range of source addresses in use, without loopback"),
 });
 /** How many connections of a load an agent can hold. */
 export type Ceiling = z.infer<typeof ceiling>;

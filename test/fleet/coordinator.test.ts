@@ -40,7 +40,8 @@ class FakeHost implements AgentHost {
   }
 
   describe() {
-    return { cores: 1, memoryBytes: 1e9, addresses: [], place: this.place, allows: "127.0.0.0/8" };
+    // The address of a container bridge is the same on many hosts, and no source.
+    return { cores: 1, memoryBytes: 1e9, addresses: ["172.17.0.1"], place: this.place, allows: "127.0.0.0/8" };
   }
 
   async ceiling() {
@@ -147,6 +148,7 @@ describe("the coordinator", () => {
     makeAgents(100, 300, 100);
     const { run } = await begin(50, "abort", 2000);
     expect(hosts.map(({ open }) => open)).toEqual([10, 30, 10]);
+    expect(run.members.map(({ spec }) => spec.sourcePorts)).toEqual([undefined, undefined, undefined]);
     expect(run.snapshot()).toMatchObject({ open: 50, stage: "hold", requested: 50 });
     expect(await runsOf({ bus, store })).toMatchObject({ current: [{ run: "run1", agents: 3, open: 50 }], kept: [] });
     const result = await settle(run.done, 3000);

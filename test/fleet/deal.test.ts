@@ -7,11 +7,11 @@ import type { Announcement } from "../../src/fleet/messages.js";
 import { parseRunSpec } from "../../src/planning/parse-run-spec.js";
 import { weightedShares } from "../../src/util/share.js";
 
-const agent = (name: string, place = name, addresses: string[] = []): Announcement => ({
+const agent = (name: string): Announcement => ({
   id: name,
   name,
-  place,
-  addresses,
+  place: name,
+  addresses: [],
   version: "1.0.0",
   cores: 2,
   memoryBytes: 1e9,
@@ -75,13 +75,16 @@ describe("a deal", () => {
   });
 
   it("divides the source ports among agents with addresses in common", () => {
-    const agents = [agent("a", "here"), agent("b", "there", ["10.0.0.2"]), agent("c", "here")];
+    const agents = [{ place: "here" }, { place: "there", sources: ["10.0.0.2"] }, { place: "here" }];
     expect(dealPorts(agents, load(10))).toEqual([
       { first: 1024, last: 33_279 },
       undefined,
       { first: 33_280, last: 65_535 },
     ]);
-    const behindNat = [agent("a", "x", ["172.17.0.2"]), agent("b", "y", ["172.17.0.2"])];
+    const behindNat = [
+      { place: "x", sources: ["172.17.0.2"] },
+      { place: "y", sources: ["172.17.0.2"] },
+    ];
     expect(dealPorts(behindNat, load(10, { sourcePorts: "2000-2002" }))).toEqual([
       { first: 2000, last: 2001 },
       { first: 2002, last: 2002 },

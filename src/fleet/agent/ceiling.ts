@@ -3,9 +3,9 @@ import { predictCapacity } from "../../capacity/predict.js";
 import type { RunSpec } from "../../planning/run-spec.js";
 import { type TuplePlan, TupleSequence } from "../../planning/tuple-plan.js";
 import type { LimitRow } from "../../results/limits.js";
-import { formatIp, parseIp } from "../../util/address.js";
+import { formatIp, isLoopback, parseIp } from "../../util/address.js";
 import { formatEndpoint } from "../../util/endpoint.js";
-import type { Ceiling } from "../messages.js";
+import { type Ceiling, MOST_ADDRESSES } from "../messages.js";
 
 /** Limits on the 4-tuples towards a single destination. */
 const PER_DESTINATION = ["source-ports", "ip-local-port-range"];
@@ -36,9 +36,14 @@ export async function predictCeiling(spec: RunSpec, plan: TuplePlan): Promise<Ce
   if (!isOne) bounded.push(tuplesOf(plan));
   const binding = bounded.sort((a, b) => a.allows - b.allows)[0];
   const addresses = plan.groups[0]?.sources.reduce((sum, { count }) => sum + count, 0) ?? 0;
-  if (!binding) return { connections: MOST, addresses };
+  const firsts = plan.groups.flatMap(({ sources }) => sources.map(({ first }) => first));
+  const sources = firsts
+    .filter((ip) => !isLoopback(ip))
+    .map(formatIp)
+    .slice(0, MOST_ADDRESSES);
+  if (!binding) return { connections: MOST, addresses, sources };
   const connections = Math.min(MOST, Math.floor(binding.allows));
-  return { connections, limit: binding.name, caps: binding.caps, addresses };
+  return { connections, limit: binding.name, caps: binding.caps, addresses, sources };
 }
 
 /** More connections than any command line can ask for. */

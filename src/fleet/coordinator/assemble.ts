@@ -5,7 +5,7 @@ import type { RunSpec } from "../../planning/run-spec.js";
 import { AppError } from "../../util/errors.js";
 import { formatDuration } from "../../util/units.js";
 import { type Bus, SUBJECTS } from "../bus.js";
-import { type Announcement, failureIn, parseCeiling, parsePrepared, type Timing } from "../messages.js";
+import { type Announcement, type Ceiling, failureIn, parseCeiling, parsePrepared, type Timing } from "../messages.js";
 import type { OnLost } from "../options.js";
 import { type ClockOffset, measureClock } from "./clock.js";
 import { type Candidate, type Dealt, deal, dealPorts } from "./deal.js";
@@ -36,32 +36,39 @@ export async function dealFleet(
   agents: readonly Announcement[],
   spec: RunSpec,
 ): Promise<Pick<FleetPlan, "dealt" | "clocks">> {
-  const ports = dealPorts(agents, spec);
-  const asked = await Promise.all(
-    agents.map(async (agent, n) => ({
-      agent,
-      sourcePorts: ports[n],
-      ceiling: await askCeiling(bus, agent, { ...spec, sourcePorts: ports[n] }),
-      clock: await measureClock(bus, agent.id),
-    })),
+  const alone = await Promise.all(agents.map((agent) => askCeiling(bus, agent, spec)));
+  const ports = dealPorts(
+    agents.map(({ place }, n) => ({ place, sources: alone[n]!.sources })),
+    spec,
   );
-  const candidates: Candidate[] = [];
   const clocks = new Map<string, ClockOffset>();
-  for (const { agent, sourcePorts, ceiling, clock } of asked) {
-    if (ceiling === undefined || clock === undefined) {
-      throw new AppError("E_FLEET", `agent ${agent.name} does not answer any more`, { fix: "run it again" });
-    }
-    candidates.push({ agent, sourcePorts, ceiling });
-    clocks.set(agent.id, clock);
-  }
+  const candidates = await Promise.all(
+    agents.map(async (agent, n): Promise<Candidate> => {
+      const sourcePorts = ports[n];
+      // Only an agent that shares its addresses has other ports than the run.
+      const isAlone = sourcePorts === spec.sourcePorts;
+      const ceiling = isAlone ? alone[n]! : await askCeiling(bus, agent, { ...spec, sourcePorts });
+      const clock = await measureClock(bus, agent.id);
+      if (!clock) throw noAnswer(agent);
+      clocks.set(agent.id, clock);
+      return { agent, sourcePorts, ceiling };
+    }),
+  );
   return { dealt: deal(candidates, spec), clocks };
 }
 
-async function askCeiling(bus: Bus, { id, name }: Announcement, spec: RunSpec) {
-  const answer = await bus.request(SUBJECTS.agent(id), { ask: "ceiling", spec }, CEILING_MS);
-  const refusal = failureIn(answer, name);
+/** @throws {AppError} the agent's refusal; E_FLEET if it does not answer */
+async function askCeiling(bus: Bus, agent: Announcement, spec: RunSpec): Promise<Ceiling> {
+  const answer = await bus.request(SUBJECTS.agent(agent.id), { ask: "ceiling", spec }, CEILING_MS);
+  const refusal = failureIn(answer, agent.name);
   if (refusal) throw refusal;
-  return parseCeiling(answer);
+  const ceiling = parseCeiling(answer);
+  if (!ceiling) throw noAnswer(agent);
+  return ceiling;
+}
+
+function noAnswer({ name }: Announcement): AppError {
+  return new AppError("E_FLEET", `agent ${name} does not answer any more`, { fix: "run it again" });
 }
 
 /**

@@ -21,13 +21,21 @@ export interface Dealt extends Candidate {
   readonly connections: number;
 }
 
+/** Where an agent's connections come from. */
+export interface Origin {
+  /** Identifies the network namespace. */
+  readonly place: string;
+  /** Source addresses of the load. Others, such as those of a container bridge, are the same on many hosts. */
+  readonly sources?: readonly string[] | undefined;
+}
+
 /**
- * Divides the source ports among agents that share addresses: those in the same network namespace, or with an address
- * in common, as behind NAT. Otherwise two of them would use the same 4-tuples.
+ * Divides the source ports among agents that share addresses: those in the same network namespace, or with a source
+ * address in common, as behind NAT. Otherwise two of them would use the same 4-tuples.
  *
  * @throws {AppError} E_OPTION if the given range has too few ports
  */
-export function dealPorts(agents: readonly Announcement[], { sourcePorts }: RunSpec): Share["sourcePorts"][] {
+export function dealPorts(agents: readonly Origin[], { sourcePorts }: RunSpec): Share["sourcePorts"][] {
   if (sourcePorts === "kernel") return agents.map(() => sourcePorts);
   const groups = groupByAddress(agents);
   return agents.map((agent) => {
@@ -53,8 +61,8 @@ function partOf({ first, last }: PortRange, parts: number, index: number): PortR
   return { first: from, last: from + exactShare(count, parts, index) - 1 };
 }
 
-function groupByAddress(agents: readonly Announcement[]): Announcement[][] {
-  const groups: Announcement[][] = [];
+function groupByAddress(agents: readonly Origin[]): Origin[][] {
+  const groups: Origin[][] = [];
   for (const agent of agents) {
     const related = groups.filter((group) => group.some((other) => sharesAddress(agent, other)));
     for (const group of related) groups.splice(groups.indexOf(group), 1);
@@ -63,8 +71,8 @@ function groupByAddress(agents: readonly Announcement[]): Announcement[][] {
   return groups;
 }
 
-function sharesAddress(a: Announcement, b: Announcement): boolean {
-  return a.place === b.place || a.addresses.some((address) => b.addresses.includes(address));
+function sharesAddress({ place, sources = [] }: Origin, other: Origin): boolean {
+  return place === other.place || sources.some((address) => other.sources?.includes(address));
 }
 
 /**
