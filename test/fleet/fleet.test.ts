@@ -2,8 +2,9 @@
 // and the loss of an agent, of the coordinator and of NATS.
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { askFleet, resultOf, stopRun } from "../../dist/fleet/runs.js";
-import type { ConnectResult, FleetAgent, FleetConnectOptions } from "../../src/index.js";
+import type { ConnectResult, FleetAgent, FleetConnectOptions, NatsOptions } from "../../src/index.js";
 import { endpoint, ownAddress } from "../support/address.js";
+import { Authority } from "../support/certificates.js";
 import { connect, startAgent } from "../support/library.js";
 import { HAS_NATS, NatsServer, startAgentProcess } from "../support/nats.js";
 import { startServer } from "../support/peers.js";
@@ -219,6 +220,25 @@ describe.runIf(HAS_NATS)("the connection to NATS", () => {
     const env = { FOURTUPLE_NATS_TOKEN: "secret" };
     const { code, stdout } = await runCli(["fleet", "agents", "--nats", nats.url], { env });
     expect([code, stdout]).toEqual([1, expect.stringMatching(/^no agents answered/)]);
+  });
+
+  it("is verified with tls://, also if the server is named by its address", async () => {
+    const authority = new Authority("nats");
+    onTestFinished(() => authority.remove());
+    const { cert, key } = authority.issue("server", ["IP:127.0.0.1"]);
+    const nats = await NatsServer.start(["--tls", "--tlscert", cert, "--tlskey", key]);
+    onTestFinished(() => nats.stop());
+    const servers = nats.url.replace("nats:", "tls:");
+    const connected = (options: NatsOptions) => askFleet(options, async () => "connected");
+    expect(await connected({ servers, ca: authority.ca })).toBe("connected");
+    await expect(connected({ servers })).rejects.toMatchObject({
+      code: "E_FLEET",
+      fix: expect.stringMatching(/nats-ca/),
+    });
+    const misnamed = servers.replace("127.0.0.1", "localhost");
+    await expect(connected({ servers: misnamed, ca: authority.ca })).rejects.toThrow(
+      "the certificate is for IP Address:127.0.0.1",
+    );
   });
 
   it("is refused in words where no server listens", async () => {

@@ -1,6 +1,8 @@
 // Turns the options for NATS into its client's settings, and that client's errors into words.
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { NodeConnectionOptions } from "@nats-io/transport-node";
+import { isIp } from "../../util/address.js";
 import { AppError } from "../../util/errors.js";
 import { hostFault } from "../../util/host-fault.js";
 import { quoted } from "../../util/printable.js";
@@ -36,8 +38,7 @@ export function natsSettings(
     // A server that restarts may refuse a client until it has read its accounts.
     ignoreAuthErrorAbort: true,
     ...(given !== undefined && { token: given }),
-    ...(authority !== undefined && { tls: { ca: authority } }),
-    ...(authority === undefined && list.some(isSecure) && { tls: {} }),
+    ...((authority !== undefined || list.some(isSecure)) && { tls: tlsSettings(list, authority) }),
     ...(creds !== undefined && { authenticator: credsAuthenticator(readOption(creds, "--creds")) }),
   };
 }
@@ -57,7 +58,9 @@ export function connectError(error: unknown, { servers, creds }: NatsOptions): A
   }
   if (error instanceof AppError) return error;
   return new AppError("E_FLEET", `no connection to NATS at ${where}: ${message}`, {
-    fix: "check the address, and that the server runs: nats-server --jetstream",
+    fix: /certificate/.test(message)
+      ? "use tls:// with a name or address that the certificate contains, and --nats-ca with its CA"
+      : "check the address, and that the server runs: nats-server --jetstream",
     cause: error,
   });
 }
@@ -87,6 +90,21 @@ function parseUrl(text: string): URL | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** For a server that is named by its address, the client would compare the certificate with "localhost". */
+function tlsSettings(servers: readonly string[], ca: string | undefined) {
+  const hosts = servers.map((server) => parseUrl(server)!.hostname.replace(/^\[(.*)\]$/, "$1"));
+  const addresses = hosts.filter(isIp);
+  return {
+    ...(ca !== undefined && { ca }),
+    checkServerIdentity: (host: string, { raw }: { raw: Buffer }): Error | undefined => {
+      const certificate = new X509Certificate(raw);
+      if (certificate.checkHost(host) !== undefined) return undefined;
+      if (host === "localhost" && addresses.some((ip) => certificate.checkIP(ip) !== undefined)) return undefined;
+      return new Error(`the certificate is for ${certificate.subjectAltName ?? certificate.subject}`);
+    },
+  };
 }
 
 function isSecure(server: string): boolean {
