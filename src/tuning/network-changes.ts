@@ -71,7 +71,7 @@ export class NetworkChanges {
     if (missing.length > 0) this.#events.changing?.(missing);
     this.#changes = new RunChanges(this.#journal);
     process.once("exit", this.#undo);
-    this.#changes.make(plan.settings);
+    this.#changes.make(plan.settings, plan.resets);
   };
 
   /** Reverts the changes. Repeated calls have no further effect. Never throws. */

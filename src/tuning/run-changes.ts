@@ -48,14 +48,17 @@ export class RunChanges {
    * Makes all changes. Settings that another run has changed and still needs are recorded as well, so that they outlast
    * that run.
    *
+   * @param resets settings, now 1, that become 0 when the others are reverted
    * @throws {AppError} E_PERMISSION or E_SYSTEM, after reverting what was done, if a change cannot be made
    */
-  make(needed: readonly NeededSetting[]): void {
+  make(needed: readonly NeededSetting[], resets: readonly string[] = []): void {
     try {
       using journal = openLocked(this.#journalFile);
       const inEffect = readJournal(this.#journalFile).entries.filter(isInEffect);
       if (inEffect.every(isExpired)) journal.trim();
       const ofOthers = inEffect.filter((entry) => entry.owner !== undefined && isOfHere(entry));
+      // Changes are reverted last one first, so these are set again after that.
+      for (const name of resets) this.#record(journal, name, "1", "0", "0");
       for (const setting of needed) this.#makeOne(journal, setting, ofOthers);
     } catch (error) {
       this.undo();

@@ -126,6 +126,22 @@ it("do not wait forever for a journal that another process keeps locked", () => 
   );
 });
 
+it("are followed by settings that the kernel resets along with them", () => {
+  const [all, one] = ["net.ipv6.conf.all.forwarding", "net.ipv6.conf.eth1.forwarding"];
+  values = new Map([
+    [all, "0"],
+    [one, "1"],
+  ]);
+  const write = (name: string, value: string) => {
+    if (name === all) values.set(one, value);
+    return kernel.write(name, value);
+  };
+  const changes = new RunChanges(file, { ...kernel, write });
+  changes.make([{ name: all, from: "0", to: "1", why: "forwarding" }], [one]);
+  expect(changes.undo()).toEqual([]);
+  expect(now()).toEqual({ [all]: "0", [one]: "1" });
+});
+
 it("do not make the journal grow for ever", () => {
   const changes = new RunChanges(file, kernel);
   changes.make(NEEDED);

@@ -35,6 +35,8 @@ export interface NetworkPlan {
   readonly onLink: readonly OnLinkRange[];
   /** Settings that must hold during the run, in the order in which they are to be made. */
   readonly settings: readonly NeededSetting[];
+  /** Other settings, now 1, that become 0 when these are reverted, and must be set to 1 again. */
+  readonly resets: readonly string[];
   /** Whether the run also makes sense without them: a server may have clients on this host. */
   readonly isOptional: boolean;
 }
@@ -48,6 +50,7 @@ export interface NetworkQuestion {
   readonly onLink: readonly OnLinkRange[];
 }
 
+const FORWARDING_V6 = "net.ipv6.conf.all.forwarding";
 /** RTN_LOCAL in linux/rtnetlink.h. */
 const RTN_LOCAL = 2;
 /** Maximum number of destinations to look up: a run may have many, but they share a few routes. */
@@ -65,6 +68,7 @@ export function planNetwork({ sources, destinations, onLink }: NetworkQuestion):
     links,
     onLink,
     settings,
+    resets: settings.some(({ name, from }) => name === FORWARDING_V6 && from === "0") ? routersV6() : [],
     isOptional: destinations === undefined && onLink.length === 0,
   };
 }
@@ -122,7 +126,14 @@ function forwarding(family: Family, links: readonly string[]): NeededSetting[] {
     const setting = `net.ipv6.conf.${interfacePart(name)}.accept_ra`;
     return readSysctl(setting) === "1" ? sysctl(setting, "2", "announced-routes") : [];
   });
-  return [...keeps, ...sysctl("net.ipv6.conf.all.forwarding", "1", "forwarding")];
+  return [...keeps, ...sysctl(FORWARDING_V6, "1", "forwarding")];
+}
+
+/** Returns the settings of single interfaces that FORWARDING_V6 overwrites when it changes, and that are 1. */
+function routersV6(): string[] {
+  const names = ["default", ...(readNetDevices() ?? []).map(({ name }) => name)];
+  const settings = names.map((name) => `net.ipv6.conf.${interfacePart(name)}.forwarding`);
+  return settings.filter((setting) => readSysctl(setting) === "1");
 }
 
 /** Returns the settings with which the kernel answers for addresses of the links. */
