@@ -24,8 +24,9 @@ const HASH_ENTRIES = "/proc/sys/net/ipv4/tcp_child_ehash_entries";
 export async function openNamespaces({ atMost }) {
   const { holdNamespaces } = await import(HOLDER.href);
   const entries = Math.max(LEAST_HASH_ENTRIES, Number.isFinite(atMost) ? 2 ** Math.ceil(Math.log2(atMost)) : 0);
-  // A namespace takes the size of its table from the one in which it is created.
-  const withTable = ["sh", "-c", `echo ${entries} > ${HASH_ENTRIES} && exec "$@"`, "sh"];
+  // A namespace takes the size of its table from the one in which it is created: here, from a namespace in between, so
+  // that this host's own setting stays as it is.
+  const withTable = ["unshare", "--net", "sh", "-c", `echo ${entries} > ${HASH_ENTRIES} && exec "$@"`, "sh"];
   const server = await holdNamespaces(withTable, ["--net"]);
   const client = await holdNamespaces([], ["--net"]);
   const enter = (/** @type {{ pid: number }} */ { pid }) => ["nsenter", "--target", `${pid}`, "--net", "--"];

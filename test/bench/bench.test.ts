@@ -193,9 +193,12 @@ describe("npm run bench", () => {
   });
 
   it.skipIf(!canMakeNamespaces())("opens connections without kernel sockets from another namespace", async () => {
+    const readTableSize = () => readFileSync("/proc/sys/net/ipv4/tcp_child_ehash_entries", "utf8");
+    const tableSize = readTableSize();
     const args = ["W14", "--contender", "fourtuple-packet", "--at-most", `${FEW}`, "--rounds", "1"];
     const { code, stdout } = await bench(args);
     expect({ code, stdout }).toMatchObject({ code: 0 });
+    expect(readTableSize(), "this host's own setting").toBe(tableSize);
     const [round] = reportOf("W14").rounds;
     expect(round).toMatchObject({ established: FEW, kernelEstablished: { sockets: FEW }, socketsLeft: 0 });
   });
