@@ -65,7 +65,7 @@ export type { ServeSnapshot } from "./server/snapshot.js";
 
 import type { CapacityOptions } from "./capacity/options.js";
 import type { ConnectRun as ClientRun } from "./client/run.js";
-import type { FleetConnectOptions } from "./fleet/connect.js";
+import type { FleetConnectOptions } from "./fleet/coordinate.js";
 import type { FleetRun } from "./fleet/coordinator/fleet-run.js";
 import type { AgentOptions, FleetAgent } from "./fleet/start-agent.js";
 import type { MetricsServer } from "./output/prometheus/server.js";
@@ -83,7 +83,7 @@ export type { HostFacts } from "./capacity/host-facts.js";
 export type { CapacityOptions } from "./capacity/options.js";
 export type { WhatIf } from "./capacity/what-if.js";
 export type { ConnectEvents } from "./client/run.js";
-export type { FleetConnectOptions } from "./fleet/connect.js";
+export type { FleetConnectOptions } from "./fleet/coordinate.js";
 export type { FleetEvents, FleetRun } from "./fleet/coordinator/fleet-run.js";
 export type { FleetOptions, NatsOptions, OnLost } from "./fleet/options.js";
 export type { AgentOptions, FleetAgent } from "./fleet/start-agent.js";
@@ -140,7 +140,7 @@ async function connectFleet({ fleet, ...given }: FleetConnectOptions): Promise<F
   const { checkConnectOptions } = await loaded(import("./client/options-schema.js"));
   const { checkFleetOptions } = await loaded(import("./fleet/options-schema.js"));
   const options = { ...checkConnectOptions(given), fleet: checkFleetOptions(fleet) };
-  return (await loaded(import("./fleet/connect.js"))).connectFleet(options);
+  return (await loaded(import("./fleet/coordinate.js"))).connectFleet(options);
 }
 
 /**

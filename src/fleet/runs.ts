@@ -9,7 +9,7 @@ import { type Bus, SUBJECTS } from "./bus.js";
 import { recoverResult } from "./coordinator/recover.js";
 import { listAgents } from "./coordinator/roster.js";
 import { type Announcement, parseRunState, type RunState } from "./messages.js";
-import { connectNats, type Link } from "./nats/connect.js";
+import { connectNats, type Link } from "./nats/link.js";
 import type { NatsOptions } from "./options.js";
 import { KEYS, type RunStore } from "./store.js";
 

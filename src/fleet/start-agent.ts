@@ -7,7 +7,7 @@ import { readVersion } from "../util/program/files.js";
 import { Agent, type AgentEvents, type AgentIdentity } from "./agent/agent.js";
 import { DEFAULT_ALLOW, parsePermission } from "./agent/allow.js";
 import { agentHost } from "./agent/host.js";
-import { connectNats } from "./nats/connect.js";
+import { connectNats } from "./nats/link.js";
 import type { NatsOptions } from "./options.js";
 
 export interface AgentOptions extends NatsOptions {

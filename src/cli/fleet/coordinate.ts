@@ -1,7 +1,7 @@
 // Runs `fourtuple connect --fleet`: shows the deal, the merged progress with a row per agent, and the merged result.
 
 import { explained } from "../../diagnosis/explain.js";
-import { connectFleet } from "../../fleet/connect.js";
+import { connectFleet } from "../../fleet/coordinate.js";
 import type { FleetRun } from "../../fleet/coordinator/fleet-run.js";
 import { openLive } from "../../output/terminal/live.js";
 import { printEvent, printNote, printResult } from "../../output/terminal/output.js";

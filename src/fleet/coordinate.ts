@@ -13,7 +13,7 @@ import type { Dealt } from "./coordinator/deal.js";
 import { FleetRun } from "./coordinator/fleet-run.js";
 import { Lease } from "./coordinator/lease.js";
 import { findAgents } from "./coordinator/roster.js";
-import { connectNats, type Link } from "./nats/connect.js";
+import { connectNats, type Link } from "./nats/link.js";
 import type { FleetOptions } from "./options.js";
 
 export const LEASE_MS = 5000;
