@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { countOpenDescriptors, listDescriptors } from "../linux/proc/procfs.js";
 import { borrowDescriptor } from "../linux/syscalls/borrowed-descriptors.js";
-import { ENOMEM, errnoName } from "../linux/syscalls/errno.js";
+import { EEXIST, ENOMEM, errnoName } from "../linux/syscalls/errno.js";
 import { drain } from "../linux/syscalls/eventfd.js";
 import { closeFd } from "../linux/syscalls/socket.js";
 import { unshareDescriptors } from "../linux/syscalls/unshare.js";
@@ -184,6 +184,12 @@ function borrow({ kept, index }: WorkerStart<unknown>): Map<number, number> {
 }
 
 function cannotBegin(index: number, error: number): AppError {
+  // Only a TUN device's routes can exist already.
+  if (error === -EEXIST) {
+    return new AppError("E_SOURCE", "another run that started at the same time routes some of the same addresses", {
+      fix: "use addresses that no other run uses",
+    });
+  }
   return new AppError("E_WORKER", `thread ${index} could not start: ${errnoName(-error)}`, {
     fix:
       error === -ENOMEM

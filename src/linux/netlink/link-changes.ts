@@ -1,6 +1,6 @@
 // Makes changes through rtnetlink (rtnetlink(7)): brings an interface up, and routes addresses to it. Both changes
 // disappear with the interface.
-import type { IpAddress } from "../../util/address.js";
+import { type IpAddress, toInteger } from "../../util/address.js";
 import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
 import { attributesOf, changeNetlink, dumpNetlink, getNetlink } from "./netlink.js";
 
@@ -112,6 +112,12 @@ export function readRoutes(family: 4 | 6): RouteEntry[] | undefined {
       isAnnounced: body[5] === RTPROT_RA,
     };
   });
+}
+
+/** Returns whether two blocks of one family have addresses in common. */
+export function overlaps(a: Prefix, b: Prefix): boolean {
+  const shift = BigInt(a.first.bytes.length * 8 - Math.min(a.bits, b.bits));
+  return toInteger(a.first) >> shift === toInteger(b.first) >> shift;
 }
 
 function leadsToRouter(attributes: ReadonlyMap<number, Buffer>): boolean {

@@ -15,8 +15,10 @@ const IFF_VNET_HDR = 0x4000;
 const TUN_F_CSUM = 1;
 /** struct ifreq: a name, then a union. */
 const IFREQ = { bytes: 40, name: 16, flags: 16 } as const;
+/** Devices' names begin with this. */
+export const TUN_PREFIX = "fourtuple";
 /** The kernel replaces %d by the first free number. */
-const NAME = "fourtuple%d";
+const NAME = `${TUN_PREFIX}%d`;
 
 /** struct virtio_net_hdr, which precedes each packet. */
 export const VNET_HEADER = { bytes: 10, flags: 0, checksumStart: 6, checksumOffset: 8 } as const;

@@ -1,12 +1,12 @@
 // Checks that source addresses for --transport packet are free: they must belong neither to this host nor to a network
 // that it has a specific route for, nor to a host that it has connections with. Addresses on a link of this host may be
 // free; link-addresses.ts asks. The checks here send no packets.
-import { type RouteEntry, readRoutes } from "../../linux/netlink/link-changes.js";
+import { overlaps, type RouteEntry, readRoutes } from "../../linux/netlink/link-changes.js";
 import { MOST_MESSAGES } from "../../linux/netlink/netlink.js";
 import { readHostAddresses, readNetDevices } from "../../linux/netlink/rtnetlink.js";
 import { ENODEV, ENOENT, ENXIO, errnoName } from "../../linux/syscalls/errno.js";
 import { tunObstacle } from "../../linux/tun/tun.js";
-import { formatIp, type IpAddress, isLoopback, parseIp, toInteger } from "../../util/address.js";
+import { formatIp, type IpAddress, isLoopback, parseIp } from "../../util/address.js";
 import type { AddressRange } from "../../util/address-range.js";
 import { AppError } from "../../util/errors.js";
 import { formatCount } from "../../util/units.js";
@@ -139,11 +139,6 @@ function parseBlock(text: string): AddressBlock {
   return { first: parseIp(ip), bits: Number(bits) };
 }
 
-export function single(ip: IpAddress): AddressBlock {
+function single(ip: IpAddress): AddressBlock {
   return { first: ip, bits: ip.bytes.length * 8 };
-}
-
-export function overlaps(a: AddressBlock, b: AddressBlock): boolean {
-  const shift = BigInt(a.first.bytes.length * 8 - Math.min(a.bits, b.bits));
-  return toInteger(a.first) >> shift === toInteger(b.first) >> shift;
 }

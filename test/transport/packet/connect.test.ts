@@ -4,7 +4,12 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { EEXIST } from "../../../src/linux/syscalls/errno.js";
+import { openEventfd } from "../../../src/linux/syscalls/eventfd.js";
+import { closeFd } from "../../../src/linux/syscalls/socket.js";
 import { blocksOf, formatBlock } from "../../../src/planning/packet/plan.js";
+import { openDevice } from "../../../src/transport/packet/devices/open-device.js";
+import { parseIp } from "../../../src/util/address.js";
 import { parseAddressRanges } from "../../../src/util/address-range.js";
 import { canMakeNamespaces } from "../../support/namespace.js";
 import { connect, devices, FREE, inNamespace, OWN, OWN_V6, serve } from "../../support/packet-runs.js";
@@ -163,6 +168,24 @@ describe.skipIf(!canMakeNamespaces())("connect --transport packet", () => {
       lost: 20,
       losses: [{ errno: "ENETDOWN", count: 20 }],
     });
+  });
+
+  it.each(["epoll", "uring"])("shares no addresses with a run that starts at the same time (%s)", (engine) => {
+    inNamespace();
+    const wakeFd = openEventfd();
+    onTestFinished(() => void closeFd(wakeFd));
+    const open = (ip: string, bits: number) => {
+      const plan = { routes: [{ first: parseIp(ip), bits }], mtu: 1500, txQueueLength: 100 };
+      const device = openDevice(plan, engine === "uring", wakeFd);
+      if (typeof device !== "number") onTestFinished(() => device.close());
+      return typeof device === "number" ? device : "opened";
+    };
+    // Both have found the addresses free.
+    expect(open("10.64.0.0", 16)).toBe("opened");
+    expect(open("10.64.0.0", 16)).toBe(-EEXIST);
+    expect(open("10.64.128.0", 17)).toBe(-EEXIST);
+    expect(open("10.64.0.0", 10)).toBe(-EEXIST);
+    expect(open("10.65.0.0", 16)).toBe("opened");
   });
 
   it("leaves no device behind when it is killed", async () => {

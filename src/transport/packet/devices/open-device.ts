@@ -1,10 +1,17 @@
 // Makes a worker's TUN device, brings it up with its routes, and opens it, with or without io_uring.
-import { addRoute, isLinkRunning, type Prefix, setLinkUp } from "../../../linux/netlink/link-changes.js";
+import {
+  addRoute,
+  isLinkRunning,
+  overlaps,
+  type Prefix,
+  readRoutes,
+  setLinkUp,
+} from "../../../linux/netlink/link-changes.js";
 import { interfacePart, writeSysctl } from "../../../linux/proc/sysctl.js";
-import { ENETDOWN } from "../../../linux/syscalls/errno.js";
-import { interfaceIndex } from "../../../linux/syscalls/interface-names.js";
+import { EEXIST, ENETDOWN } from "../../../linux/syscalls/errno.js";
+import { interfaceIndex, interfaceName } from "../../../linux/syscalls/interface-names.js";
 import { libc } from "../../../linux/syscalls/libc.js";
-import { openTun } from "../../../linux/tun/tun.js";
+import { openTun, TUN_PREFIX } from "../../../linux/tun/tun.js";
 import type { PacketDevice } from "./device.js";
 import { PlainDevice } from "./plain-device.js";
 import { RingDevice } from "./ring-device.js";
@@ -21,7 +28,7 @@ export interface DevicePlan {
 const RUNNING_WAIT_MS = 10_000;
 const RUNNING_POLL_MS = 2;
 
-/** @returns a negative errno; -EEXIST if one of the blocks has a route already */
+/** @returns a negative errno; -EEXIST if addresses of the blocks are routed to another run's device */
 export function openDevice(plan: DevicePlan, usesUring: boolean, wakeFd: number): PacketDevice | number {
   const tun = openTun();
   if (typeof tun === "number") return tun;
@@ -43,7 +50,16 @@ function setUp({ routes, mtu, txQueueLength }: DevicePlan, index: number): numbe
     const refused = addRoute(prefix, index);
     if (refused < 0) return refused;
   }
-  return 0;
+  return isShared(routes, index) ? -EEXIST : 0;
+}
+
+/** Returns whether another run's device has some of the addresses: both runs may have found them free. */
+function isShared(routes: readonly Prefix[], index: number): boolean {
+  const [{ first } = { first: { family: 4 as const } }] = routes;
+  const others = (readRoutes(first.family) ?? []).filter(
+    (route) => route.index !== index && interfaceName(route.index)?.startsWith(TUN_PREFIX),
+  );
+  return others.some((other) => routes.some((route) => overlaps(route, other)));
 }
 
 /**
