@@ -1,8 +1,11 @@
 // What survives the programs of a run: its plan, the agents' parts, and the merged result, by key.
 
 export interface RunStore {
-  /** Stores a value. Does nothing if the values cannot be kept, because a run must not fail for that. */
-  put(key: string, value: object): Promise<void>;
+  /**
+   * Stores a value, if values are kept. Does not reject, because a run must not fail for that.
+   * @returns false if it may be worth trying again
+   */
+  put(key: string, value: object): Promise<boolean>;
   /** @returns the value; undefined if there is none */
   get(key: string): Promise<unknown>;
   /** @returns all keys that start with `prefix` */

@@ -263,7 +263,7 @@ describe("the coordinator", () => {
     hosts[1]!.failure = new AppError("E_WORKER", "no thread can be started");
     const { run } = await begin(10, "continue");
     const { fleet } = await settle(run.stop(), 1000);
-    expect(fleet!.agents[1]).toMatchObject({ state: "failed", reason: "agent b: no thread can be started" });
+    expect(fleet!.agents[1]).toMatchObject({ state: "failed", reason: "no thread can be started" });
   });
 
   it("refuses an agent of another version, and an agent refuses such a coordinator", async () => {

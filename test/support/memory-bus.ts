@@ -50,8 +50,13 @@ export class MemoryStore implements RunStore {
   readonly obstacle = undefined;
   readonly values = new Map<string, unknown>();
 
-  async put(key: string, value: object): Promise<void> {
+  /** Fails while the bus that it is reached by is cut off. */
+  bus: MemoryBus | undefined;
+
+  async put(key: string, value: object): Promise<boolean> {
+    if (this.bus?.isConnected === false) return false;
     this.values.set(key, copy(value));
+    return true;
   }
 
   async get(key: string): Promise<unknown> {

@@ -161,14 +161,18 @@ export class Agent extends EventEmitter<AgentEvents> {
     this.#deliveries.add(delivery);
   }
 
-  /** Stores the part first, so that a coordinator that dies after its answer loses nothing. */
+  /**
+   * Stores the part first, so that a coordinator that dies after its answer loses nothing. While NATS is away, neither
+   * works, and both are repeated.
+   */
   async #deliver(run: string, part: Part): Promise<void> {
-    await this.#store.put(KEYS.part(run, part.agent), part);
+    let isStored = await this.#store.put(KEYS.part(run, part.agent), part);
     const endMs = performance.now() + DELIVERY_MS;
     while (performance.now() < endMs) {
       const startMs = performance.now();
       if ((await this.#bus.request(SUBJECTS.parts(run), part, ANSWER_MS)) !== undefined) return;
       if (this.#isClosed) return;
+      if (!isStored) isStored = await this.#store.put(KEYS.part(run, part.agent), part);
       await pause(Math.max(0, ANSWER_MS - (performance.now() - startMs)));
     }
   }

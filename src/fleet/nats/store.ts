@@ -24,8 +24,11 @@ class BucketStore implements RunStore {
     this.#bucket = bucket;
   }
 
-  async put(key: string, value: object): Promise<void> {
-    await this.#bucket.put(key, encode(value)).catch(() => undefined);
+  async put(key: string, value: object): Promise<boolean> {
+    return this.#bucket.put(key, encode(value)).then(
+      () => true,
+      () => false,
+    );
   }
 
   async get(key: string): Promise<unknown> {
@@ -47,7 +50,7 @@ class BucketStore implements RunStore {
 function noStore(obstacle: string): RunStore {
   return {
     obstacle,
-    put: async () => undefined,
+    put: async () => true,
     get: async () => undefined,
     keys: async () => [],
     remove: async () => undefined,
