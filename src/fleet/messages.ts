@@ -154,11 +154,12 @@ export function toFailure(error: unknown): { failure: z.infer<typeof failure> } 
 }
 
 /** Returns the error in an answer, naming its agent; undefined if there is none. */
-export function failureIn(answer: unknown, agent: string): AppError | undefined {
+export function failureIn(answer: unknown, agent?: string): AppError | undefined {
   const parsed = z.object({ failure }).safeParse(answer);
   if (!parsed.success) return undefined;
   const { code, message, fix } = parsed.data.failure;
-  return new AppError(/^E_[A-Z_]+$/.test(code) ? (code as ErrorCode) : "E_FLEET", `agent ${agent}: ${message}`, {
+  const words = agent === undefined ? message : `agent ${agent}: ${message}`;
+  return new AppError(/^E_[A-Z_]+$/.test(code) ? (code as ErrorCode) : "E_FLEET", words, {
     ...(fix !== undefined && { fix }),
   });
 }

@@ -282,8 +282,13 @@ describe("the coordinator", () => {
     const { run } = await begin(10, "continue");
     bus.isConnected = false;
     const ended = run.done.catch((error: Error) => error.message);
+    store.bus = bus;
     expect(await settle(ended, 2000)).toMatch(/NATS was unreachable for longer than the lease/);
     expect(hosts.map(({ open }) => open)).toEqual([0, 0]);
+    // When it is back, the agents store their parts.
+    bus.isConnected = true;
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(await recoverResult(store, "run1")).toMatchObject({ established: 10 });
   });
 
   it("may die: the agents close their connections, and their parts make the result", async () => {

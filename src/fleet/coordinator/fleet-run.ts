@@ -156,7 +156,7 @@ export class FleetRun extends EventEmitter<FleetEvents> {
     const atMs = this.#startMs + member.clock.offsetMs;
     const request = { ask: "start", run: this.id, atMs };
     const answer = await this.#bus.request(SUBJECTS.agent(member.id), request, ANSWER_MS);
-    const refusal = failureIn(answer, member.name);
+    const refusal = failureIn(answer);
     // An agent that is told again may already have ended its part.
     if (refusal && member.urged === 0) this.#lose(member, "failed", refusal.message);
   }
@@ -189,7 +189,7 @@ export class FleetRun extends EventEmitter<FleetEvents> {
     const member = part && this.members.find(({ id }) => id === part.agent);
     answer?.({});
     if (!part || member?.state !== "active") return;
-    const failure = failureIn(part, member.name);
+    const failure = failureIn(part);
     if (failure) this.#lose(member, "failed", failure.message);
     else if (part.reason !== undefined) this.#lose(member, "lost", part.reason);
     else this.#take(member, part);
