@@ -31,7 +31,8 @@ const BY_ENGINE = [
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // Most tests wait for timers and peers rather than for a core.
+    maxWorkers: 3,
     teardownTimeout: 10_000,
     projects: [
       {
