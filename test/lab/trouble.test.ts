@@ -136,7 +136,7 @@ describe.skipIf(!canMakeUserNamespaces())("the lab as an unprivileged user", () 
 });
 
 describe("--only", () => {
-  it.each(["e9", ""])("records the command as typed: %j", async (typed) => {
+  it.each(["e11", ""])("records the command as typed: %j", async (typed) => {
     const { code, stderr } = await runCli(["lab", "--only", typed]);
     expect(code).toBe(2);
     expect(stderr).toMatch(`unknown experiment: "${typed}"`);
