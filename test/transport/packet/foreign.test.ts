@@ -21,7 +21,8 @@ async def serve(reader, writer):
         await writer.drain()
     writer.close()
 async def main():
-    server = await asyncio.start_server(serve, "${OWN}", 7777, limit=2048)
+    # A full accept queue and SYN cookies would leave clients ESTABLISHED of which the server knows nothing.
+    server = await asyncio.start_server(serve, "${OWN}", 7777, limit=2048, backlog=1000)
     print("ready", flush=True)
     await server.serve_forever()
 asyncio.run(main())
