@@ -10,7 +10,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { connect, serve } from "fourtuple";
 import { Agent } from "../dist/fleet/agent/agent.js";
-import { connectNats } from "../dist/fleet/nats/connect.js";
+import { connectNats } from "../dist/fleet/nats/link.js";
 import { readVersion } from "../dist/util/program/files.js";
 import { readCpuSeconds } from "./proc.mjs";
 
