@@ -12,6 +12,8 @@ export const BLOCK_BYTES = 65_536;
 /** Maximum number of blocks over all threads: 64 MiB for peers that do not read. */
 export const BLOCKS = 1024;
 const UNITS_PER_BLOCK = BLOCK_BYTES / UNIT_BYTES;
+/** One more than the limit, because another thread may have taken the last block after the check. */
+const OWN_BLOCKS = BLOCKS + 1;
 /** Number of threads that may take a block between one thread's check of the limit and its allocation. */
 const TAKEN_TOGETHER = 64;
 /** Maximum number of free blocks per thread whose pages are not returned to the kernel. */
@@ -28,21 +30,20 @@ export class Chunks {
   /** Allocated on first use. */
   private region: NativeBuffer | undefined;
   private firstByte = 0;
-  /** One more than the limit, because another thread may have taken the last block after the check. */
-  private readonly free = new Int16Array(BLOCKS + 1).map((_, index) => BLOCKS - index);
-  private freeCount = BLOCKS + 1;
+  private readonly free = new Int16Array(OWN_BLOCKS).map((_, index) => BLOCKS - index);
+  private freeCount = OWN_BLOCKS;
   /** Number of blocks at the top of the stack that have pages. */
   private warm = 0;
   /** Per block: index of its chunks' size, number of chunks in use, and first free unit. */
-  private readonly kinds = new Uint8Array(BLOCKS + 1);
-  private readonly used = new Uint16Array(BLOCKS + 1);
-  private readonly firstFree = new Int32Array(BLOCKS + 1);
+  private readonly kinds = new Uint8Array(OWN_BLOCKS);
+  private readonly used = new Uint16Array(OWN_BLOCKS);
+  private readonly firstFree = new Int32Array(OWN_BLOCKS);
   /** Per free chunk, by its first unit: next free unit of its block. */
   private nextFree = new Int32Array(0);
   /** By size: first block that has both free and used chunks. These blocks are linked in both directions. */
   private readonly partial = new Int16Array(SIZES.length).fill(NONE);
-  private readonly next = new Int16Array(BLOCKS + 1);
-  private readonly previous = new Int16Array(BLOCKS + 1);
+  private readonly next = new Int16Array(OWN_BLOCKS);
+  private readonly previous = new Int16Array(OWN_BLOCKS);
 
   /**
    * @param shared words shared by all threads
@@ -85,7 +86,7 @@ export class Chunks {
 
   /** Returns the offset of the chunk in the buffer. */
   offsetOf(chunk: number): number {
-    return this.firstByte + chunk * UNIT_BYTES;
+    return this.firstByte + blockOf(chunk) * BLOCK_BYTES + Math.floor(chunk / OWN_BLOCKS) * UNIT_BYTES;
   }
 
   sizeOf(chunk: number): number {
@@ -107,7 +108,7 @@ export class Chunks {
     this.region = new NativeBuffer((BLOCKS + 2) * BLOCK_BYTES);
     // Align blocks to pages, so that their pages can be returned individually.
     this.firstByte = BLOCK_BYTES - (this.region.address % BLOCK_BYTES);
-    const units = (BLOCKS + 1) * UNITS_PER_BLOCK;
+    const units = OWN_BLOCKS * UNITS_PER_BLOCK;
     this.nextFree = new Int32Array(units);
     this.starts = new Uint32Array(units);
     this.ends = new Uint32Array(units);
@@ -124,10 +125,12 @@ export class Chunks {
     Atomics.add(this.shared, this.word, 1);
     this.kinds[block] = kind;
     const step = SIZES[kind]! / UNIT_BYTES;
-    const first = block * UNITS_PER_BLOCK;
-    const end = first + UNITS_PER_BLOCK;
-    for (let unit = first; unit < end; unit += step) this.nextFree[unit] = unit + step < end ? unit + step : NONE;
-    this.firstFree[block] = first;
+    const last = chunkAt(block, UNITS_PER_BLOCK - step);
+    for (let unit = 0; unit < UNITS_PER_BLOCK; unit += step) {
+      const chunk = chunkAt(block, unit);
+      this.nextFree[chunk] = chunk === last ? NONE : chunkAt(block, unit + step);
+    }
+    this.firstFree[block] = chunkAt(block, 0);
     this.link(block);
     return block;
   }
@@ -161,6 +164,14 @@ export class Chunks {
   }
 }
 
+/**
+ * Returns the number of the chunk that starts at a unit of a block. The first units of all blocks have consecutive
+ * numbers, so that long chunks take few pages of the arrays.
+ */
+function chunkAt(block: number, unit: number): number {
+  return unit * OWN_BLOCKS + block;
+}
+
 function blockOf(chunk: number): number {
-  return Math.floor(chunk / UNITS_PER_BLOCK);
+  return chunk % OWN_BLOCKS;
 }
