@@ -26,7 +26,7 @@ it.runIf(canRun)("works as described", async () => {
   const [certificate, serve, idle, requests, churn, number] = pool;
   expect((await shell(certificate!).exited()).code).toBe(0);
   writeFileSync(join(folder, "nginx.conf"), blocksOf("nginx")[0]!.replace("error_log stderr", "error_log error.log"));
-  start("nginx", ["-p", folder, "-c", join(folder, "nginx.conf")]);
+  start("nginx", ["-p", folder, "-c", join(folder, "nginx.conf"), "-g", "master_process off;"]);
   const server = shell(serve!);
   await server.prints(/listening on/);
   await until("nginx listens", () => listeningAt({ ip: "127.0.0.1", port: 8443 }) === 1);

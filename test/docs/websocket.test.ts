@@ -24,7 +24,7 @@ it.runIf(hasProgram("nginx") && canMakeNamespaces())("works as described", async
   const folder = mkdtempSync(join(tmpdir(), "fourtuple-websocket-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, "nginx.conf"), blockOf("nginx").replace("error_log stderr", "error_log error.log"));
-  start("nginx", ["-p", folder, "-c", join(folder, "nginx.conf")]);
+  start("nginx", ["-p", folder, "-c", join(folder, "nginx.conf"), "-g", "master_process off;"]);
   const [serve, idle, talking] = blockOf("sh").trim().split("\n");
   const server = shell(serve!);
   await server.prints(/listening on/);
