@@ -161,9 +161,36 @@ describe("a client's run", () => {
     ],
     [
       "silence while a core's backlog overflows",
-      { failures: failure("connect", "ETIMEDOUT"), evidence: { deltas: { "softnet.dropped": 12 } } },
+      {
+        failures: failure("connect", "ETIMEDOUT"),
+        evidence: { deltas: { "softnet.dropped": 1200, "softnet.processed": 9000 } },
+      },
       "netdev-max-backlog",
       "local",
+    ],
+    [
+      "silence while backlogs dropped fewer packets than connections failed",
+      {
+        failures: failure("connect", "ETIMEDOUT"),
+        evidence: {
+          deltas: { "softnet.dropped": 12, "softnet.processed": 100 },
+          peer: { listeners: [listener(0)], process },
+        },
+      },
+      "path",
+      "network",
+    ],
+    [
+      "silence while backlogs dropped a small share of other programs' packets",
+      {
+        failures: failure("connect", "ETIMEDOUT"),
+        evidence: {
+          deltas: { "softnet.dropped": 1200, "softnet.processed": 900_000 },
+          peer: { listeners: [listener(0)], process },
+        },
+      },
+      "path",
+      "network",
     ],
     [
       "silence of a server that listens and has room",

@@ -1,7 +1,7 @@
 // Collects the host's figures once for Prometheus. A collector that fails is left out and reported;
 // the others continue.
 import { readLimitUse } from "../../capacity/limits/use.js";
-import { readConntrackStats, readSoftnetDrops } from "../../linux/proc/net-stats.js";
+import { readConntrackStats, readSoftnetStats } from "../../linux/proc/net-stats.js";
 import { pageBytes, readMeminfo, readSockstat } from "../../linux/proc/procfs.js";
 import type { Family } from "../../output/prometheus/families.js";
 import { exporterFamilies, type HostValues, hostFamilies } from "../../output/prometheus/host.js";
@@ -78,7 +78,7 @@ function readHostValues(): HostValues {
     // The exporter's own process, user and cgroup say nothing about the programs of this host.
     limits: readLimitUse().filter(({ scope }) => SCOPES.includes(scope)),
     conntrack: readConntrackStats(),
-    softnetDrops: readSoftnetDrops(),
+    softnetDrops: readSoftnetStats()?.dropped,
     memoryBytes: {
       slab: Slab,
       page_tables: PageTables,

@@ -4,7 +4,7 @@
 import { readNeighbourTables } from "../../linux/netlink/rtnetlink.js";
 import { readCgroupMemoryEvents } from "../../linux/proc/cgroup.js";
 import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../../linux/proc/local-ports.js";
-import { readConntrack, readConntrackStats, readSoftnetDrops } from "../../linux/proc/net-stats.js";
+import { readConntrack, readConntrackStats, readSoftnetStats } from "../../linux/proc/net-stats.js";
 import { readNetCounters, readSockstat } from "../../linux/proc/procfs.js";
 import { readSysctlNumbers } from "../../linux/proc/sysctl.js";
 import type { RunEvidence } from "../../results/evidence.js";
@@ -59,8 +59,11 @@ export function readCounters(): Counters {
   }
   const cgroup = readCgroupMemoryEvents();
   for (const name of CGROUP_COUNTERS) if (cgroup[name] !== undefined) counters[`cgroup.memory.${name}`] = cgroup[name];
-  const softnet = readSoftnetDrops();
-  if (softnet !== undefined) counters["softnet.dropped"] = softnet;
+  const softnet = readSoftnetStats();
+  if (softnet) {
+    counters["softnet.processed"] = softnet.processed;
+    counters["softnet.dropped"] = softnet.dropped;
+  }
   const neighbours = readNeighbourTables();
   if (neighbours) {
     counters["arp_cache.table_fulls"] = neighbours[4].fulls;

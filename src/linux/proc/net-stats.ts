@@ -37,12 +37,16 @@ export function readConntrackStats(text = readText("/proc/net/stat/nf_conntrack"
 }
 
 /**
- * Returns the number of packets dropped on a full per-core backlog: column 2 of /proc/net/softnet_stat, over all cores.
+ * Returns what every core took from its backlog and what it dropped because the backlog was full, summed since boot:
+ * columns 1 and 2 of /proc/net/softnet_stat, packets of all network namespaces.
  */
-export function readSoftnetDrops(text = readText("/proc/net/softnet_stat") ?? ""): number | undefined {
+export function readSoftnetStats(
+  text = readText("/proc/net/softnet_stat") ?? "",
+): { readonly processed: number; readonly dropped: number } | undefined {
   const rows = hexTable(text);
   if (rows.length === 0) return undefined;
-  return rows.reduce((sum, row) => sum + Number.parseInt(row[1] ?? "0", 16), 0);
+  const column = (index: number) => rows.reduce((sum, row) => sum + Number.parseInt(row[index] ?? "0", 16), 0);
+  return { processed: column(0), dropped: column(1) };
 }
 
 function hexTable(text: string): string[][] {

@@ -10,6 +10,9 @@ import { droppedHere } from "../local-refusals.js";
 import { suspectNeighbours } from "../neighbours.js";
 import { explainWithoutSockets, suspectReturnPath } from "./without-sockets.js";
 
+/** How many times more packets are dropped in a burst than on average, at most. */
+const BURST = 10;
+
 /** @returns undefined if the failure is of another kind */
 export function explainTimeouts(result: ConnectResult, failure: FailureReport): Finding | Suspect[] | undefined {
   if (failure.errno !== "ETIMEDOUT") return undefined;
@@ -62,15 +65,24 @@ function notTracked({ evidence }: ConnectResult, failure: FailureReport): Findin
   };
 }
 
-function backlogFull({ evidence }: ConnectResult, failure: FailureReport): Finding | undefined {
-  const dropped = evidence.deltas["softnet.dropped"] ?? 0;
-  if (dropped === 0) return undefined;
+/**
+ * The counters cover all packets of this host, also those of other programs. An attempt fails if every SYN of it is
+ * dropped, so a backlog that drops one packet in a hundred does not explain that every attempt failed.
+ */
+function backlogFull({ evidence, established, failed }: ConnectResult, failure: FailureReport): Finding | undefined {
+  const { "softnet.dropped": dropped = 0, "softnet.processed": processed = 0 } = evidence.deltas;
+  // Drops come in bursts: while SYNs are sent, their share can be several times that of the whole run.
+  const mostShare = (BURST * dropped) / (dropped + processed);
+  if (dropped < failure.count || mostShare < failure.count / (established + failed)) return undefined;
   return {
     limit: "netdev-max-backlog",
     whose: "local",
     meaning: "this host dropped packets because a core's backlog was full",
     fix: "raise net.core.netdev_max_backlog, or lower --connect-rate",
-    evidence: [seen(failure), `softnet dropped ${formatCount(dropped)} packets`],
+    evidence: [
+      seen(failure),
+      `softnet dropped ${formatCount(dropped)} packets and processed ${formatCount(processed)}`,
+    ],
   };
 }
 
