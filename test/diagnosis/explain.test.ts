@@ -415,6 +415,23 @@ describe("inconclusive evidence", () => {
     expect(suspectsOf({ lost: 1, losses, evidence })[0]).toBe("peer-closing of peer");
   });
 
+  it("more bytes than a connection of a user-defined protocol stores: a slow server, or a handler that sends too much", () => {
+    const script = {
+      name: "a",
+      file: "a.mjs",
+      sha256: "",
+      seed: 1,
+      phases: [],
+      counters: [],
+      histograms: [],
+      refusals: [],
+    };
+    expect(suspectsOf({ lost: 1, losses: failure("hold", "SEND_QUEUE_FULL"), script })).toEqual([
+      "messages of peer",
+      "handler of local",
+    ]);
+  });
+
   it("a refusal although a server listens, and no ICMP: a reject rule, or a late start", () => {
     const evidence = { peer: { listeners: [listener(0)], process } };
     expect(suspectsOf({ failures: failure("connect", "ECONNREFUSED"), evidence })).toEqual([

@@ -4,6 +4,7 @@ import { basename, extname } from "node:path";
 import { print } from "../../output/terminal/output.js";
 import { AppError } from "../../util/errors.js";
 import { printable, quoted } from "../../util/printable.js";
+import { commandLine } from "../command-line.js";
 import { openOutput } from "../files/output.js";
 import { templateFor } from "./template.js";
 
@@ -30,6 +31,6 @@ export function runProtocolNew(file: string): number {
   } finally {
     output.close();
   }
-  print(printable(`${file}: a line protocol to change; try it with fourtuple protocol check ${file}`));
+  print(printable(`${file}: a line protocol to change; try it with ${commandLine(["protocol", "check", file])}`));
   return 0;
 }

@@ -3,7 +3,7 @@
 
 import { missPhrases } from "../../client/verdict/verdict.js";
 import type { ConnectResult } from "../../results/connect.js";
-import type { Finding } from "../../results/diagnosis.js";
+import type { Finding, Suspect } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
 import type { MessageResult } from "../../results/messages.js";
 import type { Miss, MissKind } from "../../results/outcome.js";
@@ -34,13 +34,26 @@ export function explainMessages(result: ConnectResult): Finding | undefined {
 }
 
 /** @returns undefined for other failures */
-export function explainFullBuffers(result: ConnectResult, failure: FailureReport): Finding | undefined {
+export function explainFullBuffers(result: ConnectResult, failure: FailureReport): Finding | Suspect[] | undefined {
   if (failure.errno === "SEND_QUEUE_FULL") {
-    return peer(
+    const slowServer = peer(
       "the server reads more slowly than the run sends: fourtuple stores 64 KiB for a connection, and the kernel took no more",
-      "send less at once, lower the rate (-r), or check why the server does not read",
+      "lower the rate (-r), or check why the server does not read",
       [seen(failure)],
     );
+    if (!result.script) return slowServer;
+    return [
+      { ...slowServer, test: "the server's receive queues are full (ss -tn: Recv-Q)" },
+      {
+        limit: "handler",
+        whose: "local",
+        meaning:
+          "a handler sends more at once than a connection takes: what the kernel's send buffer holds, and 64 KiB more",
+        fix: "send less at once, and the rest when an answer has arrived",
+        evidence: [seen(failure)],
+        test: "even a single connection fails (-c 1)",
+      },
+    ];
   }
   if (failure.errno !== "BUFFERS_FULL") return undefined;
   if (countPressures(result) > 0) return explainPressures(result, failure);
