@@ -172,6 +172,7 @@ function standInHost(n, real) {
       cores: 4,
       memoryBytes: 16e9,
       addresses: [`10.0.${n >> 8}.${n & 255}`],
+      host: `machine ${n}`,
       place: `machine ${n}`,
       allows: "127.0.0.0/8",
     }),

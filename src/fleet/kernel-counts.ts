@@ -1,4 +1,4 @@
-// What the kernel counts for a whole network namespace must not be added up over the parts of a run in it.
+// What the kernel counts for a whole network namespace or host must not be added up over the parts of a run in it.
 import type { ConnectResult } from "../results/connect.js";
 
 /**
@@ -22,4 +22,30 @@ export function countOncePerPlace(parts: readonly ConnectResult[], places: reado
 
 function countOf(kernel: ConnectResult["kernel"]): number {
   return kernel === undefined ? -1 : (kernel.outgoing ?? 0) + kernel.incoming;
+}
+
+/**
+ * Divides the growth of a host's kernel memory by the connections of all parts on it. Each part has measured the growth
+ * that all of them caused, and the last one to end its ramp all of it.
+ *
+ * @param hosts the host of each part
+ */
+export function spreadKernelMemory(parts: readonly ConnectResult[], hosts: readonly string[]): ConnectResult[] {
+  return parts.map((part, n): ConnectResult => {
+    const neighbours = parts.filter((_, other) => hosts[other] === hosts[n]);
+    if (neighbours.length === 1) return part;
+    const established = neighbours.reduce((sum, each) => sum + each.established, 0);
+    const spread = (perConnection: (memory: ConnectResult["memory"]) => number) =>
+      Math.max(...neighbours.map((each) => perConnection(each.memory) * each.established)) / Math.max(1, established);
+    const { kernelErrorPerConnection: error } = part.memory;
+    return {
+      ...part,
+      memory: {
+        ...part.memory,
+        kernelBytesPerConnection: Math.round(spread((memory) => memory.kernelBytesPerConnection)),
+        kernelErrorPerConnection:
+          error && Math.round(spread(({ kernelErrorPerConnection }) => kernelErrorPerConnection ?? 0)),
+      },
+    };
+  });
 }

@@ -10,6 +10,8 @@ const word = z.string().regex(/^[\w.-]{1,64}$/);
 const id = z.string().regex(/^[\w-]{1,32}$/);
 const number = z.number().finite();
 
+/** Most limits of a host that an agent announces. */
+const MOST_SHARED = 64;
 /** Most addresses, and the longest list of destinations, in an announcement. */
 export const MOST_ADDRESSES = 4096;
 export const LONGEST_ALLOWS = 4096;
@@ -24,12 +26,14 @@ const announcement = z.object({
     .array(z.string().max(64))
     .max(MOST_ADDRESSES)
     .describe("without loopback; the first ones, if there are many"),
+  host: z.string().max(64).describe("identifies the machine and its boot; empty if unknown"),
   place: z.string().max(128).describe("identifies the network namespace; equal for agents that share one"),
   allows: z.string().max(LONGEST_ALLOWS).describe("destinations that the agent may open connections to"),
   run: id.optional().describe("the run that the agent takes part in"),
 });
 /** What an agent says about itself. */
 export interface Announcement extends AgentFacts {
+  readonly host: string;
   readonly place: string;
   readonly allows: string;
   readonly run?: string | undefined;
@@ -76,6 +80,15 @@ const agentRequest = z.discriminatedUnion("ask", [
   z.object({ ask: z.literal("stop"), run: id }),
 ]);
 
+const sharedLimit = z.object({
+  pool: z.string().max(256).describe("identifies what the limit is shared by; equal for agents that share it"),
+  name: z.string().max(256),
+  caps: z.string().max(64).optional(),
+  allows: z.number().int().min(0).describe("connections of this load, of all agents that share it"),
+});
+/** A limit that an agent shares with the other agents of its machine, user, cgroup or network namespace. */
+export type SharedLimit = z.infer<typeof sharedLimit>;
+
 const ceiling = z.object({
   connections: z.number().int().min(0),
   limit: z.string().max(256).optional().describe("name of the limit; missing if none applies"),
@@ -86,6 +99,7 @@ const ceiling = z.object({
     .max(MOST_ADDRESSES)
     .optional()
     .describe("first of each range of source addresses in use, without loopback"),
+  shared: z.array(sharedLimit).max(MOST_SHARED).optional(),
 });
 /** How many connections of a load an agent can hold. */
 export type Ceiling = z.infer<typeof ceiling>;

@@ -41,7 +41,14 @@ class FakeHost implements AgentHost {
 
   describe() {
     // The address of a container bridge is the same on many hosts, and no source.
-    return { cores: 1, memoryBytes: 1e9, addresses: ["172.17.0.1"], place: this.place, allows: "127.0.0.0/8" };
+    return {
+      cores: 1,
+      memoryBytes: 1e9,
+      addresses: ["172.17.0.1"],
+      host: this.place,
+      place: this.place,
+      allows: "127.0.0.0/8",
+    };
   }
 
   async ceiling() {
@@ -323,6 +330,7 @@ it("percentiles of a fleet are those of all samples in one histogram, and its re
       cores: 1,
       memoryBytes: 1,
       addresses: [],
+      host: `${n}`,
       place: `${n}`,
       allows: "",
     };

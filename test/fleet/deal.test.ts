@@ -2,14 +2,19 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Candidate, deal, dealPorts } from "../../src/fleet/coordinator/deal.js";
+import { divideShared } from "../../src/fleet/coordinator/pools.js";
 import { remainingSpecs, sliceSpec } from "../../src/fleet/coordinator/slice.js";
+import { spreadKernelMemory } from "../../src/fleet/kernel-counts.js";
 import type { Announcement } from "../../src/fleet/messages.js";
 import { parseRunSpec } from "../../src/planning/parse-run-spec.js";
+import { mergeConnect } from "../../src/results/merge/connect.js";
 import { weightedShares } from "../../src/util/share.js";
+import { connectResult } from "../support/results.js";
 
 const agent = (name: string): Announcement => ({
   id: name,
   name,
+  host: name,
   place: name,
   addresses: [],
   version: "1.0.0",
@@ -72,6 +77,26 @@ describe("a deal", () => {
     expect(refused).toThrow(
       expect.objectContaining({ code: "E_FLEET", fix: "start 3 more agents, or give agent a 3 more addresses" }),
     );
+  });
+
+  it("divides a machine's memory among its agents, by what each could hold alone", () => {
+    const memory = (allows: number) => [{ pool: "memory boot", name: "MemAvailable", caps: "memory", allows }];
+    const onHost = (name: string, connections: number, allows = 1000): Candidate => {
+      const alone = candidate(name, connections, "source ports");
+      return { ...alone, agent: { ...alone.agent, host: "h" }, ceiling: { ...alone.ceiling, shared: memory(allows) } };
+    };
+    const divided = divideShared([onHost("a", 1000), onHost("b", 500, 999), candidate("c", 1000, "memory")]);
+    expect(divided.map(({ ceiling: { connections, limit } }) => [connections, limit])).toEqual([
+      [666, "MemAvailable, shared by 2 agents"],
+      [333, "MemAvailable, shared by 2 agents"],
+      [1000, "memory"],
+    ]);
+    expect(() => deal(divided, load(3000))).toThrow(
+      expect.objectContaining({ fix: "start 2 more agents on other machines" }),
+    );
+    // Below the limit, it does not matter.
+    const small = [onHost("a", 500), onHost("b", 400)];
+    expect(divideShared(small)).toEqual(small);
   });
 
   it("divides the source ports among agents with addresses in common", () => {
@@ -163,4 +188,20 @@ describe("slices", () => {
     );
     expect(parts.map(({ requests }) => requests)).toEqual([1, 1]);
   });
+});
+
+it("kernel memory that several agents measured on one host is counted once", () => {
+  // Two agents on host h saw the memory of all 300 connections, and one on i only its own.
+  const part = (established: number, kernelBytesPerConnection: number) =>
+    connectResult({
+      established,
+      memory: { ...connectResult({}).memory, kernelBytesPerConnection, kernelErrorPerConnection: 30 },
+    });
+  const parts = spreadKernelMemory([part(100, 6000), part(200, 3000), part(100, 2400)], ["h", "h", "i"]);
+  expect(parts.map(({ memory }) => [memory.kernelBytesPerConnection, memory.kernelErrorPerConnection])).toEqual([
+    [2000, 20],
+    [2000, 20],
+    [2400, 30],
+  ]);
+  expect(parts.reduce(mergeConnect).memory.kernelBytesPerConnection).toBe(2100);
 });

@@ -47,6 +47,12 @@ describe.runIf(HAS_NATS)("a fleet", () => {
     await run.ready;
     await areOpen(200);
     expect(run.snapshot()).toMatchObject({ stage: "hold", open: 200, established: 200, requested: 200 });
+    for (const { allows, pool } of run.members.flatMap(({ dealt }) => dealt.ceiling.shared ?? [])) {
+      const sharers = run.members.filter(({ dealt }) => dealt.ceiling.shared?.some((limit) => limit.pool === pool));
+      expect(sharers).toHaveLength(count);
+      expect(sharers.reduce((sum, { dealt }) => sum + dealt.ceiling.connections, 0)).toBeLessThanOrEqual(allows);
+    }
+    expect(run.members[0]!.dealt.ceiling.shared).toContainEqual(expect.objectContaining({ name: "MemAvailable" }));
     const result = await run.stop();
     expect(result).toMatchObject({
       outcome: "interrupted",

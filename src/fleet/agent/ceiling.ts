@@ -1,16 +1,22 @@
-// An agent's own ceiling: how many connections of a load this host can hold, and which limit says so.
+// An agent's own ceiling: how many connections of a load this host can hold, which limit says so, and which limits other
+// agents on this host share.
+import { createHash } from "node:crypto";
 import { predictCapacity } from "../../capacity/predict.js";
+import { readBootId, readCgroupIdentity, readNetNamespace } from "../../linux/proc/identity.js";
 import type { RunSpec } from "../../planning/run-spec.js";
 import { type TuplePlan, TupleSequence } from "../../planning/tuple-plan.js";
 import type { LimitRow } from "../../results/limits.js";
 import { formatIp, isLoopback, parseIp } from "../../util/address.js";
 import { formatEndpoint } from "../../util/endpoint.js";
-import { type Ceiling, MOST_ADDRESSES } from "../messages.js";
+import { type Ceiling, MOST_ADDRESSES, type SharedLimit } from "../messages.js";
 
 /** Limits on the 4-tuples towards a single destination. */
 const PER_DESTINATION = ["source-ports", "ip-local-port-range"];
 
-type Bounded = Pick<LimitRow, "name" | "caps"> & { readonly allows: number };
+/** These are divided among agents that share addresses before each of them predicts its ceiling. */
+const PORTS = [...PER_DESTINATION, "ip-local-reserved-ports", "tuples"];
+
+type Bounded = Pick<LimitRow, "id" | "name" | "caps" | "scope"> & { readonly allows: number };
 
 /** @param plan the 4-tuples of the load on this host */
 export async function predictCeiling(spec: RunSpec, plan: TuplePlan): Promise<Ceiling> {
@@ -28,22 +34,22 @@ export async function predictCeiling(spec: RunSpec, plan: TuplePlan): Promise<Ce
   });
   const isOne = destinations.length === 1;
   // The limits of a server on this host apply to the whole fleet, and a run shows them.
-  const bounded: Bounded[] = limits.flatMap(({ id, name, caps, side, allows }) =>
+  const bounded: Bounded[] = limits.flatMap(({ id, name, caps, scope, side, allows }) =>
     side !== "server" && typeof allows === "number" && (isOne || !PER_DESTINATION.includes(id))
-      ? [{ name, caps, allows }]
+      ? [{ id, name, caps, scope, allows: Math.min(MOST, Math.floor(allows)) }]
       : [],
   );
   if (!isOne) bounded.push(tuplesOf(plan));
-  const binding = bounded.sort((a, b) => a.allows - b.allows)[0];
+  const [binding] = bounded.sort((a, b) => a.allows - b.allows);
   const addresses = plan.groups[0]?.sources.reduce((sum, { count }) => sum + count, 0) ?? 0;
   const firsts = plan.groups.flatMap(({ sources }) => sources.map(({ first }) => first));
   const sources = firsts
     .filter((ip) => !isLoopback(ip))
     .map(formatIp)
     .slice(0, MOST_ADDRESSES);
-  if (!binding) return { connections: MOST, addresses, sources };
-  const connections = Math.min(MOST, Math.floor(binding.allows));
-  return { connections, limit: binding.name, caps: binding.caps, addresses, sources };
+  const shared = bounded.flatMap((limit) => sharedLimit(limit, spec));
+  if (!binding) return { connections: MOST, addresses, sources, shared };
+  return { connections: binding.allows, limit: binding.name, caps: binding.caps, addresses, sources, shared };
 }
 
 /** More connections than any command line can ask for. */
@@ -51,5 +57,30 @@ const MOST = 2 ** 31 - 1;
 
 function tuplesOf(plan: TuplePlan): Bounded {
   const { count } = new TupleSequence(plan);
-  return { name: "source addresses × ports × destinations", caps: "source-ports", allows: count };
+  return {
+    id: "tuples",
+    name: "source addresses × ports × destinations",
+    caps: "source-ports",
+    scope: "namespace",
+    allows: Math.min(MOST, count),
+  };
+}
+
+function sharedLimit({ id, name, caps, scope, allows }: Bounded, { sourcePorts }: RunSpec): SharedLimit[] {
+  if (PORTS.includes(id) && sourcePorts !== "kernel") return [];
+  const sharers = sharersOf(id, scope);
+  return sharers === undefined ? [] : [{ pool: `${id} ${sharers}`, name, caps, allows }];
+}
+
+/** Identifies the processes that share a limit; undefined if no other process does, or they are unknown. */
+function sharersOf(id: string, scope: LimitRow["scope"]): string | undefined {
+  const host = readBootId();
+  // Each process can reach the value of fs.nr_open.
+  if (host === undefined || id === "nr-open") return undefined;
+  if (scope === "host") return host;
+  if (scope === "user") return `${host} ${process.getuid?.()}`;
+  if (scope === "namespace") return `${host} ${readNetNamespace()}`;
+  // Memberships are long in version 1.
+  if (scope === "cgroup") return `${host} ${createHash("sha256").update(`${readCgroupIdentity()}`).digest("hex")}`;
+  return undefined;
 }

@@ -53,6 +53,7 @@ export function agentHost(permissions: readonly Permission[]): AgentHost {
       cores: availableParallelism(),
       memoryBytes: totalmem(),
       addresses: ownAddresses().slice(0, MOST_ADDRESSES),
+      host: readBootId() ?? "",
       place: `${readBootId() ?? ""} ${readNetNamespace() ?? ""}`,
       allows: allows.slice(0, LONGEST_ALLOWS),
     }),

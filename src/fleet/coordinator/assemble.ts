@@ -10,6 +10,7 @@ import type { OnLost } from "../options.js";
 import { type ClockOffset, measureClock } from "./clock.js";
 import { type Candidate, type Dealt, deal, dealPorts } from "./deal.js";
 import { Member } from "./member.js";
+import { divideShared } from "./pools.js";
 import { sliceSpec } from "./slice.js";
 
 /** An agent reads its kernel's tables to predict its ceiling, which takes a while if they are large. */
@@ -54,7 +55,7 @@ export async function dealFleet(
       return { agent, sourcePorts, ceiling };
     }),
   );
-  return { dealt: deal(candidates, spec), clocks };
+  return { dealt: deal(divideShared(candidates), spec), clocks };
 }
 
 /** @throws {AppError} the agent's refusal; E_FLEET if it does not answer */

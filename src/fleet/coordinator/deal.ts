@@ -14,6 +14,8 @@ export interface Candidate {
   readonly agent: Announcement;
   readonly ceiling: Ceiling;
   readonly sourcePorts: Share["sourcePorts"];
+  /** Whether the ceiling is a part of a limit that other agents share. */
+  readonly isLimitShared?: boolean;
 }
 
 /** A candidate with a share. */
@@ -111,6 +113,10 @@ function cannotHold(candidates: readonly Candidate[], wanted: number, room: numb
 
 function moreAgents(candidates: readonly Candidate[], missing: number, room: number): string | undefined {
   if (room === 0) return "raise the agents' limits: fourtuple doctor on each shows how";
+  const hosts = new Set(candidates.map(({ agent }) => agent.host || agent.id)).size;
+  if (candidates.some(({ isLimitShared }) => isLimitShared)) {
+    return `start ${plural(Math.ceil(missing / (room / hosts)), "more agent")} on other machines`;
+  }
   return `start ${plural(Math.ceil(missing / (room / candidates.length)), "more agent")}`;
 }
 

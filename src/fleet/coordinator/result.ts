@@ -10,7 +10,7 @@ import { mergeConnect, mergeFailures } from "../../results/merge/connect.js";
 import type { Miss } from "../../results/outcome.js";
 import { parseResult } from "../../results/parse.js";
 import { allowedErrors, thresholdMisses } from "../../results/thresholds.js";
-import { countOncePerPlace } from "../kernel-counts.js";
+import { countOncePerPlace, spreadKernelMemory } from "../kernel-counts.js";
 import type { Announcement, Ceiling, Part } from "../messages.js";
 import type { ClockOffset } from "./clock.js";
 import { fleetNotes } from "./notes.js";
@@ -62,14 +62,15 @@ export function fleetResult(facts: FleetFacts, outcomes: readonly Outcome[]): Ex
     startSkewMs: starts.length === 0 ? 0 : Math.round(Math.max(...starts) - Math.min(...starts)),
     agents,
   };
-  const merged = judged(
-    countOncePerPlace(
-      parts,
-      ended.map(({ agent }) => agent.place),
-    ).reduce(mergeConnect),
-    facts,
-    missing,
+  const counted = countOncePerPlace(
+    parts,
+    ended.map(({ agent }) => agent.place),
   );
+  const spread = spreadKernelMemory(
+    counted,
+    ended.map(({ agent }) => agent.host || agent.id),
+  );
+  const merged = judged(spread.reduce(mergeConnect), facts, missing);
   const whole = explained({ ...merged, fleet });
   const notes = [
     ...fleetNotes(

@@ -1,4 +1,4 @@
-// Identifies the boot, the network namespace, and processes.
+// Identifies the boot, the network namespace, the cgroup, and processes.
 import { readlinkSync } from "node:fs";
 import { readText } from "./procfs.js";
 
@@ -13,6 +13,20 @@ export function readNetNamespace(): string | undefined {
     return readlinkSync("/proc/self/ns/net");
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * Identifies this process's cgroup among those of all namespaces on this host (cgroup_namespaces(7)); undefined if it
+ * cannot be read.
+ */
+export function readCgroupIdentity(): string | undefined {
+  const membership = readText("/proc/self/cgroup");
+  if (membership === undefined) return undefined;
+  try {
+    return `${readlinkSync("/proc/self/ns/cgroup")} ${membership}`;
+  } catch {
+    return membership;
   }
 }
 
