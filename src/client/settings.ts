@@ -45,8 +45,8 @@ export interface ConnectSettings {
 }
 
 export function settingsOf(spec: RunSpec): ConnectSettings {
-  const { connections, connectRatePerSec, stages, durationMs, message, opening } = spec;
-  const schedule = stages ? stagedSchedule(stages) : steadySchedule(connections, connectRatePerSec);
+  const { connections, connectRatePerSec, stages, turn, durationMs, message, opening } = spec;
+  const schedule = stages ? stagedSchedule(stages, turn) : steadySchedule(connections, connectRatePerSec, turn);
   return {
     connections,
     schedule,

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { specOf } from "../client/connect.js";
 import { stopOnAbort } from "../engine/run/stop-on-abort.js";
 import type { ConnectOptions } from "../planning/connect-options.js";
+import { HOLD_MS } from "../planning/parse-run-spec.js";
 import type { RunSpec } from "../planning/run-spec.js";
 import { AppError } from "../util/errors.js";
 import { readVersion } from "../util/program/files.js";
@@ -39,7 +40,7 @@ export interface FleetProgress {
  *   an agent
  */
 export async function connectFleet(options: FleetConnectOptions, progress: FleetProgress = {}): Promise<FleetRun> {
-  const spec = await specOf(options);
+  const spec = asLoad(await specOf(options), options);
   assertSupported(spec);
   const { fleet } = options;
   const leaseMs = checkLease(fleet.leaseMs);
@@ -52,6 +53,12 @@ export async function connectFleet(options: FleetConnectOptions, progress: Fleet
     await link.bus.close();
     throw error;
   }
+}
+
+/** A single connection prints what it receives, which an agent cannot; one that is asked for by number is a load. */
+function asLoad(spec: RunSpec, { connections, durationMs = HOLD_MS }: ConnectOptions): RunSpec {
+  if (!spec.isSingle || connections === undefined) return spec;
+  return { ...spec, isSingle: false, durationMs: durationMs === Number.POSITIVE_INFINITY ? "forever" : durationMs };
 }
 
 async function startFleet(

@@ -32,7 +32,7 @@ import { clientTls } from "./tls.js";
 /** Default number of handshakes in flight. */
 export const CONCURRENCY = 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
-const HOLD_MS = 10_000;
+export const HOLD_MS = 10_000;
 const NO_MESSAGES = { message: undefined, opening: undefined };
 const FAMILIES: readonly unknown[] = [undefined, 4, 6];
 const RESOLVES: readonly unknown[] = [undefined, "all", "first"];

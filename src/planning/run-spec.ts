@@ -8,7 +8,7 @@ import type { EngineChoice, TransportName } from "../results/engine.js";
 import type { Thresholds } from "../results/outcome.js";
 import type { Family } from "../util/address.js";
 import type { PortRange } from "../util/endpoint.js";
-import type { Stage } from "./schedule.js";
+import type { Stage, Turn } from "./schedule.js";
 import type { TlsSpec } from "./tls.js";
 
 /** A destination: a name or address, and one or more ports. */
@@ -106,6 +106,8 @@ export interface RunSpec extends TupleSpec {
    * their connections; default 0. The parts of a fleet's run number theirs one after another.
    */
   readonly numberedBefore?: number | undefined;
+  /** Missing unless this is a part of a fleet's run. */
+  readonly turn?: Turn | undefined;
   /** Whether more than 1,000 connections to another host are permitted. */
   readonly authorized: boolean;
 }

@@ -145,6 +145,7 @@ describe("slices", () => {
     expect(sums(parts.map(({ concurrency }) => concurrency))).toBe(7);
     expect(sums(parts.map(({ requests }) => requests))).toBe(33);
     expect(parts.map(({ numberedBefore }) => numberedBefore)).toEqual([0, 5, 8]);
+    expect(parts.map(({ turn }) => turn)).toEqual([0, 1, 2].map((index) => ({ index, of: 3 })));
     expect(parts.map(({ thresholds }) => thresholds.maxFailed)).toEqual([4, 4, 4]);
   });
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { stagedSchedule, steadySchedule } from "../../src/planning/schedule.js";
+import { type Schedule, stagedSchedule, steadySchedule } from "../../src/planning/schedule.js";
 
 describe("a steady schedule", () => {
   it("requests everything at once without a rate", () => {
@@ -38,6 +38,30 @@ describe("a steady schedule", () => {
         },
       ),
     );
+  });
+});
+
+describe("schedules of equal parts", () => {
+  const parts = [0, 1, 2].map((index) => ({ index, of: 3 }));
+  const seconds = Array.from({ length: 31 }, (_, n) => n * 1000);
+  const sum = (schedules: readonly Schedule[], ms: number) =>
+    schedules.reduce((total, { wantedAt }) => total + wantedAt(ms), 0);
+
+  it("start their connections in turn", () => {
+    const whole = steadySchedule(9, 0.5);
+    const divided = parts.map((turn) => steadySchedule(3, 0.5 / 3, turn));
+    expect(seconds.map((ms) => sum(divided, ms))).toEqual(seconds.map(whole.wantedAt));
+    expect(divided.map(({ wantedAt, endMs }) => wantedAt(endMs))).toEqual([3, 3, 3]);
+  });
+
+  it("open their connections in turn, up and down", () => {
+    const stages = (target: number) => [
+      { durationMs: 20_000, target },
+      { durationMs: 10_000, target: 0 },
+    ];
+    const whole = stagedSchedule(stages(9));
+    const divided = parts.map((turn) => stagedSchedule(stages(3), turn));
+    expect(seconds.map((ms) => sum(divided, ms))).toEqual(seconds.map(whole.wantedAt));
   });
 });
 

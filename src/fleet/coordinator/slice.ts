@@ -24,6 +24,7 @@ export function sliceSpec(spec: RunSpec, shares: readonly Share[]): RunSpec[] {
       connections,
       sourcePorts,
       numberedBefore,
+      turn: { index: n, of: shares.length },
       connectRatePerSec: spec.connectRatePerSec && (spec.connectRatePerSec * connections) / spec.connections,
       stages: spec.stages?.map(({ durationMs }, stage): Stage => ({ durationMs, target: targets![stage]![n]! })),
       concurrency: Math.max(1, windows[n]!),
