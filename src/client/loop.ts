@@ -77,6 +77,7 @@ export class ClientLoop {
         slots,
         tableSize: plan.tableSize,
         parks: plan.parks,
+        watches: plan.watches,
         resets: plan.reset,
         endsGreeted: !plan.closesGreeted ? undefined : plan.reset ? "reset" : "close",
         fallback,

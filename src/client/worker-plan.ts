@@ -51,6 +51,8 @@ export interface ConnectPlan {
   readonly tableSize: number;
   /** True if connections may be parked when the descriptor table is full. */
   readonly parks: boolean;
+  /** Maximum number of connections that this worker watches with epoll. */
+  readonly watches: number;
   /** Close with RST. */
   readonly reset: boolean;
   /** Whether to close each connection once its first bytes have arrived. */

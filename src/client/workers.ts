@@ -1,6 +1,7 @@
 // Manages all of a run's workers: starts them as the ramp needs them, paces, counts and stops them. This class also
 // decides what limits the workers' connections.
 
+import { readWatchLimit, watchesAllowed } from "../engine/epoll-watches.js";
 import { CORES, WorkerPool } from "../engine/pool.js";
 import { type ScriptRun, scriptRunOf } from "../engine/script/run.js";
 import { HandlerWatch } from "../engine/script/watch.js";
@@ -84,6 +85,8 @@ export class ClientWorkers {
   readonly #packetWorkers: readonly (PacketWorker & { readonly counts: SharedArrayBuffer })[] | undefined;
   readonly #parks: boolean;
   readonly #shared = new SharedArrayBuffer(SHARED.words * 4);
+  /** Maximum number of connections that a worker may watch with epoll. */
+  readonly #watches: number;
   #reserve: DescriptorReserve | undefined;
   readonly #tls: TlsPlan | undefined;
   #hasFailed = false;
@@ -120,6 +123,7 @@ export class ClientWorkers {
       }));
       if (this.#packetWorkers.length < workers) this.#layout = { ...this.#layout, workers: 1, active: 1 };
     }
+    this.#watches = Math.floor(watchesAllowed(readWatchLimit()) / this.#layout.workers);
     this.script = scriptRunOf(settings.protocol, CLIENT_METRICS.layout, settings.connections);
     this.pool = new WorkerPool({
       entry: settings.isSingle ? "client/single/worker" : "client/worker",
@@ -207,6 +211,7 @@ export class ClientWorkers {
       handshakeTimeoutMs: settings.handshakeTimeoutMs,
       tableSize: this.nofileLimit,
       parks: this.#parks,
+      watches: this.#watches,
       reset: settings.reset,
       closesGreeted: settings.closesGreeted,
       proxyProtocol: settings.proxyProtocol,

@@ -5,7 +5,7 @@ import type { ServeResult } from "../results/serve.js";
 import { formatBound } from "../util/bound.js";
 import { formatCount, plural } from "../util/units.js";
 import { explainNoRing } from "./rules/local-errors.js";
-import { describeMemoryStop, explainFileStop } from "./rules/memory-stop.js";
+import { describeMemoryStop, explainFileStop, explainWatchStop, MORE_WATCHES } from "./rules/memory-stop.js";
 import { explainProxyHeaders } from "./rules/protocols/proxy-header.js";
 import { explainHandlerErrors } from "./rules/protocols/script.js";
 
@@ -26,6 +26,7 @@ export function explainServer(result: ServeResult): Finding | undefined {
     };
   }
   if (evidence.fileStop) return explainFileStop(evidence.fileStop, "accepting paused");
+  if (evidence.watchStop) return explainWatchStop(evidence.watchStop);
   const accepting = failures.find(({ phase }) => phase === "accept");
   if (accepting?.errno === "ENFILE") {
     return {
@@ -34,6 +35,15 @@ export function explainServer(result: ServeResult): Finding | undefined {
       meaning: "the host is out of open files",
       fix: "raise fs.file-max",
       evidence: [`${formatCount(accepting.count)} × ENFILE (accept)`],
+    };
+  }
+  if (accepting?.errno === "ENOSPC") {
+    return {
+      limit: "epoll-watches",
+      whose: "local",
+      meaning: "accepting paused because this user's processes had used up their epoll watches",
+      fix: MORE_WATCHES,
+      evidence: [`${formatCount(accepting.count)} × ENOSPC (accept)`, `${formatCount(peakOpen)} open at peak`],
     };
   }
   if (accepting?.errno === "ENOMEM" && result.engine?.name === "uring") return explainNoRing(accepting);

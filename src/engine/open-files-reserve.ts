@@ -3,8 +3,9 @@
 
 import { readSysctlNumbers } from "../linux/proc/sysctl.js";
 import type { FileRoom } from "../results/evidence.js";
+import { limitFor, type Reserve, reserveOf } from "./reserve.js";
 
-const RESERVE = { share: 0.05, least: 1024, most: 0.25 } as const;
+const RESERVE: Reserve = { share: 0.05, least: 1024, most: 0.25 };
 
 /** @returns undefined if the number of open files cannot be read or there is no limit */
 export function readFileRoom(): FileRoom | undefined {
@@ -15,14 +16,12 @@ export function readFileRoom(): FileRoom | undefined {
 
 /** Returns the number of files kept free below fs.file-max: 5%, but at least 1,024 and at most a quarter. */
 export function fileReserve(max: number): number {
-  const { share, least, most } = RESERVE;
-  return Math.floor(Math.min(Math.max(least, max * share), max * most));
+  return reserveOf(max, RESERVE);
 }
 
 /** Returns the fs.file-max that allows `files` open files in addition to the reserve, which grows with it. */
 export function fileMaxFor(files: number): number {
-  const { share, least, most } = RESERVE;
-  return Math.ceil(Math.min(Math.max(files + least, files / (1 - share)), files / (1 - most)));
+  return limitFor(files, RESERVE);
 }
 
 export function isBelowReserve({ open, max, reserve }: FileRoom): boolean {

@@ -32,6 +32,14 @@ const fileRoom = z.object({
 /** The number of open files on the whole host, and its limit. */
 export type FileRoom = TypeOf<typeof fileRoom>;
 
+const watchRoom = z.object({
+  watched: count.describe("number of connections that this process watched with epoll"),
+  max: count.describe("fs.epoll.max_user_watches"),
+  reserve: count.describe("number of watches kept free"),
+});
+/** The connections that a process watches with epoll, and the limit for all processes of its user. */
+export type WatchRoom = TypeOf<typeof watchRoom>;
+
 export const evidence = z
   .object({
     deltas: byName.describe(
@@ -45,6 +53,7 @@ export const evidence = z
     ),
     memoryStop: memoryRoom.optional().describe("memory left when lack of memory stopped the run"),
     fileStop: fileRoom.optional().describe("open files of the host when they stopped the run"),
+    watchStop: watchRoom.optional().describe("epoll watches when their limit stopped a server from accepting"),
     interrupted: z.boolean().describe("whether the run was stopped externally before it was complete"),
   })
   .describe("names whose files cannot be read are missing");

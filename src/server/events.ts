@@ -99,6 +99,8 @@ export class ServerEvents implements ServerHandler, TlsEvents, ProxyEvents {
       Atomics.sub(this.shared, SHARED.open, 1);
       return false;
     }
+    // Do not wait for the next turn, because a turn accepts many.
+    if (open >= this.plan.watches) this.transport.accepts = false;
     this.raisePeak(open);
     counters[COUNTER.open]! += 1;
     if (!this.isFilling && this.transport.isFilling) {

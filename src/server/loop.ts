@@ -30,6 +30,8 @@ const BUDGET = {
  */
 const PACKET_ACCEPTS = 256;
 const SLOTS_AT_FIRST = 4096;
+/** Interval at which a server without epoll watches checks whether connections have ended. */
+const FULL_MS = 100;
 
 export class ServerLoop {
   private readonly worker: RoleWorker<ServePlan, ServeMessage>;
@@ -68,13 +70,16 @@ export class ServerLoop {
   /** @throws {AppError} E_LISTEN if another program closes the listening socket, or removes the device */
   run(): void {
     const { worker, events, transport } = this;
+    const shared = new Int32Array(worker.plan.shared);
     worker.send({ type: "listening" });
     try {
       while (worker.command === COMMAND.run) {
         const isPaused = Atomics.load(worker.memory.control, CONTROL.paused) !== 0;
         events.beginTurn(isPaused);
-        transport.accepts = !isPaused;
-        transport.turn(events.waitMs());
+        const isFull = Atomics.load(shared, SHARED.open) >= worker.plan.watches;
+        transport.accepts = !isPaused && !isFull;
+        // Other workers do not say when one of their connections ends.
+        transport.turn(isFull ? Math.min(events.waitMs(), FULL_MS) : events.waitMs());
         events.endTurn();
         if (events.lostListener !== 0 && worker.command === COMMAND.run) throw lostListener(events.lostListener);
       }

@@ -44,7 +44,7 @@ interface Notes
   /** True if the connections begin with a PROXY protocol header. */
   readonly isProxied: boolean;
   readonly nofileLimit: number;
-  readonly evidence: Pick<RunEvidence, "deltas" | "settings" | "gauges">;
+  readonly evidence: Pick<RunEvidence, "deltas" | "settings" | "gauges" | "watchStop">;
 }
 
 export function makeResult(

@@ -134,7 +134,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       elapsedMs: performance.now() - this.#startMs,
       peakOpen: this.#workers.peakOpen,
       threads: this.#workers.pool.size,
-      isPaused: this.#guard.isPaused,
+      isPaused: this.#guard.isPaused || this.#workers.isOutOfWatches,
     };
   }
 
@@ -200,7 +200,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       transport: this.#settings.transport,
       packets: this.#workers.packets,
       engine: this.#engine,
-      evidence: this.#evidence,
+      evidence: { ...this.#evidence, watchStop: this.#workers.watchStop },
     });
   }
 

@@ -7,8 +7,7 @@ export interface ServeSnapshot extends ServerMetrics {
   readonly peakOpen: number;
   readonly threads: number;
   /**
-   * True while accepting is paused because memory or file descriptors are
-   * running low.
+   * True while accepting is paused because memory, open files or epoll watches are running low.
    */
   readonly isPaused: boolean;
 }

@@ -29,6 +29,8 @@ export interface ServePlan {
   /** Undefined without TLS. */
   readonly tls: TlsSettings | undefined;
   readonly maxConnections: number;
+  /** Maximum number of connections that all workers watch with epoll; Infinity for other engines. */
+  readonly watches: number;
   /** Length of the accept queue. */
   readonly backlog: number;
   readonly logged: number;

@@ -1,5 +1,6 @@
 // Manages a server's workers: one per core on one listening socket, and more as descriptor tables fill up.
 
+import { readWatchLimit, watchesAllowed } from "../engine/epoll-watches.js";
 import { CORES, WorkerPool } from "../engine/pool.js";
 import { type ScriptRun, scriptRunOf } from "../engine/script/run.js";
 import { HandlerWatch } from "../engine/script/watch.js";
@@ -7,6 +8,7 @@ import { sumCounter } from "../engine/worker-memory.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import { canRegisterFiles } from "../linux/uring/registered-files.js";
 import type { EngineName, PacketCounts } from "../results/engine.js";
+import type { WatchRoom } from "../results/evidence.js";
 import type { PacketServerPlan } from "../transport/contract.js";
 import { readCounts } from "../transport/packet/counts.js";
 import type { ServerIdentity } from "../transport/tls/identity.js";
@@ -34,6 +36,8 @@ export interface WorkersEvents {
 
 export class ServerWorkers {
   readonly nofileLimit = raiseNofileLimit().soft;
+  /** Limit on connections watched with epoll; undefined for other engines. */
+  readonly #watchLimit: ReturnType<typeof readWatchLimit>;
   readonly pool: WorkerPool<ServePlan, ServeMessage>;
   /** The script; undefined for other protocols. */
   readonly script: ScriptRun | undefined;
@@ -66,6 +70,7 @@ export class ServerWorkers {
     this.#listener = listener;
     this.#initial = this.#starting = listener.packets?.length ?? CORES;
     this.#engine = engine;
+    this.#watchLimit = engine === "epoll" && !listener.packets ? readWatchLimit() : undefined;
     this.#identity = identity;
     this.#events = events;
     this.script = scriptRunOf(settings.protocol, SERVER_METRICS.layout);
@@ -112,9 +117,20 @@ export class ServerWorkers {
     return sumCounter(this.pool.memories, counter);
   }
 
+  /** True while the workers accept nothing because epoll watches are running out. */
+  get isOutOfWatches(): boolean {
+    return this.#words[SHARED.open]! >= watchesAllowed(this.#watchLimit);
+  }
+
   /** Peak number of open connections. */
   get peakOpen(): number {
     return this.#words[SHARED.peak]!;
+  }
+
+  /** Epoll watches at the peak, if their limit stopped the workers from accepting. */
+  get watchStop(): WatchRoom | undefined {
+    const limit = this.#watchLimit;
+    return limit && this.peakOpen >= watchesAllowed(limit) ? { watched: this.peakOpen, ...limit } : undefined;
   }
 
   #onMessage(message: ServeMessage, worker: number): void {
@@ -165,6 +181,7 @@ export class ServerWorkers {
       proxyProtocol,
       tls: this.#identity?.settings,
       maxConnections,
+      watches: watchesAllowed(this.#watchLimit),
       backlog: this.#listener.backlog,
       logged,
       tableSize: this.nofileLimit,

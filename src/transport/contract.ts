@@ -209,6 +209,8 @@ export interface ClientTransportOptions {
    * the number of connections.
    */
   readonly parks: boolean;
+  /** Maximum number of connections watched with epoll; further ones fail with ENOSPC. No maximum if undefined. */
+  readonly watches?: number | undefined;
   /** Whether all connections will be closed with an RST. */
   readonly resets: boolean;
   /**

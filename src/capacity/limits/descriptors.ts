@@ -2,6 +2,7 @@
 // descriptor tables of their own.
 
 import { mostConnections } from "../../client/ramp/thread-layout.js";
+import { maxWatchesFor, watchReserve } from "../../engine/epoll-watches.js";
 import { fileMaxFor, fileReserve } from "../../engine/open-files-reserve.js";
 import { formatCount } from "../../util/units.js";
 import type { HostFacts } from "../host-facts.js";
@@ -113,14 +114,21 @@ export const epollWatches: Limit = {
     "counted per user across all processes, so a client and a server run by one user share it; ENOSPC when used up",
   sysctl: "fs.epoll.max_user_watches",
   read: ({ epollWatches: value }) => value,
+  describe: ({ epollWatches: max, uid }, load) =>
+    max === undefined || load.program !== "fourtuple" || watchedEnds(uid, load) === 0
+      ? undefined
+      : `${formatLimit(max)}, ${formatCount(watchReserve(max))} kept free`,
   allows: ({ epollWatches: max, uid }, load) => {
     const ends = watchedEnds(uid, load);
     if (ends === 0) return Number.POSITIVE_INFINITY;
-    return max === undefined ? undefined : Math.floor(max / ends);
+    if (max === undefined) return undefined;
+    const reserve = load.program === "fourtuple" ? watchReserve(max) : 0;
+    return Math.floor((max - reserve) / ends);
   },
   needs: ({ uid }, load) => {
     const ends = watchedEnds(uid, load);
-    return ends === 0 ? undefined : load.connections * ends + SPARE;
+    const watches = load.connections * ends + SPARE;
+    return ends === 0 ? undefined : load.program === "fourtuple" ? maxWatchesFor(watches) : watches;
   },
 };
 

@@ -1,10 +1,12 @@
 // Explains failures reported by the local kernel: descriptors, ports, epoll watches, memory and routes.
 
+import { watchReserve } from "../../engine/epoll-watches.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
 import { formatBound } from "../../util/bound.js";
 import { formatCount } from "../../util/units.js";
+import { MORE_WATCHES } from "./memory-stop.js";
 
 type Rule = (result: ConnectResult, failure: FailureReport) => Finding;
 
@@ -34,8 +36,8 @@ const RULES: Record<string, Rule> = {
     limit: "epoll-watches",
     whose: "local",
     meaning: "this user's processes have reached their combined limit on epoll watches",
-    fix: "raise fs.epoll.max_user_watches",
-    evidence: [seen(failure), ...known("fs.epoll.max_user_watches", evidence.settings["fs.epoll.max_user_watches"])],
+    fix: MORE_WATCHES,
+    evidence: [seen(failure), ...watchesKept(evidence.settings["fs.epoll.max_user_watches"])],
   }),
   "bind EACCES": ({ evidence }, failure) => ({
     limit: "ip-unprivileged-port-start",
@@ -123,6 +125,12 @@ export function seen({ phase, errno, count }: FailureReport): string {
  */
 function icmpFact(unreachable = 0): string[] {
   return [unreachable > 0 ? `${formatCount(unreachable)} ICMP messages said "unreachable"` : "no ICMP message said so"];
+}
+
+function watchesKept(max: number | undefined): string[] {
+  if (max === undefined) return [];
+  const kept = formatCount(watchReserve(max));
+  return [`fs.epoll.max_user_watches is ${formatCount(max)}, of which fourtuple leaves ${kept} free`];
 }
 
 function known(name: string, value: number | undefined): string[] {

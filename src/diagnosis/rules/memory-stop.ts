@@ -1,8 +1,10 @@
-// Explains a run stopped by a shortage of memory or open files: names the limit of the host or of its cgroup.
+// Explains a run stopped by a shortage of memory, open files or epoll watches: names the limit of the host or of its cgroup.
 
 import type { Finding } from "../../results/diagnosis.js";
-import type { FileRoom, MemoryRoom } from "../../results/evidence.js";
+import type { FileRoom, MemoryRoom, WatchRoom } from "../../results/evidence.js";
 import { formatBytes, formatCount } from "../../util/units.js";
+
+export const MORE_WATCHES = "raise fs.epoll.max_user_watches (sysctl), or use --engine uring, which needs none";
 
 interface MemoryStop {
   readonly limit: "memory" | "cgroup-memory" | "cgroup-memory-high";
@@ -25,6 +27,18 @@ export function describeMemoryStop({ availableBytes, bound, limit }: MemoryRoom)
     limit: "cgroup-memory",
     left: `${left} in the cgroup`,
     fix: "raise the memory limit of the container or service (--memory, MemoryMax=)",
+  };
+}
+
+export function explainWatchStop({ watched, max, reserve }: WatchRoom): Finding {
+  return {
+    limit: "epoll-watches",
+    whose: "local",
+    meaning: `accepting paused before this user ran out of epoll watches; fourtuple leaves ${formatCount(reserve)} free`,
+    fix: MORE_WATCHES,
+    evidence: [
+      `${formatCount(watched)} connections were watched at peak; fs.epoll.max_user_watches is ${formatCount(max)}`,
+    ],
   };
 }
 

@@ -83,7 +83,7 @@ export function serveFeed(run: ServeRun): LiveFeed {
           failures: ServeRun.measure(run).failures,
           ports: [[]],
           notes: snapshot.isPaused
-            ? ["Accepting is paused because the host is running low on memory or open files."]
+            ? ["Accepting is paused because the host is running low on memory, open files or epoll watches."]
             : [],
         },
       };

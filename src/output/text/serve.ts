@@ -54,7 +54,7 @@ export function serveProgress(snapshot: ServeSnapshot, ratePerSec: number, paint
     `received ${formatBytes(snapshot.receivedBytes)}`,
   ];
   if (snapshot.rejected > 0) parts.push(`rejected ${formatCount(snapshot.rejected)}`);
-  if (snapshot.isPaused) parts.push(paint("bad", "paused: memory is low"));
+  if (snapshot.isPaused) parts.push(paint("bad", "paused: memory, open files or epoll watches are low"));
   return parts.join("   ");
 }
 

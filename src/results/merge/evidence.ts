@@ -13,6 +13,7 @@ export function mergeEvidence(a: RunEvidence, b: RunEvidence): RunEvidence {
       least(x, y, (room) => room.availableBytes - room.floorBytes),
     ),
     fileStop: either(a.fileStop, b.fileStop, (x, y) => least(x, y, (room) => room.max - room.open)),
+    watchStop: either(a.watchStop, b.watchStop, (x, y) => least(x, y, (room) => room.max - room.watched)),
     interrupted: a.interrupted || b.interrupted,
   };
 }

@@ -1,6 +1,6 @@
 // Client transport over epoll: opens connections from its TupleSource and reports events.
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../../linux/syscalls/constants.js";
-import { ECONNRESET, EMFILE, EPIPE } from "../../linux/syscalls/errno.js";
+import { ECONNRESET, EMFILE, ENOSPC, EPIPE } from "../../linux/syscalls/errno.js";
 import { isItsOwnPeer, takeSocketError } from "../../linux/syscalls/socket.js";
 import { STEP } from "../../util/steps.js";
 import type { ClientHandler, ClientTransport, ClientTransportOptions } from "../contract.js";
@@ -17,6 +17,7 @@ export class EpollClient extends EpollTransport implements ClientTransport {
   private readonly connector: Connector;
   private readonly mayMeetItself: boolean;
   private readonly endsGreeted: "close" | "reset" | undefined;
+  private readonly watches: number;
   /** Number of slots that are neither idle nor free. Descriptors of such connections cannot be parked. */
   private busy = 0;
   /** Slots whose calls failed immediately, reported in the next turn. */
@@ -30,6 +31,7 @@ export class EpollClient extends EpollTransport implements ClientTransport {
     this.connector = new Connector(options.tuples);
     this.mayMeetItself = options.tuples.mayMeetItself;
     this.endsGreeted = options.endsGreeted;
+    this.watches = options.watches ?? Number.POSITIVE_INFINITY;
   }
 
   open(): number {
@@ -43,7 +45,7 @@ export class EpollClient extends EpollTransport implements ClientTransport {
   reopen(slot: number): boolean {
     this.table.retake(slot, OPENING);
     if (this.connect(slot)) return true;
-    this.table.setState(slot, SLOT.free);
+    this.table.vacate(slot, false);
     return false;
   }
 
@@ -104,6 +106,11 @@ export class EpollClient extends EpollTransport implements ClientTransport {
   /** @returns whether there is a descriptor for the connection, or it has failed for another reason */
   private connect(slot: number): boolean {
     const { table, connector } = this;
+    if (table.count > this.watches) {
+      this.busy++;
+      this.failures.push({ slot, step: STEP.register, errno: ENOSPC });
+      return true;
+    }
     let fd = connector.open(slot);
     // Free descriptors in a full table by parking idle connections.
     if (fd === -EMFILE && table.park() > 0) fd = connector.open(slot);

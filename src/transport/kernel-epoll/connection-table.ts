@@ -36,6 +36,8 @@ const NOWHERE = -(2 ** 31);
 export class ConnectionTable {
   /** Highest slot ever used, plus one. */
   end = 0;
+  /** Number of slots in use. */
+  count = 0;
   private states: Uint8Array;
   /** Per slot: the descriptor, a negative place among the parked sockets, or NOWHERE. */
   private places: Int32Array;
@@ -67,8 +69,7 @@ export class ConnectionTable {
     const freed = this.free.take();
     const slot = freed >= 0 ? freed : this.end++;
     if (slot >= this.states.length) this.grow(slot);
-    this.places[slot] = NOWHERE;
-    this.states[slot] = state;
+    this.retake(slot, state);
     return slot;
   }
 
@@ -126,12 +127,14 @@ export class ConnectionTable {
     else if (resets) resetFd(place);
     else closeFd(place);
     this.states[slot] = FREE;
+    this.count--;
   }
 
   /** Occupies a vacated slot, still without a socket. */
   retake(slot: number, state: number): void {
     this.places[slot] = NOWHERE;
     this.states[slot] = state;
+    this.count++;
   }
 
   /** Makes freed slots available. Call this only when no pending event can refer to them. */

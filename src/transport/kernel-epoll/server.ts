@@ -2,7 +2,7 @@
 
 import { countOpenDescriptors } from "../../linux/proc/procfs.js";
 import { EPOLLEXCLUSIVE, EPOLLIN, EPOLLRDHUP } from "../../linux/syscalls/constants.js";
-import { EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "../../linux/syscalls/errno.js";
+import { EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC } from "../../linux/syscalls/errno.js";
 import { acceptedPeer, acceptFrom, acceptWithPeer, closeFd } from "../../linux/syscalls/socket.js";
 import { AppError } from "../../util/errors.js";
 import { STEP } from "../../util/steps.js";
@@ -11,8 +11,8 @@ import { SLOT } from "../slot-state.js";
 import { AcceptBatching } from "./accept-batching.js";
 import { BLOCKED, CLAMPED, EpollTransport, EVENTS_IN, EVENTS_IN_OUT, LISTENER, WATCHED } from "./transport.js";
 
-// Retry interval when the descriptor table is full. Another thread sharing the table (EMFILE), or any process on the
-// host (ENFILE), may free descriptors without our being told.
+// Retry interval when the descriptor table is full. Another thread sharing the table (EMFILE), any process on the host
+// (ENFILE), or any of the user's (ENOSPC) may free descriptors or watches without our being told.
 const RETRY_MS = 100;
 const ALL_BITS = 0xff;
 const UNSENT = BLOCKED | CLAMPED;
@@ -26,7 +26,6 @@ export class EpollServer extends EpollTransport implements ServerTransport {
   private ownsListener: boolean;
   private readonly acceptsAtOnce: number;
   private readonly half: number;
-  private count = 0;
   private acceptedInTurn = 0;
   private isListening = false;
   private retryAtMs = 0;
@@ -67,7 +66,7 @@ export class EpollServer extends EpollTransport implements ServerTransport {
   }
 
   get isFilling(): boolean {
-    return this.count > this.half;
+    return this.table.count > this.half;
   }
 
   acceptedPeer(): { ip: string; port: number } {
@@ -76,12 +75,12 @@ export class EpollServer extends EpollTransport implements ServerTransport {
 
   override close(slot: number): void {
     super.close(slot);
-    this.closedOne();
+    this.retryAtMs = 0;
   }
 
   override reset(slot: number): void {
     super.reset(slot);
-    this.closedOne();
+    this.retryAtMs = 0;
   }
 
   override turn(waitMs: number): void {
@@ -109,7 +108,7 @@ export class EpollServer extends EpollTransport implements ServerTransport {
   }
 
   protected override handleListener(): void {
-    for (let n = 0; n < this.acceptsAtOnce; n++) {
+    for (let n = 0; n < this.acceptsAtOnce && this.isListening && this.accepts; n++) {
       const fd = this.namesPeers ? acceptWithPeer(this.listener) : acceptFrom(this.listener);
       if (fd >= 0) this.take(fd);
       else if (this.endsAccepting(-fd)) return;
@@ -130,7 +129,6 @@ export class EpollServer extends EpollTransport implements ServerTransport {
   private take(fd: number): void {
     const { table } = this;
     this.acceptedInTurn++;
-    this.count++;
     // WATCHED avoids an extra epoll_ctl() if only part of the greeting is sent: the registration below includes
     // EPOLLOUT.
     const slot = table.add(fd, SLOT.opened | WATCHED);
@@ -139,7 +137,15 @@ export class EpollServer extends EpollTransport implements ServerTransport {
     if (state === SLOT.free) return;
     const waitsToSend = (state & BLOCKED) !== 0;
     if (!waitsToSend) table.setState(slot, state & ~WATCHED);
-    const added = this.epoll.add(fd, waitsToSend ? EVENTS_IN_OUT : EVENTS_IN, slot);
+    const events = waitsToSend ? EVENTS_IN_OUT : EVENTS_IN;
+    let added = this.epoll.add(fd, events, slot);
+    if (added === -ENOSPC && this.isListening) {
+      // This user has no epoll watch left. The listening socket's watch is for this connection; later connections stay
+      // in the queue.
+      this.server.acceptFailed(ENOSPC, false);
+      this.stopAccepting();
+      added = this.epoll.add(fd, events, slot);
+    }
     if (added >= 0) return;
     this.server.failed(slot, STEP.register, -added, false);
     if (table.state(slot) !== SLOT.free) this.close(slot);
@@ -156,10 +162,15 @@ export class EpollServer extends EpollTransport implements ServerTransport {
     this.server.acceptFailed(errno, isFull);
     // Other errors belong to a connection that has been removed from the queue (accept(2)).
     if (!isFull) return false;
-    // The connection stays in the queue, and epoll would report it continuously, so stop watching the listening socket.
+    // The connection stays in the queue, and epoll would report it continuously.
+    this.stopAccepting();
+    return true;
+  }
+
+  /** Stops watching the listening socket for a while. */
+  private stopAccepting(): void {
     this.listen(false);
     this.retryAtMs = performance.now() + RETRY_MS;
-    return true;
   }
 
   /**
@@ -176,11 +187,5 @@ export class EpollServer extends EpollTransport implements ServerTransport {
     if (joins && result < 0) this.retryAtMs = performance.now() + RETRY_MS;
     else this.isListening = joins;
     return result;
-  }
-
-  private closedOne(): void {
-    this.count--;
-    // A descriptor is free again, so retry immediately.
-    this.retryAtMs = 0;
   }
 }
