@@ -10,7 +10,10 @@ export interface Bus {
   publish(subject: string, message: object): void;
   /** @returns a function that ends the subscription */
   subscribe(subject: string, handle: Handle): () => void;
-  /** @returns the answer; undefined if none arrives in time */
+  /**
+   * @returns the answer; undefined if none arrives in time
+   * @throws {AppError} E_FLEET if the message is longer than the server accepts
+   */
   request(subject: string, message: object, timeoutMs: number): Promise<unknown>;
   /**
    * Collects the answers of all subscribers.

@@ -3,9 +3,9 @@
 export interface RunStore {
   /**
    * Stores a value, if values are kept. Does not reject, because a run must not fail for that.
-   * @returns false if it may be worth trying again
+   * @returns why the value is not kept, if it should be
    */
-  put(key: string, value: object): Promise<boolean>;
+  put(key: string, value: object): Promise<string | undefined>;
   /** @returns the value; undefined if there is none */
   get(key: string): Promise<unknown>;
   /** @returns all keys that start with `prefix` */

@@ -265,6 +265,40 @@ describe("the coordinator", () => {
     ]);
   });
 
+  it("tells an agent that dies while it prepares from one that takes long", async () => {
+    makeAgents(100, 100);
+    const slowly = () => new Promise<void>((resolve) => setTimeout(resolve, 8000));
+    hosts[0]!.prepares = slowly;
+    hosts[1]!.prepares = slowly;
+    const plan = await planOf(10, "continue");
+    const members = prepareFleet(bus, plan);
+    await vi.advanceTimersByTimeAsync(500);
+    silence(1);
+    expect(await settle(members, 8000)).toMatchObject([
+      { name: "a", state: "active" },
+      { name: "b", state: "left-out", reason: "silent for 3 s" },
+    ]);
+  });
+
+  it("asks an agent again to prepare if NATS restarts meanwhile", async () => {
+    makeAgents(100);
+    let prepared = 0;
+    hosts[0]!.prepares = async () => void prepared++;
+    const plan = await planOf(2, "abort");
+    const lease = new Lease(bus, plan.run, TIMING.heartbeatMs);
+    // The answer is lost, and then there is no connection for a while.
+    bus.drops = (message) => "tuplesAvailable" in message;
+    const members = prepareFleet(bus, plan);
+    await vi.advanceTimersByTimeAsync(100);
+    bus.isConnected = false;
+    await vi.advanceTimersByTimeAsync(300);
+    bus.isConnected = true;
+    bus.drops = () => false;
+    expect(await settle(members, 3000)).toMatchObject([{ state: "active" }]);
+    lease.end();
+    expect(prepared).toBe(1);
+  });
+
   it("reports an agent whose run fails", async () => {
     makeAgents(100, 100);
     hosts[1]!.failure = new AppError("E_WORKER", "no thread can be started");

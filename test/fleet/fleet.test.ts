@@ -1,5 +1,6 @@
 // Tests runs that are divided among agents, with a real nats-server and real sockets: exact sums, refusals in words,
 // and the loss of an agent, of the coordinator and of NATS.
+import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { askFleet, resultOf, stopRun } from "../../dist/fleet/runs.js";
 import type { ConnectResult, FleetAgent, FleetConnectOptions, NatsOptions } from "../../src/index.js";
@@ -103,6 +104,16 @@ describe.runIf(HAS_NATS)("a fleet", () => {
       message: expect.stringMatching(/^agent agent-\d: 8\.8\.8\.8:53 is not among the destinations/),
     });
     await expect(fleetRun("127.0.0.1:1", {})).rejects.toThrow("a single connection cannot be divided");
+  });
+
+  it("names what is longer than NATS accepts", async () => {
+    const { at } = await served();
+    const message = randomBytes(2 ** 20).toString("base64");
+    await expect(fleetRun(at, { connections: 2, message })).rejects.toMatchObject({
+      code: "E_FLEET",
+      message: expect.stringMatching(/^a message of 1\.\d+ MiB is longer than the NATS server accepts \(1\.0* ?MiB\)$/),
+      fix: expect.stringContaining("max_payload"),
+    });
   });
 
   it("goes on while NATS restarts", async () => {

@@ -23,6 +23,7 @@ export class MemoryBus implements Bus {
       if (!this.isConnected || !this.#handles.get(subject)?.size) return resolve(undefined);
       const timer = setTimeout(() => resolve(undefined), timeoutMs);
       this.#send(subject, message, (answer) => {
+        if (this.drops(answer)) return;
         clearTimeout(timer);
         resolve(copy(answer));
       });
@@ -53,10 +54,10 @@ export class MemoryStore implements RunStore {
   /** Fails while the bus that it is reached by is cut off. */
   bus: MemoryBus | undefined;
 
-  async put(key: string, value: object): Promise<boolean> {
-    if (this.bus?.isConnected === false) return false;
+  async put(key: string, value: object): Promise<string | undefined> {
+    if (this.bus?.isConnected === false) return "disconnected";
     this.values.set(key, copy(value));
-    return true;
+    return undefined;
   }
 
   async get(key: string): Promise<unknown> {

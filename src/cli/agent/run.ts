@@ -26,6 +26,7 @@ export async function runAgent({ nats, name, allow, creds, natsCa }: AgentComman
     print(`run ${run}: ended, ${reached}${reason === undefined ? "" : `: ${printable(reason)}`}`);
   });
   agent.on("refused", (reason) => print(`refused: ${printable(reason)}`));
+  agent.on("undelivered", (run, reason) => print(`run ${run}: its result is lost: ${printable(reason)}`));
   const stopped = new Promise<void>((resolve) => {
     onStopSignals(
       () => resolve(),

@@ -4,13 +4,15 @@ import type { ConnectResult } from "../../results/connect.js";
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
 import { type Bus, SUBJECTS } from "../bus.js";
-import { type AgentRequest, type Announcement, type Part, parseRequest, toFailure } from "../messages.js";
+import { type AgentRequest, type Announcement, type Beat, type Part, parseRequest, toFailure } from "../messages.js";
 import { KEYS, type RunStore } from "../store.js";
 import { AgentRun } from "./agent-run.js";
 import type { AgentHost } from "./host.js";
 
 /** How long an agent offers its result to a coordinator that does not answer. */
 const DELIVERY_MS = 15_000;
+/** How long it tries to store its result while NATS is away. */
+const STORING_MS = 10 * 60_000;
 const ANSWER_MS = 1000;
 
 export interface AgentIdentity {
@@ -27,6 +29,8 @@ export interface AgentEvents {
   ended: [run: string, result: ConnectResult | undefined, reason: string | undefined];
   /** A coordinator was refused. */
   refused: [reason: string];
+  /** The result of this agent's part was neither taken by the coordinator nor stored. */
+  undelivered: [run: string, reason: string];
 }
 
 export class Agent extends EventEmitter<AgentEvents> {
@@ -39,6 +43,8 @@ export class Agent extends EventEmitter<AgentEvents> {
   #run: AgentRun | undefined;
   /** The run whose load is being prepared. */
   #preparing: string | undefined;
+  /** The last preparation. A coordinator asks again if NATS restarts before it has the answer. */
+  #preparation: { readonly request: string; readonly answer: Promise<object> } | undefined;
   /** A run that was stopped while its load was being prepared. */
   #cancelled: string | undefined;
   #isClosed = false;
@@ -94,7 +100,7 @@ export class Agent extends EventEmitter<AgentEvents> {
   async #handle(request: AgentRequest): Promise<object> {
     if (request.ask === "clock") return { nowMs: Date.now() };
     if (request.ask === "ceiling") return this.#host.ceiling(request.spec);
-    if (request.ask === "prepare") return this.#prepare(request);
+    if (request.ask === "prepare") return this.#prepareOnce(request);
     const run = this.#run;
     if (run?.id !== request.run) {
       // The coordinator repeats this until it has the result.
@@ -117,6 +123,14 @@ export class Agent extends EventEmitter<AgentEvents> {
 
   #connections = 0;
 
+  #prepareOnce(request: AgentRequest & { ask: "prepare" }): Promise<object> {
+    const text = JSON.stringify(request);
+    if (this.#preparation?.request === text && this.run === request.run) return this.#preparation.answer;
+    const answer = this.#prepare(request);
+    this.#preparation = { request: text, answer };
+    return answer;
+  }
+
   async #prepare(request: AgentRequest & { ask: "prepare" }): Promise<object> {
     const { version } = this.identity;
     if (request.version !== version) {
@@ -130,6 +144,9 @@ export class Agent extends EventEmitter<AgentEvents> {
       throw fleetError(`busy with run ${busy}`, "wait until that run has ended, or stop it: fourtuple fleet stop");
     }
     this.#preparing = request.run;
+    const beat = () => this.#bus.publish(SUBJECTS.beats(request.run), { agent: this.identity.id } satisfies Beat);
+    beat();
+    const beats = setInterval(beat, request.timing.heartbeatMs);
     try {
       const prepared = await this.#host.prepare(request.spec, request.total);
       if (this.#isClosed || this.#cancelled === request.run) {
@@ -141,6 +158,7 @@ export class Agent extends EventEmitter<AgentEvents> {
       else this.#take(new AgentRun(request.run, this.identity.id, this.#bus, request.timing, prepared));
       return { tuplesAvailable: prepared.tuplesAvailable };
     } finally {
+      clearInterval(beats);
       this.#preparing = undefined;
     }
   }
@@ -166,14 +184,26 @@ export class Agent extends EventEmitter<AgentEvents> {
    * works, and both are repeated.
    */
   async #deliver(run: string, part: Part): Promise<void> {
-    let isStored = await this.#store.put(KEYS.part(run, part.agent), part);
-    const endMs = performance.now() + DELIVERY_MS;
-    while (performance.now() < endMs) {
-      const startMs = performance.now();
-      if ((await this.#bus.request(SUBJECTS.parts(run), part, ANSWER_MS)) !== undefined) return;
-      if (this.#isClosed) return;
-      if (!isStored) isStored = await this.#store.put(KEYS.part(run, part.agent), part);
-      await pause(Math.max(0, ANSWER_MS - (performance.now() - startMs)));
+    const startMs = performance.now();
+    let obstacle = await this.#store.put(KEYS.part(run, part.agent), part);
+    while (performance.now() - startMs < (obstacle === undefined ? DELIVERY_MS : STORING_MS)) {
+      const askedMs = performance.now();
+      if (await this.#offer(run, part)) return;
+      if (this.#isClosed) break;
+      if (obstacle !== undefined) obstacle = await this.#store.put(KEYS.part(run, part.agent), part);
+      await pause(Math.max(0, ANSWER_MS - (performance.now() - askedMs)));
+    }
+    const reason = obstacle ?? this.#store.obstacle;
+    if (reason !== undefined) this.emit("undelivered", run, reason);
+  }
+
+  /** @returns whether the coordinator has taken the part, or the reason why it cannot be sent */
+  async #offer(run: string, part: Part): Promise<boolean> {
+    try {
+      return (await this.#bus.request(SUBJECTS.parts(run), part, ANSWER_MS)) !== undefined;
+    } catch (error) {
+      const failed: Part = { agent: part.agent, ...toFailure(error) };
+      return (await this.#bus.request(SUBJECTS.parts(run), failed, ANSWER_MS)) !== undefined;
     }
   }
 }

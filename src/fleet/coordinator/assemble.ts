@@ -3,10 +3,10 @@
 
 import type { RunSpec } from "../../planning/run-spec.js";
 import { AppError } from "../../util/errors.js";
-import { formatDuration } from "../../util/units.js";
 import { type Bus, SUBJECTS } from "../bus.js";
 import { type Announcement, type Ceiling, failureIn, parseCeiling, parsePrepared, type Timing } from "../messages.js";
 import type { OnLost } from "../options.js";
+import { Barrier } from "./barrier.js";
 import { type ClockOffset, measureClock } from "./clock.js";
 import { type Candidate, type Dealt, deal, dealPorts } from "./deal.js";
 import { Member } from "./member.js";
@@ -84,21 +84,23 @@ export async function prepareFleet(bus: Bus, plan: FleetPlan, deadlineMs = READY
   for (;;) {
     const specs = sliceSpec(plan.spec, dealt);
     const members = dealt.map((each, n) => new Member(each, plan.clocks.get(each.agent.id)!, specs[n]!));
-    const ready = await Promise.all(members.map((member) => prepare(bus, plan, member, deadlineMs)));
-    const late = members.filter((_, n) => !ready[n]);
+    const barrier = new Barrier(bus, plan.run, plan.timing);
+    const reasons = await Promise.all(members.map((member) => prepare(barrier, plan, member, deadlineMs))).finally(() =>
+      barrier.end(),
+    );
+    const late = members.filter((_, n) => reasons[n] !== undefined);
     if (late.length === 0) return [...members, ...leftOut];
-    const reason = `not ready within ${formatDuration(deadlineMs)}`;
-    const names = late.map(({ name }) => name).join(", ");
     if (plan.onLost === "abort" || late.length === members.length) {
-      throw new AppError("E_FLEET", `agent ${names}: ${reason}`, {
+      const words = late.map((member) => `agent ${member.name}: ${reasons[members.indexOf(member)]}`);
+      throw new AppError("E_FLEET", words.join("; "), {
         fix: "look at its log; --on-lost continue or redeal runs without it",
       });
     }
-    for (const member of late) member.lose("left-out", reason);
+    for (const member of late) member.lose("left-out", reasons[members.indexOf(member)]!);
     if (plan.onLost === "continue") return [...members, ...leftOut];
     for (const member of late) member.takenOver = member.spec.connections;
     leftOut.push(...late);
-    const rest = dealt.filter((_, n) => ready[n]);
+    const rest = dealt.filter((_, n) => reasons[n] === undefined);
     const room = rest.reduce((sum, { ceiling }) => sum + ceiling.connections, 0);
     // Whatever the others cannot hold stays missing.
     const connections = Math.min(plan.spec.connections, room);
@@ -112,12 +114,17 @@ export async function prepareFleet(bus: Bus, plan: FleetPlan, deadlineMs = READY
   }
 }
 
-/** @returns whether the agent is ready; false if it did not answer in time */
-async function prepare(bus: Bus, plan: FleetPlan, member: Member, deadlineMs: number): Promise<boolean> {
+/** @returns why the agent is not ready in time; undefined if it is */
+async function prepare(
+  barrier: Barrier,
+  plan: FleetPlan,
+  member: Member,
+  deadlineMs: number,
+): Promise<string | undefined> {
   const { run, version, timing, spec } = plan;
   const request = { ask: "prepare", run, version, spec: member.spec, total: spec.connections, timing };
-  const answer = await bus.request(SUBJECTS.agent(member.id), request, deadlineMs);
+  const { answer, reason } = await barrier.ask(member.id, request, deadlineMs);
   const refusal = failureIn(answer, member.name);
   if (refusal) throw refusal;
-  return parsePrepared(answer) !== undefined;
+  return parsePrepared(answer) === undefined ? (reason ?? "its answer cannot be read") : undefined;
 }

@@ -12,13 +12,12 @@ import { failureIn, type Part, parseBeat, parsePart } from "../messages.js";
 import { emptySnapshot, mergeSnapshots } from "../snapshots.js";
 import { KEYS, type RunStore } from "../store.js";
 import type { FleetPlan } from "./assemble.js";
+import { MISSED_BEATS } from "./lease.js";
 import type { Member } from "./member.js";
 import { keptPlan } from "./recover.js";
 import { redeal } from "./redeal.js";
 import { type FleetFacts, fleetResult, readPart } from "./result.js";
 
-/** An agent is lost after this many heartbeats without a sign of life. */
-export const MISSED_BEATS = 3;
 /** How long an agent that was told to stop may take to close its connections and answer. */
 const FINISH_MS = 60_000;
 const REPEAT_STOP_MS = 1000;

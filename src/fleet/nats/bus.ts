@@ -1,6 +1,8 @@
 // The Bus over a NATS connection.
 import { setTimeout as delay } from "node:timers/promises";
 import { createInbox, type Msg, type NatsConnection } from "@nats-io/transport-node";
+import { AppError } from "../../util/errors.js";
+import { formatBytes } from "../../util/units.js";
 import type { Bus, Handle } from "../bus.js";
 import { decode, encode } from "../codec.js";
 
@@ -21,13 +23,13 @@ export class NatsBus implements Bus {
   }
 
   publish(subject: string, message: object): void {
-    if (!this.#connection.isClosed()) this.#connection.publish(subject, encode(message));
+    if (!this.#connection.isClosed()) this.#connection.publish(subject, this.#encode(message));
   }
 
   subscribe(subject: string, handle: Handle): () => void {
     const subscription = this.#connection.subscribe(subject, {
       callback: (error, message) => {
-        if (!error) handle(decode(message.data), answerOf(message));
+        if (!error) handle(decode(message.data), this.#answerOf(message));
       },
     });
     return () => subscription.unsubscribe();
@@ -35,8 +37,9 @@ export class NatsBus implements Bus {
 
   async request(subject: string, message: object, timeoutMs: number): Promise<unknown> {
     if (!this.isConnected) return undefined;
+    const bytes = this.#encode(message);
     try {
-      return decode((await this.#connection.request(subject, encode(message), { timeout: timeoutMs })).data);
+      return decode((await this.#connection.request(subject, bytes, { timeout: timeoutMs })).data);
     } catch {
       // Nobody listens, or nobody answered in time.
       return undefined;
@@ -61,7 +64,7 @@ export class NatsBus implements Bus {
         if (answers.length >= most) full.abort();
       },
     });
-    this.#connection.publish(subject, encode(message), { reply: inbox });
+    this.#connection.publish(subject, this.#encode(message), { reply: inbox });
     await delay(timeoutMs, undefined, { signal: full.signal }).catch(() => undefined);
     subscription.unsubscribe();
     return answers;
@@ -81,8 +84,21 @@ export class NatsBus implements Bus {
       else if (type === "reconnect") this.#isConnected = true;
     }
   }
-}
 
-function answerOf(message: Msg): ((answer: object) => void) | undefined {
-  return message.reply === undefined || message.reply === "" ? undefined : (answer) => message.respond(encode(answer));
+  /** @throws {AppError} E_FLEET if the server accepts no message of this length */
+  #encode(message: object): Uint8Array {
+    const bytes = encode(message);
+    const most = this.#connection.info?.max_payload;
+    if (most === undefined || bytes.length <= most) return bytes;
+    throw new AppError(
+      "E_FLEET",
+      `a message of ${formatBytes(bytes.length)} is longer than the NATS server accepts (${formatBytes(most)})`,
+      { fix: "raise max_payload in the server's configuration, or use fewer destinations or a shorter message" },
+    );
+  }
+
+  #answerOf(message: Msg): ((answer: object) => void) | undefined {
+    if (message.reply === undefined || message.reply === "") return undefined;
+    return (answer) => message.respond(this.#encode(answer));
+  }
 }

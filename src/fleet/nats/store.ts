@@ -24,11 +24,13 @@ class BucketStore implements RunStore {
     this.#bucket = bucket;
   }
 
-  async put(key: string, value: object): Promise<boolean> {
-    return this.#bucket.put(key, encode(value)).then(
-      () => true,
-      () => false,
-    );
+  async put(key: string, value: object): Promise<string | undefined> {
+    try {
+      await this.#bucket.put(key, encode(value));
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
   }
 
   async get(key: string): Promise<unknown> {
@@ -50,7 +52,7 @@ class BucketStore implements RunStore {
 function noStore(obstacle: string): RunStore {
   return {
     obstacle,
-    put: async () => true,
+    put: async () => undefined,
     get: async () => undefined,
     keys: async () => [],
     remove: async () => undefined,
