@@ -11,7 +11,7 @@ import type {
 import type { AddressIndex } from "../addresses.js";
 import type { ListenerSet } from "../listeners/listeners.js";
 import type { SocketView } from "../view.js";
-import { Counts, PairIndex, topIds } from "./dense-index.js";
+import { Counts, PairIndex, topIds, topIndexes } from "./dense-index.js";
 import { TupleCombiner } from "./tuple-combiner.js";
 
 const PORTS = 65_536;
@@ -163,8 +163,8 @@ export class Aggregate {
       byFamily: { ipv4: this.ipv4, ipv6: this.ipv6, mapped: this.mapped },
       byState: Object.fromEntries(named.filter(([, count]) => count > 0)),
       byLocalPort: {
-        distinct: this.localPorts.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0),
-        top: topIds(PORTS, top, (port) => this.localPorts[port]!).map((port) => this.portRow(port)),
+        distinct: countUsed(this.localPorts),
+        top: topIndexes(this.localPorts, top).map((port) => this.portRow(port)),
       },
       byLocalAddress: this.addressRanking(this.locals, top),
       byPeer: this.addressRanking(this.peers, top),
@@ -230,4 +230,11 @@ export class Aggregate {
       this.addresses.compare(index.first(a), index.first(b)) || index.second(a) - index.second(b);
     return { distinct: index.size, top: topIds(index.size, top, (id) => sockets.get(id), order).map(row) };
   }
+}
+
+/** A plain loop: a short program runs it before it is compiled. */
+function countUsed(ports: Int32Array): number {
+  let used = 0;
+  for (let port = 0; port < ports.length; port++) if (ports[port] !== 0) used++;
+  return used;
 }

@@ -128,6 +128,23 @@ export function topIds(
   return heap.sort(compare);
 }
 
+/**
+ * Returns the indexes of the `top` highest positive values, in descending order; among equal values, the lowest indexes.
+ * Does the same as topIds(), but calls nothing for most values, because a short program runs it before it is compiled.
+ */
+export function topIndexes(values: Int32Array, top: number): number[] {
+  const compare = (a: number, b: number) => values[b]! - values[a]! || a - b;
+  const heap: number[] = [];
+  let lowest = top > 0 ? 0 : Infinity;
+  for (let at = 0; at < values.length; at++) {
+    if (values[at]! <= lowest) continue;
+    if (heap.length < top) rise(heap, at, compare);
+    else sink(heap, at, compare);
+    if (heap.length === top) lowest = values[heap[0]!]!;
+  }
+  return heap.sort(compare);
+}
+
 /** Inserts into a heap whose root is the lowest-ranked element. */
 function rise(heap: number[], id: number, compare: (a: number, b: number) => number): void {
   let at = heap.push(id) - 1;

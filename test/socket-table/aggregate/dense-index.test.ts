@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { Counts, PairIndex, topIds } from "../../../src/socket-table/aggregate/dense-index.js";
+import { Counts, PairIndex, topIds, topIndexes } from "../../../src/socket-table/aggregate/dense-index.js";
 
 const word = fc.oneof(fc.integer({ min: 0, max: 4 }), fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }));
 
@@ -40,7 +40,9 @@ it("ranks like sorting", () => {
         .map((weight, id) => ({ weight, id }))
         .filter(({ weight }) => weight > 0)
         .sort((a, b) => b.weight - a.weight || a.id - b.id);
-      expect(topIds(weights.length, top, (id) => weights[id]!)).toEqual(sorted.slice(0, top).map(({ id }) => id));
+      const best = sorted.slice(0, top).map(({ id }) => id);
+      expect(topIds(weights.length, top, (id) => weights[id]!)).toEqual(best);
+      expect(topIndexes(Int32Array.from(weights), top)).toEqual(best);
     }),
   );
 });
