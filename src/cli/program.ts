@@ -30,21 +30,23 @@ Examples:
   fourtuple report run.json              turn a run's --json output into a page
   fourtuple demo                         server and client at once, counted by the kernel`;
 
-const COMMANDS: readonly AddCommand[] = [
-  addServe,
-  addConnect,
-  addPorts,
-  addDoctor,
-  addExporter,
-  addLab,
-  addFleet,
-  addAgent,
-  addReport,
-  addProtocol,
-  addDemo,
-  addCompletion,
-  addMan,
-];
+const COMMANDS: Readonly<Record<string, AddCommand>> = {
+  serve: addServe,
+  connect: addConnect,
+  ports: addPorts,
+  doctor: addDoctor,
+  exporter: addExporter,
+  lab: addLab,
+  fleet: addFleet,
+  agent: addAgent,
+  report: addReport,
+  protocol: addProtocol,
+  demo: addDemo,
+  completion: addCompletion,
+  man: addMan,
+};
+/** Commands that describe all others. */
+const ABOUT_ALL = ["completion", "man"];
 
 /** Maximum width of help texts. */
 const HELP_WIDTH = 100;
@@ -76,19 +78,23 @@ export async function runProgram(args: readonly string[], version: string): Prom
       writeErr: (text) => write(process.stderr, text),
     })
     .addHelpText("after", EXAMPLES);
-  for (const add of COMMANDS) {
-    add(program, (code) => {
+  for (const name of commandsFor(args[0])) {
+    COMMANDS[name]!(program, (code) => {
       exitCode = code;
     });
   }
   for (const command of program.commands)
     command.showHelpAfterError(`usage: fourtuple ${command.name()} ${command.usage()}`);
-  program.showHelpAfterError(
-    `usage: fourtuple <${program.commands.map((command) => command.name()).join("|")}> [options]`,
-  );
+  program.showHelpAfterError(`usage: fourtuple <${Object.keys(COMMANDS).join("|")}> [options]`);
   if (args.length === 0) program.outputHelp();
   else await program.parseAsync(args, { from: "user" });
   return exitCode;
+}
+
+/** Returns the commands to define: only the given one if possible, because defining all options takes time. */
+function commandsFor(given: string | undefined): string[] {
+  const isSufficient = given !== undefined && Object.hasOwn(COMMANDS, given) && !ABOUT_ALL.includes(given);
+  return isSufficient ? [given] : Object.keys(COMMANDS);
 }
 
 /**
