@@ -1,7 +1,7 @@
 // Fingerprint of the sockets visited by one pass over the table, for comparing two passes. A dump is not a
 // snapshot: the kernel resumes a dump by counting sockets in a bucket, so it may miss or repeat a socket if another
 // is added or removed there.
-import { readSnmp, readSockstat } from "../linux/proc/procfs.js";
+import { readSockstat, readTcpCounters } from "../linux/proc/procfs.js";
 
 const CELLS = 64;
 /** A resumed dump is off by one or two sockets. A larger difference means that the sockets themselves changed. */
@@ -24,7 +24,7 @@ export class DumpFingerprint {
 
 /** Returns a string that changes whenever a connection in this network namespace is opened, closed or refused. */
 export function readTurnover(): string {
-  const net = readSnmp();
+  const net = readTcpCounters();
   const { "TCP.tw": timeWait, "TCP.alloc": sockets } = readSockstat();
   const names = ["ActiveOpens", "PassiveOpens", "AttemptFails", "EstabResets", "CurrEstab"];
   return [...names.map((name) => net[`Tcp.${name}`]), timeWait, sockets].join();

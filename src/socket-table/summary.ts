@@ -13,7 +13,7 @@ export type {
   SocketTable,
 } from "../results/sockets/socket-table.js";
 
-import { readNetCounters } from "../linux/proc/procfs.js";
+import { readTcpExtensions } from "../linux/proc/procfs.js";
 import { Aggregate } from "./aggregate/aggregate.js";
 import { type SocketFilter, toQuery } from "./filter.js";
 import { KnownListeners, readListeners } from "./listeners/listeners.js";
@@ -92,7 +92,7 @@ export class TableSummary implements SummaryPart {
   async result(start: ReadingStart, read: TableRead): Promise<SocketTable> {
     const { query, aggregate } = this;
     const listeners = await readListeners({ ...query, source: read.source }, aggregate.acceptedRows());
-    const counters = readNetCounters();
+    const counters = readTcpExtensions();
     return {
       kind: "sockets",
       version: 1,

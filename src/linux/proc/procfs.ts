@@ -38,7 +38,7 @@ export function readSockstat(): Record<string, number> {
 
 /** Returns /proc/net/netstat, snmp and snmp6: `TcpExt.ListenOverflows`, `Tcp.RetransSegs`, `Icmp6.InDestUnreachs`. */
 export function readNetCounters(): Record<string, number> {
-  const fields = { ...readPairedLines("/proc/net/netstat"), ...readSnmp() };
+  const fields = { ...readPairedLines("/proc/net/netstat"), ...readPairedLines("/proc/net/snmp") };
   for (const [, group, name, value] of (readText("/proc/net/snmp6") ?? "").matchAll(
     /^([A-Z][a-z]+6)(\w+)\s+(\d+)$/gm,
   )) {
@@ -47,16 +47,25 @@ export function readNetCounters(): Record<string, number> {
   return fields;
 }
 
-/** Returns /proc/net/snmp only: `Tcp.CurrEstab`, `Ip.InDelivers`. */
-export function readSnmp(): Record<string, number> {
-  return readPairedLines("/proc/net/snmp");
+/** Returns the group Tcp of /proc/net/snmp: `Tcp.CurrEstab`. */
+export function readTcpCounters(): Record<string, number> {
+  return readPairedLines("/proc/net/snmp", "Tcp");
 }
 
-/** Parses pairs of lines, names followed by values, both starting with the group's name. */
-function readPairedLines(path: string): Record<string, number> {
+/** Returns the group TcpExt of /proc/net/netstat: `TcpExt.ListenDrops`. */
+export function readTcpExtensions(): Record<string, number> {
+  return readPairedLines("/proc/net/netstat", "TcpExt");
+}
+
+/**
+ * Parses pairs of lines, names followed by values, both starting with the group's name.
+ * @param group if given, parses only this group's lines
+ */
+function readPairedLines(path: string, group?: string): Record<string, number> {
   const fields: Record<string, number> = {};
   const lines = (readText(path) ?? "").trim().split("\n");
   for (let i = 0; i + 1 < lines.length; i += 2) {
+    if (group !== undefined && !lines[i]!.startsWith(`${group}: `)) continue;
     const names = lines[i]!.split(" ");
     const values = lines[i + 1]!.split(" ");
     for (let k = 1; k < names.length; k++) fields[`${names[0]!.slice(0, -1)}.${names[k]}`] = Number(values[k]);

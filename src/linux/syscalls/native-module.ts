@@ -1,7 +1,6 @@
 // Loads a native module from memory, for an executable that contains it. The C library only loads files, so the module
 // is written to a file without a name, in the first folder that allows it. Nothing is left behind, however the process
 // ends, and no other user can replace the file.
-import { randomBytes } from "node:crypto";
 import { closeSync, constants, openSync, statSync, unlinkSync, writeSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -78,6 +77,8 @@ function openUnnamed(folder: string): number {
   } catch (error) {
     if (!NO_UNNAMED_FILES.includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
   }
+  // Loaded on demand, because every start of the program would pay for it.
+  const { randomBytes } = process.getBuiltinModule("node:crypto");
   const file = join(folder, `.fourtuple-${randomBytes(12).toString("hex")}`);
   const fd = openSync(file, O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR, OWNER_ONLY);
   unlinkSync(file);

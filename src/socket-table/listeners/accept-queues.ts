@@ -1,6 +1,6 @@
 // Reads accept queues and their drops by endpoint, and counts sockets by state, for monitoring.
 
-import { readNetCounters } from "../../linux/proc/procfs.js";
+import { readTcpExtensions } from "../../linux/proc/procfs.js";
 import { TCP_LISTEN, TCP_STATES } from "../../linux/syscalls/constants.js";
 import type { TcpState } from "../../results/sockets/socket-table.js";
 import { formatEndpoint } from "../../util/endpoint.js";
@@ -87,7 +87,7 @@ export async function listenerQueues(
   const states = connections ?? new StateCounts();
   if (connections) states.counts[TCP_LISTEN] = listeners;
   else await readTable({ ...toQuery({ ...filter, memory: false }), tuplesOnly: true }, () => states.begin());
-  const counters = readNetCounters();
+  const counters = readTcpExtensions();
   const isTold = source === "sock_diag";
   const drops = isTold ? totals.update(dropsBySocket) : undefined;
   const named = TCP_STATES.flatMap((name, state) =>

@@ -1,6 +1,5 @@
 // Names source files and lines in stacks of the single executable, whose bundles contain the modules of many files.
 import { SourceMap } from "node:module";
-import { gunzipSync } from "node:zlib";
 import { containedBytes, IS_SINGLE_FILE, OWN_CODE } from "./files.js";
 
 const POSITION = /([\w/-]+)\.js:(\d+):(\d+)/y;
@@ -23,5 +22,7 @@ export function sourceStack(stack: string): string {
 }
 
 function readMap(bundle: string): SourceMap {
+  // Loaded on demand, because every start of the program would pay for it.
+  const { gunzipSync } = process.getBuiltinModule("node:zlib");
   return new SourceMap(JSON.parse(gunzipSync(containedBytes(`${bundle}.js.map.gz`)).toString()));
 }
