@@ -1,4 +1,8 @@
-// Divides a total into integer parts, equal or by weight.
+// Divides a total into integer parts, equal or by weight, and adds parts up.
+
+export function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
 
 /**
  * Returns the share of part `index` when `total` is divided into `parts`. Shares differ by at most one and add up to
@@ -21,12 +25,12 @@ export function exactShare(total: number, parts: number, index: number): number 
  */
 export function weightedShares(total: number, weights: readonly number[]): number[] {
   // Products of counts and ceilings exceed 53 bits.
-  const sum = weights.reduce((all, weight) => all + BigInt(weight), 0n);
+  const all = weights.reduce((total, weight) => total + BigInt(weight), 0n);
   const quotas = weights.map((weight, index) => {
     const product = BigInt(total) * BigInt(weight);
-    return { index, share: Number(product / sum), rest: product % sum };
+    return { index, share: Number(product / all), rest: product % all };
   });
-  let left = total - quotas.reduce((all, { share }) => all + share, 0);
+  let left = total - sum(quotas.map(({ share }) => share));
   for (const quota of quotas.toSorted((a, b) => (a.rest === b.rest ? a.index - b.index : a.rest < b.rest ? 1 : -1))) {
     if (left === 0) break;
     quota.share++;

@@ -3,6 +3,7 @@
 import { readConntrackStats } from "../../linux/proc/net-stats.js";
 import type { Evidence } from "../../results/lab/evidence.js";
 import { AppError } from "../../util/errors.js";
+import { sum } from "../../util/share.js";
 import { formatCount } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
 import { type ClientLoadResult, expectRoom, gather, startServer } from "../observe/client-load.js";
@@ -138,10 +139,6 @@ async function dropsIn(host: Host): Promise<number> {
 /** Returns the number of TCP sockets in use in a host. */
 async function tcpSocketsIn(host: Host): Promise<number> {
   return Number(/^TCP: inuse (\d+)/m.exec(await host.exec("cat", ["/proc/net/sockstat"]))?.[1] ?? 0);
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }
 
 function evidenceOf(seen: Seen): Evidence[] {

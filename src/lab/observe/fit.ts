@@ -1,4 +1,5 @@
 // Fits a straight line to measured points by least squares and estimates the error of its slope.
+import { sum } from "../../util/share.js";
 
 export interface Line {
   readonly slope: number;
@@ -34,10 +35,6 @@ export function fitLine(points: Points): Line | undefined {
 /** Returns the root mean square distance of the points from the line. */
 export function distanceFrom({ slope, intercept }: Line, points: Points): number {
   return Math.sqrt(mean(points.map(([x, y]) => (y - intercept - slope * x) ** 2)));
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }
 
 function mean(values: readonly number[]): number {

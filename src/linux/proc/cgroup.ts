@@ -3,6 +3,7 @@
 
 import { existsSync } from "node:fs";
 import type { CgroupMemoryFile } from "../../results/evidence.js";
+import { sum } from "../../util/share.js";
 import { readText } from "./procfs.js";
 
 const ROOT = "/sys/fs/cgroup";
@@ -105,10 +106,6 @@ function readFields(path: string): Map<string, number> {
       return [line.slice(0, blank), Number(line.slice(blank + 1))];
     }),
   );
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }
 
 /**

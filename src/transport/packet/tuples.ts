@@ -4,7 +4,7 @@ import { addToIp, type IpAddress } from "../../util/address.js";
 import type { AddressRange } from "../../util/address-range.js";
 import { get16, get32, put16, put32, sumOf } from "./tcp/segment.js";
 
-/** Plain data. All addresses are of one family. */
+/** Plain data. All addresses are of one family, and there are fewer than 2^31 tuples. */
 export interface PacketTuples {
   readonly sources: readonly AddressRange[];
   readonly firstPort: number;
@@ -12,12 +12,8 @@ export interface PacketTuples {
   readonly destinations: readonly { readonly ip: IpAddress; readonly port: number }[];
 }
 
-/** Maximum number of tuples. Numbers must fit into an Int32Array, so tuples beyond that are not used. */
-const MOST_TUPLES = 2 ** 30;
-
 export class Tuples {
   readonly family: 4 | 6;
-  readonly count: number;
   private readonly plan: PacketTuples;
   /** First address of each range as bytes, its last 32 bits, and the number of addresses in it and before it. */
   private readonly firsts: Uint8Array[];
@@ -51,7 +47,6 @@ export class Tuples {
     this.destinations = destinations.map(({ ip }) => ip.bytes);
     this.destinationPorts = destinations.map(({ port }) => port);
     this.destinationSums = destinations.map(({ ip }) => sumOf(ip.bytes, 0, ip.bytes.length));
-    this.count = Math.min(MOST_TUPLES, total * portCount * destinations.length);
   }
 
   /** Returns the number of the tuple between two addresses in `bytes`, or -1. */
@@ -63,8 +58,7 @@ export class Tuples {
     if (destination < 0) return -1;
     const source = this.findSource(bytes, localAt);
     if (source < 0) return -1;
-    const number = (source * portCount + step) * this.destinations.length + destination;
-    return number < this.count ? number : -1;
+    return (source * portCount + step) * this.destinations.length + destination;
   }
 
   /**
