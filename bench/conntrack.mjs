@@ -9,7 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { exitCodeOf, STOP_SIGNALS } from "./child.mjs";
-import { readResident } from "./proc.mjs";
+import { readCpuTimes, readResident } from "./proc.mjs";
 
 /** @type {typeof import("../dist/util/subprocess.js")} */
 const { Subprocess } = await import(new URL("../dist/util/subprocess.js", import.meta.url).href);
@@ -20,8 +20,8 @@ const [SOURCES, DESTINATION] = ["10.64.0.0/10", "10.128.0.1"];
 const MAX = "/proc/sys/net/netfilter/nf_conntrack_max";
 const BACKLOG = "/proc/sys/net/core/netdev_max_backlog";
 const BUCKETS = "/sys/module/nf_conntrack/parameters/hashsize";
-/** Entries in a bucket's list, on average. */
-const PER_BUCKET = 4;
+/** Settings of the namespaces. No packet is for a socket, so the kernel need not look for one. */
+const SETTINGS = ["net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.ip_early_demux=0"];
 /** Packets that may wait at the receiving end of a virtual link. */
 const QUEUED = 20_000;
 /** Aim: user memory of both ends of a connection together. */
@@ -62,23 +62,21 @@ async function main() {
 async function run(count) {
   const server = start(SERVER, ["serve", `${DESTINATION}:7777`, "--transport", "packet", "--log", "none", "--json"]);
   await server.program.prints(/"listening"/);
-  const serverBefore = readResident(server.pid);
   const to = ["connect", `${DESTINATION}:7777`, "--transport", "packet", "--source-ip", SOURCES, "--authorized"];
   const beganMs = performance.now();
   const client = start(CLIENT, [...to, "-c", `${count}`, "-T", "forever", "--json"]);
   await client.program.prints(/"snapshot"/);
-  const clientBefore = readResident(client.pid);
+  const before = usesOf(client, server);
+  await untilOpen(client, Math.floor(count / 2));
+  const half = usesOf(client, server);
   const open = [await untilOpen(client, count), await untilOpen(server, count)];
   const openedSec = (performance.now() - beganMs) / 1000;
   const tracked = Number(inside(ROUTER, "cat", "/proc/sys/net/netfilter/nf_conntrack_count"));
-  const bytes = {
-    client: (readResident(client.pid) - clientBefore) / count,
-    server: (readResident(server.pid) - serverBefore) / count,
-  };
+  const after = usesOf(client, server);
   const slab = slabBytes();
   const [clientResult, closedSec] = await endOf(client, "SIGINT");
   const [serverResult] = await endOf(server, "SIGTERM");
-  const both = bytes.client + bytes.server;
+  const [total, slope] = [bytesBetween(before, after, count), bytesBetween(half, after, after.open - half.open)];
   const rows = [
     ["requested", count],
     ["established", clientResult.established],
@@ -88,8 +86,10 @@ async function run(count) {
     ["failed, lost", `${clientResult.failed}, ${clientResult.lost}`],
     ["opened in", `${openedSec.toFixed(1)} s, ${Math.round(count / openedSec)}/s`],
     ["closed in", `${closedSec.toFixed(1)} s`],
-    ["user memory per connection", `client ${bytes.client.toFixed(1)} B, server ${bytes.server.toFixed(1)} B`],
-    ["both ends together", `${both.toFixed(1)} B (aim: at most ${MOST_BYTES})`],
+    ["CPU per connection, client", formatCpu(before.client, after.client, count)],
+    ["CPU per connection, server", formatCpu(before.server, after.server, count)],
+    ["user memory per connection", `${total} (aim: both at most ${MOST_BYTES})`],
+    ["of the second half", slope],
     ["slab of the kernel then", `${Math.round(slab / 1024 ** 2)} MiB`],
     ["sent again", `${clientResult.packets.retransmitted} segments, ${clientResult.packets.repeatedSyns} SYNs`],
   ];
@@ -99,6 +99,37 @@ async function run(count) {
   const isTracked = tracked >= count;
   if (!isTracked) console.log(`  the router tracks fewer: its limit is ${readFileSync(MAX, "utf8").trim()}`);
   return isWhole && isTracked ? 0 : 1;
+}
+
+/**
+ * @param {ReturnType<typeof start>} client
+ * @param {ReturnType<typeof start>} server
+ */
+function usesOf(client, server) {
+  const of = (/** @type {number} */ pid) => ({ bytes: readResident(pid), ...readCpuTimes(pid) });
+  return { open: client.open, client: of(client.pid), server: of(server.pid) };
+}
+
+/**
+ * Formats how much memory each connection has taken.
+ * @param {ReturnType<typeof usesOf>} from
+ * @param {ReturnType<typeof usesOf>} to
+ * @param {number} count
+ */
+function bytesBetween(from, to, count) {
+  const client = (to.client.bytes - from.client.bytes) / count;
+  const server = (to.server.bytes - from.server.bytes) / count;
+  return `client ${client.toFixed(1)} B, server ${server.toFixed(1)} B, both ${(client + server).toFixed(1)} B`;
+}
+
+/**
+ * @param {{ user: number, system: number }} from
+ * @param {{ user: number, system: number }} to
+ * @param {number} count
+ */
+function formatCpu(from, to, count) {
+  const us = (/** @type {"user" | "system"} */ kind) => (((to[kind] - from[kind]) * 1e6) / count).toFixed(1);
+  return `${us("user")} µs user, ${us("system")} µs system`;
 }
 
 /**
@@ -137,7 +168,7 @@ function layOut() {
     ip("netns", "add", name);
     undo.push(() => spawnSync("ip", ["netns", "delete", name]));
     ip("-n", name, "link", "set", "lo", "up");
-    inside(name, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0");
+    inside(name, "sysctl", "-qw", ...SETTINGS);
   }
   for (const [name, network] of [
     [CLIENT, "10.1.0"],
@@ -168,7 +199,8 @@ function layOut() {
  * @param {number} count
  */
 function makeRoom(count) {
-  const wanted = { [MAX]: count + 1000, [BUCKETS]: Math.ceil(count / PER_BUCKET), [BACKLOG]: QUEUED };
+  // As in the kernel's own ratio, there is a bucket for each connection, which has an entry in each direction.
+  const wanted = { [MAX]: count + 1000, [BUCKETS]: count, [BACKLOG]: QUEUED };
   for (const [file, least] of Object.entries(wanted)) {
     const before = readFileSync(file, "utf8").trim();
     if (Number(before) >= least) continue;
