@@ -10,7 +10,7 @@ import { readVersion } from "../util/program/files.js";
 import { assertSupported } from "./agent/host.js";
 import { type Bus, SUBJECTS } from "./bus.js";
 import { dealFleet, type FleetPlan, prepareFleet } from "./coordinator/assemble.js";
-import type { Dealt } from "./coordinator/deal.js";
+import type { Dealt } from "./coordinator/dealing/deal.js";
 import { FleetRun } from "./coordinator/fleet-run.js";
 import { Lease } from "./coordinator/lease.js";
 import { findAgents } from "./coordinator/roster.js";

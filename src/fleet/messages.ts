@@ -135,8 +135,9 @@ export type Part = z.infer<typeof part>;
 
 const runState = z.object({
   run: id,
+  role: z.enum(["connect", "serve"]),
   startedAt: z.string().max(64),
-  requested: number,
+  requested: number.optional(),
   open: number,
   agents: number,
   stage: z.string().max(16),

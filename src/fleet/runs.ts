@@ -19,7 +19,8 @@ const ANSWER_MS = 1000;
 export interface KeptRun {
   readonly run: string;
   readonly startedAt: string;
-  readonly requested: number;
+  /** Connections; undefined for a run that serves. */
+  readonly requested: number | undefined;
   /** Whether its result is complete; if not, it can be put together from the parts of its agents. */
   readonly hasResult: boolean;
 }
@@ -61,7 +62,7 @@ async function keptRuns(store: RunStore): Promise<KeptRun[]> {
         facts?: { spec?: { connections?: number } };
       };
       const hasResult = keys.includes(KEYS.result(run));
-      return { run, startedAt: `${plan?.startedAt}`, requested: Number(plan?.facts?.spec?.connections), hasResult };
+      return { run, startedAt: `${plan?.startedAt}`, requested: plan?.facts?.spec?.connections, hasResult };
     }),
   );
   return runs.sort((a, b) => (a.startedAt < b.startedAt ? -1 : 1));

@@ -1,9 +1,9 @@
 // Tests dealing a run to agents: exact shares by ceiling, source ports of their own, slices that add up.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Candidate, deal, dealPorts } from "../../src/fleet/coordinator/deal.js";
-import { divideShared } from "../../src/fleet/coordinator/pools.js";
-import { remainingSpecs, sliceSpec } from "../../src/fleet/coordinator/slice.js";
+import { type Candidate, deal, dealPorts } from "../../src/fleet/coordinator/dealing/deal.js";
+import { divideShared } from "../../src/fleet/coordinator/dealing/pools.js";
+import { remainingSpecs, sliceSpec } from "../../src/fleet/coordinator/dealing/slice.js";
 import { spreadKernelMemory } from "../../src/fleet/kernel-counts.js";
 import type { Announcement } from "../../src/fleet/messages.js";
 import { parseRunSpec } from "../../src/planning/parse-run-spec.js";

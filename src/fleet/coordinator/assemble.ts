@@ -8,20 +8,23 @@ import { type Announcement, type Ceiling, failureIn, parseCeiling, parsePrepared
 import type { OnLost } from "../options.js";
 import { Barrier } from "./barrier.js";
 import { type ClockOffset, measureClock } from "./clock.js";
-import { type Candidate, type Dealt, deal, dealPorts } from "./deal.js";
+import { type Candidate, type Dealt, deal, dealPorts } from "./dealing/deal.js";
+import { divideShared } from "./dealing/pools.js";
 import { Member } from "./member.js";
-import { divideShared } from "./pools.js";
-import { sliceSpec } from "./slice.js";
+import { CLIENT_ROLE } from "./roles/client.js";
+import type { ClientKind, Kind } from "./roles/kind.js";
+import type { FleetRole } from "./roles/role.js";
 
 /** An agent reads its kernel's tables to predict its ceiling, which takes a while if they are large. */
 const CEILING_MS = 20_000;
 export const READY_MS = 10_000;
 
 /** What is known about the run before any agent has prepared it. */
-export interface FleetPlan {
+export interface FleetPlan<K extends Kind = ClientKind> {
+  readonly role: FleetRole<K>;
   readonly run: string;
   readonly version: string;
-  readonly spec: RunSpec;
+  readonly spec: K["spec"];
   readonly onLost: OnLost;
   readonly timing: Timing;
   readonly dealt: readonly Dealt[];
@@ -36,7 +39,7 @@ export async function dealFleet(
   bus: Bus,
   agents: readonly Announcement[],
   spec: RunSpec,
-): Promise<Pick<FleetPlan, "dealt" | "clocks">> {
+): Promise<Pick<FleetPlan, "role" | "dealt" | "clocks">> {
   const alone = await Promise.all(agents.map((agent) => askCeiling(bus, agent, spec)));
   const ports = dealPorts(
     agents.map(({ place }, n) => ({ place, sources: alone[n]!.sources })),
@@ -55,7 +58,7 @@ export async function dealFleet(
       return { agent, sourcePorts, ceiling };
     }),
   );
-  return { dealt: deal(divideShared(candidates), spec), clocks };
+  return { role: CLIENT_ROLE, dealt: deal(divideShared(candidates), spec), clocks };
 }
 
 /** @throws {AppError} the agent's refusal; E_FLEET if it does not answer */
@@ -78,51 +81,49 @@ function noAnswer({ name }: Announcement): AppError {
  * @returns all members, also those left out
  * @throws {AppError} the refusal of an agent; E_FLEET if an agent is late and the run must not go on without it
  */
-export async function prepareFleet(bus: Bus, plan: FleetPlan, deadlineMs = READY_MS): Promise<Member[]> {
-  const leftOut: Member[] = [];
+export async function prepareFleet<K extends Kind>(
+  bus: Bus,
+  plan: FleetPlan<K>,
+  deadlineMs = READY_MS,
+): Promise<Member<K>[]> {
+  const { role, spec, onLost } = plan;
+  const leftOut: Member<K>[] = [];
   let { dealt } = plan;
   for (;;) {
-    const specs = sliceSpec(plan.spec, dealt);
-    const members = dealt.map((each, n) => new Member(each, plan.clocks.get(each.agent.id)!, specs[n]!));
+    const specs = role.slice(spec, dealt);
+    const members = dealt.map((each, n) => new Member<K>(each, plan.clocks.get(each.agent.id)!, specs[n]!));
     const barrier = new Barrier(bus, plan.run, plan.timing);
     const reasons = await Promise.all(members.map((member) => prepare(barrier, plan, member, deadlineMs))).finally(() =>
       barrier.end(),
     );
     const late = members.filter((_, n) => reasons[n] !== undefined);
     if (late.length === 0) return [...members, ...leftOut];
-    if (plan.onLost === "abort" || late.length === members.length) {
+    if (onLost === "abort" || late.length === members.length) {
       const words = late.map((member) => `agent ${member.name}: ${reasons[members.indexOf(member)]}`);
       throw new AppError("E_FLEET", words.join("; "), {
         fix: "look at its log; --on-lost continue or redeal runs without it",
       });
     }
     for (const member of late) member.lose("left-out", reasons[members.indexOf(member)]!);
-    if (plan.onLost === "continue") return [...members, ...leftOut];
-    for (const member of late) member.takenOver = member.spec.connections;
+    if (onLost === "continue") return [...members, ...leftOut];
     leftOut.push(...late);
-    const rest = dealt.filter((_, n) => reasons[n] === undefined);
-    const room = rest.reduce((sum, { ceiling }) => sum + ceiling.connections, 0);
-    // Whatever the others cannot hold stays missing.
-    const connections = Math.min(plan.spec.connections, room);
-    let short = plan.spec.connections - connections;
-    for (const member of late) {
-      const untaken = Math.min(short, member.takenOver);
-      member.takenOver -= untaken;
-      short -= untaken;
-    }
-    dealt = deal(rest, { ...plan.spec, connections });
+    dealt = role.dealAnew(
+      spec,
+      dealt.filter((_, n) => reasons[n] === undefined),
+      late,
+    );
   }
 }
 
 /** @returns why the agent is not ready in time; undefined if it is */
-async function prepare(
+async function prepare<K extends Kind>(
   barrier: Barrier,
-  plan: FleetPlan,
-  member: Member,
+  { role, run, version, timing, spec }: FleetPlan<K>,
+  member: Member<K>,
   deadlineMs: number,
 ): Promise<string | undefined> {
-  const { run, version, timing, spec } = plan;
-  const request = { ask: "prepare", run, version, spec: member.spec, total: spec.connections, timing };
+  const total = role.requested(spec) ?? 0;
+  const request = { ask: "prepare", run, version, spec: member.spec, total, timing };
   const { answer, reason } = await barrier.ask(member.id, request, deadlineMs);
   const refusal = failureIn(answer, member.name);
   if (refusal) throw refusal;

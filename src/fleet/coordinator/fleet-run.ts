@@ -1,67 +1,55 @@
-// The coordinator of a run: watches its agents from the common start to the last result, ends the hold of all of them
-// at once, and deals with those that are lost. It never waits without a deadline.
+// The coordinator of a run: hears its agents from the common start to the last result, ends the hold of all of them at
+// once, and deals with those that are lost.
 import { EventEmitter } from "node:events";
-import type { ConnectSnapshot } from "../../client/snapshot.js";
 import { sample } from "../../engine/run/sampling.js";
-import type { RunSpec } from "../../planning/run-spec.js";
-import type { ConnectResult } from "../../results/connect.js";
 import type { Explained } from "../../results/diagnosis.js";
 import { AppError } from "../../util/errors.js";
 import { type Bus, SUBJECTS } from "../bus.js";
 import { failureIn, type Part, parseBeat, parsePart } from "../messages.js";
-import { emptySnapshot, mergeSnapshots } from "../snapshots.js";
 import { KEYS, type RunStore } from "../store.js";
 import type { FleetPlan } from "./assemble.js";
-import { MISSED_BEATS } from "./lease.js";
+import { Hold } from "./hold.js";
 import type { Member } from "./member.js";
+import { commonStart, Orders } from "./orders.js";
+import { type FleetFacts, readPart } from "./outcome.js";
 import { keptPlan } from "./recover.js";
-import { redeal } from "./redeal.js";
-import { type FleetFacts, fleetResult, readPart } from "./result.js";
-
-/** How long an agent that was told to stop may take to close its connections and answer. */
-const FINISH_MS = 60_000;
-const REPEAT_STOP_MS = 1000;
-const ANSWER_MS = 1000;
-/** How many heartbeats an agent may send after the start without having started. */
-const MOST_URGES = 10;
-/** Least time from the order to the common start. */
-const LEAD_MS = 300;
+import type { ClientKind, Kind } from "./roles/kind.js";
+import { Watch } from "./watch.js";
 
 export interface FleetEvents {
   /** An agent is no longer part of the run. */
   agentLost: [name: string, reason: string];
 }
 
-export class FleetRun extends EventEmitter<FleetEvents> {
+/** A run of a fleet, of either role. */
+export class FleetRun<K extends Kind = ClientKind> extends EventEmitter<FleetEvents> {
   readonly id: string;
   /** Specification of the whole run. */
-  readonly spec: RunSpec;
-  readonly members: readonly Member[];
-  /** Resolves when all agents have opened their connections, or the run ends. */
+  readonly spec: K["spec"];
+  readonly members: readonly Member<K>[];
+  /** Resolves when all agents have opened their connections, or accept some, or the run ends. */
   readonly ready: Promise<void>;
-  readonly done: Promise<Explained<ConnectResult>>;
-  readonly #plan: FleetPlan;
+  readonly done: Promise<Explained<K["result"]>>;
+  readonly #plan: FleetPlan<K>;
   readonly #bus: Bus;
   readonly #store: RunStore;
   readonly #startMs: number;
   readonly #startedAt = new Date().toISOString();
+  readonly #orders: Orders<K>;
+  readonly #watch: Watch;
+  readonly #hold = new Hold();
   readonly #tick: NodeJS.Timeout;
   readonly #unsubscribes: (() => void)[];
-  #tickedMs = performance.now();
-  #cutOffMs = 0;
-  #holdTimer: NodeJS.Timeout | undefined;
-  #holdUntilMs: number | undefined;
   #stoppedMs: number | undefined;
-  #toldMs = 0;
   /** Whether the run was ended before its time, by the caller or because an agent was lost. */
   #wasStopped = false;
   #isOver = false;
   #becomeReady!: () => void;
-  #resolve!: (result: Explained<ConnectResult>) => void;
+  #resolve!: (result: Explained<K["result"]>) => void;
   #reject!: (error: Error) => void;
 
   /** @param members those prepared are started now */
-  constructor(plan: FleetPlan, members: readonly Member[], bus: Bus, store: RunStore) {
+  constructor(plan: FleetPlan<K>, members: readonly Member<K>[], bus: Bus, store: RunStore) {
     super();
     this.id = plan.run;
     this.spec = plan.spec;
@@ -86,85 +74,71 @@ export class FleetRun extends EventEmitter<FleetEvents> {
         void this.stop();
       }),
     ];
-    const slowest = Math.max(...members.map(({ clock }) => clock.roundTripMs));
-    this.#startMs = Date.now() + Math.max(LEAD_MS, 4 * slowest);
-    void store.put(KEYS.plan(plan.run), keptPlan(this.#facts(), this.#startedAt, members));
+    this.#startMs = commonStart(members.map(({ clock }) => clock.roundTripMs));
+    this.#orders = new Orders(bus, plan.run, this.#startMs);
+    this.#watch = new Watch(bus, plan.timing);
+    void store.put(KEYS.plan(plan.run), keptPlan(plan.role.kind, this.#facts(), this.#startedAt, members));
     for (const member of this.#active()) {
       member.heardMs = performance.now();
       void this.#start(member);
     }
-    this.#tick = setInterval(() => this.#watch(), plan.timing.heartbeatMs / 2);
+    this.#tick = setInterval(() => this.#look(), plan.timing.heartbeatMs / 2);
   }
 
   /** Closes all connections and resolves with the result. Repeated calls have no further effect. */
-  stop(): Promise<Explained<ConnectResult>> {
+  stop(): Promise<Explained<K["result"]>> {
     if (this.#stoppedMs === undefined) {
-      const isHeld = this.#holdUntilMs !== undefined || this.snapshot().stage !== "ramp";
+      const { role, spec } = this.#plan;
+      const isHeld = this.#hold.leftMs !== undefined || role.isReady(this.snapshot());
       // A hold without a limit is meant to be ended.
-      this.#end(!(isHeld && this.spec.durationMs === "forever" && this.spec.requests === undefined));
+      this.#end(!(isHeld && role.isOpenEnded(spec)));
     }
     return this.done;
   }
 
   /** Ends the run at once. Agents that do not hear of it close their connections when their lease runs out. */
   abort(): void {
-    this.#tellAll();
+    this.#orders.stopAll(this.#active());
     this.#finish(new AppError("E_FLEET", "the run was aborted", { fix: `fourtuple fleet result ${this.id}` }));
   }
 
   /** Counters of all agents; those of lost agents as of their last heartbeat. */
-  snapshot(): ConnectSnapshot {
-    const seen = this.members.flatMap(({ snapshot, state }) =>
-      snapshot ? [state === "active" ? snapshot : { ...snapshot, open: 0, inFlight: 0, stage: "closed" as const }] : [],
-    );
-    const base = seen.length > 0 ? mergeSnapshots(seen) : emptySnapshot();
-    const isUnheard = this.#active().some(({ snapshot }) => snapshot === undefined);
-    const leftMs = this.#holdUntilMs === undefined ? undefined : Math.max(0, this.#holdUntilMs - performance.now());
+  snapshot(): K["snapshot"] {
     const elapsedMs = Math.max(0, Date.now() - this.#startMs);
-    const stage = this.#isOver ? "closed" : isUnheard ? "ramp" : base.stage;
-    return {
-      ...base,
-      stage,
-      requested: this.spec.connections,
-      requestedMessages: this.spec.requests,
-      leftMs,
-      elapsedMs,
-    };
+    const progress = { elapsedMs, leftMs: this.#hold.leftMs, isOver: this.#isOver };
+    return this.#plan.role.snapshot(this.spec, this.members, progress);
   }
 
-  snapshots(intervalMs = 1000): AsyncGenerator<ConnectSnapshot> {
+  snapshots(intervalMs = 1000): AsyncGenerator<K["snapshot"]> {
     return sample(() => this.snapshot(), intervalMs, this.done);
   }
 
-  [Symbol.asyncIterator](): AsyncGenerator<ConnectSnapshot> {
+  [Symbol.asyncIterator](): AsyncGenerator<K["snapshot"]> {
     return this.snapshots();
   }
 
-  #active(): Member[] {
+  #active(): Member<K>[] {
     return this.members.filter(({ state }) => state === "active");
   }
 
   #state(): object {
-    const { open, stage } = this.snapshot();
-    const agents = this.#active().length;
-    return { run: this.id, startedAt: this.#startedAt, requested: this.spec.connections, open, agents, stage };
+    const { role, spec } = this.#plan;
+    const snapshot = this.snapshot();
+    return {
+      run: this.id,
+      role: role.kind,
+      startedAt: this.#startedAt,
+      requested: role.requested(spec),
+      open: snapshot.open,
+      agents: this.#active().length,
+      stage: role.stage(snapshot),
+    };
   }
 
-  /** An agent that does not answer is found by its silence. */
-  async #start(member: Member): Promise<void> {
-    const atMs = this.#startMs + member.clock.offsetMs;
-    const request = { ask: "start", run: this.id, atMs };
-    const answer = await this.#bus.request(SUBJECTS.agent(member.id), request, ANSWER_MS);
-    const refusal = failureIn(answer);
-    // An agent that is told again may already have ended its part.
-    if (refusal && member.urged === 0) this.#lose(member, "failed", refusal.message);
-  }
-
-  /** The order to start does not arrive while NATS restarts, and an agent whose clock was set misunderstands it. */
-  #urge(member: Member): void {
-    if (this.#stoppedMs !== undefined || Date.now() < this.#startMs + this.#plan.timing.heartbeatMs) return;
-    if (member.urged++ < MOST_URGES) void this.#start(member);
-    else this.#lose(member, "lost", "it did not start");
+  async #start(member: Member<K>): Promise<void> {
+    const refusal = await this.#orders.start(member);
+    // An agent that was told again meanwhile may already have ended its part.
+    if (refusal !== undefined && member.urged === 0) this.#lose(member, "failed", refusal);
   }
 
   #onBeat(message: unknown): void {
@@ -173,14 +147,16 @@ export class FleetRun extends EventEmitter<FleetEvents> {
     if (!beat || !member) return;
     if (member.state !== "active") {
       // It was lost and is back, but its connections are no longer part of the run.
-      if (member.state !== "ended") this.#tell(member);
+      if (member.state !== "ended") this.#orders.stop(member);
       return;
     }
     member.heardMs = performance.now();
     member.snapshot = beat.snapshot ?? member.snapshot;
     if (beat.isGone) this.#lose(member, "lost", "its program has ended");
-    else if (member.snapshot === undefined) this.#urge(member);
-    else this.#holdIfReady();
+    else if (member.snapshot !== undefined) this.#holdIfReady();
+    else if (this.#stoppedMs === undefined && !this.#orders.urge(member, this.#plan.timing.heartbeatMs)) {
+      this.#lose(member, "lost", "it did not start");
+    }
   }
 
   #onPart(message: unknown, answer: ((answer: object) => void) | undefined): void {
@@ -194,9 +170,9 @@ export class FleetRun extends EventEmitter<FleetEvents> {
     else this.#take(member, part);
   }
 
-  #take(member: Member, part: Part): void {
+  #take(member: Member<K>, part: Part): void {
     try {
-      member.result = readPart(part, member.name);
+      member.result = readPart<K>(part, this.#plan.role.kind, member.name);
     } catch (error) {
       this.#lose(member, "failed", (error as Error).message);
       return;
@@ -209,96 +185,73 @@ export class FleetRun extends EventEmitter<FleetEvents> {
     this.#finishIfDone();
   }
 
-  #lose(member: Member, state: "lost" | "failed", reason: string): void {
+  #lose(member: Member<K>, state: "lost" | "failed", reason: string): void {
     if (member.state !== "active") return;
     member.lose(state, reason);
     this.emit("agentLost", member.name, reason);
-    if (this.#stoppedMs === undefined && this.#active().length > 0) {
-      if (this.#plan.onLost === "abort") this.#end(true);
-      else if (this.#plan.onLost === "redeal") {
-        void redeal(this.#bus, this.id, member, this.#active(), this.spec.connections, Date.now() - this.#startMs);
-      }
+    const others = this.#active();
+    if (this.#stoppedMs === undefined && others.length > 0) {
+      const { onLost, role, spec } = this.#plan;
+      const elapsedMs = Date.now() - this.#startMs;
+      if (onLost === "abort") this.#end(true);
+      else if (onLost === "redeal")
+        void role.redeal(this.#bus, { run: this.id, spec, lost: member, others, elapsedMs });
     }
     this.#finishIfDone();
   }
 
-  #watch(): void {
-    const nowMs = performance.now();
-    const { heartbeatMs, leaseMs } = this.#plan.timing;
-    const passedMs = nowMs - this.#tickedMs;
-    this.#tickedMs = nowMs;
-    this.#cutOffMs = this.#bus.isConnected ? 0 : this.#cutOffMs + passedMs;
-    const isBlind = !this.#bus.isConnected || passedMs > heartbeatMs;
-    for (const member of this.#active()) {
-      // While this program or its connection stood still, it could not hear anybody.
-      if (isBlind) member.heardMs += passedMs;
-      if (nowMs - member.heardMs > MISSED_BEATS * heartbeatMs) {
-        this.#lose(member, "lost", `silent for ${MISSED_BEATS} heartbeats`);
-      } else if (this.#cutOffMs > leaseMs) {
-        this.#lose(member, "lost", "NATS was unreachable for longer than the lease");
-      } else if (this.#stoppedMs !== undefined && nowMs - this.#stoppedMs > FINISH_MS) {
-        this.#lose(member, "lost", "it did not finish after it was told to stop");
-      }
-    }
-    if (this.#stoppedMs !== undefined && nowMs - this.#toldMs > REPEAT_STOP_MS) this.#tellAll();
+  #look(): void {
+    for (const [member, reason] of this.#watch.take(this.#active(), this.#stoppedMs))
+      this.#lose(member, "lost", reason);
+    if (this.#stoppedMs !== undefined) this.#orders.remind(this.#active());
   }
 
   /** The hold begins when the last agent's ramp has ended. */
   #holdIfReady(): void {
-    if (this.#holdUntilMs !== undefined || this.#stoppedMs !== undefined) return;
-    if (this.#active().some(({ snapshot }) => snapshot === undefined || snapshot.stage === "ramp")) return;
+    if (this.#stoppedMs !== undefined) return;
+    const { role, spec } = this.#plan;
+    if (this.#active().some(({ snapshot }) => snapshot === undefined || !role.isReady(snapshot))) return;
     this.#becomeReady();
-    const { durationMs, requests } = this.spec;
-    if (durationMs === "forever" || requests !== undefined) return;
-    this.#holdUntilMs = performance.now() + durationMs;
-    this.#holdTimer = setTimeout(() => this.#end(false), Math.min(durationMs, 2 ** 31 - 1));
+    const holdMs = role.holdMs(spec);
+    if (holdMs !== undefined) this.#hold.begin(holdMs, () => this.#end(false));
   }
 
   #end(isEarly: boolean): void {
     if (this.#stoppedMs !== undefined) return;
     this.#wasStopped = isEarly;
     this.#stoppedMs = performance.now();
-    clearTimeout(this.#holdTimer);
-    this.#tellAll();
-  }
-
-  #tellAll(): void {
-    this.#toldMs = performance.now();
-    for (const member of this.#active()) this.#tell(member);
-  }
-
-  #tell({ id }: Member): void {
-    this.#bus.publish(SUBJECTS.agent(id), { ask: "stop", run: this.id });
+    this.#hold.end();
+    this.#orders.stopAll(this.#active());
   }
 
   #finishIfDone(): void {
     if (this.#isOver || this.#active().length > 0) return;
-    const result = fleetResult(
+    const result = this.#plan.role.result(
       this.#facts(),
       this.members.map((member) => member.outcome()),
     );
     this.#isOver = true;
     // A lost agent may still hold its connections.
-    for (const member of this.members) if (member.state !== "ended") this.#tell(member);
+    for (const member of this.members) if (member.state !== "ended") this.#orders.stop(member);
     if (result) void this.#keep(result).then(() => this.#finish(result));
     else this.#finish(noResult(this.members));
   }
 
   /** Stores the result in place of the parts. */
-  async #keep(result: ConnectResult): Promise<void> {
+  async #keep(result: K["result"]): Promise<void> {
     await this.#store.put(KEYS.result(this.id), result);
     await Promise.all(this.members.map(({ id }) => this.#store.remove(KEYS.part(this.id, id))));
   }
 
-  #facts(): FleetFacts {
-    const { onLost, spec, run } = this.#plan;
-    return { run, onLost, spec, startMs: this.#startMs, wasStopped: this.#wasStopped };
+  #facts(): FleetFacts<K> {
+    const { onLost, role, spec, run } = this.#plan;
+    return { run, onLost, spec: role.target(spec), startMs: this.#startMs, wasStopped: this.#wasStopped };
   }
 
-  #finish(result: Explained<ConnectResult> | AppError): void {
+  #finish(result: Explained<K["result"]> | AppError): void {
     this.#isOver = true;
     clearInterval(this.#tick);
-    clearTimeout(this.#holdTimer);
+    this.#hold.end();
     for (const unsubscribe of this.#unsubscribes.splice(0)) unsubscribe();
     if (result instanceof AppError) this.#reject(result);
     else this.#resolve(result);
@@ -306,7 +259,7 @@ export class FleetRun extends EventEmitter<FleetEvents> {
   }
 }
 
-function noResult(members: readonly Member[]): AppError {
+function noResult(members: readonly { readonly name: string; readonly reason: string | undefined }[]): AppError {
   const words = members.map(({ name, reason }) => `${name}: ${reason}`).join("; ");
   return new AppError("E_FLEET", `no agent delivered a result: ${words}`, {
     fix: "look at the agents' output, and run it again",

@@ -1,17 +1,15 @@
 // An agent as its coordinator sees it: its share, its last sign of life, and what became of it.
-import type { ConnectSnapshot } from "../../client/snapshot.js";
-import type { RunSpec } from "../../planning/run-spec.js";
-import type { ConnectResult } from "../../results/connect.js";
 import type { FleetAgent } from "../../results/fleet/fleet.js";
 import type { ClockOffset } from "./clock.js";
-import type { Dealt } from "./deal.js";
-import type { Outcome } from "./result.js";
+import type { Dealt } from "./dealing/deal.js";
+import type { Outcome } from "./outcome.js";
+import type { ClientKind, Kind } from "./roles/kind.js";
 
-export class Member {
+export class Member<K extends Kind = ClientKind> {
   readonly dealt: Dealt;
   readonly clock: ClockOffset;
   /** The agent's part of the run; a redeal before the start replaces it. */
-  spec: RunSpec;
+  spec: K["spec"];
   state: "active" | FleetAgent["state"] = "active";
   /** Connections taken over from lost agents. */
   extra = 0;
@@ -22,12 +20,12 @@ export class Member {
   /** How often it was told to start since the moment of the start. */
   urged = 0;
   heardMs = performance.now();
-  snapshot: ConnectSnapshot | undefined;
-  result: ConnectResult | undefined;
+  snapshot: K["snapshot"] | undefined;
+  result: K["result"] | undefined;
   reason: string | undefined;
   lostAt: string | undefined;
 
-  constructor(dealt: Dealt, clock: ClockOffset, spec: RunSpec) {
+  constructor(dealt: Dealt, clock: ClockOffset, spec: K["spec"]) {
     this.dealt = dealt;
     this.clock = clock;
     this.spec = spec;
@@ -42,7 +40,7 @@ export class Member {
   }
 
   get requested(): number {
-    return this.spec.connections + this.extra;
+    return this.dealt.connections + this.extra;
   }
 
   /** How many more connections the agent could hold. */
@@ -51,7 +49,7 @@ export class Member {
   }
 
   /** What is left when the run is over. */
-  outcome(): Outcome {
+  outcome(): Outcome<K> {
     const { agent, ceiling } = this.dealt;
     return {
       agent,
@@ -62,12 +60,7 @@ export class Member {
       state: this.state === "active" ? "lost" : this.state,
       reason: this.reason,
       lostAt: this.lostAt,
-      last: this.snapshot && {
-        established: this.snapshot.established,
-        open: this.snapshot.open,
-        failed: this.snapshot.failed,
-        lost: this.snapshot.lost,
-      },
+      last: this.snapshot,
       result: this.result,
     };
   }

@@ -4,25 +4,29 @@ import type { Explained } from "../../results/diagnosis.js";
 import { parsePart } from "../messages.js";
 import { KEYS, type RunStore } from "../store.js";
 import type { Member } from "./member.js";
-import { type FleetFacts, fleetResult, type Outcome, readPart } from "./result.js";
+import { type FleetFacts, type Outcome, readPart } from "./outcome.js";
+import { CLIENT_ROLE } from "./roles/client.js";
+import type { ClientKind, Kind } from "./roles/kind.js";
+import type { FleetRole } from "./roles/role.js";
 
 /** A run's facts, and its agents as if all of them had been lost. */
-interface KeptPlan {
-  readonly facts: FleetFacts;
+interface KeptPlan<K extends Kind> {
+  readonly role: FleetRole<K>["kind"];
+  readonly facts: FleetFacts<K>;
   readonly startedAt: string;
-  readonly outcomes: readonly Outcome[];
+  readonly outcomes: readonly Outcome<K>[];
 }
 
 const UNFINISHED = "it delivered no result";
 
-export function keptPlan(facts: FleetFacts, startedAt: string, members: readonly Member[]): KeptPlan {
-  const { spec } = facts;
+export function keptPlan<K extends Kind>(
+  role: FleetRole<K>["kind"],
+  facts: FleetFacts<K>,
+  startedAt: string,
+  members: readonly Member<K>[],
+): KeptPlan<K> {
   const outcomes = members.map((member) => member.outcome());
-  return {
-    facts: { ...facts, spec: { connections: spec.connections, thresholds: spec.thresholds }, wasStopped: true },
-    startedAt,
-    outcomes,
-  };
+  return { role, facts: { ...facts, wasStopped: true }, startedAt, outcomes };
 }
 
 /**
@@ -31,16 +35,21 @@ export function keptPlan(facts: FleetFacts, startedAt: string, members: readonly
  */
 export async function recoverResult(store: RunStore, run: string): Promise<Explained<ConnectResult> | undefined> {
   // Written by a coordinator of the same version, and read with the same permissions.
-  const plan = (await store.get(KEYS.plan(run))) as KeptPlan | undefined;
-  if (plan === undefined) return undefined;
-  const outcomes = await Promise.all(
-    plan.outcomes.map(async (outcome): Promise<Outcome> => {
-      if (outcome.state === "left-out") return outcome;
-      const part = parsePart(await store.get(KEYS.part(run, outcome.agent.id)));
-      const result = part && readPart(part, outcome.agent.name);
-      if (result) return { ...outcome, result, state: "ended", reason: part.reason };
-      return { ...outcome, state: part?.failure ? "failed" : "lost", reason: part?.failure?.message ?? UNFINISHED };
-    }),
-  );
-  return fleetResult(plan.facts, outcomes);
+  const plan = (await store.get(KEYS.plan(run))) as KeptPlan<ClientKind> | undefined;
+  return plan && recover(store, CLIENT_ROLE, plan);
+}
+
+async function recover<K extends Kind>(
+  store: RunStore,
+  role: FleetRole<K>,
+  { facts, outcomes }: KeptPlan<K>,
+): Promise<Explained<K["result"]> | undefined> {
+  const ended = outcomes.map(async (outcome): Promise<Outcome<K>> => {
+    if (outcome.state === "left-out") return outcome;
+    const part = parsePart(await store.get(KEYS.part(facts.run, outcome.agent.id)));
+    const result = part && readPart<K>(part, role.kind, outcome.agent.name);
+    if (result) return { ...outcome, result, state: "ended", reason: part.reason };
+    return { ...outcome, state: part?.failure ? "failed" : "lost", reason: part?.failure?.message ?? UNFINISHED };
+  });
+  return role.result(facts, await Promise.all(ended));
 }

@@ -1,45 +1,16 @@
 // Makes one result from the agents' parts: counters are added, histograms merged by their buckets, and times moved to
 // the coordinator's clock. The verdict and the diagnosis are those of the whole run.
 import { explained } from "../../diagnosis/explain.js";
-import type { RunSpec } from "../../planning/run-spec.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { Explained } from "../../results/diagnosis.js";
 import type { FleetAgent, FleetReport } from "../../results/fleet/fleet.js";
 import { MISS_KINDS } from "../../results/identifiers.js";
 import { mergeConnect, mergeFailures } from "../../results/merge/connect.js";
 import type { Miss } from "../../results/outcome.js";
-import { parseResult } from "../../results/parse.js";
 import { allowedErrors, thresholdMisses } from "../../results/thresholds.js";
 import { countOncePerPlace, spreadKernelMemory } from "../kernel-counts.js";
-import type { Announcement, Ceiling, Part } from "../messages.js";
-import type { ClockOffset } from "./clock.js";
 import { fleetNotes } from "./notes.js";
-
-/** What remains of a member when the run is over. Plain data. */
-export interface Outcome {
-  readonly agent: Announcement;
-  readonly ceiling: Ceiling;
-  readonly clock: ClockOffset;
-  readonly requested: number;
-  readonly takenOver: number;
-  readonly state: FleetAgent["state"];
-  readonly reason?: string | undefined;
-  readonly lostAt?: string | undefined;
-  readonly last?:
-    | { readonly established: number; readonly open: number; readonly failed: number; readonly lost: number }
-    | undefined;
-  readonly result?: ConnectResult | undefined;
-}
-
-export interface FleetFacts {
-  readonly run: string;
-  readonly onLost: FleetReport["onLost"];
-  readonly spec: Pick<RunSpec, "connections" | "thresholds">;
-  /** When the agents were to start, by the coordinator's clock. */
-  readonly startMs: number;
-  /** Whether the run was ended before its time. */
-  readonly wasStopped: boolean;
-}
+import { type FleetFacts, type Outcome, onOurClock } from "./outcome.js";
 
 /** A ceiling above this means that no limit applies. */
 const UNLIMITED = 2 ** 31 - 1;
@@ -81,19 +52,6 @@ export function fleetResult(facts: FleetFacts, outcomes: readonly Outcome[]): Ex
     ...whole.diagnosis.notes,
   ];
   return { ...whole, diagnosis: { ...whole.diagnosis, notes } };
-}
-
-/**
- * Reads the result in a part.
- * @returns undefined if the agent was stopped before it started
- * @throws {AppError} E_OPTION if the result cannot be read
- */
-export function readPart({ result }: Part, name: string): ConnectResult | undefined {
-  return result && parseResult(result, ["connect"], `the result of agent ${name}`);
-}
-
-function onOurClock(result: ConnectResult, { offsetMs }: ClockOffset): ConnectResult {
-  return { ...result, startedAt: new Date(Date.parse(result.startedAt) - offsetMs).toISOString() };
 }
 
 /** Applies the thresholds of the whole run, and counts the connections of agents without a result as missing. */

@@ -1,6 +1,6 @@
 // Formats what concerns a fleet as text: its agents, its runs, the deal before a run, and the agents of a result.
 
-import type { Dealt } from "../../fleet/coordinator/deal.js";
+import type { Dealt } from "../../fleet/coordinator/dealing/deal.js";
 import type { Announcement, RunState } from "../../fleet/messages.js";
 import type { KeptRun } from "../../fleet/runs.js";
 import type { FleetAgent, FleetReport } from "../../results/fleet/fleet.js";
@@ -38,17 +38,17 @@ export function runTable(current: readonly RunState[], kept: readonly KeptRun[])
     ...printableData(current).map(({ run, startedAt, requested, open, agents, stage }) => [
       run,
       startedAt,
-      formatCount(requested),
-      `${stage}: ${formatCount(open)} open on ${plural(agents, "agent")}`,
+      requested === undefined ? "-" : formatCount(requested),
+      `in progress (${stage}): ${formatCount(open)} open on ${plural(agents, "agent")}`,
     ]),
     ...printableData(kept).map(({ run, startedAt, requested, hasResult }) => [
       run,
       startedAt,
-      formatCount(requested),
-      hasResult ? "result kept" : "no coordinator; the agents' parts are kept",
+      requested === undefined ? "-" : formatCount(requested),
+      hasResult ? "ended" : "lost its coordinator; fleet result merges what its agents have delivered",
     ]),
   ];
-  return alignFigures([["run", "started", "connections", "state"], ...rows]).join("\n");
+  return alignFigures([["run", "started", "requested", "state"], ...rows]).join("\n");
 }
 
 /** Shows who opens how many connections, before the run starts. */

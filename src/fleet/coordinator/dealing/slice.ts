@@ -1,8 +1,8 @@
 // Divides a run spec into the parts of its agents. Counts add up exactly; rates are divided in the same proportion.
-import type { RunSpec } from "../../planning/run-spec.js";
-import type { Stage } from "../../planning/schedule.js";
-import type { PortRange } from "../../util/endpoint.js";
-import { weightedShares } from "../../util/share.js";
+import type { RunSpec } from "../../../planning/run-spec.js";
+import type { Stage } from "../../../planning/schedule.js";
+import type { PortRange } from "../../../util/endpoint.js";
+import { weightedShares } from "../../../util/share.js";
 
 /** A part's connections, and the source ports that no other agent on its host uses. */
 export interface Share {

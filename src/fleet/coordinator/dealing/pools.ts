@@ -1,6 +1,6 @@
 // Divides the limits of a machine, such as its memory, among the agents that share them.
-import { weightedShares } from "../../util/share.js";
-import type { SharedLimit } from "../messages.js";
+import { weightedShares } from "../../../util/share.js";
+import type { SharedLimit } from "../../messages.js";
 import type { Candidate } from "./deal.js";
 
 interface Pool extends SharedLimit {

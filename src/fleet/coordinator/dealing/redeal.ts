@@ -1,25 +1,17 @@
 // Gives the connections of a lost agent to the others, as far as their ceilings allow.
-import { weightedShares } from "../../util/share.js";
-import { type Bus, SUBJECTS } from "../bus.js";
-import { failureIn } from "../messages.js";
-import type { Member } from "./member.js";
+import { weightedShares } from "../../../util/share.js";
+import { type Bus, SUBJECTS } from "../../bus.js";
+import { failureIn } from "../../messages.js";
+import type { ClientKind } from "../roles/kind.js";
+import type { Loss } from "../roles/role.js";
 import { remainingSpecs } from "./slice.js";
 
 /** An agent prepares the connections before it answers. */
 const ANSWER_MS = 10_000;
 
-/**
- * @param others agents that are still part of the run
- * @param total connections of the whole run
- * @param elapsedMs time since the start of the run
- */
 export async function redeal(
   bus: Bus,
-  run: string,
-  lost: Member,
-  others: readonly Member[],
-  total: number,
-  elapsedMs: number,
+  { run, spec: { connections: total }, lost, others, elapsedMs }: Loss<ClientKind>,
 ): Promise<void> {
   const rooms = others.map(({ room }) => room);
   const room = rooms.reduce((sum, each) => sum + each, 0);

@@ -1,12 +1,12 @@
 // Deals a run's connections to agents: exact shares by ceiling, and source ports of their own for agents that share
 // addresses.
-import type { RunSpec } from "../../planning/run-spec.js";
-import { UNPRIVILEGED_PORTS } from "../../planning/source-ports.js";
-import type { PortRange } from "../../util/endpoint.js";
-import { AppError } from "../../util/errors.js";
-import { exactShare, weightedShares } from "../../util/share.js";
-import { formatCount, plural } from "../../util/units.js";
-import type { Announcement, Ceiling } from "../messages.js";
+import type { RunSpec } from "../../../planning/run-spec.js";
+import { UNPRIVILEGED_PORTS } from "../../../planning/source-ports.js";
+import type { PortRange } from "../../../util/endpoint.js";
+import { AppError } from "../../../util/errors.js";
+import { exactShare, weightedShares } from "../../../util/share.js";
+import { formatCount, plural } from "../../../util/units.js";
+import type { Announcement, Ceiling } from "../../messages.js";
 import type { Share } from "./slice.js";
 
 /** An agent with its ceiling for the load. */

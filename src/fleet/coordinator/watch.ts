@@ -1,0 +1,51 @@
+// Decides when an agent is given up: it is silent, unreachable, or does not finish. No wait is without a deadline.
+import type { Bus } from "../bus.js";
+import type { Timing } from "../messages.js";
+import { MISSED_BEATS } from "./lease.js";
+
+/** How long an agent that was told to stop may take to close its connections and answer. */
+const FINISH_MS = 60_000;
+
+interface Watched {
+  /** When its last sign of life arrived. */
+  heardMs: number;
+}
+
+export class Watch {
+  readonly #bus: Bus;
+  readonly #timing: Timing;
+  #tickedMs = performance.now();
+  #cutOffMs = 0;
+
+  constructor(bus: Bus, timing: Timing) {
+    this.#bus = bus;
+    this.#timing = timing;
+  }
+
+  /**
+   * To be called twice per heartbeat.
+   *
+   * @param stoppedMs when the agents were told to stop; undefined before that
+   * @returns the agents that are given up, with the reason
+   */
+  take<W extends Watched>(active: readonly W[], stoppedMs: number | undefined): [W, string][] {
+    const nowMs = performance.now();
+    const passedMs = nowMs - this.#tickedMs;
+    this.#tickedMs = nowMs;
+    this.#cutOffMs = this.#bus.isConnected ? 0 : this.#cutOffMs + passedMs;
+    // While this program or its connection stood still, it could not hear anybody.
+    const isBlind = !this.#bus.isConnected || passedMs > this.#timing.heartbeatMs;
+    return active.flatMap((member): [W, string][] => {
+      if (isBlind) member.heardMs += passedMs;
+      const reason = this.#reasonFor(nowMs - member.heardMs, stoppedMs === undefined ? 0 : nowMs - stoppedMs);
+      return reason === undefined ? [] : [[member, reason]];
+    });
+  }
+
+  #reasonFor(silentMs: number, stoppingMs: number): string | undefined {
+    const { heartbeatMs, leaseMs } = this.#timing;
+    if (silentMs > MISSED_BEATS * heartbeatMs) return `silent for ${MISSED_BEATS} heartbeats`;
+    if (this.#cutOffMs > leaseMs) return "NATS was unreachable for longer than the lease";
+    return stoppingMs > FINISH_MS ? "it did not finish after it was told to stop" : undefined;
+  }
+}
