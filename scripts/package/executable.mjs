@@ -1,10 +1,11 @@
-// Builds the single executable: Node's binary, stripped, with the program's bundles, koffi's native module and the live
-// page injected.
+// Builds the single executable: Node's binary, stripped of symbols and of languages, with the program's bundles, koffi's
+// native module and the live page injected.
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { startScript } from "./bundle.mjs";
+import { keepOnlyEnglish } from "./languages.mjs";
 import { ARCHITECTURES, ARTIFACTS, EPOCH, NODE_VERSION, PACKAGE, ROOT, run } from "./places.mjs";
 import { fetchPackage } from "./registry.mjs";
 
@@ -49,6 +50,8 @@ export async function buildExecutable(arch, bundles) {
   chmodSync(built, 0o755);
   strip(built, arch);
   await inject(built, readFileSync(join(work, "program.blob")));
+  // Only now: postject would not understand the cut.
+  writeFileSync(built, keepOnlyEnglish(readFileSync(built)));
   copyFileSync(built, file);
   run("touch", ["--no-dereference", `--date=@${EPOCH}`, file]);
   return file;
