@@ -1,4 +1,5 @@
 // `fourtuple exporter`: serves port pressure, accept queues and the host's limits to Prometheus.
+import { Option } from "commander";
 import type { AddCommand } from "../add-command.js";
 import { countFor, netnsOptions } from "../parse.js";
 import type { ExporterCommandOptions } from "./run.js";
@@ -7,6 +8,7 @@ const EXAMPLES = `
 Examples:
   fourtuple exporter                        on 127.0.0.1:9477
   fourtuple exporter --listen 0.0.0.0:9477  reachable from other hosts; there is no password
+  fourtuple exporter --all-netns            all containers and pods of the host
   curl http://127.0.0.1:9477/metrics        what Prometheus reads`;
 
 const LISTEN = "127.0.0.1:9477";
@@ -32,6 +34,9 @@ export const addExporter: AddCommand = (program, finish) => {
     )
     .addOption(netns)
     .addOption(pid)
+    .addOption(
+      new Option("--all-netns", "read all network namespaces, such as those of containers").conflicts(["netns", "pid"]),
+    )
     .addHelpText("after", EXAMPLES)
     .action(async (options: ExporterCommandOptions) => {
       const { runExporter } = await import("./run.js");

@@ -2,6 +2,7 @@
 
 import { serveMetrics } from "../../output/prometheus/server.js";
 import { print, printNote, sentence } from "../../output/terminal/output.js";
+import { checkEntry } from "../../socket-table/namespaces/each.js";
 import { enterNamespace, type NamespaceOptions } from "../netns.js";
 import { onParentGone } from "../parent.js";
 import { noteIfReachable } from "../reachable.js";
@@ -12,21 +13,24 @@ import { HostReader } from "./reading.js";
 export interface ExporterCommandOptions extends NamespaceOptions {
   readonly listen: string;
   readonly top: number;
+  readonly allNetns?: boolean;
 }
 
 const MOST_FAILURES = 20;
 
 /** @returns the exit code: 0 after a signal */
 export async function runExporter(
-  { listen, top, ...namespace }: ExporterCommandOptions,
+  { listen, top, allNetns, ...namespace }: ExporterCommandOptions,
   version: string,
 ): Promise<number> {
+  if (allNetns) await checkEntry();
   const failures = new Set<string>();
-  const reader = new HostReader(top, version, (collector, error) => {
+  const failed = (collector: string, error: unknown) => {
     // Report each failure once, not for every scrape.
     const text = `${collector} cannot be read: ${sentence(error)}`;
     if (isNews(failures, text)) printNote(`note: ${text}`);
-  });
+  };
+  const reader = new HostReader(top, version, failed, allNetns);
   const server = await serveMetrics(listen, () => reader.read());
   // The server's socket stays in the namespace in which it was opened.
   enterNamespace(namespace, "exporter");

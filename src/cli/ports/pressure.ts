@@ -52,7 +52,7 @@ async function textOf(result: Pressure, filter: SummaryOptions, { json, metrics,
   if (metrics) {
     const { listenerQueues } = await import("../../socket-table/listeners/accept-queues.js");
     const { portsMetrics } = await import("../../output/prometheus/ports.js");
-    return portsMetrics(result, await listenerQueues(filter), top).trimEnd();
+    return portsMetrics({ pressure: result, queues: await listenerQueues(filter) }, top).trimEnd();
   }
   const { pressureText } = await import("../../output/text/ports/pressure.js");
   return pressureText(result, top, paintFor(process.stdout));

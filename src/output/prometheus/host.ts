@@ -23,6 +23,15 @@ export interface HostValues {
   readonly conntrack: Readonly<Record<string, number>>;
   readonly softnetDrops: number | undefined;
   readonly memoryBytes: Readonly<Record<string, number | undefined>>;
+  /** Other network namespaces. */
+  readonly elsewhere?: readonly NamespaceValues[] | undefined;
+}
+
+export interface NamespaceValues {
+  readonly netns: string;
+  /** Limits that the namespace does not share with others. */
+  readonly limits: readonly LimitUse[];
+  readonly conntrack: Readonly<Record<string, number>>;
 }
 
 const EXPORTER = {
@@ -44,19 +53,39 @@ export interface ExporterValues {
 
 export const HOST_FAMILIES = [...described(PREFIX, HOST), ...described(PREFIX, EXPORTER)];
 
-export function hostFamilies({ limits, conntrack, softnetDrops, memoryBytes }: HostValues): Family[] {
+/** @param top number of limits and counters of other namespaces in each family */
+export function hostFamilies(
+  { limits, conntrack, softnetDrops, memoryBytes, elsewhere = [] }: HostValues,
+  top: number,
+): Family[] {
+  const nearest = elsewhere
+    .flatMap(({ netns, limits: own }) => own.map((limit) => ({ netns: { netns }, limit })))
+    .sort((a, b) => shareOf(b.limit) - shareOf(a.limit))
+    .slice(0, top);
   const values = (of: (limit: LimitUse) => number | undefined) =>
-    limits.map((limit): Sample => [{ limit: limit.id, unit: limit.unit, scope: limit.scope }, of(limit)]);
+    [...limits.map((limit) => ({ netns: {}, limit })), ...nearest].map(({ netns, limit }): Sample => {
+      return [{ ...netns, limit: limit.id, unit: limit.unit, scope: limit.scope }, of(limit)];
+    });
+  const losses = ({ conntrack: { drop = 0, insert_failed = 0 } }: NamespaceValues) => drop + insert_failed;
+  const losing = elsewhere.toSorted((a, b) => losses(b) - losses(a)).slice(0, top);
+  const counters = (name: string): Sample[] => [
+    [{}, conntrack[name]],
+    ...losing.map(({ netns, conntrack: own }): Sample => [{ netns }, own[name]]),
+  ];
   return filled(PREFIX, HOST, {
     limit: values(({ limit }) => limit),
     limit_used: values(({ used }) => used),
     limit_headroom: values(({ limit, used }) => (used === undefined ? undefined : Math.max(0, limit - used))),
-    conntrack_drops: only(conntrack.drop),
-    conntrack_early_drops: only(conntrack.early_drop),
-    conntrack_insert_failed: only(conntrack.insert_failed),
+    conntrack_drops: counters("drop"),
+    conntrack_early_drops: counters("early_drop"),
+    conntrack_insert_failed: counters("insert_failed"),
     softnet_drops: only(softnetDrops),
     memory_bytes: Object.entries(memoryBytes).map(([kind, bytes]): Sample => [{ kind }, bytes]),
   });
+}
+
+function shareOf({ used = 0, limit }: LimitUse): number {
+  return used / limit;
 }
 
 export function exporterFamilies({ version, source, collectors, cpuSeconds, readings }: ExporterValues): Family[] {

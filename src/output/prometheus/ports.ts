@@ -3,7 +3,7 @@
 import type { Pressure } from "../../results/sockets/pressure.js";
 import type { EndpointQueue, ListenerQueues } from "../../socket-table/listeners/accept-queues.js";
 import { exposition, samplesOf } from "./exposition.js";
-import { counter, described, type Family, filled, gauge, type Labels, only, type Sample } from "./families.js";
+import { counter, described, type Family, filled, gauge, type Labels, type Sample } from "./families.js";
 
 const PREFIX = "fourtuple";
 const OTHER = "other";
@@ -43,54 +43,73 @@ const PORTS = {
 
 export const PORTS_FAMILIES = described(PREFIX, PORTS);
 
+/** Ports and queues of one network namespace. */
+export interface PortsReading {
+  /** Value of the label `netns`; undefined for the namespace of the exporter, whose series have no such label. */
+  readonly netns?: string | undefined;
+  /** Has one row more than are shown, if there are that many. */
+  readonly pressure: Pressure;
+  readonly queues: ListenerQueues;
+}
+
 /**
  * Returns the families as OpenMetrics text, followed by `# EOF`.
  *
- * @param pressure has one row more than `top`, if there are that many rows
  * @param top number of rows in each family
  */
-export function portsMetrics(pressure: Pressure, queues: ListenerQueues, top: number): string {
-  return exposition(portsFamilies(pressure, queues, top), "openmetrics");
+export function portsMetrics(reading: PortsReading, top: number): string {
+  return exposition(portsFamilies([reading], top), "openmetrics");
 }
 
-/** @param pressure as for portsMetrics() */
-export function portsFamilies(pressure: Pressure, queues: ListenerQueues, top: number): Family[] {
+/**
+ * @param readings one for each network namespace; the rows of all of them share the families
+ * @param top number of rows in each family
+ */
+export function portsFamilies(readings: readonly PortsReading[], top: number): Family[] {
   return filled(PREFIX, PORTS, {
-    ...destinations(pressure, top),
-    ...boundPools(pressure, top),
-    ...translated(pressure, top),
-    ...acceptQueues(queues, top),
-    ...host(pressure, queues),
+    ...destinations(readings, top),
+    ...boundPools(readings, top),
+    ...translated(readings, top),
+    ...acceptQueues(readings, top),
+    ...perNamespace(readings, top),
   });
 }
 
-function destinations({ rows, distinct, marked, outgoing }: Pressure, top: number) {
+function destinations(readings: readonly PortsReading[], top: number) {
+  const rows = ranked(readings, ({ pressure }) => pressure.rows, byShare);
   const shown = rows.slice(0, top);
-  const values = (of: (row: (typeof shown)[number]) => number, other?: number): Sample[] => [
-    ...samplesOf(shown, pairLabels, of),
+  const distinct = total(readings, ({ pressure }) => pressure.distinct);
+  const outgoing = total(readings, ({ pressure }) => pressure.outgoing);
+  const values = (of: (row: (typeof shown)[number]["row"]) => number, other?: number): Sample[] => [
+    ...samplesOf(shown, pairLabels, ({ row }) => of(row)),
     ...(distinct > shown.length ? [[OTHER_PAIR, other] as const] : []),
   ];
   return {
-    source_ports_in_use: values((row) => row.inUse, outgoing - sum(shown.map(({ inUse }) => inUse))!),
+    source_ports_in_use: values((row) => row.inUse, outgoing - total(shown, ({ row }) => row.inUse)),
     source_ports_time_wait: values((row) => row.timeWait),
     source_ports_capacity: values((row) => row.capacity),
-    source_ports_pressure_ratio: values((row) => row.share, rows[top]?.share),
-    source_ports_pairs: only(distinct),
-    source_ports_pairs_marked: only(marked),
+    source_ports_pressure_ratio: values((row) => row.share, rows[top]?.row.share),
   };
 }
 
-function boundPools({ bound = [] }: Pressure, top: number) {
-  const values = (of: (row: (typeof bound)[number]) => number) =>
-    samplesOf(bound.slice(0, top), ({ sourceIp }) => ({ source: sourceIp }), of);
+function boundPools(readings: readonly PortsReading[], top: number) {
+  const shown = ranked(readings, ({ pressure }) => pressure.bound ?? [], byShare).slice(0, top);
+  const values = (of: (row: (typeof shown)[number]["row"]) => number) =>
+    samplesOf(
+      shown,
+      ({ netns, row }) => ({ ...netns, source: row.sourceIp }),
+      ({ row }) => of(row),
+    );
   return { bound_ports_in_use: values((row) => row.inUse), bound_ports_capacity: values((row) => row.capacity) };
 }
 
-function translated({ translated: nat }: Pressure, top: number) {
-  const shown = nat?.rows.slice(0, top) ?? [];
-  const values = (of: (row: (typeof shown)[number]) => number) => samplesOf(shown, pairLabels, of);
-  const rest = (nat?.connections ?? 0) - sum(shown.map(({ inUse }) => inUse))!;
-  const isCut = (nat?.distinct ?? 0) > shown.length;
+function translated(readings: readonly PortsReading[], top: number) {
+  const shown = ranked(readings, ({ pressure }) => pressure.translated?.rows ?? [], byShare).slice(0, top);
+  const values = (of: (row: (typeof shown)[number]["row"]) => number) =>
+    samplesOf(shown, pairLabels, ({ row }) => of(row));
+  const connections = total(readings, ({ pressure }) => pressure.translated?.connections ?? 0);
+  const rest = connections - total(shown, ({ row }) => row.inUse);
+  const isCut = total(readings, ({ pressure }) => pressure.translated?.distinct ?? 0) > shown.length;
   return {
     nat_ports_in_use: [...values((row) => row.inUse), ...(isCut ? [[OTHER_PAIR, rest] as const] : [])],
     nat_ports_capacity: values((row) => row.capacity),
@@ -98,40 +117,95 @@ function translated({ translated: nat }: Pressure, top: number) {
   };
 }
 
-function acceptQueues({ endpoints }: ListenerQueues, top: number) {
-  const shown = endpoints.slice(0, top);
-  const rest = endpoints.slice(top);
-  const labels = ({ ip, port }: EndpointQueue): Labels => ({ listener: ip, port });
+function acceptQueues(readings: readonly PortsReading[], top: number) {
+  const order = (a: EndpointQueue, b: EndpointQueue) => a.port - b.port || (a.ip < b.ip ? -1 : 1);
+  const rows = (compare: (a: EndpointQueue, b: EndpointQueue) => number) =>
+    ranked(
+      readings,
+      ({ queues }) => queues.endpoints,
+      (a, b) => compare(a, b) || order(a, b),
+    );
+  const fullest = rows((a, b) => b.length - a.length);
+  const [shown, rest] = [fullest.slice(0, top), fullest.slice(top)];
+  type Row = (typeof shown)[number];
+  const labels = ({ netns, row }: Row): Labels => ({ ...netns, listener: row.ip, port: row.port });
   const values = (of: (row: EndpointQueue) => number | undefined): Sample[] => [
-    ...samplesOf(shown, labels, of),
-    ...(rest.length > 0 ? [[{ listener: OTHER, port: OTHER }, sum(rest.map(of))] as const] : []),
+    ...samplesOf(shown, labels, ({ row }) => of(row)),
+    ...(rest.length > 0 ? [[{ listener: OTHER, port: OTHER }, sum(rest.map(({ row }) => of(row)))] as const] : []),
   ];
   // Queues fill and empty, but drops only grow, so these rows rarely change. Their rest would not be a counter.
-  const mostDrops = endpoints
-    .toSorted((a, b) => (b.drops ?? 0) - (a.drops ?? 0) || a.port - b.port || (a.ip < b.ip ? -1 : 1))
-    .slice(0, top);
+  const mostDrops = rows((a, b) => (b.drops ?? 0) - (a.drops ?? 0)).slice(0, top);
   return {
     accept_queue_length: values((row) => row.length),
     accept_queue_capacity: values((row) => row.capacity),
-    accept_queue_drops: samplesOf(mostDrops, labels, (row) => row.drops),
+    accept_queue_drops: samplesOf(mostDrops, labels, ({ row }) => row.drops),
   };
 }
 
-function host({ kernelCapacity, reservedPorts }: Pressure, queues: ListenerQueues) {
-  const { byState, listenOverflows, listenDrops } = queues;
+/**
+ * Figures that each namespace has once: those of the exporter's own, those of the namespaces with the most sockets, and
+ * the sums of the rest, except for counters, whose sum would decrease when a namespace disappears.
+ */
+function perNamespace(readings: readonly PortsReading[], top: number) {
+  const size = ({ queues }: PortsReading) => [...queues.byState.values()].reduce((a, b) => a + b, 0);
+  const own = readings.filter(({ netns }) => netns === undefined);
+  const others = readings.filter(({ netns }) => netns !== undefined).sort((a, b) => size(b) - size(a));
+  const [shown, rest] = [[...own, ...others.slice(0, top)], others.slice(top)];
+  const gauges = (of: (reading: PortsReading) => number): Sample[] => [
+    ...shown.map((reading): Sample => [netnsLabel(reading), of(reading)]),
+    ...(rest.length > 0 ? [[{ netns: OTHER }, total(rest, of)] as const] : []),
+  ];
+  const each = (of: (reading: PortsReading) => number | undefined) =>
+    shown.map((reading): Sample => [netnsLabel(reading), of(reading)]);
+  const states = [...(readings[0]?.queues.byState.keys() ?? [])];
   return {
-    ephemeral_ports: only(kernelCapacity),
-    reserved_ports: only(reservedPorts),
-    tcp_sockets: [...byState].map(([state, n]): Sample => [{ state }, n]),
-    listen_overflows: only(listenOverflows),
-    listen_drops: only(listenDrops),
+    source_ports_pairs: gauges(({ pressure }) => pressure.distinct),
+    source_ports_pairs_marked: gauges(({ pressure }) => pressure.marked),
+    ephemeral_ports: each(({ pressure }) => pressure.kernelCapacity),
+    reserved_ports: each(({ pressure }) => pressure.reservedPorts),
+    tcp_sockets: states.flatMap((state) =>
+      gauges(({ queues }) => queues.byState.get(state) ?? 0).map(([labels, n]): Sample => [{ ...labels, state }, n]),
+    ),
+    listen_overflows: each(({ queues }) => queues.listenOverflows),
+    listen_drops: each(({ queues }) => queues.listenDrops),
   };
+}
+
+interface Ranked<Row> {
+  readonly netns: Labels;
+  readonly row: Row;
+}
+
+/** Returns the rows of all namespaces in one order; rows that compare equal keep theirs. */
+function ranked<Row>(
+  readings: readonly PortsReading[],
+  rowsOf: (reading: PortsReading) => readonly Row[],
+  compare: (a: Row, b: Row) => number,
+): Ranked<Row>[] {
+  return readings
+    .flatMap((reading) => rowsOf(reading).map((row) => ({ netns: netnsLabel(reading), row })))
+    .sort((a, b) => compare(a.row, b.row));
+}
+
+function byShare(a: { readonly share: number }, b: { readonly share: number }): number {
+  return b.share - a.share;
 }
 
 const OTHER_PAIR: Labels = { source: OTHER, destination: OTHER, destination_port: OTHER };
 
-function pairLabels(row: { sourceIp: string; destinationIp: string; destinationPort: number }): Labels {
-  return { source: row.sourceIp, destination: row.destinationIp, destination_port: row.destinationPort };
+function pairLabels({
+  netns,
+  row,
+}: Ranked<{ sourceIp: string; destinationIp: string; destinationPort: number }>): Labels {
+  return { ...netns, source: row.sourceIp, destination: row.destinationIp, destination_port: row.destinationPort };
+}
+
+function netnsLabel({ netns }: PortsReading): Labels {
+  return netns === undefined ? {} : { netns };
+}
+
+function total<Row>(rows: readonly Row[], of: (row: Row) => number): number {
+  return rows.reduce((all, row) => all + of(row), 0);
 }
 
 function sum(values: readonly (number | undefined)[]): number | undefined {
