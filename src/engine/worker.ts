@@ -2,12 +2,12 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { countOpenDescriptors, listDescriptors } from "../linux/proc/procfs.js";
 import { borrowDescriptor } from "../linux/syscalls/borrowed-descriptors.js";
-import { EEXIST, ENOMEM, errnoName } from "../linux/syscalls/errno.js";
 import { drain } from "../linux/syscalls/eventfd.js";
 import { closeFd } from "../linux/syscalls/socket.js";
 import { unshareDescriptors } from "../linux/syscalls/unshare.js";
-import { AppError } from "../util/errors.js";
+import type { AppError } from "../util/errors.js";
 import { findLoopDescriptors } from "./threads/loop-descriptors.js";
+import { startError } from "./threads/start-error.js";
 import { BARRIER, THREAD, ThreadWords } from "./threads/thread-words.js";
 import { COMMAND, CONTROL, WorkerMemory } from "./worker-memory.js";
 
@@ -75,7 +75,7 @@ export class RoleWorker<Plan, Message> {
    * @param error a negative errno
    */
   cannotBegin(error: number): AppError {
-    return cannotBegin(this.index, error);
+    return startError(this.index, -error);
   }
 
   send(message: Message): void {
@@ -177,25 +177,10 @@ function borrow({ kept, index }: WorkerStart<unknown>): Map<number, number> {
   return new Map(
     kept.map((fd) => {
       const own = borrowDescriptor(fd);
-      if (own < 0) throw cannotBegin(index, own);
+      if (own < 0) throw startError(index, -own);
       return [fd, own];
     }),
   );
-}
-
-function cannotBegin(index: number, error: number): AppError {
-  // Only a TUN device's routes can exist already.
-  if (error === -EEXIST) {
-    return new AppError("E_SOURCE", "another run that started at the same time routes some of the same addresses", {
-      fix: "use addresses that no other run uses",
-    });
-  }
-  return new AppError("E_WORKER", `thread ${index} could not start: ${errnoName(-error)}`, {
-    fix:
-      error === -ENOMEM
-        ? "free memory; with --engine uring, also raise the locked-memory limit (ulimit -l)"
-        : "raise the open-file limit (ulimit -n), or open fewer connections",
-  });
 }
 
 /**

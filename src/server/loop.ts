@@ -37,12 +37,15 @@ export class ServerLoop {
   private readonly worker: RoleWorker<ServePlan, ServeMessage>;
   private readonly events: ServerEvents;
   private readonly transport: ServerTransport;
+  /** Whether the device works without io_uring, which could not lock enough memory. */
+  private readonly hasFallenBack: boolean;
 
   /** @throws {AppError} E_WORKER or E_SYSTEM if the transport cannot be opened */
   constructor(worker: RoleWorker<ServePlan, ServeMessage>) {
     const { plan } = worker;
     this.worker = worker;
     this.events = new ServerEvents(worker);
+    const fallback = plan.fallsBack ? { connections: 0, isUsed: false } : undefined;
     const transport = openServerTransport(
       plan.engine,
       {
@@ -55,6 +58,7 @@ export class ServerLoop {
         // If the threads share one descriptor table, the main thread closes the listening socket.
         ownsListener: !worker.sharesTable,
         packet: plan.packet,
+        fallback,
         backlog: plan.backlog,
         accepted: new Int32Array(plan.shared, SHARED.accepted * 4, 1),
         sendsAtRest: this.events.sendsAtRest,
@@ -63,6 +67,7 @@ export class ServerLoop {
       plan.proxyProtocol ? { events: this.events, timeoutMs: plan.handshakeTimeoutMs } : undefined,
     );
     if (typeof transport === "number") throw worker.cannotBegin(transport);
+    this.hasFallenBack = fallback?.isUsed === true;
     this.transport = transport;
     this.events.begin(transport);
   }
@@ -71,7 +76,7 @@ export class ServerLoop {
   run(): void {
     const { worker, events, transport } = this;
     const shared = new Int32Array(worker.plan.shared);
-    worker.send({ type: "listening" });
+    worker.send({ type: "listening", hasFallenBack: this.hasFallenBack });
     try {
       while (worker.command === COMMAND.run) {
         const isPaused = Atomics.load(worker.memory.control, CONTROL.paused) !== 0;

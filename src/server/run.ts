@@ -59,7 +59,6 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   readonly #settings: ServeSettings;
   readonly #identity: ServerIdentity | undefined;
   readonly #listener: Listener;
-  readonly #engine: EngineReport;
   readonly #workers: ServerWorkers;
   readonly #startedAt = new Date();
   readonly #startMs = performance.now();
@@ -86,7 +85,6 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     super();
     this.#settings = settings;
     this.#listener = listener;
-    this.#engine = engine;
     this.#identity = identity;
     this.certificate = identity && { fingerprint: identity.fingerprint, isSelfSigned: identity.isSelfSigned };
     this.address = { ip: listener.ip, lastIp: listener.lastIp, port: listener.port };
@@ -97,7 +95,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     });
     // Callers that ignore `ready` learn of the failure from `done`.
     this.ready.catch(() => undefined);
-    this.#workers = new ServerWorkers(settings, listener, engine.name, identity, {
+    this.#workers = new ServerWorkers(settings, listener, engine, identity, {
       ready: () => this.#isReady(),
       accepted: (peer) => this.emit("connection", peer),
       handlerFailed: (text) => this.emit("handlerFailed", text),
@@ -199,7 +197,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       nofileLimit: this.#workers.nofileLimit,
       transport: this.#settings.transport,
       packets: this.#workers.packets,
-      engine: this.#engine,
+      engine: this.#workers.engine,
       evidence: { ...this.#evidence, watchStop: this.#workers.watchStop },
     });
   }

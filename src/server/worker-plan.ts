@@ -9,6 +9,8 @@ import type { PacketServerPlan } from "../transport/contract.js";
 /** Everything a server worker needs to know, as plain data. */
 export interface ServePlan {
   readonly engine: EngineName;
+  /** Whether a device without io_uring replaces one whose memory cannot be locked. */
+  readonly fallsBack: boolean;
   /**
    * The listening socket, which is opened before the workers start, so that every descriptor table contains it.
    */
@@ -59,7 +61,7 @@ export const SHARED = {
 } as const;
 
 export type ServeMessage =
-  | { readonly type: "listening" }
+  | { readonly type: "listening"; readonly hasFallenBack: boolean }
   | { readonly type: "accepted"; readonly peers: readonly { readonly ip: string; readonly port: number }[] }
   /** Half of this worker's descriptor table is in use, so another worker will be needed soon. */
   | { readonly type: "filling" };

@@ -7,8 +7,9 @@ import { HandlerWatch } from "../engine/script/watch.js";
 import { sumCounter } from "../engine/worker-memory.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import { canRegisterFiles } from "../linux/uring/registered-files.js";
-import type { EngineName, PacketCounts } from "../results/engine.js";
+import type { EngineReport, PacketCounts } from "../results/engine.js";
 import type { WatchRoom } from "../results/evidence.js";
+import { fallenBack } from "../transport/choose-engine.js";
 import type { PacketServerPlan } from "../transport/contract.js";
 import { readCounts } from "../transport/packet/counts.js";
 import type { ServerIdentity } from "../transport/tls/identity.js";
@@ -38,13 +39,13 @@ export class ServerWorkers {
   readonly nofileLimit = raiseNofileLimit().soft;
   /** Limit on connections watched with epoll; undefined for other engines. */
   readonly #watchLimit: ReturnType<typeof readWatchLimit>;
+  #engine: EngineReport;
   readonly pool: WorkerPool<ServePlan, ServeMessage>;
   /** The script; undefined for other protocols. */
   readonly script: ScriptRun | undefined;
   readonly #watch: HandlerWatch | undefined;
   readonly #settings: ServeSettings;
   readonly #listener: Listener;
-  readonly #engine: EngineName;
   readonly #identity: ServerIdentity | undefined;
   readonly #events: WorkersEvents;
   readonly #shared = new SharedArrayBuffer(SHARED.words * 4);
@@ -62,7 +63,7 @@ export class ServerWorkers {
   constructor(
     settings: ServeSettings,
     listener: Listener,
-    engine: EngineName,
+    engine: EngineReport,
     identity: ServerIdentity | undefined,
     events: WorkersEvents,
   ) {
@@ -70,7 +71,7 @@ export class ServerWorkers {
     this.#listener = listener;
     this.#initial = this.#starting = listener.packets?.length ?? CORES;
     this.#engine = engine;
-    this.#watchLimit = engine === "epoll" && !listener.packets ? readWatchLimit() : undefined;
+    this.#watchLimit = engine.name === "epoll" && !listener.packets ? readWatchLimit() : undefined;
     this.#identity = identity;
     this.#events = events;
     this.script = scriptRunOf(settings.protocol, SERVER_METRICS.layout);
@@ -122,6 +123,11 @@ export class ServerWorkers {
     return this.#words[SHARED.open]! >= watchesAllowed(this.#watchLimit);
   }
 
+  /** Engine in use. `epoll` if any worker has fallen back to it. */
+  get engine(): EngineReport {
+    return this.#engine;
+  }
+
   /** Peak number of open connections. */
   get peakOpen(): number {
     return this.#words[SHARED.peak]!;
@@ -136,6 +142,7 @@ export class ServerWorkers {
   #onMessage(message: ServeMessage, worker: number): void {
     if (message.type === "listening") {
       this.#listening.add(worker);
+      if (message.hasFallenBack) this.#engine = fallenBack(this.#engine);
       this.#starting--;
       if (this.#starting === 0) this.#events.ready();
     } else if (message.type === "accepted") {
@@ -171,7 +178,8 @@ export class ServerWorkers {
     this.pool.start({
       listener: this.#listener.fd,
       packet,
-      engine: this.#engine,
+      engine: this.#engine.name,
+      fallsBack: this.#engine.requested === "auto",
       mode,
       greeting,
       closeAfterGreeting,

@@ -309,6 +309,8 @@ export interface ServerTransportOptions {
   readonly listener: number;
   /** The TUN device and address of connections without kernel sockets; undefined for kernel sockets. */
   readonly packet?: PacketServerPlan | undefined;
+  /** See ClientTransportOptions. Used for connections without kernel sockets only. */
+  readonly fallback?: EngineFallback | undefined;
   /** Whether this thread owns its copy of the listening socket and must close it. */
   readonly ownsListener: boolean;
   /** Effective accept queue length. */

@@ -15,7 +15,8 @@ import { EpollServer } from "./kernel-epoll/server.js";
 import { UringClient } from "./kernel-uring/client.js";
 import { UringServer } from "./kernel-uring/server.js";
 import { PacketClient } from "./packet/client.js";
-import { openDevice } from "./packet/devices/open-device.js";
+import type { PacketDevice } from "./packet/devices/device.js";
+import { type DevicePlan, openDevice } from "./packet/devices/open-device.js";
 import { PacketServer } from "./packet/server.js";
 import { type Proxied, ProxiedServer } from "./proxied-server.js";
 import { TlsClient } from "./tls/client.js";
@@ -81,12 +82,19 @@ function openPacketClient(
   options: ClientTransportOptions,
   { device: plan, tuples, counts }: PacketClientPlan,
 ): ClientTransport | number {
-  let device = openDevice(plan, engine === "uring", options.wakeFd);
-  if (device === -ENOMEM && engine === "uring" && options.fallback) {
-    options.fallback.isUsed = true;
-    device = openDevice(plan, false, options.wakeFd);
-  }
+  const device = openWorkersDevice(engine, options, plan);
   return typeof device === "number" ? device : new PacketClient({ ...options, device, plan: tuples, counts });
+}
+
+function openWorkersDevice(
+  engine: EngineName,
+  { wakeFd, fallback }: Pick<ServerTransportOptions, "wakeFd" | "fallback">,
+  plan: DevicePlan,
+): PacketDevice | number {
+  const device = openDevice(plan, engine === "uring", wakeFd);
+  if (device !== -ENOMEM || engine !== "uring" || !fallback) return device;
+  fallback.isUsed = true;
+  return openDevice(plan, false, wakeFd);
 }
 
 function openKernelClient(engine: EngineName, options: ClientTransportOptions): ClientTransport | number {
@@ -99,7 +107,7 @@ function openKernelClient(engine: EngineName, options: ClientTransportOptions): 
 function openPlainServer(engine: EngineName, options: ServerTransportOptions): ServerTransport | number {
   const { packet } = options;
   if (!packet) return openKernelServer(engine, options);
-  const device = openDevice(packet.device, engine === "uring", options.wakeFd);
+  const device = openWorkersDevice(engine, options, packet.device);
   return typeof device === "number" ? device : new PacketServer({ ...options, ...packet, device });
 }
 

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFileSync, chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { beforeEach, expect, it, onTestFinished } from "vitest";
 import { EACCES } from "../../src/linux/syscalls/errno.js";
 import type { NeededSetting } from "../../src/planning/packet/network.js";
@@ -234,4 +234,10 @@ it.each([
   ["proxy 10.0.0.1-fd00::1 dev eth0", "present", false],
 ])("the journal's %s = %s is a setting of --apply: %s", (name, value, isOne) => {
   expect(isSetting(name) && isValueOf(name, value)).toBe(isOne);
+});
+
+it("a folder in place of the journal is refused with a fix", () => {
+  expect(() => undoLeftovers(dirname(file), kernel)).toThrow(
+    expect.objectContaining({ code: "E_SYSTEM", fix: expect.stringContaining("name a file") }),
+  );
 });

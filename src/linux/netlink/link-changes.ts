@@ -2,6 +2,7 @@
 // disappear with the interface.
 import { type IpAddress, toInteger } from "../../util/address.js";
 import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
+import { ENODEV } from "../syscalls/errno.js";
 import { attributesOf, changeNetlink, dumpNetlink, getNetlink } from "./netlink.js";
 
 const NETLINK_ROUTE = 0;
@@ -77,12 +78,24 @@ export function readDroppedPackets(index: number): number {
   return Number(stats?.readBigUInt64LE(STATS_TX_DROPPED) ?? 0n);
 }
 
+/** Returns whether an interface was brought down or removed; false if that is unknown. */
+export function isLinkDown(index: number): boolean {
+  const flags = readLinkFlags(index);
+  return flags === -ENODEV || (flags >= 0 && (flags & IFF_UP) === 0);
+}
+
 /** Returns whether packets sent to an interface reach its driver. This takes a moment after setLinkUp(). */
 export function isLinkRunning(index: number): boolean {
+  const flags = readLinkFlags(index);
+  return flags >= 0 && (flags & IFF_LOWER_UP) !== 0;
+}
+
+/** @returns bits of IFF_…, or a negative errno */
+function readLinkFlags(index: number): number {
   const link = Buffer.alloc(LINK_BYTES);
   link.writeInt32LE(index, 4);
   const answer = getNetlink(NETLINK_ROUTE, RTM_GETLINK, link);
-  return typeof answer === "object" && (answer.body.readUInt32LE(8) & IFF_LOWER_UP) !== 0;
+  return typeof answer === "object" ? answer.body.readUInt32LE(8) : answer;
 }
 
 /** Routes a block of addresses to an interface. @returns 0 or a negative errno; -EEXIST if the block has a route */

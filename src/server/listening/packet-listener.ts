@@ -9,7 +9,7 @@ import { deviceFor } from "../../planning/packet/plan.js";
 import { assertTunAllowed, assertUnclaimed } from "../../planning/packet/sources.js";
 import type { PacketServerPlan } from "../../transport/contract.js";
 import { allocateCounts } from "../../transport/packet/counts.js";
-import { addToIp, formatIp, isLinkLocal, toInteger } from "../../util/address.js";
+import { addToIp, formatIp, isLinkLocal, isLoopback, toInteger } from "../../util/address.js";
 import { type AddressRange, parseAddressRanges } from "../../util/address-range.js";
 import type { HostPorts } from "../../util/endpoint.js";
 import { AppError } from "../../util/errors.js";
@@ -41,7 +41,7 @@ export async function openPacketListener(
   const { first: ip, count } = addresses;
   const last = addToIp(ip, count - 1);
   const isWildcard = ip.bytes.every((byte) => byte === 0);
-  if (ports.first !== ports.last || isWildcard || isLinkLocal(ip)) {
+  if (ports.first !== ports.last || isWildcard || isLinkLocal(ip) || isLoopback(ip)) {
     throw new AppError("E_ADDRESS", "with --transport packet, a server listens on one port of addresses of its own", {
       fix: "use addresses that no host has, such as 10.64.0.1:7777 or 10.64.0.1-10.64.0.8:7777",
     });

@@ -12,6 +12,9 @@ import { UNKNOWN } from "./tcp/endpoints.js";
 import { DROPPED } from "./tcp/tcp-state.js";
 import { PacketTransport } from "./transport.js";
 
+/** Interval at which a server checks whether its device is still up, because nothing arrives from one that is not. */
+const CHECK_MS = 1000;
+
 export type PacketServerOptions = Pick<ServerTransportOptions, "handler" | "budget" | "slots" | "backlog"> & {
   readonly device: PacketDevice;
   readonly listener: PacketListener;
@@ -32,6 +35,7 @@ export class PacketServer extends PacketTransport implements ServerTransport {
   /** Number of connections in the handshake or in the accept queue. */
   private pending = 0;
   private accepting = -1;
+  private nextCheckMs = 0;
 
   constructor({ handler, budget, slots, backlog, device, listener, counts }: PacketServerOptions) {
     const endpoints = new ServerEndpoints(listener);
@@ -48,6 +52,10 @@ export class PacketServer extends PacketTransport implements ServerTransport {
 
   acceptedPeer(): { readonly ip: string; readonly port: number } {
     return { ip: formatIp(this.ends.remoteIp(this.accepting)), port: this.ends.remotePort(this.accepting) };
+  }
+
+  override turn(waitMs: number): void {
+    super.turn(Math.min(waitMs, CHECK_MS));
   }
 
   arriving(): number {
@@ -84,7 +92,11 @@ export class PacketServer extends PacketTransport implements ServerTransport {
   }
 
   protected override finishTurn(): void {
-    const { connections } = this.stack;
+    const { connections, nowMs } = this.stack;
+    if (nowMs >= this.nextCheckMs) {
+      this.nextCheckMs = nowMs + CHECK_MS;
+      this.device.check?.();
+    }
     if (this.device.isGone) this.server.acceptFailed(ENODEV, false);
     for (let left = this.acceptsAtOnce; this.accepts && left > 0 && this.acceptQueue.length > 0; ) {
       const slot = this.acceptQueue.shift();

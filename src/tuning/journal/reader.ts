@@ -1,7 +1,7 @@
 // Reads a journal. The journal is trusted only if no other user can have written it (trust.ts); lines that --apply
 // cannot have written are skipped.
 import { closeSync, constants, readFileSync } from "node:fs";
-import { ENOENT, errnoName, errnoOf, isForbidden } from "../../linux/syscalls/errno.js";
+import { EISDIR, ENOENT, errnoName, errnoOf, isForbidden } from "../../linux/syscalls/errno.js";
 import { AppError } from "../../util/errors.js";
 import { type KeptEntry, parseLine } from "./entries.js";
 import { assertTrusted, openJournal } from "./trust.js";
@@ -65,7 +65,10 @@ function readLines(file: string): string[] {
     const code = isForbidden(errno) ? "E_PERMISSION" : "E_SYSTEM";
     throw new AppError(code, `the journal ${file} cannot be read: ${errnoName(errno)}`, {
       cause,
-      fix: "run --undo as the user who ran --apply, or pass the journal with --journal",
+      fix:
+        errno === EISDIR
+          ? "name a file in that folder with --journal"
+          : "run --undo as the user who ran --apply, or pass the journal with --journal",
     });
   }
 }

@@ -148,6 +148,17 @@ describe("a handshake", () => {
     expect(told.events).toEqual([`opened ${slot}`]);
   });
 
+  it("resets an earlier connection of its 4-tuple twice per second at most", () => {
+    const { transport, arrive, sent, turn } = client();
+    transport.open();
+    sent();
+    for (let n = 0; n < 100; n++) arrive({ seq: 77, ack: 12_345, flags: "A" });
+    expect(sent()).toMatchObject([{ flags: "R" }, { flags: "S" }]);
+    turn(500);
+    for (let n = 0; n < 100; n++) arrive({ seq: 77, ack: 12_345, flags: "A" });
+    expect(sent()).toMatchObject([{ flags: "R" }, { flags: "S" }]);
+  });
+
   it("fails with ECONNREFUSED, but only by a reset that acknowledges the SYN", () => {
     const { transport, arrive, told } = client();
     const slot = transport.open();

@@ -48,6 +48,15 @@ describe.skipIf(!canMakeNamespaces())("serve --transport packet", () => {
     expect(devices()).toEqual([]);
   });
 
+  it("ends if another program brings its device down, even without any packet", async () => {
+    inNamespace();
+    const { server } = await serve(PACKET, `${UNOWNED}:7777`);
+    await printedBy("ip", ["link", "set", devices()[0]!, "down"]);
+    const { code, stderr } = await server.exited();
+    expect([code, stderr]).toEqual([1, expect.stringContaining("or brought it down")]);
+    expect(devices()).toEqual([]);
+  });
+
   it.each([
     ["10.65.0.1-10.65.0.5", ["10.65.0.1", "10.65.0.3", "10.65.0.5"]],
     ["[fd00:65::/126]", ["[fd00:65::]", "[fd00:65::3]"]],
@@ -75,6 +84,7 @@ describe.skipIf(!canMakeNamespaces())("serve --transport packet", () => {
     inNamespace();
     const cases: [string, RegExp][] = [
       ["10.65.0.1:7777-7779", /listens on one port/],
+      [":7777", /fix: use addresses that no host has/],
       ["10.99.0.0/24:7777", /is not free: 10\.99\.0\.1\/32 is an address of this host/],
       ["10.65.0.9-10.65.0.1:7777", /is reversed/],
       ["[fd00::ffff:fff0-fd00::1:0:1]:7777", /the last 32 bits of addresses wrap around/],

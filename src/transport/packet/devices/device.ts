@@ -62,6 +62,8 @@ export interface PacketDevice {
    * @returns whether there may be more
    */
   receive(sink: PacketSink, max: number): boolean;
+  /** Updates `isGone` if the device was brought down, which reading does not report. */
+  check?(): void;
   /** Returns how many packets were dropped because they did not fit into the device's queue. */
   drops?(): number;
   close(): void;

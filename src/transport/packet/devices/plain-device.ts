@@ -1,6 +1,6 @@
 // A TUN device without io_uring: one system call for each packet. This device serves hosts
 // that forbid io_uring.
-import { readDroppedPackets } from "../../../linux/netlink/link-changes.js";
+import { isLinkDown, readDroppedPackets } from "../../../linux/netlink/link-changes.js";
 import { EPOLLIN } from "../../../linux/syscalls/constants.js";
 import { Epoll } from "../../../linux/syscalls/epoll.js";
 import { EIO } from "../../../linux/syscalls/errno.js";
@@ -87,6 +87,10 @@ export class PlainDevice implements PacketDevice {
       sink.packet(rx, VNET_HEADER.bytes, length - VNET_HEADER.bytes, isTrusted(rx.bytes[0]!));
     }
     return true;
+  }
+
+  check(): void {
+    if (isLinkDown(this.tun.index)) this.isGone = true;
   }
 
   drops(): number {

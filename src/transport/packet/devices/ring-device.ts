@@ -1,6 +1,6 @@
 // A TUN device through io_uring: one multishot read with a ring of buffers, and writes in batches, so that a turn with
 // hundreds of packets is a single system call.
-import { readDroppedPackets } from "../../../linux/netlink/link-changes.js";
+import { isLinkDown, readDroppedPackets } from "../../../linux/netlink/link-changes.js";
 import { EPOLLIN } from "../../../linux/syscalls/constants.js";
 import { EIO, ENOMEM } from "../../../linux/syscalls/errno.js";
 import { drain } from "../../../linux/syscalls/eventfd.js";
@@ -109,6 +109,10 @@ export class RingDevice implements PacketDevice {
       buffers.publish();
     }
     return ring.ready > 0;
+  }
+
+  check(): void {
+    if (isLinkDown(this.tun.index)) this.isGone = true;
   }
 
   drops(): number {

@@ -74,6 +74,8 @@ export function arrivedInSynSent(stack: TcpState, id: number, segment: Segment):
   const isOurs = segment.ack === records.sndNxt[record];
   if (flags & FLAG.ack && !isOurs) {
     if (flags & FLAG.rst) return;
+    // Otherwise, a peer could make this side send two packets for each of its own. The timer sends the SYN again.
+    if (!stack.mayAnswer(id)) return;
     // The peer still has an earlier connection with this 4-tuple. Reset that connection, and try again.
     counters.earlierConnections++;
     answer(stack, segment, segment.ack, 0, FLAG.rst);

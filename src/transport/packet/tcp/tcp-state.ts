@@ -39,7 +39,7 @@ const NO_BUFFER = { bytes: Buffer.alloc(0), address: 0 } as NativeBuffer;
 /** Maximum number of challenge ACKs per turn. */
 export const CHALLENGES_PER_TURN = 256;
 /**
- * Minimum time between two ACKs for segments of a connection that have no data and are out of the window
+ * Minimum time between two answers to segments of a connection that have no data and are out of the window
  * (tcp_invalid_ratelimit), so that two sides that disagree do not answer each other for ever.
  */
 const ANSWER_MS = 500;
@@ -139,7 +139,7 @@ export class TcpState {
     return true;
   }
 
-  /** Returns whether a segment without data that is out of the window may be answered now. */
+  /** Returns whether a segment without data that is out of the window, or a challenge ACK in SYN-SENT, may be answered. */
   mayAnswer(id: number): boolean {
     const at = id % ANSWERS;
     if (this.answered[at] === id && this.nowMs - this.answeredMs[at]! < ANSWER_MS) return false;
