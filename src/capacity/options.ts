@@ -101,7 +101,7 @@ const LOOPBACK = parseIp("127.0.0.1");
 const DEFAULT_TARGET = "127.0.0.1:7777";
 
 /** @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE or E_NO_SOURCE for an invalid option */
-export async function resolveQuestion(options: CapacityOptions): Promise<Question> {
+export async function resolveQuestion(options: CapacityOptions, inspectsServer = true): Promise<Question> {
   const { target, connections = CONNECTIONS, messageRatePerSec = 0, messageBytes = MESSAGE_BYTES } = options;
   for (const [name, value] of [
     ["--memory", options.memoryBytes],
@@ -146,7 +146,10 @@ export async function resolveQuestion(options: CapacityOptions): Promise<Questio
     connectRatePerSec: options.connectRatePerSec,
     badSources: host?.sources ?? NO_BAD_SOURCES,
     unreachable: role === "server" ? [] : (targets?.unreachable ?? []),
-    peer: targets && !targets.foreign && target !== undefined ? await inspectServer(targets.endpoints) : undefined,
+    peer:
+      inspectsServer && targets && !targets.foreign && target !== undefined
+        ? await inspectServer(targets.endpoints)
+        : undefined,
     target,
     messageRatePerSec,
     messageBytes,

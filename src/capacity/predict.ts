@@ -46,9 +46,20 @@ export async function predictCapacity(options: CapacityOptions = {}): Promise<Pr
   return predict(await examine(options), isWhatIf(options));
 }
 
-/** Reads the host's facts and measures the cost of a connection. */
-export async function examine(options: CapacityOptions): Promise<Examined> {
-  const { tuples, network, ...question } = await resolveQuestion(options);
+/**
+ * Predicts like predictCapacity(), without the limits of the server's own processes. To find these takes seconds on a
+ * host with millions of descriptors.
+ */
+export async function predictWithoutServer(options: CapacityOptions): Promise<Prediction> {
+  return predict(await examine(options, false), isWhatIf(options));
+}
+
+/**
+ * Reads the host's facts and measures the cost of a connection.
+ * @param inspectsServer whether to find the processes of a server on this host
+ */
+export async function examine(options: CapacityOptions, inspectsServer = true): Promise<Examined> {
+  const { tuples, network, ...question } = await resolveQuestion(options, inspectsServer);
   const engines = enginesFor(options.engine ?? "auto", question.connections);
   const before = readCpuTimes();
   const calibration: Calibration =

@@ -1,7 +1,7 @@
 // An agent's own ceiling: how many connections of a load this host can hold, which limit says so, and which limits other
 // agents on this host share.
 import { createHash } from "node:crypto";
-import { predictCapacity } from "../../capacity/predict.js";
+import { predictWithoutServer } from "../../capacity/predict.js";
 import { readBootId, readCgroupIdentity, readNetNamespace } from "../../linux/proc/identity.js";
 import type { RunSpec } from "../../planning/run-spec.js";
 import { type TuplePlan, TupleSequence } from "../../planning/tuple-plan.js";
@@ -22,7 +22,7 @@ type Bounded = Pick<LimitRow, "id" | "name" | "caps" | "scope"> & { readonly all
 export async function predictCeiling(spec: RunSpec, plan: TuplePlan): Promise<Ceiling> {
   const destinations = plan.groups.flatMap((group) => group.destinations);
   const [first] = destinations;
-  const { limits } = await predictCapacity({
+  const { limits } = await predictWithoutServer({
     role: "client",
     program: "fourtuple",
     measure: false,
