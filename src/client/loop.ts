@@ -8,6 +8,7 @@ import { openClientTransport } from "../transport/open.js";
 import { NO_ROOM, SLOT } from "../transport/slot-state.js";
 import { ClientEvents } from "./events.js";
 import { COUNTER } from "./metrics.js";
+import { OverdueScan } from "./ramp/overdue.js";
 import { TupleCursor } from "./tuple-cursor.js";
 import { type ConnectMessage, type ConnectPlan, SHARED } from "./worker-plan.js";
 
@@ -26,12 +27,10 @@ export const BUDGET: TurnBudget = {
   accepts: 0,
 };
 const RETIRED_AT_ONCE = 256;
-const CHECKED_AT_ONCE = 16_384;
 /** A connection younger than this never counts as ungreeted. */
 const GREETING_GRACE_MS = 1000;
 /** A connection counts as ungreeted only after this multiple of the time that the slowest greeting took. */
 const GREETING_SLACK = 2;
-const CHECK_EVERY_MS = 100;
 const SLOTS_SPARE = 1024;
 
 export class ClientLoop {
@@ -41,10 +40,8 @@ export class ClientLoop {
   private readonly tuples: TupleCursor;
   private readonly events: ClientEvents;
   private readonly transport: ClientTransport;
+  private readonly overdue: OverdueScan;
   private readonly openAtOnce: number;
-  private nextCheckMs = 0;
-  /** Next slot of the timeout scan; -1 when no scan is in progress. */
-  private checkCursor = -1;
   /**
    * Maximum number of connections in flight. This maximum is below the planned value if handshakes alone fill the
    * descriptor table.
@@ -89,6 +86,7 @@ export class ClientLoop {
     this.hasFallenBack = fallback?.isUsed === true;
     this.transport = transport;
     this.events.begin(transport);
+    this.overdue = new OverdueScan(this.events, transport, plan, this.counters);
   }
 
   run(): void {
@@ -112,7 +110,7 @@ export class ClientLoop {
     events.beginTurn();
     transport.turn(mayOpenMore ? 0 : this.waitMs());
     this.counters[COUNTER.skippedTuples] = this.tuples.skipped;
-    if (this.areInFlight) this.expire();
+    this.overdue.turn();
     const { messages, heartbeats } = events.exchange;
     messages?.sendDue(performance.now(), transport.end, events.isInUse);
     heartbeats?.sendDue(performance.now(), transport.end);
@@ -146,10 +144,6 @@ export class ClientLoop {
   /** Returns how many more connections may be opened at once. */
   private get room(): number {
     return this.window - this.counters[COUNTER.inFlight]! - this.counters[COUNTER.reopening]!;
-  }
-
-  private get areInFlight(): boolean {
-    return this.counters[COUNTER.inFlight]! > 0 || this.counters[COUNTER.reopening]! > 0;
   }
 
   /**
@@ -194,30 +188,6 @@ export class ClientLoop {
     }
   }
 
-  /** Expires overdue handshakes, and stops waiting for overdue greetings. Scans a limited number of slots per turn. */
-  private expire(): void {
-    const { events, transport, plan } = this;
-    const { inFlight } = events;
-    const now = events.nowMs;
-    if (this.checkCursor < 0) {
-      if (now < this.nextCheckMs) return;
-      this.nextCheckMs = now + Math.min(CHECK_EVERY_MS, plan.connectTimeoutMs / 4, plan.handshakeTimeoutMs / 4);
-      this.checkCursor = inFlight.settledBelow;
-    }
-    const first = this.checkCursor;
-    const end = Math.min(first + CHECKED_AT_ONCE, transport.end);
-    for (let slot = first; slot < end; slot++) {
-      const state = transport.state(slot);
-      if (state === SLOT.opening) events.expire(slot, now);
-      else if (state === SLOT.opened && events.shakesHands) {
-        if (events.ages.heldMs(slot, now) >= plan.handshakeTimeoutMs) events.timeOut(slot);
-      } else if (state === SLOT.opened) {
-        if (inFlight.greetings.gaveUp(events.ages.heldMs(slot, now))) events.settle(slot);
-      } else if (slot === inFlight.settledBelow) inFlight.settledBelow++;
-    }
-    this.checkCursor = end < transport.end ? end : -1;
-  }
-
   /** Returns the index of the counter for whatever limits the ramp now, or -1 before and after the ramp. */
   private waitedFor(wanted: number): number {
     const { counters, plan } = this;
@@ -235,17 +205,15 @@ export class ClientLoop {
     return this.window < plan.window ? COUNTER.descriptorMs : COUNTER.windowMs;
   }
 
-  /** Returns how long the loop may sleep: until the next timeout scan, message or heartbeat, or forever. */
+  /** Returns how long the loop may sleep: until the next overdue connection, message or heartbeat, or forever. */
   private waitMs(): number {
-    if (this.checkCursor >= 0) return 0;
     const nowMs = performance.now();
-    const untilCheck = this.areInFlight ? this.nextCheckMs - nowMs : Number.POSITIVE_INFINITY;
     const { reopenings } = this.events;
     const { messages, heartbeats } = this.events.exchange;
     const untilMessage = messages?.nextDueInMs(this.events.isInUse) ?? Number.POSITIVE_INFINITY;
     const untilBeat = heartbeats?.nextInMs(nowMs, this.transport.end) ?? Number.POSITIVE_INFINITY;
     const untilReopening = reopenings?.nextInMs(nowMs, this.room > 0) ?? Number.POSITIVE_INFINITY;
-    return Math.max(0, Math.min(untilCheck, untilMessage, untilBeat, untilReopening));
+    return Math.max(0, Math.min(this.overdue.untilNextMs(nowMs), untilMessage, untilBeat, untilReopening));
   }
 
   private reportResolved(wanted: number): void {
