@@ -15,8 +15,7 @@ import { EpollServer } from "./kernel-epoll/server.js";
 import { UringClient } from "./kernel-uring/client.js";
 import { UringServer } from "./kernel-uring/server.js";
 import { PacketClient } from "./packet/client.js";
-import type { PacketDevice } from "./packet/devices/device.js";
-import { type DevicePlan, openDevice } from "./packet/devices/open-device.js";
+import { openDevice } from "./packet/devices/open-device.js";
 import { PacketServer } from "./packet/server.js";
 import { type Proxied, ProxiedServer } from "./proxied-server.js";
 import { TlsClient } from "./tls/client.js";
@@ -82,19 +81,8 @@ function openPacketClient(
   options: ClientTransportOptions,
   { device: plan, tuples, counts }: PacketClientPlan,
 ): ClientTransport | number {
-  const device = openWorkersDevice(engine, options, plan);
+  const device = openDevice(plan, engine === "uring", options.wakeFd, options.fallback);
   return typeof device === "number" ? device : new PacketClient({ ...options, device, plan: tuples, counts });
-}
-
-function openWorkersDevice(
-  engine: EngineName,
-  { wakeFd, fallback }: Pick<ServerTransportOptions, "wakeFd" | "fallback">,
-  plan: DevicePlan,
-): PacketDevice | number {
-  const device = openDevice(plan, engine === "uring", wakeFd);
-  if (device !== -ENOMEM || engine !== "uring" || !fallback) return device;
-  fallback.isUsed = true;
-  return openDevice(plan, false, wakeFd);
 }
 
 function openKernelClient(engine: EngineName, options: ClientTransportOptions): ClientTransport | number {
@@ -107,7 +95,7 @@ function openKernelClient(engine: EngineName, options: ClientTransportOptions): 
 function openPlainServer(engine: EngineName, options: ServerTransportOptions): ServerTransport | number {
   const { packet } = options;
   if (!packet) return openKernelServer(engine, options);
-  const device = openWorkersDevice(engine, options, packet.device);
+  const device = openDevice(packet.device, engine === "uring", options.wakeFd, options.fallback);
   return typeof device === "number" ? device : new PacketServer({ ...options, ...packet, device });
 }
 

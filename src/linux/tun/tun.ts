@@ -10,6 +10,7 @@ const O_CLOEXEC = 0x80000;
 const TUNSETIFF = 0x400454ca;
 const TUNSETOFFLOAD = 0x400454d0;
 const IFF_TUN = 0x1;
+const IFF_MULTI_QUEUE = 0x100;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
 const TUN_F_CSUM = 1;
@@ -34,22 +35,24 @@ export interface TunDevice {
  * Makes a device. In both directions, packets start with a VNET_HEADER, and their TCP checksum covers the
  * pseudo-header only.
  *
+ * @param hasQueues whether the device can have several queues, each with a descriptor of its own
+ * @param name of a device that gets another queue; by default, a new device is made
  * @returns a negative errno: -ENOENT without /dev/net/tun, -EACCES or -EPERM without permission
  */
-export function openTun(): TunDevice | number {
+export function openTun(hasQueues = false, name = NAME): TunDevice | number {
   const path = NativeBuffer.from(Buffer.from(`${PATH}\0`));
   const fd = libc.open(path.address, O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return -lastErrno();
   const request = new NativeBuffer(IFREQ.bytes);
-  request.bytes.write(NAME);
-  request.bytes.writeUInt16LE(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR, IFREQ.flags);
+  request.bytes.write(name);
+  const flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | (hasQueues ? IFF_MULTI_QUEUE : 0);
+  request.bytes.writeUInt16LE(flags, IFREQ.flags);
   if (libc.ioctl(fd, TUNSETIFF, request.address) < 0 || libc.ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM) < 0) {
     const errno = lastErrno();
     libc.close(fd);
     return -errno;
   }
-  const name = request.bytes.toString("latin1", 0, IFREQ.name).replace(/\0.*$/s, "");
-  return { fd, name };
+  return { fd, name: request.bytes.toString("latin1", 0, IFREQ.name).replace(/\0.*$/s, "") };
 }
 
 /** What prevents a process from creating a device. */

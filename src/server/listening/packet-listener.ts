@@ -9,6 +9,7 @@ import { deviceFor } from "../../planning/packet/plan.js";
 import { assertTunAllowed, assertUnclaimed } from "../../planning/packet/sources.js";
 import type { PacketServerPlan } from "../../transport/contract.js";
 import { allocateCounts } from "../../transport/packet/counts.js";
+import { planSharedTun } from "../../transport/packet/devices/shared-tun.js";
 import { addToIp, formatIp, isLinkLocal, isLoopback, toInteger } from "../../util/address.js";
 import { type AddressRange, parseAddressRanges } from "../../util/address-range.js";
 import type { HostPorts } from "../../util/endpoint.js";
@@ -25,7 +26,7 @@ const RANGE = /^[\d.]+[-/][\d.]+$|^[\da-f:.]*:[\da-f:.]*[-/][\da-f:.]+$/i;
 /**
  * Checks the addresses, without creating TUN devices yet.
  *
- * @param threads maximum number of workers, each of which gets addresses and a device of its own
+ * @param threads number of workers. Each gets addresses and a device of its own, or a queue of a device for all of them.
  * @param prepare changes this host as the server needs it, if the caller may
  * @returns a listener whose descriptor only stands for a socket
  * @throws {AppError} E_ADDRESS, E_RESOLVE, E_OPTION, E_SOURCE, E_PERMISSION or E_PLATFORM
@@ -57,9 +58,12 @@ export async function openPacketListener(
   // Clients may still be connected to a server that was killed.
   await assertNoPeers(sources, { remote: { ports: [{ first: port, last: port }] } });
   await prepare(planNetwork({ sources, destinations: undefined, onLink }));
-  const packets = divide(addresses, Math.min(threads, count)).map(
+  // If there are fewer addresses than threads, all threads have all of them.
+  const shared = count < threads ? planSharedTun(threads) : undefined;
+  const parts = shared ? Array.from({ length: threads }, () => addresses) : divide(addresses, threads);
+  const packets = parts.map(
     (own): PacketServerPlan => ({
-      device: deviceFor([own]),
+      device: { ...deviceFor([own]), shared },
       listener: { addresses: own, port },
       counts: allocateCounts(),
     }),

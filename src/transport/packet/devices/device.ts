@@ -3,6 +3,7 @@ import { removeLink } from "../../../linux/netlink/link-changes.js";
 import { EAGAIN, EINTR, ENOBUFS } from "../../../linux/syscalls/errno.js";
 import { libc, type NativeBuffer } from "../../../linux/syscalls/libc.js";
 import { VNET_FLAG, VNET_HEADER } from "../../../linux/tun/tun.js";
+import { closeQueue, type SharedTun } from "./shared-tun.js";
 
 /** Room in front of a packet for the device's own header. A multiple of 16. */
 export const FRAME_HEADROOM = 16;
@@ -27,6 +28,10 @@ export interface TunHandle {
   readonly mtu: number;
   /** A descriptor that ends a wait once it is readable. */
   readonly wakeFd: number;
+  /** Whether this thread has made the device, and tells how many packets it has dropped. */
+  readonly isFirst: boolean;
+  /** Undefined if no other thread uses the device. */
+  readonly shared: SharedTun | undefined;
 }
 
 export interface PacketDevice {
@@ -70,7 +75,11 @@ export interface PacketDevice {
 }
 
 /** Removes a device with its routes. Closing the device's descriptor would do so too, but only some time later. */
-export function closeTun({ fd, index }: TunHandle): void {
+export function closeTun({ fd, index, shared }: TunHandle): void {
+  if (shared) {
+    closeQueue(shared, fd, index);
+    return;
+  }
   removeLink(index);
   libc.close(fd);
 }

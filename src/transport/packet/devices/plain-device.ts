@@ -94,7 +94,7 @@ export class PlainDevice implements PacketDevice {
   }
 
   drops(): number {
-    return readDroppedPackets(this.tun.index);
+    return this.tun.isFirst ? readDroppedPackets(this.tun.index) : 0;
   }
 
   close(): void {

@@ -116,7 +116,7 @@ export class RingDevice implements PacketDevice {
   }
 
   drops(): number {
-    return readDroppedPackets(this.tun.index);
+    return this.tun.isFirst ? readDroppedPackets(this.tun.index) : 0;
   }
 
   close(): void {
