@@ -46,7 +46,7 @@ export class RunChanges {
 
   /**
    * Makes all changes. Settings that another run has changed and still needs are recorded as well, so that they outlast
-   * that run.
+   * that run, and so are its `resets`: the last of the runs reverts them.
    *
    * @param resets settings, now 1, that become 0 when the others are reverted
    * @throws {AppError} E_PERMISSION or E_SYSTEM, after reverting what was done, if a change cannot be made
@@ -58,7 +58,8 @@ export class RunChanges {
       if (inEffect.every(isExpired)) journal.trim();
       const ofOthers = inEffect.filter((entry) => entry.owner !== undefined && isOfHere(entry));
       // Changes are reverted last one first, so these are set again after that.
-      for (const name of resets) this.#record(journal, name, "1", "0", "0");
+      const resetByOthers = ofOthers.filter(isReset).map(({ name }) => name);
+      for (const name of new Set([...resets, ...resetByOthers])) this.#record(journal, name, "1", "0", "0");
       for (const setting of needed) this.#makeOne(journal, setting, ofOthers);
     } catch (error) {
       this.undo();
@@ -124,6 +125,11 @@ export class RunChanges {
     if (value !== undefined) journal.mark(entry, "done", value);
     return entry;
   }
+}
+
+/** Returns whether an entry is one of those for `resets`. Runs set forwarding to 1 only. */
+function isReset({ name, to }: KeptEntry): boolean {
+  return name.endsWith(".forwarding") && to === "0";
 }
 
 function undoOwned(journalFile: string, isWanted: (entry: KeptEntry) => boolean, settings: Settings): UndoOutcome[] {

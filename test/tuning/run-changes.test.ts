@@ -142,6 +142,27 @@ it("are followed by settings that the kernel resets along with them", () => {
   expect(now()).toEqual({ [all]: "0", [one]: "1" });
 });
 
+it("of two runs are followed by these settings once both have ended", () => {
+  const [all, one] = ["net.ipv6.conf.all.forwarding", "net.ipv6.conf.eth1.forwarding"];
+  values = new Map([
+    [all, "0"],
+    [one, "1"],
+  ]);
+  const write = (name: string, value: string) => {
+    if (name === all) values.set(one, value);
+    return kernel.write(name, value);
+  };
+  const needed: NeededSetting[] = [{ name: all, from: "0", to: "1", why: "forwarding" }];
+  const [first, second] = [1, 2].map(() => new RunChanges(file, { ...kernel, write })) as [RunChanges, RunChanges];
+  first.make(needed, [one]);
+  // The second run finds forwarding on, so it plans no resets of its own.
+  second.make(needed);
+  first.undo();
+  expect(now()).toEqual({ [all]: "1", [one]: "1" });
+  second.undo();
+  expect(now()).toEqual({ [all]: "0", [one]: "1" });
+});
+
 it("do not make the journal grow for ever", () => {
   const changes = new RunChanges(file, kernel);
   changes.make(NEEDED);

@@ -4,6 +4,7 @@ import { type IpAddress, toInteger } from "../../util/address.js";
 import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
 import { ENODEV } from "../syscalls/errno.js";
 import { attributesOf, changeNetlink, dumpNetlink, getNetlink } from "./netlink.js";
+import { readNextHops } from "./next-hops.js";
 
 const NETLINK_ROUTE = 0;
 const RTM_NEWLINK = 16;
@@ -26,6 +27,7 @@ const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
 const RTA_MULTIPATH = 9;
 const RTA_VIA = 18;
+const RTA_NH_ID = 30;
 const RT_TABLE_MAIN = 254;
 const RTPROT_STATIC = 4;
 const RTPROT_RA = 9;
@@ -113,15 +115,21 @@ export function readRoutes(family: 4 | 6): RouteEntry[] | undefined {
   request[0] = family === 4 ? AF_INET : AF_INET6;
   const answers = dumpNetlink(NETLINK_ROUTE, RTM_GETROUTE, request);
   if (typeof answers === "number") return undefined;
+  // By default, the kernel also names the interface and gateway of a next-hop object (nexthop_compat_mode).
+  let nextHops: ReturnType<typeof readNextHops> | undefined;
   return answers.map(({ body }) => {
     const attributes = attributesOf(body, ROUTE_BYTES);
+    const hopId = attributes.get(RTA_NH_ID)?.readUInt32LE();
+    if (hopId !== undefined) nextHops ??= readNextHops();
+    const hop = hopId === undefined ? undefined : nextHops?.get(hopId);
     const bytes = attributes.get(RTA_DST) ?? Buffer.alloc(family === 4 ? 4 : 16);
     return {
       first: { family, bytes: Uint8Array.from(bytes) },
       bits: body[1]!,
       isOwn: OWN_TYPES.includes(body[7]!),
-      hasGateway: leadsToRouter(attributes) || hopsOf(attributes.get(RTA_MULTIPATH)).some(leadsToRouter),
-      index: attributes.get(RTA_OIF)?.readUInt32LE() ?? 0,
+      hasGateway:
+        hop?.hasGateway || leadsToRouter(attributes) || hopsOf(attributes.get(RTA_MULTIPATH)).some(leadsToRouter),
+      index: attributes.get(RTA_OIF)?.readUInt32LE() ?? hop?.index ?? 0,
       isAnnounced: body[5] === RTPROT_RA,
     };
   });

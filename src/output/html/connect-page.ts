@@ -9,6 +9,7 @@ import { printableData } from "../../util/printable.js";
 import { formatCount, formatDuration, plural } from "../../util/units.js";
 import { describeFactors, describeTimes, kernelMemory, latencyRows, NOT_MEASURABLE } from "../sentences/connect.js";
 import { errorNote, messageLines, unansweredNote } from "../sentences/messages.js";
+import { describePackets } from "../sentences/packets.js";
 import { reopenedText, responsesText } from "../sentences/protocols.js";
 import { describeEngine, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
 import { drawLatency } from "./chart/latency.js";
@@ -138,6 +139,7 @@ ${facts([
   ["4-tuples", `${formatCount(plan.tuplesAvailable)}: ${describeFactors(result)}`],
   ["In use, skipped", plan.tuplesSkipped > 0 ? formatCount(plan.tuplesSkipped) : undefined],
   ["Engine", describeEngine(result)],
+  ["Packets", describePackets(result.packets)],
   ["Threads", describeThreads(result)],
   ["Time", describeTimes(result)],
   ["User memory", userBytes && `${userBytes} per connection`],

@@ -5,6 +5,7 @@ import type { Explained } from "../../results/diagnosis.js";
 import type { ServeResult } from "../../results/serve.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
+import { describePackets } from "../sentences/packets.js";
 import { proxyProtocolLine } from "../sentences/protocols.js";
 import { describeEngine, describeOverflows, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
 import { html, type Markup } from "./markup.js";
@@ -57,6 +58,7 @@ ${facts([
   ["All accept queues on this host", describeOverflows(backlog)],
   ["PROXY headers", proxyProtocolLine(result)],
   ["Engine", describeEngine(result)],
+  ["Packets", describePackets(result.packets)],
   ["Threads", describeThreads(result)],
   ["Tables full", tableFull > 0 ? plural(tableFull, "time") : undefined],
   ["Memory", `${formatBytes(memory.residentBytes)} (RSS)`],

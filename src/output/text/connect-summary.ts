@@ -10,6 +10,7 @@ import { printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { describeFactors, describeTimes, kernelMemory, latencyRows, NOT_MEASURABLE } from "../sentences/connect.js";
 import { errorNote, isLowerBound, messageLines, unansweredNote } from "../sentences/messages.js";
+import { describePackets } from "../sentences/packets.js";
 import { heartbeatLine, readyText, reopenedText, responsesText, tlsLine } from "../sentences/protocols.js";
 import { describeEngine, describeFailures, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
 import { scriptLines } from "../sentences/script.js";
@@ -52,6 +53,7 @@ export function connectSummary(of: Explained<ConnectResult>, paint: Paint = plai
         ["responses", responsesText(result)],
         ...scriptLines(result),
         ["engine", describeEngine(result)],
+        ["packets", describePackets(result.packets)],
         ["heartbeats", heartbeatLine(result)],
         ["threads", describeThreads(result)],
       ],

@@ -8,6 +8,7 @@ import { formatBound } from "../../util/bound.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { printable, printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
+import { describePackets } from "../sentences/packets.js";
 import { heartbeatLine, proxyProtocolLine, readyText, responsesText, tlsLine } from "../sentences/protocols.js";
 import { describeEngine, describeFailures, describeOverflows, describeTraffic, userMemory } from "../sentences/run.js";
 import { scriptLines } from "../sentences/script.js";
@@ -103,6 +104,7 @@ export function serveSummary(of: Explained<ServeResult>, printed: number | undef
         ["backlog", describeBacklog(backlog)],
         ["memory", userBytes && `${userBytes} of user memory (RSS) per connection`],
         ["engine", describeEngine(result)],
+        ["packets", describePackets(result.packets)],
         ["table full", result.tableFull > 0 ? describeTableFull(result) : undefined],
       ],
       "  ",
