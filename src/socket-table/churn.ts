@@ -2,6 +2,7 @@
 // 4-tuple.
 
 import { type SocketQuery, stateMask } from "./query.js";
+import type { GroupVisitor } from "./sources/groups.js";
 import type { SummaryPart } from "./sources/together.js";
 import { readTable, type SocketVisit } from "./table.js";
 import type { SocketView } from "./view.js";
@@ -16,6 +17,9 @@ export interface Rates {
   readonly closedPerSec: number;
 }
 
+/** Hashes are computed here from visited sockets, or by the BPF program. */
+type HashSource = "visits" | "log";
+
 /** Compares each pass over the table with the previous one. */
 export class Churn implements SummaryPart {
   readonly query: SocketQuery;
@@ -23,6 +27,13 @@ export class Churn implements SummaryPart {
   #beforeMs = 0;
   #now = new Hashes();
   #nowMs = 0;
+  /** Where the hashes of the previous pass and of this one come from. They are different hashes of the same sockets. */
+  #beforeSource: HashSource = "visits";
+  #nowSource: HashSource = "visits";
+  readonly groups: GroupVisitor = {
+    addGroup: () => undefined,
+    addLog: (log, sockets) => this.#addLog(log, sockets),
+  };
 
   constructor(query: SocketQuery) {
     // Sockets in TIME_WAIT are already closed, and listeners are not connections.
@@ -41,7 +52,9 @@ export class Churn implements SummaryPart {
     const now = this.#now;
     now.size = 0;
     this.#nowMs = performance.now();
+    this.#nowSource = "visits";
     return (socket) => {
+      if (this.#nowSource === "log") return;
       const ports = (socket.localPort << 16) | socket.remotePort;
       if (socket.family === 4) {
         const { localIpv4, remoteIpv4 } = socket;
@@ -51,22 +64,38 @@ export class Churn implements SummaryPart {
     };
   }
 
+  #addLog(log: Int32Array, sockets: number): void {
+    const now = this.#now;
+    // The log has the sockets that were visited in the first part, too.
+    if (this.#nowSource === "visits") now.size = 0;
+    this.#nowSource = "log";
+    const states = this.query.states!;
+    for (let at = 0; at < ENTRY_WORDS * sockets; at += ENTRY_WORDS) {
+      if (((states >>> (log[at]! >>> 16)) & 1) !== 0) now.add(log[at + 2]!, log[at + 3]!);
+    }
+  }
+
   /**
    * Returns the rates between this pass, which is complete, and the previous one.
    *
-   * @returns undefined on the first pass
+   * @returns undefined on the first pass, and if the previous pass had another source
    */
   rates(): Rates | undefined {
-    const [before, now] = [this.#before, this.#now];
+    const before = this.#beforeSource === this.#nowSource ? this.#before : undefined;
+    const now = this.#now;
     const seconds = (this.#nowMs - this.#beforeMs) / 1000;
+    this.#now = this.#before ?? new Hashes();
     this.#before = now;
-    this.#now = before ?? new Hashes();
+    this.#beforeSource = this.#nowSource;
     this.#beforeMs = this.#nowMs;
     if (!before) return undefined;
     const kept = countKept(before, now);
     return { openedPerSec: (now.size - kept) / seconds, closedPerSec: (before.size - kept) / seconds };
   }
 }
+
+/** Words of an entry of the log; see LOG in walk-groups.ts. */
+const ENTRY_WORDS = 4;
 
 /** Hashes of sockets, in the order in which they were visited. */
 export class Hashes {

@@ -32,7 +32,7 @@ export async function readOverview({ cover, tables, pressure, churn }: OverviewR
   const summaries = tables.map((options) => new TableSummary(options, known));
   const ports = pressure && new PressureSummary(pressure, known);
   const parts = [...summaries, ports, churn].filter((part) => part !== undefined);
-  const read = await readTogether({ ...toQuery(cover), tuplesOnly: true }, parts);
+  const read = await readTogether({ ...toQuery(cover), tuplesOnly: true }, parts, known);
   const results: SocketTable[] = [];
   for (const summary of summaries) results.push(await summary.result(start, read));
   return { tables: results, pressure: ports?.result(start, read) };

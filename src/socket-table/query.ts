@@ -60,3 +60,10 @@ export const ALL_STATES = 0x1ffe;
 export function stateMask(states: readonly TcpState[]): number {
   return states.reduce((mask, state) => mask | (1 << TCP_STATES.indexOf(state)), 0);
 }
+
+/** Returns whether ranges of ports express all conditions on the ends. */
+export function isExact({ local, remote, either }: SocketQuery): boolean {
+  return [local, remote, either].every(
+    (end) => end === undefined || (end.ports?.length === 1 && !end.addresses && !end.oneOf),
+  );
+}

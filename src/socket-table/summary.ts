@@ -17,6 +17,7 @@ import { readTcpExtensions } from "../linux/proc/procfs.js";
 import { Aggregate } from "./aggregate/aggregate.js";
 import { type SocketFilter, toQuery } from "./filter.js";
 import { KnownListeners, readListeners } from "./listeners/listeners.js";
+import type { GroupVisitor } from "./sources/groups.js";
 import { readTogether, type SummaryPart } from "./sources/together.js";
 import type { SocketQuery, SocketVisit, TableRead } from "./table.js";
 
@@ -36,8 +37,9 @@ export interface SummaryOptions extends SocketFilter {
  */
 export async function socketTable(options: SummaryOptions = {}): Promise<SocketTable> {
   const start = startReading();
-  const part = new TableSummary(options, await KnownListeners.read(options.source));
-  return part.result(start, await readTogether(part.query, [part]));
+  const known = await KnownListeners.read(options.source);
+  const part = new TableSummary(options, known);
+  return part.result(start, await readTogether(part.query, [part], known));
 }
 
 /** Time at which a pass over the table began. */
@@ -65,6 +67,8 @@ export function describeReading({ takenAt, startMs }: ReadingStart, read: TableR
 export interface TableOptions extends SummaryOptions {
   /** Number of endpoints that accepted connections, and of destinations; default `top`. */
   readonly endpointTop?: number | undefined;
+  /** Whether to leave `byLocalPort` empty, which may take a reading of each socket. */
+  readonly withoutPorts?: boolean | undefined;
 }
 
 /** Computes a summary as part of a pass over the table. */
@@ -73,12 +77,14 @@ export class TableSummary implements SummaryPart {
   private readonly top: number;
   private readonly endpointTop: number;
   private readonly known: KnownListeners;
+  private readonly withoutPorts: boolean;
   private aggregate: Aggregate;
 
   constructor(options: TableOptions, known: KnownListeners) {
     this.query = { ...toQuery(options), tuplesOnly: true };
     this.top = options.top ?? TOP;
     this.endpointTop = options.endpointTop ?? this.top;
+    this.withoutPorts = options.withoutPorts ?? false;
     this.known = known;
     this.aggregate = new Aggregate(known.addresses, known.listening);
   }
@@ -87,6 +93,13 @@ export class TableSummary implements SummaryPart {
     const aggregate = new Aggregate(this.known.addresses, this.known.listening);
     this.aggregate = aggregate;
     return this.query.memory ? (socket) => aggregate.addWithMemory(socket) : (socket) => aggregate.add(socket);
+  }
+
+  get groups(): GroupVisitor {
+    return {
+      addGroup: (socket, sockets) => this.aggregate.addGroup(socket, sockets),
+      addPorts: this.withoutPorts ? undefined : (sockets, established) => this.aggregate.addPorts(sockets, established),
+    };
   }
 
   async result(start: ReadingStart, read: TableRead): Promise<SocketTable> {

@@ -17,6 +17,7 @@ import { type DumpFingerprint, readTurnover } from "./dump-fingerprint.js";
 import { needsListenerTest, singlePort, toDiagFilter } from "./kernel-filter.js";
 import { ALL_STATES, type SocketQuery } from "./query.js";
 import { toTest } from "./socket-test.js";
+import type { GroupSink } from "./sources/groups.js";
 import { readHash, suitsHash } from "./sources/hash.js";
 import { Pass, type SocketVisit, turns } from "./sources/pass.js";
 import type { SocketView } from "./view.js";
@@ -79,13 +80,22 @@ export async function forEachSocket(query: SocketQuery, visit: SocketVisit): Pro
  * previous one. A pass that was interrupted is repeated, and one that failed over netlink falls back to /proc. If
  * connections were opened or closed during a pass, it is repeated until two passes agree, unless the requested sockets
  * themselves keep changing.
+ *
+ * @param groups if the table is read with BPF, receives groups of sockets, and only those in none are visited
  */
-export async function readTable(query: SocketQuery, begin: () => SocketVisit, attempts = ATTEMPTS): Promise<TableRead> {
+export async function readTable(
+  query: SocketQuery,
+  begin: () => SocketVisit,
+  attempts = ATTEMPTS,
+  groups?: GroupSink,
+): Promise<TableRead> {
   let fallbackErrno: string | undefined;
   let bpfErrno: string | undefined;
   if (suitsHash(query)) {
-    const read = await readWithBpf(query, begin());
-    if (typeof read !== "string") return read;
+    const grouped = groups && (await readWithBpf(query, begin(), groups));
+    if (typeof grouped === "object") return grouped;
+    const read = grouped ?? (await readWithBpf(query, begin()));
+    if (typeof read === "object") return read;
     bpfErrno = read;
     if (query.source === "bpf") throw unreadable("it cannot be read with BPF", bpfErrno, bpfErrno, BPF_FIX);
   }
@@ -114,16 +124,22 @@ export async function readTable(query: SocketQuery, begin: () => SocketVisit, at
  * Reads connections with BPF, after listeners with sock_diag. A chain of the kernel's table is read again if it changes
  * meanwhile, so no second pass is needed.
  *
- * @returns the name of an errno on failure: EAGAIN if the table changed too much
+ * @returns the name of an errno on failure: EAGAIN if the table changed too much; undefined if groups are not
+ *   sufficient
  */
-async function readWithBpf(query: SocketQuery, visit: SocketVisit): Promise<TableRead | string> {
+async function readWithBpf(
+  query: SocketQuery,
+  visit: SocketVisit,
+  groups?: GroupSink,
+): Promise<TableRead | string | undefined> {
   const states = (query.states ?? ALL_STATES) & (1 << TCP_LISTEN);
   const listeners = states === 0 ? undefined : await readNetlink({ ...query, states }, visit, DATAGRAM_BYTES);
   if (typeof listeners === "number") return errnoName(-listeners);
   const { sockets = 0 } = listeners?.table ?? {};
   if (listeners?.wasEnded) return { ...listeners.table, source: "bpf" };
-  const read = await readHash(query, visit);
+  const read = await readHash(query, visit, { groups });
   if (typeof read === "number") return errnoName(-read);
+  if (read.isAmbiguous) return undefined;
   if (read.wasInterrupted) return errnoName(EAGAIN);
   return { source: "bpf", fallbackErrno: undefined, sockets: sockets + read.sockets, wasInterrupted: false };
 }

@@ -64,8 +64,8 @@ export async function readAsText(
     const read = await readOverview({
       ...shared,
       tables: [
-        { ...others, localPort: port, localIp: ip, endpointTop: ALL },
-        { ...others, ...clientsOf(target, options), endpointTop: ALL },
+        { ...others, localPort: port, localIp: ip, endpointTop: ALL, withoutPorts: true },
+        { ...others, ...clientsOf(target, options), endpointTop: ALL, withoutPorts: true },
       ],
     });
     const [local, remote] = read.tables as [SocketTable, SocketTable];

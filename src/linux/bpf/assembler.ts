@@ -4,7 +4,7 @@
 export const INSTRUCTION_BYTES = 8;
 
 const SIZES = { 1: 0x10, 2: 0x08, 4: 0x00, 8: 0x18 } as const;
-const ALU = { add: 0x00, sub: 0x10, mul: 0x20, and: 0x50, lsh: 0x60, rsh: 0x70, mov: 0xb0 } as const;
+const ALU = { add: 0x00, sub: 0x10, mul: 0x20, and: 0x50, lsh: 0x60, rsh: 0x70, xor: 0xa0, mov: 0xb0 } as const;
 const JUMP = { eq: 0x10, gt: 0x20, ge: 0x30, set: 0x40, ne: 0x50, lt: 0xa0 } as const;
 /** Sources of a 64-bit immediate (BPF_PSEUDO_*). */
 const PSEUDO_MAP_VALUE = 2;

@@ -9,8 +9,9 @@ import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
 import { E2BIG, ENOENT } from "../syscalls/errno.js";
 import { isMapFailed, lastErrno, libc, nativeView } from "../syscalls/libc.js";
 import { createMap, loadBtf, loadProgram, runnerOf } from "./calls.js";
+import { HashGroups } from "./hash-groups.js";
 import { type KernelLayout, readKernelLayout } from "./kernel-layout.js";
-import { assembleWalk, LANES, STEPS, WALK, WALK_BYTES } from "./walk-program.js";
+import { assembleWalk, firstRow, GROUP_PLACES, LANES, STEPS, WALK, walkBytes } from "./walk-program.js";
 
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
@@ -41,6 +42,11 @@ export interface HashRequest {
   readonly eitherPorts?: PortRange | undefined;
   /** Whether to include all network namespaces. The inode in a row then identifies the socket's namespace. */
   readonly everyNamespace?: boolean | undefined;
+  /**
+   * Counts sockets in groups, which `groups` has when the dump is complete. next() then visits only sockets that find
+   * no place there. An array with PORT_BITs for each port.
+   */
+  readonly portBits?: Uint8Array | undefined;
 }
 
 /** A dump. Call next() to read the next part of the table, and read each message in `bytes`. */
@@ -52,6 +58,9 @@ export class HashDump {
    * kernel does not describe its types, EINVAL or EACCES if it refuses the program, E2BIG for a chain that is too long.
    */
   error = 0;
+  /** The groups, if requested. */
+  groups: HashGroups | undefined;
+  private readonly isGrouped: boolean;
   private readonly fds: number[] = [];
   private address = 0;
   private rows = Buffer.alloc(0);
@@ -62,7 +71,8 @@ export class HashDump {
   private buckets = FIRST_BUCKETS;
 
   constructor(request: HashRequest) {
-    this.error = this.open();
+    this.isGrouped = request.portBits !== undefined;
+    this.error = this.open(request.portBits);
     if (this.error !== 0) return;
     const { words } = this;
     words[WALK.states / 4] = request.states;
@@ -74,6 +84,11 @@ export class HashDump {
     // With 0 steps, the program only locates the table.
     this.error = this.run();
     this.size = words[WALK.mask / 4]! + 1;
+  }
+
+  /** Number of sockets that the latest call of next() read, including grouped ones, which have entries in the log. */
+  get logged(): number {
+    return this.words[WALK.logged / 4]!;
   }
 
   /** The rows read by the latest call of next(). */
@@ -98,8 +113,9 @@ export class HashDump {
   }
 
   close(): void {
-    if (this.address !== 0) libc.munmap(this.address, WALK_BYTES);
+    if (this.address !== 0) libc.munmap(this.address, walkBytes(this.isGrouped));
     this.address = 0;
+    this.groups = undefined;
     this.rows = Buffer.alloc(0);
     this.words = new Uint32Array(0);
     for (const fd of this.fds.splice(0)) libc.close(fd);
@@ -107,19 +123,22 @@ export class HashDump {
   }
 
   /** @returns 0 or a negative errno */
-  private open(): number {
-    const map = this.keep(createMap("fourtuple", WALK_BYTES));
+  private open(portBits: Uint8Array | undefined): number {
+    const bytes = walkBytes(this.isGrouped);
+    const map = this.keep(createMap("fourtuple", bytes));
     if (map < 0) return map;
     const layout = readKernelLayout();
     if (!layout) return -ENOENT;
     const program = this.load(layout, map);
     if (program < 0) return program;
-    const address = libc.mmap(0, WALK_BYTES, PROT_READ_WRITE, MAP_SHARED, map, 0);
+    const address = libc.mmap(0, bytes, PROT_READ_WRITE, MAP_SHARED, map, 0);
     if (isMapFailed(address)) return -lastErrno();
     this.address = address;
-    const view = nativeView(address, WALK_BYTES);
-    this.words = new Uint32Array(view, 0, WALK.firstRow / 4);
-    this.rows = Buffer.from(view, WALK.firstRow);
+    const view = nativeView(address, bytes);
+    const rowsAt = firstRow(this.isGrouped);
+    this.words = new Uint32Array(view, 0, rowsAt / 4);
+    this.rows = Buffer.from(view, rowsAt);
+    if (portBits) this.groups = new HashGroups(view, GROUP_PLACES, portBits);
     this.run = runnerOf(program);
     return 0;
   }
@@ -127,7 +146,7 @@ export class HashDump {
   private load(layout: KernelLayout, map: number): number {
     const btf = this.keep(loadBtf(encodeFunctionTypes()));
     if (btf < 0) return btf;
-    const { code, functions } = assembleWalk(layout, map);
+    const { code, functions } = assembleWalk(layout, map, this.isGrouped);
     const [main, step] = functions;
     const types = [[main, MAIN_TYPE!] as const, [step, STEP_TYPE!] as const];
     return this.keep(loadProgram({ name: "fourtuple", code, btf, functions: types }));
@@ -147,10 +166,16 @@ export class HashDump {
       const error = this.run();
       if (error !== 0) return error;
       if (words[WALK.diverted / 4] !== 0) {
-        if (repeats++ < REPEATS) continue;
+        if (repeats++ < REPEATS) {
+          // On a busy host, a shorter part is less likely to change.
+          this.buckets = Math.max(1, (to - this.from) >>> 1);
+          this.groups?.undo(this.logged);
+          continue;
+        }
         this.wasInterrupted = true;
       }
       if (words[WALK.idle / 4] !== LANES) {
+        this.groups?.undo(this.logged);
         if (to - this.from === 1) return -E2BIG;
         this.buckets = (to - this.from) >>> 1;
         continue;
@@ -170,6 +195,7 @@ export class HashDump {
     words[WALK.idle / 4] = 0;
     words[WALK.diverted / 4] = 0;
     words[WALK.rows / 4] = 0;
+    words[WALK.logged / 4] = 0;
     // Each lane starts at the end of chain 0.
     words.fill(0, WALK.lanes / 4, WALK.lanes / 4 + 4 * LANES);
     for (let lane = 0; lane < LANES; lane++) words[WALK.lanes / 4 + 4 * lane] = 1;

@@ -6,6 +6,7 @@ import { DIAG_FIELD, DIAG_MESSAGE_BYTES } from "../netlink/diag-message.js";
 import { AF_INET6, TCP_SYN_RECV, TCP_TIME_WAIT } from "../syscalls/constants.js";
 import { Assembler } from "./assembler.js";
 import type { KernelLayout } from "./kernel-layout.js";
+import { assembleGrouping, groupPlaces } from "./walk-groups.js";
 
 export const LANES = 8;
 /** Maximum number of steps per call: about 2 ms, during which the kernel may be unable to preempt the program. */
@@ -36,12 +37,20 @@ export const WALK = {
   eitherPorts: 128,
   /** 1 to include all network namespaces that share the table. */
   everyNamespace: 144,
+  /** Number of entries in the log of grouped sockets. */
+  logged: 152,
   /** Current node and bucket of each lane. */
   lanes: 256,
-  firstRow: 4096,
 } as const;
-/** A step writes at most one row. */
-export const WALK_BYTES = WALK.firstRow + STEPS * DIAG_MESSAGE_BYTES;
+const CONTROL_BYTES = 4096;
+/** Where a program that groups sockets keeps its groups and rows. */
+export const GROUP_PLACES = groupPlaces(CONTROL_BYTES, STEPS);
+
+/** Returns the offset of the first row. */
+export const firstRow = (isGrouped: boolean): number => (isGrouped ? GROUP_PLACES.rows : CONTROL_BYTES);
+
+/** Returns the size of the map's value. A step writes at most one row. */
+export const walkBytes = (isGrouped: boolean): number => firstRow(isGrouped) + STEPS * DIAG_MESSAGE_BYTES;
 
 const GET_CURRENT_TASK_BTF = 158;
 const LOOP = 181;
@@ -58,8 +67,12 @@ export interface WalkProgram {
   readonly functions: readonly [main: number, step: number];
 }
 
-/** @param mapFd array whose only element has WALK_BYTES */
-export function assembleWalk({ offsets, types }: KernelLayout, mapFd: number): WalkProgram {
+/**
+ * @param mapFd array whose only element has walkBytes()
+ * @param isGrouped whether to count sockets in groups, and to write rows only for those that find no place there
+ */
+export function assembleWalk(layout: KernelLayout, mapFd: number, isGrouped: boolean): WalkProgram {
+  const { offsets, types } = layout;
   const a = new Assembler();
   /**
    * Turns the address in R1 into a pointer of the given type in R0. Loads through such a pointer read 0 instead of
@@ -145,17 +158,21 @@ export function assembleWalk({ offsets, types }: KernelLayout, mapFd: number): W
     .label("any family")
     .load(2, 3, 8, offsets.localPort)
     .load(2, 4, 8, offsets.remotePort)
-    .swap16(4);
+    .swap16(4)
+    // The verifier forgets the size of a swapped value.
+    .alu("and", 4, 0xffff);
   within(3, WALK.localPorts, "done");
   within(4, WALK.remotePorts, "done");
   within(3, WALK.eitherPorts, "not local");
   a.jump("matches").label("not local");
   within(4, WALK.eitherPorts, "done");
 
-  a.label("matches").load(8, 1, 6, WALK.rows).jumpIf("ge", 1, STEPS, "complete");
+  a.label("matches");
+  if (isGrouped) assembleGrouping(a, layout, { mapFd, places: GROUP_PLACES, logged: WALK.logged, steps: STEPS });
+  a.load(8, 1, 6, WALK.rows).jumpIf("ge", 1, STEPS, "complete");
   a.aluBy("mov", 2, 1).alu("add", 2, 1).store(8, 6, WALK.rows, 2);
   // The lane is no longer needed, so R9 becomes the row.
-  a.alu("mul", 1, DIAG_MESSAGE_BYTES).mapValue(9, mapFd, WALK.firstRow).aluBy("add", 9, 1);
+  a.alu("mul", 1, DIAG_MESSAGE_BYTES).mapValue(9, mapFd, firstRow(isGrouped)).aluBy("add", 9, 1);
   // Family and state; timer and retransmissions are 0.
   a.alu("lsh", 7, 8).aluBy("add", 7, 5).store(4, 9, DIAG_FIELD.family, 7);
   a.swap16(3).store(2, 9, DIAG_FIELD.localPort, 3).swap16(4).store(2, 9, DIAG_FIELD.remotePort, 4);

@@ -1,6 +1,6 @@
 // Groups sockets by integers in a single pass, without allocating an object, string or boxed number per socket.
 
-import { TCP_ESTABLISHED, TCP_LISTEN, TCP_STATES, TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
+import { TCP_ESTABLISHED, TCP_LISTEN, TCP_STATES } from "../../linux/syscalls/constants.js";
 import type {
   AcceptedRow,
   DestinationRow,
@@ -11,7 +11,8 @@ import type {
 import type { AddressIndex } from "../addresses.js";
 import type { ListenerSet } from "../listeners/listeners.js";
 import type { SocketView } from "../view.js";
-import { Counts, PairIndex, topIds, topIndexes } from "./dense-index.js";
+import { Counts, topIds, topIndexes } from "./dense-index.js";
+import { Endpoints } from "./endpoint-counts.js";
 import { TupleCombiner } from "./tuple-combiner.js";
 
 const PORTS = 65_536;
@@ -35,25 +36,6 @@ type Grouped = Pick<
   | "incoming"
   | "outgoing"
 >;
-
-/** Counters per endpoint (address, port), including the number of distinct addresses at the other end. */
-class Endpoints {
-  readonly index = new PairIndex();
-  readonly sockets = new Counts();
-  readonly established = new Counts();
-  readonly timeWait = new Counts();
-  readonly others = new Counts();
-  private readonly pairs = new PairIndex();
-
-  add(addressId: number, port: number, otherId: number, state: number, sockets: number): void {
-    const id = this.index.idOf(addressId, port);
-    this.sockets.add(id, sockets);
-    if (state === TCP_ESTABLISHED) this.established.add(id, sockets);
-    else if (state === TCP_TIME_WAIT) this.timeWait.add(id, sockets);
-    const before = this.pairs.size;
-    if (this.pairs.idOf(id, otherId) === before) this.others.add(id);
-  }
-}
 
 /** Totals over all added sockets. */
 export class Aggregate {
@@ -109,6 +91,30 @@ export class Aggregate {
     const remoteId = this.addresses.remote(socket);
     if (this.listening.hasAccepted(socket, localId)) this.addAccepted(localId, localPort, remoteId, state, 1);
     else this.addOpened(localId, remoteId, socket.remotePort, state, 1);
+  }
+
+  /** Counts sockets of a group (sources/groups.ts), except by local port. */
+  addGroup(socket: SocketView, sockets: number): void {
+    const { state, remoteIpv4, family } = socket;
+    this.sockets += sockets;
+    this.states[state]! += sockets;
+    if (family === 4) this.ipv4 += sockets;
+    else if (remoteIpv4 >= 0) this.mapped += sockets;
+    else this.ipv6 += sockets;
+    const localId = this.addresses.local(socket);
+    const remoteId = this.addresses.remote(socket);
+    if (this.listening.hasAccepted(socket, localId))
+      this.addAccepted(localId, socket.localPort, remoteId, state, sockets);
+    else this.addOpened(localId, remoteId, socket.remotePort, state, sockets);
+  }
+
+  /** @param sockets number of grouped sockets by local port */
+  addPorts(sockets: Uint32Array, established: Uint32Array): void {
+    const { localPorts, establishedPorts } = this;
+    for (let port = 0; port < PORTS; port++) {
+      localPorts[port]! += sockets[port]!;
+      establishedPorts[port]! += established[port]!;
+    }
   }
 
   private addAccepted(localId: number, localPort: number, remoteId: number, state: number, sockets: number): void {

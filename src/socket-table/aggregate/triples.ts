@@ -62,9 +62,7 @@ export class Triples {
 
   add(socket: SocketView): void {
     const { localIpv4, remoteIpv4, localPort } = socket;
-    const kind =
-      (socket.state === TCP_TIME_WAIT ? IS_TIME_WAIT : 0) |
-      (localPort < this.range.first || localPort > this.range.last ? IS_OUTSIDE : 0);
+    const kind = this.kindOf(socket);
     if (localIpv4 >= 0 && remoteIpv4 >= 0 && !this.owners) {
       if (this.listening.hasAcceptedIpv4(socket, localIpv4)) return;
       this.combiner.add(localIpv4, remoteIpv4, socket.remotePort, kind, localPort);
@@ -74,6 +72,19 @@ export class Triples {
     if (this.listening.hasAccepted(socket, sourceId)) return;
     const id = this.count(sourceId, this.addresses.remote(socket), socket.remotePort, kind, localPort, 1);
     if (this.owners) this.heldSockets.add(this.held.idOf(id, this.owners.processOf(socket.inode)));
+  }
+
+  /** Counts sockets of a group (sources/groups.ts), whose source ports are all within the range or all outside. */
+  addGroup(socket: SocketView, sockets: number): void {
+    const sourceId = this.addresses.local(socket);
+    if (this.listening.hasAccepted(socket, sourceId)) return;
+    const { localPort, remotePort } = socket;
+    this.count(sourceId, this.addresses.remote(socket), remotePort, this.kindOf(socket), localPort, sockets);
+  }
+
+  private kindOf({ state, localPort }: SocketView): number {
+    const { first, last } = this.range;
+    return (state === TCP_TIME_WAIT ? IS_TIME_WAIT : 0) | (localPort < first || localPort > last ? IS_OUTSIDE : 0);
   }
 
   /** @returns number of the triple */

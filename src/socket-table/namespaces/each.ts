@@ -138,7 +138,7 @@ async function readShared<Figures>(
     } else if (!known.has(socket.inode) && isWanted(socket))
       strays.set(socket.inode, (strays.get(socket.inode) ?? 0) + 1);
   };
-  const read = await within(sharing.namespace, () => readHash(cover, visit, true));
+  const read = await within(sharing.namespace, () => readHash(cover, visit, { everyNamespace: true }));
   if (typeof read === "number" || read.wasInterrupted) return new Map();
   for (const table of candidates)
     table.isRead = table.buckets < 0 || (visits.get(table.namespace.inode)?.isSeen ?? false);

@@ -20,9 +20,10 @@ import { type SocketFilter, toQuery } from "../filter.js";
 import { KnownListeners } from "../listeners/listeners.js";
 import { type ScannedOwners, scanOwners } from "../listeners/owners.js";
 import { ALL_STATES } from "../query.js";
+import type { GroupVisitor } from "../sources/groups.js";
 import { readTogether, type SummaryPart } from "../sources/together.js";
 import { describeReading, type ReadingStart, startReading } from "../summary.js";
-import type { SocketQuery, SocketVisit, TableRead } from "../table.js";
+import type { SocketQuery, SocketView, SocketVisit, TableRead } from "../table.js";
 import { BoundPools } from "./bound-pools.js";
 import { type NatRuleReader, readRulesNow } from "./nat-rule-cache.js";
 import { type PortPoolSize, readPool } from "./port-pool.js";
@@ -110,14 +111,22 @@ export class PressureSummary implements SummaryPart {
   }
 
   begin(): SocketVisit {
-    const { family } = this.options;
-    const ports = this.query.either?.ports?.[0];
     const triples = this.newTriples();
     this.triples = triples;
+    const isDestination = this.destinationTest();
     return (socket) => {
-      if (family !== undefined && family !== (socket.remoteIpv4 >= 0 ? 4 : 6)) return;
-      if (ports && (socket.remotePort < ports.first || socket.remotePort > ports.last)) return;
-      triples.add(socket);
+      if (isDestination(socket)) triples.add(socket);
+    };
+  }
+
+  /** Absent for the owners of sockets. */
+  get groups(): GroupVisitor | undefined {
+    if (this.owners) return undefined;
+    const isDestination = this.destinationTest();
+    return {
+      addGroup: (socket, sockets) => {
+        if (isDestination(socket)) this.triples.addGroup(socket, sockets);
+      },
     };
   }
 
@@ -160,6 +169,15 @@ export class PressureSummary implements SummaryPart {
 
   private share(id: number): number {
     return this.triples.inUse.get(id) / this.triples.capacity(id, this.pool.capacity);
+  }
+
+  private destinationTest(): (socket: SocketView) => boolean {
+    const { family } = this.options;
+    const ports = this.query.either?.ports?.[0];
+    return (socket) => {
+      if (family !== undefined && family !== (socket.remoteIpv4 >= 0 ? 4 : 6)) return false;
+      return !ports || (socket.remotePort >= ports.first && socket.remotePort <= ports.last);
+    };
   }
 
   private newTriples(): Triples {

@@ -6,8 +6,9 @@ import { readSockstat } from "../../linux/proc/procfs.js";
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
 import { interfaceIndex } from "../../linux/syscalls/interface-names.js";
 import type { PortRange } from "../../util/endpoint.js";
-import { ALL_STATES, type EndQuery, type SocketQuery } from "../query.js";
+import { ALL_STATES, type EndQuery, isExact, type SocketQuery } from "../query.js";
 import { toTest } from "../socket-test.js";
+import type { GroupSink } from "./groups.js";
 import { Pass, type SocketVisit, turns } from "./pass.js";
 
 /** Number of sockets above which the program pays off. */
@@ -37,19 +38,28 @@ export interface HashRead {
   /** Chains changed while they were being read, even after retries. */
   readonly wasInterrupted: boolean;
   readonly wasEnded: boolean;
+  /** Groups do not tell what the summaries need, so the sockets must be read one by one. */
+  readonly isAmbiguous?: boolean;
+}
+
+export interface HashOptions {
+  /**
+   * Includes all network namespaces that share the table. The inode of a socket is then the one of its namespace.
+   */
+  readonly everyNamespace?: boolean | undefined;
+  /** Receives groups of sockets, so that only those in none are visited. */
+  readonly groups?: GroupSink | undefined;
 }
 
 /**
  * Visits the sockets that match, in all states except LISTEN.
  *
- * @param everyNamespace includes all network namespaces that share the table; the inode of a socket is then the one of
- *   its namespace
  * @returns a negative errno if the program is refused, or cannot read the table to its end; see HashDump.error
  */
 export async function readHash(
   query: SocketQuery,
   visit: SocketVisit,
-  everyNamespace = false,
+  { everyNamespace, groups }: HashOptions = {},
 ): Promise<HashRead | number> {
   const { local, remote, either, family, states = ALL_STATES } = query;
   const dump = new HashDump({
@@ -59,20 +69,28 @@ export async function readHash(
     remotePorts: hull(remote),
     eitherPorts: hull(either),
     everyNamespace,
+    portBits: groups?.portBits,
   });
   try {
-    const isExact = [local, remote, either].every((end) => end === undefined || isSingleRange(end));
-    const pass = new Pass(new DiagSocket(dump.bytes), visit, isExact ? undefined : toTest(query, interfaceIndex));
-    await turns((each) => dump.next(each), pass);
+    const test = isExact(query) ? undefined : toTest(query, interfaceIndex);
+    const pass = new Pass(new DiagSocket(dump.bytes), visit, test);
+    await turns((each) => {
+      const hasMore = dump.next(each);
+      if (dump.error === 0) groups?.addPart(dump);
+      return hasMore;
+    }, pass);
     if (dump.error !== 0) return dump.error;
-    return { sockets: pass.sockets, wasInterrupted: dump.wasInterrupted, wasEnded: pass.wasEnded };
+    const grouped = groups ? groups.finish(dump) : 0;
+    const { wasInterrupted } = dump;
+    return {
+      sockets: pass.sockets + (grouped ?? 0),
+      wasInterrupted,
+      wasEnded: pass.wasEnded,
+      isAmbiguous: grouped === undefined,
+    };
   } finally {
     dump.close();
   }
-}
-
-function isSingleRange({ ports, addresses, oneOf }: EndQuery): boolean {
-  return ports?.length === 1 && !addresses && !oneOf;
 }
 
 /** Returns the smallest range that contains all ports of an end, for the test in the program. */

@@ -1,0 +1,115 @@
+// Summaries from groups of sockets that the BPF program counts in the kernel, without visiting each socket.
+import { isDeepStrictEqual } from "node:util";
+import type { HashDump } from "../../linux/bpf/hash-dump.js";
+import { PORT_BIT } from "../../linux/bpf/walk-groups.js";
+import { DiagSocket } from "../../linux/netlink/diag-socket.js";
+import { interfaceIndex } from "../../linux/syscalls/interface-names.js";
+import { type EndQuery, isExact, type SocketQuery } from "../query.js";
+import { toTest } from "../socket-test.js";
+import type { SocketView } from "../view.js";
+
+/** Number of ports that a filter may name. Each has groups of its own. */
+const MOST_WANTED = 64;
+
+/** What a summary does with groups, after its visitor has received the sockets that are in none. */
+export interface GroupVisitor {
+  /**
+   * Counts sockets with the same addresses, state and port: the local one if something listens on it, else the remote
+   * one. The other port is that of the first of them, unless a filter names it.
+   */
+  addGroup(socket: SocketView, sockets: number): void;
+  /** Counts grouped sockets by local port, for summaries that need them. */
+  readonly addPorts?: ((sockets: Uint32Array, established: Uint32Array) => void) | undefined;
+  /**
+   * Receives the log of a part of the table, which has all its sockets, also those that are visited; see LOG in
+   * walk-groups.ts.
+   */
+  readonly addLog?: ((log: Int32Array, sockets: number) => void) | undefined;
+}
+
+/** What KnownListeners has. */
+interface Known {
+  readonly addresses: { local(socket: SocketView): number };
+  readonly listening: { readonly ports: Uint8Array; hasAccepted(socket: SocketView, localId: number): boolean };
+}
+
+interface GroupedPart {
+  readonly query: SocketQuery;
+  readonly groups: GroupVisitor;
+}
+
+export class GroupSink {
+  readonly portBits: Uint8Array;
+  private readonly parts: readonly GroupedPart[];
+  private readonly tests: readonly (((socket: SocketView) => boolean) | undefined)[];
+  private readonly known: Known;
+
+  /** @returns undefined if the groups do not tell apart what the summaries need */
+  static of(cover: SocketQuery, parts: readonly GroupedPart[], known: Known): GroupSink | undefined {
+    const wanted = new Uint8Array(known.listening.ports.length);
+    const needsExact = ({ groups }: GroupedPart) => groups.addPorts !== undefined || groups.addLog !== undefined;
+    const isSuitable = parts.every(
+      (part) =>
+        [part.query, cover].every(({ local, remote, either }) =>
+          [local, remote, either].every((end) => end === undefined || want(wanted, end)),
+        ) &&
+        (!needsExact(part) || (isExact(cover) && hasSameEnds(part.query, cover))),
+    );
+    return isSuitable ? new GroupSink(cover, parts, known, wanted) : undefined;
+  }
+
+  private constructor(cover: SocketQuery, parts: readonly GroupedPart[], known: Known, wanted: Uint8Array) {
+    this.parts = parts;
+    this.known = known;
+    this.tests = parts.map(({ query }) =>
+      isExact(cover) && isDeepStrictEqual(query, cover) ? undefined : toTest(query, interfaceIndex),
+    );
+    this.portBits = known.listening.ports.map(
+      (kinds, port) => (kinds === 0 ? 0 : PORT_BIT.listening) | (wanted[port]! === 0 ? 0 : PORT_BIT.wanted),
+    );
+  }
+
+  /** Call this after each part of the table. */
+  addPart({ groups, logged }: HashDump): void {
+    if (groups) for (const part of this.parts) part.groups.addLog?.(groups.log, logged);
+  }
+
+  /**
+   * Call this at the end of the table.
+   *
+   * @returns number of grouped sockets; undefined if several connections from here share a source port on which
+   *   something listens at another address, so that their destinations are unknown
+   */
+  finish({ groups }: HashDump): number | undefined {
+    if (!groups) return 0;
+    const { parts, tests } = this;
+    const { listening, addresses } = this.known;
+    const socket = new DiagSocket(groups.bytes);
+    let isAmbiguous = false;
+    let grouped = 0;
+    groups.forEach((offset, end, sockets) => {
+      socket.move(offset, end);
+      grouped += sockets;
+      const isAccepted = () => listening.hasAccepted(socket, addresses.local(socket));
+      isAmbiguous ||= sockets > 1 && groups.isRemotePortOmitted && !isAccepted();
+      if (isAmbiguous) return;
+      for (const [i, part] of parts.entries()) if (tests[i]?.(socket) ?? true) part.groups.addGroup(socket, sockets);
+    });
+    for (const part of parts) part.groups.addPorts?.(groups.portSockets, groups.portEstablished);
+    return isAmbiguous ? undefined : grouped;
+  }
+}
+
+/** @returns false if the condition names too many ports */
+function want(wanted: Uint8Array, { ports = [], oneOf = [] }: EndQuery): boolean {
+  for (const { first, last } of ports) {
+    if (last - first >= MOST_WANTED) return false;
+    wanted.fill(1, first, last + 1);
+  }
+  return oneOf.every((end) => want(wanted, end));
+}
+
+function hasSameEnds(a: SocketQuery, b: SocketQuery): boolean {
+  const ends = ({ local, remote, either, family }: SocketQuery) => ({ local, remote, either, family });
+  return isDeepStrictEqual(ends(a), ends(b));
+}
