@@ -7,9 +7,10 @@ import { type RunMeasurements, readMeasurements } from "../engine/run/measuremen
 import { sample } from "../engine/run/sampling.js";
 import type { RunSpec } from "../planning/run-spec.js";
 import type { Targets } from "../planning/targets.js";
-import { type TuplePlan, TupleSequence } from "../planning/tuple-plan.js";
+import { TupleSequence } from "../planning/tuple-plan.js";
 import type { ConnectResult, DestinationReport, ResolvedName } from "../results/connect.js";
 import { countDestinations } from "./evidence/by-destination.js";
+import type { TupleUse } from "./evidence/tuple-use.js";
 import { CLIENT_METRICS } from "./metrics.js";
 import { RunPhases } from "./phases.js";
 import { summarizeLatencies } from "./result/latencies.js";
@@ -128,9 +129,9 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     run.#phases.release();
   }
 
-  /** Returns the plan of a run's 4-tuples. The method is static, so that it is not part of the library's handle. */
-  static planOf(run: ConnectRun): TuplePlan {
-    return run.#targets.plan;
+  /** Returns the use of the 4-tuples so far, by plan. */
+  static tupleUse(run: ConnectRun): TupleUse[] {
+    return run.#phases.workers.tupleUse();
   }
 
   /** Counts so far for each destination; undefined for a single destination or for too many destinations. */

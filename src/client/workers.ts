@@ -18,6 +18,7 @@ import { allocateCounts as allocatePacketCounts, readCounts } from "../transport
 import type { AppError } from "../util/errors.js";
 import { STEP } from "../util/steps.js";
 import { allocateCounts } from "./evidence/destination-counts.js";
+import { type TupleUse, tupleUseOf } from "./evidence/tuple-use.js";
 import { CLIENT_METRICS, COUNTER } from "./metrics.js";
 import type { RampCounts } from "./ramp/give-up.js";
 import { Pacer } from "./ramp/pacer.js";
@@ -144,6 +145,15 @@ export class ClientWorkers {
   /** Counts of TCP once all workers have ended; undefined for kernel sockets. */
   get packets(): PacketCounts | undefined {
     return this.#packetWorkers && readCounts(this.#packetWorkers.map(({ counts }) => counts));
+  }
+
+  /** Returns the use of the 4-tuples: for each worker with a plan of its own, or else for the plan that all share. */
+  tupleUse(): TupleUse[] {
+    const { memories } = this;
+    if (!this.#packetWorkers) return [tupleUseOf(this.#targets.plan, this.#settings.connections, memories)];
+    return this.#packetWorkers.map(({ plan }, worker) =>
+      tupleUseOf(plan, shareOf(this.#layout, worker), memories.slice(worker, worker + 1)),
+    );
   }
 
   get memories(): WorkerMemory[] {

@@ -36,7 +36,7 @@ export function connectFeed(run: ConnectRun): LiveFeed {
   const { spec } = run;
   const latencies = latenciesOf(spec);
   const windows = latencies.map(() => new LatencyWindow());
-  const fill = new PortFill(ConnectRun.planOf(run), spec.connections);
+  const fill = new PortFill(ConnectRun.tupleUse(run));
   const headroom = new Headroom();
   const meter = new CoreMeter();
   const cores = cpus().length;
@@ -46,8 +46,7 @@ export function connectFeed(run: ConnectRun): LiveFeed {
     const memory = readMemoryUse();
     const { histograms, failures } = ConnectRun.measure(run);
     const used = meter.take();
-    const { open, inFlight, skippedTuples, toReopen, started } = snapshot;
-    const held = open + inFlight + toReopen;
+    const { open, inFlight } = snapshot;
     const tuples = usageOfTuples(snapshot, run.tuplesAvailable);
     const { usages, binding } = headroom.take(open, [tuples]);
     return {
@@ -73,7 +72,7 @@ export function connectFeed(run: ConnectRun): LiveFeed {
         limits: [...usages, { id: "cpu", name: "CPU of this process", unit: "cores", used, limit: cores }],
         binding,
         failures,
-        ports: fill.spans(started + skippedTuples, held + skippedTuples),
+        ports: fill.spans(ConnectRun.tupleUse(run)),
         notes: [],
       },
     };

@@ -3,7 +3,7 @@
 import { formatIp, fromInteger, toInteger } from "../../util/address.js";
 import type { AddressRange } from "../../util/address-range.js";
 import { AppError } from "../../util/errors.js";
-import { type Destination, portCount, type TuplePlan } from "../tuple-plan.js";
+import { type Destination, portCount, type SourcePorts, type TuplePlan } from "../tuple-plan.js";
 
 /** A block of addresses: those that share the first `bits` bits with `first`. */
 export interface AddressBlock extends Pick<AddressRange, "first"> {
@@ -13,6 +13,7 @@ export interface AddressBlock extends Pick<AddressRange, "first"> {
 /** The TUN device and 4-tuples of one worker. Plain data that can be passed to a thread. */
 export interface PacketWorker {
   readonly device: { readonly routes: readonly AddressBlock[]; readonly mtu: number; readonly txQueueLength: number };
+  /** The worker's part of the plan. The transport uses the ports of a range in ascending order. */
   readonly plan: TuplePlan;
   readonly tuples: {
     readonly sources: readonly AddressRange[];
@@ -55,12 +56,18 @@ export function planPacketWorkers(plan: TuplePlan, connections: readonly number[
   const parts = divided.length === connections.length && isEnough ? divided : [{ part: blocks, sources }];
   const range = plan.ports.chosenBy === "us" ? plan.ports.range : { first: 1, last: 1 };
   const most = Math.floor(MOST_TUPLES / perSource);
+  const count = portCount(plan.ports);
+  const ports: SourcePorts = {
+    chosenBy: "us",
+    range: { first: range.first, last: range.first + count - 1 },
+    startAt: range.first,
+  };
   return parts.map(({ part, sources: own }) => {
     const used = firstOf(own, most).flatMap(splitAtWords);
     return {
       device: { routes: part, mtu: MTU, txQueueLength: TX_QUEUE_LENGTH },
-      plan: { ...plan, groups: [{ sources: used, destinations }] },
-      tuples: { sources: used, firstPort: range.first, portCount: portCount(plan.ports), destinations },
+      plan: { ports, groups: [{ sources: used, destinations }] },
+      tuples: { sources: used, firstPort: range.first, portCount: count, destinations },
     };
   });
 }

@@ -21,7 +21,7 @@ export function showLimits({ limits, binding }: Pick<LiveNow, "limits" | "bindin
     meter.setAttribute("aria-valuemin", "0");
     meter.setAttribute("aria-valuemax", "100");
     meter.setAttribute("aria-valuenow", String(Math.round(share * 100)));
-    const head = make("th", "", name, meter);
+    const head = make("th", "", ...breakable(name), meter);
     head.scope = "row";
     const row = make("tr", name === binding?.name ? "binding" : "", head);
     row.append(make("td", "number", amount(limit, used)), make("td", "number", amount(limit, limit.limit)));
@@ -39,6 +39,11 @@ export function showFailures({ failures = [] }: Pick<LiveNow, "failures">): void
       make("tr", "", make("td", "", phase), make("td", "", cause), make("td", "number", formatCount(count))),
     ),
   );
+}
+
+/** Returns a name such as `net.ipv4.tcp_max_tw_buckets` in parts, so that narrow columns break it between words. */
+function breakable(name: string): (string | Node)[] {
+  return name.split(/(?<=[._])/).flatMap((part, index) => (index === 0 ? [part] : [make("wbr"), part]));
 }
 
 function amount({ unit }: Usage, value: number): string {

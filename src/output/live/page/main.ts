@@ -11,8 +11,12 @@ import { becomeReport } from "./report.js";
 import { StopButton } from "./stop-button.js";
 import { Summary } from "./summary.js";
 
-const LAB_ORIGIN =
-  "Live from the counters of the lab's clients. The experiments read the kernel's tables, for the report that replaces this page.";
+/** Where the figures come from, if not from a client's run, for which the page itself says it. */
+const ORIGINS: Partial<Record<LiveHead["role"], string>> = {
+  lab: "Live from the counters of the lab's clients. The experiments read the kernel's tables, for the report that replaces this page.",
+  serve:
+    "Live from the server's own counters. The kernel's table is read at the end, for the report that replaces this page.",
+};
 
 /** The parts of the page that show one run. */
 class RunView {
@@ -32,7 +36,8 @@ class RunView {
     byId("ports-section").hidden = head.ports === undefined;
     byId("failures-section").hidden = now.failures === undefined;
     byId("experiments-section").hidden = now.experiments === undefined;
-    if (!head.ports) byId("origin").textContent = LAB_ORIGIN;
+    const origin = ORIGINS[head.role];
+    if (origin) byId("origin").textContent = origin;
     this.#table = new HistoryTable(head);
     this.#draw(now);
   }
