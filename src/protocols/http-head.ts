@@ -78,3 +78,19 @@ export function fieldOf(head: string, name: string): string | undefined {
 export function hasToken(list: string | undefined, token: string): boolean {
   return list?.split(",").some((each) => each.trim().toLowerCase() === token) ?? false;
 }
+
+/** Returns the name of a header field such as `Server: x`, in lower case. */
+export function fieldName(field: string): string {
+  return field.split(":", 1)[0]!.trim().toLowerCase();
+}
+
+/**
+ * Returns default header fields and the user's own, which replace defaults of the same name.
+ *
+ * @param defaults header fields such as `Server: x`; undefined ones are left out
+ * @param own the user's header fields
+ */
+export function headerLines(defaults: readonly (string | undefined)[], own: readonly string[]): string[] {
+  const replaced = new Set(own.map(fieldName));
+  return [...defaults.filter((field) => field !== undefined && !replaced.has(fieldName(field))), ...own] as string[];
+}

@@ -1,4 +1,5 @@
 // Counts what a client's protocol reports about its connections: responses, heartbeats, deliveries, unexpected bytes.
+import { CommonProtocolCounts } from "../../engine/protocol-counts.js";
 import type { WorkerMemory } from "../../engine/worker-memory.js";
 import { CODES } from "../../protocols/codes.js";
 import type { Histogram } from "../../results/histogram/histogram.js";
@@ -8,51 +9,27 @@ import { COUNTER, HISTOGRAM } from "../metrics.js";
 /** Maximum plausible delivery latency; longer ones are not recorded. */
 const MAX_DELIVERY_US = 24 * 3600 * 1e6;
 
-/** Counters of responses, from 1xx to 5xx. */
-const RESPONSES = [
-  COUNTER.responses1xx,
-  COUNTER.responses2xx,
-  COUNTER.responses3xx,
-  COUNTER.responses4xx,
-  COUNTER.responses5xx,
-];
-
 /** The part of a client's exchange that only counts. For the methods, see ClientConnections in protocols/contract.ts. */
-export abstract class ProtocolCounts {
-  protected readonly memory: WorkerMemory;
-  protected readonly counters: Float64Array;
+export abstract class ProtocolCounts extends CommonProtocolCounts {
   private readonly deliveries: Histogram;
 
   constructor(memory: WorkerMemory) {
-    this.memory = memory;
-    this.counters = memory.counters;
+    super(memory, COUNTER);
     this.deliveries = memory.histograms[HISTOGRAM.deliveryUs]!;
   }
 
   /** Returns whether the connection in `slot` is ready. */
   protected abstract isOpen(slot: number): boolean;
 
-  responded(slot: number, status: number, retryAfterSec: number): void {
-    const { counters } = this;
-    counters[RESPONSES[Math.floor(status / 100) - 1] ?? COUNTER.responses5xx]! += 1;
+  override responded(slot: number, status: number, retryAfterSec: number): void {
+    super.responded(slot, status, retryAfterSec);
     if (status < 400) return;
     if (this.isOpen(slot)) this.memory.countFailure(STEP.response, CODES.http + status);
+    const { counters } = this;
     const isLimit = status === 429 || status === 503;
     if (isLimit && retryAfterSec * 1000 > counters[COUNTER.retryAfterMs]!) {
       counters[COUNTER.retryAfterMs] = retryAfterSec * 1000;
     }
-  }
-
-  beaten(_slot: number): void {
-    this.counters[COUNTER.sentHeartbeats]! += 1;
-  }
-
-  alive(_slot: number): void {
-    this.counters[COUNTER.answeredHeartbeats]! += 1;
-  }
-
-  ponged(_slot: number): void {
-    this.counters[COUNTER.receivedHeartbeats]! += 1;
   }
 
   declined(_slot: number, code: number): void {

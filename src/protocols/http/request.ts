@@ -1,5 +1,6 @@
 // For a server: parses request heads and builds response heads.
 // @see RFC 9112, sections 3 and 6.3; RFC 9110, section 10.1.1
+import { headerLines } from "../http-head.js";
 import { BODY, type Body, contentLength, isKept, parseFields } from "./fields.js";
 
 /** A parsed request head. */
@@ -102,12 +103,6 @@ const REASONS: Readonly<Record<number, string>> = {
  * @param fields header fields such as `Content-Length: 5`; undefined ones are omitted
  */
 export function makeHead(status: number, own: readonly string[], ...fields: (string | undefined)[]): string {
-  const names = new Set(own.map(nameOf));
-  const others = fields.filter((field) => field !== undefined && !names.has(nameOf(field)));
-  const lines = [`HTTP/1.1 ${status} ${REASONS[status] ?? ""}`, ...others, ...own];
+  const lines = [`HTTP/1.1 ${status} ${REASONS[status] ?? ""}`, ...headerLines(fields, own)];
   return `${lines.join("\r\n")}\r\n\r\n`;
-}
-
-function nameOf(field: string): string {
-  return field.split(":")[0]!.trim().toLowerCase();
 }

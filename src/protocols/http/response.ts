@@ -1,6 +1,7 @@
 // For a client: builds requests and parses response heads.
 // @see RFC 9112, sections 3, 4 and 6.3
 import { FAULT } from "../codes.js";
+import { fieldName, headerLines } from "../http-head.js";
 import type { HttpSpec } from "../spec/spec.js";
 import { BODY, type Body, contentLength, isChunked, isKept, parseFields } from "./fields.js";
 
@@ -21,20 +22,16 @@ export interface ResponseHead {
 /** Returns a request: head and body. */
 export function makeRequest({ host, path, method, headers, body, closesAnswered }: HttpSpec): Uint8Array {
   const content = Buffer.from(body ?? "", "base64");
-  const own = new Set(headers.map((header) => header.split(":")[0]!.trim().toLowerCase()));
-  const hasLength = body !== undefined || ["POST", "PUT", "PATCH"].includes(method);
+  const isOwnCoding = headers.some((header) => fieldName(header) === "transfer-encoding");
+  const hasLength = !isOwnCoding && (body !== undefined || ["POST", "PUT", "PATCH"].includes(method));
   const fields = [
-    ["Host", host],
-    ["User-Agent", "fourtuple"],
-    ["Accept", "*/*"],
-    ["Connection", closesAnswered ? "close" : undefined],
-    ["Content-Length", hasLength && !own.has("transfer-encoding") ? `${content.length}` : undefined],
-  ].filter(([name, value]) => value !== undefined && !own.has(name!.toLowerCase()));
-  const lines = [
-    `${method} ${path ?? "/"} HTTP/1.1`,
-    ...fields.map(([name, value]) => `${name}: ${value}`),
-    ...headers,
+    `Host: ${host}`,
+    "User-Agent: fourtuple",
+    "Accept: */*",
+    closesAnswered ? "Connection: close" : undefined,
+    hasLength ? `Content-Length: ${content.length}` : undefined,
   ];
+  const lines = [`${method} ${path ?? "/"} HTTP/1.1`, ...headerLines(fields, headers)];
   return Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`), content]);
 }
 

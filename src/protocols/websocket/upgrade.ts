@@ -2,7 +2,7 @@
 // check of that response. @see RFC 6455, section 4
 import { createHash } from "node:crypto";
 import { CODES, FAULT } from "../codes.js";
-import { fieldOf, hasToken } from "../http-head.js";
+import { fieldOf, hasToken, headerLines } from "../http-head.js";
 import type { WebSocketSpec } from "../spec/spec.js";
 
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -11,17 +11,15 @@ const KEY = /^[A-Za-z0-9+/]{22}==$/;
 
 /** @param key 16 bytes in base64 */
 export function makeRequest({ host, path, headers, subprotocol }: WebSocketSpec, key: string): string {
-  const own = new Set(headers.map((header) => header.split(":")[0]!.trim().toLowerCase()));
   const fields = [
-    ["Host", host],
-    ["Upgrade", "websocket"],
-    ["Connection", "Upgrade"],
-    ["Sec-WebSocket-Key", key],
-    ["Sec-WebSocket-Version", "13"],
-    ["Sec-WebSocket-Protocol", subprotocol],
-  ].filter(([name, value]) => value !== undefined && !own.has(name!.toLowerCase()));
-  const lines = [`GET ${path ?? "/"} HTTP/1.1`, ...fields.map(([name, value]) => `${name}: ${value}`), ...headers];
-  return `${lines.join("\r\n")}\r\n\r\n`;
+    `Host: ${host}`,
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    `Sec-WebSocket-Key: ${key}`,
+    "Sec-WebSocket-Version: 13",
+    subprotocol === undefined ? undefined : `Sec-WebSocket-Protocol: ${subprotocol}`,
+  ];
+  return `${[`GET ${path ?? "/"} HTTP/1.1`, ...headerLines(fields, headers)].join("\r\n")}\r\n\r\n`;
 }
 
 /** Returns the expected Sec-WebSocket-Accept. */

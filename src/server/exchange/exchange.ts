@@ -4,6 +4,7 @@
 import { FirstReads } from "../../engine/first-reads.js";
 import { type HeartbeatCarrier, Heartbeats } from "../../engine/heartbeats.js";
 import { PendingHandshakes } from "../../engine/pending-handshakes.js";
+import { CommonProtocolCounts } from "../../engine/protocol-counts.js";
 import { scriptHostOf } from "../../engine/script/host.js";
 import { Outgoing } from "../../engine/sending/outgoing.js";
 import { PendingCloses } from "../../engine/sending/pending-closes.js";
@@ -20,9 +21,8 @@ import { SLOT } from "../../transport/slot-state.js";
 import { STEP } from "../../util/steps.js";
 import { COUNTER, SERVER_METRICS } from "../metrics.js";
 import { type ServeMessage, type ServePlan, SHARED } from "../worker-plan.js";
-import { ProtocolCounts } from "./protocol-counts.js";
 
-export class Exchange extends ProtocolCounts implements Connections, HeartbeatCarrier {
+export class Exchange extends CommonProtocolCounts implements Connections, HeartbeatCarrier {
   /** Returns whether idle connections may need to send something later. */
   readonly sendsAtRest: boolean;
   private readonly protocol: Protocol;
@@ -57,7 +57,7 @@ export class Exchange extends ProtocolCounts implements Connections, HeartbeatCa
     end: (slot: number) => void,
     create = createServerProtocol,
   ) {
-    super(worker.memory);
+    super(worker.memory, COUNTER);
     this.end = end;
     const scriptHost = scriptHostOf(worker.plan, worker.memory, SERVER_METRICS.layout);
     this.rows = scriptHost?.rows;
