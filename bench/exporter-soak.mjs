@@ -1,5 +1,7 @@
 // Scrapes the exporter many times while connections are held, and prints its memory as it goes and the slope of the
 // second half: node bench/exporter-soak.mjs [scrapes, default 10000]
+// Garbage collections make single readings jump by tens of MiB, so each step takes the median of its readings, and the
+// slope is the median of the slopes between all pairs of steps (Theil-Sen), which one outlier cannot move.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -27,21 +29,30 @@ async function scrape() {
   return Number(/^process_resident_memory_bytes (\d+)/m.exec(text)?.[1]) / 1024 ** 2;
 }
 
+/** @param {number[]} values */
+function median(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
+}
+
 const startMs = performance.now();
+const perStep = Math.ceil(SCRAPES / STEPS);
 /** @type {[scrapes: number, mib: number][]} */
 const points = [];
+/** @type {number[]} */
+let readings = [];
 for (let n = 1; n <= SCRAPES; n++) {
-  const mib = await scrape();
-  if (n % Math.ceil(SCRAPES / STEPS) === 0) {
-    points.push([n, mib]);
-    console.log(`${n} scrapes: ${mib.toFixed(1)} MiB`);
-  }
+  readings.push(await scrape());
+  if (n % perStep !== 0) continue;
+  points.push([n, median(readings)]);
+  console.log(`${n} scrapes: ${median(readings).toFixed(1)} MiB, at most ${Math.max(...readings).toFixed(1)}`);
+  readings = [];
 }
 const half = points.slice(points.length / 2);
-const mean = (/** @type {number[]} */ values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-const [n0, mib0] = [mean(half.map(([n]) => n)), mean(half.map(([, mib]) => mib))];
-const slope =
-  half.reduce((sum, [n, mib]) => sum + (n - n0) * (mib - mib0), 0) / half.reduce((sum, [n]) => sum + (n - n0) ** 2, 0);
+const slope = median(
+  half.flatMap(([n, mib], i) => half.slice(i + 1).map(([later, laterMib]) => (laterMib - mib) / (later - n))),
+);
 console.log(`second half: ${(slope * 1000).toFixed(2)} MiB per 1,000 scrapes`);
 console.log(`${((performance.now() - startMs) / SCRAPES).toFixed(1)} ms per scrape`);
 exporter.kill("SIGTERM");
