@@ -1,14 +1,16 @@
 // Fills a router's connection tracking from both sides without kernel sockets: `connect` and `serve` with --transport
 // packet in two namespaces, and between them a third one that forwards and tracks their packets. Usage, as root and
-// after npm run build: node bench/conntrack.mjs [--connections N]. It raises limits of the host's kernel that are too
-// low, and restores them at the end. The exit code is 0 if every connection was accepted, held and tracked, 1 if not, 2
-// for invalid usage.
+// after npm run build: node bench/conntrack.mjs [--connections N] [--into FOLDER]. It raises limits of the host's
+// kernel that are too low, and restores them at the end. The exit code is 0 if every connection was accepted, held and
+// tracked, 1 if not, 2 for invalid usage.
 import { execFileSync, spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { exitCodeOf, STOP_SIGNALS } from "./child.mjs";
+import { readMachine } from "./machine.mjs";
 import { readCpuTimes, readResident } from "./proc.mjs";
 
 /** @type {typeof import("../dist/util/subprocess.js")} */
@@ -26,6 +28,7 @@ const SETTINGS = ["net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0", "net
 const QUEUED = 20_000;
 /** Aim: user memory of both ends of a connection together. */
 const MOST_BYTES = 64;
+const TITLE = "a router's connection tracking, filled without kernel sockets";
 const POLL_MS = 500;
 /** Time without a new connection after which the run has failed. */
 const STALLED_MS = 60_000;
@@ -37,10 +40,12 @@ const undo = [];
 process.exitCode = await main();
 
 async function main() {
-  const { values } = parseArgs({ options: { connections: { type: "string", default: "1000000" } } });
+  const { values } = parseArgs({
+    options: { connections: { type: "string", default: "1000000" }, into: { type: "string" } },
+  });
   const count = Number(values.connections);
   if (!Number.isInteger(count) || count < 1) {
-    console.error("usage: node bench/conntrack.mjs [--connections N]");
+    console.error("usage: node bench/conntrack.mjs [--connections N] [--into FOLDER]");
     return 2;
   }
   for (const signal of STOP_SIGNALS) {
@@ -52,14 +57,17 @@ async function main() {
   try {
     layOut();
     makeRoom(count);
-    return await run(count);
+    return await run(count, values.into);
   } finally {
     restore();
   }
 }
 
-/** @param {number} count */
-async function run(count) {
+/**
+ * @param {number} count
+ * @param {string | undefined} into folder for the result
+ */
+async function run(count, into) {
   const server = start(SERVER, ["serve", `${DESTINATION}:7777`, "--transport", "packet", "--log", "none", "--json"]);
   await server.program.prints(/"listening"/);
   const to = ["connect", `${DESTINATION}:7777`, "--transport", "packet", "--source-ip", SOURCES, "--authorized"];
@@ -94,11 +102,25 @@ async function run(count) {
     ["sent again", `${clientResult.packets.retransmitted} segments, ${clientResult.packets.repeatedSyns} SYNs`],
   ];
   for (const [name, value] of rows) console.log(`  ${`${name}`.padEnd(28)}${value}`);
+  if (into !== undefined) write(into, rows);
   for (const { phase, errno, count: n } of clientResult.failures) console.log(`  failed: ${phase} ${errno}: ${n}`);
   const isWhole = open[1] === count && clientResult.established === count && clientResult.lost === 0;
   const isTracked = tracked >= count;
   if (!isTracked) console.log(`  the router tracks fewer: its limit is ${readFileSync(MAX, "utf8").trim()}`);
   return isWhole && isTracked ? 0 : 1;
+}
+
+/**
+ * @param {string} into
+ * @param {(string | number)[][]} rows
+ */
+function write(into, rows) {
+  const command = `node bench/conntrack.mjs ${process.argv.slice(2).join(" ")}`;
+  const machine = { ...readMachine(fileURLToPath(new URL("..", import.meta.url))), command };
+  const figures = Object.fromEntries(rows);
+  const result = { kind: "bench", version: 2, workload: "conntrack", title: TITLE, machine, figures };
+  mkdirSync(into, { recursive: true });
+  writeFileSync(join(into, "bench-conntrack.json"), `${JSON.stringify(result, null, 2)}\n`);
 }
 
 /**
