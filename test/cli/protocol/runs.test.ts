@@ -171,7 +171,7 @@ it("a handler that uses up its thread's memory is blamed for it", async () => {
 
 it("a connection with more unsent data than fits into memory ends, and the others continue", async () => {
   const { at } = await startLine();
-  const { stdout } = await runCli(args(at, "-c", "5", "-T", "1s"), { env: { FLOOD_AT: "3" } });
+  const { stdout } = await runCli(args(at, "-c", "5", "-T", "2s"), { env: { FLOOD_AT: "3" } });
   const { lost, openAtStop, script } = resultOf(stdout);
   expect({ lost, openAtStop, errors: script.errors }).toEqual({ lost: 1, openAtStop: 4, errors: undefined });
 });
