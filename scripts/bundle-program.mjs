@@ -6,49 +6,12 @@ import { copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
+import { CHUNKS } from "./chunks.mjs";
 import { ownPlace } from "./own-place.mjs";
 
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
 const BUNDLE = `${DIST}bundle/`;
 const ENTRIES = { index: `${DIST}index.js`, "run-main": `${DIST}cli/run-main.js` };
-
-/**
- * Chunks of the bundle. A thread needs half a millisecond of CPU to find, read and link a file of any size, so six
- * chunks replace sixty small ones: modules that everything starts with; the command line; the modules that explain a
- * finished run on any system; the kernel's tables and calls; what `ports` adds to these; and what all runs share. None
- * of them contains modules that need zod. A chunk also contains what its modules import, unless a group of higher
- * priority has it, so the library never loads the command line.
- */
-const GROUPS = [
-  {
-    name: "first",
-    test: /dist\/(util\/(?!zod|options|subprocess|host-load)|results\/identifiers|linux\/syscalls\/constants|socket-table\/query|output\/terminal\/(output|columns|paint)\.|cli\/(signals|output-error|reachable|files\/file-error)\.)/,
-    priority: 4,
-  },
-  { name: "program", test: /dist\/cli\/program\.js/, priority: 3 },
-  {
-    name: "anywhere",
-    test: /dist\/(diagnosis|results\/histogram\/(?!latency-summary)|transport\/obstacle-words)/,
-    minShareCount: 2,
-    priority: 2,
-  },
-  {
-    name: "table",
-    test: /dist\/(linux\/(netlink|proc|syscalls|bpf)|socket-table)\/(?!.*schema)/,
-    priority: 2,
-  },
-  {
-    name: "ports",
-    test: /dist\/(cli\/ports\/(?!command|list|map|namespaces)|output\/text\/ports\/(?!namespaces))/,
-    priority: 2,
-  },
-  {
-    name: "linux",
-    test: /dist\/(linux|engine|transport|planning|protocols)\/(?!.*schema)/,
-    minShareCount: 2,
-    priority: 1,
-  },
-];
 
 // Names of chunks change with their contents.
 rmSync(BUNDLE, { recursive: true, force: true });
@@ -66,7 +29,7 @@ await bundle.write({
   format: "esm",
   entryFileNames: "[name].js",
   chunkFileNames: "[name]-[hash].js",
-  codeSplitting: { groups: GROUPS },
+  codeSplitting: { groups: CHUNKS },
 });
 await bundle.close();
 

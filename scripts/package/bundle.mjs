@@ -1,56 +1,64 @@
-// Bundles the program for the single executable: one script for the commands and one for each entry of a thread or
-// helper program, with source maps.
+// Bundles the program for the single executable: scripts for the commands, and one for each entry of a thread or helper
+// program, with source maps.
 import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { rolldown } from "rolldown";
 import { ENTRIES } from "../../dist/util/program/entries.js";
+import { CHUNKS } from "../chunks.mjs";
 import { ROOT } from "./places.mjs";
 
-/** @typedef {{ name: string, script: string, map: string, packages: Set<string> }} Bundle */
+/** @typedef {{ name: string, script: string, map: string, packages: Set<string> }} Script */
 
-/** @returns {Promise<Bundle[]>} */
+/** @returns {Promise<Script[]>} */
 export async function bundleProgram() {
-  const bundles = [];
-  for (const name of ["cli/run-main", ...ENTRIES]) bundles.push(await bundle(name, `${ROOT}src/${name}.ts`));
-  bundles.push(await bundle("file", `${ROOT}scripts/package/file.cjs`));
-  return bundles;
+  // A command loads only the files that it needs, and with them Node's own modules.
+  const scripts = await bundle("cli/run-main", `${ROOT}src/cli/run-main.ts`, { groups: CHUNKS });
+  for (const name of ENTRIES) scripts.push(...(await bundle(name, `${ROOT}src/${name}.ts`, false)));
+  return [...scripts, ...(await bundle("file", `${ROOT}scripts/package/file.cjs`, false))];
 }
 
 /**
  * @param {string} name
  * @param {string} input
- * @returns {Promise<Bundle>}
+ * @param {NonNullable<import("rolldown").OutputOptions["codeSplitting"]>} codeSplitting
+ * @returns {Promise<Script[]>}
  */
-async function bundle(name, input) {
+async function bundle(name, input, codeSplitting) {
   const made = await rolldown({
-    input,
+    input: { [name]: input },
     platform: "node",
     tsconfig: `${ROOT}tsconfig.json`,
     resolve: { extensionAlias: { ".js": [".ts", ".js"] } },
     // Only read when running from files.
     transform: { target: "node24", define: { "import.meta.url": '"file:///"' } },
+    checks: { ineffectiveDynamicImport: false },
     onLog(_, log) {
       if (log.code === "UNRESOLVED_IMPORT") throw new Error(`${name}: ${log.message}`);
     },
   });
   const { output } = await made.generate({
     format: "cjs",
-    codeSplitting: false,
+    codeSplitting,
+    entryFileNames: "[name].js",
+    chunkFileNames: `${dirname(name)}/[name]-[hash].js`,
     sourcemap: "hidden",
     // Names stay readable in stacks.
     minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
   });
   await made.close();
-  const [chunk] = output;
-  const unknown = chunk.imports.filter((each) => !each.startsWith("node:"));
-  if (output.filter(({ type }) => type === "chunk").length > 1 || unknown.length > 0)
-    throw new Error(`${name} needs more than one file: ${unknown.join(", ")}`);
-  return {
-    name,
-    // On the first line, so that the source map holds.
-    script: `(function (require, exports) {${chunk.code}\n})`,
-    map: sourceMapOf(chunk),
-    packages: new Set(chunk.moduleIds.flatMap(packageOf)),
-  };
+  const chunks = output.filter((each) => each.type === "chunk");
+  const files = chunks.map(({ fileName }) => fileName);
+  return chunks.map((chunk) => {
+    const unknown = chunk.imports.filter((each) => !each.startsWith("node:") && !files.includes(each));
+    if (unknown.length > 0) throw new Error(`${name} needs files that are not there: ${unknown.join(", ")}`);
+    return {
+      name: chunk.fileName.replace(/\.js$/, ""),
+      // On the first line, so that the source map holds.
+      script: `(function (require, exports, module) {${chunk.code}\n})`,
+      map: sourceMapOf(chunk),
+      packages: new Set(chunk.moduleIds.flatMap(packageOf)),
+    };
+  });
 }
 
 /** Returns the packages in the live page, which scripts/bundle-page.mjs bundles. */
@@ -67,7 +75,8 @@ export async function bundlePage() {
 
 /** @param {import("rolldown").OutputChunk} chunk */
 function sourceMapOf({ map }) {
-  if (!map) throw new Error("no source map");
+  // A script of helpers has no sources.
+  if (!map) return JSON.stringify({ version: 3, sources: [], names: [], mappings: "" });
   const sources = map.sources.map((source) => source.replace(/^(?:\.\.\/)+/, ""));
   return JSON.stringify({ version: 3, sources, names: map.names, mappings: map.mappings });
 }

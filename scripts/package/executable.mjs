@@ -1,4 +1,4 @@
-// Builds the single executable: Node's binary, stripped of symbols and of languages, with the program's bundles, koffi's
+// Builds the single executable: Node's binary, stripped of symbols and of languages, with the program's scripts, koffi's
 // native module and the live page injected.
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -23,15 +23,15 @@ for (const name of process.argv.slice(1)) {
 
 /**
  * @param {import("./places.mjs").Architecture} arch
- * @param {readonly import("./bundle.mjs").Bundle[]} bundles
+ * @param {readonly import("./bundle.mjs").Script[]} scripts
  * @returns {Promise<string>} path of the executable
  */
-export async function buildExecutable(arch, bundles) {
+export async function buildExecutable(arch, scripts) {
   const own = join(fetchPackage(`node-linux-${process.arch}@${NODE_VERSION}`), "bin/node");
   const node = join(fetchPackage(`node-linux-${arch}@${NODE_VERSION}`), "bin/node");
   const work = join(ARTIFACTS, `build-${arch}`);
-  const assets = writeAssets(work, arch, bundles);
-  makeCaches(work, arch, own, bundles);
+  const assets = writeAssets(work, arch, scripts);
+  makeCaches(work, arch, own, scripts);
   writeFileSync(join(work, "main.cjs"), `${startScript()}exports.runProgram();\n`);
   const settings = {
     main: "main.cjs",
@@ -60,10 +60,10 @@ export async function buildExecutable(arch, bundles) {
 /**
  * @param {string} work
  * @param {import("./places.mjs").Architecture} arch
- * @param {readonly import("./bundle.mjs").Bundle[]} bundles
+ * @param {readonly import("./bundle.mjs").Script[]} scripts
  * @returns {Record<string, string>} paths below `work` by the asset's name
  */
-function writeAssets(work, arch, bundles) {
+function writeAssets(work, arch, scripts) {
   const koffi = JSON.parse(readFileSync(`${ROOT}node_modules/koffi/package.json`, "utf8")).version;
   // Node's binaries need glibc, so koffi's build for musl is never needed.
   const native = join(fetchPackage(`@koromix/koffi-linux-${arch}@${koffi}`), `linux_${arch}`, "koffi.node");
@@ -74,7 +74,7 @@ function writeAssets(work, arch, bundles) {
     "package.json": JSON.stringify({ version: PACKAGE.version }),
     "dist/output/live/page.html": readFileSync(`${ROOT}dist/output/live/page.html`),
   };
-  for (const { name, script, map } of bundles) {
+  for (const { name, script, map } of scripts) {
     contents[`${name}.js`] = script;
     contents[`${name}.js.map.gz`] = gzipSync(map, { level: 9 });
     contents[`${name}.cache`] = "";
@@ -92,12 +92,12 @@ function writeAssets(work, arch, bundles) {
  * @param {string} work
  * @param {import("./places.mjs").Architecture} arch
  * @param {string} node
- * @param {readonly import("./bundle.mjs").Bundle[]} bundles
+ * @param {readonly import("./bundle.mjs").Script[]} scripts
  */
-function makeCaches(work, arch, node, bundles) {
+function makeCaches(work, arch, node, scripts) {
   if (arch !== process.arch) return;
   // Without the seed, the order of hash tables in the cache changes from build to build.
-  run(node, ["--random-seed=1", "-e", MAKE_CACHE, ...bundles.map(({ name }) => name)], { cwd: work });
+  run(node, ["--random-seed=1", "-e", MAKE_CACHE, ...scripts.map(({ name }) => name)], { cwd: work });
 }
 
 /**

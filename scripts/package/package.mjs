@@ -11,11 +11,11 @@ const architectures = /** @type {import("./places.mjs").Architecture[]} */ (
   values.arch ? [values.arch] : ["x64", "arm64"]
 );
 
-const bundles = await bundleProgram();
-const components = componentsOf([...bundles, await bundlePage()]);
+const scripts = await bundleProgram();
+const components = componentsOf([...scripts, await bundlePage()]);
 const released = [];
 for (const arch of architectures) {
-  const executable = await buildExecutable(arch, bundles);
+  const executable = await buildExecutable(arch, scripts);
   if (values.only === "executable") released.push(executable);
   else released.push(...release(arch, executable, components));
 }

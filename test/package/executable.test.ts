@@ -68,6 +68,12 @@ describe.skipIf(!FILE)("the single executable", () => {
     expect(await run([link, "demo", "-c", "200"])).toMatchObject(DEMO);
   });
 
+  it("fails if it cannot print its version", async () => {
+    const { code, stderr } = await run(["sh", "-c", '"$0" --version >/dev/full', FILE!]);
+    expect(stderr).toMatch(/output cannot be written: ENOSPC/);
+    expect(code).toBe(1);
+  });
+
   it("starts its children after the file was deleted", async () => {
     const file = copyTo("fourtuple");
     // The shell becomes the program only after it has opened the file, so it is the file that is gone.

@@ -58,7 +58,7 @@ export function fileCommand(file: string): string[] {
  */
 export function startThread(entry: Entry, options: Omit<WorkerOptions, "eval" | "execArgv"> = {}): Worker {
   if (!IS_SINGLE_FILE) return new Worker(moduleOf(entry), { ...options, execArgv: [] });
-  const script = `${getAsset("start.cjs", "utf8")}runEntry(${JSON.stringify(entry)});`;
+  const script = `${getAsset("start.cjs", "utf8")}runScript(${JSON.stringify(entry)});`;
   return new Worker(script, { ...options, eval: true, execArgv: QUIET });
 }
 
