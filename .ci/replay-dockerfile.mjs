@@ -33,7 +33,7 @@ function replay(instructions) {
       root = join(scratch, `stage-${stages.size}`);
       stages.set(/ AS (\S+)/i.exec(rest)?.[1] ?? "", root);
       workdir = "/";
-      mkdirSync(join(root, "usr/local/bin"), { recursive: true });
+      mkdirSync(root, { recursive: true });
     } else if (name === "WORKDIR") {
       workdir = posix.resolve(workdir, rest);
       mkdirSync(join(root, workdir), { recursive: true });
@@ -41,10 +41,7 @@ function replay(instructions) {
     else if (name === "RUN") run(rest, root, workdir);
     else if (name === "ENTRYPOINT") {
       const [program] = JSON.parse(rest);
-      const file = execFileSync("readlink", [join(root, "usr/local/bin", program)], { encoding: "utf8" }).trim();
-      const version = execFileSync(process.execPath, [join(root, inside(root, file)), "--version"], {
-        encoding: "utf8",
-      });
+      const version = execFileSync(join(root, "usr/bin", program), ["--version"], { encoding: "utf8" });
       console.log(`docker/Dockerfile replayed: ${program} ${version.trim()}`);
     } else if (!SKIPPED.includes(name)) throw new Error(`docker/Dockerfile: ${name} is not replayed yet`);
   }
@@ -66,15 +63,9 @@ function copy(rest, stages, root, workdir) {
   }
 }
 
-/** Runs a command, with absolute paths inside the stage. @param {string} command @param {string} root @param {string} workdir */
+/** @param {string} command @param {string} root @param {string} workdir */
 function run(command, root, workdir) {
-  const here = command.replaceAll(/(?<=\s)\/(?=(?:opt|usr)\/)/g, `${root}/`);
-  execFileSync("sh", ["-ec", here], { cwd: join(root, workdir), stdio: ["ignore", "inherit", "inherit"] });
-}
-
-/** @param {string} root @param {string} path */
-function inside(root, path) {
-  return path.startsWith(root) ? path.slice(root.length) : path;
+  execFileSync("sh", ["-ec", command], { cwd: join(root, workdir), stdio: ["ignore", "inherit", "inherit"] });
 }
 
 /** @param {string} text @returns {{ name: string, rest: string }[]} */
