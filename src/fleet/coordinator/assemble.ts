@@ -7,7 +7,7 @@ import { type Bus, SUBJECTS } from "../bus.js";
 import { type Announcement, type Ceiling, failureIn, parseCeiling, parsePrepared, type Timing } from "../messages.js";
 import type { OnLost } from "../options.js";
 import { Barrier } from "./barrier.js";
-import { type ClockOffset, measureClock } from "./clock.js";
+import { type ClockOffset, measureClocks } from "./clock.js";
 import { type Candidate, type Dealt, deal, dealPorts } from "./dealing/deal.js";
 import { divideShared } from "./dealing/pools.js";
 import { Member } from "./member.js";
@@ -45,19 +45,20 @@ export async function dealFleet(
     agents.map(({ place }, n) => ({ place, sources: alone[n]!.sources })),
     spec,
   );
-  const clocks = new Map<string, ClockOffset>();
   const candidates = await Promise.all(
     agents.map(async (agent, n): Promise<Candidate> => {
       const sourcePorts = ports[n];
       // Only an agent that shares its addresses has other ports than the run.
       const isAlone = sourcePorts === spec.sourcePorts;
       const ceiling = isAlone ? alone[n]! : await askCeiling(bus, agent, { ...spec, sourcePorts });
-      const clock = await measureClock(bus, agent.id);
-      if (!clock) throw noAnswer(agent);
-      clocks.set(agent.id, clock);
       return { agent, sourcePorts, ceiling };
     }),
   );
+  const clocks = await measureClocks(
+    bus,
+    agents.map(({ id }) => id),
+  );
+  for (const agent of agents) if (!clocks.has(agent.id)) throw noAnswer(agent);
   return { role: CLIENT_ROLE, dealt: deal(divideShared(candidates), spec), clocks };
 }
 

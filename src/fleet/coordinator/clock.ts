@@ -3,6 +3,8 @@ import { type Bus, SUBJECTS } from "../bus.js";
 import { parseClock } from "../messages.js";
 
 const ROUNDS = 5;
+/** If all agents were asked at once, their answers would wait for each other here, and look like longer round trips. */
+const MOST_AT_ONCE = 16;
 const ANSWER_MS = 5000;
 
 export interface ClockOffset {
@@ -12,8 +14,22 @@ export interface ClockOffset {
   readonly roundTripMs: number;
 }
 
+/** @returns the offset of each agent's clock by its id; agents that do not answer are missing */
+export async function measureClocks(bus: Bus, agents: readonly string[]): Promise<Map<string, ClockOffset>> {
+  const clocks = new Map<string, ClockOffset>();
+  const left = [...agents];
+  const measure = async () => {
+    for (let id = left.shift(); id !== undefined; id = left.shift()) {
+      const clock = await measureClock(bus, id);
+      if (clock) clocks.set(id, clock);
+    }
+  };
+  await Promise.all(Array.from({ length: MOST_AT_ONCE }, measure));
+  return clocks;
+}
+
 /** @returns the offset; undefined if the agent does not answer */
-export async function measureClock(bus: Bus, agent: string): Promise<ClockOffset | undefined> {
+async function measureClock(bus: Bus, agent: string): Promise<ClockOffset | undefined> {
   let best: ClockOffset | undefined;
   for (let round = 0; round < ROUNDS; round++) {
     const sentMs = performance.now();
