@@ -18,7 +18,7 @@ const CONNECTIONS = 200;
 const RATE = 100;
 const HUB = "10.79.0.1";
 const NATS = `nats://${HUB}:4222`;
-const LEASE_MS = 2500;
+const LEASE_MS = 4000;
 /** A run ends within this time after a fault: the lease, the deadline of the barrier, and a busy machine. */
 const BOUND_MS = 40_000;
 const program = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
@@ -62,7 +62,7 @@ async function chaos(world, { target, fault, phase, policy }) {
   world.told = "";
   const server = await serve({ at: `${HUB}:0` });
   const { port } = server.address;
-  const load = ["-c", `${CONNECTIONS}`, "--connect-rate", `${RATE}`, "-T", "4s"];
+  const load = ["-c", `${CONNECTIONS}`, "--connect-rate", `${RATE}`, "-T", "5s"];
   const fleet = ["--fleet", NATS, "--agents", "2", "--lease", `${LEASE_MS}ms`, "--on-lost", policy, "--json"];
   const coordinator = world.start(3, ["connect", `${HUB}:${port}`, ...load, ...fleet]);
   try {
@@ -97,7 +97,7 @@ async function chaos(world, { target, fault, phase, policy }) {
       const kept = spawnSync(process.execPath, [program, "fleet", "result", run, "--nats", NATS, "--json"], {
         encoding: "utf8",
       });
-      const words = kept.status === 0 ? summary(JSON.parse(kept.stdout), wrong) : kept.stderr.trim().slice(0, 200);
+      const words = kept.stdout === "" ? kept.stderr.trim().slice(0, 200) : summary(JSON.parse(kept.stdout), wrong);
       world.told += `; fleet result: ${words.replaceAll("\n", " ")}`;
     }
   } finally {

@@ -1,5 +1,6 @@
 // What the kernel counts for a whole network namespace or host must not be added up over the parts of a run in it.
 import type { ConnectResult } from "../results/connect.js";
+import { sum } from "../util/share.js";
 
 /**
  * Takes the kernel's counts from one part in each network namespace, the one that counted the most, and removes them
@@ -34,7 +35,7 @@ export function spreadKernelMemory(parts: readonly ConnectResult[], hosts: reado
   return parts.map((part, n): ConnectResult => {
     const neighbours = parts.filter((_, other) => hosts[other] === hosts[n]);
     if (neighbours.length === 1) return part;
-    const established = neighbours.reduce((sum, each) => sum + each.established, 0);
+    const established = sum(neighbours.map((each) => each.established));
     const spread = (perConnection: (memory: ConnectResult["memory"]) => number) =>
       Math.max(...neighbours.map((each) => perConnection(each.memory) * each.established)) / Math.max(1, established);
     const { kernelErrorPerConnection: error } = part.memory;

@@ -63,7 +63,14 @@ export type AgentRequest =
   /** Starts what was prepared, `atMs` by the agent's clock. */
   | { readonly ask: "start"; readonly run: string; readonly atMs: number }
   /** Opens further connections for an agent that was lost. */
-  | { readonly ask: "extend"; readonly run: string; readonly spec: RunSpec; readonly total: number }
+  | {
+      readonly ask: "extend";
+      readonly run: string;
+      /** Equal for requests that are repeated. */
+      readonly extension: string;
+      readonly spec: RunSpec;
+      readonly total: number;
+    }
   | { readonly ask: "stop"; readonly run: string };
 
 const spec = z.looseObject({ destinations: z.array(z.looseObject({})), connections: z.number().int().positive() });
@@ -76,7 +83,7 @@ const agentRequest = z.discriminatedUnion("ask", [
   z.object({ ask: z.literal("ceiling"), spec }),
   z.object({ ask: z.literal("prepare"), run: id, version: z.string(), spec, total: number, timing }),
   z.object({ ask: z.literal("start"), run: id, atMs: number }),
-  z.object({ ask: z.literal("extend"), run: id, spec, total: number }),
+  z.object({ ask: z.literal("extend"), run: id, extension: id, spec, total: number }),
   z.object({ ask: z.literal("stop"), run: id }),
 ]);
 
@@ -128,6 +135,7 @@ const part = z.object({
   agent: id,
   result: z.looseObject({}).optional(),
   reason: z.string().max(256).optional().describe("why the agent stopped of its own accord"),
+  isLapsed: z.boolean().optional().describe("whether it stopped because its lease ran out"),
   failure: failure.optional(),
 });
 /** The end of an agent's run: its result, or why it has none. */

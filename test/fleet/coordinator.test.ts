@@ -215,6 +215,55 @@ describe("the coordinator", () => {
     expect(result.fleet!.agents.map(({ requested }) => requested)).toEqual([5, 5]);
   });
 
+  it("deals connections again that an agent does not take, or takes long to prepare", async () => {
+    makeAgents(100, 100, 100);
+    const { run } = await begin(30, "redeal");
+    hosts[0]!.prepares = async () => {
+      throw new AppError("E_NO_SOURCE", "no source address reaches the destination");
+    };
+    hosts[1]!.prepares = () => new Promise((resolve) => setTimeout(resolve, 20_000));
+    const beats = bus.drops;
+    silence(2);
+    await vi.advanceTimersByTimeAsync(19_000);
+    expect(run.members.map(({ extra, pending }) => [extra, pending])).toEqual([
+      [0, 0],
+      [0, 10],
+      [0, 0],
+    ]);
+    bus.drops = beats;
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(hosts.map(({ open }) => open)).toEqual([10, 20, 0]);
+    const { fleet } = await settle(run.stop(), 1000);
+    expect(fleet).toMatchObject({ missing: 0, agents: [{ requested: 10 }, { requested: 20 }, { requested: 10 }] });
+  });
+
+  it("gives connections to a third agent if the one that takes them is lost, too, and holds until they are open", async () => {
+    makeAgents(100, 100, 100);
+    const { run } = await begin(30, "redeal", 3000);
+    hosts[1]!.prepares = () => new Promise(() => undefined);
+    silence(2);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(run.members.map(({ pending, extra }) => pending + extra)).toEqual([5, 5, 0]);
+    bus.drops = (message) => ["id1", "id2"].includes((message as { agent?: string }).agent ?? "");
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(hosts[0]!.open).toBe(30);
+    const result = await settle(run.done, 3000);
+    expect(result).toMatchObject({ outcome: "met", established: 30, fleet: { missing: 0, isPartial: true } });
+  });
+
+  it("takes the results of agents that ended while it stood still or was cut off", async () => {
+    makeAgents(100, 100);
+    const { run } = await begin(10, "abort");
+    let isCutOff = true;
+    bus.drops = (message) => isCutOff && !("result" in message);
+    // Nothing of anybody arrives, as if a wire were cut that nobody notices.
+    await vi.advanceTimersByTimeAsync(TIMING.leaseMs + 2 * TIMING.heartbeatMs);
+    isCutOff = false;
+    expect(hosts.map(({ open }) => open)).toEqual([0, 0]);
+    const result = await settle(run.done, 2000);
+    expect(result).toMatchObject({ outcome: "interrupted", established: 10, fleet: { isPartial: false, missing: 0 } });
+  });
+
   it("repeats an order to start that did not arrive, but not for ever", async () => {
     makeAgents(100, 100);
     bus.drops = (message) => (message as { ask?: string }).ask === "start";
@@ -344,6 +393,31 @@ describe("the coordinator", () => {
     const parts = (await store.keys()).filter((key) => key.includes(".part."));
     expect(parts).toEqual(["run1.part.id0", "run1.part.id1"]);
     expect(await recoverResult(store, "run1")).toMatchObject({ outcome: "interrupted", established: 10 });
+  });
+
+  it("may die after an agent was lost: the connections that others have taken over are not missing", async () => {
+    makeAgents(100, 100);
+    const { lease } = await begin(10, "redeal");
+    silence(1);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(hosts[0]!.open).toBe(10);
+    lease.end();
+    bus.drops = (message) => "result" in message;
+    await vi.advanceTimersByTimeAsync(TIMING.leaseMs + 2 * TIMING.heartbeatMs);
+    expect(await recoverResult(store, "run1")).toMatchObject({
+      established: 10,
+      fleet: { missing: 0, agents: [{ requested: 10 }, { state: "lost", reason: "silent for 3 heartbeats" }] },
+    });
+  });
+
+  it("says that its result is not kept, and leaves the parts", async () => {
+    makeAgents(100);
+    const { run } = await begin(10, "abort");
+    const said = vi.fn();
+    run.on("notKept", said);
+    store.put = async () => "maximum bytes exceeded";
+    await settle(run.stop(), 1000);
+    expect(said.mock.calls).toEqual([["maximum bytes exceeded"]]);
   });
 });
 

@@ -38,6 +38,7 @@ export async function runFleetConnect(to: readonly string[], options: ConnectCom
   });
   ended.catch(() => undefined);
   if (json) printEvent({ event: "started", pid: process.pid, run: run.id, spec: run.spec });
+  run.once("notKept", (reason) => printNote(`note: the result is not kept: ${reason}`));
   run.on("agentLost", (name, reason) => printNote(`agent ${name} is lost: ${reason}`));
   const endProgress = quiet ? undefined : json ? printSnapshots(run) : await showProgress(run);
   const ran = await ended

@@ -16,6 +16,8 @@ export class AgentRun {
   readonly done: Promise<ConnectResult | undefined>;
   /** Why the run was stopped from here; undefined if it was not. */
   stopReason: string | undefined;
+  /** Whether it was stopped because the lease ran out. */
+  isLapsed = false;
   readonly id: string;
   readonly #agent: string;
   readonly #bus: Bus;
@@ -82,6 +84,8 @@ export class AgentRun {
       return false;
     }
     this.#begin(prepared);
+    // Before the coordinator takes the whole part for ready.
+    this.#sendBeat();
     return true;
   }
 
@@ -153,6 +157,7 @@ export class AgentRun {
     this.#beatMs = nowMs;
     // After this program stood still, what it has received meanwhile is handled first.
     if (!stoodStill && silentMs > this.#timing.leaseMs && !this.#isStopping) {
+      this.isLapsed = true;
       this.stop(`the coordinator was silent for ${Math.round(silentMs / 100) / 10} s`);
     }
     this.#sendBeat();

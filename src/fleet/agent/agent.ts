@@ -45,6 +45,8 @@ export class Agent extends EventEmitter<AgentEvents> {
   #preparing: string | undefined;
   /** The last preparation. A coordinator asks again if NATS restarts before it has the answer. */
   #preparation: { readonly request: string; readonly answer: Promise<object> } | undefined;
+  /** Loads that the run has taken over, by the coordinator's name for them. */
+  readonly #extensions = new Map<string, Promise<void>>();
   /** A run that was stopped while its load was being prepared. */
   #cancelled: string | undefined;
   #isClosed = false;
@@ -114,11 +116,18 @@ export class Agent extends EventEmitter<AgentEvents> {
       if (!run.isStarted) this.emit("started", run.id, this.#connections);
       run.start(request.atMs);
     } else if (request.ask === "extend") {
-      const prepared = await this.#host.prepare(request.spec, request.total);
-      // Otherwise the coordinator would count connections that nobody opens.
-      if (!run.extend(prepared)) throw fleetError(`run ${run.id} is ending`, "start the run again");
+      const before = this.#extensions.get(request.extension);
+      const extended = before ?? this.#extend(run, request);
+      this.#extensions.set(request.extension, extended);
+      await extended;
     } else run.stop();
     return {};
+  }
+
+  async #extend(run: AgentRun, { spec, total }: AgentRequest & { ask: "extend" }): Promise<void> {
+    const prepared = await this.#host.prepare(spec, total);
+    // Otherwise the coordinator would count connections that nobody opens.
+    if (!run.extend(prepared)) throw fleetError(`run ${run.id} is ending`, "start the run again");
   }
 
   #connections = 0;
@@ -165,8 +174,12 @@ export class Agent extends EventEmitter<AgentEvents> {
 
   #take(run: AgentRun): void {
     this.#run = run;
+    this.#extensions.clear();
     run.done.then(
-      (result) => this.#finish(run, { agent: this.identity.id, result, reason: run.stopReason }, run.stopReason),
+      (result) => {
+        const { stopReason: reason, isLapsed } = run;
+        this.#finish(run, { agent: this.identity.id, result, reason, isLapsed }, reason);
+      },
       (error) => this.#finish(run, { agent: this.identity.id, ...toFailure(error) }, (error as Error).message),
     );
   }

@@ -14,11 +14,14 @@ import { commonStart, Orders } from "./orders.js";
 import { type FleetFacts, readPart } from "./outcome.js";
 import { keptPlan } from "./recover.js";
 import type { ClientKind, Kind } from "./roles/kind.js";
+import type { Loss } from "./roles/role.js";
 import { Watch } from "./watch.js";
 
 export interface FleetEvents {
   /** An agent is no longer part of the run. */
   agentLost: [name: string, reason: string];
+  /** NATS does not keep what the result could be fetched from later. */
+  notKept: [reason: string];
 }
 
 /** A run of a fleet, of either role. */
@@ -40,6 +43,8 @@ export class FleetRun<K extends Kind = ClientKind> extends EventEmitter<FleetEve
   readonly #hold = new Hold();
   readonly #tick: NodeJS.Timeout;
   readonly #unsubscribes: (() => void)[];
+  /** Number of lost agents whose connections are being given to others. */
+  #redeals = 0;
   #stoppedMs: number | undefined;
   /** Whether the run was ended before its time, by the caller or because an agent was lost. */
   #wasStopped = false;
@@ -68,6 +73,7 @@ export class FleetRun<K extends Kind = ClientKind> extends EventEmitter<FleetEve
     this.#unsubscribes = [
       bus.subscribe(SUBJECTS.beats(plan.run), (message) => this.#onBeat(message)),
       bus.subscribe(SUBJECTS.parts(plan.run), (message, answer) => this.#onPart(message, answer)),
+      bus.subscribe(SUBJECTS.lease(plan.run), () => this.#watch.hearEcho()),
       bus.subscribe(SUBJECTS.runs, (_, answer) => answer?.(this.#state())),
       bus.subscribe(SUBJECTS.stop(plan.run), (_, answer) => {
         answer?.({});
@@ -77,7 +83,7 @@ export class FleetRun<K extends Kind = ClientKind> extends EventEmitter<FleetEve
     this.#startMs = commonStart(members.map(({ clock }) => clock.roundTripMs));
     this.#orders = new Orders(bus, plan.run, this.#startMs);
     this.#watch = new Watch(bus, plan.timing);
-    void store.put(KEYS.plan(plan.run), keptPlan(plan.role.kind, this.#facts(), this.#startedAt, members));
+    void this.#keepPlan();
     for (const member of this.#active()) {
       member.heardMs = performance.now();
       void this.#start(member);
@@ -166,7 +172,11 @@ export class FleetRun<K extends Kind = ClientKind> extends EventEmitter<FleetEve
     if (!part || member?.state !== "active") return;
     const failure = failureIn(part);
     if (failure) this.#lose(member, "failed", failure.message);
-    else if (part.reason !== undefined) this.#lose(member, "lost", part.reason);
+    else if (part.isLapsed && part.result !== undefined) {
+      // This program stood still or was cut off, and all agents have ended the run meanwhile.
+      this.#end(true);
+      this.#take(member, part);
+    } else if (part.reason !== undefined) this.#lose(member, "lost", part.reason);
     else this.#take(member, part);
   }
 
@@ -189,15 +199,36 @@ export class FleetRun<K extends Kind = ClientKind> extends EventEmitter<FleetEve
     if (member.state !== "active") return;
     member.lose(state, reason);
     this.emit("agentLost", member.name, reason);
-    const others = this.#active();
-    if (this.#stoppedMs === undefined && others.length > 0) {
-      const { onLost, role, spec } = this.#plan;
-      const elapsedMs = Date.now() - this.#startMs;
+    if (this.#stoppedMs === undefined && this.#active().length > 0) {
+      const { onLost, role } = this.#plan;
       if (onLost === "abort") this.#end(true);
-      else if (onLost === "redeal")
-        void role.redeal(this.#bus, { run: this.id, spec, lost: member, others, elapsedMs });
+      else if (onLost === "redeal") {
+        this.#redeals++;
+        void role.redeal(this.#bus, this.#lossOf(member)).finally(() => this.#redeals--);
+      }
     }
     this.#finishIfDone();
+  }
+
+  #lossOf(lost: Member<K>): Loss<K> {
+    const others = () => this.#active();
+    const elapsedMs = () => Date.now() - this.#startMs;
+    const isEnding = () => this.#stoppedMs !== undefined || this.#isOver;
+    return {
+      run: this.id,
+      spec: this.spec,
+      lost,
+      get others() {
+        return others();
+      },
+      get elapsedMs() {
+        return elapsedMs();
+      },
+      get isEnding() {
+        return isEnding();
+      },
+      onTaken: () => void this.#keepPlan(),
+    };
   }
 
   #look(): void {
@@ -206,14 +237,17 @@ export class FleetRun<K extends Kind = ClientKind> extends EventEmitter<FleetEve
     if (this.#stoppedMs !== undefined) this.#orders.remind(this.#active());
   }
 
-  /** The hold begins when the last agent's ramp has ended. */
+  /** The hold begins when the last agent's ramp has ended, and ends the run. */
   #holdIfReady(): void {
     if (this.#stoppedMs !== undefined) return;
     const { role, spec } = this.#plan;
-    if (this.#active().some(({ snapshot }) => snapshot === undefined || !role.isReady(snapshot))) return;
+    const isReady = ({ snapshot }: Member<K>) => snapshot !== undefined && role.isReady(snapshot);
+    // Connections that are taken over late are opened before the end, too.
+    if (this.#redeals > 0 || !this.#active().every(isReady)) return;
     this.#becomeReady();
     const holdMs = role.holdMs(spec);
-    if (holdMs !== undefined) this.#hold.begin(holdMs, () => this.#end(false));
+    if (this.#hold.isOver) this.#end(false);
+    else if (holdMs !== undefined) this.#hold.begin(holdMs, () => this.#holdIfReady());
   }
 
   #end(isEarly: boolean): void {
@@ -234,13 +268,21 @@ export class FleetRun<K extends Kind = ClientKind> extends EventEmitter<FleetEve
     // A lost agent may still hold its connections.
     for (const member of this.members) if (member.state !== "ended") this.#orders.stop(member);
     if (result) void this.#keep(result).then(() => this.#finish(result));
-    else this.#finish(noResult(this.members));
+    else this.#finish(this.#noResult());
   }
 
   /** Stores the result in place of the parts. */
   async #keep(result: K["result"]): Promise<void> {
-    await this.#store.put(KEYS.result(this.id), result);
+    const obstacle = await this.#store.put(KEYS.result(this.id), result);
+    if (obstacle !== undefined) return void this.emit("notKept", obstacle);
     await Promise.all(this.members.map(({ id }) => this.#store.remove(KEYS.part(this.id, id))));
+  }
+
+  /** Stores what the result can be put together from without this program. */
+  async #keepPlan(): Promise<void> {
+    const plan = keptPlan(this.#plan.role.kind, this.#facts(), this.#startedAt, this.members);
+    const obstacle = await this.#store.put(KEYS.plan(this.id), plan);
+    if (obstacle !== undefined) this.emit("notKept", obstacle);
   }
 
   #facts(): FleetFacts<K> {
@@ -257,11 +299,13 @@ export class FleetRun<K extends Kind = ClientKind> extends EventEmitter<FleetEve
     else this.#resolve(result);
     this.#becomeReady();
   }
-}
 
-function noResult(members: readonly { readonly name: string; readonly reason: string | undefined }[]): AppError {
-  const words = members.map(({ name, reason }) => `${name}: ${reason}`).join("; ");
-  return new AppError("E_FLEET", `no agent delivered a result: ${words}`, {
-    fix: "look at the agents' output, and run it again",
-  });
+  #noResult(): AppError {
+    const words = this.members.map(({ name, reason }) => `${name}: ${reason}`).join("; ");
+    const stored =
+      this.#store.obstacle === undefined ? `, and at what they stored: fourtuple fleet result ${this.id}` : "";
+    return new AppError("E_FLEET", `no agent delivered a result: ${words}`, {
+      fix: `look at the agents' output${stored}`,
+    });
+  }
 }

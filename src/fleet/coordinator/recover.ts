@@ -45,7 +45,8 @@ async function recover<K extends Kind>(
   { facts, outcomes }: KeptPlan<K>,
 ): Promise<Explained<K["result"]> | undefined> {
   const ended = outcomes.map(async (outcome): Promise<Outcome<K>> => {
-    if (outcome.state === "left-out") return outcome;
+    // Others have its connections.
+    if (outcome.state === "left-out" || outcome.takenOver > 0) return outcome;
     const part = parsePart(await store.get(KEYS.part(facts.run, outcome.agent.id)));
     const result = part && readPart<K>(part, role.kind, outcome.agent.name);
     if (result) return { ...outcome, result, state: "ended", reason: part.reason };

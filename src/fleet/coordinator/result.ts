@@ -22,9 +22,7 @@ export function fleetResult(facts: FleetFacts, outcomes: readonly Outcome[]): Ex
   const parts = ended.map(({ result, clock }) => onOurClock(result!, clock));
   const agents = outcomes.map((outcome) => describe(outcome, facts.startMs));
   const starts = agents.flatMap(({ startMs }) => (startMs === undefined ? [] : [startMs]));
-  const missing = outcomes
-    .filter(({ state }) => state !== "ended")
-    .reduce((sum, { requested, takenOver }) => sum + Math.max(0, requested - takenOver), 0);
+  const missing = missingOf(outcomes, ended);
   const fleet: FleetReport = {
     run: facts.run,
     onLost: facts.onLost,
@@ -52,6 +50,15 @@ export function fleetResult(facts: FleetFacts, outcomes: readonly Outcome[]): Ex
     ...whole.diagnosis.notes,
   ];
   return { ...whole, diagnosis: { ...whole.diagnosis, notes } };
+}
+
+/** An agent may have opened connections for others without the coordinator knowing, if that died or was cut off. */
+function missingOf(outcomes: readonly Outcome[], ended: readonly Outcome[]): number {
+  const untaken = outcomes
+    .filter(({ state }) => state !== "ended")
+    .reduce((sum, { requested, takenOver }) => sum + Math.max(0, requested - takenOver), 0);
+  const surplus = ended.reduce((sum, { requested, result }) => sum + Math.max(0, result!.requested - requested), 0);
+  return Math.max(0, untaken - surplus);
 }
 
 /** Applies the thresholds of the whole run, and counts the connections of agents without a result as missing. */
@@ -96,7 +103,7 @@ function describe(outcome: Outcome, startMs: number): FleetAgent {
     addresses,
     ceiling: ceiling.connections >= UNLIMITED ? "unlimited" : ceiling.connections,
     limit: ceiling.limit,
-    requested,
+    requested: Math.max(requested, own?.requested ?? 0),
     state,
     reason,
     lostAt,

@@ -6,6 +6,9 @@ import { MISSED_BEATS } from "./lease.js";
 /** How long an agent that was told to stop may take to close its connections and answer. */
 const FINISH_MS = 60_000;
 
+/** Longest time for the coordinator's own sign of life to come back from NATS, in heartbeats. */
+const LONGEST_ECHO = 1.5;
+
 interface Watched {
   /** When its last sign of life arrived. */
   heardMs: number;
@@ -15,11 +18,17 @@ export class Watch {
   readonly #bus: Bus;
   readonly #timing: Timing;
   #tickedMs = performance.now();
+  #echoMs = performance.now();
   #cutOffMs = 0;
 
   constructor(bus: Bus, timing: Timing) {
     this.#bus = bus;
     this.#timing = timing;
+  }
+
+  /** To be called when the coordinator's own sign of life has come back: without a cut wire, silent agents are lost. */
+  hearEcho(): void {
+    this.#echoMs = performance.now();
   }
 
   /**
@@ -32,9 +41,13 @@ export class Watch {
     const nowMs = performance.now();
     const passedMs = nowMs - this.#tickedMs;
     this.#tickedMs = nowMs;
-    this.#cutOffMs = this.#bus.isConnected ? 0 : this.#cutOffMs + passedMs;
+    const { heartbeatMs } = this.#timing;
+    const stoodStill = passedMs > heartbeatMs;
+    if (stoodStill) this.#echoMs += passedMs;
+    const isCutOff = !this.#bus.isConnected || nowMs - this.#echoMs > LONGEST_ECHO * heartbeatMs;
+    this.#cutOffMs = isCutOff ? this.#cutOffMs + passedMs : 0;
     // While this program or its connection stood still, it could not hear anybody.
-    const isBlind = !this.#bus.isConnected || passedMs > this.#timing.heartbeatMs;
+    const isBlind = isCutOff || stoodStill;
     return active.flatMap((member): [W, string][] => {
       if (isBlind) member.heardMs += passedMs;
       const reason = this.#reasonFor(nowMs - member.heardMs, stoppedMs === undefined ? 0 : nowMs - stoppedMs);

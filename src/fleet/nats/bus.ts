@@ -73,9 +73,11 @@ export class NatsBus implements Bus {
   async close(): Promise<void> {
     if (this.#connection.isClosed()) return;
     const drained = this.#isConnected ? this.#connection.drain() : this.#connection.close();
-    const late = setTimeout(() => void this.#connection.close(), DRAIN_MS);
-    await drained.catch(() => this.#connection.close());
-    clearTimeout(late);
+    const isOver = new AbortController();
+    // To a server that does not answer, draining never ends.
+    const late = delay(DRAIN_MS, undefined, { signal: isOver.signal }).then(() => this.#connection.close());
+    await Promise.race([drained.catch(() => this.#connection.close()), late.catch(() => undefined)]);
+    isOver.abort();
   }
 
   async #watch(): Promise<void> {

@@ -1,5 +1,5 @@
 // Divides the limits of a machine, such as its memory, among the agents that share them.
-import { weightedShares } from "../../../util/share.js";
+import { sum, weightedShares } from "../../../util/share.js";
 import type { SharedLimit } from "../../messages.js";
 import type { Candidate } from "./deal.js";
 
@@ -15,7 +15,7 @@ export function divideShared(candidates: readonly Candidate[]): Candidate[] {
   const divided = [...candidates];
   for (const { members, allows, name, caps } of poolsOf(candidates)) {
     const ceilings = members.map((n) => divided[n]!.ceiling.connections);
-    if (ceilings.reduce((sum, each) => sum + each, 0) <= allows) continue;
+    if (sum(ceilings) <= allows) continue;
     const limit = `${name}, shared by ${members.length} agents`;
     weightedShares(allows, ceilings).forEach((connections, n) => {
       const candidate = divided[members[n]!]!;

@@ -14,7 +14,7 @@ export interface Progress {
   readonly isOver: boolean;
 }
 
-/** A loss in the course of a run. */
+/** A loss in the course of a run, which goes on: what changes is read when it is needed. */
 export interface Loss<K extends Kind> {
   readonly run: string;
   readonly spec: K["spec"];
@@ -22,6 +22,10 @@ export interface Loss<K extends Kind> {
   /** Agents that are still part of the run. */
   readonly others: readonly Member<K>[];
   readonly elapsedMs: number;
+  /** Whether the run is ending, so that nothing more is opened. */
+  readonly isEnding: boolean;
+  /** To be called when others have taken over connections. */
+  onTaken(): void;
 }
 
 export interface FleetRole<K extends Kind> {
