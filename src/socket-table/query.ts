@@ -35,7 +35,7 @@ export interface SocketQuery {
    * 0.0.0.0 for IPv4, and :: for IPv6 and, unless it is IPV6_V6ONLY (unknown in /proc), for IPv4.
    */
   readonly wildcardListeners?: boolean | undefined;
-  /** Whether to request the kernel memory of each socket, too (sock_diag only). */
+  /** Whether to request the kernel memory of each socket, too (not from /proc). */
   readonly memory?: boolean | undefined;
   /**
    * Whether to request the statistics of each connection: round-trip times, retransmissions, bytes (sock_diag only).
@@ -47,7 +47,11 @@ export interface SocketQuery {
    */
   readonly tuplesOnly?: boolean | undefined;
   /**
-   * Source to read. Default: BPF for a large table if `tuplesOnly`, else sock_diag, or /proc/net/tcp if that is
+   * Like `tuplesOnly`, for a visitor that also needs inodes, users and queues: all but timers, statistics and cookies.
+   */
+  readonly withoutTimers?: boolean | undefined;
+  /**
+   * Source to read. Default: BPF for a large table if `tuplesOnly` or `withoutTimers`, else sock_diag, or /proc/net/tcp if that is
    * unavailable. Listeners, and anything else that BPF cannot read, come from sock_diag even if BPF is requested.
    */
   readonly source?: SourceName | undefined;

@@ -117,7 +117,7 @@ export class TableSummary implements SummaryPart {
         listenOverflows: counters["TcpExt.ListenOverflows"],
         listenDrops: counters["TcpExt.ListenDrops"],
       },
-      memory: query.memory && read.source === "sock_diag" ? aggregate.memory() : undefined,
+      memory: query.memory && read.source !== "/proc/net/tcp" ? aggregate.memory() : undefined,
     };
   }
 }

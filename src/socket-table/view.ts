@@ -52,7 +52,7 @@ export interface SocketView {
   /** Whether a LISTEN socket on :: rejects IPv4 (false if read from /proc, which does not report it). */
   readonly isV6Only: boolean;
   /**
-   * Available only if requested by the query and read via sock_diag. Reading this property allocates an object, so
+   * Available only if requested by the query and not read from /proc. Reading this property allocates an object, so
    * do not use it in hot loops.
    */
   readonly memory: SocketMemory | undefined;

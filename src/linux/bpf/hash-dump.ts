@@ -1,9 +1,8 @@
 // Dumps the kernel's hash table of TCP sockets with a BPF program (walk-program.ts), as an alternative to sock_diag for
 // large tables. Covers sockets in all states except LISTEN, in this network namespace or in all namespaces that share
-// the table. The rows contain only addresses, ports, state and interface.
+// the table. The rows contain addresses, ports, state and interface; on request, owner, queues and memory.
 import type { Family } from "../../util/address.js";
 import type { PortRange } from "../../util/endpoint.js";
-import { DIAG_MESSAGE_BYTES } from "../netlink/diag-message.js";
 import type { DiagVisit } from "../netlink/sock-diag.js";
 import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
 import { E2BIG, ENOENT } from "../syscalls/errno.js";
@@ -11,7 +10,7 @@ import { isMapFailed, lastErrno, libc, nativeView } from "../syscalls/libc.js";
 import { createMap, loadBtf, loadProgram, runnerOf } from "./calls.js";
 import { HashGroups } from "./hash-groups.js";
 import { type KernelLayout, readKernelLayout } from "./kernel-layout.js";
-import { assembleWalk, firstRow, GROUP_PLACES, LANES, STEPS, WALK, walkBytes } from "./walk-program.js";
+import { assembleWalk, GROUP_PLACES, LANES, STEPS, WALK, type WalkMode, walkPlaces } from "./walk-program.js";
 
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
@@ -43,6 +42,10 @@ export interface HashRequest {
   /** Whether to include all network namespaces. The inode in a row then identifies the socket's namespace. */
   readonly everyNamespace?: boolean | undefined;
   /**
+   * Whether rows contain inode, uid, queues and memory (INET_DIAG_SKMEMINFO), too.
+   */
+  readonly details?: boolean | undefined;
+  /**
    * Counts sockets in groups, which `groups` has when the dump is complete. next() then visits only sockets that find
    * no place there. An array with PORT_BITs for each port.
    */
@@ -60,7 +63,8 @@ export class HashDump {
   error = 0;
   /** The groups, if requested. */
   groups: HashGroups | undefined;
-  private readonly isGrouped: boolean;
+  private readonly mode: WalkMode;
+  private readonly rowBytes: number;
   private readonly fds: number[] = [];
   private address = 0;
   private rows = Buffer.alloc(0);
@@ -71,7 +75,8 @@ export class HashDump {
   private buckets = FIRST_BUCKETS;
 
   constructor(request: HashRequest) {
-    this.isGrouped = request.portBits !== undefined;
+    this.mode = request.portBits ? "groups" : request.details ? "details" : "tuple";
+    this.rowBytes = walkPlaces(this.mode).rowBytes;
     this.error = this.open(request.portBits);
     if (this.error !== 0) return;
     const { words } = this;
@@ -105,15 +110,16 @@ export class HashDump {
     if (this.error !== 0 || this.from >= this.size) return false;
     this.error = this.readPart();
     if (this.error !== 0) return false;
-    const end = this.words[WALK.rows / 4]! * DIAG_MESSAGE_BYTES;
-    for (let at = 0; at < end; at += DIAG_MESSAGE_BYTES) {
-      if (visit(at, at + DIAG_MESSAGE_BYTES) === false) return false;
+    const { rowBytes } = this;
+    const end = this.words[WALK.rows / 4]! * rowBytes;
+    for (let at = 0; at < end; at += rowBytes) {
+      if (visit(at, at + rowBytes) === false) return false;
     }
     return this.from < this.size;
   }
 
   close(): void {
-    if (this.address !== 0) libc.munmap(this.address, walkBytes(this.isGrouped));
+    if (this.address !== 0) libc.munmap(this.address, walkPlaces(this.mode).bytes);
     this.address = 0;
     this.groups = undefined;
     this.rows = Buffer.alloc(0);
@@ -124,7 +130,7 @@ export class HashDump {
 
   /** @returns 0 or a negative errno */
   private open(portBits: Uint8Array | undefined): number {
-    const bytes = walkBytes(this.isGrouped);
+    const { bytes, firstRow } = walkPlaces(this.mode);
     const map = this.keep(createMap("fourtuple", bytes));
     if (map < 0) return map;
     const layout = readKernelLayout();
@@ -135,9 +141,8 @@ export class HashDump {
     if (isMapFailed(address)) return -lastErrno();
     this.address = address;
     const view = nativeView(address, bytes);
-    const rowsAt = firstRow(this.isGrouped);
-    this.words = new Uint32Array(view, 0, rowsAt / 4);
-    this.rows = Buffer.from(view, rowsAt);
+    this.words = new Uint32Array(view, 0, firstRow / 4);
+    this.rows = Buffer.from(view, firstRow);
     if (portBits) this.groups = new HashGroups(view, GROUP_PLACES, portBits);
     this.run = runnerOf(program);
     return 0;
@@ -146,7 +151,9 @@ export class HashDump {
   private load(layout: KernelLayout, map: number): number {
     const btf = this.keep(loadBtf(encodeFunctionTypes()));
     if (btf < 0) return btf;
-    const { code, functions } = assembleWalk(layout, map, this.isGrouped);
+    const assembled = assembleWalk(layout, map, this.mode);
+    if (!assembled) return -ENOENT;
+    const { code, functions } = assembled;
     const [main, step] = functions;
     const types = [[main, MAIN_TYPE!] as const, [step, STEP_TYPE!] as const];
     return this.keep(loadProgram({ name: "fourtuple", code, btf, functions: types }));

@@ -23,6 +23,33 @@ const MEMBERS = {
   timeWaitState: ["inet_timewait_sock", "tw_substate"],
 } as const satisfies Record<string, readonly [struct: string, path: string]>;
 
+/** Members that only full sockets have, unlike those in TIME_WAIT and requests in the SYN queue. */
+const DETAILS = {
+  uid: ["sock", "sk_uid"],
+  receiveAlloc: ["sock", "sk_backlog.rmem_alloc"],
+  receiveBuffer: ["sock", "sk_rcvbuf"],
+  sendAlloc: ["sock", "sk_wmem_alloc"],
+  sendBuffer: ["sock", "sk_sndbuf"],
+  forwardAlloc: ["sock", "sk_forward_alloc"],
+  sendQueued: ["sock", "sk_wmem_queued"],
+  options: ["sock", "sk_omem_alloc"],
+  backlog: ["sock", "sk_backlog.len"],
+  drops: ["sock", "sk_drops"],
+  file: ["sock", "sk_socket"],
+  fileSocket: ["socket_alloc", "socket"],
+  fileInode: ["socket_alloc", "vfs_inode.i_ino"],
+  received: ["tcp_sock", "rcv_nxt"],
+  copied: ["tcp_sock", "copied_seq"],
+  written: ["tcp_sock", "write_seq"],
+  acknowledged: ["tcp_sock", "snd_una"],
+} as const satisfies Record<string, readonly [struct: string, path: string]>;
+
+const DETAIL_TYPES = {
+  sock: ["sock", BTF_KIND.struct],
+  tcp: ["tcp_sock", BTF_KIND.struct],
+  file: ["socket_alloc", BTF_KIND.struct],
+} as const satisfies Record<string, readonly [name: string, kind: number]>;
+
 const TYPES = {
   socket: ["sock_common", BTF_KIND.struct],
   timeWait: ["inet_timewait_sock", BTF_KIND.struct],
@@ -33,11 +60,18 @@ const TYPES = {
   rcuUnlock: ["bpf_rcu_read_unlock", BTF_KIND.func],
 } as const satisfies Record<string, readonly [name: string, kind: number]>;
 
+export interface DetailLayout {
+  readonly offsets: Readonly<Record<keyof typeof DETAILS, number>>;
+  readonly types: Readonly<Record<keyof typeof DETAIL_TYPES, number>>;
+}
+
 export interface KernelLayout {
   /** Offsets in bytes. */
   readonly offsets: Readonly<Record<keyof typeof MEMBERS, number>>;
   /** Numbers of types in the kernel's BTF. */
   readonly types: Readonly<Record<keyof typeof TYPES, number>>;
+  /** Undefined if any of them is missing. */
+  readonly details: DetailLayout | undefined;
 }
 
 let known: KernelLayout | "unknown" | undefined;
@@ -49,17 +83,25 @@ export function readKernelLayout(): KernelLayout | undefined {
 }
 
 function layoutOf(btf: Btf): KernelLayout | undefined {
-  const offsets = lookUp(MEMBERS, ([struct, path]) => btf.offsetOf(struct, path));
-  const types = lookUp(TYPES, ([name, kind]) => btf.idOf(name, kind));
-  return offsets && types && { offsets, types };
+  const find = <Member extends string, Type extends string>(
+    members: Readonly<Record<Member, readonly [struct: string, path: string]>>,
+    named: Readonly<Record<Type, readonly [name: string, kind: number]>>,
+  ) => {
+    const offsets = lookUp(members, ([struct, path]) => btf.offsetOf(struct, path));
+    const types = lookUp(named, ([name, kind]) => btf.idOf(name, kind));
+    return offsets && types && { offsets, types };
+  };
+  const layout = find(MEMBERS, TYPES);
+  return layout && { ...layout, details: find(DETAILS, DETAIL_TYPES) };
 }
 
 function wantedNames(): BtfName[] {
-  const structs = [...new Set(Object.values(MEMBERS).map(([name]) => name))].map((name) => ({
-    name,
-    kind: BTF_KIND.struct,
-  }));
-  return [...structs, ...Object.values(TYPES).map(([name, kind]) => ({ name, kind }))];
+  const structs = [MEMBERS, DETAILS].flatMap((members) => Object.values(members).map(([name]) => name));
+  const types = [TYPES, DETAIL_TYPES].flatMap((named) => Object.values(named));
+  return [
+    ...[...new Set(structs)].map((name) => ({ name, kind: BTF_KIND.struct })),
+    ...types.map(([name, kind]) => ({ name, kind })),
+  ];
 }
 
 /**

@@ -6,6 +6,7 @@ import { DIAG_FIELD, DIAG_MESSAGE_BYTES } from "../netlink/diag-message.js";
 import { AF_INET6, TCP_SYN_RECV, TCP_TIME_WAIT } from "../syscalls/constants.js";
 import { Assembler } from "./assembler.js";
 import type { KernelLayout } from "./kernel-layout.js";
+import { assembleDetails, DETAILED_BYTES } from "./walk-details.js";
 import { assembleGrouping, groupPlaces } from "./walk-groups.js";
 
 export const LANES = 8;
@@ -46,11 +47,22 @@ const CONTROL_BYTES = 4096;
 /** Where a program that groups sockets keeps its groups and rows. */
 export const GROUP_PLACES = groupPlaces(CONTROL_BYTES, STEPS);
 
-/** Returns the offset of the first row. */
-export const firstRow = (isGrouped: boolean): number => (isGrouped ? GROUP_PLACES.rows : CONTROL_BYTES);
+/**
+ * What the program does with a socket: `tuple` and `details` write a row, with or without owner, queues and memory;
+ * `groups` counts it, and writes a row only if it finds no place in a group.
+ */
+export type WalkMode = "tuple" | "details" | "groups";
 
-/** Returns the size of the map's value. A step writes at most one row. */
-export const walkBytes = (isGrouped: boolean): number => firstRow(isGrouped) + STEPS * DIAG_MESSAGE_BYTES;
+/** Returns the size of the map's value, and where its rows are. A step writes at most one row. */
+export function walkPlaces(mode: WalkMode): {
+  readonly firstRow: number;
+  readonly rowBytes: number;
+  readonly bytes: number;
+} {
+  const firstRow = mode === "groups" ? GROUP_PLACES.rows : CONTROL_BYTES;
+  const rowBytes = mode === "details" ? DETAILED_BYTES : DIAG_MESSAGE_BYTES;
+  return { firstRow, rowBytes, bytes: firstRow + STEPS * rowBytes };
+}
 
 const GET_CURRENT_TASK_BTF = 158;
 const LOOP = 181;
@@ -68,11 +80,13 @@ export interface WalkProgram {
 }
 
 /**
- * @param mapFd array whose only element has walkBytes()
- * @param isGrouped whether to count sockets in groups, and to write rows only for those that find no place there
+ * @param mapFd array whose only element has the size from walkPlaces()
+ * @returns undefined if the layout does not tell what the mode needs
  */
-export function assembleWalk(layout: KernelLayout, mapFd: number, isGrouped: boolean): WalkProgram {
-  const { offsets, types } = layout;
+export function assembleWalk(layout: KernelLayout, mapFd: number, mode: WalkMode): WalkProgram | undefined {
+  const { offsets, types, details } = layout;
+  const { firstRow, rowBytes } = walkPlaces(mode);
+  if (mode === "details" && !details) return undefined;
   const a = new Assembler();
   /**
    * Turns the address in R1 into a pointer of the given type in R0. Loads through such a pointer read 0 instead of
@@ -168,11 +182,12 @@ export function assembleWalk(layout: KernelLayout, mapFd: number, isGrouped: boo
   within(4, WALK.eitherPorts, "done");
 
   a.label("matches");
-  if (isGrouped) assembleGrouping(a, layout, { mapFd, places: GROUP_PLACES, logged: WALK.logged, steps: STEPS });
+  if (mode === "groups")
+    assembleGrouping(a, layout, { mapFd, places: GROUP_PLACES, logged: WALK.logged, steps: STEPS });
   a.load(8, 1, 6, WALK.rows).jumpIf("ge", 1, STEPS, "complete");
   a.aluBy("mov", 2, 1).alu("add", 2, 1).store(8, 6, WALK.rows, 2);
   // The lane is no longer needed, so R9 becomes the row.
-  a.alu("mul", 1, DIAG_MESSAGE_BYTES).mapValue(9, mapFd, firstRow(isGrouped)).aluBy("add", 9, 1);
+  a.alu("mul", 1, rowBytes).mapValue(9, mapFd, firstRow).aluBy("add", 9, 1);
   // Family and state; timer and retransmissions are 0.
   a.alu("lsh", 7, 8).aluBy("add", 7, 5).store(4, 9, DIAG_FIELD.family, 7);
   a.swap16(3).store(2, 9, DIAG_FIELD.localPort, 3).swap16(4).store(2, 9, DIAG_FIELD.remotePort, 4);
@@ -197,6 +212,7 @@ export function assembleWalk(layout: KernelLayout, mapFd: number, isGrouped: boo
       .store(8, 9, to + 8, 1);
   }
   a.label("written");
+  if (mode === "details" && details) assembleDetails(a, details, offsets.state, (type) => cast(type));
   // With all namespaces, the row's inode identifies the socket's namespace.
   a.load(8, 1, 6, WALK.everyNamespace).jumpIf("eq", 1, 0, "done").load(8, 1, 8, offsets.net);
   cast(types.net).load(4, 1, 0, offsets.namespaceInode).store(4, 9, DIAG_FIELD.inode, 1);

@@ -26,7 +26,7 @@ export async function countByOwner(query: SocketQuery = {}, signal?: AbortSignal
   const index = await scanOwners(signal);
   const listenerOf = await readListenerOwners(index, query.source);
   let aggregate = new OwnerCounts(index.processes.length, listenerOf);
-  const read = await readTable(query, () => {
+  const read = await readTable({ ...query, withoutTimers: true }, () => {
     aggregate = new OwnerCounts(index.processes.length, listenerOf);
     return (socket) => {
       const { inode } = socket;
@@ -37,7 +37,7 @@ export async function countByOwner(query: SocketQuery = {}, signal?: AbortSignal
     };
   });
   aggregate.attributeTimeWait();
-  const hasMemory = query.memory === true && read.source === "sock_diag";
+  const hasMemory = query.memory === true && read.source !== "/proc/net/tcp";
   const owners = index.processes
     .map((pid, process): OwnerRow & { readonly inBuffers: number } => ({
       pid,

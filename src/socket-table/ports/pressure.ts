@@ -101,7 +101,7 @@ export class PressureSummary implements SummaryPart {
   constructor(options: PressureOptions, known: KnownListeners, owners?: ScannedOwners) {
     const { family, process: _, connectionsOnly: __, ...filter } = options;
     const query = toQuery({ ...filter, states: undefined, memory: false });
-    this.query = { ...query, states: CONNECTION_STATES, tuplesOnly: owners === undefined };
+    this.query = { ...query, states: CONNECTION_STATES, tuplesOnly: !owners, withoutTimers: !!owners };
     this.isFiltered = family !== undefined || query.either !== undefined || query.remote !== undefined;
     this.options = options;
     this.known = known;

@@ -16,8 +16,9 @@ export const WORTH_SOCKETS = 20_000;
 const HASHED = ALL_STATES & ~(1 << TCP_LISTEN);
 
 /** Returns whether a query asks only for connections, and only for what the program can read. */
-export function suitsHash({ tuplesOnly, memory, info, states = ALL_STATES, source, family }: SocketQuery): boolean {
-  if (!tuplesOnly || memory || info || (states & HASHED) === 0 || (states & ~ALL_STATES) !== 0) return false;
+export function suitsHash(query: SocketQuery): boolean {
+  const { tuplesOnly, withoutTimers, info, states = ALL_STATES, source, family } = query;
+  if (!(tuplesOnly || withoutTimers) || info || (states & HASHED) === 0 || (states & ~ALL_STATES) !== 0) return false;
   if (source !== undefined) return source === "bpf";
   return isWorthwhile(readSockstat(), family);
 }
@@ -69,6 +70,7 @@ export async function readHash(
     remotePorts: hull(remote),
     eitherPorts: hull(either),
     everyNamespace,
+    details: query.memory || query.withoutTimers,
     portBits: groups?.portBits,
   });
   try {

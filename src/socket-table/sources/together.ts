@@ -41,7 +41,7 @@ export async function readTogether(
 
 function sinkOf(cover: SocketQuery, parts: readonly SummaryPart[], known: KnownListeners): GroupSink | undefined {
   const grouped = parts.flatMap(({ query, groups }) => (groups ? [{ query, groups }] : []));
-  return grouped.length === parts.length ? GroupSink.of(cover, grouped, known) : undefined;
+  return grouped.length === parts.length && !cover.memory ? GroupSink.of(cover, grouped, known) : undefined;
 }
 
 function guarded(visit: SocketVisit, test: ReturnType<typeof toTest> | undefined): SocketVisit {

@@ -1,0 +1,69 @@
+// The part of the BPF program that adds to a row what only full sockets have: owner, queues and memory, as sock_diag does
+// (net/ipv4/inet_diag.c, tcp_diag.c).
+import { DIAG_ATTRIBUTE, DIAG_FIELD, DIAG_MESSAGE_BYTES } from "../netlink/diag-message.js";
+import { TCP_TIME_WAIT } from "../syscalls/constants.js";
+import type { Assembler } from "./assembler.js";
+import type { DetailLayout } from "./kernel-layout.js";
+
+/** SK_MEMINFO_VARS, with the attribute's header. */
+const MEMORY_WORDS = 9;
+const MEMORY_BYTES = 4 + 4 * MEMORY_WORDS;
+/** Size of a row with details. */
+export const DETAILED_BYTES = DIAG_MESSAGE_BYTES + MEMORY_BYTES;
+const NEW_SYN_RECV = 12;
+/** The kernel's count of bytes sent starts at 1 (sk_wmem_alloc_get()). */
+const SEND_ALLOC_BIAS = 1;
+
+/**
+ * Completes the row in R9 for the socket in R8, and continues behind.
+ *
+ * @param state offset of the socket's state
+ * @param cast turns the address in R1 into a pointer of the given type in R0
+ */
+export function assembleDetails(
+  a: Assembler,
+  { offsets, types }: DetailLayout,
+  state: number,
+  cast: (type: number) => Assembler,
+): void {
+  const { receiveQueue, sendQueue, uid, inode } = DIAG_FIELD;
+  for (const field of [receiveQueue, sendQueue, uid, inode]) a.storeValue(4, 9, field, 0);
+  for (let at = DIAG_MESSAGE_BYTES; at < DETAILED_BYTES; at += 4) a.storeValue(4, 9, at, 0);
+  a.load(1, 1, 8, state).jumpIf("eq", 1, TCP_TIME_WAIT, "detailed").jumpIf("eq", 1, NEW_SYN_RECV, "detailed");
+
+  a.aluBy("mov", 1, 8);
+  cast(types.sock);
+  a.load(4, 1, 0, offsets.uid).store(4, 9, uid, 1);
+  a.storeValue(4, 9, DIAG_MESSAGE_BYTES, MEMORY_BYTES | (DIAG_ATTRIBUTE.skMemInfo << 16));
+  const memory = [
+    offsets.receiveAlloc,
+    offsets.receiveBuffer,
+    offsets.sendAlloc,
+    offsets.sendBuffer,
+    offsets.forwardAlloc,
+    offsets.sendQueued,
+    offsets.options,
+    offsets.backlog,
+    offsets.drops,
+  ];
+  for (const [i, from] of memory.entries()) {
+    a.load(4, 1, 0, from);
+    if (from === offsets.sendAlloc) a.alu("add", 1, -SEND_ALLOC_BIAS);
+    a.store(4, 9, DIAG_MESSAGE_BYTES + 4 + 4 * i, 1);
+  }
+  // The inode is that of the file, which an orphan does not have.
+  a.load(8, 1, 0, offsets.file).jumpIf("eq", 1, 0, "no file").alu("add", 1, -offsets.fileSocket);
+  cast(types.file).load(8, 1, 0, offsets.fileInode).store(4, 9, inode, 1).label("no file");
+
+  a.aluBy("mov", 1, 8);
+  cast(types.tcp);
+  a.load(4, 1, 0, offsets.received)
+    .load(4, 2, 0, offsets.copied)
+    .aluBy("sub", 1, 2)
+    .alu("lsh", 1, 32)
+    .alu("rsh", 1, 32);
+  // Negative while the process reads ahead.
+  a.jumpIf("gt", 1, 0x7fffffff, "unread").store(4, 9, receiveQueue, 1).label("unread");
+  a.load(4, 1, 0, offsets.written).load(4, 2, 0, offsets.acknowledged).aluBy("sub", 1, 2).store(4, 9, sendQueue, 1);
+  a.label("detailed");
+}
