@@ -10,6 +10,7 @@ export function metricsOption(): Option {
 }
 
 export class RunMetrics {
+  readonly url: string;
   readonly #server: MetricsServer;
   #collect: Collect = () => [];
 
@@ -28,7 +29,8 @@ export class RunMetrics {
 
   private constructor(server: MetricsServer) {
     this.#server = server;
-    printNote(`metrics on ${server.url}`);
+    this.url = server.url;
+    showMetrics(server.url);
     noteIfReachable(server.ip, "read it");
   }
 
@@ -40,4 +42,9 @@ export class RunMetrics {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#server.close();
   }
+}
+
+/** Prints the address of metrics. */
+export function showMetrics(url: string): void {
+  printNote(`metrics on ${url}`);
 }

@@ -12,6 +12,8 @@ export interface StartedEvent {
   readonly spec: RunSpec;
   /** Address of the live page, with its token; undefined if there is no page. */
   readonly ui: string | undefined;
+  /** Address of the metrics; undefined if they are not served. */
+  readonly metrics: string | undefined;
 }
 
 export type ConnectEvent =

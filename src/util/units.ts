@@ -131,8 +131,9 @@ export function plural(count: number, singular: string, many = `${singular}s`): 
 }
 
 function threeDigits(value: number): string {
-  if (value >= 100) return value.toFixed(0);
-  return value >= 10 ? value.toFixed(1) : value.toFixed(2);
+  const size = Math.abs(value);
+  if (size >= 100) return value.toFixed(0);
+  return size >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
 function withUnit(text: string, factors: Record<string, number>): number | undefined {

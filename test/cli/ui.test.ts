@@ -6,6 +6,7 @@ import { ownAddress } from "../support/address.js";
 import { ask, pageOf } from "../support/live-page.js";
 import { startForeignServer, startServer } from "../support/peers.js";
 import { runCli, startCli } from "../support/process.js";
+import { metricsUrl, scrape } from "../support/scrape.js";
 import { until } from "../support/until.js";
 
 async function startWatched(...options: string[]) {
@@ -131,10 +132,11 @@ it("the lab shows its experiments, and its page stops it and gets the report", a
   expect((await run.exited()).code).toBe(130);
 });
 
-it("the demo shows its client", async () => {
-  const demo = startCli(["demo", "-c", "300", "--ui", `${ownAddress()}:0`]);
+it("the demo shows its client, and serves the client's metrics", async () => {
+  const demo = startCli(["demo", "-c", "300", "--ui", `${ownAddress()}:0`, "--metrics", `${ownAddress()}:0`]);
   const { text } = await ask(await pageOf(demo));
   expect(text).toMatch(/^<!doctype html>/);
+  expect(await scrape(await metricsUrl(demo))).toMatch(/^fourtuple_connect_requested 300$/m);
   demo.child.kill("SIGINT");
   expect((await demo.exited()).code).toBe(130);
 });

@@ -208,6 +208,7 @@ describe("formatters", () => {
       "16.0 TiB",
     ]);
     expect(formatBytes(-2048)).toBe("-2.00 KiB");
+    expect(formatBytes(-512 * 1024)).toBe("-512 KiB");
   });
 
   it("format durations as people write them", () => {

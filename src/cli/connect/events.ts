@@ -15,10 +15,13 @@ export class EventPrinter {
   #last = "";
   #unprintedBytes = 0;
 
-  /** @param ui address of the run's live page, if there is one */
-  constructor(run: ConnectRun, ui: string | undefined) {
+  /**
+   * @param ui address of the run's live page, if there is one
+   * @param metrics address of its metrics, if they are served
+   */
+  constructor(run: ConnectRun, ui: string | undefined, metrics: string | undefined) {
     this.#run = run;
-    print({ event: "started", pid: process.pid, spec: run.spec, ui });
+    print({ event: "started", pid: process.pid, spec: run.spec, ui, metrics });
     // Emitted for a single connection only.
     run.on("opened", (local) => print({ event: "opened", ...local }));
     run.on("received", (text) => this.#received(text));

@@ -52,7 +52,7 @@ async function runBeside(
   network.handOver();
   if (ui) ui.show((await import("../../output/live/connect-feed.js")).connectFeed(run), () => void run.stop());
   const { isSingle } = run.spec;
-  const events = options.json ? new EventPrinter(run, ui?.url) : undefined;
+  const events = options.json ? new EventPrinter(run, ui?.url, metrics?.url) : undefined;
   if (isSingle && !events) printSingle(run);
   run.on("handlerFailed", printNote);
   const endProgress = isSingle || options.quiet ? undefined : await showProgress(run, events !== undefined);

@@ -3,6 +3,7 @@
 import { Option } from "commander";
 import type { AddCommand } from "../add-command.js";
 import { countFor, engineOption, uiOption } from "../parse.js";
+import { metricsOption } from "../run-metrics.js";
 import type { UiOption } from "../ui/ui.js";
 
 const CONNECTIONS = 100_000;
@@ -13,6 +14,7 @@ interface DemoOptions {
   readonly connections?: number;
   readonly engine?: string;
   readonly ui?: UiOption;
+  readonly metrics?: string;
   readonly fleet?: boolean;
 }
 
@@ -29,16 +31,22 @@ export const addDemo: AddCommand = (program, finish) => {
       "connections to open, such as 100k or 1m (default: 100k; with --fleet: 150k)",
       countFor("--connections"),
     )
-    .addOption(new Option("--fleet", "divide them among three agents in network namespaces, over NATS").conflicts("ui"))
+    .addOption(
+      new Option("--fleet", "divide them among three agents in network namespaces, over NATS").conflicts([
+        "ui",
+        "metrics",
+      ]),
+    )
     .addOption(engineOption())
+    .addOption(metricsOption())
     .addOption(uiOption())
     .addHelpText(
       "after",
       "\nExamples:\n  fourtuple demo\n  fourtuple demo --connections 1m\n  fourtuple demo --ui\n  fourtuple demo --fleet",
     )
-    .action(async ({ fleet = false, connections, engine, ui }: DemoOptions) => {
+    .action(async ({ fleet = false, connections, ...options }: DemoOptions) => {
       const { runDemo } = await import("./run.js");
       const wanted = connections ?? (fleet ? FLEET_CONNECTIONS : CONNECTIONS);
-      finish(await runDemo(wanted, { engine, ui, fleet }));
+      finish(await runDemo(wanted, { ...options, fleet }));
     });
 };

@@ -18,6 +18,7 @@ import type { ServeResult } from "../../results/serve.js";
 import { AppError } from "../../util/errors.js";
 import type { Subprocess } from "../../util/subprocess.js";
 import { formatCount } from "../../util/units.js";
+import { showMetrics } from "../run-metrics.js";
 import { onStopSignals } from "../signals.js";
 import { Interrupted } from "../supervise.js";
 import { showPage, type UiOption } from "../ui/ui.js";
@@ -38,6 +39,8 @@ let openAtLast = 0;
 export interface DemoSettings {
   readonly engine?: string | undefined;
   readonly ui?: UiOption | undefined;
+  /** Address on which to serve metrics. */
+  readonly metrics?: string | undefined;
   /** Whether to divide the connections among agents. */
   readonly fleet?: boolean;
   /** Memory that may be used; by default, that of this host. */
@@ -47,16 +50,20 @@ export interface DemoSettings {
 /** @returns the exit code */
 export async function runDemo(
   wanted: number,
-  { engine = "auto", ui, fleet = false, room }: DemoSettings = {},
+  { engine = "auto", ui, metrics, fleet = false, room }: DemoSettings = {},
 ): Promise<number> {
   const children: Subprocess[] = [];
   const interruption = watchSignals(children);
   print(demoTitle(wanted, paintFor(process.stdout)));
+  const watched = watchedAs(ui, metrics, wanted);
   // A page could not be reached in a namespace.
-  const place = fleet ? await openFleet() : ui === undefined ? await choosePlace(wanted, room) : openLoopback();
+  const place = fleet ? await openFleet() : watched.length === 0 ? await choosePlace(wanted, room) : openLoopback();
   if (place.title !== undefined) print(place.title);
   try {
-    const evidence = await Promise.race([gatherEvidence(wanted, engine, children, ui, place), interruption.happened]);
+    const evidence = await Promise.race([
+      gatherEvidence(wanted, engine, children, watched, place),
+      interruption.happened,
+    ]);
     printResult(demoVerdict(evidence, paintFor(process.stdout)).trimEnd());
     return isDemoProven(evidence) ? 0 : 1;
   } catch (error) {
@@ -90,25 +97,23 @@ async function gatherEvidence(
   wanted: number,
   engine: string,
   children: Subprocess[],
-  ui: UiOption | undefined,
+  watched: readonly string[],
   place: DemoPlace,
 ): Promise<DemoEvidence> {
   const port = await startServer(place, engine, children);
   const load = ["-c", `${wanted}`, ...place.clientOptions(port), "-T", HOLD, "--engine", engine];
-  const client = place.startClient([
-    "connect",
-    `${place.serverIp}:${port}`,
-    ...load,
-    ...watchedAs(ui, wanted),
-    "--json",
-  ]);
+  const client = place.startClient(["connect", `${place.serverIp}:${port}`, ...load, ...watched, "--json"]);
   children.push(client);
-  if (ui !== undefined) onStarted(client, ({ ui: url }) => url !== undefined && showPage(url));
+  onStarted(client, ({ ui, metrics }) => {
+    if (ui !== undefined) showPage(ui);
+    if (metrics !== undefined) showMetrics(metrics);
+  });
   await allOpen(client);
   const counted = await place.count(port);
   const examples = place.examples(port, children[0]!, EXAMPLES);
-  if (ui !== undefined) {
-    print(`counted by the kernel; closing all in ${WATCHED_MS / 1000} s, when the page turns into the report\n`);
+  if (watched.length > 0) {
+    const then = watched.includes("--ui") ? ", when the page turns into the report" : "";
+    print(`counted by the kernel; closing all in ${WATCHED_MS / 1000} s${then}\n`);
     await firstOf(client, delay(WATCHED_MS, undefined, { ref: false }));
   } else print("counted by the kernel; closing all\n");
   const clientResult = await finishCommand<Explained<ConnectResult>>(client, "client");
@@ -124,11 +129,15 @@ async function gatherEvidence(
   };
 }
 
-/** Returns the client's options for a page: a ramp slow enough to be watched. */
-function watchedAs(ui: UiOption | undefined, wanted: number): string[] {
-  if (ui === undefined) return [];
+/** Returns the client's options for a page or metrics: a ramp slow enough to be watched. Empty for neither. */
+function watchedAs(ui: UiOption | undefined, metrics: string | undefined, wanted: number): string[] {
+  if (ui === undefined && metrics === undefined) return [];
   const rate = Math.ceil((wanted * 1000) / WATCHED_MS);
-  return [...(ui === true ? ["--ui"] : ["--ui", ui]), "--connect-rate", `${rate}`];
+  return [
+    ...(metrics === undefined ? [] : ["--metrics", metrics]),
+    ...(ui === undefined ? [] : ui === true ? ["--ui"] : ["--ui", ui]),
+    ...["--connect-rate", `${rate}`],
+  ];
 }
 
 /**

@@ -23,6 +23,8 @@ export function showLimits({ limits, binding }: Pick<LiveNow, "limits" | "bindin
     meter.setAttribute("aria-valuenow", String(Math.round(share * 100)));
     const head = make("th", "", ...breakable(name), meter);
     head.scope = "row";
+    // Screen readers would pause where the name may break, and read the meter as a part of it.
+    head.setAttribute("aria-label", name);
     const row = make("tr", name === binding?.name ? "binding" : "", head);
     row.append(make("td", "number", amount(limit, used)), make("td", "number", amount(limit, limit.limit)));
     return row;

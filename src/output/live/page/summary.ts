@@ -193,9 +193,11 @@ function latencyTile(reader: Reader, rows: readonly Row[], kind: { name: string;
 /** Memory per connection is meaningful only once there are many connections. */
 function memoryTile(reader: Reader, rows: readonly Row[]): Tile {
   const open = reader.last(rows, "open");
-  const kernel = Math.max(0, reader.last(rows, "kernelBytes"));
-  const each = open >= 10_000 ? `${formatBytes(kernel / open)} per connection` : "since the start, whole host";
-  return { name: "Kernel memory", figure: `+${formatBytes(kernel)}`, note: each };
+  const kernel = reader.last(rows, "kernelBytes");
+  // Other programs of the host may have released more than the run has taken.
+  const isOwn = open >= 10_000 && kernel > 0;
+  const each = isOwn ? `${formatBytes(kernel / open)} per connection` : "since the start, whole host";
+  return { name: "Kernel memory", figure: `${kernel < 0 ? "" : "+"}${formatBytes(kernel)}`, note: each };
 }
 
 function sentence(text: string): string {
