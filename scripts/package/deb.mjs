@@ -6,7 +6,14 @@ import { ARCHITECTURES, ARTIFACTS, EPOCH, PACKAGE, ROOT, run } from "./places.mj
 
 const UNIT = "fourtuple-exporter.service";
 const DOC = "usr/share/doc/fourtuple";
-const MAINTAINER = "The fourtuple authors <fourtuple@users.noreply.github.com>";
+/** Debian requires an address. This one is reserved, so it belongs to nobody (RFC 6761). */
+const MAINTAINER = "The fourtuple authors <authors@fourtuple.invalid>";
+/** What lintian reports about Node's official binary. */
+const OVERRIDES = `# Node's binary contains its libraries, in the versions that it was tested with.
+fourtuple: embedded-library zlib [usr/bin/fourtuple]
+# Node's releases are linked to a fixed address.
+fourtuple: hardening-no-pie [usr/bin/fourtuple]
+`;
 
 /** The exporter's unit is not enabled. A running exporter is restarted by an upgrade and stopped by a removal. */
 const SCRIPTS = {
@@ -44,6 +51,7 @@ export function buildDeb(arch, folder, components) {
   put("usr/share/zsh/vendor-completions/_fourtuple", read("completions/zsh/_fourtuple"));
   put("usr/share/fish/vendor_completions.d/fourtuple.fish", read("completions/fish/fourtuple.fish"));
   put(`usr/lib/systemd/system/${UNIT}`, unit());
+  put("usr/share/lintian/overrides/fourtuple", OVERRIDES);
   put(`${DOC}/copyright`, copyright(components));
   put(`${DOC}/THIRD-PARTY-NOTICES.gz`, zipped(read("THIRD-PARTY-NOTICES")));
   put(`${DOC}/changelog.gz`, zipped(changelog()));
@@ -70,7 +78,6 @@ Installed-Size: ${installedKiB}
 Depends: libc6 (>= 2.28), libgcc-s1, libstdc++6
 Section: net
 Priority: optional
-Homepage: https://www.npmjs.com/package/fourtuple
 Description: TCP connections by the million, and what limits them
  fourtuple opens and holds millions of TCP connections, accepts them, and shows
  what limits them: source ports, descriptors, memory, accept queues and

@@ -14,7 +14,7 @@ export const EPOCH = process.env.SOURCE_DATE_EPOCH ?? commitTime();
 
 /** Processors by the name that Node uses. */
 export const ARCHITECTURES = {
-  x64: { debian: "amd64", strip: ["strip", "x86_64-linux-gnu-strip"] },
+  x64: { debian: "amd64", strip: ["x86_64-linux-gnu-strip", "strip"] },
   arm64: { debian: "arm64", strip: ["aarch64-linux-gnu-strip"] },
 };
 /** @typedef {keyof typeof ARCHITECTURES} Architecture */
