@@ -83,9 +83,10 @@ export function transportOption(): Option {
   );
 }
 
-/** Returns the options of both roles about changes to this host, which `--help packet` lists. */
+/** Returns the other options of both roles for `--transport packet`, which `--help packet` lists. */
 export function networkOptions(): Option[] {
   return [
+    new Option("--delayed-ack", "let an ACK wait up to 40 ms for data that carries it, or for a second segment"),
     new Option("--apply", "change this host as other hosts require, until the end of the run"),
     new Option("--journal <file>", "journal of these changes (root: /var/lib/fourtuple/journal.jsonl)"),
   ];

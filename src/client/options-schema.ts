@@ -70,6 +70,7 @@ const shape = {
   oneTable: flag.optional(),
   engine: oneOf(ENGINE_CHOICES).optional(),
   transport: oneOf(TRANSPORTS).optional(),
+  delayedAck: flag.optional(),
   apply: flag.optional(),
   journal: text.optional(),
   authorized: flag.optional(),

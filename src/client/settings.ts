@@ -37,6 +37,7 @@ export interface ConnectSettings {
   readonly reopens: boolean;
   readonly oneTable: boolean;
   readonly transport: TransportName;
+  readonly delayedAck: boolean;
   /**
    * True for a single connection, which reports the text that it receives; the run ends when the peer closes the
    * connection.
@@ -80,6 +81,7 @@ export function settingsOf(spec: RunSpec): ConnectSettings {
     reopens: spec.reopens,
     oneTable: spec.oneTable,
     transport: spec.transport ?? "kernel",
+    delayedAck: spec.delayedAck ?? false,
     isSingle: spec.isSingle,
   };
 }

@@ -121,6 +121,7 @@ export class ClientWorkers {
       this.#packetWorkers = planPacketWorkers(targets.plan, shares).map((worker) => ({
         ...worker,
         counts: allocatePacketCounts(),
+        delaysAcks: settings.delayedAck,
       }));
       if (this.#packetWorkers.length < workers) this.#layout = { ...this.#layout, workers: 1, active: 1 };
     }

@@ -84,6 +84,11 @@ export interface ConnectOptions extends MessageOptions, Omit<ProtocolOptions, Se
    */
   readonly transport?: TransportName | undefined;
   /**
+   * With transport `packet`: lets an ACK wait up to 40 ms for data that carries it, or for a second segment. Default
+   * false: each segment is acknowledged at once.
+   */
+  readonly delayedAck?: boolean | undefined;
+  /**
    * With transport `packet`: makes the changes to this host without which packets cannot get to other hosts and back,
    * and reverts them at the end of the run. Without it, such a run is refused.
    */

@@ -25,7 +25,7 @@ import {
   parseScripted,
   speaksHttp,
 } from "./messages.js";
-import { checkPacketOptions } from "./packet/plan.js";
+import { checkDelayedAck, checkPacketOptions } from "./packet/plan.js";
 import type { DestinationSpec, MessageSpec, OpeningSpec, RunSpec, SourceSpec } from "./run-spec.js";
 import { clientTls } from "./tls.js";
 
@@ -61,6 +61,7 @@ export function parseRunSpec(options: ConnectOptions, script?: LoadedScript): Ru
   const isHttp = spoken.protocol?.name === "http";
   checkRequests(options, connections, sent, isHttp);
   if (options.transport === "packet") checkPacketOptions(options);
+  checkDelayedAck(options);
   return {
     destinations,
     ...spoken,
@@ -91,6 +92,7 @@ export function parseRunSpec(options: ConnectOptions, script?: LoadedScript): Ru
     oneTable: options.oneTable ?? false,
     engine: options.engine ?? "auto",
     transport: options.transport ?? "kernel",
+    delayedAck: options.delayedAck,
     authorized: options.authorized ?? false,
   };
 }

@@ -39,6 +39,8 @@ export interface TupleSpec {
   readonly sourcePorts?: PortRange | "kernel" | undefined;
   /** Whose TCP to use: the kernel's (default), or that of this program, which works through a TUN device. */
   readonly transport?: TransportName | undefined;
+  /** Whether ACKs wait for data, with transport `packet`; default false. */
+  readonly delayedAck?: boolean | undefined;
   /**
    * Whether this is a single connection, which tries the destinations in order, reports what it reads, and lasts until
    * its peer closes it.

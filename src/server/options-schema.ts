@@ -21,6 +21,7 @@ const shape = {
   log: oneOf(["first", "all", "none"]).optional(),
   engine: oneOf(ENGINE_CHOICES).optional(),
   transport: oneOf(TRANSPORTS).optional(),
+  delayedAck: flag.optional(),
   apply: flag.optional(),
   journal: text.optional(),
   signal: signal.optional(),

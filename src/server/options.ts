@@ -2,6 +2,7 @@
 
 import { isUtf8 } from "node:buffer";
 import type { TlsSettings } from "../linux/openssl/settings.js";
+import { checkDelayedAck } from "../planning/packet/plan.js";
 import { type TlsOptions, tlsSettings } from "../planning/tls.js";
 import { SERVER_MODES, type ServerMode } from "../protocols/modes.js";
 import type { LoadedScript } from "../protocols/scripted/file/load.js";
@@ -57,6 +58,11 @@ export interface ServeOptions extends Omit<ProtocolOptions, ClientOnly>, TlsOpti
    */
   readonly transport?: TransportName | undefined;
   /**
+   * With transport `packet`: lets an ACK wait up to 40 ms for data that carries it, or for a second segment. Default
+   * false: each segment is acknowledged at once.
+   */
+  readonly delayedAck?: boolean | undefined;
+  /**
    * With transport `packet`: makes the changes to this host without which clients on other hosts cannot reach the
    * server, and reverts them at the end.
    */
@@ -86,6 +92,7 @@ export interface ServeSettings {
   readonly logged: number;
   readonly engine: EngineChoice;
   readonly transport: TransportName;
+  readonly delayedAck: boolean;
 }
 
 /** Number of connections reported by default. */
@@ -117,6 +124,7 @@ export function resolveOptions(options: ServeOptions, script?: LoadedScript): Se
       fix: `use ${TRANSPORTS.join(" or ")}`,
     });
   }
+  checkDelayedAck(options);
   if (!ENGINE_CHOICES.includes(engine)) {
     throw new AppError("E_OPTION", `unknown engine: ${quoted(`${engine}`)}`, {
       fix: `use ${ENGINE_CHOICES.join(", ")}`,
@@ -162,6 +170,7 @@ export function resolveOptions(options: ServeOptions, script?: LoadedScript): Se
     logged: { first: FIRST_LOGGED, all: UNLIMITED, none: 0 }[options.log ?? "first"],
     engine,
     transport,
+    delayedAck: options.delayedAck ?? false,
   };
 }
 

@@ -39,10 +39,10 @@ export async function serve(
   const identity = settings.tls && prepareIdentity(settings.tls, settings.resumes, settings.at.host);
   const engine = engineFor(settings);
   trace("transport", () => engineWords(engine));
-  const { at, backlog } = settings;
+  const { at, backlog, delayedAck } = settings;
   const listener =
     settings.transport === "packet"
-      ? await openPacketListener(at, backlog, CORES, prepare)
+      ? await openPacketListener(at, backlog, CORES, prepare, delayedAck)
       : await openListener(at, backlog);
   const run = startRun(settings, listener, engine, identity, complete);
   stopOnAbort(run, options.signal);

@@ -232,6 +232,8 @@ export interface PacketServerPlan {
   readonly listener: PacketListener;
   /** Where the transport writes its counts when it ends; see packet/counts.ts. */
   readonly counts?: SharedArrayBuffer;
+  /** Whether ACKs wait for data that carries them, for a moment. */
+  readonly delaysAcks?: boolean;
 }
 
 /** Plain data. */
@@ -241,6 +243,8 @@ export interface PacketClientPlan {
   readonly tuples: PacketTuples;
   /** Where the transport writes its counts when it ends; see packet/counts.ts. */
   readonly counts?: SharedArrayBuffer;
+  /** Whether ACKs wait for data that carries them, for a moment. */
+  readonly delaysAcks?: boolean;
 }
 
 /** What to do if the engine cannot lock the memory that it needs. */

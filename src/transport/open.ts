@@ -79,10 +79,10 @@ function openPlainClient(engine: EngineName, options: ClientTransportOptions): C
 function openPacketClient(
   engine: EngineName,
   options: ClientTransportOptions,
-  { device: plan, tuples, counts }: PacketClientPlan,
+  { device: plan, tuples, ...rest }: PacketClientPlan,
 ): ClientTransport | number {
   const device = openDevice(plan, engine === "uring", options.wakeFd, options.fallback);
-  return typeof device === "number" ? device : new PacketClient({ ...options, device, plan: tuples, counts });
+  return typeof device === "number" ? device : new PacketClient({ ...options, ...rest, device, plan: tuples });
 }
 
 function openKernelClient(engine: EngineName, options: ClientTransportOptions): ClientTransport | number {

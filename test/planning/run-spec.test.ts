@@ -118,6 +118,7 @@ describe("a spec is rejected", () => {
     ["an unknown close mode", { close: "off" as never }],
     ["an unknown engine", { engine: "poll" as never }],
     ["one table with the uring engine", { engine: "uring", oneTable: true }],
+    ["delayed ACKs of the kernel", { delayedAck: true }],
     ["an unknown version of the PROXY protocol", { proxyProtocol: "v3" as never }],
     ["closing after the greeting, with messages", { connections: 2, message: "x", closeAfterGreeting: true }],
     ["closing after the greeting, with stages", { stages: [stage], closeAfterGreeting: true }],

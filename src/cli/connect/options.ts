@@ -32,6 +32,7 @@ export interface ConnectCommandOptions extends ProtocolCommandOptions, MessageCo
   readonly oneTable?: boolean;
   readonly engine?: ConnectOptions["engine"];
   readonly transport?: ConnectOptions["transport"];
+  readonly delayedAck?: boolean;
   readonly apply?: boolean;
   readonly journal?: string;
   readonly authorized?: boolean;
@@ -76,6 +77,7 @@ export function connectOptionsOf(to: readonly string[], options: ConnectCommandO
     oneTable: options.oneTable,
     engine: options.engine,
     transport: options.transport,
+    delayedAck: options.delayedAck,
     authorized: options.authorized,
   };
 }

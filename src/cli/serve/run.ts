@@ -65,8 +65,18 @@ async function serveBeside(
   at: string,
   options: ServeCommandOptions,
 ): Promise<Result> {
-  const { mode, greeting, closeAfterGreeting, backlog, maxConnections, log, engine, transport, proxyProtocol } =
-    options;
+  const {
+    mode,
+    greeting,
+    closeAfterGreeting,
+    backlog,
+    maxConnections,
+    log,
+    engine,
+    transport,
+    delayedAck,
+    proxyProtocol,
+  } = options;
   const protocol = serverProtocolOptionsOf(options);
   const tls = tlsOptionsOf(options);
   await using metrics = await RunMetrics.open(options.metrics);
@@ -82,6 +92,7 @@ async function serveBeside(
     log,
     engine,
     transport,
+    delayedAck,
     ...protocol,
     ...tls,
   };

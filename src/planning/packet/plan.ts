@@ -94,6 +94,18 @@ export function checkPacketOptions(spec: {
   }
 }
 
+/** @throws {AppError} E_OPTION if ACKs are to be delayed by the kernel, which decides itself */
+export function checkDelayedAck({
+  transport,
+  delayedAck,
+}: {
+  transport?: string | undefined;
+  delayedAck?: boolean | undefined;
+}): void {
+  if (!delayedAck || transport === "packet") return;
+  throw new AppError("E_OPTION", "--delayed-ack requires --transport packet", { fix: "omit --delayed-ack" });
+}
+
 /** Returns the blocks of a range. The two addresses that parsing CIDR notation leaves out are included again. */
 export function blocksOf({ first, count }: AddressRange): AddressBlock[] {
   const { family } = first;

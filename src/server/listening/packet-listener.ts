@@ -36,6 +36,7 @@ export async function openPacketListener(
   backlog: number,
   threads: number,
   prepare: (network: NetworkPlan) => Promise<void> | void,
+  delaysAcks: boolean,
 ): Promise<Listener> {
   assertTunAllowed();
   const addresses = RANGE.test(host) ? parseAddressRanges(host)[0]! : { first: await resolveHost(host), count: 1 };
@@ -66,6 +67,7 @@ export async function openPacketListener(
       device: { ...deviceFor([own]), shared },
       listener: { addresses: own, port },
       counts: allocateCounts(),
+      delaysAcks,
     }),
   );
   const lastIp = count > 1 ? formatIp(last) : undefined;

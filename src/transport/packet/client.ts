@@ -21,6 +21,7 @@ export type PacketClientOptions = Pick<
   /** Tuples, indexed by the numbers that TupleSource.take() returns. */
   readonly plan: PacketTuples;
   readonly counts?: SharedArrayBuffer | undefined;
+  readonly delaysAcks?: boolean | undefined;
 };
 
 export class PacketClient extends PacketTransport implements ClientTransport {
@@ -31,9 +32,9 @@ export class PacketClient extends PacketTransport implements ClientTransport {
   /** Slots for which there was no tuple, reported at the end of a turn. */
   private failures: number[] = [];
 
-  constructor({ tuples, handler, budget, slots, endsGreeted, device, plan, counts }: PacketClientOptions) {
+  constructor({ tuples, handler, budget, slots, endsGreeted, device, plan, counts, delaysAcks }: PacketClientOptions) {
     const endpoints = new ClientEndpoints(plan);
-    super({ handler, budget, slots, device, endpoints, counts, readsUnsent: true });
+    super({ handler, budget, slots, device, endpoints, counts, delaysAcks, readsUnsent: true });
     endpoints.begin(this.stack.connections);
     this.client = handler;
     this.tuples = tuples;

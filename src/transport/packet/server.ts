@@ -19,6 +19,7 @@ export type PacketServerOptions = Pick<ServerTransportOptions, "handler" | "budg
   readonly device: PacketDevice;
   readonly listener: PacketListener;
   readonly counts?: SharedArrayBuffer | undefined;
+  readonly delaysAcks?: boolean | undefined;
 };
 
 export class PacketServer extends PacketTransport implements ServerTransport {
@@ -37,9 +38,9 @@ export class PacketServer extends PacketTransport implements ServerTransport {
   private accepting = -1;
   private nextCheckMs = 0;
 
-  constructor({ handler, budget, slots, backlog, device, listener, counts }: PacketServerOptions) {
+  constructor({ handler, budget, slots, backlog, device, listener, counts, delaysAcks }: PacketServerOptions) {
     const endpoints = new ServerEndpoints(listener);
-    super({ handler, budget, slots, device, endpoints, counts, readsUnsent: false });
+    super({ handler, budget, slots, device, endpoints, counts, delaysAcks, readsUnsent: false });
     this.server = handler;
     this.ends = endpoints;
     this.acceptsAtOnce = budget.accepts;

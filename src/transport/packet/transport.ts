@@ -35,6 +35,8 @@ export interface PacketTransportOptions {
   readonly counts?: SharedArrayBuffer | undefined;
   /** Whether incoming data is reported while output is still pending. */
   readonly readsUnsent: boolean;
+  /** Whether ACKs wait for data that carries them; default false. */
+  readonly delaysAcks?: boolean | undefined;
 }
 
 export abstract class PacketTransport implements Transport, StackEvents {
@@ -57,7 +59,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
   /** Whether the stack's clock is current: from the end of a turn's wait to the end of the turn. */
   private isClockSet = false;
 
-  constructor({ handler, budget, slots, device, endpoints, counts, readsUnsent }: PacketTransportOptions) {
+  constructor({ handler, budget, slots, device, endpoints, counts, readsUnsent, delaysAcks }: PacketTransportOptions) {
     this.handler = handler;
     this.budget = budget;
     this.readsUnsent = readsUnsent;
@@ -65,7 +67,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
     this.device = device;
     this.shares = new TurnShares(budget.connectionBytes);
     this.scratch = new NativeBuffer(budget.readBytes);
-    this.stack = new Stack(slots, device, endpoints, this);
+    this.stack = new Stack(slots, device, endpoints, this, delaysAcks ?? false);
   }
 
   get end(): number {

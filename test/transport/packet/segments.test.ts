@@ -25,7 +25,7 @@ interface Sides {
 const V4: Sides = { us: "10.64.0.1", peer: "10.99.0.1" };
 const V6: Sides = { us: "fd00:64:0:0:0:0:0:1", peer: "fd00:99:0:0:0:0:0:1" };
 
-function client({ us, peer }: Sides = V4) {
+function client({ us, peer }: Sides = V4, delaysAcks = false) {
   vi.useFakeTimers({ toFake: ["performance"] });
   onTestFinished(() => {
     vi.useRealTimers();
@@ -38,7 +38,7 @@ function client({ us, peer }: Sides = V4) {
   );
   const plan = { sources: [{ first: parseIp(us), count: 1 }], firstPort: 1024, portCount: 8, destinations };
   const common = { tuples, handler: told, budget: BUDGET, slots: 4, endsGreeted: undefined };
-  const transport = new PacketClient({ ...common, device, plan });
+  const transport = new PacketClient({ ...common, device, plan, delaysAcks });
   // Both sides' sequence numbers wrap around within the first few bytes.
   transport.stack.initialSequence = () => ISS;
   const turn = (ms = 0) => {
@@ -65,8 +65,8 @@ function client({ us, peer }: Sides = V4) {
 const theirs = (n: number) => (IRS + 1 + n) >>> 0;
 const ours = (n: number) => (ISS + 1 + n) >>> 0;
 
-function connected(sides: Sides = V4, window = 1000) {
-  const under = client(sides);
+function connected(sides: Sides = V4, window = 1000, delaysAcks = false) {
+  const under = client(sides, delaysAcks);
   const slot = under.transport.open();
   under.sent();
   under.arrive({ seq: IRS, ack: ours(0), flags: "SA", window: 65_535, options: SYN_ACK_OPTIONS });
@@ -220,6 +220,46 @@ describe("receiving", () => {
     expect(sent().at(-1)).toMatchObject({ flags: "A", ack: theirs(3) });
     arrive({ seq: theirs(1), ack: ours(0), data: "bcdef" });
     expect([told.text(slot), sent().at(-1)!.ack]).toEqual(["abcdef", theirs(6)]);
+  });
+
+  describe("with delayed ACKs", () => {
+    const delayed = () => connected(V4, 1000, true);
+    const abc = { seq: theirs(0), ack: ours(0), data: "abc" };
+
+    it("acknowledges a segment after 40 ms", () => {
+      const { arrive, sent, turn, transport } = delayed();
+      arrive(abc);
+      expect(transport.stack.waitMs(performance.now())).toBe(40);
+      turn(39);
+      expect(sent()).toEqual([]);
+      turn(1);
+      expect(sent()).toMatchObject([{ flags: "A", ack: theirs(3), data: "" }]);
+      turn(100);
+      expect(sent()).toEqual([]);
+    });
+
+    it("acknowledges every second segment at once", () => {
+      const { arrive, sent } = delayed();
+      arrive(abc, { seq: theirs(3), ack: ours(0), data: "def" });
+      expect(sent()).toMatchObject([{ flags: "A", ack: theirs(6) }]);
+      arrive({ seq: theirs(6), ack: ours(0), data: "ghi" });
+      expect(sent()).toEqual([]);
+    });
+
+    it("acknowledges with data, a FIN or what is out of order", () => {
+      const { arrive, sent, turn, transport, slot } = delayed();
+      arrive(abc);
+      turn(20);
+      transport.send(slot, bytesOf("hello"), 0, 5);
+      expect(sent()).toMatchObject([{ flags: "PA", ack: theirs(3), data: "hello" }]);
+      turn(100);
+      expect(sent()).toEqual([]);
+      arrive({ seq: theirs(9), ack: ours(5), data: "late" });
+      expect(sent()).toMatchObject([{ flags: "A", ack: theirs(3) }]);
+      arrive({ seq: theirs(3), ack: ours(5), flags: "PA", data: "def" });
+      transport.close(slot);
+      expect(sent()).toMatchObject([{ flags: "FA", ack: theirs(6) }]);
+    });
   });
 
   it("ignores segments with a wrong checksum", () => {

@@ -1,6 +1,6 @@
 // Ends connections with FIN or RST. A connection that the role has closed lives on as an orphan until its peer has
 // acknowledged everything.
-import { ACK_DUE, BLOCKED, FIN_UNTOLD, RESTING, STATE, TCP } from "./connections.js";
+import { ACK_DELAYED, ACK_DUE, BLOCKED, FIN_UNTOLD, RESTING, STATE, TCP } from "./connections.js";
 import { sendControl } from "./output.js";
 import { FLAG } from "./segment.js";
 import { transmit } from "./sending.js";
@@ -19,8 +19,8 @@ export function closeSlot(stack: TcpState, slot: number): void {
   const id = orphan(stack, slot);
   connections.setState(id, state === TCP.established ? TCP.finWait1 : TCP.lastAck);
   transmit(stack, id, records.need(id));
-  if (connections.has(id, ACK_DUE)) {
-    connections.remove(id, ACK_DUE);
+  if (connections.has(id, ACK_DUE | ACK_DELAYED)) {
+    connections.remove(id, ACK_DUE | ACK_DELAYED);
     stack.oweAck(id);
   }
 }

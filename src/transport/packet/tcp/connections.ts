@@ -35,6 +35,8 @@ export const FIN_UNTOLD = 1 << 12;
 export const UNACCEPTED = 1 << 13;
 /** The peer supports window scaling, so this side may scale its windows. */
 export const SCALES = 1 << 14;
+/** An ACK waits for data that carries it, or for a second segment. */
+export const ACK_DELAYED = 1 << 15;
 
 /**
  * Connections by number. Numbers from 0 up are the role's slots. Those from `orphanBase` are connections that the role

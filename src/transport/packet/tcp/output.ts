@@ -1,5 +1,5 @@
 // Writes outgoing segments: those of connections, and replies to packets that belong to no connection.
-import { ACK_DUE, SCALES, TCP } from "./connections.js";
+import { ACK_DELAYED, ACK_DUE, SCALES, TCP } from "./connections.js";
 import {
   FLAG,
   fold,
@@ -70,7 +70,7 @@ export function sendSegment(
   put32(bytes, tcpAt + 4, seq);
   if (flags & FLAG.ack) {
     put32(bytes, tcpAt + 8, connections.rcvNxt[id]!);
-    connections.remove(id, ACK_DUE);
+    connections.remove(id, ACK_DUE | ACK_DELAYED);
   } else put32(bytes, tcpAt + 8, 0);
   const window = connections.state(id) === TCP.synSent ? MAX_WINDOW : receiveWindow(stack, id);
   finish(stack, at, addressSum, header, flags, length, window);

@@ -67,7 +67,8 @@ function accept(stack: TcpState, id: number, segment: Segment, skip: number, win
       return;
     }
     connections.rcvNxt[id] = connections.rcvNxt[id]! + taken;
-    stack.oweAck(id);
+    if (segment.flags & FLAG.fin || taken < available) stack.oweAck(id);
+    else stack.acknowledge(id);
     if (taken > 0) deliver(stack, id, segment, segment.payloadAt + skip, taken);
   } else stack.oweAck(id);
   // Data before the FIN is missing, so the peer will send the FIN again.

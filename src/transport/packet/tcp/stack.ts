@@ -2,7 +2,7 @@
 // the transport above. One object per worker; handling a packet allocates nothing.
 import type { NativeBuffer } from "../../../linux/syscalls/libc.js";
 import type { PacketSink } from "../devices/device.js";
-import { ACK_DUE, BLOCKED, STATE, TCP } from "./connections.js";
+import { ACK_DELAYED, ACK_DUE, BLOCKED, STATE, TCP } from "./connections.js";
 import { UNKNOWN } from "./endpoints.js";
 import { answerSyn, arrivedInSynReceived, arrivedInSynSent, repeatHandshake } from "./handshake.js";
 import { icmpArrived } from "./icmp.js";
@@ -42,7 +42,9 @@ export class Stack extends TcpState implements PacketSink {
   /** Returns how long the stack can wait for packets. */
   waitMs(nowMs: number): number {
     if (this.acksDueCount > 0) return 0;
-    const untilTimer = this.records.timers.untilNextMs(nowMs - this.startMs);
+    const sinceStartMs = nowMs - this.startMs;
+    const untilAck = this.delayedAcks?.untilNextMs(sinceStartMs) ?? Number.POSITIVE_INFINITY;
+    const untilTimer = Math.min(untilAck, this.records.timers.untilNextMs(sinceStartMs));
     return this.starved.length > 0 ? Math.min(untilTimer, 10) : untilTimer;
   }
 
@@ -105,6 +107,11 @@ export class Stack extends TcpState implements PacketSink {
       if (this.connections.has(id, ACK_DUE)) sendAck(this, id);
     }
     this.acksDueCount = 0;
+    const { delayedAcks } = this;
+    if (!delayedAcks) return;
+    for (let id = delayedAcks.expired(this.nowMs); id >= 0; id = delayedAcks.expired(this.nowMs)) {
+      if (this.connections.has(id, ACK_DELAYED)) sendAck(this, id);
+    }
   }
 
   private expired(record: number): void {

@@ -4,8 +4,9 @@ import { randomBytes } from "node:crypto";
 import type { NativeBuffer } from "../../../linux/syscalls/libc.js";
 import { ICMP_KINDS } from "../../../results/identifiers.js";
 import { SlotQueue } from "../../slot-queue.js";
+import { DelayedAcks } from "../delayed-acks.js";
 import type { PacketDevice } from "../devices/device.js";
-import { ACK_DUE, BLOCKED, Connections, TCP } from "./connections.js";
+import { ACK_DELAYED, ACK_DUE, BLOCKED, Connections, TCP } from "./connections.js";
 import { type Endpoints, UNKNOWN } from "./endpoints.js";
 import { Records } from "./records.js";
 import { RoundTrips } from "./round-trips.js";
@@ -85,6 +86,7 @@ export class TcpState {
   private pathMss: number;
   /** Memory of the packet being handled. */
   buffer: NativeBuffer = NO_BUFFER;
+  protected readonly delayedAcks: DelayedAcks | undefined;
   protected acksDue = new Int32Array(64);
   protected acksDueCount = 0;
   protected readonly startMs = performance.now();
@@ -93,13 +95,14 @@ export class TcpState {
   private readonly answeredMs = new Float64Array(ANSWERS);
   private readonly secret = randomBytes(4).readUInt32LE();
 
-  constructor(slots: number, device: PacketDevice, endpoints: Endpoints, events: StackEvents) {
+  constructor(slots: number, device: PacketDevice, endpoints: Endpoints, events: StackEvents, delaysAcks: boolean) {
     this.connections = new Connections(slots);
     this.connections.onMove = (from, to) => this.renumbered(from, to);
     this.records = new Records(this.connections);
     this.device = device;
     this.endpoints = endpoints;
     this.events = events;
+    this.delayedAcks = delaysAcks ? new DelayedAcks() : undefined;
     this.mss = this.pathMss = device.mtu - ipHeaderBytes(endpoints.family) - TCP_HEADER;
   }
 
@@ -155,6 +158,17 @@ export class TcpState {
     this.queueAck(id);
   }
 
+  /** Acknowledges a segment with data: later, if ACKs are delayed and none of this connection is yet. */
+  acknowledge(id: number): void {
+    const { connections, delayedAcks } = this;
+    if (!delayedAcks || connections.has(id, ACK_DELAYED | ACK_DUE)) {
+      this.oweAck(id);
+      return;
+    }
+    connections.add(id, ACK_DELAYED);
+    delayedAcks.push(id, this.nowMs);
+  }
+
   private queueAck(id: number): void {
     if (this.acksDueCount === this.acksDue.length) {
       const longer = new Int32Array(this.acksDueCount * 2);
@@ -189,6 +203,7 @@ export class TcpState {
   /** Called when an orphan's number changes. */
   private renumbered(from: number, to: number): void {
     if (this.connections.has(from, ACK_DUE)) this.queueAck(to);
+    if (this.connections.has(from, ACK_DELAYED)) this.delayedAcks?.push(to, this.nowMs);
     const record = this.records.of(from);
     if (record >= 0) this.records.owner[record] = to;
     this.endpoints.moved(from, to);
