@@ -7,7 +7,7 @@ import { parse } from "yaml";
 import { expressionsOf, panelsOf } from "../support/dashboard.js";
 import { ROOT } from "../support/library.js";
 import { DOCUMENTED, sampleName } from "../support/metric-tables.js";
-import { hasProgram, runCli } from "../support/process.js";
+import { hasProgram, startCli } from "../support/process.js";
 
 const DASHBOARD = `${ROOT}deploy/grafana-dashboard.json`;
 const SERVICE = `${ROOT}deploy/fourtuple-exporter.service`;
@@ -52,12 +52,15 @@ it("every alert has a unit test", () => {
 it.each([
   ["fourtuple-exporter.service", /^ExecStart=fourtuple (.*)$/m],
   ["daemonset.yaml", /^ +args: \[(.*)\]$/m],
-])("the command of %s is valid", async (file, pattern) => {
+])("the command of %s runs", async (file, pattern) => {
   const [, line] = pattern.exec(read(file))!;
   const words = line!.split(/[ ,]+/).map((word) => word.replaceAll('"', ""));
-  const { code, stderr } = await runCli([...words.map((word) => word.replace("$(NODE_IP)", "127.0.0.1")), "--help"]);
-  expect([code, stderr]).toEqual([0, ""]);
-  expect(words).toContain("--listen");
+  const at = words.indexOf("--listen") + 1;
+  expect(at).toBeGreaterThan(0);
+  // At a port of the kernel's choice, because others may be in use.
+  const exporter = startCli(words.with(at, "127.0.0.1:0"));
+  await exporter.prints(/http:\/\/127\.0\.0\.1:\d+/);
+  await exporter.kill("SIGTERM");
 });
 
 it("the DaemonSet runs in the host's network with three capabilities", () => {

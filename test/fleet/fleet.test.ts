@@ -1,11 +1,10 @@
 // Tests runs that are divided among agents, with a real nats-server and real sockets: exact sums, refusals in words,
 // and the loss of an agent, of the coordinator and of NATS.
 import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { askFleet, resultOf, stopRun } from "../../dist/fleet/runs.js";
-import type { ConnectResult, FleetAgent, FleetConnectOptions, NatsOptions } from "../../src/index.js";
-import { endpoint, ownAddress } from "../support/address.js";
-import { Authority } from "../support/certificates.js";
+import type { ConnectResult, FleetAgent, FleetConnectOptions } from "../../src/index.js";
+import { endpoint } from "../support/address.js";
 import { connect, startAgent } from "../support/library.js";
 import { HAS_NATS, NatsServer, startAgentProcess } from "../support/nats.js";
 import { startServer } from "../support/peers.js";
@@ -65,6 +64,8 @@ describe.runIf(HAS_NATS)("a fleet", () => {
     expect(result.latency.connect.count).toBe(200);
     expect(result.kernel).toMatchObject({ outgoing: 200 });
     expect(result.fleet).toMatchObject({ run: run.id, isPartial: false, missing: 0 });
+    // 50 ms on a machine that is not busy; a wrong clock would be further off.
+    expect(result.fleet!.startSkewMs).toBeLessThan(5000);
     const shares = result.fleet!.agents.map(({ requested }) => requested);
     expect(shares).toHaveLength(count);
     expect(shares.reduce((sum, share) => sum + share)).toBe(200);
@@ -220,48 +221,5 @@ describe.runIf(HAS_NATS)("a fleet that loses", () => {
       askFleet({ servers: nats.url }, (link) => resultOf(link, run)).catch(() => undefined),
     );
     expect(recovered).toMatchObject({ outcome: "interrupted", requested: 10, established: 10, openAtStop: 10 });
-  });
-});
-
-describe.runIf(HAS_NATS)("the connection to NATS", () => {
-  it("needs its credentials, which are not taken from a URL", async () => {
-    const nats = await NatsServer.start(["--auth", "secret"]);
-    onTestFinished(() => nats.stop());
-    const refused = { code: "E_FLEET", message: expect.stringMatching(/refused the credentials/) };
-    await expect(startAgent({ servers: nats.url })).rejects.toMatchObject(refused);
-    await expect(startAgent({ servers: nats.url, token: "wrong" })).rejects.toMatchObject(refused);
-    await expect(startAgent({ servers: nats.url.replace("//", "//secret@") })).rejects.toMatchObject({
-      code: "E_OPTION",
-      message: expect.stringMatching(/contains a secret/),
-    });
-    const env = { FOURTUPLE_NATS_TOKEN: "secret" };
-    const { code, stdout } = await runCli(["fleet", "agents", "--nats", nats.url], { env });
-    expect([code, stdout]).toEqual([1, expect.stringMatching(/^no agents answered/)]);
-  });
-
-  it("is verified with tls://, also if the server is named by its address", async () => {
-    const authority = new Authority("nats");
-    onTestFinished(() => authority.remove());
-    const { cert, key } = authority.issue("server", ["IP:127.0.0.1"]);
-    const nats = await NatsServer.start(["--tls", "--tlscert", cert, "--tlskey", key]);
-    onTestFinished(() => nats.stop());
-    const servers = nats.url.replace("nats:", "tls:");
-    const connected = (options: NatsOptions) => askFleet(options, async () => "connected");
-    expect(await connected({ servers, ca: authority.ca })).toBe("connected");
-    await expect(connected({ servers })).rejects.toMatchObject({
-      code: "E_FLEET",
-      fix: expect.stringMatching(/nats-ca/),
-    });
-    const misnamed = servers.replace("127.0.0.1", "localhost");
-    await expect(connected({ servers: misnamed, ca: authority.ca })).rejects.toThrow(
-      "the certificate is for IP Address:127.0.0.1",
-    );
-  });
-
-  it("is refused in words where no server listens", async () => {
-    await expect(startAgent({ servers: `nats://${ownAddress()}:1` })).rejects.toMatchObject({
-      code: "E_FLEET",
-      message: expect.stringMatching(/^no connection to NATS at "nats:.*": connection refused$/),
-    });
   });
 });

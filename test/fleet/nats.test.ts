@@ -1,0 +1,70 @@
+// Tests the connection to a real nats-server: credentials, TLS, and refusals in words.
+import { describe, expect, it, onTestFinished } from "vitest";
+import { askFleet } from "../../dist/fleet/runs.js";
+import type { NatsOptions } from "../../src/index.js";
+import { ownAddress } from "../support/address.js";
+import { Authority } from "../support/certificates.js";
+import { startAgent } from "../support/library.js";
+import { HAS_NATS, NatsServer } from "../support/nats.js";
+import { NatsUsers } from "../support/nats-users.js";
+import { runCli } from "../support/process.js";
+
+describe.runIf(HAS_NATS)("the connection to NATS", () => {
+  it("needs its credentials, which are not taken from a URL", async () => {
+    const nats = await NatsServer.start(["--auth", "secret"]);
+    onTestFinished(() => nats.stop());
+    const refused = { code: "E_FLEET", message: expect.stringMatching(/refused the credentials/) };
+    await expect(startAgent({ servers: nats.url })).rejects.toMatchObject(refused);
+    await expect(startAgent({ servers: nats.url, token: "wrong" })).rejects.toMatchObject(refused);
+    await expect(startAgent({ servers: nats.url.replace("//", "//secret@") })).rejects.toMatchObject({
+      code: "E_OPTION",
+      message: expect.stringMatching(/contains a secret/),
+    });
+    const env = { FOURTUPLE_NATS_TOKEN: "secret" };
+    const { code, stdout } = await runCli(["fleet", "agents", "--nats", nats.url], { env });
+    expect([code, stdout]).toEqual([1, expect.stringMatching(/^no agents answered/)]);
+  });
+
+  it("takes the credentials of a user whom an account of the server has signed", async () => {
+    const users = new NatsUsers();
+    onTestFinished(() => users.remove());
+    const nats = await NatsServer.start(["-c", users.config]);
+    onTestFinished(() => nats.stop());
+    const servers = nats.url;
+    const agent = await startAgent({ servers, creds: users.issue(), name: "one" });
+    onTestFinished(() => agent.stop());
+    const env = { FOURTUPLE_NATS_TOKEN: "" };
+    const listed = await runCli(["fleet", "agents", "--nats", servers, "--creds", users.issue()], { env });
+    expect(listed).toMatchObject({ code: 0, stdout: expect.stringMatching(/^one .* idle /m) });
+    const refused = { code: "E_FLEET", message: expect.stringMatching(/refused the credentials/) };
+    await expect(startAgent({ servers, creds: users.issueForeign() })).rejects.toMatchObject(refused);
+    await expect(startAgent({ servers })).rejects.toMatchObject(refused);
+    await expect(startAgent({ servers, creds: "/nowhere" })).rejects.toMatchObject({ code: "E_OPTION" });
+  });
+
+  it("is verified with tls://, also if the server is named by its address", async () => {
+    const authority = new Authority("nats");
+    onTestFinished(() => authority.remove());
+    const { cert, key } = authority.issue("server", ["IP:127.0.0.1"]);
+    const nats = await NatsServer.start(["--tls", "--tlscert", cert, "--tlskey", key]);
+    onTestFinished(() => nats.stop());
+    const servers = nats.url.replace("nats:", "tls:");
+    const connected = (options: NatsOptions) => askFleet(options, async () => "connected");
+    expect(await connected({ servers, ca: authority.ca })).toBe("connected");
+    await expect(connected({ servers })).rejects.toMatchObject({
+      code: "E_FLEET",
+      fix: expect.stringMatching(/nats-ca/),
+    });
+    const misnamed = servers.replace("127.0.0.1", "localhost");
+    await expect(connected({ servers: misnamed, ca: authority.ca })).rejects.toThrow(
+      "the certificate is for IP Address:127.0.0.1",
+    );
+  });
+
+  it("is refused in words where no server listens", async () => {
+    await expect(startAgent({ servers: `nats://${ownAddress()}:1` })).rejects.toMatchObject({
+      code: "E_FLEET",
+      message: expect.stringMatching(/^no connection to NATS at "nats:.*": connection refused$/),
+    });
+  });
+});
