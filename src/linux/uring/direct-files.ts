@@ -5,6 +5,7 @@ import { REGISTER, RSRC_REGISTER, RSRC_SPARSE, SYS_IO_URING } from "./abi.js";
 import type { Ring } from "./ring.js";
 
 const argument = new NativeBuffer(RSRC_REGISTER.bytes);
+const descriptor = new NativeBuffer(4);
 
 /**
  * Reserves space for `count` files.
@@ -17,4 +18,14 @@ export function registerFiles(ring: Ring, count: number): number {
   const { register } = SYS_IO_URING;
   const { address } = argument;
   return libc.syscall(register, ring.fd, REGISTER.files2, address, RSRC_REGISTER.bytes, 0, 0) < 0 ? -lastErrno() : 0;
+}
+
+/**
+ * Registers a descriptor as the only file, with index 0, so that the kernel need not look it up for each entry.
+ * @returns 0 or a negative errno
+ */
+export function registerDescriptor(ring: Ring, fd: number): number {
+  descriptor.bytes.writeInt32LE(fd);
+  const { register } = SYS_IO_URING;
+  return libc.syscall(register, ring.fd, REGISTER.files, descriptor.address, 1, 0, 0) < 0 ? -lastErrno() : 0;
 }

@@ -200,22 +200,24 @@ export function pushCancel(ring: Ring, ofSlot: number, ofTag: number, how: numbe
   ring.words[at + SQE.address + 1] = ofTag;
 }
 
-/** Reads packets from a TUN device, each into a provided buffer, until no buffer is left. */
-export function pushDeviceRead(ring: Ring, fd: number, group: number, slot: number, tag: number): void {
-  const at = ring.push(OP.readMultishot | (SQE_FLAG.bufferSelect << FLAGS_SHIFT), fd, NO_OFFSET, 0, 0, 0, slot, tag);
+/** Reads packets from TUN device `file`, each into a provided buffer, until no buffer is left. */
+export function pushDeviceRead(ring: Ring, file: number, group: number, slot: number, tag: number): void {
+  const how = (SQE_FLAG.fixedFile | SQE_FLAG.bufferSelect) << FLAGS_SHIFT;
+  const at = ring.push(OP.readMultishot | how, file, NO_OFFSET, 0, 0, 0, slot, tag);
   ring.words[at + SQE.offset + 1] = NO_OFFSET;
   ring.words[at + SQE.bufferGroup] = group;
 }
 
-/** Writes a packet to a TUN device. Only a failure completes. */
+/** Writes a packet to TUN device `file`. Only a failure completes. */
 export function pushDeviceWrite(
   ring: Ring,
-  fd: number,
+  file: number,
   address: number,
   length: number,
   slot: number,
   tag: number,
 ): void {
-  const at = ring.push(OP.write | (SQE_FLAG.skipSuccess << FLAGS_SHIFT), fd, NO_OFFSET, address, length, 0, slot, tag);
+  const how = (SQE_FLAG.fixedFile | SQE_FLAG.skipSuccess) << FLAGS_SHIFT;
+  const at = ring.push(OP.write | how, file, NO_OFFSET, address, length, 0, slot, tag);
   ring.words[at + SQE.offset + 1] = NO_OFFSET;
 }

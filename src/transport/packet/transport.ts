@@ -56,7 +56,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
   private hasMorePackets = false;
   /** Whether the role hears of nothing any more, because everything is being closed. */
   protected isMuted = false;
-  /** Whether the stack's clock is current: from the end of a turn's wait to the end of the turn. */
+  /** Whether the stack's clock is current: from the end of a turn's wait or, between turns, its first use. */
   private isClockSet = false;
 
   constructor({ handler, budget, slots, device, endpoints, counts, readsUnsent, delaysAcks }: PacketTransportOptions) {
@@ -193,9 +193,11 @@ export abstract class PacketTransport implements Transport, StackEvents {
     this.handler.failed(slot, step, errno, false);
   }
 
-  /** Called before anything that sets a timer, as the role also acts between turns. */
+  /** Called before anything that sets a timer, as the role also acts between turns. Many calls cost one reading. */
   protected updateClock(): void {
-    if (!this.isClockSet) this.stack.setClock(performance.now());
+    if (this.isClockSet) return;
+    this.stack.setClock(performance.now());
+    this.isClockSet = true;
   }
 
   /** Whether there is work for another turn right away. */

@@ -7,6 +7,7 @@ import { drain } from "../../../linux/syscalls/eventfd.js";
 import { NativeBuffer } from "../../../linux/syscalls/libc.js";
 import { VNET_HEADER } from "../../../linux/tun/tun.js";
 import { bufferOf, CQE_FLAG } from "../../../linux/uring/abi.js";
+import { registerDescriptor } from "../../../linux/uring/direct-files.js";
 import { pushDeviceRead, pushDeviceWrite, pushPollDescriptor } from "../../../linux/uring/entries.js";
 import { ProvidedBuffers } from "../../../linux/uring/provided-buffers.js";
 import { Ring } from "../../../linux/uring/ring.js";
@@ -24,9 +25,11 @@ import {
 /** Maximum number of packets sent by one system call. */
 const ENTRIES = 1024;
 const COMPLETIONS = 4096;
-const BUFFERS = 1024;
+const BUFFERS = 512;
 const BUFFER_BYTES = 2048;
 const GROUP = 0;
+/** The device's index among the ring's registered files. */
+const FILE = 0;
 const TX_BYTES = 256 * 1024;
 const TAG = { read: 1, write: 2, wakeUp: 3 } as const;
 const NO_SLOT = -1;
@@ -39,7 +42,6 @@ export class RingDevice implements PacketDevice {
   private isClosed = false;
   private readonly memory = new NativeBuffer(TX_BYTES);
   private readonly tun: TunHandle;
-  private readonly fd: number;
   private readonly wakeFd: number;
   private readonly ring: Ring;
   private readonly buffers: ProvidedBuffers;
@@ -51,7 +53,8 @@ export class RingDevice implements PacketDevice {
     if (tun.mtu + VNET_HEADER.bytes > BUFFER_BYTES) return -ENOMEM;
     const ring = Ring.open({ entries: ENTRIES, completions: COMPLETIONS });
     if (typeof ring === "number") return ring;
-    const buffers = ProvidedBuffers.register(ring, BUFFERS, BUFFER_BYTES, GROUP);
+    const failed = registerDescriptor(ring, tun.fd);
+    const buffers = failed || ProvidedBuffers.register(ring, BUFFERS, BUFFER_BYTES, GROUP);
     if (typeof buffers !== "number") return new RingDevice(tun, ring, buffers);
     ring.close();
     return buffers;
@@ -59,7 +62,6 @@ export class RingDevice implements PacketDevice {
 
   private constructor(tun: TunHandle, ring: Ring, buffers: ProvidedBuffers) {
     this.tun = tun;
-    this.fd = tun.fd;
     this.mtu = tun.mtu;
     this.wakeFd = tun.wakeFd;
     this.ring = ring;
@@ -76,7 +78,7 @@ export class RingDevice implements PacketDevice {
 
   push(at: number, length: number): void {
     const start = writeVnetHeader(this.tx, at);
-    pushDeviceWrite(this.ring, this.fd, this.memory.address + start, length + VNET_HEADER.bytes, NO_SLOT, TAG.write);
+    pushDeviceWrite(this.ring, FILE, this.memory.address + start, length + VNET_HEADER.bytes, NO_SLOT, TAG.write);
     this.used = (at + length + 15) & ~15;
   }
 
@@ -146,7 +148,7 @@ export class RingDevice implements PacketDevice {
 
   private armRead(): void {
     if (this.ring.room === 0) this.flush();
-    pushDeviceRead(this.ring, this.fd, GROUP, NO_SLOT, TAG.read);
+    pushDeviceRead(this.ring, FILE, GROUP, NO_SLOT, TAG.read);
   }
 
   private armWakeUp(): void {
