@@ -5,31 +5,17 @@ import type { Family } from "../../util/address.js";
 import type { PortRange } from "../../util/endpoint.js";
 import type { DiagVisit } from "../netlink/sock-diag.js";
 import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
-import { E2BIG, ENOENT } from "../syscalls/errno.js";
-import { isMapFailed, lastErrno, libc, nativeView } from "../syscalls/libc.js";
-import { createMap, loadBtf, loadProgram, runnerOf } from "./calls.js";
+import { E2BIG } from "../syscalls/errno.js";
 import { HashGroups } from "./hash-groups.js";
-import { type KernelLayout, readKernelLayout } from "./kernel-layout.js";
-import { assembleWalk, GROUP_PLACES, LANES, STEPS, WALK, type WalkMode, walkPlaces } from "./walk-program.js";
+import { type LoadedWalk, releaseWalk, takeWalk } from "./loaded-walk.js";
+import { GROUP_PLACES, LANES, STEPS, WALK, walkPlaces } from "./walk-program.js";
 
-const PROT_READ_WRITE = 3;
-const MAP_SHARED = 1;
 const FIRST_BUCKETS = 4096;
 /** Target number of steps per call: about 1 ms. */
 const WANTED_STEPS = 8192;
 /** Number of retries for a call during which a chain changed. */
 const REPEATS = 8;
 const ANY_PORT: PortRange = { first: 0, last: 65_535 };
-/** The functions `main` (global) and `step` (static), which return an int and take no parameters. */
-const FUNCTION_TYPES = [
-  ...[1, 0x01_00_00_00, 4, 0x01_00_00_20],
-  ...[0, 0x0d_00_00_00, 1],
-  ...[5, 0x0c_00_00_01, 2],
-  ...[10, 0x0c_00_00_00, 2],
-];
-const FUNCTION_NAMES = "\0int\0main\0step\0";
-const [MAIN_TYPE, STEP_TYPE] = [3, 4];
-
 export interface HashRequest {
   /** By default, both families. */
   readonly family?: Family | undefined;
@@ -63,23 +49,29 @@ export class HashDump {
   error = 0;
   /** The groups, if requested. */
   groups: HashGroups | undefined;
-  private readonly mode: WalkMode;
   private readonly rowBytes: number;
-  private readonly fds: number[] = [];
-  private address = 0;
+  private walk: LoadedWalk | undefined;
   private rows = Buffer.alloc(0);
   private words = new Uint32Array(0);
-  private run: () => number = () => 0;
   private size = 0;
   private from = 0;
   private buckets = FIRST_BUCKETS;
 
   constructor(request: HashRequest) {
-    this.mode = request.portBits ? "groups" : request.details ? "details" : "tuple";
-    this.rowBytes = walkPlaces(this.mode).rowBytes;
-    this.error = this.open(request.portBits);
-    if (this.error !== 0) return;
+    const mode = request.portBits ? "groups" : request.details ? "details" : "tuple";
+    const { firstRow, rowBytes } = walkPlaces(mode);
+    this.rowBytes = rowBytes;
+    const walk = takeWalk(mode);
+    if (typeof walk === "number") {
+      this.error = walk;
+      return;
+    }
+    this.walk = walk;
+    this.words = new Uint32Array(walk.value, 0, firstRow / 4);
+    this.rows = Buffer.from(walk.value, firstRow);
+    if (request.portBits) this.groups = new HashGroups(walk.value, GROUP_PLACES, request.portBits);
     const { words } = this;
+    words[WALK.steps / 4] = 0;
     words[WALK.states / 4] = request.states;
     words[WALK.family / 4] = request.family === undefined ? 0 : request.family === 6 ? AF_INET6 : AF_INET;
     words[WALK.everyNamespace / 4] = request.everyNamespace ? 1 : 0;
@@ -87,7 +79,7 @@ export class HashDump {
     this.setRange(WALK.remotePorts, request.remotePorts);
     this.setRange(WALK.eitherPorts, request.eitherPorts);
     // With 0 steps, the program only locates the table.
-    this.error = this.run();
+    this.error = walk.run();
     this.size = words[WALK.mask / 4]! + 1;
   }
 
@@ -119,49 +111,12 @@ export class HashDump {
   }
 
   close(): void {
-    if (this.address !== 0) libc.munmap(this.address, walkPlaces(this.mode).bytes);
-    this.address = 0;
+    if (this.walk) releaseWalk(this.walk, this.error === 0);
+    this.walk = undefined;
     this.groups = undefined;
     this.rows = Buffer.alloc(0);
     this.words = new Uint32Array(0);
-    for (const fd of this.fds.splice(0)) libc.close(fd);
     this.size = 0;
-  }
-
-  /** @returns 0 or a negative errno */
-  private open(portBits: Uint8Array | undefined): number {
-    const { bytes, firstRow } = walkPlaces(this.mode);
-    const map = this.keep(createMap("fourtuple", bytes));
-    if (map < 0) return map;
-    const layout = readKernelLayout();
-    if (!layout) return -ENOENT;
-    const program = this.load(layout, map);
-    if (program < 0) return program;
-    const address = libc.mmap(0, bytes, PROT_READ_WRITE, MAP_SHARED, map, 0);
-    if (isMapFailed(address)) return -lastErrno();
-    this.address = address;
-    const view = nativeView(address, bytes);
-    this.words = new Uint32Array(view, 0, firstRow / 4);
-    this.rows = Buffer.from(view, firstRow);
-    if (portBits) this.groups = new HashGroups(view, GROUP_PLACES, portBits);
-    this.run = runnerOf(program);
-    return 0;
-  }
-
-  private load(layout: KernelLayout, map: number): number {
-    const btf = this.keep(loadBtf(encodeFunctionTypes()));
-    if (btf < 0) return btf;
-    const assembled = assembleWalk(layout, map, this.mode);
-    if (!assembled) return -ENOENT;
-    const { code, functions } = assembled;
-    const [main, step] = functions;
-    const types = [[main, MAIN_TYPE!] as const, [step, STEP_TYPE!] as const];
-    return this.keep(loadProgram({ name: "fourtuple", code, btf, functions: types }));
-  }
-
-  private keep(fd: number): number {
-    if (fd >= 0) this.fds.push(fd);
-    return fd;
   }
 
   /** @returns 0 or a negative errno */
@@ -170,7 +125,7 @@ export class HashDump {
     for (let repeats = 0; ; ) {
       const to = Math.min(this.size, this.from + this.buckets);
       this.prepare(to);
-      const error = this.run();
+      const error = this.walk!.run();
       if (error !== 0) return error;
       if (words[WALK.diverted / 4] !== 0) {
         if (repeats++ < REPEATS) {
@@ -212,17 +167,4 @@ export class HashDump {
     this.words[field / 4] = first;
     this.words[field / 4 + 2] = last;
   }
-}
-
-function encodeFunctionTypes(): Buffer {
-  const names = Buffer.from(FUNCTION_NAMES, "latin1");
-  const types = Buffer.from(Uint32Array.from(FUNCTION_TYPES).buffer);
-  const header = Buffer.alloc(24);
-  header.writeUInt16LE(0xeb9f, 0);
-  header[2] = 1;
-  header.writeUInt32LE(header.length, 4);
-  header.writeUInt32LE(types.length, 12);
-  header.writeUInt32LE(types.length, 16);
-  header.writeUInt32LE(names.length, 20);
-  return Buffer.concat([header, types, names]);
 }

@@ -27,6 +27,8 @@ export class HashGroups {
     this.portSockets = new Uint32Array(value, places.portSockets, PORTS);
     this.portEstablished = new Uint32Array(value, places.portEstablished, PORTS);
     this.groups = new Uint32Array(value, places.groups, (GROUPS * GROUP_BYTES) / 4);
+    // An earlier dump may have left its counts.
+    for (const counts of [this.portSockets, this.portEstablished, this.groups]) counts.fill(0);
     this.log = new Int32Array(value, places.log, (places.rows - places.log) / 4);
   }
 

@@ -109,7 +109,11 @@ function want(wanted: Uint8Array, { ports = [], oneOf = [] }: EndQuery): boolean
   return oneOf.every((end) => want(wanted, end));
 }
 
+/** Compares exact queries. */
 function hasSameEnds(a: SocketQuery, b: SocketQuery): boolean {
-  const ends = ({ local, remote, either, family }: SocketQuery) => ({ local, remote, either, family });
-  return isDeepStrictEqual(ends(a), ends(b));
+  const ends = ({ local, remote, either, family }: SocketQuery) => [
+    family,
+    ...[local, remote, either].map((end) => end?.ports?.[0]),
+  ];
+  return isExact(a) && isDeepStrictEqual(ends(a), ends(b));
 }
