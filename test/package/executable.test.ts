@@ -5,10 +5,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { canMakeNamespaces } from "../support/namespace.js";
-import { start } from "../support/process.js";
+import { CLI_FILE, resultOf, start } from "../support/process.js";
 
 const FILE = process.env.FOURTUPLE_FILE;
 if (!FILE) console.log("skipped: FOURTUPLE_FILE does not name the executable that npm run package builds");
+
+/** The executable for arm64, which runs under qemu. */
+const ARM64_FILE = process.env.FOURTUPLE_ARM64_FILE;
+if (!ARM64_FILE) console.log("skipped: FOURTUPLE_ARM64_FILE does not name the executable for arm64");
+/** The libraries of Debian's libstdc++6-arm64-cross. */
+const EMULATION_DEADLINE_MS = 200_000;
+const EMULATED = ["-L", "/usr/aarch64-linux-gnu", ARM64_FILE!];
 
 /** FOURTUPLE_FILE_STARTS=50 takes half a minute on a busy machine. */
 const STARTS = Number(process.env.FOURTUPLE_FILE_STARTS ?? 8);
@@ -119,4 +126,26 @@ describe.skipIf(!FILE || !canMakeNamespaces())("the single executable in an empt
     expect(stderr).toMatch(/no folder allows loading the native module: \/dev\/shm \(ENOSPC\), \/tmp \(mounted noexec/);
     expect(code).toBe(3);
   });
+});
+
+describe.skipIf(!ARM64_FILE)("the single executable for arm64, under qemu", () => {
+  const emulated = (...args: string[]) => start("qemu-aarch64", [...EMULATED, ...args]).exited(EMULATION_DEADLINE_MS);
+
+  it(
+    "prints its version, reads the socket table, and opens connections",
+    async () => {
+      expect(await emulated("--version")).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+      });
+      const server = start(process.execPath, [CLI_FILE, "serve", "127.0.0.1:0", "--json"]);
+      const [, port] = await server.prints(/"port":(\d+)/);
+      const { code, stdout } = await emulated("connect", `127.0.0.1:${port}`, "-c", "20", "-T", "0", "--json");
+      expect(code).toBe(0);
+      expect(resultOf(stdout)).toMatchObject({ established: 20, isTargetMet: true, host: { arch: "arm64" } });
+      const { listeners } = resultOf((await emulated("ports", `127.0.0.1:${port}`, "--json")).stdout);
+      expect(listeners).toMatchObject([{ ip: "127.0.0.1", port: Number(port) }]);
+    },
+    3 * EMULATION_DEADLINE_MS,
+  );
 });

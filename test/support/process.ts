@@ -11,6 +11,8 @@ import { DEADLINE_MS, within } from "./until.js";
 export type { Exit } from "../../src/util/subprocess.js";
 
 export const CLI_FILE = `${ROOT}dist/cli/main.js`;
+/** The single executable, if it takes the place of the command line in all tests. */
+const EXECUTABLE = process.env.TEST_EXECUTABLE;
 
 export type RefusedCall = "unshare" | "io_uring_setup" | "epoll_pwait2" | "netlink";
 
@@ -36,6 +38,7 @@ export class TestProcess {
     let line = [command, ...args];
     const ours = line.indexOf(CLI_FILE) + 1;
     if (ours > 0) line = [...line.slice(0, ours), ...argsByEngine(line.slice(ours))];
+    if (EXECUTABLE && line[ours - 2] === process.execPath) line.splice(ours - 2, 2, EXECUTABLE);
     if (refused) line = [process.execPath, programFile("refuse-calls"), JSON.stringify({ refused, command, args })];
     if (nofile !== undefined) line = ["bash", "-c", `ulimit -n ${nofile}; exec "$0" "$@"`, ...line];
     this.#program = new Subprocess(line, {
