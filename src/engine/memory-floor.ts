@@ -2,6 +2,7 @@
 
 import { readCgroupMemory } from "../linux/proc/cgroup.js";
 import { readMeminfo, readSockstat } from "../linux/proc/procfs.js";
+import { readSysctlNumbers } from "../linux/proc/sysctl.js";
 import type { CgroupMemoryFile, MemoryRoom } from "../results/evidence.js";
 
 const LEAST_BYTES = 256 * 1024 ** 2;
@@ -10,9 +11,9 @@ const LEAST_SHARE = 0.05;
 const MOST_SHARE = 0.25;
 /**
  * Inode (832 B) and dentry (192 B) of an open socket. MemAvailable counts the slabs of both as reclaimable, but they
- * cannot be reclaimed while the socket is open.
+ * cannot be reclaimed while the socket is open. Other files have about as much.
  */
-const PINNED_BYTES_PER_SOCKET = 1024;
+const PINNED_BYTES_PER_FILE = 1024;
 
 /** Headroom to assume if memory cannot be read, so that the run continues. */
 const UNSEEN: MemoryRoom = { bound: "host", availableBytes: Number.POSITIVE_INFINITY, floorBytes: 0 };
@@ -27,7 +28,9 @@ export function readMemoryRoom(meminfo = readMeminfo()): MemoryRoom {
 /** Returns the memory headroom of the host; undefined if it cannot be read. */
 export function readHostRoom({ MemTotal, MemAvailable } = readMeminfo()): MemoryRoom | undefined {
   if (MemTotal === undefined || MemAvailable === undefined) return undefined;
-  const pinned = (readSockstat()["sockets.used"] ?? 0) * PINNED_BYTES_PER_SOCKET;
+  // /proc/net/sockstat counts the sockets of a single network namespace only.
+  const [files] = readSysctlNumbers("fs.file-nr") ?? [];
+  const pinned = (files ?? readSockstat()["sockets.used"] ?? 0) * PINNED_BYTES_PER_FILE;
   return { bound: "host", availableBytes: MemAvailable - pinned, floorBytes: floorOf(MemTotal) };
 }
 

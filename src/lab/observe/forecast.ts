@@ -8,6 +8,8 @@ import { fitLine, type Line } from "./fit.js";
 const CALIBRATION = { share: 0.5, most: 250_000 } as const;
 /** Share of the first part that is left out, because it includes one-time costs. */
 const SKIPPED_SHARE = 0.05;
+/** Share of the variance that a line must explain to predict anything. */
+const LEAST_R2 = 0.98;
 
 export interface Point {
   readonly connections: number;
@@ -29,10 +31,13 @@ export interface Forecast {
 }
 
 export class Forecaster {
-  readonly points: Point[] = [];
+  points: Point[] = [];
   forecast: Forecast | undefined;
   readonly #pids: readonly number[];
-  readonly #calibration: number;
+  /** Number of connections from which to make the forecast. */
+  #calibration: number;
+  /** Number of connections from which to take points. */
+  readonly #skipped: number;
   /** Kernel memory before the first connection. */
   #baseBytes = readMemoryUse().kernelBytes;
 
@@ -40,12 +45,13 @@ export class Forecaster {
   constructor(connections: number, pids: readonly number[]) {
     this.#pids = pids;
     this.#calibration = Math.min(connections * CALIBRATION.share, CALIBRATION.most);
+    this.#skipped = this.#calibration * SKIPPED_SHARE;
   }
 
-  /** Takes a point. Makes the forecast as soon as the first part is open. */
+  /** Takes a point. Makes the forecast as soon as the first part is open, and memory grows steadily. */
   note(connections: number, clientPid: number): void {
     if (connections === 0) this.#baseBytes = readMemoryUse().kernelBytes;
-    if (this.forecast || connections < this.#calibration * SKIPPED_SHARE) return;
+    if (this.forecast || connections < this.#skipped) return;
     const userBytes = [...this.#pids, clientPid].reduce((sum, pid) => sum + (readResidentBytes(pid) ?? 0), 0);
     this.points.push({ connections, kernelBytes: readMemoryUse().kernelBytes, userBytes });
     if (connections >= this.#calibration) this.#forecast(connections);
@@ -61,19 +67,24 @@ export class Forecaster {
     return intercept - this.#baseBytes + slope * connections;
   }
 
-  #forecast(madeAt: number): void {
+  #forecast(connections: number): void {
     const kernel = fitLine(this.points.map(({ connections, kernelBytes }) => [connections, kernelBytes]));
     const user = fitLine(this.points.map(({ connections, userBytes }) => [connections, userBytes]));
-    if (!kernel || kernel.slope <= 0) return;
+    if (!kernel || kernel.slope <= 0 || kernel.r2 < LEAST_R2) {
+      // The kernel may have been freeing the memory of something that ended before, so try again without the beginning.
+      this.points = this.points.slice(Math.floor(this.points.length / 2));
+      this.#calibration = 2 * connections - this.points[0]!.connections;
+      return;
+    }
     const userBytesPerConnection = Math.max(0, user?.slope ?? 0);
     const room = readMemoryRoom();
     const more = roomAboveFloor(room) / (kernel.slope + userBytesPerConnection);
     this.forecast = {
-      madeAt,
+      madeAt: connections,
       kernel,
       takenBytes: this.takenBytes(),
       userBytesPerConnection,
-      memoryAllows: room.bound === "host" ? Math.max(0, Math.floor(madeAt + more)) : undefined,
+      memoryAllows: room.bound === "host" ? Math.max(0, Math.floor(connections + more)) : undefined,
     };
   }
 }
