@@ -3,15 +3,17 @@
 
 import { COMMITTED_COST } from "../../capacity/calibration.js";
 import { readMemoryRoom, roomAboveFloor } from "../../engine/memory-floor.js";
+import { fileMaxFor, readFileRoom } from "../../engine/open-files-reserve.js";
 import { jsonOf } from "../../lab/observe/client-load.js";
 import { PACKET_CLIENT, routePackets } from "../../lab/observe/packet-routes.js";
 import { openTestbed, type Testbed } from "../../lab/testbed/testbed.js";
-import type { MemoryRoom } from "../../results/evidence.js";
+import type { FileRoom, MemoryRoom } from "../../results/evidence.js";
 import type { SocketTable } from "../../results/sockets/socket-table.js";
 import { countSockets } from "../../socket-table/count.js";
 import { sampleFourTuples } from "../../socket-table/sample.js";
 import { parseIp } from "../../util/address.js";
 import type { FourTuple } from "../../util/endpoint.js";
+import { AppError } from "../../util/errors.js";
 import type { Subprocess } from "../../util/subprocess.js";
 import { formatBytes, formatCount } from "../../util/units.js";
 import { startCommand } from "./process.js";
@@ -22,10 +24,15 @@ import { startCommand } from "./process.js";
  */
 const PORTS = [7777, 7778, 7779, 0];
 
+/** Files that other programs may open during a demo. */
+const SPARE_FILES = 10_000;
+
 export interface DemoPlace extends AsyncDisposable {
   /** A line about the place, if there is more in it than a server and a client. */
   readonly title?: string;
   readonly serverIp: string;
+  /** Number of ends of each connection that have kernel sockets on this host. */
+  readonly ends: number;
   /** Ports to try for the server. */
   readonly ports: readonly number[];
   startServer(args: readonly string[]): Subprocess;
@@ -41,6 +48,7 @@ export function openLoopback(): DemoPlace {
   const serverIp = "127.0.0.1";
   return {
     serverIp,
+    ends: 2,
     ports: PORTS,
     startServer: (args) => startCommand(...args),
     startClient: (args) => startCommand(...args),
@@ -63,6 +71,29 @@ export function memoryObstacle(connections: number, room: MemoryRoom = readMemor
 }
 
 /**
+ * A server stops accepting before the host runs out of open files, so a demo that needs more would wait in vain.
+ *
+ * @throws {AppError} E_OPTION in that case
+ */
+export function assertFiles(
+  connections: number,
+  { ends }: Pick<DemoPlace, "ends">,
+  room: FileRoom | undefined = readFileRoom(),
+): void {
+  if (room === undefined) return;
+  const most = Math.max(0, Math.floor((room.max - room.reserve - room.open) / ends));
+  if (connections <= most) return;
+  const wanted = fileMaxFor(room.open + connections * ends + SPARE_FILES);
+  throw new AppError(
+    "E_OPTION",
+    `fs.file-max is ${formatCount(room.max)}, which allows ${formatCount(most)} connections`,
+    {
+      fix: `sysctl -w fs.file-max=${wanted}, or --connections ${most}`,
+    },
+  );
+}
+
+/**
  * Returns two namespaces whose clients have no kernel sockets.
  *
  * @throws {AppError} E_PLATFORM, E_PERMISSION or E_SYSTEM if this host does not allow namespaces or TUN devices
@@ -73,7 +104,7 @@ export async function openNamespaces(): Promise<DemoPlace> {
     await routePackets(testbed);
     await tryDevice(testbed);
     const place = placeIn({ ...testbed, serverIp: testbed.description.serverIp });
-    return { ...place, clientOptions: () => [...PACKET_CLIENT, "--authorized"] };
+    return { ...place, ends: 1, clientOptions: () => [...PACKET_CLIENT, "--authorized"] };
   } catch (error) {
     await testbed.close();
     throw error;
@@ -89,6 +120,7 @@ export function placeIn({
 }: Pick<Testbed, "server" | "client" | "close"> & { readonly serverIp: string }): DemoPlace {
   return {
     serverIp,
+    ends: 2,
     ports: PORTS,
     startServer: (args) => server.run(args),
     startClient: (args) => client.run(args),

@@ -4,8 +4,9 @@ import { AppError } from "../../util/errors.js";
 import { ownCommand } from "../../util/program/files.js";
 import { NODE_START_MS, Subprocess } from "../../util/subprocess.js";
 
-/** Time from a stop request to SIGKILL. Closing a million connections takes a while. */
+/** Time from a stop request to SIGKILL, and more of it for each connection: a busy host closes 20,000 per second. */
 const GRACE_MS = 60_000;
+const GRACE_MS_PER_CONNECTION = 0.2;
 /** Shorter time for a child that has printed nothing yet and so has nothing to close. */
 const SILENT_GRACE_MS = 5000;
 
@@ -23,24 +24,30 @@ export function startCommand(...args: readonly string[]): Subprocess {
  * Asks a command to stop.
  *
  * @param silentGraceMs time after which a command that has printed nothing is killed
+ * @param connections number that the command may have to close
  */
-export async function stopCommand(command: Subprocess, silentGraceMs = SILENT_GRACE_MS): Promise<void> {
-  await command.stop(command.hasSpoken ? GRACE_MS : silentGraceMs);
+export async function stopCommand(
+  command: Subprocess,
+  silentGraceMs = SILENT_GRACE_MS,
+  connections = 0,
+): Promise<void> {
+  await command.stop(command.hasSpoken ? GRACE_MS + GRACE_MS_PER_CONNECTION * connections : silentGraceMs);
 }
 
 /**
  * Stops a command and returns its result.
  *
  * @param role name of the command in the error message
- * @param silentGraceMs as for stopCommand()
+ * @param silentGraceMs as for stopCommand(), like `connections`
  * @throws {AppError} E_CONNECT if the command exited before printing its result
  */
 export async function finishCommand<Result>(
   command: Subprocess,
   role: string,
   silentGraceMs?: number,
+  connections?: number,
 ): Promise<Result> {
-  await stopCommand(command, silentGraceMs);
+  await stopCommand(command, silentGraceMs, connections);
   const { code, signal, stdout, stderr } = await command.result;
   const result = lastResult(stdout);
   if (result !== undefined) return result as Result;

@@ -23,7 +23,7 @@ import { onStopSignals } from "../signals.js";
 import { Interrupted } from "../supervise.js";
 import { showPage, type UiOption } from "../ui/ui.js";
 import { openFleet } from "./fleet.js";
-import { type DemoPlace, memoryObstacle, openLoopback, openNamespaces } from "./place.js";
+import { assertFiles, type DemoPlace, memoryObstacle, openLoopback, openNamespaces } from "./place.js";
 import { finishCommand, stopCommand } from "./process.js";
 
 const EXAMPLES = 3;
@@ -60,6 +60,7 @@ export async function runDemo(
   const place = fleet ? await openFleet() : watched.length === 0 ? await choosePlace(wanted, room) : openLoopback();
   if (place.title !== undefined) print(place.title);
   try {
+    assertFiles(wanted, place);
     const evidence = await Promise.race([
       gatherEvidence(wanted, engine, children, watched, place),
       interruption.happened,
@@ -71,7 +72,7 @@ export async function runDemo(
     throw error;
   } finally {
     // Stop the client first, so that it closes its connections rather than losing them.
-    for (const child of children.reverse()) await stopCommand(child);
+    for (const child of children.reverse()) await stopCommand(child, undefined, wanted);
     await place[Symbol.asyncDispose]();
     interruption.forget();
   }
@@ -116,8 +117,8 @@ async function gatherEvidence(
     print(`counted by the kernel; closing all in ${WATCHED_MS / 1000} s${then}\n`);
     await firstOf(client, delay(WATCHED_MS, undefined, { ref: false }));
   } else print("counted by the kernel; closing all\n");
-  const clientResult = await finishCommand<Explained<ConnectResult>>(client, "client");
-  const serverResult = await finishCommand<ServeResult>(children[0]!, "server");
+  const clientResult = await finishCommand<Explained<ConnectResult>>(client, "client", undefined, wanted);
+  const serverResult = await finishCommand<ServeResult>(children[0]!, "server", undefined, wanted);
   return {
     wanted,
     port,

@@ -1,6 +1,6 @@
 // Tests where the demo runs if memory for clients with kernel sockets is short.
 import { expect, it } from "vitest";
-import { memoryObstacle } from "../../../src/cli/demo/place.js";
+import { assertFiles, memoryObstacle } from "../../../src/cli/demo/place.js";
 import { tunObstacle } from "../../../src/linux/tun/tun.js";
 import { canMakeNamespaces } from "../../support/namespace.js";
 import { start } from "../../support/process.js";
@@ -30,4 +30,16 @@ it.skipIf(!canMakeNamespaces() || !canMakeDevices())("the demo then has clients 
   expect(stdout).toMatch(/2,000 ESTABLISHED sockets\s+with the same local port: 7777/);
   expect(stdout).toMatch(/ 10\.128\.\d+\.\d+:\d+ →/u);
   expect(stdout).toMatch(/^The client has no kernel sockets/m);
+});
+
+it("the demo refuses to begin if the host has too few open files for the kernel sockets", () => {
+  const room = { open: 1000, max: 2_000_000, reserve: 100_000 };
+  expect(() => assertFiles(949_500, { ends: 2 }, room)).not.toThrow();
+  expect(() => assertFiles(1_899_000, { ends: 1 }, room)).not.toThrow();
+  expect(() => assertFiles(1_899_001, { ends: 1 }, room)).toThrow(
+    expect.objectContaining({
+      code: "E_OPTION",
+      fix: expect.stringMatching(/^sysctl -w fs\.file-max=201\d{4}, or --connections 1899000$/),
+    }),
+  );
 });
