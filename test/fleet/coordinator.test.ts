@@ -329,6 +329,19 @@ describe("the coordinator", () => {
     ]);
   });
 
+  it("does not blame agents for a cut wire", async () => {
+    makeAgents(100);
+    hosts[0]!.prepares = () => new Promise(() => undefined);
+    const plan = await planOf(2, "abort");
+    const lease = new Lease(bus, plan.run, TIMING.heartbeatMs);
+    const refused = prepareFleet(bus, plan).catch((error: Error) => error.message);
+    await vi.advanceTimersByTimeAsync(500);
+    bus.drops = () => true;
+    expect(await settle(refused, 4000)).toBe("agent a: NATS was silent for 3 s");
+    lease.end();
+    bus.drops = () => false;
+  });
+
   it("asks an agent again to prepare if NATS restarts meanwhile", async () => {
     makeAgents(100);
     let prepared = 0;

@@ -16,16 +16,23 @@ export class Barrier {
   readonly #silenceMs: number;
   readonly #heardMs = new Map<string, number>();
   readonly #gone = new Set<string>();
-  readonly #unsubscribe: () => void;
+  readonly #unsubscribes: readonly (() => void)[];
+  /** When the coordinator's own sign of life last came back from NATS; undefined before that. */
+  #echoMs: number | undefined;
 
   constructor(bus: Bus, run: string, { heartbeatMs }: Timing) {
     this.#bus = bus;
     this.#silenceMs = Math.max(LEAST_SILENCE_MS, MISSED_BEATS * heartbeatMs);
-    this.#unsubscribe = bus.subscribe(SUBJECTS.beats(run), (message) => {
-      const beat = parseBeat(message);
-      if (beat) this.#heardMs.set(beat.agent, performance.now());
-      if (beat?.isGone) this.#gone.add(beat.agent);
-    });
+    this.#unsubscribes = [
+      bus.subscribe(SUBJECTS.beats(run), (message) => {
+        const beat = parseBeat(message);
+        if (beat) this.#heardMs.set(beat.agent, performance.now());
+        if (beat?.isGone) this.#gone.add(beat.agent);
+      }),
+      bus.subscribe(SUBJECTS.lease(run), () => {
+        this.#echoMs = performance.now();
+      }),
+    ];
   }
 
   /**
@@ -50,7 +57,8 @@ export class Barrier {
         if (this.#gone.has(agent)) return { reason: "its program has ended" };
         if (nowMs - startMs >= deadlineMs) return { reason: `not ready within ${formatDuration(deadlineMs)}` };
         if (nowMs - this.#heardMs.get(agent)! > this.#silenceMs) {
-          return { reason: `silent for ${formatDuration(this.#silenceMs)}` };
+          const isCutOff = this.#echoMs !== undefined && nowMs - this.#echoMs > this.#silenceMs / 2;
+          return { reason: `${isCutOff ? "NATS was " : ""}silent for ${formatDuration(this.#silenceMs)}` };
         }
       }
     } finally {
@@ -59,7 +67,7 @@ export class Barrier {
   }
 
   end(): void {
-    this.#unsubscribe();
+    for (const unsubscribe of this.#unsubscribes) unsubscribe();
   }
 
   async #repeat(agent: string, request: object, over: AbortSignal): Promise<unknown> {
