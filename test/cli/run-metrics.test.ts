@@ -71,7 +71,7 @@ it("the metrics that a script declares are served under their names", async () =
 });
 
 it("the lab serves the state of its experiments and clients", async () => {
-  const lab = startCli(["lab", "--loopback", "--quick", "--only", "E4", "--json", ...METRICS]);
+  const lab = startCli(["lab", "--loopback", "--only", "E4", "--json", ...METRICS]);
   const url = await metricsUrl(lab);
   const text = await until(
     "an open connection",
