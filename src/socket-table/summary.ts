@@ -78,7 +78,8 @@ export class TableSummary implements SummaryPart {
   private readonly endpointTop: number;
   private readonly known: KnownListeners;
   private readonly withoutPorts: boolean;
-  private aggregate: Aggregate;
+  /** Set by begin(). */
+  private aggregate: Aggregate | undefined;
 
   constructor(options: TableOptions, known: KnownListeners) {
     this.query = { ...toQuery(options), tuplesOnly: true };
@@ -86,7 +87,6 @@ export class TableSummary implements SummaryPart {
     this.endpointTop = options.endpointTop ?? this.top;
     this.withoutPorts = options.withoutPorts ?? false;
     this.known = known;
-    this.aggregate = new Aggregate(known.addresses, known.listening);
   }
 
   begin(): SocketVisit {
@@ -97,13 +97,16 @@ export class TableSummary implements SummaryPart {
 
   get groups(): GroupVisitor {
     return {
-      addGroup: (socket, sockets) => this.aggregate.addGroup(socket, sockets),
-      addPorts: this.withoutPorts ? undefined : (sockets, established) => this.aggregate.addPorts(sockets, established),
+      addGroup: (socket, sockets) => this.aggregate!.addGroup(socket, sockets),
+      addPorts: this.withoutPorts
+        ? undefined
+        : (sockets, established) => this.aggregate!.addPorts(sockets, established),
     };
   }
 
   async result(start: ReadingStart, read: TableRead): Promise<SocketTable> {
-    const { query, aggregate } = this;
+    const { query, top, endpointTop, withoutPorts } = this;
+    const aggregate = this.aggregate!;
     const listeners = await readListeners({ ...query, source: read.source }, aggregate.acceptedRows());
     const counters = readTcpExtensions();
     return {
@@ -111,7 +114,7 @@ export class TableSummary implements SummaryPart {
       version: 1,
       ...describeReading(start, read),
       sockets: aggregate.sockets,
-      ...aggregate.summary(this.top, this.endpointTop),
+      ...aggregate.summary(top, endpointTop, !withoutPorts),
       listeners,
       counters: {
         listenOverflows: counters["TcpExt.ListenOverflows"],

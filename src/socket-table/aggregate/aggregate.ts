@@ -161,16 +161,17 @@ export class Aggregate {
   /**
    * @param top number of rows in each ranking
    * @param endpointTop number of endpoints that accepted connections, and of destinations
+   * @param withPorts whether to count and rank local ports
    */
-  summary(top: number, endpointTop = top): Grouped {
+  summary(top: number, endpointTop = top, withPorts = true): Grouped {
     this.combiner.flush();
     const named = TCP_STATES.map((name, state) => [name, this.states[state]!] as const);
     return {
       byFamily: { ipv4: this.ipv4, ipv6: this.ipv6, mapped: this.mapped },
       byState: Object.fromEntries(named.filter(([, count]) => count > 0)),
       byLocalPort: {
-        distinct: countUsed(this.localPorts),
-        top: topIndexes(this.localPorts, top).map((port) => this.portRow(port)),
+        distinct: withPorts ? countUsed(this.localPorts) : 0,
+        top: topIndexes(this.localPorts, withPorts ? top : 0).map((port) => this.portRow(port)),
       },
       byLocalAddress: this.addressRanking(this.locals, top),
       byPeer: this.addressRanking(this.peers, top),

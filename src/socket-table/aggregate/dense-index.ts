@@ -135,7 +135,8 @@ export function topIds(
 export function topIndexes(values: Int32Array, top: number): number[] {
   const compare = (a: number, b: number) => values[b]! - values[a]! || a - b;
   const heap: number[] = [];
-  let lowest = top > 0 ? 0 : Infinity;
+  if (top === 0) return heap;
+  let lowest = 0;
   for (let at = 0; at < values.length; at++) {
     if (values[at]! <= lowest) continue;
     if (heap.length < top) rise(heap, at, compare);

@@ -64,9 +64,13 @@ export class GroupSink {
     this.tests = parts.map(({ query }) =>
       isExact(cover) && isDeepStrictEqual(query, cover) ? undefined : toTest(query, interfaceIndex),
     );
-    this.portBits = known.listening.ports.map(
-      (kinds, port) => (kinds === 0 ? 0 : PORT_BIT.listening) | (wanted[port]! === 0 ? 0 : PORT_BIT.wanted),
-    );
+    // A plain loop: a short program runs it before it is compiled.
+    const { ports } = known.listening;
+    this.portBits = new Uint8Array(ports.length);
+    for (let port = 0; port < ports.length; port++) {
+      if (ports[port] !== 0) this.portBits[port]! |= PORT_BIT.listening;
+      if (wanted[port] !== 0) this.portBits[port]! |= PORT_BIT.wanted;
+    }
   }
 
   /** Call this after each part of the table. */
