@@ -15,6 +15,7 @@ export type { Diagnosis, Explained, Finding, Suspect, Whose } from "./results/di
 export type { RunEvidence } from "./results/evidence.js";
 export type { Counters, FailureReport, HostDescription } from "./results/fields.js";
 export type { FleetReport } from "./results/fleet/fleet.js";
+export type { FleetServer, ServerFleetReport } from "./results/fleet/servers.js";
 export type { LatencySummary } from "./results/histogram/latency-summary.js";
 export type {
   CeilingEvidence,
@@ -65,8 +66,9 @@ export type { ServeSnapshot } from "./server/snapshot.js";
 
 import type { CapacityOptions } from "./capacity/options.js";
 import type { ConnectRun as ClientRun } from "./client/run.js";
-import type { FleetConnectOptions } from "./fleet/coordinate.js";
+import type { FleetConnectOptions, FleetServeOptions } from "./fleet/coordinate.js";
 import type { FleetRun } from "./fleet/coordinator/fleet-run.js";
+import type { ServerKind } from "./fleet/coordinator/roles/kind.js";
 import type { AgentOptions, FleetAgent } from "./fleet/start-agent.js";
 import type { MetricsServer } from "./output/prometheus/server.js";
 import type { ConnectOptions } from "./planning/connect-options.js";
@@ -83,7 +85,7 @@ export type { HostFacts } from "./capacity/host-facts.js";
 export type { CapacityOptions } from "./capacity/options.js";
 export type { WhatIf } from "./capacity/what-if.js";
 export type { ConnectEvents } from "./client/run.js";
-export type { FleetConnectOptions } from "./fleet/coordinate.js";
+export type { FleetConnectOptions, FleetServeOptions } from "./fleet/coordinate.js";
 export type { FleetEvents, FleetRun } from "./fleet/coordinator/fleet-run.js";
 export type { FleetOptions, NatsOptions, OnLost } from "./fleet/options.js";
 export type { AgentOptions, FleetAgent } from "./fleet/start-agent.js";
@@ -110,6 +112,8 @@ type Diagnosed<Run, Result> = Omit<Run, "done" | "stop"> & {
 
 /** A running client. */
 export type ConnectRun = Diagnosed<ClientRun, ConnectResult>;
+/** A run whose servers are the agents of a fleet; `members` tells where each of them listens. */
+export type FleetServeRun = FleetRun<ServerKind>;
 /** A running server. */
 export type ServeRun = Diagnosed<ServerRun, ServeResult>;
 
@@ -146,17 +150,29 @@ async function connectFleet({ fleet, ...given }: FleetConnectOptions): Promise<F
 /**
  * Listens on one port and holds all incoming connections.
  *
+ * With `fleet`, the agents at a NATS server listen, and the result is that of all of them.
+ *
  * @returns the running server: `server.address`, `server.stop()`, `for await (const snapshot of server)`
  * @throws {AppError} if the server cannot listen
  */
-export async function serve(options: ServeOptions): Promise<ServeRun> {
+export async function serve(options: FleetServeOptions): Promise<FleetServeRun>;
+export async function serve(options: ServeOptions): Promise<ServeRun>;
+export async function serve(options: ServeOptions | FleetServeOptions): Promise<ServeRun | FleetServeRun> {
   const given = copied(options);
+  if (typeof given === "object" && "fleet" in given) return serveFleet(given);
   const { checkServeOptions } = await loaded(import("./server/options-schema.js"));
   const { explained } = await loaded(import("./diagnosis/explain.js"));
   const { serve } = await loaded(import("./server/serve.js"));
   const checked = checkServeOptions(given);
   const start = async (prepare?: Prepare) => (await serve(checked, explained, prepare)) as ServeRun;
   return withNetwork(checked, start);
+}
+
+async function serveFleet({ fleet, durationMs, ...given }: FleetServeOptions): Promise<FleetServeRun> {
+  const { checkServeOptions } = await loaded(import("./server/options-schema.js"));
+  const { checkFleetOptions } = await loaded(import("./fleet/options-schema.js"));
+  const options = { ...checkServeOptions(given), durationMs, fleet: checkFleetOptions(fleet) };
+  return (await loaded(import("./fleet/coordinate.js"))).serveFleet(options);
 }
 
 /**

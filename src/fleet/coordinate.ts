@@ -5,17 +5,21 @@ import { stopOnAbort } from "../engine/run/stop-on-abort.js";
 import type { ConnectOptions } from "../planning/connect-options.js";
 import { HOLD_MS } from "../planning/parse-run-spec.js";
 import type { RunSpec } from "../planning/run-spec.js";
+import type { ServeOptions } from "../server/options.js";
 import { AppError } from "../util/errors.js";
 import { readVersion } from "../util/program/files.js";
 import { assertSupported } from "./agent/host.js";
 import { type Bus, SUBJECTS } from "./bus.js";
-import { dealFleet, type FleetPlan, prepareFleet } from "./coordinator/assemble.js";
+import { dealFleet, dealServers, type FleetPlan, prepareFleet } from "./coordinator/assemble.js";
 import type { Dealt } from "./coordinator/dealing/deal.js";
 import { FleetRun } from "./coordinator/fleet-run.js";
 import { Lease } from "./coordinator/lease.js";
+import type { Kind, ServerKind } from "./coordinator/roles/kind.js";
 import { findAgents } from "./coordinator/roster.js";
+import type { Announcement } from "./messages.js";
 import { connectNats, type Link } from "./nats/link.js";
 import type { FleetOptions } from "./options.js";
+import { serverSpec } from "./server-spec.js";
 
 export const LEASE_MS = 5000;
 const SHORTEST_LEASE_MS = 500;
@@ -33,6 +37,13 @@ export interface FleetProgress {
   dealt?(run: string, dealt: readonly Dealt[], notes: readonly string[]): void;
 }
 
+/** Options of a server whose agents are a fleet. */
+export interface FleetServeOptions extends ServeOptions {
+  readonly fleet: FleetOptions;
+  /** How long to serve, once all agents accept connections; default: until the run is stopped. */
+  readonly durationMs?: number | undefined;
+}
+
 /**
  * Divides a run among the agents of a fleet.
  *
@@ -42,12 +53,41 @@ export interface FleetProgress {
 export async function connectFleet(options: FleetConnectOptions, progress: FleetProgress = {}): Promise<FleetRun> {
   const spec = asLoad(await specOf(options), options);
   assertSupported(spec);
-  const { fleet } = options;
+  return withLink(options, "fourtuple coordinator", (link, fleet) =>
+    startFleet(link, spec, fleet, dealFleet, progress),
+  );
+}
+
+/**
+ * Serves on all agents of a fleet. Each of them listens on the same address, or on its own if that is 0.0.0.0.
+ *
+ * @returns the run, whose agents accept connections
+ * @throws {AppError} E_OPTION, or E_FLEET if NATS cannot be reached; the refusal of an agent
+ */
+export async function serveFleet({ fleet, durationMs, ...options }: FleetServeOptions): Promise<FleetRun<ServerKind>> {
+  if (fleet.onLost === "redeal") {
+    throw new AppError("E_OPTION", "--on-lost redeal needs connections to deal, and a server has none", {
+      fix: "use abort or continue",
+    });
+  }
+  const spec = serverSpec(options, durationMs);
+  return withLink({ fleet, signal: options.signal }, "fourtuple coordinator", async (link, checked) => {
+    const run = await startFleet(link, spec, checked, dealServers);
+    await run.ready;
+    return run;
+  });
+}
+
+async function withLink<K extends Kind>(
+  { fleet, signal }: { readonly fleet: FleetOptions; readonly signal?: AbortSignal | undefined },
+  name: string,
+  start: (link: Link, fleet: FleetOptions & { readonly leaseMs: number }) => Promise<FleetRun<K>>,
+): Promise<FleetRun<K>> {
   const leaseMs = checkLease(fleet.leaseMs);
-  const link = await connectNats(fleet, "fourtuple coordinator");
+  const link = await connectNats(fleet, name);
   try {
-    const run = await startFleet(link, spec, fleet, leaseMs, progress);
-    stopOnAbort(run, options.signal);
+    const run = await start(link, { ...fleet, leaseMs });
+    stopOnAbort(run, signal);
     return run;
   } catch (error) {
     await link.bus.close();
@@ -61,22 +101,28 @@ function asLoad(spec: RunSpec, { connections, durationMs = HOLD_MS }: ConnectOpt
   return { ...spec, isSingle: false, durationMs: durationMs === Number.POSITIVE_INFINITY ? "forever" : durationMs };
 }
 
-async function startFleet(
+type Deal<K extends Kind> = (
+  bus: Bus,
+  agents: readonly Announcement[],
+  spec: K["spec"],
+) => Promise<Pick<FleetPlan<K>, "role" | "dealt" | "clocks">>;
+
+async function startFleet<K extends Kind>(
   { bus, store }: Link,
-  spec: RunSpec,
-  { agents: wanted, onLost = "abort" }: FleetOptions,
-  leaseMs: number,
-  progress: FleetProgress,
-): Promise<FleetRun> {
+  spec: K["spec"],
+  { agents: wanted, onLost = "abort", leaseMs }: FleetOptions & { readonly leaseMs: number },
+  deal: Deal<K>,
+  progress: FleetProgress = {},
+): Promise<FleetRun<K>> {
   const version = readVersion();
   const agents = await findAgents(bus, wanted, version);
-  const plan: FleetPlan = {
+  const plan: FleetPlan<K> = {
     run: randomBytes(4).toString("hex"),
     version,
     spec,
     onLost,
     timing: { leaseMs, heartbeatMs: leaseMs / BEATS_PER_LEASE },
-    ...(await dealFleet(bus, agents, spec)),
+    ...(await deal(bus, agents, spec)),
   };
   progress.dealt?.(
     plan.run,
@@ -100,7 +146,7 @@ async function startFleet(
 }
 
 /** Tells the agents that have prepared the run that it does not start. Their lease would end it, too, but later. */
-function release(bus: Bus, { dealt, run }: FleetPlan): void {
+function release(bus: Bus, { dealt, run }: Pick<FleetPlan, "dealt" | "run">): void {
   for (const { agent } of dealt) bus.publish(SUBJECTS.agent(agent.id), { ask: "stop", run });
 }
 

@@ -1,5 +1,6 @@
 // What the kernel counts for a whole network namespace or host must not be added up over the parts of a run in it.
 import type { ConnectResult } from "../results/connect.js";
+import type { ServeResult } from "../results/serve.js";
 import { sum } from "../util/share.js";
 
 /**
@@ -23,6 +24,20 @@ export function countOncePerPlace(parts: readonly ConnectResult[], places: reado
 
 function countOf(kernel: ConnectResult["kernel"]): number {
   return kernel === undefined ? -1 : (kernel.outgoing ?? 0) + kernel.incoming;
+}
+
+/**
+ * Takes what the kernel counts for all listening sockets from the first server in each network namespace, and removes
+ * it from the others. The sockets on a server's own port are its own.
+ *
+ * @param places the network namespace of each part
+ */
+export function countServersOncePerPlace(parts: readonly ServeResult[], places: readonly string[]): ServeResult[] {
+  return parts.map((part, n): ServeResult => {
+    if (places.indexOf(places[n]!) === n) return part;
+    const backlog = { ...part.backlog, listenOverflows: 0, listenDrops: 0 };
+    return { ...part, backlog, evidence: { ...part.evidence, deltas: {} } };
+  });
 }
 
 /**

@@ -2,8 +2,10 @@
 import type { ConnectSnapshot } from "../client/snapshot.js";
 import type { RunSpec } from "../planning/run-spec.js";
 import type { AgentFacts } from "../results/fleet/fleet.js";
+import type { ServeSnapshot } from "../server/snapshot.js";
 import { AppError, type ErrorCode } from "../util/errors.js";
 import { z } from "../util/zod.js";
+import type { ServerSpec } from "./server-spec.js";
 
 /** Names and ids are parts of subjects and keys, and appear in text. */
 const word = z.string().regex(/^[\w.-]{1,64}$/);
@@ -50,13 +52,13 @@ export interface Timing {
 /** A request to an agent. */
 export type AgentRequest =
   | { readonly ask: "clock" }
-  | { readonly ask: "ceiling"; readonly spec: RunSpec }
+  | { readonly ask: "ceiling"; readonly spec: RunSpec | ServerSpec }
   | {
       readonly ask: "prepare";
       readonly run: string;
       readonly version: string;
-      readonly spec: RunSpec;
-      /** Connections of the whole run. */
+      readonly spec: RunSpec | ServerSpec;
+      /** Connections of the whole run; 0 for one that serves. */
       readonly total: number;
       readonly timing: Timing;
     }
@@ -74,14 +76,16 @@ export type AgentRequest =
   | { readonly ask: "stop"; readonly run: string };
 
 const spec = z.looseObject({ destinations: z.array(z.looseObject({})), connections: z.number().int().positive() });
+const serverSpec = z.looseObject({ at: z.string().max(1024), base64: z.record(z.string(), z.string()) });
+const anySpec = z.union([spec, serverSpec]);
 const timing = z.object({
   heartbeatMs: z.number().min(10).max(60_000),
   leaseMs: z.number().min(50).max(600_000),
 });
 const agentRequest = z.discriminatedUnion("ask", [
   z.object({ ask: z.literal("clock") }),
-  z.object({ ask: z.literal("ceiling"), spec }),
-  z.object({ ask: z.literal("prepare"), run: id, version: z.string(), spec, total: number, timing }),
+  z.object({ ask: z.literal("ceiling"), spec: anySpec }),
+  z.object({ ask: z.literal("prepare"), run: id, version: z.string(), spec: anySpec, total: number, timing }),
   z.object({ ask: z.literal("start"), run: id, atMs: number }),
   z.object({ ask: z.literal("extend"), run: id, extension: id, spec, total: number }),
   z.object({ ask: z.literal("stop"), run: id }),
@@ -112,7 +116,15 @@ const ceiling = z.object({
 export type Ceiling = z.infer<typeof ceiling>;
 
 const clock = z.object({ nowMs: number });
-const prepared = z.object({ tuplesAvailable: number });
+const prepared = z.object({
+  tuplesAvailable: number.optional(),
+  address: z
+    .object({ ip: z.string().max(64), port: number })
+    .optional()
+    .describe("where an agent that serves listens"),
+});
+/** What an agent says when its part is ready to start. */
+export type Prepared = z.infer<typeof prepared>;
 const failure = z.object({
   code: z.string().max(32),
   message: z.string().max(2000),
@@ -121,13 +133,13 @@ const failure = z.object({
 
 const beat = z.object({
   agent: id,
-  snapshot: z.record(z.string(), z.union([z.number(), z.string()])).optional(),
+  snapshot: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])).optional(),
   isGone: z.boolean().optional().describe("the agent's program is ending"),
 });
 /** An agent's sign of life, with its counters once it has started. */
 export interface Beat {
   readonly agent: string;
-  readonly snapshot?: ConnectSnapshot | undefined;
+  readonly snapshot?: ConnectSnapshot | ServeSnapshot | undefined;
   readonly isGone?: boolean | undefined;
 }
 
@@ -165,7 +177,7 @@ export const parseAnnouncement = checked<Announcement>(announcement);
 export const parseRequest = checked<AgentRequest>(agentRequest);
 export const parseCeiling = checked<Ceiling>(ceiling);
 export const parseClock = checked<{ nowMs: number }>(clock);
-export const parsePrepared = checked<{ tuplesAvailable: number }>(prepared);
+export const parsePrepared = checked<Prepared>(prepared);
 export const parseBeat = checked<Beat>(beat);
 export const parsePart = checked<Part>(part);
 export const parseRunState = checked<RunState>(runState);

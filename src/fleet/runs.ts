@@ -1,8 +1,10 @@
 // What can be asked of a fleet beside a run: its agents, its runs, the result of one, and its end.
 
+import { explained } from "../diagnosis/explain.js";
 import type { ConnectResult } from "../results/connect.js";
 import type { Explained } from "../results/diagnosis.js";
 import { parseResult } from "../results/parse.js";
+import type { ServeResult } from "../results/serve.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 import { type Bus, SUBJECTS } from "./bus.js";
@@ -72,7 +74,10 @@ async function keptRuns(store: RunStore): Promise<KeptRun[]> {
  * Returns the result of a run. If its coordinator died, the result is put together from what the agents stored.
  * @throws {AppError} E_FLEET if there is none
  */
-export async function resultOf({ bus, store }: Link, run: string): Promise<Explained<ConnectResult>> {
+export async function resultOf(
+  { bus, store }: Link,
+  run: string,
+): Promise<Explained<ConnectResult> | Explained<ServeResult>> {
   checkId(run);
   if (store.obstacle !== undefined) {
     throw new AppError("E_FLEET", `no results are kept: ${store.obstacle}`, {
@@ -80,7 +85,7 @@ export async function resultOf({ bus, store }: Link, run: string): Promise<Expla
     });
   }
   const kept = await store.get(KEYS.result(run));
-  if (kept !== undefined) return parseResult(kept, ["connect"], `the result of run ${run}`) as Explained<ConnectResult>;
+  if (kept !== undefined) return explained(parseResult(kept, ["connect", "serve"], `the result of run ${run}`));
   const state = (await currentRuns(bus)).find((each) => each.run === run);
   if (state)
     throw new AppError("E_FLEET", `run ${run} is in progress`, {

@@ -1,10 +1,35 @@
 // Adds up the snapshots of the parts of a run.
 import { CLIENT_METRICS } from "../client/metrics.js";
 import { type ConnectSnapshot, STAGES } from "../client/snapshot.js";
+import { SERVER_METRICS } from "../server/metrics.js";
+import type { ServeSnapshot } from "../server/snapshot.js";
 
 /** @param snapshots at least one */
 export function mergeSnapshots(snapshots: readonly ConnectSnapshot[]): ConnectSnapshot {
   return snapshots.reduce(mergeTwo);
+}
+
+/** @param snapshots of servers, at least one */
+export function mergeServeSnapshots(snapshots: readonly ServeSnapshot[]): ServeSnapshot {
+  return snapshots.reduce(mergeTwoServers);
+}
+
+function mergeTwoServers(a: ServeSnapshot, b: ServeSnapshot): ServeSnapshot {
+  const metrics = Object.fromEntries(SERVER_METRICS.shown.map((name) => [name, combine(SERVER_METRICS, name, a, b)]));
+  return {
+    ...a,
+    ...metrics,
+    elapsedMs: Math.max(a.elapsedMs, b.elapsedMs),
+    peakOpen: a.peakOpen + b.peakOpen,
+    threads: a.threads + b.threads,
+    isPaused: a.isPaused || b.isPaused,
+  };
+}
+
+/** Returns the snapshot of a server that has accepted nothing. */
+export function emptyServeSnapshot(): ServeSnapshot {
+  const metrics = Object.fromEntries(SERVER_METRICS.shown.map((name) => [name, 0]));
+  return { ...metrics, elapsedMs: 0, peakOpen: 0, threads: 0, isPaused: false } as unknown as ServeSnapshot;
 }
 
 /** Returns the snapshot of a run that has not started. */
@@ -21,7 +46,7 @@ export function emptySnapshot(): ConnectSnapshot {
 }
 
 function mergeTwo(a: ConnectSnapshot, b: ConnectSnapshot): ConnectSnapshot {
-  const metrics = Object.fromEntries(CLIENT_METRICS.shown.map((name) => [name, combine(name, a, b)]));
+  const metrics = Object.fromEntries(CLIENT_METRICS.shown.map((name) => [name, combine(CLIENT_METRICS, name, a, b)]));
   return {
     ...a,
     ...metrics,
@@ -34,17 +59,17 @@ function mergeTwo(a: ConnectSnapshot, b: ConnectSnapshot): ConnectSnapshot {
   };
 }
 
-function combine(name: string, a: ConnectSnapshot, b: ConnectSnapshot): number {
+function combine({ definitions }: { readonly definitions: object }, name: string, a: object, b: object): number {
   const [x, y] = [figureOf(a, name), figureOf(b, name)];
-  const { combined } = (CLIENT_METRICS.definitions as Record<string, { combined?: string }>)[name]!;
+  const { combined } = (definitions as Record<string, { combined?: string }>)[name]!;
   if (combined === "max") return Math.max(x, y);
   if (combined === "least") return x === 0 || y === 0 ? Math.max(x, y) : Math.min(x, y);
   return x + y;
 }
 
-function figureOf(snapshot: ConnectSnapshot, name: string): number {
+function figureOf(snapshot: object, name: string): number {
   // Snapshots come from other programs.
-  const value = (snapshot as unknown as Record<string, unknown>)[name];
+  const value = (snapshot as Record<string, unknown>)[name];
   return typeof value === "number" && Number.isFinite(value) ? value : 0;
 }
 

@@ -16,6 +16,7 @@ import {
   tls,
   version,
 } from "./fields.js";
+import { serverFleet } from "./fleet/servers.js";
 import { PROTOCOLS, TRANSPORTS } from "./identifiers.js";
 import { script } from "./script.js";
 import { source } from "./sockets/owners.js";
@@ -102,6 +103,7 @@ export const serveSchema = z
     engine: engine
       .optional()
       .describe("missing in results from older versions, and in merged results of runs with different engines"),
+    fleet: serverFleet.optional(),
     evidence,
     diagnosis,
   })

@@ -12,9 +12,11 @@ import { fleetResult } from "../../src/fleet/coordinator/result.js";
 import { findAgents } from "../../src/fleet/coordinator/roster.js";
 import type { OnLost } from "../../src/fleet/options.js";
 import { resultOf, runsOf } from "../../src/fleet/runs.js";
+import type { ServerSpec } from "../../src/fleet/server-spec.js";
 import { emptySnapshot } from "../../src/fleet/snapshots.js";
 import { connectPage } from "../../src/output/html/connect-page.js";
 import { parseRunSpec } from "../../src/planning/parse-run-spec.js";
+import type { RunSpec } from "../../src/planning/run-spec.js";
 import type { ConnectResult } from "../../src/results/connect.js";
 import { Histogram } from "../../src/results/histogram/histogram.js";
 import { summarizeLatency } from "../../src/results/histogram/summarize.js";
@@ -55,7 +57,8 @@ class FakeHost implements AgentHost {
     return { connections: this.ceilingOf, addresses: 1 };
   }
 
-  async prepare({ connections }: { connections: number }) {
+  async prepare(spec: RunSpec | ServerSpec) {
+    const { connections } = spec as RunSpec;
     await this.prepares();
     return { tuplesAvailable: 64_512, begin: () => this.#begin(connections), discard: async () => undefined };
   }

@@ -2,6 +2,9 @@
 
 import { startAgent } from "../../fleet/start-agent.js";
 import { print } from "../../output/terminal/output.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { ServeResult } from "../../results/serve.js";
+import { formatEndpoint } from "../../util/endpoint.js";
 import { printable } from "../../util/printable.js";
 import { formatCount, plural } from "../../util/units.js";
 import { onParentGone } from "../parent.js";
@@ -21,8 +24,9 @@ export async function runAgent({ nats, name, allow, creds, natsCa }: AgentComman
   const agent = await startAgent({ servers: nats, name, allow, creds, ca: natsCa });
   const { id, name: ownName } = agent.identity;
   agent.on("started", (run, connections) => print(`run ${run}: opens ${plural(connections, "connection")}`));
+  agent.on("listening", (run, { ip, port }) => print(`run ${run}: listens on ${formatEndpoint(ip, port)}`));
   agent.on("ended", (run, result, reason) => {
-    const reached = result ? `${formatCount(result.established)} established` : "nothing was opened";
+    const reached = result ? reachedText(result) : "nothing was opened";
     print(`run ${run}: ended, ${reached}${reason === undefined ? "" : `: ${printable(reason)}`}`);
   });
   agent.on("refused", (reason) => print(`refused: ${printable(reason)}`));
@@ -38,4 +42,10 @@ export async function runAgent({ nats, name, allow, creds, natsCa }: AgentComman
   await stopped;
   await agent.stop();
   return 0;
+}
+
+function reachedText(result: ConnectResult | ServeResult): string {
+  return result.kind === "connect"
+    ? `${formatCount(result.established)} established`
+    : `${formatCount(result.accepted)} accepted`;
 }

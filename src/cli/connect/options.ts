@@ -1,9 +1,8 @@
 // The options of `fourtuple connect` as parsed, those of the library that they stand for, and the exit code.
 
-import type { OnLost } from "../../fleet/options.js";
 import type { ConnectOptions } from "../../planning/connect-options.js";
 import type { ConnectResult } from "../../results/connect.js";
-import { AppError } from "../../util/errors.js";
+import type { FleetRunOptions } from "../fleet/options.js";
 import { clientProtocolOptionsOf, clientTlsOptionsOf, type ProtocolCommandOptions } from "../protocol-options.js";
 import { EXIT_CODES } from "../signals.js";
 import type { StopSignal } from "../supervise.js";
@@ -11,7 +10,7 @@ import type { UiOption } from "../ui/ui.js";
 import { type MessageCommandOptions, messageOptionsOf } from "./messages.js";
 
 /** Options as parsed from the command line. */
-export interface ConnectCommandOptions extends ProtocolCommandOptions, MessageCommandOptions {
+export interface ConnectCommandOptions extends ProtocolCommandOptions, MessageCommandOptions, FleetRunOptions {
   readonly connections?: number;
   readonly resolve?: "first" | "all";
   readonly 4?: boolean;
@@ -37,12 +36,6 @@ export interface ConnectCommandOptions extends ProtocolCommandOptions, MessageCo
   readonly journal?: string;
   readonly authorized?: boolean;
   readonly metrics?: string;
-  readonly fleet?: string;
-  readonly agents?: number;
-  readonly onLost?: OnLost;
-  readonly lease?: number;
-  readonly creds?: string;
-  readonly natsCa?: string;
   readonly quiet?: boolean;
   readonly json?: boolean;
   readonly ui?: UiOption;
@@ -80,14 +73,6 @@ export function connectOptionsOf(to: readonly string[], options: ConnectCommandO
     delayedAck: options.delayedAck,
     authorized: options.authorized,
   };
-}
-
-/** @throws {AppError} E_OPTION for options that need --fleet */
-export function assertNoFleetOptions({ agents, onLost, lease, creds, natsCa }: ConnectCommandOptions): void {
-  const given = { "--agents": agents, "--on-lost": onLost, "--lease": lease, "--creds": creds, "--nats-ca": natsCa };
-  const flag = Object.entries(given).find(([, value]) => value !== undefined)?.[0];
-  if (flag === undefined) return;
-  throw new AppError("E_OPTION", `${flag} needs a fleet`, { fix: `add --fleet nats://HOST:4222, or omit ${flag}` });
 }
 
 /** @param stoppedBy the signal that stopped the run */

@@ -8,13 +8,14 @@ import { printNote, printResult } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
 import { connectSummary } from "../../output/text/connect-summary.js";
 import { commandLine } from "../command-line.js";
+import { assertNoFleetOptions } from "../fleet/options.js";
 import { openNetwork, type PreparedNetwork } from "../network.js";
 import { RunMetrics } from "../run-metrics.js";
 import { EXIT_CODES } from "../signals.js";
 import { type StopSignal, supervise } from "../supervise.js";
 import { Ui } from "../ui/ui.js";
 import { EventPrinter } from "./events.js";
-import { assertNoFleetOptions, type ConnectCommandOptions, connectOptionsOf, exitCodeOf } from "./options.js";
+import { type ConnectCommandOptions, connectOptionsOf, exitCodeOf } from "./options.js";
 import { showProgress } from "./progress.js";
 import { noConnection, printSingle, printSingleEnd } from "./single.js";
 

@@ -10,20 +10,20 @@ import { RateMeter } from "../../output/terminal/rate-meter.js";
 import { connectLine, connectPanel } from "../../output/text/connect-progress.js";
 import { connectSummary } from "../../output/text/connect-summary.js";
 import { agentRows, dealText } from "../../output/text/fleet.js";
-import { AppError } from "../../util/errors.js";
 import { commandLine } from "../command-line.js";
 import { type ConnectCommandOptions, connectOptionsOf, exitCodeOf } from "../connect/options.js";
 import { Interrupted, type StopSignal, supervise } from "../supervise.js";
+import { fleetOptionsOf, refuseWithFleet } from "./options.js";
 
 const LIVE_MS = 200;
 const LINE_MS = 1000;
 
 /** @returns the exit code */
 export async function runFleetConnect(to: readonly string[], options: ConnectCommandOptions): Promise<number> {
-  assertSupported(options);
-  const { fleet, agents, onLost, lease, creds, natsCa, json, quiet } = options;
+  const { ui, metrics, apply, journal, json, quiet } = options;
+  refuseWithFleet({ "--ui": ui, "--metrics": metrics, "--apply": apply, "--journal": journal });
   const run = await connectFleet(
-    { ...connectOptionsOf(to, options), fleet: { servers: fleet!, agents, onLost, leaseMs: lease, creds, ca: natsCa } },
+    { ...connectOptionsOf(to, options), fleet: fleetOptionsOf(options) },
     {
       dealt: (id, dealt, notes) => {
         if (json) printEvent({ event: "dealt", run: id, agents: dealt });
@@ -50,14 +50,9 @@ export async function runFleetConnect(to: readonly string[], options: ConnectCom
   const result = explained(ran);
   if (json) printResult({ event: "result", ...result, command: commandLine() });
   else printResult(connectSummary(result, paintFor(process.stdout)));
+  // A run that ended because of a lost agent was not interrupted by anybody.
+  if (!stoppedBy && result.outcome === "interrupted" && result.fleet?.isPartial) return 1;
   return exitCodeOf(result, stoppedBy);
-}
-
-function assertSupported({ ui, metrics, apply, journal }: ConnectCommandOptions): void {
-  const given = { "--ui": ui, "--metrics": metrics, "--apply": apply, "--journal": journal };
-  const flag = Object.entries(given).find(([, value]) => value !== undefined)?.[0];
-  if (flag === undefined) return;
-  throw new AppError("E_OPTION", `${flag} cannot be combined with --fleet`, { fix: `omit ${flag}` });
 }
 
 /** @returns a function that ends the display */

@@ -5,6 +5,7 @@ import { print, printJson, printResult } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
 import { connectSummary } from "../../output/text/connect-summary.js";
 import { agentTable, runTable } from "../../output/text/fleet.js";
+import { serveSummary } from "../../output/text/serve.js";
 
 /** Options as parsed from the command line. */
 export interface FleetCommandOptions {
@@ -32,8 +33,10 @@ export async function runFleet(
   }
   if (what === "result") {
     const result = await askFleet(options, (link) => resultOf(link, run));
-    printResult(json ? result : connectSummary(result, paintFor(process.stdout)));
-    return result.isTargetMet ? 0 : 1;
+    if (json) printResult(result);
+    else if (result.kind === "connect") printResult(connectSummary(result, paintFor(process.stdout)));
+    else printResult(serveSummary(result, undefined, paintFor(process.stdout)));
+    return isGood(result) ? 0 : 1;
   }
   if (what === "agents") {
     const agents = await askFleet(options, agentsOf);
@@ -45,4 +48,8 @@ export async function runFleet(
   if (json) printJson(runs);
   else print(runTable(runs.current, runs.kept));
   return 0;
+}
+
+function isGood(result: Awaited<ReturnType<typeof resultOf>>): boolean {
+  return result.kind === "connect" ? result.isTargetMet : !result.fleet?.isPartial;
 }

@@ -25,6 +25,7 @@ import { ServeRun } from "../../server/run.js";
 import { serve } from "../../server/serve.js";
 import type { ServeSnapshot } from "../../server/snapshot.js";
 import { unescapeText } from "../escapes.js";
+import { assertNoFleetOptions, type FleetRunOptions, refuseWithFleet } from "../fleet/options.js";
 import { openNetwork, type PreparedNetwork } from "../network.js";
 import { type ProtocolCommandOptions, serverProtocolOptionsOf, tlsOptionsOf } from "../protocol-options.js";
 import { RunMetrics } from "../run-metrics.js";
@@ -35,8 +36,10 @@ const PROGRESS_MS = 1000;
 
 /** Options as parsed from the command line. */
 export type ServeCommandOptions = Omit<ServeOptions, "at" | "greeting" | keyof ProtocolOptions | keyof TlsOptions> &
-  ProtocolCommandOptions & {
+  ProtocolCommandOptions &
+  FleetRunOptions & {
     readonly greeting?: string;
+    readonly duration?: number;
     readonly json?: boolean;
     readonly metrics?: string;
     readonly ui?: UiOption;
@@ -46,6 +49,8 @@ export type ServeCommandOptions = Omit<ServeOptions, "at" | "greeting" | keyof P
  * @returns the exit code: 1 if a handler of the protocol file threw
  */
 export async function runServe(at: string, options: ServeCommandOptions): Promise<number> {
+  if (options.fleet !== undefined) return serveByFleet(at, options);
+  assertNoFleetOptions(options);
   const ui = await Ui.open(options.ui);
   const network = await openNetwork(options);
   try {
@@ -65,43 +70,15 @@ async function serveBeside(
   at: string,
   options: ServeCommandOptions,
 ): Promise<Result> {
-  const {
-    mode,
-    greeting,
-    closeAfterGreeting,
-    backlog,
-    maxConnections,
-    log,
-    engine,
-    transport,
-    delayedAck,
-    proxyProtocol,
-  } = options;
-  const protocol = serverProtocolOptionsOf(options);
-  const tls = tlsOptionsOf(options);
   await using metrics = await RunMetrics.open(options.metrics);
   const families = metrics && (await import("../../output/prometheus/run.js"));
-  const given: ServeOptions = {
-    at,
-    mode,
-    greeting: greeting === undefined ? undefined : unescapeText(greeting, "--greeting"),
-    closeAfterGreeting,
-    proxyProtocol,
-    backlog,
-    maxConnections,
-    log,
-    engine,
-    transport,
-    delayedAck,
-    ...protocol,
-    ...tls,
-  };
-  const run = await serve(given, undefined, network.prepare);
+  const run = await serve(serveOptionsOf(at, options), undefined, network.prepare);
   if (families) metrics?.show(() => families.serverFamilies(run.snapshot(), ServeRun.measure(run)));
   const live = options.json ? undefined : await openLive(process.stderr);
   // Install signal handlers before printing anything: a reader of the first line may already send a signal.
   const ended = supervise(run);
   ended.catch(() => undefined);
+  const over = options.duration === undefined ? undefined : setTimeout(() => void run.stop(), options.duration);
   network.handOver();
   if (ui) ui.show((await import("../../output/live/serve-feed.js")).serveFeed(run), () => void run.stop());
   const printer = options.json ? new JsonPrinter(run, options) : new TextPrinter(run, options, live);
@@ -121,8 +98,38 @@ async function serveBeside(
     return result;
   } finally {
     clearInterval(timer);
+    clearTimeout(over);
     printer.leave();
   }
+}
+
+/** Returns the library's options for those of the command line. */
+function serveOptionsOf(at: string, options: ServeCommandOptions): ServeOptions {
+  const { mode, greeting, closeAfterGreeting, backlog, maxConnections, log, engine, transport, proxyProtocol } =
+    options;
+  return {
+    at,
+    mode,
+    greeting: greeting === undefined ? undefined : unescapeText(greeting, "--greeting"),
+    closeAfterGreeting,
+    proxyProtocol,
+    backlog,
+    maxConnections,
+    log,
+    engine,
+    transport,
+    delayedAck: options.delayedAck,
+    ...serverProtocolOptionsOf(options),
+    ...tlsOptionsOf(options),
+  };
+}
+
+/** Serves on other machines. */
+async function serveByFleet(at: string, options: ServeCommandOptions): Promise<number> {
+  const { ui, metrics, apply, journal } = options;
+  refuseWithFleet({ "--ui": ui, "--metrics": metrics, "--apply": apply, "--journal": journal });
+  const { runFleetServe } = await import("../fleet/serve.js");
+  return runFleetServe(serveOptionsOf(at, options), options);
 }
 
 type Result = Explained<ServeResult>;

@@ -1,7 +1,9 @@
 // An agent's part in one run: from the prepared load to its result. It ends by itself, when the coordinator says so, or
 // when the coordinator has been silent for as long as its lease lasts.
+import type { ConnectSnapshot } from "../../client/snapshot.js";
 import type { ConnectResult } from "../../results/connect.js";
 import { mergeConnect } from "../../results/merge/connect.js";
+import type { ServeResult } from "../../results/serve.js";
 import { type Bus, SUBJECTS } from "../bus.js";
 import { countOncePerPlace } from "../kernel-counts.js";
 import type { Beat, Timing } from "../messages.js";
@@ -11,9 +13,11 @@ import type { Load, PreparedLoad } from "./host.js";
 /** setTimeout() takes 31 bits; no start is further away. */
 const LONGEST_WAIT_MS = 2 ** 31 - 1;
 
+type PartResult = ConnectResult | ServeResult;
+
 export class AgentRun {
   /** Resolves with the result of the part; undefined if nothing was started. Rejects if a load fails. */
-  readonly done: Promise<ConnectResult | undefined>;
+  readonly done: Promise<PartResult | undefined>;
   /** Why the run was stopped from here; undefined if it was not. */
   stopReason: string | undefined;
   /** Whether it was stopped because the lease ran out. */
@@ -32,7 +36,7 @@ export class AgentRun {
   #ended = 0;
   #isStopping = false;
   #isOver = false;
-  #resolve!: (result: ConnectResult | undefined) => void;
+  #resolve!: (result: PartResult | undefined) => void;
   #reject!: (error: unknown) => void;
 
   constructor(id: string, agent: string, bus: Bus, timing: Timing, prepared: PreparedLoad) {
@@ -123,13 +127,7 @@ export class AgentRun {
   #endIfDone(): void {
     if (++this.#ended < this.#loads.length) return;
     void Promise.all(this.#loads.map(({ done }) => done)).then(
-      (results) =>
-        this.#end(
-          countOncePerPlace(
-            results,
-            this.#loads.map(() => "here"),
-          ).reduce(mergeConnect),
-        ),
+      (results) => this.#end(wholeOf(results)),
       (error) => this.#fail(error),
     );
   }
@@ -140,7 +138,7 @@ export class AgentRun {
     void Promise.allSettled(this.#loads.map(({ done }) => done)).then(() => this.#end(undefined, error));
   }
 
-  #end(result: ConnectResult | undefined, error?: unknown): void {
+  #end(result: PartResult | undefined, error?: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
     clearInterval(this.#beatTimer);
@@ -165,7 +163,18 @@ export class AgentRun {
 
   #sendBeat(): void {
     if (this.#isOver) return;
-    const snapshot = this.#loads.length > 0 ? mergeSnapshots(this.#loads.map((load) => load.snapshot())) : undefined;
+    const snapshots = this.#loads.map((load) => load.snapshot());
+    // Only loads that connect are ever extended.
+    const snapshot = snapshots.length > 1 ? mergeSnapshots(snapshots as ConnectSnapshot[]) : snapshots[0];
     this.#bus.publish(SUBJECTS.beats(this.id), { agent: this.#agent, snapshot } satisfies Beat);
   }
+}
+
+function wholeOf(results: readonly PartResult[]): PartResult {
+  if (results.length === 1) return results[0]!;
+  const loads = results as readonly ConnectResult[];
+  return countOncePerPlace(
+    loads,
+    loads.map(() => "here"),
+  ).reduce(mergeConnect);
 }

@@ -1,10 +1,20 @@
 // The agent: answers coordinators, takes part in one run at a time, and goes back to waiting however a run ends.
 import { EventEmitter } from "node:events";
 import type { ConnectResult } from "../../results/connect.js";
+import type { ServeResult } from "../../results/serve.js";
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
 import { type Bus, SUBJECTS } from "../bus.js";
-import { type AgentRequest, type Announcement, type Beat, type Part, parseRequest, toFailure } from "../messages.js";
+import {
+  type AgentRequest,
+  type Announcement,
+  type Beat,
+  type Part,
+  type Prepared,
+  parseRequest,
+  toFailure,
+} from "../messages.js";
+import { isServerSpec } from "../server-spec.js";
 import { KEYS, type RunStore } from "../store.js";
 import { AgentRun } from "./agent-run.js";
 import type { AgentHost } from "./host.js";
@@ -26,7 +36,9 @@ export interface AgentEvents {
   /** A run has started to open connections here. */
   started: [run: string, connections: number];
   /** A run has ended here, and all of its connections are closed. */
-  ended: [run: string, result: ConnectResult | undefined, reason: string | undefined];
+  ended: [run: string, result: ConnectResult | ServeResult | undefined, reason: string | undefined];
+  /** A server of a run accepts connections here. */
+  listening: [run: string, address: { readonly ip: string; readonly port: number }];
   /** A coordinator was refused. */
   refused: [reason: string];
   /** The result of this agent's part was neither taken by the coordinator nor stored. */
@@ -113,7 +125,7 @@ export class Agent extends EventEmitter<AgentEvents> {
       throw fleetError(`takes no part in run ${quoted(request.run)}`, "start the run again");
     }
     if (request.ask === "start") {
-      if (!run.isStarted) this.emit("started", run.id, this.#connections);
+      if (!run.isStarted && this.#connections > 0) this.emit("started", run.id, this.#connections);
       run.start(request.atMs);
     } else if (request.ask === "extend") {
       const before = this.#extensions.get(request.extension);
@@ -162,10 +174,12 @@ export class Agent extends EventEmitter<AgentEvents> {
         await prepared.discard();
         throw fleetError(this.#isClosed ? "the agent is stopping" : "the run was stopped", "start the run again");
       }
-      this.#connections = request.spec.connections;
+      this.#connections = isServerSpec(request.spec) ? 0 : request.spec.connections;
       if (this.#run) this.#run.replace(prepared);
       else this.#take(new AgentRun(request.run, this.identity.id, this.#bus, request.timing, prepared));
-      return { tuplesAvailable: prepared.tuplesAvailable };
+      const { tuplesAvailable, address } = prepared;
+      if (address) this.emit("listening", request.run, address);
+      return { tuplesAvailable, address } satisfies Prepared;
     } finally {
       clearInterval(beats);
       this.#preparing = undefined;
@@ -185,7 +199,11 @@ export class Agent extends EventEmitter<AgentEvents> {
   }
 
   /** Waits for the next run first: delivering the result may take long, or be in vain. */
-  #finish(run: AgentRun, part: Part & { result?: ConnectResult | undefined }, reason: string | undefined): void {
+  #finish(
+    run: AgentRun,
+    part: Part & { result?: ConnectResult | ServeResult | undefined },
+    reason: string | undefined,
+  ): void {
     this.#run = undefined;
     this.emit("ended", run.id, part.result, reason);
     const delivery = this.#deliver(run.id, part).finally(() => this.#deliveries.delete(delivery));

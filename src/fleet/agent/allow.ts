@@ -60,6 +60,32 @@ export function assertAllowed({ groups }: TuplePlan, permissions: readonly Permi
   }
 }
 
+/**
+ * Checks the address that a server is to listen on. On all addresses of this host, each of them counts.
+ *
+ * @param own addresses of this host, without loopback
+ * @throws {AppError} E_NOT_AUTHORIZED naming the first address that is not permitted
+ */
+export function assertMayListen(
+  ip: IpAddress,
+  port: number,
+  own: readonly IpAddress[],
+  permissions: readonly Permission[],
+): void {
+  const addresses = ip.bytes.some((byte) => byte !== 0) ? [ip] : own;
+  // The kernel chooses any port for 0.
+  const ports = port === 0 ? [ALL_PORTS.first, ALL_PORTS.last] : [port];
+  for (const address of addresses) {
+    if (permissions.some((permission) => ports.every((each) => permits(permission, unmapIp(address), each)))) continue;
+    const at = formatEndpoint(formatIp(address), port);
+    throw new AppError(
+      "E_NOT_AUTHORIZED",
+      `${at} is not among the addresses that this agent may use: ${permissions.map(({ text }) => text).join(", ")}`,
+      { fix: "listen on another address, or start the agent with --allow for this one" },
+    );
+  }
+}
+
 function permits({ addresses, ports }: Permission, ip: IpAddress, port: number): boolean {
   if (port < ports.first || port > ports.last) return false;
   const value = toInteger(ip);

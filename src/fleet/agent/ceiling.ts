@@ -53,7 +53,7 @@ export async function predictCeiling(spec: RunSpec, plan: TuplePlan): Promise<Ce
 }
 
 /** More connections than any command line can ask for. */
-const MOST = 2 ** 31 - 1;
+export const MOST = 2 ** 31 - 1;
 
 function tuplesOf(plan: TuplePlan): Bounded {
   const { count } = new TupleSequence(plan);
@@ -73,7 +73,7 @@ function sharedLimit({ id, name, caps, scope, allows }: Bounded, { sourcePorts }
 }
 
 /** Identifies the processes that share a limit; undefined if no other process does, or they are unknown. */
-function sharersOf(id: string, scope: LimitRow["scope"]): string | undefined {
+export function sharersOf(id: string, scope: LimitRow["scope"]): string | undefined {
   const host = readBootId();
   // Each process can reach the value of fs.nr_open.
   if (host === undefined || id === "nr-open") return undefined;

@@ -11,24 +11,27 @@ import type { RunSpec } from "../../planning/run-spec.js";
 import { checkSources } from "../../planning/sources.js";
 import { findTargets } from "../../planning/targets.js";
 import type { ConnectResult } from "../../results/connect.js";
+import type { ServeResult } from "../../results/serve.js";
+import type { ServeSnapshot } from "../../server/snapshot.js";
 import { formatIp, parseIp } from "../../util/address.js";
 import { AppError } from "../../util/errors.js";
-import { type Announcement, type Ceiling, LONGEST_ALLOWS, MOST_ADDRESSES } from "../messages.js";
+import { type Announcement, type Ceiling, LONGEST_ALLOWS, MOST_ADDRESSES, type Prepared } from "../messages.js";
+import { isServerSpec, type ServerSpec } from "../server-spec.js";
 import { assertAllowed, type Permission } from "./allow.js";
 import { predictCeiling } from "./ceiling.js";
+import { prepareServer, serverCeiling } from "./server.js";
 
-/** A load in progress; a ConnectRun, or a stand-in for tests. */
+/** A load in progress; a ConnectRun, a ServeRun, or a stand-in for tests. */
 export interface Load {
-  /** Resolves when the ramp has ended. */
+  /** Resolves when the ramp has ended, or the server accepts connections. */
   readonly ready: Promise<void>;
-  readonly done: Promise<ConnectResult>;
-  snapshot(): ConnectSnapshot;
+  readonly done: Promise<ConnectResult | ServeResult>;
+  snapshot(): ConnectSnapshot | ServeSnapshot;
   stop(): unknown;
 }
 
-/** A load whose threads are up, and which can open connections at once. */
-export interface PreparedLoad {
-  readonly tuplesAvailable: number;
+/** A load whose threads are up, and which can open connections at once, or accepts some already. */
+export interface PreparedLoad extends Prepared {
   begin(): Load;
   /** Gives the load up. Resolves when its threads have ended. */
   discard(): Promise<void>;
@@ -37,15 +40,15 @@ export interface PreparedLoad {
 export interface AgentHost {
   describe(): Omit<Announcement, "id" | "name" | "version" | "run">;
   /** @throws {AppError} if the host cannot connect to the destinations at all */
-  ceiling(spec: RunSpec): Promise<Ceiling>;
+  ceiling(spec: RunSpec | ServerSpec): Promise<Ceiling>;
   /**
-   * @param total connections of the whole run
+   * @param total connections of the whole run; of no meaning for a server
    * @throws {AppError} E_NOT_AUTHORIZED for a destination that is not permitted; the codes of connect()
    */
-  prepare(spec: RunSpec, total: number): Promise<PreparedLoad>;
+  prepare(spec: RunSpec | ServerSpec, total: number): Promise<PreparedLoad>;
 }
 
-/** @param permissions destinations that this agent may connect to */
+/** @param permissions destinations that this agent may connect to, and addresses that it may listen on */
 export function agentHost(permissions: readonly Permission[]): AgentHost {
   const allows = permissions.map(({ text }) => text).join(", ");
   return {
@@ -58,6 +61,7 @@ export function agentHost(permissions: readonly Permission[]): AgentHost {
       allows: allows.slice(0, LONGEST_ALLOWS),
     }),
     ceiling: async (spec) => {
+      if (isServerSpec(spec)) return serverCeiling(spec, ownAddresses(), permissions);
       assertSupported(spec);
       const local = withOwnSources(spec);
       const { plan } = await findTargets(local);
@@ -65,6 +69,7 @@ export function agentHost(permissions: readonly Permission[]): AgentHost {
       return predictCeiling(local, plan);
     },
     prepare: async (spec, total) => {
+      if (isServerSpec(spec)) return prepareServer(spec, ownAddresses(), permissions);
       assertSupported(spec);
       const prepared = await prepareRun(withOwnSources(spec));
       assertAllowed(prepared.targets.plan, permissions);

@@ -6,14 +6,16 @@ import { AppError } from "../../util/errors.js";
 import { type Bus, SUBJECTS } from "../bus.js";
 import { type Announcement, type Ceiling, failureIn, parseCeiling, parsePrepared, type Timing } from "../messages.js";
 import type { OnLost } from "../options.js";
+import type { ServerSpec } from "../server-spec.js";
 import { Barrier } from "./barrier.js";
 import { type ClockOffset, measureClocks } from "./clock.js";
-import { type Candidate, type Dealt, deal, dealPorts } from "./dealing/deal.js";
+import { type Candidate, type Dealt, deal, dealLimit, dealPorts } from "./dealing/deal.js";
 import { divideShared } from "./dealing/pools.js";
 import { Member } from "./member.js";
 import { CLIENT_ROLE } from "./roles/client.js";
-import type { ClientKind, Kind } from "./roles/kind.js";
+import type { ClientKind, Kind, ServerKind } from "./roles/kind.js";
 import type { FleetRole } from "./roles/role.js";
+import { SERVER_ROLE } from "./roles/server.js";
 
 /** An agent reads its kernel's tables to predict its ceiling, which takes a while if they are large. */
 const CEILING_MS = 20_000;
@@ -54,22 +56,52 @@ export async function dealFleet(
       return { agent, sourcePorts, ceiling };
     }),
   );
-  const clocks = await measureClocks(
-    bus,
-    agents.map(({ id }) => id),
-  );
-  for (const agent of agents) if (!clocks.has(agent.id)) throw noAnswer(agent);
+  const clocks = await clocksOf(bus, agents);
   return { role: CLIENT_ROLE, dealt: deal(divideShared(candidates), spec), clocks };
 }
 
+/**
+ * Asks each agent how many connections it can hold as a server, and divides the most that the fleet may hold, if there
+ * is a limit.
+ *
+ * @throws {AppError} as dealFleet()
+ */
+export async function dealServers(
+  bus: Bus,
+  agents: readonly Announcement[],
+  spec: ServerSpec,
+): Promise<Pick<FleetPlan<ServerKind>, "role" | "dealt" | "clocks">> {
+  const candidates = await Promise.all(
+    agents.map(
+      async (agent): Promise<Candidate> => ({
+        agent,
+        sourcePorts: undefined,
+        ceiling: await askCeiling(bus, agent, spec),
+      }),
+    ),
+  );
+  const clocks = await clocksOf(bus, agents);
+  return { role: SERVER_ROLE, dealt: dealLimit(divideShared(candidates), spec.maxConnections), clocks };
+}
+
 /** @throws {AppError} the agent's refusal; E_FLEET if it does not answer */
-async function askCeiling(bus: Bus, agent: Announcement, spec: RunSpec): Promise<Ceiling> {
+async function askCeiling(bus: Bus, agent: Announcement, spec: RunSpec | ServerSpec): Promise<Ceiling> {
   const answer = await bus.request(SUBJECTS.agent(agent.id), { ask: "ceiling", spec }, CEILING_MS);
   const refusal = failureIn(answer, agent.name);
   if (refusal) throw refusal;
   const ceiling = parseCeiling(answer);
   if (!ceiling) throw noAnswer(agent);
   return ceiling;
+}
+
+/** @throws {AppError} E_FLEET if an agent does not answer */
+async function clocksOf(bus: Bus, agents: readonly Announcement[]): Promise<Map<string, ClockOffset>> {
+  const clocks = await measureClocks(
+    bus,
+    agents.map(({ id }) => id),
+  );
+  for (const agent of agents) if (!clocks.has(agent.id)) throw noAnswer(agent);
+  return clocks;
 }
 
 function noAnswer({ name }: Announcement): AppError {
@@ -128,5 +160,7 @@ async function prepare<K extends Kind>(
   const { answer, reason } = await barrier.ask(member.id, request, deadlineMs);
   const refusal = failureIn(answer, member.name);
   if (refusal) throw refusal;
-  return parsePrepared(answer) === undefined ? (reason ?? "its answer cannot be read") : undefined;
+  const prepared = parsePrepared(answer);
+  member.address = prepared?.address;
+  return prepared === undefined ? (reason ?? "its answer cannot be read") : undefined;
 }

@@ -157,7 +157,8 @@ export class FleetRun<K extends Kind = ClientKind> extends EventEmitter<FleetEve
       return;
     }
     member.heardMs = performance.now();
-    member.snapshot = beat.snapshot ?? member.snapshot;
+    // An agent of the same version sends the snapshots of its role.
+    member.snapshot = (beat.snapshot as K["snapshot"] | undefined) ?? member.snapshot;
     if (beat.isGone) this.#lose(member, "lost", "its program has ended");
     else if (member.snapshot !== undefined) this.#holdIfReady();
     else if (this.#stoppedMs === undefined && !this.#orders.urge(member, this.#plan.timing.heartbeatMs)) {

@@ -1,5 +1,6 @@
 // An agent as its coordinator sees it: its share, its last sign of life, and what became of it.
 import type { FleetAgent } from "../../results/fleet/fleet.js";
+import type { Prepared } from "../messages.js";
 import type { ClockOffset } from "./clock.js";
 import type { Dealt } from "./dealing/deal.js";
 import type { Outcome } from "./outcome.js";
@@ -22,6 +23,8 @@ export class Member<K extends Kind = ClientKind> {
   heardMs = performance.now();
   snapshot: K["snapshot"] | undefined;
   result: K["result"] | undefined;
+  /** Where an agent that serves listens. */
+  address: Prepared["address"];
   reason: string | undefined;
   lostAt: string | undefined;
 
@@ -60,6 +63,7 @@ export class Member<K extends Kind = ClientKind> {
       state: this.state === "active" ? "lost" : this.state,
       reason: this.reason,
       lostAt: this.lostAt,
+      address: this.address,
       last: this.snapshot,
       result: this.result,
     };

@@ -2,6 +2,7 @@
 // whether the machines that generated the load were the bottleneck.
 import type { ConnectResult } from "../../results/connect.js";
 import type { FleetAgent, FleetReport } from "../../results/fleet/fleet.js";
+import type { FleetServer } from "../../results/fleet/servers.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 
 /** With the CPU as the limit for this share of the ramp, a faster machine would have opened connections faster. */
@@ -18,7 +19,7 @@ const NOTABLE_SKEW_MS = 50;
 export function fleetNotes(fleet: FleetReport, ids: readonly string[], parts: readonly ConnectResult[]): string[] {
   const agentOf = (n: number) => fleet.agents.find(({ id }) => id === ids[n])!;
   return [
-    ...fleet.agents.filter(({ state }) => state !== "ended").map((agent) => absence(agent)),
+    ...fleet.agents.filter(({ state }) => state !== "ended").map(clientAbsence),
     ...firstLimit(parts, agentOf),
     ...bottleneck(parts, agentOf),
     ...(fleet.startSkewMs > NOTABLE_SKEW_MS
@@ -27,11 +28,28 @@ export function fleetNotes(fleet: FleetReport, ids: readonly string[], parts: re
   ];
 }
 
-function absence({ name, state, reason, requested, established, openAtStop, lostAt }: FleetAgent): string {
+/** Says that an agent's part is missing, for a client. */
+function clientAbsence(agent: FleetAgent): string {
+  const { requested, established, openAtStop } = agent;
   const share = `its ${formatCount(requested)} connections are not part of this result`;
+  return absence(
+    agent,
+    share,
+    `${formatCount(established)} were established and ${formatCount(openAtStop)} open when last heard of`,
+  );
+}
+
+/** Says that an agent's part is missing, for a server. */
+export function serverAbsence(agent: FleetServer): string {
+  const last = `it had accepted ${formatCount(agent.accepted)}, and ${formatCount(agent.openAtStop)} were open when last heard of`;
+  return absence(agent, "its connections are not part of this result", last);
+}
+
+type Absent = Pick<FleetAgent, "name" | "state" | "reason" | "lostAt">;
+
+function absence({ name, state, reason, lostAt }: Absent, share: string, last: string): string {
   if (state === "left-out") return `agent ${name} was left out (${reason}): ${share}`;
   const at = lostAt === undefined ? "" : ` at ${lostAt}`;
-  const last = `${formatCount(established)} were established and ${formatCount(openAtStop)} open when last heard of`;
   return `agent ${name} ${state === "lost" ? "was lost" : "failed"}${at} (${reason}): ${share}; ${last}`;
 }
 

@@ -1,7 +1,7 @@
 // What remains of a run and its members when it is over, as plain data: the result is made from nothing else.
 import type { FleetReport } from "../../results/fleet/fleet.js";
 import { parseResult } from "../../results/parse.js";
-import type { Announcement, Ceiling, Part } from "../messages.js";
+import type { Announcement, Ceiling, Part, Prepared } from "../messages.js";
 import type { ClockOffset } from "./clock.js";
 import type { ClientKind, Kind } from "./roles/kind.js";
 
@@ -15,6 +15,8 @@ export interface Outcome<K extends Kind = ClientKind> {
   readonly state: FleetReport["agents"][number]["state"];
   readonly reason?: string | undefined;
   readonly lostAt?: string | undefined;
+  /** Where an agent that serves listens. */
+  readonly address?: Prepared["address"];
   /** Counters as of the last heartbeat. */
   readonly last?: K["snapshot"] | undefined;
   readonly result?: K["result"] | undefined;

@@ -1,13 +1,15 @@
 // What a run stores before it starts, so that its result can be put together if the coordinator dies.
 import type { ConnectResult } from "../../results/connect.js";
 import type { Explained } from "../../results/diagnosis.js";
+import type { ServeResult } from "../../results/serve.js";
 import { parsePart } from "../messages.js";
 import { KEYS, type RunStore } from "../store.js";
 import type { Member } from "./member.js";
 import { type FleetFacts, type Outcome, readPart } from "./outcome.js";
 import { CLIENT_ROLE } from "./roles/client.js";
-import type { ClientKind, Kind } from "./roles/kind.js";
+import type { ClientKind, Kind, ServerKind } from "./roles/kind.js";
 import type { FleetRole } from "./roles/role.js";
+import { SERVER_ROLE } from "./roles/server.js";
 
 /** A run's facts, and its agents as if all of them had been lost. */
 interface KeptPlan<K extends Kind> {
@@ -33,10 +35,14 @@ export function keptPlan<K extends Kind>(
  * Puts the result of a run together from the parts that its agents stored.
  * @returns undefined if the run is unknown, or no agent has stored its part
  */
-export async function recoverResult(store: RunStore, run: string): Promise<Explained<ConnectResult> | undefined> {
+export async function recoverResult(
+  store: RunStore,
+  run: string,
+): Promise<Explained<ConnectResult> | Explained<ServeResult> | undefined> {
   // Written by a coordinator of the same version, and read with the same permissions.
-  const plan = (await store.get(KEYS.plan(run))) as KeptPlan<ClientKind> | undefined;
-  return plan && recover(store, CLIENT_ROLE, plan);
+  const plan = (await store.get(KEYS.plan(run))) as KeptPlan<ClientKind> | KeptPlan<ServerKind> | undefined;
+  if (plan?.role === "serve") return recover(store, SERVER_ROLE, plan as KeptPlan<ServerKind>);
+  return plan && recover(store, CLIENT_ROLE, plan as KeptPlan<ClientKind>);
 }
 
 async function recover<K extends Kind>(

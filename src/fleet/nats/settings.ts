@@ -1,12 +1,12 @@
 // Turns the options for NATS into its client's settings, and that client's errors into words.
 import { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import type { NodeConnectionOptions } from "@nats-io/transport-node";
 import { isIp } from "../../util/address.js";
 import { AppError } from "../../util/errors.js";
 import { hostFault } from "../../util/host-fault.js";
 import { quoted } from "../../util/printable.js";
 import type { NatsOptions } from "../options.js";
+import { readAuthority, readCreds } from "./files.js";
 
 const CONNECT_MS = 5000;
 /** Short, because an agent's lease runs while the connection is interrupted. */
@@ -26,7 +26,7 @@ export function natsSettings(
   const list = servers.split(",").map((server) => server.trim());
   for (const server of list) checkServer(server);
   const given = token ?? TOKENS.map((variable) => process.env[variable]).find((value) => value);
-  const authority = ca === undefined ? undefined : readOption(ca, "--nats-ca").toString();
+  const authority = ca === undefined ? undefined : readAuthority(ca);
   return {
     servers: list,
     name,
@@ -39,7 +39,7 @@ export function natsSettings(
     ignoreAuthErrorAbort: true,
     ...(given !== undefined && { token: given }),
     ...((authority !== undefined || list.some(isSecure)) && { tls: tlsSettings(list, authority) }),
-    ...(creds !== undefined && { authenticator: credsAuthenticator(readOption(creds, "--creds")) }),
+    ...(creds !== undefined && { authenticator: credsAuthenticator(readCreds(creds)) }),
   };
 }
 
@@ -109,15 +109,4 @@ function tlsSettings(servers: readonly string[], ca: string | undefined) {
 
 function isSecure(server: string): boolean {
   return server.startsWith("tls:");
-}
-
-function readOption(file: string, flag: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    throw new AppError("E_OPTION", `${flag} ${quoted(file)} cannot be read: ${(cause as Error).message}`, {
-      fix: "name a file that this user can read",
-      cause,
-    });
-  }
 }

@@ -1,7 +1,9 @@
 // The section of a report about the agents of a run that was divided among several machines.
 import type { FleetAgent, FleetReport } from "../../results/fleet/fleet.js";
+import type { ServerFleetReport } from "../../results/fleet/servers.js";
 import { formatBound } from "../../util/bound.js";
 import { formatCount, formatDuration, plural } from "../../util/units.js";
+import { addressOf } from "../text/fleet-servers.js";
 import { drawTable } from "./evidence.js";
 import { html, type Markup } from "./markup.js";
 
@@ -27,7 +29,28 @@ ${drawTable({ title: "By agent", columns: COLUMNS, rows })}
 ${agents.map(describe)}</section>`;
 }
 
-function describe({ name, version, cores, finding, failures, reason }: FleetAgent): Markup {
+export function serverFleetSection(fleet: ServerFleetReport | undefined): Markup | undefined {
+  if (!fleet) return undefined;
+  const { agents } = fleet;
+  const rows = agents.map((agent) => [
+    agent.name,
+    agent.state,
+    addressOf(agent),
+    formatBound(agent.ceiling),
+    formatCount(agent.accepted),
+    formatCount(agent.peakOpen),
+    formatCount(agent.openAtStop),
+    formatCount(agent.rejected),
+  ]);
+  const columns = ["agent", "state", "address", "ceiling", "accepted", "peak open", "open at stop", "rejected"];
+  return html`<section aria-labelledby="fleet"><h2 id="fleet">${plural(agents.length, "agent")}</h2>
+${drawTable({ title: "By agent", columns, rows })}
+${agents.map(describe)}</section>`;
+}
+
+type Described = Pick<FleetAgent, "name" | "version" | "cores" | "finding" | "failures" | "reason">;
+
+function describe({ name, version, cores, finding, failures, reason }: Described): Markup {
   const kinds = failures.map(({ phase, errno, count }) => `${formatCount(count)} ${errno} in ${phase}`).join(", ");
   const facts = [finding, reason, kinds === "" ? undefined : kinds].filter((fact) => fact !== undefined);
   return html`<p>${name}: ${plural(cores, "core")}, fourtuple ${version}${facts.map((fact) => `; ${fact}`).join("")}</p>`;

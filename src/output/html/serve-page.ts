@@ -8,13 +8,15 @@ import { formatBytes, formatCount, formatDuration, plural } from "../../util/uni
 import { describePackets } from "../sentences/packets.js";
 import { proxyProtocolLine } from "../sentences/protocols.js";
 import { describeEngine, describeOverflows, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
+import { serverFleetSection } from "./fleet.js";
 import { html, type Markup } from "./markup.js";
 import { commandLines, facts, formatTime, page, tiles } from "./page.js";
 import { failureTable, kernelTable, scriptFacts, why } from "./run-sections.js";
 
 export function servePage(result: Explained<ServeResult>): string {
   const at = formatEndpoint(result.address.ip, result.address.port);
-  const title = `${plural(result.peakOpen, "connection")} at once on ${at}`;
+  const where = result.fleet ? plural(result.fleet.agents.length, "agent") : at;
+  const title = `${plural(result.peakOpen, "connection")} at once on ${where}`;
   return page(
     `${title} · fourtuple serve`,
     html`<header>
@@ -24,6 +26,7 @@ export function servePage(result: Explained<ServeResult>): string {
 ${keyFigures(result)}
 </header>
 ${why(result.diagnosis)}
+${serverFleetSection(result.fleet)}
 ${failureTable(result.failures)}
 ${figures(result)}
 <section aria-labelledby="reproduce"><h2 id="reproduce">Reproduce</h2>

@@ -12,6 +12,10 @@ import { alignFigures } from "../terminal/table.js";
 /** A ceiling of this many connections means that no limit applies. */
 const UNLIMITED = 2 ** 31 - 1;
 const ADDRESSES_SHOWN = 3;
+/** Longer tables are cut to their first and last rows. */
+const MOST_ROWS = 24;
+const FIRST_ROWS = 16;
+const LAST_ROWS = 4;
 
 /** Lists agents, as `fleet agents` shows them. */
 export function agentTable(of: readonly Announcement[]): string {
@@ -65,10 +69,18 @@ export function dealText(run: string, of: readonly Dealt[]): string {
         ? "kernel"
         : `${sourcePorts.first}-${sourcePorts.last}`,
   ]);
+  const total = dealt.reduce((sum, { connections }) => sum + connections, 0);
   return [
-    `run ${run}: ${plural(dealt.length, "agent")}`,
-    ...alignFigures([["agent", "connections", "ceiling", "limit", "source ports"], ...rows], "  "),
+    `run ${run}: ${plural(dealt.length, "agent")}, ${plural(total, "connection")}`,
+    ...alignFigures([["agent", "connections", "ceiling", "limit", "source ports"], ...cut(rows)], "  "),
   ].join("\n");
+}
+
+/** Keeps the first and last rows of a long table. */
+export function cut(rows: string[][]): string[][] {
+  if (rows.length <= MOST_ROWS) return rows;
+  const left = [`… ${formatCount(rows.length - FIRST_ROWS - LAST_ROWS)} more`, ...rows[0]!.slice(1).map(() => "")];
+  return [...rows.slice(0, FIRST_ROWS), left, ...rows.slice(-LAST_ROWS)];
 }
 
 /** Returns the lines of a summary about the agents of a run. */
@@ -86,7 +98,7 @@ export function fleetLines(fleet: FleetReport): string[] {
   return [
     `run ${fleet.run} on ${plural(fleet.agents.length, "agent")}, ${skewText(fleet)}`,
     ...alignFigures(
-      [["agent", "state", "requested", "ceiling", "established", "failed", "lost", "start"], ...rows],
+      [["agent", "state", "requested", "ceiling", "established", "failed", "lost", "start"], ...cut(rows)],
       "  ",
     ),
   ];
@@ -112,12 +124,14 @@ export function agentRows(
   }[],
 ): string[] {
   return alignFigures(
-    printableData(rows).map(({ name, state, requested, open, failed }) => [
-      name,
-      `${formatCount(open)} of ${formatCount(requested)} open`,
-      `failed ${formatCount(failed)}`,
-      state,
-    ]),
+    cut(
+      printableData(rows).map(({ name, state, requested, open, failed }) => [
+        name,
+        `${formatCount(open)} of ${formatCount(requested)} open`,
+        `failed ${formatCount(failed)}`,
+        state,
+      ]),
+    ),
     "  ",
   );
 }

@@ -15,6 +15,7 @@ import { scriptLines } from "../sentences/script.js";
 import { type Paint, plain } from "../terminal/paint.js";
 import { alignLabels } from "../terminal/table.js";
 import { diagnosisLines } from "./diagnosis.js";
+import { serverFleetLines } from "./fleet-servers.js";
 
 export function listeningLine({ ip, lastIp, port }: ServeResult["address"]): string {
   return printable(`listening on ${formatEndpoint(lastIp === undefined ? ip : `${ip}-${lastIp}`, port)}`);
@@ -109,6 +110,7 @@ export function serveSummary(of: Explained<ServeResult>, printed: number | undef
       ],
       "  ",
     ),
+    ...(result.fleet ? ["", ...serverFleetLines(result.fleet)] : []),
     ...(why.length > 0 ? ["", ...why] : []),
   ].join("\n");
 }

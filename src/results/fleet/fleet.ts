@@ -14,11 +14,11 @@ const facts = z.object(agentFacts);
 /** What an agent announces about its host. */
 export type AgentFacts = TypeOf<typeof facts>;
 
-const agent = z.object({
+/** What both roles say about an agent. */
+export const agentFields = {
   ...agentFacts,
   ceiling: bound.describe("connections of this load that the agent could hold, by its own prediction"),
   limit: z.string().optional().describe("limit that determines the ceiling; missing if none applies"),
-  requested: count.describe("its share of the connections, including those taken over from lost agents"),
   state: z
     .enum(["ended", "lost", "left-out", "failed"])
     .describe(
@@ -26,13 +26,18 @@ const agent = z.object({
     ),
   reason: z.string().optional().describe("why the result lacks this agent's part"),
   lostAt: startedAt.optional().describe("when the agent was found to be lost, UTC, by the coordinator's clock"),
+  failures: failures.describe("failures and losses by kind, most frequent first"),
+  clockOffsetMs: z.number().describe("the agent's clock minus the coordinator's; times in this result are corrected"),
+  roundTripMs: milliseconds.describe("shortest round trip over NATS; the offset is uncertain by half of it"),
+};
+
+const agent = z.object({
+  ...agentFields,
+  requested: count.describe("its share of the connections, including those taken over from lost agents"),
   established: count.describe("for a lost agent, as of its last heartbeat, and not part of this result's counts"),
   openAtStop: count.describe("for a lost agent, open at its last heartbeat"),
   failed: count,
   lost: count,
-  failures: failures.describe("failures and losses by kind, most frequent first"),
-  clockOffsetMs: z.number().describe("the agent's clock minus the coordinator's; times in this result are corrected"),
-  roundTripMs: milliseconds.describe("shortest round trip over NATS; the offset is uncertain by half of it"),
   startMs: z
     .number()
     .optional()

@@ -98,6 +98,23 @@ export function deal(candidates: readonly Candidate[], { connections, requests }
     .sort((a, b) => (a.agent.name < b.agent.name ? -1 : 1));
 }
 
+/**
+ * Divides the most connections that a fleet of servers may hold in proportion to the ceilings. Agents without a share
+ * are left out.
+ *
+ * @param most undefined if there is no limit, and so no shares
+ */
+export function dealLimit(candidates: readonly Candidate[], most: number | undefined): Dealt[] {
+  if (most === undefined) return candidates.map((candidate) => ({ ...candidate, connections: 0 }));
+  const shares = weightedShares(
+    most,
+    candidates.map(({ ceiling }) => ceiling.connections),
+  );
+  return candidates
+    .map((candidate, n) => ({ ...candidate, connections: shares[n]! }))
+    .filter(({ connections }) => connections > 0);
+}
+
 function cannotHold(candidates: readonly Candidate[], wanted: number, room: number): AppError {
   const told = candidates.map(({ agent, ceiling: { connections, limit } }) => {
     const why = limit === undefined ? "" : ` (${limit})`;

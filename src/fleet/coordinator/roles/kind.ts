@@ -3,6 +3,8 @@ import type { ConnectSnapshot } from "../../../client/snapshot.js";
 import type { RunSpec } from "../../../planning/run-spec.js";
 import type { ConnectResult } from "../../../results/connect.js";
 import type { ServeResult } from "../../../results/serve.js";
+import type { ServeSnapshot } from "../../../server/snapshot.js";
+import type { ServerSpec } from "../../server-spec.js";
 
 /** Types of a role: the spec of a run and of its parts, the agents' counters, and the result. */
 export interface Kind {
@@ -19,4 +21,12 @@ export interface ClientKind extends Kind {
   readonly snapshot: ConnectSnapshot;
   readonly result: ConnectResult;
   readonly target: Pick<RunSpec, "connections" | "thresholds">;
+}
+
+/** A fleet that serves. */
+export interface ServerKind extends Kind {
+  readonly spec: ServerSpec;
+  readonly snapshot: ServeSnapshot;
+  readonly result: ServeResult;
+  readonly target: Pick<ServerSpec, "at">;
 }

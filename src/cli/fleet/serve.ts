@@ -1,0 +1,95 @@
+// Runs `fourtuple serve --fleet`: shows where the agents listen, the merged progress with a row per agent, and the
+// merged result.
+
+import { explained } from "../../diagnosis/explain.js";
+import { serveFleet } from "../../fleet/coordinate.js";
+import type { FleetRun } from "../../fleet/coordinator/fleet-run.js";
+import type { ServerKind } from "../../fleet/coordinator/roles/kind.js";
+import { openLive } from "../../output/terminal/live.js";
+import { print, printEvent, printJson, printNote, printResult } from "../../output/terminal/output.js";
+import { paintFor } from "../../output/terminal/paint.js";
+import { RateMeter } from "../../output/terminal/rate-meter.js";
+import { addressOf, type Listening, listeningText, serverRows } from "../../output/text/fleet-servers.js";
+import { isSameMoment, serveProgress, serveSummary } from "../../output/text/serve.js";
+import type { ServeOptions } from "../../server/options.js";
+import { supervise } from "../supervise.js";
+import { type FleetRunOptions, fleetOptionsOf } from "./options.js";
+
+const LIVE_MS = 200;
+const LINE_MS = 1000;
+
+type Run = FleetRun<ServerKind>;
+
+/**
+ * @param options those of serve()
+ * @returns the exit code: 1 if an agent was lost
+ */
+export async function runFleetServe(
+  options: ServeOptions,
+  command: FleetRunOptions & { readonly duration?: number; readonly json?: boolean },
+): Promise<number> {
+  const run = await serveFleet({ ...options, durationMs: command.duration, fleet: fleetOptionsOf(command) });
+  const ended = supervise(run);
+  ended.catch(() => undefined);
+  run.on("agentLost", (name, reason) => printNote(`agent ${name} is lost: ${reason}`));
+  const agents = listeningOf(run);
+  if (command.json) printJson({ event: "listening", run: run.id, pid: process.pid, agents });
+  else print(listeningText(run.id, agents));
+  const endProgress = command.json ? printSnapshots(run) : await showProgress(run);
+  const result = explained(await ended.finally(endProgress));
+  if (command.json) printResult({ event: "result", ...result });
+  else printResult(`\n${serveSummary(result, undefined, paintFor(process.stdout))}`);
+  return result.fleet?.isPartial ? 1 : 0;
+}
+
+function listeningOf({ members }: Run): Listening[] {
+  return members.map(({ name, address, dealt: { agent, ceiling } }) => ({
+    name,
+    address,
+    addresses: agent.addresses,
+    ceiling: ceiling.connections,
+    limit: ceiling.limit,
+  }));
+}
+
+function rowsOf({ members }: Run) {
+  return members.map(({ name, state, address, snapshot, dealt: { agent } }) => ({
+    name,
+    state: state === "active" ? "serving" : state,
+    address: addressOf({ address, addresses: agent.addresses }),
+    open: state === "active" ? (snapshot?.open ?? 0) : 0,
+    accepted: snapshot?.accepted ?? 0,
+  }));
+}
+
+/** @returns a function that ends the display */
+async function showProgress(run: Run): Promise<() => void> {
+  const live = await openLive(process.stderr);
+  const meter = new RateMeter();
+  let last = run.snapshot();
+  const timer = setInterval(
+    () => {
+      const snapshot = run.snapshot();
+      const ratePerSec = meter.take(snapshot.elapsedMs, snapshot.accepted);
+      if (live) {
+        const line = serveProgress(snapshot, ratePerSec, paintFor(process.stderr));
+        return live.show([line, ...serverRows(rowsOf(run))].join("\n"));
+      }
+      if (!isSameMoment(snapshot, last)) printNote(serveProgress(snapshot, ratePerSec));
+      last = snapshot;
+    },
+    live ? LIVE_MS : LINE_MS,
+  );
+  return () => {
+    clearInterval(timer);
+    live?.end();
+  };
+}
+
+/** @returns a function that ends the events */
+function printSnapshots(run: Run): () => void {
+  const timer = setInterval(() => {
+    printEvent({ event: "snapshot", ...run.snapshot(), agents: rowsOf(run) });
+  }, LINE_MS).unref();
+  return () => clearInterval(timer);
+}
