@@ -190,7 +190,7 @@ function standInHost(n, real) {
  * Replays a real run: its counters grow during the ramp, and its result follows the stop.
  *
  * @param {{ snapshot: import("fourtuple").ConnectSnapshot, result: import("fourtuple").ConnectResult }} real
- * @returns {import("../dist/fleet/agent/host.js").Load}
+ * @returns {import("../dist/fleet/agent/load.js").Load}
  */
 function replay({ snapshot, result }) {
   const [startMs, startedAt] = [performance.now(), new Date().toISOString()];

@@ -10,6 +10,7 @@ import { AppError } from "../util/errors.js";
 import { readVersion } from "../util/program/files.js";
 import { assertSupported } from "./agent/host.js";
 import { type Bus, SUBJECTS } from "./bus.js";
+import { withContents } from "./contents.js";
 import { dealFleet, dealServers, type FleetPlan, prepareFleet } from "./coordinator/assemble.js";
 import type { Dealt } from "./coordinator/dealing/deal.js";
 import { FleetRun } from "./coordinator/fleet-run.js";
@@ -51,7 +52,7 @@ export interface FleetServeOptions extends ServeOptions {
  *   an agent
  */
 export async function connectFleet(options: FleetConnectOptions, progress: FleetProgress = {}): Promise<FleetRun> {
-  const spec = asLoad(await specOf(options), options);
+  const spec = withContents(asLoad(await specOf(options), options));
   assertSupported(spec);
   return withLink(options, "fourtuple coordinator", (link, fleet) =>
     startFleet(link, spec, fleet, dealFleet, progress),

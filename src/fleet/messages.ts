@@ -134,12 +134,14 @@ const failure = z.object({
 const beat = z.object({
   agent: id,
   snapshot: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])).optional(),
+  cores: number.optional().describe("cores that the program has used since the last heartbeat"),
   isGone: z.boolean().optional().describe("the agent's program is ending"),
 });
 /** An agent's sign of life, with its counters once it has started. */
 export interface Beat {
   readonly agent: string;
   readonly snapshot?: ConnectSnapshot | ServeSnapshot | undefined;
+  readonly cores?: number | undefined;
   readonly isGone?: boolean | undefined;
 }
 

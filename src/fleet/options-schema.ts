@@ -1,6 +1,6 @@
 // Schemas of startAgent()'s options and of connect()'s option `fleet`. `satisfies` turns a missing option into a compile error.
 import type { ZodType } from "zod";
-import { checkOptions, count, isTexts, number, oneOf, option, text } from "../util/options.js";
+import { checkOptions, count, flag, isTexts, number, oneOf, option, text } from "../util/options.js";
 import { z } from "../util/zod.js";
 import { type FleetOptions, ON_LOST } from "./options.js";
 import type { AgentOptions } from "./start-agent.js";
@@ -22,6 +22,7 @@ const shape = {
   token: text.optional(),
   name: text.optional(),
   allow: option<readonly string[]>('a list of destinations, such as ["10.0.0.0/8"]', isTexts).optional(),
+  allowCode: flag.optional(),
 } satisfies Record<keyof AgentOptions, ZodType>;
 
 /** @throws {AppError} E_OPTION for an unknown option or a value of the wrong type */

@@ -18,6 +18,11 @@ export interface AgentOptions extends NatsOptions {
    * default: loopback and private addresses.
    */
   readonly allow?: readonly string[] | undefined;
+  /**
+   * Whether the agent runs protocols that coordinators send, with all rights of this program; default false. Their files
+   * are stored in a folder of this user, named by their hash.
+   */
+  readonly allowCode?: boolean | undefined;
 }
 
 /** An agent that waits for runs. */
@@ -42,7 +47,7 @@ export async function startAgent(options: AgentOptions): Promise<FleetAgent> {
   const name = checkName(options.name ?? hostname().slice(0, 64));
   const { bus, store } = await connectNats(options, `fourtuple agent ${name}`);
   const identity = { id: randomBytes(4).toString("hex"), name, version: readVersion() };
-  const agent = new Agent(identity, bus, store, agentHost(permissions));
+  const agent = new Agent(identity, bus, store, agentHost(permissions, options.allowCode ?? false));
   return {
     identity,
     allows: permissions.map(({ text }) => text).join(", "),

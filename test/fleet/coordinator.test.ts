@@ -2,7 +2,8 @@
 // Time is simulated, so every deadline can be reached at once.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Agent } from "../../src/fleet/agent/agent.js";
-import type { AgentHost, Load } from "../../src/fleet/agent/host.js";
+import type { AgentHost } from "../../src/fleet/agent/host.js";
+import type { Load } from "../../src/fleet/agent/load.js";
 import { SUBJECTS } from "../../src/fleet/bus.js";
 import { dealFleet, type FleetPlan, prepareFleet } from "../../src/fleet/coordinator/assemble.js";
 import { FleetRun } from "../../src/fleet/coordinator/fleet-run.js";

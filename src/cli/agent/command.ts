@@ -24,6 +24,10 @@ export const addAgent: AddCommand = (program, finish) => {
       "the only destinations to connect to; repeatable (default: loopback and private addresses)",
       (text: string, before: readonly string[] = []) => [...before, text],
     )
+    .option(
+      "--allow-code",
+      "run protocols that coordinators send (--protocol); their code may do all that this user may",
+    )
     .addOption(credsOption())
     .addOption(natsCaOption())
     .addHelpText("after", EXAMPLES)

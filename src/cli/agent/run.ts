@@ -15,15 +15,17 @@ export interface AgentCommandOptions {
   readonly nats: string;
   readonly name?: string;
   readonly allow?: readonly string[];
+  readonly allowCode?: boolean;
   readonly creds?: string;
   readonly natsCa?: string;
 }
 
 /** @returns the exit code: 0 after a signal */
-export async function runAgent({ nats, name, allow, creds, natsCa }: AgentCommandOptions): Promise<number> {
-  const agent = await startAgent({ servers: nats, name, allow, creds, ca: natsCa });
+export async function runAgent({ nats, name, allow, allowCode, creds, natsCa }: AgentCommandOptions): Promise<number> {
+  const agent = await startAgent({ servers: nats, name, allow, allowCode, creds, ca: natsCa });
   const { id, name: ownName } = agent.identity;
   agent.on("started", (run, connections) => print(`run ${run}: opens ${plural(connections, "connection")}`));
+  agent.on("code", (run, text) => print(`run ${run}: runs code of its coordinator: ${printable(text)}`));
   agent.on("listening", (run, { ip, port }) => print(`run ${run}: listens on ${formatEndpoint(ip, port)}`));
   agent.on("ended", (run, result, reason) => {
     const reached = result ? reachedText(result) : "nothing was opened";

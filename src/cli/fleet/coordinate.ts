@@ -1,6 +1,7 @@
 // Runs `fourtuple connect --fleet`: shows the deal, the merged progress with a row per agent, and the merged result.
 
 import { explained } from "../../diagnosis/explain.js";
+import { withoutContents } from "../../fleet/contents.js";
 import { connectFleet } from "../../fleet/coordinate.js";
 import type { FleetRun } from "../../fleet/coordinator/fleet-run.js";
 import { openLive } from "../../output/terminal/live.js";
@@ -12,7 +13,9 @@ import { connectSummary } from "../../output/text/connect-summary.js";
 import { agentRows, dealText } from "../../output/text/fleet.js";
 import { commandLine } from "../command-line.js";
 import { type ConnectCommandOptions, connectOptionsOf, exitCodeOf } from "../connect/options.js";
+import { RunMetrics } from "../run-metrics.js";
 import { Interrupted, type StopSignal, supervise } from "../supervise.js";
+import { Ui } from "../ui/ui.js";
 import { fleetOptionsOf, refuseWithFleet } from "./options.js";
 
 const LIVE_MS = 200;
@@ -20,8 +23,20 @@ const LINE_MS = 1000;
 
 /** @returns the exit code */
 export async function runFleetConnect(to: readonly string[], options: ConnectCommandOptions): Promise<number> {
-  const { ui, metrics, apply, journal, json, quiet } = options;
-  refuseWithFleet({ "--ui": ui, "--metrics": metrics, "--apply": apply, "--journal": journal });
+  refuseWithFleet({ "--apply": options.apply, "--journal": options.journal });
+  const ui = await Ui.open(options.ui);
+  try {
+    return await runBeside(ui, to, options);
+  } catch (error) {
+    await ui?.fail(error);
+    throw error;
+  }
+}
+
+async function runBeside(ui: Ui | undefined, to: readonly string[], options: ConnectCommandOptions): Promise<number> {
+  const { json, quiet } = options;
+  await using metrics = await RunMetrics.open(options.metrics);
+  const families = metrics && (await import("../../output/prometheus/fleet.js"));
   const run = await connectFleet(
     { ...connectOptionsOf(to, options), fleet: fleetOptionsOf(options) },
     {
@@ -32,12 +47,21 @@ export async function runFleetConnect(to: readonly string[], options: ConnectCom
       },
     },
   );
+  if (families) metrics?.show(() => families.fleetClientFamilies(run.members));
+  if (ui) ui.show((await import("../../output/live/fleet-feed.js")).connectFleetFeed(run), () => void run.stop());
   let stoppedBy: StopSignal | undefined;
   const ended = supervise(run, (signal) => {
     stoppedBy = signal;
   });
   ended.catch(() => undefined);
-  if (json) printEvent({ event: "started", pid: process.pid, run: run.id, spec: run.spec });
+  if (json)
+    printEvent({
+      event: "started",
+      pid: process.pid,
+      run: run.id,
+      spec: withoutContents(run.spec),
+      ...(ui && { ui: ui.url }),
+    });
   run.once("notKept", (reason) => printNote(`note: the result is not kept: ${reason}`));
   run.on("agentLost", (name, reason) => printNote(`agent ${name} is lost: ${reason}`));
   const endProgress = quiet ? undefined : json ? printSnapshots(run) : await showProgress(run);
@@ -50,6 +74,7 @@ export async function runFleetConnect(to: readonly string[], options: ConnectCom
   const result = explained(ran);
   if (json) printResult({ event: "result", ...result, command: commandLine() });
   else printResult(connectSummary(result, paintFor(process.stdout)));
+  await ui?.end({ ...result, command: json ? commandLine() : `${commandLine()} --json` });
   // A run that ended because of a lost agent was not interrupted by anybody.
   if (!stoppedBy && result.outcome === "interrupted" && result.fleet?.isPartial) return 1;
   return exitCodeOf(result, stoppedBy);

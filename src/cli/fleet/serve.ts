@@ -12,25 +12,42 @@ import { RateMeter } from "../../output/terminal/rate-meter.js";
 import { addressOf, type Listening, listeningText, serverRows } from "../../output/text/fleet-servers.js";
 import { isSameMoment, serveProgress, serveSummary } from "../../output/text/serve.js";
 import type { ServeOptions } from "../../server/options.js";
+import { RunMetrics } from "../run-metrics.js";
+import type { ServeCommandOptions } from "../serve/options.js";
 import { supervise } from "../supervise.js";
+import { Ui } from "../ui/ui.js";
 import { type FleetRunOptions, fleetOptionsOf } from "./options.js";
 
 const LIVE_MS = 200;
 const LINE_MS = 1000;
 
 type Run = FleetRun<ServerKind>;
+/** Options as parsed from the command line, beside those of serve(). */
+type Command = FleetRunOptions & Pick<ServeCommandOptions, "duration" | "json" | "metrics" | "ui">;
 
 /**
  * @param options those of serve()
  * @returns the exit code: 1 if an agent was lost
  */
-export async function runFleetServe(
-  options: ServeOptions,
-  command: FleetRunOptions & { readonly duration?: number; readonly json?: boolean },
-): Promise<number> {
+export async function runFleetServe(options: ServeOptions, command: Command): Promise<number> {
+  const ui = await Ui.open(command.ui);
+  try {
+    return await serveBeside(ui, options, command);
+  } catch (error) {
+    await ui?.fail(error);
+    throw error;
+  }
+}
+
+async function serveBeside(ui: Ui | undefined, options: ServeOptions, command: Command): Promise<number> {
+  await using metrics = await RunMetrics.open(command.metrics);
+  const families = metrics && (await import("../../output/prometheus/fleet.js"));
   const run = await serveFleet({ ...options, durationMs: command.duration, fleet: fleetOptionsOf(command) });
   const ended = supervise(run);
   ended.catch(() => undefined);
+  if (families) metrics?.show(() => families.fleetServerFamilies(run.members));
+  if (ui) ui.show((await import("../../output/live/fleet-feed.js")).serveFleetFeed(run), () => void run.stop());
+  run.once("notKept", (reason) => printNote(`note: the result is not kept: ${reason}`));
   run.on("agentLost", (name, reason) => printNote(`agent ${name} is lost: ${reason}`));
   const agents = listeningOf(run);
   if (command.json) printJson({ event: "listening", run: run.id, pid: process.pid, agents });
@@ -39,6 +56,7 @@ export async function runFleetServe(
   const result = explained(await ended.finally(endProgress));
   if (command.json) printResult({ event: "result", ...result });
   else printResult(`\n${serveSummary(result, undefined, paintFor(process.stdout))}`);
+  await ui?.end(result);
   return result.fleet?.isPartial ? 1 : 0;
 }
 

@@ -4,7 +4,7 @@ import type { AddCommand } from "../add-command.js";
 import { countFor, engineOption, hiddenNetworkOptions, transportOption, uiOption } from "../parse.js";
 import { addProtocolOptions } from "../protocol-options.js";
 import { metricsOption } from "../run-metrics.js";
-import type { ServeCommandOptions } from "./run.js";
+import type { ServeCommandOptions } from "./options.js";
 
 /** listen() takes an int. */
 const LONGEST_BACKLOG = 2 ** 31 - 1;

@@ -16,34 +16,20 @@ import {
   serveProgress,
   serveSummary,
 } from "../../output/text/serve.js";
-import type { TlsOptions } from "../../planning/tls.js";
-import type { ProtocolOptions } from "../../protocols/spec/options.js";
 import type { Explained } from "../../results/diagnosis.js";
 import type { ServeResult } from "../../results/serve.js";
 import { BACKLOG, FIRST_LOGGED, type ServeOptions } from "../../server/options.js";
 import { ServeRun } from "../../server/run.js";
 import { serve } from "../../server/serve.js";
 import type { ServeSnapshot } from "../../server/snapshot.js";
-import { unescapeText } from "../escapes.js";
-import { assertNoFleetOptions, type FleetRunOptions, refuseWithFleet } from "../fleet/options.js";
+import { assertNoFleetOptions, refuseWithFleet } from "../fleet/options.js";
 import { openNetwork, type PreparedNetwork } from "../network.js";
-import { type ProtocolCommandOptions, serverProtocolOptionsOf, tlsOptionsOf } from "../protocol-options.js";
 import { RunMetrics } from "../run-metrics.js";
 import { supervise } from "../supervise.js";
-import { Ui, type UiOption } from "../ui/ui.js";
+import { Ui } from "../ui/ui.js";
+import { type ServeCommandOptions, serveOptionsOf } from "./options.js";
 
 const PROGRESS_MS = 1000;
-
-/** Options as parsed from the command line. */
-export type ServeCommandOptions = Omit<ServeOptions, "at" | "greeting" | keyof ProtocolOptions | keyof TlsOptions> &
-  ProtocolCommandOptions &
-  FleetRunOptions & {
-    readonly greeting?: string;
-    readonly duration?: number;
-    readonly json?: boolean;
-    readonly metrics?: string;
-    readonly ui?: UiOption;
-  };
 
 /**
  * @returns the exit code: 1 if a handler of the protocol file threw
@@ -103,31 +89,9 @@ async function serveBeside(
   }
 }
 
-/** Returns the library's options for those of the command line. */
-function serveOptionsOf(at: string, options: ServeCommandOptions): ServeOptions {
-  const { mode, greeting, closeAfterGreeting, backlog, maxConnections, log, engine, transport, proxyProtocol } =
-    options;
-  return {
-    at,
-    mode,
-    greeting: greeting === undefined ? undefined : unescapeText(greeting, "--greeting"),
-    closeAfterGreeting,
-    proxyProtocol,
-    backlog,
-    maxConnections,
-    log,
-    engine,
-    transport,
-    delayedAck: options.delayedAck,
-    ...serverProtocolOptionsOf(options),
-    ...tlsOptionsOf(options),
-  };
-}
-
 /** Serves on other machines. */
 async function serveByFleet(at: string, options: ServeCommandOptions): Promise<number> {
-  const { ui, metrics, apply, journal } = options;
-  refuseWithFleet({ "--ui": ui, "--metrics": metrics, "--apply": apply, "--journal": journal });
+  refuseWithFleet({ "--apply": options.apply, "--journal": options.journal });
   const { runFleetServe } = await import("../fleet/serve.js");
   return runFleetServe(serveOptionsOf(at, options), options);
 }

@@ -1,6 +1,7 @@
 // An agent's part in one run: from the prepared load to its result. It ends by itself, when the coordinator says so, or
 // when the coordinator has been silent for as long as its lease lasts.
 import type { ConnectSnapshot } from "../../client/snapshot.js";
+import { CoreMeter } from "../../engine/run/core-meter.js";
 import type { ConnectResult } from "../../results/connect.js";
 import { mergeConnect } from "../../results/merge/connect.js";
 import type { ServeResult } from "../../results/serve.js";
@@ -8,7 +9,7 @@ import { type Bus, SUBJECTS } from "../bus.js";
 import { countOncePerPlace } from "../kernel-counts.js";
 import type { Beat, Timing } from "../messages.js";
 import { mergeSnapshots } from "../snapshots.js";
-import type { Load, PreparedLoad } from "./host.js";
+import type { Load, PreparedLoad } from "./load.js";
 
 /** setTimeout() takes 31 bits; no start is further away. */
 const LONGEST_WAIT_MS = 2 ** 31 - 1;
@@ -27,6 +28,7 @@ export class AgentRun {
   readonly #bus: Bus;
   readonly #timing: Timing;
   readonly #loads: Load[] = [];
+  readonly #meter = new CoreMeter();
   #prepared: PreparedLoad;
   #startTimer: NodeJS.Timeout | undefined;
   readonly #beatTimer: NodeJS.Timeout;
@@ -166,7 +168,8 @@ export class AgentRun {
     const snapshots = this.#loads.map((load) => load.snapshot());
     // Only loads that connect are ever extended.
     const snapshot = snapshots.length > 1 ? mergeSnapshots(snapshots as ConnectSnapshot[]) : snapshots[0];
-    this.#bus.publish(SUBJECTS.beats(this.id), { agent: this.#agent, snapshot } satisfies Beat);
+    const cores = this.#meter.take();
+    this.#bus.publish(SUBJECTS.beats(this.id), { agent: this.#agent, snapshot, cores } satisfies Beat);
   }
 }
 

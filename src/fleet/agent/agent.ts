@@ -37,6 +37,8 @@ export interface AgentEvents {
   started: [run: string, connections: number];
   /** A run has ended here, and all of its connections are closed. */
   ended: [run: string, result: ConnectResult | ServeResult | undefined, reason: string | undefined];
+  /** A run executes a protocol that its coordinator sent: its title, and the SHA-256 of its file. */
+  code: [run: string, text: string];
   /** A server of a run accepts connections here. */
   listening: [run: string, address: { readonly ip: string; readonly port: number }];
   /** A coordinator was refused. */
@@ -178,6 +180,7 @@ export class Agent extends EventEmitter<AgentEvents> {
       if (this.#run) this.#run.replace(prepared);
       else this.#take(new AgentRun(request.run, this.identity.id, this.#bus, request.timing, prepared));
       const { tuplesAvailable, address } = prepared;
+      if (prepared.code !== undefined) this.emit("code", request.run, prepared.code);
       if (address) this.emit("listening", request.run, address);
       return { tuplesAvailable, address } satisfies Prepared;
     } finally {

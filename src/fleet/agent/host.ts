@@ -2,7 +2,6 @@
 import { availableParallelism, totalmem } from "node:os";
 import { type PreparedRun, prepareRun } from "../../client/connect.js";
 import { ConnectRun } from "../../client/run.js";
-import type { ConnectSnapshot } from "../../client/snapshot.js";
 import { readInterfaces } from "../../linux/netlink/interfaces.js";
 import { readBootId, readNetNamespace } from "../../linux/proc/identity.js";
 import { resolveZone } from "../../linux/zone.js";
@@ -10,32 +9,15 @@ import { assertAuthorized } from "../../planning/authorization.js";
 import type { RunSpec } from "../../planning/run-spec.js";
 import { checkSources } from "../../planning/sources.js";
 import { findTargets } from "../../planning/targets.js";
-import type { ConnectResult } from "../../results/connect.js";
-import type { ServeResult } from "../../results/serve.js";
-import type { ServeSnapshot } from "../../server/snapshot.js";
 import { formatIp, parseIp } from "../../util/address.js";
 import { AppError } from "../../util/errors.js";
-import { type Announcement, type Ceiling, LONGEST_ALLOWS, MOST_ADDRESSES, type Prepared } from "../messages.js";
+import { type Announcement, type Ceiling, LONGEST_ALLOWS, MOST_ADDRESSES } from "../messages.js";
 import { isServerSpec, type ServerSpec } from "../server-spec.js";
 import { assertAllowed, type Permission } from "./allow.js";
 import { predictCeiling } from "./ceiling.js";
+import { assertCodeAllowed, storeCode } from "./code-store.js";
+import type { PreparedLoad } from "./load.js";
 import { prepareServer, serverCeiling } from "./server.js";
-
-/** A load in progress; a ConnectRun, a ServeRun, or a stand-in for tests. */
-export interface Load {
-  /** Resolves when the ramp has ended, or the server accepts connections. */
-  readonly ready: Promise<void>;
-  readonly done: Promise<ConnectResult | ServeResult>;
-  snapshot(): ConnectSnapshot | ServeSnapshot;
-  stop(): unknown;
-}
-
-/** A load whose threads are up, and which can open connections at once, or accepts some already. */
-export interface PreparedLoad extends Prepared {
-  begin(): Load;
-  /** Gives the load up. Resolves when its threads have ended. */
-  discard(): Promise<void>;
-}
 
 export interface AgentHost {
   describe(): Omit<Announcement, "id" | "name" | "version" | "run">;
@@ -48,8 +30,11 @@ export interface AgentHost {
   prepare(spec: RunSpec | ServerSpec, total: number): Promise<PreparedLoad>;
 }
 
-/** @param permissions destinations that this agent may connect to, and addresses that it may listen on */
-export function agentHost(permissions: readonly Permission[]): AgentHost {
+/**
+ * @param permissions destinations that this agent may connect to, and addresses that it may listen on
+ * @param allowsCode whether it runs protocols that coordinators send
+ */
+export function agentHost(permissions: readonly Permission[], allowsCode: boolean): AgentHost {
   const allows = permissions.map(({ text }) => text).join(", ");
   return {
     describe: () => ({
@@ -63,6 +48,7 @@ export function agentHost(permissions: readonly Permission[]): AgentHost {
     ceiling: async (spec) => {
       if (isServerSpec(spec)) return serverCeiling(spec, ownAddresses(), permissions);
       assertSupported(spec);
+      assertCodeAllowed(spec, allowsCode);
       const local = withOwnSources(spec);
       const { plan } = await findTargets(local);
       assertAllowed(plan, permissions);
@@ -71,27 +57,24 @@ export function agentHost(permissions: readonly Permission[]): AgentHost {
     prepare: async (spec, total) => {
       if (isServerSpec(spec)) return prepareServer(spec, ownAddresses(), permissions);
       assertSupported(spec);
-      const prepared = await prepareRun(withOwnSources(spec));
+      const code = assertCodeAllowed(spec, allowsCode);
+      const prepared = await prepareRun(await storeCode(withOwnSources(spec)));
       assertAllowed(prepared.targets.plan, permissions);
       if (!prepared.targets.isLocal) {
         const [first] = prepared.targets.plan.groups.flatMap(({ destinations }) => destinations);
         assertAuthorized(first?.ip, { ...spec, connections: total });
       }
-      return holdLoad(prepared);
+      return { ...(await holdLoad(prepared)), code };
     },
   };
 }
 
 /**
- * Scripts run code of the coordinator's choice, so they stay on the host that has their file.
  * @throws {AppError} E_OPTION for a run that agents do not take part in
  */
-export function assertSupported({ protocol, transport, isSingle }: RunSpec): void {
+export function assertSupported({ transport, isSingle }: RunSpec): void {
   const refuse = (message: string, fix: string) => new AppError("E_OPTION", message, { fix });
   if (isSingle) throw refuse("a single connection cannot be divided among a fleet", "add -c, or omit --fleet");
-  if (protocol?.name === "scripted") {
-    throw refuse("a protocol of your own cannot be used with a fleet", "omit --protocol or --fleet");
-  }
   // The addresses of such a run have to be routed to one host.
   if (transport === "packet") {
     throw refuse("--transport packet cannot be used with a fleet", "omit --transport or --fleet");

@@ -1,6 +1,6 @@
 // An agent's part in a run that serves: its ceiling, and a server that listens before the run starts.
 
-import { predictCapacity } from "../../capacity/predict.js";
+import { predictWithoutServer } from "../../capacity/predict.js";
 import { resolveHost } from "../../linux/resolve.js";
 import { parseAddress } from "../../protocols/spec/address.js";
 import { checkServeOptions } from "../../server/options-schema.js";
@@ -10,7 +10,7 @@ import type { Ceiling } from "../messages.js";
 import { type ServerSpec, serveOptionsOf } from "../server-spec.js";
 import { assertMayListen, type Permission } from "./allow.js";
 import { MOST, sharersOf } from "./ceiling.js";
-import type { PreparedLoad } from "./host.js";
+import type { PreparedLoad } from "./load.js";
 
 /**
  * Predicts how many connections a server on this host can hold.
@@ -25,7 +25,7 @@ export async function serverCeiling(
 ): Promise<Ceiling> {
   const { scheme, host, ports } = parseAddress(spec.at, { anyPort: true });
   assertMayListen(await resolveHost(host), ports.first, own.map(parseIp), permissions);
-  const { limits } = await predictCapacity({
+  const { limits } = await predictWithoutServer({
     role: "server",
     program: "fourtuple",
     measure: false,

@@ -4,6 +4,7 @@
 import type { RunSpec } from "../../planning/run-spec.js";
 import { AppError } from "../../util/errors.js";
 import { type Bus, SUBJECTS } from "../bus.js";
+import { withoutContents } from "../contents.js";
 import { type Announcement, type Ceiling, failureIn, parseCeiling, parsePrepared, type Timing } from "../messages.js";
 import type { OnLost } from "../options.js";
 import type { ServerSpec } from "../server-spec.js";
@@ -86,7 +87,11 @@ export async function dealServers(
 
 /** @throws {AppError} the agent's refusal; E_FLEET if it does not answer */
 async function askCeiling(bus: Bus, agent: Announcement, spec: RunSpec | ServerSpec): Promise<Ceiling> {
-  const answer = await bus.request(SUBJECTS.agent(agent.id), { ask: "ceiling", spec }, CEILING_MS);
+  const answer = await bus.request(
+    SUBJECTS.agent(agent.id),
+    { ask: "ceiling", spec: withoutContents(spec) },
+    CEILING_MS,
+  );
   const refusal = failureIn(answer, agent.name);
   if (refusal) throw refusal;
   const ceiling = parseCeiling(answer);

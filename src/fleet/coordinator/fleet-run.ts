@@ -159,6 +159,7 @@ export class FleetRun<K extends Kind = ClientKind> extends EventEmitter<FleetEve
     member.heardMs = performance.now();
     // An agent of the same version sends the snapshots of its role.
     member.snapshot = (beat.snapshot as K["snapshot"] | undefined) ?? member.snapshot;
+    member.cores = beat.cores ?? 0;
     if (beat.isGone) this.#lose(member, "lost", "its program has ended");
     else if (member.snapshot !== undefined) this.#holdIfReady();
     else if (this.#stoppedMs === undefined && !this.#orders.urge(member, this.#plan.timing.heartbeatMs)) {

@@ -22,6 +22,8 @@ export class Member<K extends Kind = ClientKind> {
   urged = 0;
   heardMs = performance.now();
   snapshot: K["snapshot"] | undefined;
+  /** Cores that its program used between its last two heartbeats. */
+  cores = 0;
   result: K["result"] | undefined;
   /** Where an agent that serves listens. */
   address: Prepared["address"];

@@ -5,16 +5,16 @@ import { Headroom, usageOfTuples } from "../../capacity/limits/headroom.js";
 import { ConnectRun } from "../../client/run.js";
 import { STAGES } from "../../client/snapshot.js";
 import { readMemoryUse } from "../../engine/memory-use.js";
+import { CoreMeter } from "../../engine/run/core-meter.js";
 import type { RunSpec } from "../../planning/run-spec.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { formatCount } from "../../util/units.js";
 import { HANDSHAKE_WORDS } from "../sentences/protocols.js";
-import { CoreMeter } from "./core-meter.js";
 import type { Column, LatencyKind, LiveFeed, LiveNow, Row } from "./feed.js";
 import { LatencyWindow } from "./latency-window.js";
 import { PortFill } from "./port-fill.js";
 
-const PHASES = ["opening", "holding", "waiting for answers", "closing", "closed"];
+export const CONNECT_PHASES = ["opening", "holding", "waiting for answers", "closing", "closed"];
 
 const LAST = (name: string): Column => ({ name, merge: "last" });
 const COLUMNS = [
@@ -80,10 +80,10 @@ export function connectFeed(run: ConnectRun): LiveFeed {
   return {
     head: {
       role: "connect",
-      title: titleOf(run),
+      title: titleOfSpec(spec),
       startedAt: new Date().toISOString(),
       requested: spec.connections,
-      phases: PHASES,
+      phases: CONNECT_PHASES,
       columns: [
         ...COLUMNS,
         ...latencies.flatMap(({ name }) =>
@@ -113,8 +113,8 @@ function latenciesOf({ tls, protocol, opening, message }: RunSpec): LatencyKind[
   return kinds.filter(({ isPossible }) => isPossible).map(({ name, label }) => ({ name, label }));
 }
 
-function titleOf({ spec }: ConnectRun): string {
-  const [first, ...others] = spec.destinations;
+export function titleOfSpec({ destinations }: Pick<RunSpec, "destinations">): string {
+  const [first, ...others] = destinations;
   const { host, ports } = first!;
   const endpoint = formatEndpoint(host, ports.first);
   const range = ports.last > ports.first ? `${endpoint}-${ports.last}` : endpoint;

@@ -50,6 +50,23 @@ export interface LiveExperiment {
   readonly elapsedMs: number | undefined;
 }
 
+/** An agent of a fleet. */
+export interface LiveAgent {
+  readonly name: string;
+  /** What it is doing, or what became of it. */
+  readonly state: string;
+  /** Whether it is missing from the run. */
+  readonly isLost: boolean;
+  /** Its share of the connections, or why it is lost. */
+  readonly text: string;
+  readonly open: number;
+  readonly ratePerSec: number;
+  /** Cores that its program uses. */
+  readonly cores: number;
+  /** Connections that failed, were lost, or were ended by the peer. */
+  readonly failed: number;
+}
+
 /** Facts about a run that do not change. */
 export interface LiveHead {
   readonly role: "connect" | "serve" | "lab";
@@ -63,7 +80,7 @@ export interface LiveHead {
   readonly phases: readonly string[];
   readonly columns: readonly Column[];
   readonly latencies: readonly LatencyKind[];
-  /** Undefined for a lab, whose experiments use different ports each. */
+  /** Undefined for a lab, whose experiments use different ports each, and for a fleet. */
   readonly ports: LivePorts | undefined;
 }
 
@@ -81,6 +98,8 @@ export interface LiveNow {
   readonly ports: readonly (readonly number[])[];
   /** Only for a lab. */
   readonly experiments?: readonly LiveExperiment[];
+  /** Only for a fleet. */
+  readonly agents?: readonly LiveAgent[];
   /** Conditions worth showing, such as a server that has stopped accepting because memory is low. */
   readonly notes: readonly string[];
 }

@@ -3,12 +3,12 @@
 import { cpus } from "node:os";
 import { Headroom, type Usage } from "../../capacity/limits/headroom.js";
 import { readMemoryUse } from "../../engine/memory-use.js";
+import { CoreMeter } from "../../engine/run/core-meter.js";
 import { ServeRun } from "../../server/run.js";
 import { endpointsQuery } from "../../socket-table/endpoints.js";
 import { readListeners } from "../../socket-table/listeners/listeners.js";
 import { parseIp } from "../../util/address.js";
 import { formatEndpoint } from "../../util/endpoint.js";
-import { CoreMeter } from "./core-meter.js";
 import type { Column, LiveFeed } from "./feed.js";
 
 const COLUMNS: readonly Column[] = [

@@ -121,6 +121,8 @@ export interface ScriptedSpec {
   readonly metrics: readonly MetricSpec[];
   readonly seed: number;
   readonly data?: DataSpec | undefined;
+  /** The files in base64, for a host that does not have them. */
+  readonly contents?: { readonly code: string; readonly data?: string | undefined } | undefined;
 }
 
 /** Data rows for a script's connections. */

@@ -120,17 +120,30 @@ function definitionsOf({ role, latencies, requested }: LiveHead, reader: Reader)
       format: formatCount,
       isOptional: true,
     },
-    {
-      title: "Memory",
-      series: [
-        { label: "kernel, since the start", colour: "--c4", values: value("kernelBytes") },
-        ...(reader.has("residentBytes")
-          ? [{ label: "this process", colour: "--c3", values: value("residentBytes") }]
-          : []),
-      ],
-      format: formatBytes,
-      isBinary: true,
-    },
+    ...(reader.has("kernelBytes")
+      ? [
+          {
+            title: "Memory",
+            series: [
+              { label: "kernel, since the start", colour: "--c4", values: value("kernelBytes") },
+              ...(reader.has("residentBytes")
+                ? [{ label: "this process", colour: "--c3", values: value("residentBytes") }]
+                : []),
+            ],
+            format: formatBytes,
+            isBinary: true,
+          },
+        ]
+      : []),
+    ...(reader.has("agentCores")
+      ? [
+          {
+            title: "CPU of all agents",
+            series: [{ label: "cores", colour: "--c5", values: value("agentCores") }],
+            format: (cores: number) => cores.toFixed(2),
+          },
+        ]
+      : []),
     ...(reader.has("cores")
       ? [
           {

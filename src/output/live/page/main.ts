@@ -1,6 +1,7 @@
 // Script of the live page: follows the stream of a run's events, draws them, and finally shows the report.
 import type { BeginEvent, EndEvent, LiveHead, LiveNow, TickEvent } from "../feed.js";
 import { History } from "../history.js";
+import { showAgents } from "./agents.js";
 import { Charts } from "./charts.js";
 import { byId } from "./dom.js";
 import { showExperiments } from "./experiments.js";
@@ -17,6 +18,9 @@ const ORIGINS: Partial<Record<LiveHead["role"], string>> = {
   serve:
     "Live from the server's own counters. The kernel's table is read at the end, for the report that replaces this page.",
 };
+
+const FLEET_ORIGIN =
+  "Live from the counters that the agents send every second. Latencies and the kernel's tables are in the report that replaces this page.";
 
 /** The parts of the page that show one run. */
 class RunView {
@@ -36,7 +40,9 @@ class RunView {
     byId("ports-section").hidden = head.ports === undefined;
     byId("failures-section").hidden = now.failures === undefined;
     byId("experiments-section").hidden = now.experiments === undefined;
-    const origin = ORIGINS[head.role];
+    byId("agents-section").hidden = now.agents === undefined;
+    byId("limits-section").hidden = now.agents !== undefined;
+    const origin = now.agents ? FLEET_ORIGIN : ORIGINS[head.role];
     if (origin) byId("origin").textContent = origin;
     this.#table = new HistoryTable(head);
     this.#draw(now);
@@ -62,6 +68,7 @@ class RunView {
     showLimits(now);
     showFailures(now);
     showExperiments(now);
+    showAgents(now);
   }
 }
 

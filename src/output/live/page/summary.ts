@@ -101,7 +101,7 @@ export class Summary {
         note:
           isOpening && ratePerSec > 0 && missing > 0 ? `${formatEstimate((missing / ratePerSec) * 1000)} to go` : " ",
       },
-      latencyTile(reader, rows, latency),
+      ...(latencies.length > 0 ? [latencyTile(reader, rows, latency)] : []),
       ...(sent > 0
         ? [
             {
@@ -117,7 +117,7 @@ export class Summary {
         note: `${formatCount(lost)} lost while open`,
         isBad: failed + lost > 0,
       },
-      memoryTile(reader, rows),
+      lastTile(reader, rows),
     ];
   }
 
@@ -125,11 +125,15 @@ export class Summary {
     const reader = this.#reader;
     const last = (name: string) => reader.last(rows, name);
     return [
-      { name: "Open", figure: formatCount(last("open")), note: "on one port" },
+      {
+        name: "Open",
+        figure: formatCount(last("open")),
+        note: reader.has("agentCores") ? "on all agents" : "on one port",
+      },
       { name: "Accepted", figure: formatCount(last("established")), note: `${formatRate(ratePerSec)}/s` },
       { name: "Received", figure: formatBytes(last("receivedBytes")), note: `${formatBytes(last("sentBytes"))} sent` },
       { name: "Ended by RST", figure: formatCount(last("lost")), note: `${formatCount(last("failed"))} rejected` },
-      memoryTile(reader, rows),
+      lastTile(reader, rows),
     ];
   }
 
@@ -188,6 +192,12 @@ function latencyTile(reader: Reader, rows: readonly Row[], kind: { name: string;
     figure: formatDuration(p99 / 1000),
     note: `median ${formatDuration(p50 / 1000)}`,
   };
+}
+
+/** A fleet's coordinator knows nothing of the memory of its agents. */
+function lastTile(reader: Reader, rows: readonly Row[]): Tile {
+  if (!reader.has("agentCores")) return memoryTile(reader, rows);
+  return { name: "CPU", figure: reader.last(rows, "agentCores").toFixed(2), note: "cores, of all agents" };
 }
 
 /** Memory per connection is meaningful only once there are many connections. */

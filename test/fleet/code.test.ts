@@ -1,0 +1,116 @@
+// Tests user-defined protocols over a fleet: agents refuse code unless they were told to run it, store it where only
+// their user can write, and number their connections, and so the rows of a data file, over the whole fleet.
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { withContents } from "../../src/fleet/contents.js";
+import type { FleetAgent } from "../../src/index.js";
+import type { RunSpec } from "../../src/planning/run-spec.js";
+import { endpoint } from "../support/address.js";
+import { connect, ROOT, startAgent } from "../support/library.js";
+import { HAS_NATS, NatsServer } from "../support/nats.js";
+import { startServer } from "../support/peers.js";
+
+const PROTOCOL = `
+import { defineProtocol } from "fourtuple/protocol";
+export default defineProtocol({
+  name: "rows",
+  framing: { delimiter: "\\n" },
+  data: ["user"],
+  metrics: { named: "counter" },
+  client: {
+    opened(c) { c.send(c.row.user + "\\n"); },
+    received(c, frame) {
+      if (frame.text() === c.row.user) c.metrics.named.add();
+      c.ready();
+    },
+  },
+});`;
+const ROWS = 12;
+
+describe.runIf(HAS_NATS)("a protocol of one's own over a fleet", () => {
+  const folder = mkdtempSync(join(tmpdir(), "fourtuple-code-"));
+  const [protocol, data] = ["rows.mjs", "users.csv"].map((name) => join(folder, name)) as [string, string];
+  const cache = join(folder, "cache");
+  const before = process.env.XDG_CACHE_HOME;
+  let nats: NatsServer;
+  let agents: FleetAgent[] = [];
+
+  beforeAll(async () => {
+    process.env.XDG_CACHE_HOME = cache;
+    writeFileSync(protocol, PROTOCOL);
+    // As if installed there, which older versions of Node need.
+    mkdirSync(join(folder, "node_modules"));
+    symlinkSync(ROOT, join(folder, "node_modules", "fourtuple"));
+    writeFileSync(data, ["user", ...Array.from({ length: ROWS }, (_, n) => `user-${n}`), ""].join("\n"));
+    nats = await NatsServer.start([]);
+    agents = await Promise.all(["a", "b"].map((name) => startAgent({ servers: nats.url, name, allowCode: true })));
+  });
+
+  afterAll(async () => {
+    if (before === undefined) delete process.env.XDG_CACHE_HOME;
+    else process.env.XDG_CACHE_HOME = before;
+    await Promise.all(agents.map((agent) => agent.stop()));
+    await nats?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const run = async (to: string, fleet = {}) =>
+    (
+      await connect({
+        ...{ to, protocol, data, dataOnce: true, connections: ROWS, durationMs: 0 },
+        fleet: { servers: nats.url, agents: 2, ...fleet },
+      })
+    ).done;
+
+  it("runs on all agents, with each row of the data once, from private folders", async () => {
+    const server = await startServer({ mode: "echo" });
+    const told = new Promise<string>((resolve) => agents[0]!.on("code", (_, text) => resolve(text)));
+    const result = await run(endpoint(server.address));
+    expect(result).toMatchObject({ outcome: "met", established: ROWS, ready: ROWS });
+    expect(result.script?.counters).toMatchObject([{ name: "named", value: ROWS }]);
+    expect(await told).toMatch(/^protocol rows, SHA-256 [0-9a-f]{64}$/);
+    const [, hash] = /SHA-256 (.*)/.exec(await told)!;
+    const stored = join(cache, "fourtuple", "code");
+    expect(readdirSync(stored)).toContain(hash);
+    for (const each of readdirSync(stored)) expect(statSync(join(stored, each)).mode & 0o777).toBe(0o700);
+    // Nothing is run from a folder that others can write to.
+    chmodSync(join(stored, hash!), 0o777);
+    await expect(run(endpoint(server.address))).rejects.toMatchObject({
+      code: "E_PERMISSION",
+      message: expect.stringMatching(/is not a folder of this user alone/),
+    });
+    chmodSync(join(stored, hash!), 0o700);
+  });
+
+  it("is refused by agents that were not told to run code", async () => {
+    const server = await startServer({ mode: "echo" });
+    await Promise.all(agents.map((agent) => agent.stop()));
+    agents = [await startAgent({ servers: nats.url, name: "careful" })];
+    await expect(run(endpoint(server.address), { agents: 1 })).rejects.toMatchObject({
+      code: "E_NOT_AUTHORIZED",
+      message: expect.stringMatching(/^agent careful: this agent does not run code .* SHA-256 [0-9a-f]{64}/),
+    });
+  });
+});
+
+it("a protocol of several files is refused by name, and one that uses Node's modules is not", () => {
+  const folder = mkdtempSync(join(tmpdir(), "fourtuple-code-"));
+  const file = join(folder, "several.mjs");
+  const specFor = (text: string) => {
+    writeFileSync(file, text);
+    return { protocol: { name: "scripted", file } } as unknown as RunSpec;
+  };
+  try {
+    expect(() => withContents(specFor('import { x } from "./other.mjs";'))).toThrow(
+      /imports "\.\/other\.mjs", and agents/,
+    );
+    const alone = 'import { createHash } from "node:crypto";\nimport { defineProtocol } from "fourtuple/protocol";';
+    expect(withContents(specFor(alone)).protocol).toMatchObject({
+      contents: { code: Buffer.from(alone).toString("base64") },
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,59 @@
+// Tests what the live page and Prometheus are shown of a fleet: sums, a row for each agent, and what is left of a lost
+// one; and that long lists of agents are cut.
+import { EventEmitter } from "node:events";
+import { expect, it } from "vitest";
+import type { FleetRun } from "../../src/fleet/coordinator/fleet-run.js";
+import type { Member } from "../../src/fleet/coordinator/member.js";
+import { emptySnapshot } from "../../src/fleet/snapshots.js";
+import { connectFleetFeed } from "../../src/output/live/fleet-feed.js";
+import { fleetClientFamilies } from "../../src/output/prometheus/fleet.js";
+import { agentRows } from "../../src/output/text/fleet.js";
+import { listeningText } from "../../src/output/text/fleet-servers.js";
+
+function member(name: string, open: number, state: Member["state"] = "active"): Member {
+  const snapshot = { ...emptySnapshot(), open, established: open, ready: open, elapsedMs: 1000, stage: "hold" };
+  return { name, state, snapshot, requested: 50, cores: 0.5, reason: undefined } as unknown as Member;
+}
+
+const members = [member("a", 40), { ...member("b", 30, "lost"), reason: "silent for 3 heartbeats" } as Member];
+
+it("the live page has the sums and a row for each agent", () => {
+  const run = Object.assign(new EventEmitter(), {
+    spec: { connections: 100, destinations: [{ host: "10.0.0.9", ports: { first: 7777, last: 7777 } }] },
+    members,
+    snapshot: () => ({ ...emptySnapshot(), open: 40, established: 70, stage: "hold", elapsedMs: 1000 }),
+  }) as unknown as FleetRun;
+  const feed = connectFleetFeed(run);
+  const { row, now } = feed.read();
+  expect(feed.head.title).toBe("10.0.0.9:7777 from 2 agents");
+  const figures = Object.fromEntries(feed.head.columns.map(({ name }, n) => [name, row[n]]));
+  expect(figures).toMatchObject({ open: 40, established: 70, phase: 1, agentCores: 0.5 });
+  expect(now.agents).toMatchObject([
+    { name: "a", state: "holding", isLost: false, open: 40, ratePerSec: 40, text: "50 requested" },
+    { name: "b", state: "lost", isLost: true, open: 0, ratePerSec: 0, text: "silent for 3 heartbeats" },
+  ]);
+});
+
+it("Prometheus gets the counters of each agent, and no open connections of a lost one", () => {
+  const families = fleetClientFamilies(members);
+  const samples = (name: string) => families.find((family) => family.name === name)!.samples;
+  expect(samples("fourtuple_connect_open")).toEqual([
+    [{ agent: "a" }, 40],
+    [{ agent: "b" }, 0],
+  ]);
+  expect(samples("fourtuple_connect_established").map(([, value]) => value)).toEqual([40, 30]);
+  expect(samples("fourtuple_fleet_agent_up").map(([, value]) => value)).toEqual([1, 0]);
+});
+
+it("lists of many agents are cut to the first and last ones", () => {
+  const many = Array.from({ length: 1000 }, (_, n) => n);
+  const rows = agentRows(many.map((n) => ({ name: `agent-${n}`, state: "hold", requested: 1, open: 1, failed: 0 })));
+  expect(rows).toHaveLength(21);
+  expect(rows[16]).toMatch(/… 980 more/);
+  expect(rows.at(-1)).toMatch(/agent-999/);
+  const listening = many.map((n) => ({
+    ...{ name: `agent-${n}`, ceiling: 1, limit: undefined, addresses: ["fd00::1", "10.0.0.5"] },
+    address: { ip: "0.0.0.0", port: n + 1 },
+  }));
+  expect(listeningText("run1", listening)).toMatch(/agent-0 +10\.0\.0\.5:1 /);
+});
