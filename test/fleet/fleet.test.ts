@@ -159,6 +159,12 @@ describe.runIf(HAS_NATS)("a fleet that loses", () => {
     await killed.kill();
     expect(await lost).toEqual(["two", "silent for 3 heartbeats"]);
     await until("connections of the other agent in their place", open, (count) => count === 20);
+    // The server knows of them before the coordinator does.
+    await until(
+      "the hold of all of them",
+      () => run.snapshot(),
+      ({ stage, open: held }) => stage === "hold" && held === 20,
+    );
     const result: ConnectResult = await run.stop();
     expect(result).toMatchObject({
       outcome: "met",
