@@ -24,19 +24,10 @@ export function isServerSpec(spec: RunSpec | ServerSpec): spec is ServerSpec {
  * @throws {AppError} E_ADDRESS; E_OPTION for an invalid option, or one that does not work with a fleet
  */
 export function serverSpec(options: ServeOptions, holdMs: number | undefined): ServerSpec {
-  const { log, apply, journal, signal: _, greeting, body, ...rest } = options;
-  const refuse = (message: string, fix: string) => new AppError("E_OPTION", message, { fix });
-  if (rest.protocol !== undefined) {
-    throw refuse("a protocol of your own cannot be served by a fleet", "omit --protocol or --fleet");
-  }
-  if (rest.transport === "packet" || apply || journal !== undefined) {
-    throw refuse("--transport packet cannot be served by a fleet", "omit --transport or --fleet");
-  }
-  if (log === "all") {
-    throw refuse("a fleet does not report the addresses of its clients", "omit --log all or --fleet");
-  }
-  if (holdMs !== undefined && !(holdMs > 0)) throw refuse(`invalid duration: ${holdMs} ms`, "use more than 0");
+  assertServable(options);
+  if (holdMs !== undefined && !(holdMs > 0)) throw refusal(`invalid duration: ${holdMs} ms`, "use more than 0");
   resolveOptions(options);
+  const { log: _log, apply: _apply, journal: _journal, signal: _signal, greeting, body, ...rest } = options;
   const contents = { greeting, body };
   const given = CONTENTS.flatMap((name) => {
     const content = contents[name];
@@ -45,10 +36,30 @@ export function serverSpec(options: ServeOptions, holdMs: number | undefined): S
   return { ...rest, base64: Object.fromEntries(given), holdMs };
 }
 
-/** Returns the options of serve() for a spec. */
+/**
+ * Returns the options of serve() for a spec, which anybody may have sent.
+ * @throws {AppError} E_OPTION for an option that would run code of this host, or change it
+ */
 export function serveOptionsOf({ base64, holdMs: _, ...rest }: ServerSpec): ServeOptions {
+  assertServable(rest);
   const contents = CONTENTS.flatMap((name) =>
     base64[name] === undefined ? [] : [[name, Buffer.from(base64[name], "base64")]],
   );
   return { ...rest, ...Object.fromEntries(contents), log: "none" };
+}
+
+function assertServable({ protocol, transport, apply, journal, log }: ServeOptions): void {
+  if (protocol !== undefined) {
+    throw refusal("a protocol of your own cannot be served by a fleet", "omit --protocol or --fleet");
+  }
+  if (transport === "packet" || apply || journal !== undefined) {
+    throw refusal("--transport packet cannot be served by a fleet", "omit --transport or --fleet");
+  }
+  if (log === "all") {
+    throw refusal("a fleet does not report the addresses of its clients", "omit --log all or --fleet");
+  }
+}
+
+function refusal(message: string, fix: string): AppError {
+  return new AppError("E_OPTION", message, { fix });
 }

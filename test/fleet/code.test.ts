@@ -1,9 +1,20 @@
 // Tests user-defined protocols over a fleet: agents refuse code unless they were told to run it, store it where only
 // their user can write, and number their connections, and so the rows of a data file, over the whole fleet.
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { storeCode } from "../../dist/fleet/agent/code-store.js";
 import { withContents } from "../../src/fleet/contents.js";
 import type { FleetAgent } from "../../src/index.js";
 import type { RunSpec } from "../../src/planning/run-spec.js";
@@ -75,13 +86,24 @@ describe.runIf(HAS_NATS)("a protocol of one's own over a fleet", () => {
     const stored = join(cache, "fourtuple", "code");
     expect(readdirSync(stored)).toContain(hash);
     for (const each of readdirSync(stored)) expect(statSync(join(stored, each)).mode & 0o777).toBe(0o700);
-    // Nothing is run from a folder that others can write to.
-    chmodSync(join(stored, hash!), 0o777);
-    await expect(run(endpoint(server.address))).rejects.toMatchObject({
-      code: "E_PERMISSION",
-      message: expect.stringMatching(/is not a folder of this user alone/),
-    });
-    chmodSync(join(stored, hash!), 0o700);
+    // Nothing is run from a folder that others can write to, or could replace.
+    for (const open of [join(stored, hash!), stored, join(cache, "fourtuple")]) {
+      chmodSync(open, 0o777);
+      await expect(run(endpoint(server.address))).rejects.toMatchObject({
+        code: "E_PERMISSION",
+        message: expect.stringMatching(/is not a folder of this user alone/),
+      });
+      chmodSync(open, 0o700);
+    }
+  });
+
+  it("is not run if its hash is not the one that the agent shows", async () => {
+    const marker = join(folder, "ran");
+    const code = `import { writeFileSync } from "node:fs"; writeFileSync(${JSON.stringify(marker)}, "");`;
+    const contents = { code: Buffer.from(code).toString("base64") };
+    const protocol = { name: "scripted", title: "rows", file: "rows.mjs", sha256: "0".repeat(64), contents };
+    await expect(storeCode({ protocol } as unknown as RunSpec)).rejects.toThrow("is not the one");
+    expect(existsSync(marker)).toBe(false);
   });
 
   it("is refused by agents that were not told to run code", async () => {

@@ -2,6 +2,7 @@
 // words, and the ways in which such a run ends.
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { askFleet, resultOf, stopRun } from "../../dist/fleet/runs.js";
+import { SUBJECTS } from "../../src/fleet/bus.js";
 import type { FleetAgent, FleetServeOptions } from "../../src/index.js";
 import { endpoint, ownAddress } from "../support/address.js";
 import { connect, renderReport, serve, startAgent } from "../support/library.js";
@@ -83,6 +84,20 @@ describe.runIf(HAS_NATS)("a fleet that serves", () => {
     await expect(fleetServe({ log: "all" })).rejects.toThrow("does not report the addresses of its clients");
     await expect(fleetServe({ at: "10.255.255.1:7777" })).rejects.toThrow(/^agent [a-d]: .*10\.255\.255\.1/);
     await until("idle agents", () => agents.every(({ run }) => run === undefined));
+  });
+
+  it("runs no code of the agent's host, and changes nothing there, whatever a coordinator sends", async () => {
+    const { id, version } = agents[0]!.identity;
+    const timing = { heartbeatMs: 500, leaseMs: LEASE_MS };
+    for (const options of [{ protocol: "x.mjs" }, { transport: "packet" }, { apply: true }, { journal: "x" }]) {
+      const spec = { at: `${ip}:0`, base64: {}, ...options };
+      const request = { ask: "prepare", run: "forged", version, spec, total: 0, timing };
+      const answer = await askFleet({ servers: nats.url }, ({ bus }) =>
+        bus.request(SUBJECTS.agent(id), request, 10_000),
+      );
+      const message = expect.stringMatching(/cannot be served by a fleet$/);
+      expect(answer).toMatchObject({ failure: { code: "E_OPTION", message } });
+    }
   });
 
   it("says where its agents listen, and prints the result of all of them", async () => {

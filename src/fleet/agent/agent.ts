@@ -37,7 +37,7 @@ export interface AgentEvents {
   started: [run: string, connections: number];
   /** A run has ended here, and all of its connections are closed. */
   ended: [run: string, result: ConnectResult | ServeResult | undefined, reason: string | undefined];
-  /** A run executes a protocol that its coordinator sent: its title, and the SHA-256 of its file. */
+  /** A run is about to execute a protocol that its coordinator sent: its title, and the SHA-256 of its file. */
   code: [run: string, text: string];
   /** A server of a run accepts connections here. */
   listening: [run: string, address: { readonly ip: string; readonly port: number }];
@@ -171,7 +171,8 @@ export class Agent extends EventEmitter<AgentEvents> {
     beat();
     const beats = setInterval(beat, request.timing.heartbeatMs);
     try {
-      const prepared = await this.#host.prepare(request.spec, request.total);
+      const onCode = (text: string) => this.emit("code", request.run, text);
+      const prepared = await this.#host.prepare(request.spec, request.total, onCode);
       if (this.#isClosed || this.#cancelled === request.run) {
         await prepared.discard();
         throw fleetError(this.#isClosed ? "the agent is stopping" : "the run was stopped", "start the run again");
@@ -180,7 +181,6 @@ export class Agent extends EventEmitter<AgentEvents> {
       if (this.#run) this.#run.replace(prepared);
       else this.#take(new AgentRun(request.run, this.identity.id, this.#bus, request.timing, prepared));
       const { tuplesAvailable, address } = prepared;
-      if (prepared.code !== undefined) this.emit("code", request.run, prepared.code);
       if (address) this.emit("listening", request.run, address);
       return { tuplesAvailable, address } satisfies Prepared;
     } finally {

@@ -32,25 +32,27 @@ export function assertCodeAllowed({ protocol }: RunSpec, isAllowed: boolean): st
  * Stores the files that a spec contains, and loads the protocol's file.
  *
  * @returns the spec with the paths of the stored files
- * @throws {AppError} E_OPTION if the contents are not what the spec says; E_PERMISSION if the folder is not private
+ * @throws {AppError} E_OPTION if the contents are not what the spec says; E_PERMISSION if there is no private folder
  */
 export async function storeCode(spec: RunSpec): Promise<RunSpec> {
   const { protocol } = spec;
   if (protocol?.name !== "scripted") return spec;
   const code = Buffer.from(protocol.contents?.code ?? "", "base64");
-  const folder = openFolder(sha256(code));
+  const hash = sha256(code);
+  // The hash was shown to the user of this agent, so nothing else may run.
+  if (hash !== protocol.sha256) {
+    throw new AppError("E_OPTION", "the protocol's file is not the one that the coordinator loaded", {
+      fix: "do not change the file while the run starts, and run it again",
+    });
+  }
+  const folder = openFolder(hash);
   const file = join(folder, `protocol${extensionOf(protocol.file, EXTENSIONS)}`);
   replace(join(folder, "package.json"), '{"type":"module"}');
   const installed = join(folder, "node_modules", "fourtuple");
   mkdirSync(installed, { recursive: true, mode: 0o700 });
   for (const [name, text] of Object.entries(STAND_IN)) replace(join(installed, name), text);
   replace(file, code);
-  const loaded = await loadFirst(file);
-  if (loaded.sha256 !== protocol.sha256) {
-    throw new AppError("E_OPTION", "the protocol's file is not the one that the coordinator loaded", {
-      fix: "do not change the file while the run starts, and run it again",
-    });
-  }
+  await loadFirst(file);
   const { data, contents, ...rest } = protocol;
   return { ...spec, protocol: { ...rest, file, data: data && storeData(data, contents?.data ?? "") } };
 }
@@ -64,19 +66,29 @@ function storeData(data: Data, base64: string): Data {
   return { ...data, file };
 }
 
-/** Other users of this host could change what is in a folder that is not private. */
+/** Other users of this host could change what is in a folder that is not private, or put another in its place. */
 function openFolder(hash: string): string {
   const base = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "fourtuple");
-  const folders = [join(base, "code"), join(base, "code", hash)];
-  for (const folder of folders) {
+  openPrivate(base, 0o022);
+  openPrivate(join(base, "code"), 0o077);
+  return openPrivate(join(base, "code", hash), 0o077);
+}
+
+/** @param forbidden permissions that others must not have */
+function openPrivate(folder: string, forbidden: number): string {
+  try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const stat = lstatSync(folder);
-    if (stat.isDirectory() && stat.uid === process.geteuid!() && (stat.mode & 0o077) === 0) continue;
-    throw new AppError("E_PERMISSION", `${folder} is not a folder of this user alone`, {
-      fix: `remove it: rm -r ${folder}`,
+  } catch (cause) {
+    throw new AppError("E_PERMISSION", `cannot create ${folder}: ${(cause as Error).message}`, {
+      fix: "set XDG_CACHE_HOME to a folder that this user may write to",
+      cause,
     });
   }
-  return folders.at(-1)!;
+  const stat = lstatSync(folder);
+  if (stat.isDirectory() && stat.uid === process.geteuid!() && (stat.mode & forbidden) === 0) return folder;
+  throw new AppError("E_PERMISSION", `${folder} is not a folder of this user alone`, {
+    fix: `remove it: rm -r ${folder}`,
+  });
 }
 
 /** Another agent of this user may be reading the file, which has the same contents. */

@@ -25,9 +25,10 @@ export interface AgentHost {
   ceiling(spec: RunSpec | ServerSpec): Promise<Ceiling>;
   /**
    * @param total connections of the whole run; of no meaning for a server
+   * @param onCode called before code of the coordinator is executed, with its title and hash
    * @throws {AppError} E_NOT_AUTHORIZED for a destination that is not permitted; the codes of connect()
    */
-  prepare(spec: RunSpec | ServerSpec, total: number): Promise<PreparedLoad>;
+  prepare(spec: RunSpec | ServerSpec, total: number, onCode?: (text: string) => void): Promise<PreparedLoad>;
 }
 
 /**
@@ -54,17 +55,18 @@ export function agentHost(permissions: readonly Permission[], allowsCode: boolea
       assertAllowed(plan, permissions);
       return predictCeiling(local, plan);
     },
-    prepare: async (spec, total) => {
+    prepare: async (spec, total, onCode) => {
       if (isServerSpec(spec)) return prepareServer(spec, ownAddresses(), permissions);
       assertSupported(spec);
       const code = assertCodeAllowed(spec, allowsCode);
+      if (code !== undefined) onCode?.(code);
       const prepared = await prepareRun(await storeCode(withOwnSources(spec)));
       assertAllowed(prepared.targets.plan, permissions);
       if (!prepared.targets.isLocal) {
         const [first] = prepared.targets.plan.groups.flatMap(({ destinations }) => destinations);
         assertAuthorized(first?.ip, { ...spec, connections: total });
       }
-      return { ...(await holdLoad(prepared)), code };
+      return holdLoad(prepared);
     },
   };
 }

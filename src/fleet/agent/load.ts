@@ -16,8 +16,6 @@ export interface Load {
 
 /** A load whose threads are up, and which can open connections at once, or accepts some already. */
 export interface PreparedLoad extends Prepared {
-  /** Title and hash of the coordinator's code that it runs; undefined if it runs none. */
-  readonly code?: string | undefined;
   begin(): Load;
   /** Gives the load up. Resolves when its threads have ended. */
   discard(): Promise<void>;
