@@ -268,6 +268,21 @@ describe("the coordinator", () => {
     expect(result).toMatchObject({ outcome: "interrupted", established: 10, fleet: { isPartial: false, missing: 0 } });
   });
 
+  it("is not met if the agents ended the hold before its time, because it stood still", async () => {
+    makeAgents(100, 100);
+    const { run } = await begin(10, "abort", 600);
+    const late: object[] = [];
+    bus.drops = (message) => {
+      if ("result" in message) late.push(message);
+      return true;
+    };
+    await vi.advanceTimersByTimeAsync(630);
+    expect(hosts.map(({ open }) => open)).toEqual([0, 0]);
+    bus.drops = () => false;
+    for (const part of late) bus.publish(SUBJECTS.parts(run.id), part);
+    expect(await settle(run.done, 3000)).toMatchObject({ outcome: "interrupted", established: 10 });
+  });
+
   it("repeats an order to start that did not arrive, but not for ever", async () => {
     makeAgents(100, 100);
     bus.drops = (message) => (message as { ask?: string }).ask === "start";

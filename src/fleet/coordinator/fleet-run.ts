@@ -248,7 +248,7 @@ export class FleetRun<K extends Kind = ClientKind> extends EventEmitter<FleetEve
     if (this.#redeals > 0 || !this.#active().every(isReady)) return;
     this.#becomeReady();
     const holdMs = role.holdMs(spec);
-    if (this.#hold.isOver) this.#end(false);
+    if (this.#hold.isOver) this.#end(this.#watch.hasLapsed);
     else if (holdMs !== undefined) this.#hold.begin(holdMs, () => this.#holdIfReady());
   }
 

@@ -20,6 +20,8 @@ export class Watch {
   #tickedMs = performance.now();
   #echoMs = performance.now();
   #cutOffMs = 0;
+  /** Time when a lease was last known to arrive at NATS. */
+  #renewedMs = performance.now();
 
   constructor(bus: Bus, timing: Timing) {
     this.#bus = bus;
@@ -29,6 +31,13 @@ export class Watch {
   /** To be called when the coordinator's own sign of life has come back: without a cut wire, silent agents are lost. */
   hearEcho(): void {
     this.#echoMs = performance.now();
+    this.#renewedMs = this.#echoMs;
+  }
+
+  /** Whether no lease has arrived for so long that the agents may have closed their connections. */
+  get hasLapsed(): boolean {
+    const { heartbeatMs, leaseMs } = this.#timing;
+    return performance.now() - this.#renewedMs > leaseMs - heartbeatMs;
   }
 
   /**
