@@ -24,7 +24,10 @@ export function readMeminfo(): Record<string, number> {
   return fields;
 }
 
-/** Returns /proc/net/sockstat and sockstat6: `TCP.inuse`, `TCP.orphan`, `TCP.tw`, `TCP.mem` (pages), `TCP6.inuse`. */
+/**
+ * Returns /proc/net/sockstat and sockstat6: `TCP.inuse`, `TCP.orphan`, `TCP.tw`, `TCP.mem` (pages), `TCP6.inuse`,
+ * `sockets.used`. `TCP.alloc` and `TCP.mem` are those of all network namespaces.
+ */
 export function readSockstat(): Record<string, number> {
   const fields: Record<string, number> = {};
   const text = (readText("/proc/net/sockstat") ?? "") + (readText("/proc/net/sockstat6") ?? "");
@@ -34,6 +37,17 @@ export function readSockstat(): Record<string, number> {
     for (let i = 0; i + 1 < words.length; i += 2) fields[`${protocol}.${words[i]}`] = Number(words[i + 1]);
   }
   return fields;
+}
+
+/**
+ * Returns the number of sockets of this network namespace that are in their protocol's table (/proc/net/protocols). TCP
+ * and UDP sockets enter it when they listen or connect, or are bound, respectively; AF_UNIX and AF_NETLINK sockets at once.
+ */
+export function countHashedSockets(): number {
+  let sockets = 0;
+  for (const [, count] of (readText("/proc/net/protocols") ?? "").matchAll(/^\S+\s+\d+\s+(\d+)/gm))
+    sockets += Number(count);
+  return sockets;
 }
 
 /** Returns /proc/net/netstat, snmp and snmp6: `TcpExt.ListenOverflows`, `Tcp.RetransSegs`, `Icmp6.InDestUnreachs`. */

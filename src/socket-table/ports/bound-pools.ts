@@ -3,7 +3,7 @@
 // the port it chose is a clue. connect() prefers ports of the range's first parity and reuses them for several
 // destinations. bind() starts with the other parity and never selects a port that a socket of the address uses.
 
-import { readSockstat } from "../../linux/proc/procfs.js";
+import { countHashedSockets, readSockstat } from "../../linux/proc/procfs.js";
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
 import type { SourceName } from "../../results/sockets/owners.js";
 import type { BoundPoolRow } from "../../results/sockets/pressure.js";
@@ -12,7 +12,7 @@ import { Counts, PairIndex } from "../aggregate/dense-index.js";
 import type { KnownListeners, ListenerSet } from "../listeners/listeners.js";
 import { ALL_STATES } from "../query.js";
 import { isWildcard } from "../socket-test.js";
-import { isWorthwhile } from "../sources/hash.js";
+import { WORTH_SOCKETS } from "../sources/hash.js";
 import { readTable, type SocketVisit } from "../table.js";
 import type { SocketView } from "../view.js";
 import { PRESSURE_MARK } from "./marks.js";
@@ -64,11 +64,11 @@ export class BoundPools {
 
   /**
    * Reads sockets that are bound but neither listen nor connect. For this, the kernel goes through all sockets of the
-   * host, so nothing is read from a large table that has next to no such sockets.
+   * host, so nothing is read on a host with many sockets if this namespace has next to no such sockets.
    */
   async readUnconnected(): Promise<void> {
     const sockstat = readSockstat();
-    if (isWorthwhile(sockstat) && mostUnconnected(sockstat) < LEAST) return;
+    if ((sockstat["TCP.alloc"] ?? 0) >= WORTH_SOCKETS && mostUnconnected(sockstat) < LEAST) return;
     const { ports } = this;
     await readTable({ states: UNCONNECTED, source: this.source }, () => {
       ports.clearUnconnected();
@@ -87,12 +87,16 @@ export class BoundPools {
 }
 
 /**
- * Returns the maximum number of sockets that neither listen nor connect: the kernel counts the allocated sockets of all
- * namespaces, and those of this one that listen or are connected.
+ * Returns the maximum number of sockets that neither listen nor connect. The kernel has two counts that include them: the
+ * TCP sockets of all namespaces, and the sockets of this one, whatever their protocol. Sockets of the kernel itself, such
+ * as those of tunnels, are not in the second count, so they may hide as many others.
+ *
+ * @param sockstat see readSockstat()
  */
-function mostUnconnected(sockstat: Readonly<Record<string, number>>): number {
+export function mostUnconnected(sockstat: Readonly<Record<string, number>>): number {
   const { "TCP.alloc": allocated = Infinity, "TCP.inuse": ipv4 = 0, "TCP6.inuse": ipv6 = 0 } = sockstat;
-  return allocated - ipv4 - ipv6;
+  const { "sockets.used": used = Infinity } = sockstat;
+  return Math.min(allocated - ipv4 - ipv6, used - countHashedSockets());
 }
 
 /** Ports of the range in use, by source address. */

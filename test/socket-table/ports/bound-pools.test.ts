@@ -1,8 +1,10 @@
 // Tests ports bound before connect(): one pool for all destinations, distinguished from ports that connect() chose.
 import { writeFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { readSockstat } from "../../../src/linux/proc/procfs.js";
 import { SocketAddress } from "../../../src/linux/syscalls/sockaddr.js";
 import { bindTo, closeFd, connectTo, openTcp } from "../../../src/linux/syscalls/socket.js";
+import { mostUnconnected } from "../../../src/socket-table/ports/bound-pools.js";
 import { pressure } from "../../../src/socket-table/ports/pressure.js";
 import { parseIp } from "../../../src/util/address.js";
 import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
@@ -78,6 +80,20 @@ describe.skipIf(!canMakeNamespaces())("ports bound before connect()", () => {
     const { bound } = await pressure();
     if (bound?.length === 0 && !(await hasBoundInactive())) skip("this kernel does not list bound sockets");
     expect(bound).toMatchObject([{ sourceIp: "127.0.0.1", bound: 30, inUse: 30, destinations: 0 }]);
+  });
+
+  it("are not looked for because of sockets of other namespaces", () => {
+    const [others, own] = [500, 20];
+    enterNamespace();
+    for (let i = 0; i < others; i++) expect(boundSocket("127.0.0.1")).toBe(0);
+    expect(mostUnconnected(readSockstat())).toBeGreaterThanOrEqual(others);
+    enterNamespace();
+    listenRaw("127.0.0.1", 1001);
+    const before = mostUnconnected(readSockstat());
+    expect(before).toBeLessThan(others);
+    for (let i = 0; i < own; i++) expect(boundSocket("127.0.0.1")).toBe(0);
+    connectRaw("127.0.0.1", 1001);
+    expect(mostUnconnected(readSockstat())).toBe(before + own);
   });
 });
 
