@@ -12,6 +12,7 @@ import type { WatchRoom } from "../results/evidence.js";
 import { fallenBack } from "../transport/choose-engine.js";
 import type { PacketServerPlan } from "../transport/contract.js";
 import { readCounts } from "../transport/packet/counts.js";
+import { cancelOpening } from "../transport/packet/devices/shared-tun.js";
 import type { ServerIdentity } from "../transport/tls/identity.js";
 import type { AppError } from "../util/errors.js";
 import type { Listener } from "./listening/listener.js";
@@ -94,6 +95,7 @@ export class ServerWorkers {
       for (let thread = 0; thread < this.#initial; thread++) this.#startOne(this.#listener.packets?.[thread]);
       return undefined;
     } catch (error) {
+      this.#cancelOpening();
       return error as AppError;
     }
   }
@@ -160,7 +162,16 @@ export class ServerWorkers {
    */
   #onFault(fault: AppError, worker: number): void {
     if (worker >= this.#initial && !this.#listening.has(worker)) this.#canGrow = false;
-    else this.#events.failed(fault);
+    else {
+      this.#cancelOpening();
+      this.#events.failed(fault);
+    }
+  }
+
+  /** Ends the wait of threads for one that has failed to start. */
+  #cancelOpening(): void {
+    const shared = this.#listener.packets?.[0]?.device.shared;
+    if (shared) cancelOpening(shared);
   }
 
   /** If no more threads can be started, the existing ones carry on. */

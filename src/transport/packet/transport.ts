@@ -133,12 +133,11 @@ export abstract class PacketTransport implements Transport, StackEvents {
     if (resets) resetAll(this.stack, isAborted);
     else finishAll(this.stack, isAborted);
     this.device.flush();
-    this.dispose();
+    this.release(true);
   }
 
   dispose(): void {
-    if (this.counts) writeCounts(this.stack, this.counts, this.device.drops?.() ?? 0);
-    this.device.close();
+    this.release(false);
   }
 
   // Events from the stack.
@@ -198,6 +197,12 @@ export abstract class PacketTransport implements Transport, StackEvents {
     if (this.isClockSet) return;
     this.stack.setClock(performance.now());
     this.isClockSet = true;
+  }
+
+  /** @param waits see PacketDevice.close() */
+  private release(waits: boolean): void {
+    if (this.counts) writeCounts(this.stack, this.counts, this.device.drops?.() ?? 0);
+    this.device.close(waits);
   }
 
   /** Whether there is work for another turn right away. */

@@ -71,13 +71,14 @@ export interface PacketDevice {
   check?(): void;
   /** Returns how many packets were dropped because they did not fit into the device's queue. */
   drops?(): number;
-  close(): void;
+  /** @param waits whether to wait until the other threads that use the device have ended, too; default false */
+  close(waits?: boolean): void;
 }
 
 /** Removes a device with its routes. Closing the device's descriptor would do so too, but only some time later. */
-export function closeTun({ fd, index, shared }: TunHandle): void {
+export function closeTun({ fd, index, shared }: TunHandle, waits: boolean): void {
   if (shared) {
-    closeQueue(shared, fd, index);
+    closeQueue(shared, fd, index, waits);
     return;
   }
   removeLink(index);

@@ -50,7 +50,8 @@ export function openDevice(
     fallback.isUsed = true;
     device = PlainDevice.open(handle);
   }
-  if (typeof device === "number") closeTun(handle);
+  // The other threads end only when they hear of the failure.
+  if (typeof device === "number") closeTun(handle, false);
   return device;
 }
 

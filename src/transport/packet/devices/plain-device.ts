@@ -97,10 +97,10 @@ export class PlainDevice implements PacketDevice {
     return this.tun.isFirst ? readDroppedPackets(this.tun.index) : 0;
   }
 
-  close(): void {
+  close(waits = false): void {
     if (this.isClosed) return;
     this.isClosed = true;
     this.epoll.close();
-    closeTun(this.tun);
+    closeTun(this.tun, waits);
   }
 }

@@ -121,12 +121,12 @@ export class RingDevice implements PacketDevice {
     return this.tun.isFirst ? readDroppedPackets(this.tun.index) : 0;
   }
 
-  close(): void {
+  close(waits = false): void {
     if (this.isClosed) return;
     this.isClosed = true;
     this.ring.close();
     this.buffers.release();
-    closeTun(this.tun);
+    closeTun(this.tun, waits);
   }
 
   private completeRead(sink: PacketSink, result: number, flags: number): void {

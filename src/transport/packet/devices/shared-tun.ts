@@ -3,7 +3,7 @@
 // (tun_automq_select_queue), so a connection stays with one thread as long as the number of queues does not change.
 // Hence the device goes up when all threads have a queue, and no thread gives its queue back before the last one.
 import { removeLink } from "../../../linux/netlink/link-changes.js";
-import { ENODEV, ETIMEDOUT } from "../../../linux/syscalls/errno.js";
+import { ECANCELED, ENODEV, ETIMEDOUT } from "../../../linux/syscalls/errno.js";
 import { interfaceIndex, interfaceName } from "../../../linux/syscalls/interface-names.js";
 import { libc } from "../../../linux/syscalls/libc.js";
 import { openTun } from "../../../linux/tun/tun.js";
@@ -50,26 +50,34 @@ export function openQueue(
   const isFirst = Atomics.add(words, WORD.begun, 1) === 0;
   const tun = isFirst ? openTun(true) : openAnother(words);
   if (typeof tun === "number") {
-    tell(words, WORD.index, tun);
-    tell(words, WORD.isUp, tun);
+    fail(words, tun);
     return tun;
   }
   const index = interfaceIndex(tun.name);
-  if (isFirst) tell(words, WORD.index, index);
-  if (Atomics.add(words, WORD.users, 1) === queues - 1) tell(words, WORD.isUp, setUp(index) || 1);
+  if (isFirst) announce(words, WORD.index, index);
+  if (Atomics.add(words, WORD.users, 1) === queues - 1) announce(words, WORD.isUp, setUp(index) || 1);
   const isUp = wait(words, WORD.isUp, OPENING_MS);
   if (isUp > 0) return { fd: tun.fd, index, isFirst };
   libc.close(tun.fd);
   return isUp;
 }
 
-/** Closes this thread's queue when all threads have ended. The last one removes the device. */
-export function closeQueue({ memory }: SharedTun, fd: number, index: number): void {
+/** Ends the wait of openQueue() in all threads, because one of them will never open its queue. */
+export function cancelOpening({ memory }: SharedTun): void {
+  fail(new Int32Array(memory), -ECANCELED);
+}
+
+/**
+ * Closes this thread's queue. The last thread removes the device.
+ * @param waits whether to wait until all threads have ended
+ */
+export function closeQueue({ memory }: SharedTun, fd: number, index: number, waits: boolean): void {
   const words = new Int32Array(memory);
   if (Atomics.sub(words, WORD.users, 1) === 1) {
     removeLink(index);
-    tell(words, WORD.isUp, 0);
-  } else {
+    Atomics.store(words, WORD.isUp, -ENODEV);
+    Atomics.notify(words, WORD.isUp);
+  } else if (waits) {
     // Any other value means that the device is no longer up.
     Atomics.wait(words, WORD.isUp, 1, CLOSING_MS);
   }
@@ -83,8 +91,14 @@ function openAnother(words: Int32Array): ReturnType<typeof openTun> {
   return name === undefined ? -ENODEV : openTun(true, name);
 }
 
-function tell(words: Int32Array, word: number, value: number): void {
-  Atomics.store(words, word, value);
+function fail(words: Int32Array, errno: number): void {
+  announce(words, WORD.index, errno);
+  announce(words, WORD.isUp, errno);
+}
+
+/** Sets a word, unless it is known already, and wakes the threads that wait for it. */
+function announce(words: Int32Array, word: number, value: number): void {
+  Atomics.compareExchange(words, word, 0, value);
   Atomics.notify(words, word);
 }
 

@@ -1,0 +1,43 @@
+// Tests the end of a packet server's device: while its threads start, and when they end.
+import { describe, expect, it, onTestFinished } from "vitest";
+import { ECANCELED, ENOMEM } from "../../../src/linux/syscalls/errno.js";
+import { openEventfd } from "../../../src/linux/syscalls/eventfd.js";
+import { closeFd } from "../../../src/linux/syscalls/socket.js";
+import { openDevice } from "../../../src/transport/packet/devices/open-device.js";
+import { cancelOpening, planSharedTun } from "../../../src/transport/packet/devices/shared-tun.js";
+import { parseIp } from "../../../src/util/address.js";
+import { canMakeNamespaces } from "../../support/namespace.js";
+import { inNamespace } from "../../support/packet-runs.js";
+
+const ADDRESS = parseIp("10.65.0.1");
+/** Place of the number of threads that have a queue. */
+const USERS = 2;
+
+function planFor(mtu: number) {
+  return { routes: [{ first: ADDRESS, bits: 32 }], mtu, txQueueLength: 100, shared: planSharedTun(2) };
+}
+
+function wakeUp(): number {
+  const fd = openEventfd();
+  onTestFinished(() => void closeFd(fd));
+  return fd;
+}
+
+describe.skipIf(!canMakeNamespaces())("a device that threads share", () => {
+  it("is left at once by one that cannot use its queue", () => {
+    inNamespace();
+    const plan = planFor(9000);
+    // Another thread has its queue, and will end only when it is told to.
+    Atomics.add(new Int32Array(plan.shared.memory), USERS, 1);
+    const beganMs = performance.now();
+    expect(openDevice(plan, true, wakeUp())).toBe(-ENOMEM);
+    expect(performance.now() - beganMs).toBeLessThan(25_000);
+  });
+
+  it("does not make them wait for one that has failed before", () => {
+    inNamespace();
+    const plan = planFor(1500);
+    cancelOpening(plan.shared);
+    expect(openDevice(plan, false, wakeUp())).toBe(-ECANCELED);
+  });
+});
