@@ -54,6 +54,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
   private readonly scratch: NativeBuffer;
   /** Whether the device had more packets than one turn may handle. */
   private hasMorePackets = false;
+  private isReleased = false;
   /** Whether the role hears of nothing any more, because everything is being closed. */
   protected isMuted = false;
   /** Whether the stack's clock is current: from the end of a turn's wait or, between turns, its first use. */
@@ -201,6 +202,8 @@ export abstract class PacketTransport implements Transport, StackEvents {
 
   /** @param waits see PacketDevice.close() */
   private release(waits: boolean): void {
+    if (this.isReleased) return;
+    this.isReleased = true;
     if (this.counts) writeCounts(this.stack, this.counts, this.device.drops?.() ?? 0);
     this.device.close(waits);
   }

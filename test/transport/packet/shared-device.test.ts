@@ -3,8 +3,12 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { ECANCELED, ENOMEM } from "../../../src/linux/syscalls/errno.js";
 import { openEventfd } from "../../../src/linux/syscalls/eventfd.js";
 import { closeFd } from "../../../src/linux/syscalls/socket.js";
+import type { ServerHandler } from "../../../src/transport/contract.js";
+import { allocateCounts, readCounts } from "../../../src/transport/packet/counts.js";
+import type { PacketDevice } from "../../../src/transport/packet/devices/device.js";
 import { openDevice } from "../../../src/transport/packet/devices/open-device.js";
 import { cancelOpening, planSharedTun } from "../../../src/transport/packet/devices/shared-tun.js";
+import { PacketServer } from "../../../src/transport/packet/server.js";
 import { parseIp } from "../../../src/util/address.js";
 import { canMakeNamespaces } from "../../support/namespace.js";
 import { inNamespace } from "../../support/packet-runs.js";
@@ -40,4 +44,36 @@ describe.skipIf(!canMakeNamespaces())("a device that threads share", () => {
     cancelOpening(plan.shared);
     expect(openDevice(plan, false, wakeUp())).toBe(-ECANCELED);
   });
+});
+
+it("reports the packets that its device has dropped", () => {
+  let isOpen = true;
+  const device: PacketDevice = {
+    mtu: 1500,
+    completesChecksums: true,
+    tx: new Uint8Array(4096),
+    isGone: false,
+    frame: () => 16,
+    push: () => undefined,
+    flush: () => undefined,
+    wait: () => undefined,
+    receive: () => false,
+    drops: () => (isOpen ? 7 : 0),
+    close: () => {
+      isOpen = false;
+    },
+  };
+  const counts = allocateCounts();
+  const server = new PacketServer({
+    handler: {} as ServerHandler,
+    budget: { readBytes: 4096, reads: 1, connectionBytes: 4096, sendBytes: 4096, resumed: 1, accepts: 1 },
+    slots: 16,
+    backlog: 16,
+    device,
+    listener: { addresses: { first: ADDRESS, count: 1 }, port: 7777 },
+    counts,
+  });
+  server.closeAll(true, () => false);
+  server.dispose();
+  expect(readCounts([counts])).toMatchObject({ deviceDrops: 7 });
 });
