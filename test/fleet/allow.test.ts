@@ -1,6 +1,6 @@
 // Tests the destinations that an agent permits.
 import { describe, expect, it } from "vitest";
-import { assertAllowed, DEFAULT_ALLOW, parsePermission } from "../../src/fleet/agent/allow.js";
+import { assertAllowed, assertMayListen, DEFAULT_ALLOW, parsePermission } from "../../src/fleet/agent/allow.js";
 import { parseIp } from "../../src/util/address.js";
 
 function isAllowed(allow: readonly string[], ip: string, port = 7777): boolean {
@@ -32,6 +32,21 @@ describe("an agent", () => {
     expect(isAllowed(allow, "2001:db8::5", 80)).toBe(false);
     expect(isAllowed(allow, "198.51.100.7", 1)).toBe(true);
     expect(isAllowed(allow, "127.0.0.1")).toBe(false);
+  });
+
+  it("listens on all addresses of its host if it may use each that other networks reach", () => {
+    const own = ["10.0.0.5", "fe80::fc:ff:fe00:1"].map(parseIp);
+    const permissions = DEFAULT_ALLOW.map(parsePermission);
+    const listen =
+      (at: string, addresses = own) =>
+      () =>
+        assertMayListen(parseIp(at), 7777, addresses, permissions);
+    expect(listen("0.0.0.0")).not.toThrow();
+    expect(listen("::")).not.toThrow();
+    const routed = [...own, parseIp("2001:db8::5")];
+    expect(listen("0.0.0.0", routed)).not.toThrow();
+    expect(listen("::", routed)).toThrow(/^\[2001:db8::5\]:7777 is not among the addresses that this agent may use/);
+    expect(listen("0.0.0.0", [parseIp("198.51.100.7")])).toThrow(/^198\.51\.100\.7:7777 is not among/);
   });
 
   it("refuses in words", () => {

@@ -32,6 +32,8 @@ const TIMING = { heartbeatMs: 100, leaseMs: 500 };
 /** A host whose connections open at once, and can be made to fail. */
 class FakeHost implements AgentHost {
   open = 0;
+  /** Loads that were prepared and neither started nor given up. */
+  held = 0;
   failure: Error | undefined;
   prepares: () => Promise<void> = async () => undefined;
   readonly place: string;
@@ -61,7 +63,15 @@ class FakeHost implements AgentHost {
   async prepare(spec: RunSpec | ServerSpec) {
     const { connections } = spec as RunSpec;
     await this.prepares();
-    return { tuplesAvailable: 64_512, begin: () => this.#begin(connections), discard: async () => undefined };
+    this.held++;
+    const begin = () => {
+      this.held--;
+      return this.#begin(connections);
+    };
+    const discard = async () => {
+      this.held--;
+    };
+    return { tuplesAvailable: 64_512, begin, discard };
   }
 
   #begin(connections: number): Load {
@@ -308,6 +318,20 @@ describe("the coordinator", () => {
     for (const { identity } of agents) bus.publish(SUBJECTS.agent(identity.id), { ask: "stop", run: plan.run });
     expect(await settle(prepared, 600)).toBe("agent b: the run was stopped");
     expect(agents.map(({ run }) => run)).toEqual([undefined, undefined]);
+  });
+
+  it("leaves nothing prepared if the run is stopped while shares are dealt anew", async () => {
+    makeAgents(100);
+    const plan = await planOf(10, "redeal");
+    await prepareFleet(bus, plan);
+    expect(hosts[0]!.held).toBe(1);
+    hosts[0]!.prepares = () => new Promise((resolve) => setTimeout(resolve, 2000));
+    const request = { ask: "prepare", run: plan.run, version: VERSION, spec: plan.spec, total: 11, timing: TIMING };
+    const answer = bus.request(SUBJECTS.agent("id0"), request, 5000);
+    await vi.advanceTimersByTimeAsync(200);
+    bus.publish(SUBJECTS.agent("id0"), { ask: "stop", run: plan.run });
+    expect(await settle(answer, 2000)).toMatchObject({ failure: { message: "the run was stopped" } });
+    expect([hosts[0]!.held, agents[0]!.run]).toEqual([0, undefined]);
   });
 
   it("refuses to start without an agent that is late, or goes on without it, or deals anew", async () => {

@@ -1,7 +1,7 @@
 // Tests dealing a run to agents: exact shares by ceiling, source ports of their own, slices that add up.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Candidate, deal, dealPorts } from "../../src/fleet/coordinator/dealing/deal.js";
+import { type Candidate, deal, dealLimit, dealPorts } from "../../src/fleet/coordinator/dealing/deal.js";
 import { divideShared } from "../../src/fleet/coordinator/dealing/pools.js";
 import { remainingSpecs, sliceSpec } from "../../src/fleet/coordinator/dealing/slice.js";
 import { spreadKernelMemory } from "../../src/fleet/kernel-counts.js";
@@ -76,6 +76,17 @@ describe("a deal", () => {
     );
     expect(refused).toThrow(
       expect.objectContaining({ code: "E_FLEET", fix: "start 3 more agents, or give agent a 3 more addresses" }),
+    );
+  });
+
+  it("divides the limit of servers by ceiling, and refuses it if none of them can hold any", () => {
+    const dealt = dealLimit([candidate("a", 300), candidate("b", 100), candidate("c", 0)], 8);
+    expect(dealt.map(({ agent, connections }) => [agent.name, connections])).toEqual([
+      ["a", 6],
+      ["b", 2],
+    ]);
+    expect(() => dealLimit([candidate("a", 0, "MemAvailable")], 8)).toThrow(
+      "the fleet can hold 0 of 8 connections: a 0 (MemAvailable)",
     );
   });
 

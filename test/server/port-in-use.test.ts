@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { SocketAddress } from "../../src/linux/syscalls/sockaddr.js";
 import { bindTo, closeFd, localAddress, openTcp } from "../../src/linux/syscalls/socket.js";
+import { findPortHolders } from "../../src/socket-table/listeners/port-holders.js";
 import { parseIp } from "../../src/util/address.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { runCli, startCli } from "../support/process.js";
@@ -36,6 +37,13 @@ describe.skipIf(!canMakeNamespaces())("a port in use", () => {
     );
     expect(await serve("127.0.0.1:7777")).toMatch(pattern);
     expect(await serve("[::]:7777")).toMatch(/listens on 0\.0\.0\.0:7777, and \[::\] also accepts IPv4/);
+  });
+
+  it("is attributed to its user if the search for its process takes too long", async () => {
+    enterNamespace();
+    listenRaw("127.0.0.1", 7777);
+    const [holder] = await findPortHolders(parseIp("0.0.0.0"), 7777, AbortSignal.abort());
+    expect(holder).toMatchObject({ kind: "listening", ip: "127.0.0.1", owner: undefined, uid: process.getuid!() });
   });
 
   it("by an IPv6-only listener does not prevent listening on IPv4", async () => {

@@ -30,6 +30,8 @@ import { Ui } from "../ui/ui.js";
 import { type ServeCommandOptions, serveOptionsOf } from "./options.js";
 
 const PROGRESS_MS = 1000;
+/** setTimeout() takes 31 bits; what is longer would end at once. */
+const LONGEST_MS = 2 ** 31 - 1;
 
 /**
  * @returns the exit code: 1 if a handler of the protocol file threw
@@ -64,7 +66,9 @@ async function serveBeside(
   // Install signal handlers before printing anything: a reader of the first line may already send a signal.
   const ended = supervise(run);
   ended.catch(() => undefined);
-  const over = options.duration === undefined ? undefined : setTimeout(() => void run.stop(), options.duration);
+  const { duration } = options;
+  const stop = () => void run.stop();
+  const over = duration === undefined ? undefined : setTimeout(stop, Math.min(duration, LONGEST_MS));
   network.handOver();
   if (ui) ui.show((await import("../../output/live/serve-feed.js")).serveFeed(run), () => void run.stop());
   const printer = options.json ? new JsonPrinter(run, options) : new TextPrinter(run, options, live);

@@ -66,11 +66,19 @@ export class AgentRun {
     return this.#isOver;
   }
 
-  /** Replaces the prepared load, if the coordinator has dealt the shares anew before the start. */
-  replace(prepared: PreparedLoad): void {
+  /**
+   * Replaces the prepared load, if the coordinator has dealt the shares anew before the start.
+   * @returns false if the run is ending, and the load has been given up
+   */
+  replace(prepared: PreparedLoad): boolean {
+    if (this.#isOver || this.#isStopping) {
+      void prepared.discard();
+      return false;
+    }
     void this.#prepared.discard();
     this.#prepared = prepared;
     this.#heardMs = performance.now();
+    return true;
   }
 
   /** Starts the prepared load at a time by Date.now(). */

@@ -118,23 +118,24 @@ export class Agent extends EventEmitter<AgentEvents> {
     if (request.ask === "ceiling") return this.#host.ceiling(request.spec);
     if (request.ask === "prepare") return this.#prepareOnce(request);
     const run = this.#run;
-    if (run?.id !== request.run) {
+    if (request.ask === "stop") {
+      if (this.#preparing === request.run) this.#cancelled = request.run;
       // The coordinator repeats this until it has the result.
-      if (request.ask === "stop") {
-        if (this.#preparing === request.run) this.#cancelled = request.run;
-        return {};
-      }
+      if (run?.id === request.run) run.stop();
+      return {};
+    }
+    if (run?.id !== request.run) {
       throw fleetError(`takes no part in run ${quoted(request.run)}`, "start the run again");
     }
     if (request.ask === "start") {
       if (!run.isStarted && this.#connections > 0) this.emit("started", run.id, this.#connections);
       run.start(request.atMs);
-    } else if (request.ask === "extend") {
+    } else {
       const before = this.#extensions.get(request.extension);
       const extended = before ?? this.#extend(run, request);
       this.#extensions.set(request.extension, extended);
       await extended;
-    } else run.stop();
+    }
     return {};
   }
 
@@ -178,8 +179,9 @@ export class Agent extends EventEmitter<AgentEvents> {
         throw fleetError(this.#isClosed ? "the agent is stopping" : "the run was stopped", "start the run again");
       }
       this.#connections = isServerSpec(request.spec) ? 0 : request.spec.connections;
-      if (this.#run) this.#run.replace(prepared);
-      else this.#take(new AgentRun(request.run, this.identity.id, this.#bus, request.timing, prepared));
+      if (this.#run) {
+        if (!this.#run.replace(prepared)) throw fleetError(`run ${request.run} is ending`, "start the run again");
+      } else this.#take(new AgentRun(request.run, this.identity.id, this.#bus, request.timing, prepared));
       const { tuplesAvailable, address } = prepared;
       if (address) this.emit("listening", request.run, address);
       return { tuplesAvailable, address } satisfies Prepared;

@@ -1,6 +1,6 @@
 // The destinations that an agent may open connections to, whatever a coordinator asks.
 import type { TuplePlan } from "../../planning/tuple-plan.js";
-import { formatIp, type IpAddress, toInteger, unmapIp } from "../../util/address.js";
+import { formatIp, type IpAddress, isLinkLocal, toInteger, unmapIp } from "../../util/address.js";
 import { type AddressRange, parseAddressBlocks } from "../../util/address-range.js";
 import { formatEndpoint, type PortRange, parsePorts } from "../../util/endpoint.js";
 import { AppError } from "../../util/errors.js";
@@ -61,7 +61,8 @@ export function assertAllowed({ groups }: TuplePlan, permissions: readonly Permi
 }
 
 /**
- * Checks the address that a server is to listen on. On all addresses of this host, each of them counts.
+ * Checks the address that a server is to listen on. With 0.0.0.0 or ::, each address of this host counts, except
+ * link-local ones, which no other network can reach.
  *
  * @param own addresses of this host, without loopback
  * @throws {AppError} E_NOT_AUTHORIZED naming the first address that is not permitted
@@ -72,7 +73,8 @@ export function assertMayListen(
   own: readonly IpAddress[],
   permissions: readonly Permission[],
 ): void {
-  const addresses = ip.bytes.some((byte) => byte !== 0) ? [ip] : own;
+  const reached = own.filter((each) => !isLinkLocal(each) && (ip.family === 6 || each.family === 4));
+  const addresses = ip.bytes.some((byte) => byte !== 0) ? [ip] : reached;
   // The kernel chooses any port for 0.
   const ports = port === 0 ? [ALL_PORTS.first, ALL_PORTS.last] : [port];
   for (const address of addresses) {

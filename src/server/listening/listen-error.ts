@@ -22,6 +22,8 @@ import { formatCount, formatDuration, plural } from "../../util/units.js";
 
 /** Maximum number of port holders to name. */
 const NAMED = 3;
+/** How long to look for the owner of a port: a fleet's coordinator, for one, does not wait longer than 10 s. */
+const SEARCH_MS = 6000;
 
 /** @param errno errno of socket(), bind() or listen() */
 export async function listenError(ip: IpAddress, port: number, errno: number): Promise<AppError> {
@@ -35,7 +37,7 @@ export async function listenError(ip: IpAddress, port: number, errno: number): P
 
 async function portInUse(ip: IpAddress, port: number, endpoint: string): Promise<AppError> {
   // If the socket table cannot be read, or the socket has disappeared meanwhile, only the errno is known.
-  const holders = await findPortHolders(ip, port).catch(() => []);
+  const holders = await findPortHolders(ip, port, AbortSignal.timeout(SEARCH_MS)).catch(() => []);
   const first = holders[0];
   const facts = {
     endpoint,
@@ -85,7 +87,7 @@ function isOtherFamily(holder: PortHolder, ip: IpAddress): boolean {
 }
 
 function nameOwner({ owner, uid }: PortHolder): string {
-  return owner ? describeProcess(owner) : `${describeProcess(undefined)} (user ${uid})`;
+  return owner ? describeProcess(owner) : `a process of user ${uid}`;
 }
 
 function advise({ kind, owner, leftMs }: PortHolder, port: number): string {

@@ -9,7 +9,7 @@ import { ALL_STATES, type SocketQuery } from "../query.js";
 import { isWildcard } from "../socket-test.js";
 import { readTable } from "../table.js";
 import type { SocketView } from "../view.js";
-import { readOwners } from "./owners.js";
+import { type OwnerIndex, readOwners } from "./owners.js";
 
 /**
  * State with which to request bound sockets that are neither connected nor listening. Supported since Linux 6.8,
@@ -27,7 +27,7 @@ export interface PortHolder {
   readonly inode: number;
   /** Remote end; undefined if the socket has none. */
   readonly peer: { readonly ip: string; readonly port: number } | undefined;
-  /** Owner; undefined if no visible process owns the socket, and for TIME_WAIT, which the kernel owns. */
+  /** Owner; undefined if none was found, and for TIME_WAIT, which the kernel owns. */
   readonly owner: Owner | undefined;
   readonly uid: number;
   /** Time until a TIME_WAIT socket expires, in milliseconds; 0 for other sockets. */
@@ -38,12 +38,14 @@ export interface PortHolder {
  * Returns the sockets whose local end overlaps with an address and port, those that most prevent listening first.
  *
  * @param ip address to listen on; `::` includes IPv4
+ * @param signal ends the search for owners, which takes long on a host with many open files; they are then undefined
  * @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read
  */
-export async function findPortHolders(ip: IpAddress, port: number): Promise<PortHolder[]> {
+export async function findPortHolders(ip: IpAddress, port: number, signal?: AbortSignal): Promise<PortHolder[]> {
   const range = { first: port, last: port };
   const states = ALL_STATES | (1 << BOUND_INACTIVE);
-  return readHolders({ states, local: { ports: [range] } }, (socket) => overlaps(socket, ip));
+  const ownersOf = () => readOwners(signal).catch(() => undefined);
+  return readHolders({ states, local: { ports: [range] } }, (socket) => overlaps(socket, ip), ownersOf);
 }
 
 /**
@@ -61,13 +63,13 @@ export async function findListening(
   const states = (1 << TCP_LISTEN) | (1 << BOUND_INACTIVE);
   const isOne = ({ state, remotePort, inode }: SocketView) =>
     !known.has(inode) && (state === TCP_LISTEN || remotePort === 0);
-  return readHolders({ states, local: { ports } }, isOne, signal);
+  return readHolders({ states, local: { ports } }, isOne, () => readOwners(signal));
 }
 
 async function readHolders(
   query: SocketQuery,
   isOne: (socket: SocketView) => boolean,
-  signal?: AbortSignal,
+  ownersOf: () => Promise<OwnerIndex | undefined>,
 ): Promise<PortHolder[]> {
   let found: Omit<PortHolder, "owner">[] = [];
   await readTable(query, () => {
@@ -77,7 +79,7 @@ async function readHolders(
     };
   });
   found.sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind) || b.leftMs - a.leftMs);
-  const owners = found.some(({ inode }) => inode !== 0) ? await readOwners(signal) : undefined;
+  const owners = found.some(({ inode }) => inode !== 0) ? await ownersOf() : undefined;
   return found.map((holder) => ({
     ...holder,
     owner: holder.inode === 0 ? undefined : owners?.ownerOf(holder.inode),

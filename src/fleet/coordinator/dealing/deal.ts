@@ -4,7 +4,7 @@ import type { RunSpec } from "../../../planning/run-spec.js";
 import { UNPRIVILEGED_PORTS } from "../../../planning/source-ports.js";
 import type { PortRange } from "../../../util/endpoint.js";
 import { AppError } from "../../../util/errors.js";
-import { exactShare, weightedShares } from "../../../util/share.js";
+import { exactShare, sum, weightedShares } from "../../../util/share.js";
 import { formatCount, plural } from "../../../util/units.js";
 import type { Announcement, Ceiling } from "../../messages.js";
 import type { Share } from "./slice.js";
@@ -103,13 +103,13 @@ export function deal(candidates: readonly Candidate[], { connections, requests }
  * are left out.
  *
  * @param most undefined if there is no limit, and so no shares
+ * @throws {AppError} E_FLEET if none of them can hold any
  */
 export function dealLimit(candidates: readonly Candidate[], most: number | undefined): Dealt[] {
   if (most === undefined) return candidates.map((candidate) => ({ ...candidate, connections: 0 }));
-  const shares = weightedShares(
-    most,
-    candidates.map(({ ceiling }) => ceiling.connections),
-  );
+  const ceilings = candidates.map(({ ceiling }) => ceiling.connections);
+  if (sum(ceilings) === 0) throw cannotHold(candidates, most, 0);
+  const shares = weightedShares(most, ceilings);
   return candidates
     .map((candidate, n) => ({ ...candidate, connections: shares[n]! }))
     .filter(({ connections }) => connections > 0);
