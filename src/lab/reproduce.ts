@@ -1,15 +1,17 @@
 // Shell commands to reproduce the lab by hand, as root: they create the two hosts and repeat an experiment in them.
-// $server and $client are command prefixes that run a program in a host. Over loopback, the prefixes are empty, so
+// $server, $client and $box are command prefixes that run a program in a host. Over loopback, the prefixes are empty, so
 // that all other lines are the same.
 
 import type { EngineChoice } from "../results/engine.js";
 import type { LabReproduction } from "../results/lab/lab.js";
 import { parseHostPorts } from "../util/endpoint.js";
-import type { HostPair } from "./testbed/host.js";
+import type { Box, HostPair } from "./testbed/host.js";
+import { LINK_BITS } from "./testbed/link.js";
 import { PREFIX_BITS } from "./testbed/namespaces.js";
 
 const SERVER = "lab-server";
 const CLIENT = "lab-client";
+const BOX = "lab-box";
 /** Hold time of a client that is not inspected. */
 const HOLD = "2s";
 /**
@@ -40,6 +42,26 @@ export function reproduceHosts({ description, server, client }: HostPair): LabRe
       ...WAITS,
     ],
     remove: [`ip netns delete ${CLIENT}; ip netns delete ${SERVER}`],
+  };
+}
+
+/** Returns the commands that put an equivalent box between the two hosts, and remove it. */
+export function reproduceBox({ links: { client, server } }: Pick<Box, "links">): LabReproduction {
+  const ends = [
+    { name: CLIENT, link: client },
+    { name: SERVER, link: server },
+  ];
+  return {
+    make: [
+      `ip netns add ${BOX}`,
+      ...ends.flatMap(({ name, link: { routerDevice, routerIp, device, ip } }) => [
+        `ip link add ${routerDevice} netns ${BOX} type veth peer name ${device} netns ${name}`,
+        `ip -n ${BOX} address add ${routerIp}/${LINK_BITS} dev ${routerDevice}; ip -n ${BOX} link set ${routerDevice} up`,
+        `ip -n ${name} address add ${ip}/${LINK_BITS} dev ${device}; ip -n ${name} link set ${device} up`,
+      ]),
+      `box="ip netns exec ${BOX}"`,
+    ],
+    remove: [`ip netns delete ${BOX}`],
   };
 }
 

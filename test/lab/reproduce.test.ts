@@ -5,10 +5,15 @@ import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { boxBetween } from "../../src/lab/experiments/box-between.js";
+import { reproduceHosts } from "../../src/lab/reproduce.js";
+import { runExperiment } from "../../src/lab/run-experiment.js";
+import { openTestbed } from "../../src/lab/testbed/testbed.js";
+import { tunObstacle } from "../../src/linux/tun/tun.js";
 import type { LabResult } from "../../src/results/lab/lab.js";
 import { readPage } from "../support/markdown.js";
 import { canMakeNamespaces } from "../support/namespace.js";
-import { CLI_FILE, runCli, start } from "../support/process.js";
+import { CLI_FILE, hasProgram, runCli, start } from "../support/process.js";
 
 /** Everything started from this shell ends with it: its processes, its mounts, and so the names of its namespaces. */
 const SHELL = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c"];
@@ -61,5 +66,32 @@ describe.skipIf(!canMakeNamespaces())("a lab in namespaces, repeated by hand", {
     // The data that could not cross the cut link is being retransmitted.
     expect(halfOpen).toMatch(/^ESTAB\s.* 10\.77\.0\.1:7782 +timer:\(on,/m);
     expect(printed).not.toMatch(/lab-(server|client)/);
+  });
+
+  it.skipIf(tunObstacle() !== undefined || !hasProgram("nft"))("also shows what a box between them held", async () => {
+    const testbed = await openTestbed();
+    onTestFinished(() => testbed.close());
+    const result = await runExperiment(boxBetween, {
+      ...{ testbed, isQuick: true, connections: 70_000, requested: 2000, isSelected: true },
+      ...{ messageRatePerSec: 200, engine: "auto" },
+      progress: () => undefined,
+      signal: new AbortController().signal,
+    });
+    expect(result).toMatchObject({
+      verdict: "confirmed",
+      prediction: expect.stringMatching(/^2,000 of 2,000 connections, /),
+    });
+    expect(result!.evidence[0]).toMatchObject({
+      rows: expect.arrayContaining([
+        ["ESTABLISHED", 2000],
+        ["entries in the box's table", 2000],
+        ["kernel sockets, server and client", 0],
+        ["entries in tables of server and client", 0],
+      ]),
+    });
+    const { make, remove } = reproduceHosts(testbed);
+    const printed = await type([...make, ...result!.commands, ...remove]);
+    expect(printed).toMatch(/^net\.netfilter\.nf_conntrack_count = 2000$/m);
+    expect(printed).not.toMatch(/lab-(server|client|box)/);
   });
 });

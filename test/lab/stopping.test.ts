@@ -82,23 +82,31 @@ describe.skipIf(!canMakeNamespaces())("the lab", () => {
     await until("the end of its programs", pids, isEmpty);
   });
 
-  it("leaves neither host behind when killed (SIGKILL)", async () => {
-    const { lab, pids } = startLab(["--only", "E6", "--quick"]);
-    const readHost = () => ({ links: listLinks(), settings: readNetSettings() });
-    const before = readHost();
-    const programs = await until(
-      "a program in each host",
-      () => ["serve", "connect"].flatMap((command) => pids().find((pid) => isInHost(pid, `main.js ${command}`)) ?? []),
-      ({ length }) => length === 2,
-    );
-    // Attaches a link to each host; it disappears as soon as the kernel has destroyed that host.
-    for (const [i, pid] of programs.entries()) tieTo(Number(pid), `tie${i}`);
-    expect(listLinks()).toHaveLength(before.links.length + 2);
-    await lab.kill("SIGKILL");
-    await until("the end of its programs", pids, isEmpty);
-    await until("the end of both hosts", listLinks, ({ length }) => length === before.links.length);
-    expect(readHost()).toEqual(before);
-  });
+  it.each([{ id: "E6", hosts: 2 }, ...(tunObstacle() === undefined ? [{ id: "E10", hosts: 3 }] : [])])(
+    "leaves none of its $hosts hosts behind when killed (SIGKILL) in $id",
+    async ({ id, hosts }) => {
+      const { lab, pids } = startLab(["--only", id, "--quick"]);
+      const readHost = () => ({ links: listLinks(), settings: readNetSettings() });
+      const before = readHost();
+      const programs = await until(
+        "a program in each host",
+        () =>
+          ["serve", "connect"].flatMap((command) => pids().find((pid) => isInHost(pid, `main.js ${command}`)) ?? []),
+        ({ length }) => length === 2,
+      );
+      // The processes that hold the hosts.
+      const holders = pids().filter((pid) => commandLine(pid).startsWith("sh -c echo held"));
+      expect(foreignNamespacesOf([...programs, ...holders])).toHaveLength(hosts);
+      expect(holders).toHaveLength(hosts);
+      // Attaches a link to each host; it disappears as soon as the kernel has destroyed that host.
+      for (const [i, pid] of holders.entries()) tieTo(Number(pid), `tie${i}`);
+      expect(listLinks()).toHaveLength(before.links.length + hosts);
+      await lab.kill("SIGKILL");
+      await until("the end of its programs", pids, isEmpty);
+      await until("the end of the hosts", listLinks, ({ length }) => length === before.links.length);
+      expect(readHost()).toEqual(before);
+    },
+  );
 
   it("ends when nothing reads its output", { timeout: 60_000 }, async () => {
     const { lab, pids } = startLab(["--only", "E1,E7"]);

@@ -1,5 +1,5 @@
-// E10: a box between clients and server that tracks connections. Neither end has kernel sockets, so the box's table is
-// what fills up.
+// E10: a router between clients and server that tracks connections. Neither end has kernel sockets, so the table of this
+// box is what fills up.
 import { readConntrackStats } from "../../linux/proc/net-stats.js";
 import type { Evidence } from "../../results/lab/evidence.js";
 import { AppError } from "../../util/errors.js";
@@ -7,9 +7,9 @@ import { sum } from "../../util/share.js";
 import { formatCount } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
 import { type ClientLoadResult, expectRoom, gather, startServer } from "../observe/client-load.js";
-import { PACKET_CLIENT, PACKET_SERVER_IP, routePackets } from "../observe/packet-routes.js";
+import { addBox, PACKET_CLIENT, PACKET_SERVER_IP, routeThrough } from "../observe/packet-routes.js";
 import { timelineOf } from "../observe/timeline.js";
-import { commandOf, END_BY_HAND } from "../reproduce.js";
+import { commandOf, END_BY_HAND, reproduceBox } from "../reproduce.js";
 import type { Host } from "../testbed/host.js";
 
 const QUICK = 30_000;
@@ -31,9 +31,13 @@ interface Seen {
   readonly max: number;
   readonly before: number;
   readonly during: number;
+  /** Number of the connections that fit into the table. */
+  readonly fitting: number;
   /** Packets that the box dropped because its table was full. */
   readonly drops: number;
-  readonly sockets: readonly number[];
+  /** Numbers for both ends together: kernel sockets, and entries in tables of their own. */
+  readonly sockets: number;
+  readonly entriesAtEnds: number;
   readonly result: ClientLoadResult;
 }
 
@@ -46,47 +50,54 @@ export const boxBetween: Experiment = {
   hasMax: true,
   quickMs: ({ connections }) => 6000 * Math.max(1, connections / 70_000),
   async run(context) {
-    const { testbed } = context;
-    const box = testbed.server;
+    const { testbed, signal } = context;
     const at = `${PACKET_SERVER_IP}:${PORT}`;
-    await using routes = await routePackets(testbed);
-    await box.exec("nft", [RULES]);
-    try {
-      const max = await numberIn(box, MAX);
-      const before = await numberIn(box, COUNT);
-      const connections = sizeFor(context, max - before);
-      const dropsBefore = await dropsIn(box);
-      const server = await startServer({ testbed }, at, ["--transport", "packet", "--log", "none"]);
-      const args = [at, ...PACKET_CLIENT, "-c", `${connections}`, "--connect-timeout", CONNECT_TIMEOUT];
-      const clientLoad = await gather(context, args);
-      const during = await numberIn(box, COUNT);
-      const sockets = [await tcpSocketsIn(testbed.server), await tcpSocketsIn(testbed.client)];
-      const drops = (await dropsIn(box)) - dropsBefore;
-      const result = await clientLoad.end();
-      await server.end();
-      const seen: Seen = { connections, max, before, during, drops, sockets, result };
-      return {
-        setup: `clients and a server whose TCP is fourtuple's own (--transport packet); the server's host forwards between them, and tracks connections because of a firewall rule`,
-        commands: [
-          ...routes.make,
-          `$server nft '${RULES}'`,
-          // The kernel does not know that this server listens.
-          server.command.replace(/ listening \d+$/, " sleep 2"),
-          `${commandOf(["connect", ...args, "-T", "1m"])} & sleep 30`,
-          `$server sysctl ${COUNT} ${MAX}`,
-          "$server cat /proc/net/stat/nf_conntrack",
-          END_BY_HAND,
-          "$server nft delete table ip lab",
-          ...routes.remove,
-        ],
-        prediction: `${formatCount(fitting(seen))} of ${formatCount(connections)} connections, each an entry in the box's table of ${formatCount(max)}; no sockets at either end`,
-        observed: `${formatCount(result.established)} connections; ${formatCount(during - before)} new entries; ${formatCount(drops)} packets dropped because the table was full; ${formatCount(sum(sockets))} sockets at both ends`,
-        ...judge(seen),
-        evidence: evidenceOf(seen),
-      };
-    } finally {
-      await box.exec("nft", ["delete", "table", "ip", "lab"]).catch(() => undefined);
-    }
+    await using box = await addBox(testbed, signal);
+    await using routes = await routeThrough(box, testbed);
+    const { host: router } = box;
+    await router.exec("nft", [RULES]);
+    const max = await numberIn(router, MAX);
+    const before = await numberIn(router, COUNT);
+    const connections = sizeFor(context, max - before);
+    const fitting = Math.min(connections, Math.max(0, max - before));
+    const prediction = `${formatCount(fitting)} of ${formatCount(connections)} connections, each an entry in the box's table of ${formatCount(max)}; no sockets at either end`;
+    const dropsBefore = await dropsIn(router);
+    const server = await startServer({ testbed }, at, ["--transport", "packet", "--log", "none"]);
+    const args = [at, ...PACKET_CLIENT, "-c", `${connections}`, "--connect-timeout", CONNECT_TIMEOUT];
+    const clientLoad = await gather(context, args);
+    const during = await numberIn(router, COUNT);
+    const ends = [testbed.server, testbed.client];
+    const sockets = sum(await Promise.all(ends.map(tcpSocketsIn)));
+    const entriesAtEnds = sum(await Promise.all(ends.map((host) => numberIn(host, COUNT))));
+    const drops = (await dropsIn(router)) - dropsBefore;
+    const result = await clientLoad.end();
+    await server.end();
+    const seen: Seen = { connections, max, before, during, fitting, drops, sockets, entriesAtEnds, result };
+    const byHand = reproduceBox(box);
+    return {
+      setup:
+        "clients and a server whose TCP is fourtuple's own (--transport packet), and a router between their hosts, which tracks connections because of a firewall rule",
+      commands: [
+        ...byHand.make,
+        ...routes.make,
+        `$box nft '${RULES}'`,
+        // The kernel does not know that this server listens, but its first line says so.
+        server.command.replace(/^(.*) & listening \d+$/, 'coproc $1; read -r <&"$COPROC"'),
+        `${commandOf(["connect", ...args, "-T", "1m"])} &`,
+        `until [ "$($box sysctl -n ${COUNT})" -ge ${fitting} ]; do sleep 0.1; done`,
+        // Connections in addition to those that fit are dropped until they time out.
+        ...(fitting < connections ? [`sleep ${CONNECT_TIMEOUT}`] : []),
+        `$box sysctl ${COUNT} ${MAX}`,
+        "$box cat /proc/net/stat/nf_conntrack",
+        END_BY_HAND,
+        ...routes.remove,
+        ...byHand.remove,
+      ],
+      prediction,
+      observed: `${formatCount(result.established)} connections; ${formatCount(during - before)} new entries; ${formatCount(drops)} packets dropped because the table was full; ${formatCount(sockets)} sockets at both ends`,
+      ...judge(seen),
+      evidence: evidenceOf(seen),
+    };
   },
 };
 
@@ -97,22 +108,16 @@ function sizeFor({ requested, isQuick, isSelected }: LabContext, room: number): 
   return fills ? room + BEYOND : DEFAULT;
 }
 
-/** Returns how many of the connections fit into the table. */
-function fitting({ connections, max, before }: Pick<Seen, "connections" | "max" | "before">): number {
-  return Math.min(connections, Math.max(0, max - before));
-}
-
 function judge(seen: Seen): Pick<Awaited<ReturnType<Experiment["run"]>>, "verdict" | "reason" | "isTimed"> {
-  const { connections, max, before, during, drops, sockets, result } = seen;
-  if (sum(sockets) > 0) return { verdict: "refuted", reason: "the kernel has sockets for these connections" };
-  const predicted = fitting(seen);
-  const isFull = predicted < connections;
-  const isNear = (value: number) => Math.abs(value - predicted) <= predicted * TOLERANCE;
+  const { connections, max, before, during, fitting, drops, sockets, result } = seen;
+  if (sockets > 0) return { verdict: "refuted", reason: "the kernel has sockets for these connections" };
+  const isFull = fitting < connections;
+  const isNear = (value: number) => Math.abs(value - fitting) <= fitting * TOLERANCE;
   const isConfirmed = isNear(result.established) && isNear(during - before) && (isFull ? drops > 0 : drops === 0);
   if (!isConfirmed) {
     // Another limit of this host may have come first.
     if (drops === 0) expectRoom(result);
-    const reason = `${formatCount(predicted)} entries were predicted, and the table grew by ${formatCount(during - before)}`;
+    const reason = `${formatCount(fitting)} entries were predicted, and the table grew by ${formatCount(during - before)}`;
     return { verdict: drops === 0 && isFull ? "inconclusive" : "refuted", reason, isTimed: true };
   }
   if (isFull) return { verdict: "confirmed", reason: undefined };
@@ -142,7 +147,7 @@ async function tcpSocketsIn(host: Host): Promise<number> {
 }
 
 function evidenceOf(seen: Seen): Evidence[] {
-  const { connections, max, before, during, drops, sockets, result } = seen;
+  const { connections, max, before, during, fitting, drops, sockets, entriesAtEnds, result } = seen;
   return [
     {
       kind: "table",
@@ -150,13 +155,14 @@ function evidenceOf(seen: Seen): Evidence[] {
       columns: ["", "number"],
       rows: [
         ["requested", connections],
-        ["predicted", fitting(seen)],
+        ["predicted", fitting],
         ["ESTABLISHED", result.established],
         ["failed", result.failed],
         ["entries in the box's table", during - before],
         [`size of that table (${MAX})`, max],
         ["packets dropped because it was full", drops],
-        ["kernel sockets, server and client", sum(sockets)],
+        ["kernel sockets, server and client", sockets],
+        ["entries in tables of server and client", entriesAtEnds],
       ],
     },
     timelineOf(result),

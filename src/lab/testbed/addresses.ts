@@ -1,10 +1,18 @@
-// Ports of the server and addresses of the client, both consecutive.
+// Ports of the server and addresses of the client, both consecutive, and of links to a router.
 import { addToIp, formatIp, parseIp } from "../../util/address.js";
 
 /** Main port of the lab, the same as in the blog post. */
 export const PORT = 7777;
 /** Number of consecutive ports, starting with PORT, that the experiments' servers listen on. */
 export const PORTS = 5;
+
+/** A link between a router and another host, with the addresses of both ends. */
+export interface Link {
+  readonly routerDevice: string;
+  readonly routerIp: string;
+  readonly device: string;
+  readonly ip: string;
+}
 
 /** Returns `count` consecutive addresses. */
 export function addressesFrom(first: string, count: number): string[] {

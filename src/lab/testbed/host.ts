@@ -1,4 +1,4 @@
-// One of the lab's two hosts, which is a network namespace or this host. The class runs programs in the host, and reads
+// One of the lab's hosts, which is a network namespace or this host. The class runs programs in the host, and reads
 // and writes its settings.
 import type { EngineChoice } from "../../results/engine.js";
 import type { LabTestbed } from "../../results/lab/lab.js";
@@ -6,6 +6,7 @@ import { AppError } from "../../util/errors.js";
 import type { Entry } from "../../util/program/entries.js";
 import { entryCommand, ownCommand } from "../../util/program/files.js";
 import { NODE_START_MS, Subprocess, type SubprocessOptions } from "../../util/subprocess.js";
+import type { Link } from "./addresses.js";
 
 /**
  * Command prefix that makes a program receive SIGKILL when the thread that started it exits for any reason
@@ -20,6 +21,8 @@ const FORBIDDEN = /Operation not permitted|Permission denied|Read-only file syst
 /** Commands with `--engine`. */
 const HAVE_ENGINE = ["connect", "serve", "doctor"];
 
+export type HostName = "server" | "client" | "box";
+
 /** A server host and a client host that can reach each other. */
 export interface HostPair {
   readonly description: LabTestbed;
@@ -27,10 +30,21 @@ export interface HostPair {
   readonly client: Host;
   /** Ends everything started in the hosts, and removes the hosts. */
   close(): Promise<void>;
+  /**
+   * Puts a router between the hosts, beside the link that they have with each other; missing over loopback.
+   * @param signal once it is aborted, nothing more can be started in the router
+   */
+  readonly addBox?: (signal: AbortSignal) => Promise<Box>;
+}
+
+/** A router with a link to each host. Disposing of it removes it; it also disappears with the hosts. */
+export interface Box extends AsyncDisposable {
+  readonly host: Host;
+  readonly links: { readonly client: Link; readonly server: Link };
 }
 
 export interface HostSettings {
-  readonly name: "server" | "client";
+  readonly name: HostName;
   readonly ips: readonly string[];
   readonly peerIps: readonly string[];
   readonly device: string;
@@ -61,7 +75,7 @@ interface Parent {
 export type ProgramWatch = (program: Subprocess, args: readonly string[]) => void;
 
 export class Host {
-  readonly name: "server" | "client";
+  readonly name: HostName;
   /** Addresses of the host, excluding loopback. */
   readonly ips: readonly string[];
   /** Addresses of the other host. */

@@ -1,9 +1,10 @@
 // A testbed of two network namespaces joined by a veth pair. Without root, the namespaces are created in a user
 // namespace in which this user is root.
-import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../../util/errors.js";
 import { addressesFrom, describeAddresses } from "./addresses.js";
+import { openBox } from "./box.js";
 import { DIES_WITH_US, Host, type HostPair, type HostSettings } from "./host.js";
+import { ipBatch, linkIsUp } from "./link.js";
 import { holdNamespaces, type NamespaceHolder } from "./namespace-holder.js";
 
 const SERVER_IP = "10.77.0.1";
@@ -12,8 +13,6 @@ export const PREFIX_BITS = 16;
 /** Device names that say where the link leads, and differ from any that /sys shows for the whole machine. */
 const SERVER_DEVICE = "to-client";
 const CLIENT_DEVICE = "to-server";
-const LINK_POLL_MS = 5;
-const LINK_GRACE_MS = 5000;
 
 /**
  * Creates the two hosts.
@@ -86,6 +85,11 @@ async function openIn(user: readonly string[], clientAddresses: number): Promise
       server,
       client,
       close,
+      addBox: async (signal) => {
+        const third = await holdBeside(first, user);
+        held.push(third);
+        return openBox(inside(third), third, { client: [client, second], server: [server, first] }, signal);
+      },
     };
   } catch (error) {
     await close();
@@ -124,18 +128,4 @@ async function configure(host: Host): Promise<void> {
     ...host.ips.map((ip) => `address add ${ip}/${PREFIX_BITS} dev ${host.device}`),
     `link set ${host.device} up`,
   ]);
-}
-
-/** Runs several `ip` commands at once. */
-export async function ipBatch(host: Host, commands: readonly string[]): Promise<void> {
-  await host.exec("sh", ["-c", 'printf "%s\\n" "$@" | ip -batch -', "sh", ...commands]);
-}
-
-/** Waits until packets pass. An interface drops packets until the kernel has noticed that the other end is up too. */
-export async function linkIsUp(host: Host, device = host.device): Promise<void> {
-  const endMs = performance.now() + LINK_GRACE_MS;
-  while (!(await host.exec("ip", ["-oneline", "link", "show", device])).includes(" state UP ")) {
-    if (performance.now() > endMs) throw new AppError("E_SYSTEM", `the link ${device} did not come up`);
-    await delay(LINK_POLL_MS);
-  }
 }

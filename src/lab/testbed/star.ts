@@ -1,7 +1,9 @@
 // A testbed of a server and several clients, each in a network namespace of its own with a link to the server's.
+import type { Link } from "./addresses.js";
 import { Host } from "./host.js";
+import { ipBatch, joinByLink } from "./link.js";
 import { holdNamespaces, type NamespaceHolder } from "./namespace-holder.js";
-import { holdBeside, insideOf, ipBatch, linkIsUp, openAsRoot } from "./namespaces.js";
+import { holdBeside, insideOf, openAsRoot } from "./namespaces.js";
 
 /** The server's address, which all clients have a route to. */
 const SERVER_IP = "10.78.0.1";
@@ -41,7 +43,7 @@ async function openIn(user: readonly string[], count: number): Promise<Star> {
       ...insideOf(hub, user),
       name: "server",
       ips: [SERVER_IP],
-      peerIps: links.map(({ clientIp }) => clientIp),
+      peerIps: links.map(({ ip }) => ip),
       device: "lo",
     });
     hosts.push(server);
@@ -58,43 +60,23 @@ async function openIn(user: readonly string[], count: number): Promise<Star> {
   }
 }
 
-interface StarLink {
-  readonly device: string;
-  readonly serverIp: string;
-  readonly clientIp: string;
-}
-
-/** Returns the names and addresses of the n-th link, from 1. */
-function linkOf(n: number): StarLink {
-  return { device: `to-client-${n}`, serverIp: `10.78.${n}.1`, clientIp: `10.78.${n}.2` };
+/** Returns the n-th link, from 1. */
+function linkOf(n: number): Link {
+  return { routerDevice: `to-client-${n}`, routerIp: `10.78.${n}.1`, device: "to-server", ip: `10.78.${n}.2` };
 }
 
 /** Joins a client's namespace to the server's. */
-async function join(
-  server: Host,
-  holder: NamespaceHolder,
-  user: readonly string[],
-  { device, serverIp, clientIp }: StarLink,
-): Promise<Host> {
+async function join(server: Host, holder: NamespaceHolder, user: readonly string[], link: Link): Promise<Host> {
+  const { device, ip, routerIp } = link;
   const client = new Host({
     ...insideOf(holder, user),
     name: "client",
-    ips: [clientIp],
+    ips: [ip],
     peerIps: [SERVER_IP],
-    device: "to-server",
+    device,
   });
-  await ipBatch(server, [
-    `link add ${device} type veth peer name ${client.device} netns ${holder.pid}`,
-    `address add ${serverIp}/24 dev ${device}`,
-    `link set ${device} up`,
-  ]);
-  await ipBatch(client, [
-    "link set lo up",
-    `address add ${clientIp}/24 dev ${client.device}`,
-    `link set ${client.device} up`,
-    `route add ${SERVER_IP} via ${serverIp}`,
-  ]);
-  await linkIsUp(server, device);
-  await linkIsUp(client);
+  await ipBatch(client, ["link set lo up"]);
+  await joinByLink(server, client, holder.pid, link);
+  await ipBatch(client, [`route add ${SERVER_IP} via ${routerIp}`]);
   return client;
 }

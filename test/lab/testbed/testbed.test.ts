@@ -76,6 +76,18 @@ describe.skipIf(!canMakeNamespaces())("two namespaces", () => {
     });
   });
 
+  it("have a box between them for as long as it is needed", async () => {
+    const links = () => Promise.all([testbed.client, testbed.server].map((host) => host.exec("ip", ["-o", "link"])));
+    const before = await links();
+    const box = await testbed.addBox!(new AbortController().signal);
+    expect(await links()).toEqual([expect.stringMatching(/ to-box@/), expect.stringMatching(/ to-box@/)]);
+    for (const ip of box.host.peerIps) expect(await box.host.exec("ip", ["route", "get", ip])).toContain(" dev to-");
+    await box[Symbol.asyncDispose]();
+    await until("the end of the box", links, (now) => now.join() === before.join());
+    await expect(testbed.addBox!(AbortSignal.abort())).rejects.toThrow("the lab's box is closed");
+    expect(await links()).toEqual(before);
+  });
+
   it("run programs under another open-file limit", async () => {
     const { stdout } = await testbed.client.run(["doctor", "-c", "1k", "--json"], { nofileLimit: 1024 }).result;
     expect(JSON.parse(stdout).limits).toContainEqual(expect.objectContaining({ id: "nofile", now: 1024 }));
