@@ -85,6 +85,22 @@ describe.skipIf(!canMakeNamespaces() || !canUseBpf())("groups counted by BPF", (
     }
   });
 
+  it("agree on ports outside ip_local_port_range, which other connections to the same destination do not use", async () => {
+    enterNamespace();
+    const listener = listenRaw("127.0.0.9", PORT);
+    for (let i = 0; i < 30; i++)
+      connectRaw("127.0.0.9", PORT, i % 3 === 0 ? { ip: "127.0.0.1", port: 2000 + i } : undefined);
+    expect(acceptAll(listener)).toHaveLength(30);
+    const read = async (source: "bpf" | "sock_diag") => {
+      const cover = { remotePort: PORT, source };
+      const { pressure } = await readOverview({ cover, tables: [], pressure: { ...cover, connectionsOnly: true } });
+      return pressure?.rows;
+    };
+    const rows = await read("bpf");
+    expect(rows).toEqual(await read("sock_diag"));
+    expect(rows).toMatchObject([{ inUse: 30, outsideRange: 10 }]);
+  });
+
   it("are given up if connections from here share the source port of a listener at another address", async () => {
     enterNamespace();
     const listeners = [listenRaw("127.0.0.9", RANGED), listenRaw("127.0.0.1", PORT), listenRaw("127.0.0.1", PORT + 1)];

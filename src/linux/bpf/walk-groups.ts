@@ -5,7 +5,12 @@ import type { Assembler } from "./assembler.js";
 import type { KernelLayout } from "./kernel-layout.js";
 
 /** Bits of a port, which tell what is kept of a socket with this port. */
-export const PORT_BIT = { listening: 1, wanted: 2 } as const;
+export const PORT_BIT = {
+  listening: 1,
+  wanted: 2,
+  /** For a local port, not which one it is, but that it has this bit. */
+  outsideRange: 4,
+} as const;
 export const GROUPS = 8192;
 export const GROUP_BYTES = 64;
 /** Offsets in a group. */
@@ -13,7 +18,10 @@ export const GROUP = {
   /** AF_* | state << 8, and the interface. */
   familyAndState: 0,
   interface: 4,
-  /** Local port | remote port << 16, in host byte order; 0 for a port that is not kept. */
+  /**
+   * Local port | remote port << 16, in host byte order; 0 for a port that is not kept. Then PORT_BIT.outsideRange of the
+   * local port, or 0.
+   */
   ports: 8,
   /** 16 bytes each; IPv4 addresses are in the first four. */
   localIp: 16,
@@ -100,7 +108,9 @@ export function assembleGrouping(a: Assembler, { offsets }: KernelLayout, target
   inMap(1, places.portBits, 3).load(1, 5, 1, 0);
   inMap(1, places.portBits, 4).load(1, 0, 1, 0);
   a.alu("mov", 2, 0)
-    .jumpIf("eq", 5, 0, "keep remote port")
+    .jumpIf("set", 5, PORT_BIT.listening | PORT_BIT.wanted, "keep local port")
+    .jump("keep remote port")
+    .label("keep local port")
     .aluBy("mov", 2, 3)
     .jumpIf("set", 0, PORT_BIT.wanted, "keep remote port")
     .jumpIf("set", 5, PORT_BIT.listening, "ports kept")
@@ -109,6 +119,9 @@ export function assembleGrouping(a: Assembler, { offsets }: KernelLayout, target
     .alu("lsh", 1, 16)
     .aluBy("add", 2, 1)
     .label("ports kept")
+    .alu("and", 5, PORT_BIT.outsideRange)
+    .alu("lsh", 5, 32)
+    .aluBy("add", 2, 5)
     .store(8, FRAME, KEY + GROUP.ports, 2);
 
   // R4 becomes the hash of the key, R9 that of the 4-tuple.

@@ -124,6 +124,7 @@ export class PressureSummary implements SummaryPart {
     if (this.owners) return undefined;
     const isDestination = this.destinationTest();
     return {
+      localRange: this.pool.range,
       addGroup: (socket, sockets) => {
         if (isDestination(socket)) this.triples.addGroup(socket, sockets);
       },

@@ -4,12 +4,14 @@ import type { HashDump } from "../../linux/bpf/hash-dump.js";
 import { PORT_BIT } from "../../linux/bpf/walk-groups.js";
 import { DiagSocket } from "../../linux/netlink/diag-socket.js";
 import { interfaceIndex } from "../../linux/syscalls/interface-names.js";
+import type { PortRange } from "../../util/endpoint.js";
 import { type EndQuery, isExact, type SocketQuery } from "../query.js";
 import { toTest } from "../socket-test.js";
 import type { SocketView } from "../view.js";
 
 /** Number of ports that a filter may name. Each has groups of its own. */
 const MOST_WANTED = 64;
+const ANY_PORT: PortRange = { first: 0, last: 65_535 };
 
 /** What a summary does with groups, after its visitor has received the sockets that are in none. */
 export interface GroupVisitor {
@@ -18,6 +20,8 @@ export interface GroupVisitor {
    * one. The other port is that of the first of them, unless a filter names it.
    */
   addGroup(socket: SocketView, sockets: number): void;
+  /** The local ports of a group are either all within this range or all outside. At most one visitor has a range. */
+  readonly localRange?: PortRange | undefined;
   /** Counts grouped sockets by local port, for summaries that need them. */
   readonly addPorts?: ((sockets: Uint32Array, established: Uint32Array) => void) | undefined;
   /**
@@ -66,8 +70,10 @@ export class GroupSink {
     );
     // A plain loop: a short program runs it before it is compiled.
     const { ports } = known.listening;
+    const { first, last } = parts.find(({ groups }) => groups.localRange)?.groups.localRange ?? ANY_PORT;
     this.portBits = new Uint8Array(ports.length);
     for (let port = 0; port < ports.length; port++) {
+      if (port < first || port > last) this.portBits[port]! |= PORT_BIT.outsideRange;
       if (ports[port] !== 0) this.portBits[port]! |= PORT_BIT.listening;
       if (wanted[port] !== 0) this.portBits[port]! |= PORT_BIT.wanted;
     }
