@@ -85,6 +85,18 @@ describe.skipIf(!canMakeNamespaces() || !canUseBpf())("groups counted by BPF", (
     }
   });
 
+  it("agree on ports of a state, in a reading of all states", async () => {
+    enterNamespace();
+    makeSockets();
+    const read = async (source: "bpf" | "sock_diag") => {
+      const { tables } = await readOverview({ cover: { source }, tables: [{ states: ["TIME_WAIT"], source }] });
+      return tables[0]!.byLocalPort;
+    };
+    const ports = await read("bpf");
+    expect(ports).toEqual(await read("sock_diag"));
+    expect(ports.distinct).toBe(20);
+  });
+
   it("agree on ports outside ip_local_port_range, which other connections to the same destination do not use", async () => {
     enterNamespace();
     const listener = listenRaw("127.0.0.9", PORT);

@@ -57,7 +57,8 @@ export class GroupSink {
         [part.query, cover].every(({ local, remote, either }) =>
           [local, remote, either].every((end) => end === undefined || want(wanted, end)),
         ) &&
-        (!needsExact(part) || (isExact(cover) && hasSameEnds(part.query, cover))),
+        (!needsExact(part) || (isExact(cover) && hasSameEnds(part.query, cover))) &&
+        (part.groups.addPorts === undefined || part.query.states === cover.states),
     );
     return isSuitable ? new GroupSink(cover, parts, known, wanted) : undefined;
   }

@@ -45,5 +45,9 @@ function sinkOf(cover: SocketQuery, parts: readonly SummaryPart[], known: KnownL
 }
 
 function guarded(visit: SocketVisit, test: ReturnType<typeof toTest> | undefined): SocketVisit {
-  return test ? (socket) => test(socket) && visit(socket) : visit;
+  if (!test) return visit;
+  return (socket) => {
+    // Returning false would end the reading.
+    if (test(socket)) visit(socket);
+  };
 }
