@@ -8,7 +8,7 @@ import type { ConnectResult, RunSample } from "../results/connect.js";
 import { trace } from "../util/debug/trace.js";
 import type { AppError } from "../util/errors.js";
 import { collectEvidence, countInKernel } from "./evidence/collect.js";
-import { ServerSide } from "./evidence/server-side.js";
+import { inspectionMs, ServerSide } from "./evidence/server-side.js";
 import { findShortage } from "./evidence/shortage.js";
 import { answerGraceMs, drainMessages } from "./messages/drain.js";
 import { COUNTER } from "./metrics.js";
@@ -67,7 +67,7 @@ export class RunPhases {
     });
     this.#settings = settings;
     this.#targets = targets;
-    this.#server = new ServerSide(targets);
+    this.#server = new ServerSide(targets, inspectionMs(settings.connections));
     this.#rampGuard = new RampGuard(settings);
     const all: WorkersEvents = {
       ...events,

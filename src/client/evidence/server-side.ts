@@ -6,15 +6,31 @@ import type { Accepting, LocalPeer } from "../../results/peer.js";
 import { inspectPeer, type ListenQueue, readListenQueues } from "../../socket-table/listeners/peer.js";
 import { AcceptWatch } from "./accept-watch.js";
 
+/**
+ * Maximum duration of an inspection. It reads the descriptors of all processes, and other programs may have millions of
+ * them.
+ */
+const INSPECTION_MS = 10_000;
+/** Additional time for each connection, which has a descriptor at each end. */
+const INSPECTION_MS_PER_CONNECTION = 0.05;
+
+/** Returns how long a run of this size may inspect its server, in milliseconds. */
+export function inspectionMs(connections: number): number {
+  return Math.min(INSPECTION_MS + connections * INSPECTION_MS_PER_CONNECTION, 2 ** 31 - 1);
+}
+
 export class ServerSide {
   readonly #targets: Targets;
+  readonly #mostMs: number;
   readonly #accepts: AcceptWatch;
   #queuesBefore: Promise<readonly ListenQueue[] | undefined> | undefined;
   #inspected: Promise<LocalPeer | undefined> | undefined;
   readonly #ending = new AbortController();
 
-  constructor(targets: Targets) {
+  /** @param mostMs maximum duration of an inspection, after which its result names no process */
+  constructor(targets: Targets, mostMs: number) {
     this.#targets = targets;
+    this.#mostMs = mostMs;
     this.#accepts = new AcceptWatch(targets);
   }
 
@@ -43,7 +59,8 @@ export class ServerSide {
   async inspect(): Promise<LocalPeer | undefined> {
     if (!this.#targets.isLocal) return undefined;
     const before = await this.#queuesBefore;
-    return inspectPeer(this.#targets.endpoints, before, this.#ending.signal).catch(() => undefined);
+    const signal = AbortSignal.any([this.#ending.signal, AbortSignal.timeout(Math.floor(this.#mostMs))]);
+    return inspectPeer(this.#targets.endpoints, before, signal).catch(() => undefined);
   }
 
   /**

@@ -35,7 +35,7 @@ const DROPS = 8;
  *
  * @param local endpoints; see endpointsQuery()
  * @param before result of readListenQueues() at the start of the run
- * @param signal aborts the search for processes
+ * @param signal aborts the search for processes; after a timeout, the result names no process
  */
 export async function inspectPeer(
   local: EndQuery,
@@ -48,7 +48,7 @@ export async function inspectPeer(
   const dropped = new Map(queues?.map(({ inode, drops }) => [inode, drops - (droppedBefore.get(inode) ?? 0)]));
   // Workers share their parent's listener. The process with the most connections is the one that runs out of resources
   // first.
-  const { owners } = await countByOwner({ local, wildcardListeners: true }, signal);
+  const owners = await findOwners(local, signal);
   const culprit = findCulprit(listeners, owners);
   return {
     listeners: listeners.map(({ ip, port, acceptQueue, uid, inode }) => {
@@ -57,6 +57,16 @@ export async function inspectPeer(
     elsewhere: await findElsewhere(local, listeners, signal),
     process: culprit ?? (owners[0] && readProcessFacts(owners[0].pid)),
   };
+}
+
+/** Returns the processes with these sockets; none if finding them takes too long. */
+async function findOwners(local: EndQuery, signal: AbortSignal | undefined): Promise<readonly OwnerRow[]> {
+  try {
+    return (await countByOwner({ local, wildcardListeners: true }, signal)).owners;
+  } catch (error) {
+    if (signal?.reason?.name === "TimeoutError") return [];
+    throw error;
+  }
 }
 
 function sinceWhen(port: number, inode: number, before: readonly ListenQueue[] | undefined): PeerListener["since"] {

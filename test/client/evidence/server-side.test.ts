@@ -1,5 +1,5 @@
 // Tests the inspection of a server on this host, which reads the descriptors of all processes: it must not outlive the
-// run.
+// run, nor delay its end for long.
 import { closeSync, openSync } from "node:fs";
 import { expect, it, onTestFinished } from "vitest";
 import { ServerSide } from "../../../src/client/evidence/server-side.js";
@@ -20,7 +20,7 @@ const scanned = () => listDescriptors().filter(({ target }) => SCANNED.test(targ
 const canOpen = raiseNofileLimit().soft > DESCRIPTORS + 1000;
 
 it.skipIf(!canOpen)(
-  "an unneeded inspection ends with the run and leaves no descriptor open",
+  "an inspection ends with the run or after its time, and leaves no descriptor open",
   { timeout: 60_000 },
   async () => {
     const [ip, port] = [ownAddress(), ownPort()];
@@ -28,7 +28,12 @@ it.skipIf(!canOpen)(
     connectRaw(ip, port);
     const fds = Array.from({ length: DESCRIPTORS }, () => openSync("/dev/null", "r"));
     onTestFinished(() => fds.forEach(closeSync));
-    const side = new ServerSide(await findTargets(parseRunSpec({ to: endpoint({ ip, port }) })));
+    const targets = await findTargets(parseRunSpec({ to: endpoint({ ip, port }) }));
+    const brief = new ServerSide(targets, 0);
+    expect(await brief.inspect()).toMatchObject({ listeners: [{ ip, port }], process: undefined });
+    await brief.end();
+    expect(scanned()).toEqual([]);
+    const side = new ServerSide(targets, 60_000);
     side.begin();
     await side.sampleEarly();
     const inspected = side.inspected();
