@@ -1,4 +1,4 @@
-// `fourtuple agent`: opens connections on this host for runs of a fleet.
+// `fourtuple agent`: opens or accepts connections on this host for runs of a fleet.
 import type { AddCommand } from "../add-command.js";
 import { credsOption, natsCaOption } from "../parse.js";
 import type { AgentCommandOptions } from "./run.js";
@@ -13,15 +13,15 @@ export const addAgent: AddCommand = (program, finish) => {
   program
     .command("agent")
     .usage("--nats <url> [options]")
-    .summary("open connections here for runs of a fleet")
+    .summary("open or accept connections here for a fleet")
     .description(
-      "Waits at a NATS server for runs that `fourtuple connect --fleet` divides among several machines,\nand opens this machine's share of the connections. One run at a time; Ctrl-C stops.",
+      "Waits at a NATS server for runs that `fourtuple connect --fleet` and `serve --fleet` divide among\nseveral machines, and does this machine's part. One run at a time; Ctrl-C stops.",
     )
     .requiredOption("--nats <url>", "the NATS server, such as nats://10.0.0.5:4222; several with commas")
     .option("--name <name>", "name in results (default: this host's name)")
     .option(
       "--allow <cidr:ports>",
-      "the only destinations to connect to; repeatable (default: loopback and private addresses)",
+      "connect to these only, and listen only there; repeatable (default: loopback and private addresses)",
       (text: string, before: readonly string[] = []) => [...before, text],
     )
     .option(
