@@ -9,7 +9,7 @@ import { deviceFor } from "../../planning/packet/plan.js";
 import { assertTunAllowed, assertUnclaimed } from "../../planning/packet/sources.js";
 import type { PacketServerPlan } from "../../transport/contract.js";
 import { allocateCounts } from "../../transport/packet/counts.js";
-import { planSharedTun } from "../../transport/packet/devices/shared-tun.js";
+import { MOST_QUEUES, planSharedTun } from "../../transport/packet/devices/shared-tun.js";
 import { addToIp, formatIp, isLinkLocal, isLoopback, toInteger } from "../../util/address.js";
 import { type AddressRange, parseAddressRanges } from "../../util/address-range.js";
 import type { HostPorts } from "../../util/endpoint.js";
@@ -60,8 +60,8 @@ export async function openPacketListener(
   await assertNoPeers(sources, { remote: { ports: [{ first: port, last: port }] } });
   await prepare(planNetwork({ sources, destinations: undefined, onLink }));
   // If there are fewer addresses than threads, all threads have all of them.
-  const shared = count < threads ? planSharedTun(threads) : undefined;
-  const parts = shared ? Array.from({ length: threads }, () => addresses) : divide(addresses, threads);
+  const shared = count < threads ? planSharedTun(Math.min(threads, MOST_QUEUES)) : undefined;
+  const parts = shared ? Array.from({ length: shared.queues }, () => addresses) : divide(addresses, threads);
   const packets = parts.map(
     (own): PacketServerPlan => ({
       device: { ...deviceFor([own]), shared },

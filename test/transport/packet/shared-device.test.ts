@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { ECANCELED, ENOMEM } from "../../../src/linux/syscalls/errno.js";
 import { openEventfd } from "../../../src/linux/syscalls/eventfd.js";
 import { closeFd } from "../../../src/linux/syscalls/socket.js";
+import { openPacketListener } from "../../../src/server/listening/packet-listener.js";
 import type { ServerHandler } from "../../../src/transport/contract.js";
 import { allocateCounts, readCounts } from "../../../src/transport/packet/counts.js";
 import type { PacketDevice } from "../../../src/transport/packet/devices/device.js";
@@ -43,6 +44,15 @@ describe.skipIf(!canMakeNamespaces())("a device that threads share", () => {
     const plan = planFor(1500);
     cancelOpening(plan.shared);
     expect(openDevice(plan, false, wakeUp())).toBe(-ECANCELED);
+  });
+
+  it("has no more queues than the kernel allows", async () => {
+    inNamespace();
+    const at = { host: "10.65.0.1", ports: { first: 7777, last: 7777 } };
+    const { fd, packets } = await openPacketListener(at, 16, 1024, () => undefined, false);
+    onTestFinished(() => void closeFd(fd));
+    expect(packets).toHaveLength(256);
+    expect(packets![0]!.device.shared!.queues).toBe(256);
   });
 });
 

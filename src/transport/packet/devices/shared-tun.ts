@@ -15,6 +15,8 @@ export interface SharedTun {
   readonly memory: SharedArrayBuffer;
 }
 
+/** Maximum number of queues (MAX_TAP_QUEUES in drivers/net/tun.c). */
+export const MOST_QUEUES = 256;
 /** Words in the memory. */
 const WORD = {
   /** Number of threads that have begun. */
