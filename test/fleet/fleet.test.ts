@@ -189,7 +189,10 @@ describe.runIf(HAS_NATS)("a fleet that loses", () => {
     const server = await startServer();
     const to = endpoint(server.address);
     const fleet = { servers: nats.url };
-    const run = await connect({ to, connections: 20, durationMs: Number.POSITIVE_INFINITY, fleet });
+    const run = await connect({
+      ...{ to, connections: 20, durationMs: Number.POSITIVE_INFINITY },
+      fleet: { ...fleet, agents: 1 },
+    });
     await run.ready;
     await expect(connect({ to, connections: 2, fleet })).rejects.toMatchObject({
       code: "E_FLEET",
@@ -209,6 +212,8 @@ describe.runIf(HAS_NATS)("a fleet that loses", () => {
       "forever",
       "--fleet",
       nats.url,
+      "--agents",
+      "1",
       "--lease",
       `${LEASE_MS}ms`,
       "--json",
