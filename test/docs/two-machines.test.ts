@@ -27,6 +27,15 @@ describe("compose.yaml", () => {
     expect(networks.wire.internal).toBe(true);
   });
 
+  it("starts nothing but fourtuple, because the image contains no other program", () => {
+    expect(read("docker/Dockerfile")).toContain('ENTRYPOINT ["fourtuple"]');
+    for (const { entrypoint, command } of Object.values<typeof services.server>(services)) {
+      expect(entrypoint).toBeUndefined();
+      expect(["serve", "exporter"]).toContain(command[0]);
+    }
+    expect(services.server.healthcheck.test.slice(0, 2)).toEqual(["CMD", "fourtuple"]);
+  });
+
   it("has enough descriptors on the server for all clients of the page", () => {
     const perClient = [...commands.matchAll(/exec --index \d client .* -c (\d+)k/g)].map(([, count]) => Number(count));
     const all = perClient.reduce((sum, count) => sum + count * 1000, 0);
