@@ -1,7 +1,7 @@
 // `fourtuple serve`: accepts and holds connections on one port, then prints a summary.
 import { Option } from "commander";
 import type { AddCommand } from "../add-command.js";
-import { countFor, engineOption, hiddenNetworkOptions, transportOption, uiOption } from "../parse.js";
+import { countFor, durationFor, engineOption, hiddenNetworkOptions, transportOption, uiOption } from "../parse.js";
 import { addProtocolOptions } from "../protocol-options.js";
 import { metricsOption } from "../run-metrics.js";
 import type { ServeCommandOptions } from "./options.js";
@@ -43,6 +43,7 @@ export const addServe: AddCommand = (program, finish) => {
         .choices(["first", "all", "none"])
         .default("first"),
     )
+    .option("-T, --duration <duration>", "stop after this time (default: run until stopped)", durationFor("--duration"))
     .option("--proxy-protocol", "expect a PROXY protocol header, v1 or v2, from a load balancer")
     .addOption(engineOption())
     .addOption(transportOption())

@@ -26,13 +26,6 @@ export const fleetTopic: Topic = {
     ).argParser(durationFor("--lease")),
     credsOption(),
     natsCaOption(),
-    ...(role === "serve"
-      ? [
-          new Option("-T, --duration <duration>", "stop after this time (default: when it is stopped)").argParser(
-            durationFor("--duration"),
-          ),
-        ]
-      : []),
   ],
   examples: {
     connect: `
