@@ -99,7 +99,7 @@ export const addConnect: AddCommand = (program, finish) => {
         const { runConnect } = await import("./run.js");
         finish(await runConnect(to, options));
       } else {
-        const { runFleetConnect } = await import("../fleet/coordinate.js");
+        const { runFleetConnect } = await import("../fleet/coordinate-connect.js");
         finish(await runFleetConnect(to, options));
       }
     });
