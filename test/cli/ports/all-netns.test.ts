@@ -7,7 +7,8 @@ import { canMakeNamespaces, makeNamespace } from "../../support/namespace.js";
 import { CLI_FILE, runCli, start, startCli } from "../../support/process.js";
 import { until } from "../../support/until.js";
 
-const PORT = 7777;
+/** No other test uses it in its own namespaces, which are counted as well. */
+const PORT = 7467;
 /** Holds this many connections, both ends in the same process. */
 const HOLD = `const net = require("node:net");
 const [port, count] = process.argv.slice(1).map(Number);
