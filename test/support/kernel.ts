@@ -128,23 +128,38 @@ export function cpuSeconds(pid: number): number {
  */
 export async function untilAtRest(pid: number): Promise<void> {
   let [spent, sinceMs] = [cpuSeconds(pid), performance.now()];
-  await until("a process at rest", () => {
-    const now = cpuSeconds(pid);
-    // A thread that waits for a CPU or is suspended in a call uses no CPU time either.
-    if (now !== spent || !isAsleep(pid)) [spent, sinceMs] = [now, performance.now()];
-    return performance.now() - sinceMs > 100;
+  await until(
+    "a process at rest",
+    () => {
+      const now = cpuSeconds(pid);
+      // A thread that waits for a CPU or is suspended in a call uses no CPU time either.
+      if (now !== spent || !isAsleep(pid)) [spent, sinceMs] = [now, performance.now()];
+      return { restedMs: performance.now() - sinceMs, threads: describeThreads(pid) };
+    },
+    ({ restedMs }) => restedMs > 100,
+  );
+}
+
+/** Returns the name, state and CPU time, in ticks, of each thread of a process. */
+function describeThreads(pid: number): string[] {
+  return threadStats(pid).map((stat) => {
+    const [, name, rest] = /\((.*)\) (.*)/s.exec(stat)!;
+    const fields = rest!.split(" ");
+    return `${name} ${fields[0]} ${fields[11]}+${fields[12]}`;
   });
+}
+
+function threadStats(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map((thread) => readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8"));
+  } catch {
+    // A thread has exited meanwhile.
+    return [];
+  }
 }
 
 /** Returns whether every thread of a process is sleeping. */
 function isAsleep(pid: number): boolean {
-  try {
-    return readdirSync(`/proc/${pid}/task`).every((thread) => {
-      const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8");
-      return stat.replace(/^.*\) /s, "").startsWith("S");
-    });
-  } catch {
-    // A thread has exited meanwhile.
-    return false;
-  }
+  const stats = threadStats(pid);
+  return stats.length > 0 && stats.every((stat) => stat.replace(/^.*\) /s, "").startsWith("S"));
 }
