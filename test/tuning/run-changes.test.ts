@@ -126,7 +126,8 @@ it("do not wait forever for a journal that another process keeps locked", () => 
   );
 });
 
-it("are followed by settings that the kernel resets along with them", () => {
+/** Fills the fake kernel with IPv6 forwarding: writing the setting of all interfaces resets that of one. */
+function ipv6Forwarding() {
   const [all, one] = ["net.ipv6.conf.all.forwarding", "net.ipv6.conf.eth1.forwarding"];
   values = new Map([
     [all, "0"],
@@ -136,24 +137,21 @@ it("are followed by settings that the kernel resets along with them", () => {
     if (name === all) values.set(one, value);
     return kernel.write(name, value);
   };
-  const changes = new RunChanges(file, { ...kernel, write });
+  return { all, one, resetting: { ...kernel, write } };
+}
+
+it("are followed by settings that the kernel resets along with them", () => {
+  const { all, one, resetting } = ipv6Forwarding();
+  const changes = new RunChanges(file, resetting);
   changes.make([{ name: all, from: "0", to: "1", why: "forwarding" }], [one]);
   expect(changes.undo()).toEqual([]);
   expect(now()).toEqual({ [all]: "0", [one]: "1" });
 });
 
 it("of two runs are followed by these settings once both have ended", () => {
-  const [all, one] = ["net.ipv6.conf.all.forwarding", "net.ipv6.conf.eth1.forwarding"];
-  values = new Map([
-    [all, "0"],
-    [one, "1"],
-  ]);
-  const write = (name: string, value: string) => {
-    if (name === all) values.set(one, value);
-    return kernel.write(name, value);
-  };
+  const { all, one, resetting } = ipv6Forwarding();
   const needed: NeededSetting[] = [{ name: all, from: "0", to: "1", why: "forwarding" }];
-  const [first, second] = [1, 2].map(() => new RunChanges(file, { ...kernel, write })) as [RunChanges, RunChanges];
+  const [first, second] = [1, 2].map(() => new RunChanges(file, resetting)) as [RunChanges, RunChanges];
   first.make(needed, [one]);
   // The second run finds forwarding on, so it plans no resets of its own.
   second.make(needed);

@@ -3,7 +3,7 @@ import type { FleetAgent, FleetReport } from "../../results/fleet/fleet.js";
 import type { ServerFleetReport } from "../../results/fleet/servers.js";
 import { formatBound } from "../../util/bound.js";
 import { formatCount, formatDuration, plural } from "../../util/units.js";
-import { addressOf } from "../text/fleet-servers.js";
+import { SERVER_COLUMNS, serverCells } from "../text/fleet-servers.js";
 import { drawTable } from "./evidence.js";
 import { html, type Markup } from "./markup.js";
 
@@ -32,19 +32,9 @@ ${agents.map(describe)}</section>`;
 export function serverFleetSection(fleet: ServerFleetReport | undefined): Markup | undefined {
   if (!fleet) return undefined;
   const { agents } = fleet;
-  const rows = agents.map((agent) => [
-    agent.name,
-    agent.state,
-    addressOf(agent),
-    formatBound(agent.ceiling),
-    formatCount(agent.accepted),
-    formatCount(agent.peakOpen),
-    formatCount(agent.openAtStop),
-    formatCount(agent.rejected),
-  ]);
-  const columns = ["agent", "state", "address", "ceiling", "accepted", "peak open", "open at stop", "rejected"];
+  const rows = agents.map(serverCells);
   return html`<section aria-labelledby="fleet"><h2 id="fleet">${plural(agents.length, "agent")}</h2>
-${drawTable({ title: "By agent", columns, rows })}
+${drawTable({ title: "By agent", columns: SERVER_COLUMNS, rows })}
 ${agents.map(describe)}</section>`;
 }
 

@@ -32,9 +32,21 @@ export function addressOf({ address, addresses }: Pick<FleetServer, "address" | 
   return formatEndpoint(own ?? (isSix ? "::1" : "127.0.0.1"), port);
 }
 
-/** Returns the lines of a summary about the agents of a run. */
-export function serverFleetLines({ run, agents }: ServerFleetReport): string[] {
-  const rows = agents.map((agent) => [
+/** Columns of the table of agents in summaries and reports. */
+export const SERVER_COLUMNS = [
+  "agent",
+  "state",
+  "address",
+  "ceiling",
+  "accepted",
+  "peak open",
+  "open at stop",
+  "rejected",
+];
+
+/** Returns an agent's row, by SERVER_COLUMNS. */
+export function serverCells(agent: FleetServer): string[] {
+  return [
     agent.name,
     agent.state,
     addressOf(agent),
@@ -43,9 +55,15 @@ export function serverFleetLines({ run, agents }: ServerFleetReport): string[] {
     formatCount(agent.peakOpen),
     formatCount(agent.openAtStop),
     formatCount(agent.rejected),
-  ]);
-  const columns = ["agent", "state", "address", "ceiling", "accepted", "peak open", "open at stop", "rejected"];
-  return [`run ${run} on ${plural(agents.length, "agent")}`, ...alignFigures([columns, ...cut(rows)], "  ")];
+  ];
+}
+
+/** Returns the lines of a summary about the agents of a run. */
+export function serverFleetLines({ run, agents }: ServerFleetReport): string[] {
+  return [
+    `run ${run} on ${plural(agents.length, "agent")}`,
+    ...alignFigures([SERVER_COLUMNS, ...cut(agents.map(serverCells))], "  "),
+  ];
 }
 
 /** Returns the row of each agent below a live line. */
