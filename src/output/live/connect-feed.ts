@@ -17,7 +17,8 @@ import { PortFill } from "./port-fill.js";
 export const CONNECT_PHASES = ["opening", "holding", "waiting for answers", "closing", "closed"];
 
 const LAST = (name: string): Column => ({ name, merge: "last" });
-const COLUMNS = [
+/** Columns that a fleet has, too. */
+export const COUNT_COLUMNS = [
   "elapsedMs",
   "phase",
   "open",
@@ -27,10 +28,8 @@ const COLUMNS = [
   "inFlight",
   "sent",
   "answered",
-  "kernelBytes",
-  "residentBytes",
-  "cores",
-].map(LAST);
+];
+const COLUMNS = [...COUNT_COLUMNS, "kernelBytes", "residentBytes", "cores"].map(LAST);
 
 export function connectFeed(run: ConnectRun): LiveFeed {
   const { spec } = run;

@@ -5,7 +5,7 @@ import type { Member } from "../../fleet/coordinator/member.js";
 import type { ClientKind, Kind, ServerKind } from "../../fleet/coordinator/roles/kind.js";
 import { formatCount, plural } from "../../util/units.js";
 import { RateMeter } from "../terminal/rate-meter.js";
-import { CONNECT_PHASES, titleOfSpec } from "./connect-feed.js";
+import { CONNECT_PHASES, COUNT_COLUMNS, titleOfSpec } from "./connect-feed.js";
 import type { Column, LiveAgent, LiveFeed, LiveHead, LiveNow } from "./feed.js";
 
 const columns = (...names: string[]): Column[] => names.map((name) => ({ name, merge: "last" }));
@@ -18,20 +18,7 @@ export function connectFleetFeed(run: FleetRun<ClientKind>): LiveFeed {
       ...headOf("connect", `${titleOfSpec(spec)} from ${plural(members.length, "agent")}`),
       requested: spec.connections,
       phases: CONNECT_PHASES,
-      columns: columns(
-        ...[
-          "elapsedMs",
-          "phase",
-          "open",
-          "established",
-          "failed",
-          "lost",
-          "inFlight",
-          "sent",
-          "answered",
-          "agentCores",
-        ],
-      ),
+      columns: columns(...COUNT_COLUMNS, "agentCores"),
     },
     read() {
       const snapshot = run.snapshot();
