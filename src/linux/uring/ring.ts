@@ -198,9 +198,16 @@ export class Ring extends Completions {
   /**
    * The kernel stops after each step of a chain. Entering again here is cheaper than another round through the caller's
    * loop.
+   *
+   * The flag is cleared here because it can outlive the work: a CPU that queues work sets the flag only afterwards
+   * (io_req_local_work_add() in the kernel), by which time this thread may have done that work. The kernel clears the
+   * flag only when it has work to do, so an idle ring would seem busy forever. It sets the flag again for work that it
+   * leaves undone.
    */
   private finishWork(): void {
-    for (let n = 0; n < MORE_ENTERS && (Atomics.load(this.queue, this.sqFlagsWord) & SQ_TASKRUN) !== 0; n++) {
+    const { queue, sqFlagsWord } = this;
+    for (let n = 0; n < MORE_ENTERS && (Atomics.load(queue, sqFlagsWord) & SQ_TASKRUN) !== 0; n++) {
+      Atomics.and(queue, sqFlagsWord, ~SQ_TASKRUN);
       libc.syscall(SYS_IO_URING.enter, this.fd, 0, 0, ENTER.getEvents, 0, 0);
     }
   }

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import { EBADF, EINTR, EINVAL, ENOMEM, ENOSYS } from "../../../src/linux/syscalls/errno.js";
 import { lastErrno, libc, nativeView } from "../../../src/linux/syscalls/libc.js";
-import { FEATURE, OP, PARAMS, SETUP, SYS_IO_URING } from "../../../src/linux/uring/abi.js";
+import { FEATURE, OP, PARAMS, SETUP, SQ_TASKRUN, SYS_IO_URING } from "../../../src/linux/uring/abi.js";
 import { Ring } from "../../../src/linux/uring/ring.js";
 import { listDescriptors } from "../../support/kernel.js";
 import { completionsOf, hasUring, openRing, takeCompletions } from "../../support/ring.js";
@@ -45,6 +45,16 @@ describe.skipIf(!hasUring)("a ring", () => {
       { slot: -7, tag: 0x1234, result: 0, flags: 0 },
     ]);
     expect(ring.ready).toBe(0);
+  });
+
+  it("is idle after an enter, even if another CPU sets the flag for work only after the work is done", () => {
+    const ring = openRing();
+    const { queue, sqFlagsWord } = ring as unknown as { queue: Int32Array; sqFlagsWord: number };
+    ring.enter(0, 0);
+    Atomics.or(queue, sqFlagsWord, SQ_TASKRUN);
+    expect(ring.hasWork).toBe(true);
+    ring.enter(0, 0);
+    expect(ring.hasWork).toBe(false);
   });
 
   it("has room for its entries, and for as many again after each enter, around the queue repeatedly", () => {
