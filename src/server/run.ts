@@ -9,7 +9,7 @@ import type { RunHandle } from "../engine/run/handle.js";
 import { type RunMeasurements, readMeasurements } from "../engine/run/measurements.js";
 import { sample } from "../engine/run/sampling.js";
 import { CONTROL } from "../engine/worker-memory.js";
-import { closeFd } from "../linux/syscalls/socket.js";
+import { closeListener } from "../linux/syscalls/socket.js";
 import type { EngineReport } from "../results/engine.js";
 import type { RunEvidence } from "../results/evidence.js";
 import type { ServeResult } from "../results/serve.js";
@@ -178,7 +178,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     this.#hasStopped = true;
     this.#workers.end();
     this.#guard.close();
-    closeFd(this.#listener.fd);
+    closeListener(this.#listener.fd);
     if (this.#fault) throw this.#fault;
     return makeResult(this.#workers.pool, this.#guard, {
       startedAt: this.#startedAt.toISOString(),

@@ -29,6 +29,8 @@ export const MSG_DONTWAIT = 0x40;
 /** In io_uring: retries until everything has been sent. */
 export const MSG_WAITALL = 0x100;
 export const MSG_NOSIGNAL = 0x4000;
+/** For shutdown(): both directions. A listening socket stops listening. */
+export const SHUT_RDWR = 2;
 /** Makes recv() leave the data in the receive queue. */
 export const MSG_PEEK = 0x2;
 /**

@@ -46,6 +46,7 @@ export const libc = {
   setns: call("int setns(int fd, int kind)"),
   setrlimit: call("int setrlimit(int resource, uintptr_t limit)"),
   setsockopt: call("int setsockopt(int fd, int level, int name, uintptr_t value, uint32_t length)"),
+  shutdown: call("int shutdown(int fd, int how)"),
   socket: call("int socket(int family, int type, int protocol)"),
   syscall: call("long syscall(long number, long a, long b, long c, long d, long e, long f)"),
   unshare: call("int unshare(int flags)"),

@@ -10,6 +10,7 @@ import {
   IPPROTO_IP,
   IPPROTO_TCP,
   MSG_NOSIGNAL,
+  SHUT_RDWR,
   SO_ERROR,
   SO_LINGER,
   SO_NETNS_COOKIE,
@@ -153,6 +154,15 @@ export function sendBytes(fd: number, buffer: NativeBuffer, offset: number, leng
 
 export function closeFd(fd: number): number {
   return check(libc.close(fd));
+}
+
+/**
+ * Closes a listening socket and releases its port immediately, even if accepts in io_uring that are being cancelled
+ * still refer to the socket. Connections in the accept queue are reset.
+ */
+export function closeListener(fd: number): number {
+  libc.shutdown(fd, SHUT_RDWR);
+  return closeFd(fd);
 }
 
 /**
