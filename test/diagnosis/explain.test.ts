@@ -205,6 +205,19 @@ describe("a client's run", () => {
       "peer",
     ],
     [
+      "closing above a connection limit, while an accept queue that overflowed holds further connections",
+      {
+        ...lossy,
+        kernel: { source: "sock_diag", outgoing: 600, incoming: 500 },
+        evidence: {
+          lossPattern: pattern({ keptOlder: 500, keptYounger: 100 }),
+          peer: { listeners: [{ ...listener(0), drops: 749 }], process },
+        },
+      },
+      "peer-maximum",
+      "peer",
+    ],
+    [
       "closing of the oldest, while others grow older than these ever were",
       {
         ...lossy,

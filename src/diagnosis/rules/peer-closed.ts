@@ -1,6 +1,7 @@
 // Explains connections that the peer ended: with a reset because a queue was full, by exiting, on a timeout, or at its
 // connection or descriptor limit. An important clue is whether the peer closed its oldest or its newest connections.
 
+import { countHalfOpen } from "../../client/evidence/half-open.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding, Suspect } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
@@ -57,9 +58,9 @@ function overflowReset(result: ConnectResult, failure: FailureReport): Finding |
  * of them.
  */
 function restarted(result: ConnectResult, failure: FailureReport): Finding | undefined {
-  const { peer, lossPattern } = result.evidence;
+  const { peer } = result.evidence;
   const anew = peer?.listeners.find(({ since }) => since === "replaced");
-  const isOld = lossPattern !== undefined && chosenBy(lossPattern, result.lost) === "oldest";
+  const isOld = chosenBy(result) === "oldest";
   if (!anew || (!isOld && result.lost < result.established)) return undefined;
   return {
     limit: "peer-ended",
@@ -133,7 +134,7 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
   const evidence = closingFacts(result, failure);
   const plateau = plateauAt(reachedBy(result));
   const facts = plateau ? [...evidence, plateau] : evidence;
-  const chosen = lossPattern && chosenBy(lossPattern, result.lost);
+  const chosen = chosenBy(result);
   const maximum = { ...ownMaximum(result), evidence: facts };
   const open = process?.openDescriptors;
   const hasDescriptors = open !== undefined && process?.nofileLimit !== undefined;
@@ -191,15 +192,18 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
 }
 
 /**
- * @returns undefined if too few connections were opened, or too quickly, to tell
+ * @returns undefined if no pattern was recorded, or if too few connections were opened, or too quickly, to tell
  */
-function chosenBy(
-  { kept, keptOlder, keptYounger }: LossPattern,
-  lost: number,
-): "newest" | "oldest" | "some" | undefined {
-  const enough = lost < FEW ? kept : (1 - DISORDER) * kept;
+function chosenBy(result: ConnectResult): "newest" | "oldest" | "some" | undefined {
+  const { lost, evidence } = result;
+  if (!evidence.lossPattern) return undefined;
+  const { kept, keptOlder, keptYounger } = evidence.lossPattern;
+  // The server has not decided about connections that it has not accepted yet.
+  const undecided = Math.min(keptYounger, countUnaccepted(result));
+  const decided = kept - undecided;
+  const enough = lost < FEW ? decided : (1 - DISORDER) * decided;
   const isNewest = keptOlder >= enough;
-  const isOldest = keptYounger >= enough;
+  const isOldest = keptYounger - undecided >= enough;
   if (isNewest && isOldest) return undefined;
   return isNewest ? "newest" : isOldest ? "oldest" : "some";
 }
@@ -215,11 +219,18 @@ function isOfOneAge(pattern: LossPattern | undefined): boolean {
   return pattern.longestHeldMs - pattern.shortestHeldMs < pattern.openedOverMs / 2;
 }
 
+/** Returns the number of connections that are open at this end, but not accepted by the server on this host. */
+function countUnaccepted(result: ConnectResult): number {
+  return countHalfOpen(result) + (result.evidence.accepting?.waiting ?? 0);
+}
+
 function closingFacts(result: ConnectResult, failure: FailureReport): string[] {
   const { lossPattern } = result.evidence;
+  const unaccepted = countUnaccepted(result);
   return [
     seen(failure),
     `${formatCount(openAtStop(result))} stay open`,
+    ...(unaccepted > 0 ? [`${formatCount(unaccepted)} of these have not been accepted by the server`] : []),
     ...(lossPattern ? [heldFor(lossPattern), ordering(lossPattern)] : []),
     ...(isRedirected(result) ? [redirection(result)] : []),
   ];
