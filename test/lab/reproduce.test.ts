@@ -14,6 +14,7 @@ import type { LabResult } from "../../src/results/lab/lab.js";
 import { readPage } from "../support/markdown.js";
 import { canMakeNamespaces } from "../support/namespace.js";
 import { CLI_FILE, hasProgram, runCli, start } from "../support/process.js";
+import { until } from "../support/until.js";
 
 /** Everything started from this shell ends with it: its processes, its mounts, and so the names of its namespaces. */
 const SHELL = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c"];
@@ -68,30 +69,37 @@ describe.skipIf(!canMakeNamespaces())("a lab in namespaces, repeated by hand", {
     expect(printed).not.toMatch(/lab-(server|client)/);
   });
 
-  it.skipIf(tunObstacle() !== undefined || !hasProgram("nft"))("also shows what a box between them held", async () => {
-    const testbed = await openTestbed();
-    onTestFinished(() => testbed.close());
-    const result = await runExperiment(boxBetween, {
-      ...{ testbed, isQuick: true, connections: 70_000, requested: 2000, isSelected: true },
-      ...{ messageRatePerSec: 200, engine: "auto" },
-      progress: () => undefined,
-      signal: new AbortController().signal,
-    });
-    expect(result).toMatchObject({
-      verdict: "confirmed",
-      prediction: expect.stringMatching(/^2,000 of 2,000 connections, /),
-    });
-    expect(result!.evidence[0]).toMatchObject({
-      rows: expect.arrayContaining([
-        ["ESTABLISHED", 2000],
-        ["entries in the box's table", 2000],
-        ["kernel sockets, server and client", 0],
-        ["entries in tables of server and client", 0],
-      ]),
-    });
-    const { make, remove } = reproduceHosts(testbed);
-    const printed = await type([...make, ...result!.commands, ...remove]);
-    expect(printed).toMatch(/^net\.netfilter\.nf_conntrack_count = 2000$/m);
-    expect(printed).not.toMatch(/lab-(server|client|box)/);
-  });
+  it.skipIf(tunObstacle() !== undefined || !hasProgram("nft") || !hasProgram("nc"))(
+    "also shows what a box between them held",
+    async () => {
+      const testbed = await openTestbed();
+      onTestFinished(() => testbed.close());
+      // A socket of another experiment.
+      testbed.server.start("nc", ["nc", "-l", testbed.server.ips[0]!, "7777"]);
+      const listening = () => testbed.server.exec("cat", ["/proc/net/sockstat"]);
+      await until("another socket", listening, (sockets) => /^TCP: inuse 1 /m.test(sockets));
+      const result = await runExperiment(boxBetween, {
+        ...{ testbed, isQuick: true, connections: 70_000, requested: 2000, isSelected: true },
+        ...{ messageRatePerSec: 200, engine: "auto" },
+        progress: () => undefined,
+        signal: new AbortController().signal,
+      });
+      expect(result).toMatchObject({
+        verdict: "confirmed",
+        prediction: expect.stringMatching(/^2,000 of 2,000 connections, /),
+      });
+      expect(result!.evidence[0]).toMatchObject({
+        rows: expect.arrayContaining([
+          ["ESTABLISHED", 2000],
+          ["entries in the box's table", 2000],
+          ["kernel sockets, server and client", 0],
+          ["entries in tables of server and client", 0],
+        ]),
+      });
+      const { make, remove } = reproduceHosts(testbed);
+      const printed = await type([...make, ...result!.commands, ...remove]);
+      expect(printed).toMatch(/^net\.netfilter\.nf_conntrack_count = 2000$/m);
+      expect(printed).not.toMatch(/lab-(server|client|box)/);
+    },
+  );
 });

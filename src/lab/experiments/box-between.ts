@@ -8,6 +8,7 @@ import { formatCount } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
 import { type ClientLoadResult, expectRoom, gather, startServer } from "../observe/client-load.js";
 import { addBox, PACKET_CLIENT, PACKET_SERVER_IP, routeThrough } from "../observe/packet-routes.js";
+import { socketsAt } from "../observe/sockets-at.js";
 import { timelineOf } from "../observe/timeline.js";
 import { commandOf, END_BY_HAND, reproduceBox } from "../reproduce.js";
 import type { Host } from "../testbed/host.js";
@@ -67,7 +68,9 @@ export const boxBetween: Experiment = {
     const clientLoad = await gather(context, args);
     const during = await numberIn(router, COUNT);
     const ends = [testbed.server, testbed.client];
-    const sockets = sum(await Promise.all(ends.map(tcpSocketsIn)));
+    // Only at this server's address: sockets of other experiments may still be closing.
+    const states = await Promise.all(ends.map((host) => socketsAt(host, at)));
+    const sockets = sum(states.flatMap((byState) => Object.values(byState)));
     const entriesAtEnds = sum(await Promise.all(ends.map((host) => numberIn(host, COUNT))));
     const drops = (await dropsIn(router)) - dropsBefore;
     const result = await clientLoad.end();
@@ -139,11 +142,6 @@ async function numberIn(host: Host, sysctl: string): Promise<number> {
 async function dropsIn(host: Host): Promise<number> {
   const { drop = 0 } = readConntrackStats(await host.exec("cat", ["/proc/net/stat/nf_conntrack"]));
   return drop;
-}
-
-/** Returns the number of TCP sockets in use in a host. */
-async function tcpSocketsIn(host: Host): Promise<number> {
-  return Number(/^TCP: inuse (\d+)/m.exec(await host.exec("cat", ["/proc/net/sockstat"]))?.[1] ?? 0);
 }
 
 function evidenceOf(seen: Seen): Evidence[] {

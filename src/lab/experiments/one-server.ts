@@ -4,7 +4,6 @@
 import { readMemoryRoom, roomAboveFloor } from "../../engine/memory-floor.js";
 import type { CeilingEvidence, Evidence } from "../../results/lab/evidence.js";
 import type { Prediction } from "../../results/prediction.js";
-import type { SocketTable } from "../../results/sockets/socket-table.js";
 import { formatBytes, formatCount } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT, pause } from "../experiment.js";
 import { ceilingEvidence } from "../observe/ceiling.js";
@@ -12,9 +11,9 @@ import { type ClientLoadResult, expectRoom, gather, HOST_LIMITS, jsonOf, startSe
 import { type Forecast, Forecaster } from "../observe/forecast.js";
 import { PACKET_CLIENT, routePackets } from "../observe/packet-routes.js";
 import { driftAtRest } from "../observe/scaling.js";
+import { socketsAt } from "../observe/sockets-at.js";
 import { rateOf, timelineOf } from "../observe/timeline.js";
 import { commandOf, END_BY_HAND } from "../reproduce.js";
-import type { Host } from "../testbed/host.js";
 
 const CONNECTIONS = { quick: 30_000, full: 100_000, selected: 1_000_000 } as const;
 /** Without a number given by the user, memory for this many bytes per connection must be free. */
@@ -52,9 +51,9 @@ export const oneServer: Experiment = {
     await pause(context, SETTLE_MS);
     const takenBytes = forecaster.takenBytes();
     context.progress("both hosts' socket tables");
-    const [onServer, onClient] = await Promise.all([
-      socketsOf(testbed.server, `:${PORT}`),
-      socketsOf(testbed.client, at),
+    const [{ ESTABLISHED: onServer = 0 }, { ESTABLISHED: onClient = 0 }] = await Promise.all([
+      socketsAt(testbed.server, `:${PORT}`),
+      socketsAt(testbed.client, at),
     ]);
     const result = await clientLoad.end();
     await server.end();
@@ -119,12 +118,6 @@ function sizeFor({ requested, isSelected, isQuick }: LabContext, { ceiling }: Pr
   const usual = isQuick ? CONNECTIONS.quick : isSelected ? CONNECTIONS.selected : CONNECTIONS.full;
   const affordable = Math.floor(roomAboveFloor(readMemoryRoom()) / CAUTIOUS_BYTES / 1000) * 1000;
   return Math.max(1000, Math.min(usual, affordable));
-}
-
-/** Counts the ESTABLISHED sockets at an address in a host. */
-async function socketsOf(host: Host, at: string): Promise<number> {
-  const { byState } = await jsonOf<SocketTable>(host.run(["ports", at, "--json"]), `ports ${at}`);
-  return byState.ESTABLISHED ?? 0;
 }
 
 /** Returns the predicted number of connections. */
