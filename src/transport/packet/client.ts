@@ -82,7 +82,7 @@ export class PacketClient extends PacketTransport implements ClientTransport {
     }
   }
 
-  protected override deliver(slot: number, buffer: NativeBuffer, offset: number, length: number): number {
+  override deliver(slot: number, buffer: NativeBuffer, offset: number, length: number): number {
     const used = this.client.received(slot, buffer, offset, length);
     if (this.endsGreeted === undefined || this.stack.connections.state(slot) === TCP.closed) return used;
     if (this.endsGreeted === "reset") this.reset(slot);

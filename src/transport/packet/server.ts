@@ -84,7 +84,7 @@ export class PacketServer extends PacketTransport implements ServerTransport {
     this.stack.connections.give(slot);
   }
 
-  protected override canRead(slot: number): boolean {
+  override canRead(slot: number): boolean {
     return !this.stack.connections.has(slot, UNACCEPTED) && super.canRead(slot);
   }
 

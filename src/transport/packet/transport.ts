@@ -1,29 +1,24 @@
-// Base class of both transports in user space: runs turns, and passes the stack's events on to the role. What the role
-// does not read at once waits in the stack (leftovers).
+// Base class of both transports in user space: runs turns, and passes the stack's events on to the role.
 import { ENETDOWN, EPIPE } from "../../linux/syscalls/errno.js";
-import { NativeBuffer } from "../../linux/syscalls/libc.js";
+import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { STEP } from "../../util/steps.js";
 import type { ConnectionAddresses, Transport, TransportHandler, TurnBudget } from "../contract.js";
-import { SlotQueue } from "../slot-queue.js";
 import { SLOT } from "../slot-state.js";
 import { writeCounts } from "./counts.js";
+import { Delivery, type Recipient } from "./delivery.js";
 import type { PacketDevice } from "./devices/device.js";
 import { failAll, finishAll, resetAll } from "./ending.js";
 import { closeSlot, resetSlot } from "./tcp/closing.js";
-import { BLOCKED, FIN_UNTOLD, RESTING, STATE, TCP } from "./tcp/connections.js";
+import { BLOCKED, RESTING, STATE, TCP } from "./tcp/connections.js";
 import type { Endpoints } from "./tcp/endpoints.js";
-import { receiveWindow } from "./tcp/output.js";
-import { enqueue, releaseIfIdle } from "./tcp/sending.js";
+import { enqueue } from "./tcp/sending.js";
 import { Stack } from "./tcp/stack.js";
 import type { StackEvents } from "./tcp/tcp-state.js";
-import { TurnShares } from "./turn-shares.js";
 
 /** Maximum number of packets per turn. */
 const PACKETS_AT_ONCE = 512;
 /** Maximum wait without a device, after which connections begun since are reported as failed. */
 const GONE_WAIT_MS = 20;
-/** If the last announced window was smaller than this, the peer is told once there is room again. */
-const SMALL_WINDOW = 32 * 1024;
 
 export interface PacketTransportOptions {
   readonly handler: TransportHandler;
@@ -39,7 +34,7 @@ export interface PacketTransportOptions {
   readonly delaysAcks?: boolean | undefined;
 }
 
-export abstract class PacketTransport implements Transport, StackEvents {
+export abstract class PacketTransport implements Transport, StackEvents, Recipient {
   isHeld = false;
   peeks = false;
   readonly stack: Stack;
@@ -48,10 +43,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
   private readonly budget: TurnBudget;
   private readonly readsUnsent: boolean;
   private readonly counts: SharedArrayBuffer | undefined;
-  private readonly shares: TurnShares;
-  /** Connections with unread bytes that the role can accept. */
-  private readonly leftovers = new SlotQueue();
-  private readonly scratch: NativeBuffer;
+  private readonly delivery: Delivery;
   /** Whether the device had more packets than one turn may handle. */
   private hasMorePackets = false;
   private isReleased = false;
@@ -66,9 +58,8 @@ export abstract class PacketTransport implements Transport, StackEvents {
     this.readsUnsent = readsUnsent;
     this.counts = counts;
     this.device = device;
-    this.shares = new TurnShares(budget.connectionBytes);
-    this.scratch = new NativeBuffer(budget.readBytes);
     this.stack = new Stack(slots, device, endpoints, this, delaysAcks ?? false);
+    this.delivery = new Delivery(this.stack, budget, this);
   }
 
   get end(): number {
@@ -105,11 +96,11 @@ export abstract class PacketTransport implements Transport, StackEvents {
   }
 
   turn(waitMs: number): void {
-    const { stack, device } = this;
+    const { stack, device, delivery } = this;
     const beganMs = performance.now();
     stack.beginTurn(beganMs);
-    this.shares.beginTurn();
-    const isBusy = this.hasMorePackets || this.hasMore || (this.leftovers.length > 0 && !this.isHeld);
+    delivery.beginTurn();
+    const isBusy = this.hasMorePackets || this.hasMore || delivery.isPending;
     const mostMs = device.isGone ? Math.min(waitMs, GONE_WAIT_MS) : waitMs;
     stack.wait(isBusy ? 0 : Math.min(mostMs, stack.waitMs(beganMs)));
     const awakeMs = performance.now();
@@ -118,7 +109,7 @@ export abstract class PacketTransport implements Transport, StackEvents {
     this.handler.awake(awakeMs);
     this.hasMorePackets = device.receive(stack, PACKETS_AT_ONCE);
     if (device.isGone) failAll(stack, ENETDOWN);
-    this.goOn();
+    delivery.goOn();
     this.finishTurn();
     stack.connections.recycle();
     this.isClockSet = false;
@@ -147,16 +138,11 @@ export abstract class PacketTransport implements Transport, StackEvents {
   abstract arriving(): number;
 
   received(slot: number, buffer: NativeBuffer, offset: number, length: number): number {
-    if (!this.canRead(slot)) return 0;
-    const size = Math.min(length, this.shares.left(slot), this.budget.readBytes);
-    if (size === 0) return 0;
-    this.shares.take(slot, size);
-    return this.deliver(slot, buffer, offset, size);
+    return this.delivery.arrived(slot, buffer, offset, length);
   }
 
   queued(slot: number): void {
-    // Otherwise, reading continues once the connection can send again.
-    if (this.canRead(slot) || this.isHeld) this.leftovers.push(slot);
+    this.delivery.queued(slot);
   }
 
   sent(slot: number): void {
@@ -166,27 +152,39 @@ export abstract class PacketTransport implements Transport, StackEvents {
   }
 
   ended(slot: number): void {
-    const { connections } = this.stack;
-    if (!this.canRead(slot)) {
-      connections.add(slot, FIN_UNTOLD);
-      this.queued(slot);
-      return;
-    }
-    connections.remove(slot, FIN_UNTOLD);
-    this.handler.closed(slot);
-    if (connections.state(slot) !== TCP.closed) this.close(slot);
+    this.delivery.ended(slot);
   }
 
   failed(slot: number, errno: number): void {
     const { connections } = this.stack;
     const wasOpen = connections.state(slot) >= TCP.established;
     // Data that arrived before a reset can still be read.
-    while (wasOpen && this.hasUnread(slot) && this.canRead(slot) && this.readUnread(slot) > 0);
+    if (wasOpen) this.delivery.deliverLast(slot);
     if (connections.state(slot) === TCP.closed) return;
     if (!this.isMuted) this.report(slot, wasOpen ? STEP.hold : STEP.connect, errno);
     if (connections.state(slot) === TCP.closed) return;
     this.stack.forget(slot);
     connections.give(slot);
+  }
+
+  // What the delivery needs to know of the role.
+
+  deliver(slot: number, buffer: NativeBuffer, offset: number, length: number): number {
+    return this.handler.received(slot, buffer, offset, length);
+  }
+
+  deliverEnd(slot: number): void {
+    this.handler.closed(slot);
+    if (this.stack.connections.state(slot) !== TCP.closed) this.close(slot);
+  }
+
+  canRead(slot: number): boolean {
+    return !this.isHeld && !this.isMuted && (this.readsUnsent || !this.stack.connections.has(slot, BLOCKED));
+  }
+
+  /** Makes the next turn read what waits of a connection. */
+  protected goOnLater(slot: number): void {
+    this.delivery.resume(slot);
   }
 
   protected report(slot: number, step: number, errno: number): void {
@@ -215,68 +213,5 @@ export abstract class PacketTransport implements Transport, StackEvents {
 
   protected finishTurn(): void {
     // Only clients report failures to connect, and only servers accept.
-  }
-
-  protected deliver(slot: number, buffer: NativeBuffer, offset: number, length: number): number {
-    return this.handler.received(slot, buffer, offset, length);
-  }
-
-  /** Whether the role currently accepts this connection's data. */
-  protected canRead(slot: number): boolean {
-    return !this.isHeld && !this.isMuted && (this.readsUnsent || !this.stack.connections.has(slot, BLOCKED));
-  }
-
-  /** Makes the next turn read waiting data. */
-  protected goOnLater(slot: number): void {
-    if (this.hasUnread(slot)) this.leftovers.push(slot);
-  }
-
-  private hasUnread(slot: number): boolean {
-    const { records, connections } = this.stack;
-    const record = records.of(slot);
-    return connections.has(slot, FIN_UNTOLD) || (record >= 0 && records.unread.length[record]! > 0);
-  }
-
-  private goOn(): void {
-    const { leftovers } = this;
-    if (this.isHeld) return;
-    for (let n = Math.min(leftovers.length, this.budget.resumed); n > 0; n--) {
-      const slot = leftovers.shift();
-      // The slot may since have been closed or reused.
-      while (this.hasUnread(slot) && this.canRead(slot)) {
-        if (this.readUnread(slot) === 0) {
-          // Unless the connection must wait for its peer to read, it continues in the next turn.
-          if (this.hasUnread(slot) && !(this.peeks && this.stack.connections.has(slot, BLOCKED))) leftovers.push(slot);
-          break;
-        }
-      }
-    }
-  }
-
-  /**
-   * Reports bytes that have been waiting, and the FIN after them.
-   * @returns number of bytes; 0 if there is nothing to do
-   */
-  private readUnread(slot: number): number {
-    const { records, connections } = this.stack;
-    const record = records.of(slot);
-    const waiting = record < 0 ? 0 : records.unread.length[record]!;
-    if (waiting === 0) {
-      this.ended(slot);
-      return 0;
-    }
-    const size = Math.min(waiting, this.budget.readBytes, this.shares.left(slot));
-    if (size === 0) return 0;
-    const window = receiveWindow(this.stack, slot);
-    records.unread.copy(record, 0, size, this.scratch.bytes, 0);
-    const used = this.deliver(slot, this.scratch, 0, size);
-    this.shares.take(slot, size);
-    if (connections.state(slot) === TCP.closed || records.of(slot) !== record) return 0;
-    records.unread.drop(record, used);
-    if (window < SMALL_WINDOW && receiveWindow(this.stack, slot) >= SMALL_WINDOW) this.stack.oweAck(slot);
-    if (used < size) return 0;
-    if (records.unread.length[record] === 0 && connections.has(slot, FIN_UNTOLD)) this.ended(slot);
-    else releaseIfIdle(this.stack, slot);
-    return used;
   }
 }
