@@ -8,7 +8,7 @@ import type { ServeResult } from "../results/serve.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 import { type Bus, SUBJECTS } from "./bus.js";
-import { recoverResult } from "./coordinator/recover.js";
+import { recoverResult } from "./coordinator/result/recover.js";
 import { listAgents } from "./coordinator/roster.js";
 import { type Announcement, parseRunState, type RunState } from "./messages.js";
 import { connectNats, type Link } from "./nats/link.js";

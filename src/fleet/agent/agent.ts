@@ -15,15 +15,10 @@ import {
   toFailure,
 } from "../messages.js";
 import { isServerSpec } from "../server-spec.js";
-import { KEYS, type RunStore } from "../store.js";
+import type { RunStore } from "../store.js";
 import { AgentRun } from "./agent-run.js";
+import { Deliveries } from "./delivery.js";
 import type { AgentHost } from "./host.js";
-
-/** How long an agent offers its result to a coordinator that does not answer. */
-const DELIVERY_MS = 15_000;
-/** How long it tries to store its result while NATS is away. */
-const STORING_MS = 10 * 60_000;
-const ANSWER_MS = 1000;
 
 export interface AgentIdentity {
   readonly id: string;
@@ -50,10 +45,9 @@ export interface AgentEvents {
 export class Agent extends EventEmitter<AgentEvents> {
   readonly identity: AgentIdentity;
   readonly #bus: Bus;
-  readonly #store: RunStore;
   readonly #host: AgentHost;
   readonly #unsubscribes: readonly (() => void)[];
-  readonly #deliveries = new Set<Promise<void>>();
+  readonly #deliveries: Deliveries;
   #run: AgentRun | undefined;
   /** The run whose load is being prepared. */
   #preparing: string | undefined;
@@ -63,13 +57,15 @@ export class Agent extends EventEmitter<AgentEvents> {
   readonly #extensions = new Map<string, Promise<void>>();
   /** A run that was stopped while its load was being prepared. */
   #cancelled: string | undefined;
+  /** Connections of the load that is prepared; 0 for a server. */
+  #connections = 0;
   #isClosed = false;
 
   constructor(identity: AgentIdentity, bus: Bus, store: RunStore, host: AgentHost) {
     super();
     this.identity = identity;
     this.#bus = bus;
-    this.#store = store;
+    this.#deliveries = new Deliveries(bus, store, (run, reason) => this.emit("undelivered", run, reason));
     this.#host = host;
     this.#unsubscribes = [
       bus.subscribe(SUBJECTS.agents, (_, answer) => answer?.(this.announcement())),
@@ -94,9 +90,8 @@ export class Agent extends EventEmitter<AgentEvents> {
     const run = this.#run;
     run?.stop("the agent was stopped");
     await run?.done.catch(() => undefined);
-    // The listener of `done` delivers the result in the same turn.
-    await pause(0);
-    await Promise.all(this.#deliveries);
+    // The listener of `done` was added before this one, and has begun to deliver the result.
+    await this.#deliveries.end();
     run?.announceEnd();
   }
 
@@ -144,8 +139,6 @@ export class Agent extends EventEmitter<AgentEvents> {
     // Otherwise the coordinator would count connections that nobody opens.
     if (!run.extend(prepared)) throw fleetError(`run ${run.id} is ending`, "start the run again");
   }
-
-  #connections = 0;
 
   #prepareOnce(request: AgentRequest & { ask: "prepare" }): Promise<object> {
     const text = JSON.stringify(request);
@@ -211,45 +204,10 @@ export class Agent extends EventEmitter<AgentEvents> {
   ): void {
     this.#run = undefined;
     this.emit("ended", run.id, part.result, reason);
-    const delivery = this.#deliver(run.id, part).finally(() => this.#deliveries.delete(delivery));
-    this.#deliveries.add(delivery);
-  }
-
-  /**
-   * Stores the part first, so that a coordinator that dies after its answer loses nothing. While NATS is away, neither
-   * works, and both are repeated.
-   */
-  async #deliver(run: string, part: Part): Promise<void> {
-    const startMs = performance.now();
-    let obstacle = await this.#store.put(KEYS.part(run, part.agent), part);
-    while (performance.now() - startMs < (obstacle === undefined ? DELIVERY_MS : STORING_MS)) {
-      const askedMs = performance.now();
-      if (await this.#offer(run, part)) return;
-      if (this.#isClosed) break;
-      if (obstacle !== undefined) obstacle = await this.#store.put(KEYS.part(run, part.agent), part);
-      await pause(Math.max(0, ANSWER_MS - (performance.now() - askedMs)));
-    }
-    const reason = obstacle ?? this.#store.obstacle;
-    if (reason !== undefined) this.emit("undelivered", run, reason);
-  }
-
-  /** @returns whether the coordinator has taken the part, or the reason why it cannot be sent */
-  async #offer(run: string, part: Part): Promise<boolean> {
-    try {
-      return (await this.#bus.request(SUBJECTS.parts(run), part, ANSWER_MS)) !== undefined;
-    } catch (error) {
-      const failed: Part = { agent: part.agent, ...toFailure(error) };
-      return (await this.#bus.request(SUBJECTS.parts(run), failed, ANSWER_MS)) !== undefined;
-    }
+    this.#deliveries.begin(run.id, part);
   }
 }
 
 function fleetError(message: string, fix: string): AppError {
   return new AppError("E_FLEET", message, { fix });
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 }

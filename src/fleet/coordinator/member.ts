@@ -3,7 +3,7 @@ import type { FleetAgent } from "../../results/fleet/fleet.js";
 import type { Prepared } from "../messages.js";
 import type { ClockOffset } from "./clock.js";
 import type { Dealt } from "./dealing/deal.js";
-import type { Outcome } from "./outcome.js";
+import type { Outcome } from "./result/outcome.js";
 import type { ClientKind, Kind } from "./roles/kind.js";
 
 export class Member<K extends Kind = ClientKind> {

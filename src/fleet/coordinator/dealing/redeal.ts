@@ -21,16 +21,16 @@ export function redeal(bus: Bus, loss: Loss<ClientKind>): Promise<void> {
 
 /** @param refusers agents that have not taken these connections */
 async function give(bus: Bus, loss: Loss<ClientKind>, connections: number, refusers: readonly Member[]): Promise<void> {
-  const others = loss.others.filter((member) => !refusers.includes(member));
+  const others = loss.others().filter((member) => !refusers.includes(member));
   const rooms = others.map(({ room }) => room);
   const room = sum(rooms);
-  if (room === 0 || loss.isEnding) return;
+  if (room === 0 || loss.isEnding()) return;
   const shares = weightedShares(Math.min(room, connections), rooms);
   const takers = others.flatMap((member, n) => (shares[n] === 0 ? [] : [{ member, connections: shares[n]! }]));
   const specs = remainingSpecs(
     loss.lost.spec,
     takers.map(({ member, connections }) => ({ connections, sourcePorts: member.dealt.sourcePorts })),
-    loss.elapsedMs,
+    loss.elapsedMs(),
   );
   await Promise.all(
     takers.map(async ({ member, connections: share }, n) => {
@@ -56,7 +56,7 @@ async function give(bus: Bus, loss: Loss<ClientKind>, connections: number, refus
 /** @returns whether the agent opens the connections; false if it refuses, is lost, or the run is ending */
 async function extend(bus: Bus, loss: Loss<ClientKind>, member: Member, request: object): Promise<boolean> {
   const endMs = performance.now() + READY_MS;
-  while (member.state === "active" && !loss.isEnding && performance.now() < endMs) {
+  while (member.state === "active" && !loss.isEnding() && performance.now() < endMs) {
     try {
       const answer = await bus.request(SUBJECTS.agent(member.id), request, ANSWER_MS);
       if (answer !== undefined) return failureIn(answer) === undefined;

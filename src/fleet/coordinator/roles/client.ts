@@ -6,7 +6,7 @@ import { type Dealt, deal } from "../dealing/deal.js";
 import { redeal } from "../dealing/redeal.js";
 import { sliceSpec } from "../dealing/slice.js";
 import type { Member } from "../member.js";
-import { fleetResult } from "../result.js";
+import { fleetResult } from "../result/client-result.js";
 import type { ClientKind } from "./kind.js";
 import type { FleetRole, Progress } from "./role.js";
 

@@ -3,7 +3,7 @@ import type { Explained } from "../../../results/diagnosis.js";
 import type { Bus } from "../../bus.js";
 import type { Dealt } from "../dealing/deal.js";
 import type { Member } from "../member.js";
-import type { FleetFacts, Outcome } from "../outcome.js";
+import type { FleetFacts, Outcome } from "../result/outcome.js";
 import type { Kind } from "./kind.js";
 
 /** Where a run stands, for its snapshot. */
@@ -20,10 +20,10 @@ export interface Loss<K extends Kind> {
   readonly spec: K["spec"];
   readonly lost: Member<K>;
   /** Agents that are still part of the run. */
-  readonly others: readonly Member<K>[];
-  readonly elapsedMs: number;
+  others(): readonly Member<K>[];
+  elapsedMs(): number;
   /** Whether the run is ending, so that nothing more is opened. */
-  readonly isEnding: boolean;
+  isEnding(): boolean;
   /** To be called when others have taken over connections. */
   onTaken(): void;
 }

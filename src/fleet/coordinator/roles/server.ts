@@ -4,7 +4,7 @@ import type { ServerSpec } from "../../server-spec.js";
 import { emptyServeSnapshot, mergeServeSnapshots } from "../../snapshots.js";
 import type { Dealt } from "../dealing/deal.js";
 import type { Member } from "../member.js";
-import { serverFleetResult } from "../server-result.js";
+import { serverFleetResult } from "../result/server-result.js";
 import type { ServerKind } from "./kind.js";
 import type { FleetRole, Progress } from "./role.js";
 

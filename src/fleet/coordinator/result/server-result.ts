@@ -1,13 +1,13 @@
 // Makes one result from the parts of agents that served: counters are added, and times moved to the coordinator's clock.
-import { explained } from "../../diagnosis/explain.js";
-import type { Explained } from "../../results/diagnosis.js";
-import type { FleetServer, ServerFleetReport } from "../../results/fleet/servers.js";
-import { mergeServe } from "../../results/merge/serve.js";
-import type { ServeResult } from "../../results/serve.js";
-import { countServersOncePerPlace } from "../kernel-counts.js";
+import { explained } from "../../../diagnosis/explain.js";
+import type { Explained } from "../../../results/diagnosis.js";
+import type { FleetServer, ServerFleetReport } from "../../../results/fleet/servers.js";
+import { mergeServe } from "../../../results/merge/serve.js";
+import type { ServeResult } from "../../../results/serve.js";
+import { countServersOncePerPlace } from "../../kernel-counts.js";
 import { serverAbsence } from "./notes.js";
 import { type FleetFacts, type Outcome, onOurClock } from "./outcome.js";
-import type { ServerKind } from "./roles/kind.js";
+import type { ServerKind } from "../roles/kind.js";
 
 /** A ceiling above this means that no limit applies. */
 const UNLIMITED = 2 ** 31 - 1;

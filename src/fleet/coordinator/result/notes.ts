@@ -1,9 +1,9 @@
 // Words about a fleet's run that only a comparison of its agents can tell: who is missing, whose limit came first, and
 // whether the machines that generated the load were the bottleneck.
-import type { ConnectResult } from "../../results/connect.js";
-import type { FleetAgent, FleetReport } from "../../results/fleet/fleet.js";
-import type { FleetServer } from "../../results/fleet/servers.js";
-import { formatCount, formatDuration } from "../../util/units.js";
+import type { ConnectResult } from "../../../results/connect.js";
+import type { FleetAgent, FleetReport } from "../../../results/fleet/fleet.js";
+import type { FleetServer } from "../../../results/fleet/servers.js";
+import { formatCount, formatDuration } from "../../../util/units.js";
 
 /** With the CPU as the limit for this share of the ramp, a faster machine would have opened connections faster. */
 const BUSY = 0.5;

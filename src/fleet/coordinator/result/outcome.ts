@@ -1,9 +1,9 @@
 // What remains of a run and its members when it is over, as plain data: the result is made from nothing else.
-import type { FleetReport } from "../../results/fleet/fleet.js";
-import { parseResult } from "../../results/parse.js";
-import type { Announcement, Ceiling, Part, Prepared } from "../messages.js";
-import type { ClockOffset } from "./clock.js";
-import type { ClientKind, Kind } from "./roles/kind.js";
+import type { FleetReport } from "../../../results/fleet/fleet.js";
+import { parseResult } from "../../../results/parse.js";
+import type { Announcement, Ceiling, Part, Prepared } from "../../messages.js";
+import type { ClockOffset } from "../clock.js";
+import type { ClientKind, Kind } from "../roles/kind.js";
 
 /** A member of a run that is over. */
 export interface Outcome<K extends Kind = ClientKind> {

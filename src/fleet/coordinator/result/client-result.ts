@@ -1,14 +1,14 @@
 // Makes one result from the agents' parts: counters are added, histograms merged by their buckets, and times moved to
 // the coordinator's clock. The verdict and the diagnosis are those of the whole run.
-import { explained } from "../../diagnosis/explain.js";
-import type { ConnectResult } from "../../results/connect.js";
-import type { Explained } from "../../results/diagnosis.js";
-import type { FleetAgent, FleetReport } from "../../results/fleet/fleet.js";
-import { MISS_KINDS } from "../../results/identifiers.js";
-import { mergeConnect, mergeFailures } from "../../results/merge/connect.js";
-import type { Miss } from "../../results/outcome.js";
-import { allowedErrors, thresholdMisses } from "../../results/thresholds.js";
-import { countOncePerPlace, spreadKernelMemory } from "../kernel-counts.js";
+import { explained } from "../../../diagnosis/explain.js";
+import type { ConnectResult } from "../../../results/connect.js";
+import type { Explained } from "../../../results/diagnosis.js";
+import type { FleetAgent, FleetReport } from "../../../results/fleet/fleet.js";
+import { MISS_KINDS } from "../../../results/identifiers.js";
+import { mergeConnect, mergeFailures } from "../../../results/merge/connect.js";
+import type { Miss } from "../../../results/outcome.js";
+import { allowedErrors, thresholdMisses } from "../../../results/thresholds.js";
+import { countOncePerPlace, spreadKernelMemory } from "../../kernel-counts.js";
 import { fleetNotes } from "./notes.js";
 import { type FleetFacts, type Outcome, onOurClock } from "./outcome.js";
 
