@@ -1,6 +1,7 @@
 // Measures what a coordinator costs: a run over many agents, on a real nats-server, after npm run build. The agents are
-// stand-ins, hundreds in a process, that open nothing: they speak the real messages, and send the snapshots and the
-// result of a real run. node bench/fleet-simulation.mjs [agents, default 1000] [seconds to hold, default 20]
+// stand-ins, hundreds in a process, that open nothing: they speak the real messages, and send the snapshots, the
+// latencies and the result of a real run.
+// node bench/fleet-simulation.mjs [agents, default 1000] [seconds to hold, default 20]
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -11,6 +12,8 @@ import { fileURLToPath } from "node:url";
 import { connect, serve } from "fourtuple";
 import { Agent } from "../dist/fleet/agent/agent.js";
 import { connectNats } from "../dist/fleet/nats/link.js";
+import { Histogram } from "../dist/results/histogram/histogram.js";
+import { histogramOf } from "../dist/results/histogram/summarize.js";
 import { readVersion } from "../dist/util/program/files.js";
 import { readCpuSeconds } from "./proc.mjs";
 
@@ -196,6 +199,10 @@ function replay({ snapshot, result }) {
   const [startMs, startedAt] = [performance.now(), new Date().toISOString()];
   /** @type {() => void} */
   let end = () => undefined;
+  const { connect: connectUs, firstByte: firstByteUs, roundTrip: roundTripUs } = result.latency;
+  const histograms = Object.fromEntries(
+    Object.entries({ connectUs, firstByteUs, roundTripUs }).map(([name, summary]) => [name, toHistogram(summary)]),
+  );
   const done = new Promise((resolve) => {
     end = () => resolve({ ...result, startedAt });
   });
@@ -203,6 +210,7 @@ function replay({ snapshot, result }) {
     ready: delay(RAMP_MS),
     done,
     stop: () => end(),
+    histograms: () => histograms,
     snapshot: () => {
       const elapsedMs = performance.now() - startMs;
       const open = Math.min(SHARE, Math.floor((SHARE * elapsedMs) / RAMP_MS));
@@ -210,6 +218,11 @@ function replay({ snapshot, result }) {
       return { ...snapshot, elapsedMs, open, established: open, ready: open, stage };
     },
   };
+}
+
+/** @param {import("fourtuple").LatencySummary} summary */
+function toHistogram(summary) {
+  return histogramOf(summary) ?? new Histogram();
 }
 
 /**

@@ -2,9 +2,11 @@
 import type { ConnectSnapshot } from "../client/snapshot.js";
 import type { RunSpec } from "../planning/run-spec.js";
 import type { AgentFacts } from "../results/fleet/fleet.js";
+import { type CoarseHistogram, LONGEST_COARSE } from "../results/histogram/coarse.js";
 import type { ServeSnapshot } from "../server/snapshot.js";
 import { AppError, type ErrorCode } from "../util/errors.js";
 import { z } from "../util/zod.js";
+import type { CoarseHistograms } from "./latencies.js";
 import type { ServerSpec } from "./server-spec.js";
 
 /** Names and ids are parts of subjects and keys, and appear in text. */
@@ -135,6 +137,10 @@ const beat = z.object({
   agent: id,
   snapshot: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])).optional(),
   cores: number.optional().describe("cores that the program has used since the last heartbeat"),
+  histograms: z
+    .record(z.string(), z.custom<CoarseHistogram>(isCoarse))
+    .optional()
+    .describe("latencies since the start, by name; those without values are missing"),
   isGone: z.boolean().optional().describe("the agent's program is ending"),
 });
 /** An agent's sign of life, with its counters once it has started. */
@@ -142,6 +148,7 @@ export interface Beat {
   readonly agent: string;
   readonly snapshot?: ConnectSnapshot | ServeSnapshot | undefined;
   readonly cores?: number | undefined;
+  readonly histograms?: CoarseHistograms | undefined;
   readonly isGone?: boolean | undefined;
 }
 
@@ -183,6 +190,12 @@ export const parsePrepared = checked<Prepared>(prepared);
 export const parseBeat = checked<Beat>(beat);
 export const parsePart = checked<Part>(part);
 export const parseRunState = checked<RunState>(runState);
+
+/** A schema for each number would cost more than all the rest of a heartbeat. */
+function isCoarse(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length > LONGEST_COARSE) return false;
+  return value.every((number) => Number.isSafeInteger(number) && number >= 0);
+}
 
 /** Puts an error into an answer. */
 export function toFailure(error: unknown): { failure: z.infer<typeof failure> } {

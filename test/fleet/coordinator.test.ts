@@ -8,8 +8,8 @@ import { SUBJECTS } from "../../src/fleet/bus.js";
 import { dealFleet, type FleetPlan, prepareFleet } from "../../src/fleet/coordinator/assemble.js";
 import { FleetRun } from "../../src/fleet/coordinator/fleet-run.js";
 import { Lease } from "../../src/fleet/coordinator/lease.js";
-import { recoverResult } from "../../src/fleet/coordinator/result/recover.js";
 import { fleetResult } from "../../src/fleet/coordinator/result/client-result.js";
+import { recoverResult } from "../../src/fleet/coordinator/result/recover.js";
 import { findAgents } from "../../src/fleet/coordinator/roster.js";
 import type { OnLost } from "../../src/fleet/options.js";
 import { resultOf, runsOf } from "../../src/fleet/runs.js";
@@ -88,6 +88,7 @@ class FakeHost implements AgentHost {
     return {
       ready: Promise.resolve(),
       done,
+      histograms: () => ({}),
       snapshot: () => ({ ...emptySnapshot(), ...counts, open: stage === "hold" ? connections : 0, stage }),
       stop: () => {
         if (stage === "closed") return;

@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { askFleet, resultOf, stopRun } from "../../dist/fleet/runs.js";
+import { histogramOf } from "../../src/fleet/latencies.js";
 import type { ConnectResult, FleetAgent, FleetConnectOptions } from "../../src/index.js";
 import { endpoint } from "../support/address.js";
 import { connect, startAgent } from "../support/library.js";
@@ -47,6 +48,11 @@ describe.runIf(HAS_NATS)("a fleet", () => {
     await run.ready;
     await areOpen(200);
     expect(run.snapshot()).toMatchObject({ stage: "hold", open: 200, established: 200, requested: 200 });
+    await until(
+      "latencies in the heartbeats",
+      () => histogramOf(run.members, "connectUs").count,
+      (measured) => measured === 200,
+    );
     for (const { allows, pool } of run.members.flatMap(({ dealt }) => dealt.ceiling.shared ?? [])) {
       const sharers = run.members.filter(({ dealt }) => dealt.ceiling.shared?.some((limit) => limit.pool === pool));
       expect(sharers).toHaveLength(count);

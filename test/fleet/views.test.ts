@@ -4,23 +4,34 @@ import { EventEmitter } from "node:events";
 import { expect, it } from "vitest";
 import type { FleetRun } from "../../src/fleet/coordinator/fleet-run.js";
 import type { Member } from "../../src/fleet/coordinator/member.js";
+import { coarseSums } from "../../src/fleet/latencies.js";
 import { emptySnapshot } from "../../src/fleet/snapshots.js";
 import { connectFleetFeed } from "../../src/output/live/fleet-feed.js";
+import type { Buckets } from "../../src/output/prometheus/families.js";
 import { fleetClientFamilies } from "../../src/output/prometheus/fleet.js";
 import { agentRows } from "../../src/output/text/fleet.js";
 import { listeningText } from "../../src/output/text/fleet-servers.js";
+import { Histogram } from "../../src/results/histogram/histogram.js";
 
-function member(name: string, open: number, state: Member["state"] = "active"): Member {
+/** @param connectMs latency of each connection */
+function member(name: string, open: number, state: Member["state"] = "active", connectMs = 1): Member {
   const snapshot = { ...emptySnapshot(), open, established: open, ready: open, elapsedMs: 1000, stage: "hold" };
-  return { name, state, snapshot, requested: 50, cores: 0.5, reason: undefined } as unknown as Member;
+  const connectUs = new Histogram();
+  connectUs.record(connectMs * 1000, open);
+  const histograms = coarseSums([{ connectUs }]);
+  return { name, state, snapshot, histograms, requested: 50, cores: 0.5, reason: undefined } as unknown as Member;
 }
 
-const members = [member("a", 40), { ...member("b", 30, "lost"), reason: "silent for 3 heartbeats" } as Member];
+const members = [
+  member("a", 40),
+  { ...member("b", 30, "lost", 100), reason: "silent for 3 heartbeats" } as unknown as Member,
+];
 
-it("the live page has the sums and a row for each agent", () => {
+it("the live page has the sums, the latencies of all agents, and a row for each agent", () => {
   const run = Object.assign(new EventEmitter(), {
     spec: { connections: 100, destinations: [{ host: "10.0.0.9", ports: { first: 7777, last: 7777 } }] },
     members,
+    heartbeatMs: 0,
     snapshot: () => ({ ...emptySnapshot(), open: 40, established: 70, stage: "hold", elapsedMs: 1000 }),
   }) as unknown as FleetRun;
   const feed = connectFleetFeed(run);
@@ -28,13 +39,17 @@ it("the live page has the sums and a row for each agent", () => {
   expect(feed.head.title).toBe("10.0.0.9:7777 from 2 agents");
   const figures = Object.fromEntries(feed.head.columns.map(({ name }, n) => [name, row[n]]));
   expect(figures).toMatchObject({ open: 40, established: 70, phase: 1, agentCores: 0.5 });
+  expect(figures.connectP50! / 1000).toBeCloseTo(1, 1);
+  expect(figures.connectP99! / 100_000).toBeCloseTo(1, 1);
+  // Nothing was measured since then.
+  expect(feed.read().row.at(-1)).toBeNull();
   expect(now.agents).toMatchObject([
     { name: "a", state: "holding", isLost: false, open: 40, ratePerSec: 40, text: "50 requested" },
     { name: "b", state: "lost", isLost: true, open: 0, ratePerSec: 0, text: "silent for 3 heartbeats" },
   ]);
 });
 
-it("Prometheus gets the counters of each agent, and no open connections of a lost one", () => {
+it("Prometheus gets the counters and latencies of each agent, and no open connections of a lost one", () => {
   const families = fleetClientFamilies(members);
   const samples = (name: string) => families.find((family) => family.name === name)!.samples;
   expect(samples("fourtuple_connect_open")).toEqual([
@@ -42,6 +57,13 @@ it("Prometheus gets the counters of each agent, and no open connections of a los
     [{ agent: "b" }, 0],
   ]);
   expect(samples("fourtuple_connect_established").map(([, value]) => value)).toEqual([40, 30]);
+  const connect = samples("fourtuple_connect_connect_seconds");
+  expect(connect).toMatchObject([
+    [{ agent: "a" }, { count: 40 }],
+    [{ agent: "b" }, { count: 30 }],
+  ]);
+  const [, { sum } = { sum: 0 }] = connect[1] as [object, Buckets];
+  expect(sum).toBeCloseTo(3, 0);
   expect(samples("fourtuple_fleet_agent_up").map(([, value]) => value)).toEqual([1, 0]);
 });
 

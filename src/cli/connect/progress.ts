@@ -6,8 +6,9 @@ import { type Live, openLive } from "../../output/terminal/live.js";
 import { printNote } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
 import { RateMeter } from "../../output/terminal/rate-meter.js";
-import { connectLine, connectPanel, type Phases } from "../../output/text/connect-progress.js";
+import { connectLine, connectPanel, type Phases, type Progress } from "../../output/text/connect-progress.js";
 import { planNote } from "../../output/text/connect-summary.js";
+import type { RunSpec } from "../../planning/run-spec.js";
 import type { Measured } from "./measured.js";
 
 const LIVE_MS = 200;
@@ -34,9 +35,7 @@ export async function showProgress(run: ConnectRun, isSilent: boolean): Promise<
 
 function startShowing(run: ConnectRun, live: Live | undefined, measured: Measured | undefined): NodeJS.Timeout {
   const meter = new RateMeter();
-  const { closeAfterGreeting: isShortLived, protocol } = run.spec;
-  const messageNoun = protocol?.name === "http" ? ("requests" as const) : ("messages" as const);
-  const facts = { isShortLived, messageNoun, phases: phasesOf(run) };
+  const facts = progressFacts(run.spec);
   let last = "";
   let lastMs = 0;
   return setInterval(
@@ -55,8 +54,13 @@ function startShowing(run: ConnectRun, live: Live | undefined, measured: Measure
   );
 }
 
-function phasesOf(run: ConnectRun): Phases | undefined {
-  const { protocol, tls, opening } = run.spec;
+/** Returns what the progress of a run says throughout. */
+export function progressFacts(spec: RunSpec): Pick<Progress, "isShortLived" | "messageNoun" | "phases"> {
+  const messageNoun = spec.protocol?.name === "http" ? "requests" : "messages";
+  return { isShortLived: spec.closeAfterGreeting, messageNoun, phases: phasesOf(spec) };
+}
+
+function phasesOf({ protocol, tls, opening }: RunSpec): Phases | undefined {
   if (protocol === undefined && tls === undefined && opening === undefined) return undefined;
   return { isSecure: tls !== undefined, protocol: protocol?.name };
 }

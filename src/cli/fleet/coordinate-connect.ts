@@ -1,9 +1,11 @@
 // Runs `fourtuple connect --fleet`: shows the deal, the merged progress with a row per agent, and the merged result.
 
+import { summarizeLatencies } from "../../client/result/latencies.js";
 import { explained } from "../../diagnosis/explain.js";
 import { withoutContents } from "../../fleet/contents.js";
 import { connectFleet } from "../../fleet/coordinate.js";
 import type { FleetRun } from "../../fleet/coordinator/fleet-run.js";
+import { latenciesOf } from "../../fleet/latencies.js";
 import { openLive } from "../../output/terminal/live.js";
 import { printEvent, printNote, printResult } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
@@ -11,8 +13,10 @@ import { RateMeter } from "../../output/terminal/rate-meter.js";
 import { connectLine, connectPanel } from "../../output/text/connect-progress.js";
 import { connectSummary } from "../../output/text/connect-summary.js";
 import { agentRows, dealText } from "../../output/text/fleet.js";
+import type { ConnectResult } from "../../results/connect.js";
 import { commandLine } from "../command-line.js";
 import { type ConnectCommandOptions, connectOptionsOf, exitCodeOf } from "../connect/options.js";
+import { progressFacts } from "../connect/progress.js";
 import { RunMetrics } from "../run-metrics.js";
 import { Interrupted, type StopSignal, supervise } from "../supervise.js";
 import { Ui } from "../ui/ui.js";
@@ -84,17 +88,22 @@ async function runBeside(ui: Ui | undefined, to: readonly string[], options: Con
 async function showProgress(run: FleetRun): Promise<() => void> {
   const live = await openLive(process.stderr);
   const meter = new RateMeter();
+  const facts = progressFacts(run.spec);
   let last = "";
+  let latency: ConnectResult["latency"] | undefined;
+  let measuredMs = Number.NEGATIVE_INFINITY;
   const timer = setInterval(
     () => {
       const snapshot = run.snapshot();
-      const progress = {
-        snapshot,
-        ratePerSec: meter.take(snapshot.elapsedMs, snapshot.ready),
-        isShortLived: run.spec.closeAfterGreeting,
-      };
+      const progress = { ...facts, snapshot, ratePerSec: meter.take(snapshot.elapsedMs, snapshot.ready) };
       if (live) {
-        return live.show([connectPanel(progress, paintFor(process.stderr)), ...agentRows(rowsOf(run))].join("\n"));
+        if (snapshot.elapsedMs - measuredMs >= run.heartbeatMs) {
+          measuredMs = snapshot.elapsedMs;
+          latency = summarizeLatencies(latenciesOf(run.members));
+        }
+        return live.show(
+          [connectPanel({ ...progress, latency }, paintFor(process.stderr)), ...agentRows(rowsOf(run))].join("\n"),
+        );
       }
       const { elapsedMs: _, leftMs: __, ...counts } = snapshot;
       const state = JSON.stringify(counts);

@@ -7,6 +7,7 @@ import { mergeConnect } from "../../results/merge/connect.js";
 import type { ServeResult } from "../../results/serve.js";
 import { type Bus, SUBJECTS } from "../bus.js";
 import { countOncePerPlace } from "../kernel-counts.js";
+import { coarseSums } from "../latencies.js";
 import type { Beat, Timing } from "../messages.js";
 import { mergeSnapshots } from "../snapshots.js";
 import type { Load, PreparedLoad } from "./load.js";
@@ -177,7 +178,8 @@ export class AgentRun {
     // Only loads that connect are ever extended.
     const snapshot = snapshots.length > 1 ? mergeSnapshots(snapshots as ConnectSnapshot[]) : snapshots[0];
     const cores = this.#meter.take();
-    this.#bus.publish(SUBJECTS.beats(this.id), { agent: this.#agent, snapshot, cores } satisfies Beat);
+    const histograms = coarseSums(this.#loads.map((load) => load.histograms()));
+    this.#bus.publish(SUBJECTS.beats(this.id), { agent: this.#agent, snapshot, cores, histograms } satisfies Beat);
   }
 }
 

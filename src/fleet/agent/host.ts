@@ -96,7 +96,9 @@ async function holdLoad(prepared: PreparedRun): Promise<PreparedLoad> {
     tuplesAvailable: run.tuplesAvailable,
     begin: () => {
       ConnectRun.release(run);
-      return run;
+      const { ready, done } = run;
+      const histograms = () => ConnectRun.measure(run).histograms;
+      return { ready, done, histograms, snapshot: () => run.snapshot(), stop: () => run.stop() };
     },
     discard: async () => {
       await run.stop().catch(() => undefined);

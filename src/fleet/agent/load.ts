@@ -1,16 +1,19 @@
 // What an agent starts for a run: a load of its own, or a server, prepared before and started by the coordinator.
 import type { ConnectSnapshot } from "../../client/snapshot.js";
 import type { ConnectResult } from "../../results/connect.js";
+import type { Histogram } from "../../results/histogram/histogram.js";
 import type { ServeResult } from "../../results/serve.js";
 import type { ServeSnapshot } from "../../server/snapshot.js";
 import type { Prepared } from "../messages.js";
 
-/** A load in progress; a ConnectRun, a ServeRun, or a stand-in for tests. */
+/** A load in progress. */
 export interface Load {
   /** Resolves when the ramp has ended, or the server accepts connections. */
   readonly ready: Promise<void>;
   readonly done: Promise<ConnectResult | ServeResult>;
   snapshot(): ConnectSnapshot | ServeSnapshot;
+  /** Returns the latencies so far by name in the role's metrics, in microseconds. */
+  histograms(): Readonly<Record<string, Histogram>>;
   stop(): unknown;
 }
 

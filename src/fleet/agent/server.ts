@@ -4,6 +4,7 @@ import { predictWithoutServer } from "../../capacity/predict.js";
 import { resolveHost } from "../../linux/resolve.js";
 import { parseAddress } from "../../protocols/spec/address.js";
 import { checkServeOptions } from "../../server/options-schema.js";
+import { ServeRun } from "../../server/run.js";
 import { serve } from "../../server/serve.js";
 import { parseIp } from "../../util/address.js";
 import type { Ceiling } from "../messages.js";
@@ -62,7 +63,11 @@ export async function prepareServer(
   const run = await serve(options);
   return {
     address: run.address,
-    begin: () => run,
+    begin: () => {
+      const { ready, done } = run;
+      const histograms = () => ServeRun.measure(run).histograms;
+      return { ready, done, histograms, snapshot: () => run.snapshot(), stop: () => run.stop() };
+    },
     discard: async () => {
       await run.stop().catch(() => undefined);
     },

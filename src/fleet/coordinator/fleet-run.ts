@@ -21,6 +21,8 @@ export class FleetRun<K extends Kind = ClientKind> extends EventEmitter<FleetEve
   /** Specification of the whole run. */
   readonly spec: K["spec"];
   readonly members: readonly Member<K>[];
+  /** Interval of the agents' heartbeats, and so of their counters and latencies. */
+  readonly heartbeatMs: number;
   /** Resolves when all agents have opened their connections, or accept some, or the run ends. */
   readonly ready: Promise<void>;
   readonly done: Promise<Explained<K["result"]>>;
@@ -32,6 +34,7 @@ export class FleetRun<K extends Kind = ClientKind> extends EventEmitter<FleetEve
     this.id = plan.run;
     this.spec = plan.spec;
     this.members = members;
+    this.heartbeatMs = plan.timing.heartbeatMs;
     this.#phases = new FleetPhases(plan, members, bus, store, {
       agentLost: (name, reason) => this.emit("agentLost", name, reason),
       notKept: (reason) => this.emit("notKept", reason),

@@ -1,5 +1,6 @@
 // An agent as its coordinator sees it: its share, its last sign of life, and what became of it.
 import type { FleetAgent } from "../../results/fleet/fleet.js";
+import type { CoarseHistograms } from "../latencies.js";
 import type { Prepared } from "../messages.js";
 import type { ClockOffset } from "./clock.js";
 import type { Dealt } from "./dealing/deal.js";
@@ -22,6 +23,8 @@ export class Member<K extends Kind = ClientKind> {
   urged = 0;
   heardMs = performance.now();
   snapshot: K["snapshot"] | undefined;
+  /** Latencies as of its last heartbeat. */
+  histograms: CoarseHistograms = {};
   /** Cores that its program used between its last two heartbeats. */
   cores = 0;
   result: K["result"] | undefined;

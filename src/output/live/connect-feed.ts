@@ -83,12 +83,7 @@ export function connectFeed(run: ConnectRun): LiveFeed {
       startedAt: new Date().toISOString(),
       requested: spec.connections,
       phases: CONNECT_PHASES,
-      columns: [
-        ...COLUMNS,
-        ...latencies.flatMap(({ name }) =>
-          ["P50", "P99", "Max"].map((suffix): Column => ({ name: `${name}${suffix}`, merge: "max" })),
-        ),
-      ],
+      columns: [...COLUMNS, ...latencies.flatMap(latencyColumns)],
       latencies,
       ports: fill.ports,
     },
@@ -97,7 +92,7 @@ export function connectFeed(run: ConnectRun): LiveFeed {
 }
 
 /** Returns the kinds of latency that a run can measure. */
-function latenciesOf({ tls, protocol, opening, message }: RunSpec): LatencyKind[] {
+export function latenciesOf({ tls, protocol, opening, message }: RunSpec): LatencyKind[] {
   const kinds: { readonly name: string; readonly label: string; readonly isPossible: boolean }[] = [
     { name: "connect", label: "connect", isPossible: true },
     { name: "tls", label: "TLS handshake", isPossible: tls !== undefined },
@@ -110,6 +105,10 @@ function latenciesOf({ tls, protocol, opening, message }: RunSpec): LatencyKind[
     { name: "delivery", label: "delivery", isPossible: protocol?.name === "mqtt" },
   ];
   return kinds.filter(({ isPossible }) => isPossible).map(({ name, label }) => ({ name, label }));
+}
+
+export function latencyColumns({ name }: LatencyKind): Column[] {
+  return ["P50", "P99", "Max"].map((suffix) => ({ name: `${name}${suffix}`, merge: "max" }));
 }
 
 export function titleOfSpec({ destinations }: Pick<RunSpec, "destinations">): string {

@@ -3,22 +3,27 @@ import { type ConnectSnapshot, STAGES } from "../../client/snapshot.js";
 import type { FleetRun } from "../../fleet/coordinator/fleet-run.js";
 import type { Member } from "../../fleet/coordinator/member.js";
 import type { ClientKind, Kind, ServerKind } from "../../fleet/coordinator/roles/kind.js";
+import { histogramOf } from "../../fleet/latencies.js";
 import { formatCount, plural } from "../../util/units.js";
 import { RateMeter } from "../terminal/rate-meter.js";
-import { CONNECT_PHASES, COUNT_COLUMNS, titleOfSpec } from "./connect-feed.js";
-import type { Column, LiveAgent, LiveFeed, LiveHead, LiveNow } from "./feed.js";
+import { CONNECT_PHASES, COUNT_COLUMNS, latenciesOf, latencyColumns, titleOfSpec } from "./connect-feed.js";
+import type { Column, LatencyKind, LiveAgent, LiveFeed, LiveHead, LiveNow } from "./feed.js";
+import { LatencyWindow, NOTHING, type Percentiles } from "./latency-window.js";
 
 const columns = (...names: string[]): Column[] => names.map((name) => ({ name, merge: "last" }));
 
 export function connectFleetFeed(run: FleetRun<ClientKind>): LiveFeed {
   const { spec, members } = run;
+  const latencies = latenciesOf(spec);
+  const windows = new FleetWindows(run, latencies);
   const rows = new AgentRows<ClientKind>(members, ({ ready }) => ready, stageOf);
   return {
     head: {
       ...headOf("connect", `${titleOfSpec(spec)} from ${plural(members.length, "agent")}`),
       requested: spec.connections,
       phases: CONNECT_PHASES,
-      columns: columns(...COUNT_COLUMNS, "agentCores"),
+      latencies,
+      columns: [...columns(...COUNT_COLUMNS, "agentCores"), ...latencies.flatMap(latencyColumns)],
     },
     read() {
       const snapshot = run.snapshot();
@@ -26,7 +31,7 @@ export function connectFleetFeed(run: FleetRun<ClientKind>): LiveFeed {
       const phase = STAGES.indexOf(snapshot.stage);
       const counts = [open, established, failed, lost, inFlight, sentMessages, answeredMessages];
       return {
-        row: [Math.round(elapsedMs), phase, ...counts, rows.cores()],
+        row: [Math.round(elapsedMs), phase, ...counts, rows.cores(), ...windows.take()],
         now: { ...nowOf(phase, elapsedMs, snapshot.leftMs), agents: rows.read() },
       };
     },
@@ -48,6 +53,7 @@ export function serveFleetFeed(run: FleetRun<ServerKind>): LiveFeed {
     head: {
       ...headOf("serve", plural(run.members.length, "agent")),
       requested: undefined,
+      latencies: [],
       phases: ["accepting", "closed"],
       columns: columns(
         ...["elapsedMs", "phase", "open", "established", "failed", "lost", "receivedBytes", "sentBytes", "agentCores"],
@@ -64,11 +70,8 @@ export function serveFleetFeed(run: FleetRun<ServerKind>): LiveFeed {
   };
 }
 
-function headOf(
-  role: LiveHead["role"],
-  title: string,
-): Pick<LiveHead, "role" | "title" | "startedAt" | "latencies" | "ports"> {
-  return { role, title, startedAt: new Date().toISOString(), latencies: [], ports: undefined };
+function headOf(role: LiveHead["role"], title: string): Pick<LiveHead, "role" | "title" | "startedAt" | "ports"> {
+  return { role, title, startedAt: new Date().toISOString(), ports: undefined };
 }
 
 function nowOf(phase: number, elapsedMs: number, leftMs: number | undefined): LiveNow {
@@ -77,6 +80,28 @@ function nowOf(phase: number, elapsedMs: number, leftMs: number | undefined): Li
 
 function stageOf({ stage }: ConnectSnapshot): string {
   return CONNECT_PHASES[STAGES.indexOf(stage)]!;
+}
+
+/** Percentiles over all agents between two heartbeats. */
+class FleetWindows {
+  readonly #run: FleetRun<ClientKind>;
+  readonly #kinds: readonly (LatencyKind & { readonly window: LatencyWindow })[];
+  #takenMs = performance.now();
+
+  constructor(run: FleetRun<ClientKind>, kinds: readonly LatencyKind[]) {
+    this.#run = run;
+    this.#kinds = kinds.map((kind) => ({ ...kind, window: new LatencyWindow() }));
+  }
+
+  take(): Percentiles[number][] {
+    const nowMs = performance.now();
+    // A shorter interval would have the latencies of some agents only.
+    const isDue = nowMs - this.#takenMs >= this.#run.heartbeatMs;
+    if (isDue) this.#takenMs = nowMs;
+    return this.#kinds.flatMap(({ name, window }) =>
+      isDue ? window.take(histogramOf(this.#run.members, `${name}Us`)) : NOTHING,
+    );
+  }
 }
 
 /** Rows about agents, with the rates between two heartbeats. */

@@ -4,7 +4,7 @@ import { Histogram } from "../../results/histogram/histogram.js";
 /** Median, 99th percentile and maximum of an interval in microseconds; null if nothing was recorded in it. */
 export type Percentiles = readonly [p50: number | null, p99: number | null, max: number | null];
 
-const NOTHING: Percentiles = [null, null, null];
+export const NOTHING: Percentiles = [null, null, null];
 
 export class LatencyWindow {
   #before: Histogram | undefined;

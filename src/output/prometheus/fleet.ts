@@ -1,11 +1,13 @@
-// Presents the counters of a fleet as metric families, with a sample for each agent. Agents send no histograms with
-// their heartbeats, so there are none; the sums are for Prometheus to compute.
+// Presents the counters and latencies of a fleet as metric families, with a sample for each agent; the sums are for
+// Prometheus to compute.
 import { CLIENT_METRICS } from "../../client/metrics.js";
 import { familiesOf } from "../../engine/metric-names.js";
 import type { MetricDefinitions, Metrics } from "../../engine/metrics.js";
 import type { Member } from "../../fleet/coordinator/member.js";
 import type { ClientKind, Kind, ServerKind } from "../../fleet/coordinator/roles/kind.js";
+import { histogramOf } from "../../fleet/latencies.js";
 import { SERVER_METRICS } from "../../server/metrics.js";
+import { bucketsOf } from "./buckets.js";
 import { type Family, filled, gauge, type Sample } from "./families.js";
 import { processFamilies } from "./process.js";
 
@@ -34,14 +36,15 @@ function valuesOf<D extends MetricDefinitions, K extends Kind>(
   members: readonly Member<K>[],
 ): Family[] {
   const heard = members.filter(({ snapshot }) => snapshot !== undefined);
-  return [...familiesOf(metrics)].flatMap(([name, { name: full, type, help, divisor }]): Family[] => {
-    if (type === "histogram") return [];
-    const samples = heard.map(({ name: agent, snapshot, state }): Sample => {
+  return [...familiesOf(metrics)].map(([name, { name: full, type, help, divisor }]): Family => {
+    const samples = heard.map((member): Sample => {
+      const { name: agent, snapshot, state } = member;
+      if (type === "histogram") return [{ agent }, bucketsOf(histogramOf([member], name))];
       const value = (snapshot as unknown as Readonly<Record<string, unknown>>)[name];
       // A lost agent keeps its counters, but its connections are gone.
       const isGone = type === "gauge" && state !== "active";
       return [{ agent }, typeof value === "number" ? (isGone ? 0 : value / divisor) : undefined];
     });
-    return [{ name: full.replace(/_total$/, ""), type, help, labels: ["agent"], samples }];
+    return { name: full.replace(/_total$/, ""), type, help, labels: ["agent"], samples };
   });
 }

@@ -5,11 +5,11 @@ import type { ServeResult } from "../../../results/serve.js";
 import { parsePart } from "../../messages.js";
 import { KEYS, type RunStore } from "../../store.js";
 import type { Member } from "../member.js";
-import { type FleetFacts, type Outcome, readPart } from "./outcome.js";
 import { CLIENT_ROLE } from "../roles/client.js";
 import type { ClientKind, Kind, ServerKind } from "../roles/kind.js";
 import type { FleetRole } from "../roles/role.js";
 import { SERVER_ROLE } from "../roles/server.js";
+import { type FleetFacts, type Outcome, readPart } from "./outcome.js";
 
 /** A run's facts, and its agents as if all of them had been lost. */
 interface KeptPlan<K extends Kind> {

@@ -5,9 +5,9 @@ import type { FleetServer, ServerFleetReport } from "../../../results/fleet/serv
 import { mergeServe } from "../../../results/merge/serve.js";
 import type { ServeResult } from "../../../results/serve.js";
 import { countServersOncePerPlace } from "../../kernel-counts.js";
+import type { ServerKind } from "../roles/kind.js";
 import { serverAbsence } from "./notes.js";
 import { type FleetFacts, type Outcome, onOurClock } from "./outcome.js";
-import type { ServerKind } from "../roles/kind.js";
 
 /** A ceiling above this means that no limit applies. */
 const UNLIMITED = 2 ** 31 - 1;

@@ -1,0 +1,50 @@
+// Histograms in at most about a thousand buckets, 32 for each doubling, for messages that are sent every second. They can
+// be added up, and a value is known within 2.2%. Each bucket consists of whole buckets of the full histogram, and none
+// crosses a bound of the buckets that Prometheus gets.
+import { BUCKETS, highestIn } from "./buckets.js";
+import { Histogram } from "./histogram.js";
+
+/**
+ * Counts of the buckets with values, in ascending order: the distance of the bucket from the one before, and its count.
+ * A bucket is numbered by the last bucket of the full histogram in it.
+ */
+export type CoarseHistogram = readonly number[];
+
+const PER_DOUBLING = 32;
+const US_PER_SECOND = 1e6;
+
+/** Whether the next bucket of the full histogram belongs to another coarse one. */
+const ENDS = Uint8Array.from({ length: BUCKETS }, (_, bucket) => Number(groupOf(bucket) !== groupOf(bucket + 1)));
+
+/** Maximum length of a CoarseHistogram. */
+export const LONGEST_COARSE = 2 * ENDS.reduce((sum, end) => sum + end, 0);
+
+/** @param parts histograms to add up */
+export function coarsen(parts: readonly Histogram[]): CoarseHistogram {
+  const coarse: number[] = [];
+  let [before, count] = [0, 0];
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    for (const { counts } of parts) count += counts[bucket]!;
+    if (count === 0 || ENDS[bucket] === 0) continue;
+    coarse.push(bucket - before, count);
+    [before, count] = [bucket, 0];
+  }
+  return coarse;
+}
+
+/** Returns the sum of coarse histograms; counts beyond the last bucket are ignored. */
+export function sumOfCoarse(parts: Iterable<CoarseHistogram>): Histogram {
+  const { counts } = new Histogram();
+  for (const coarse of parts) {
+    let bucket = 0;
+    for (let at = 0; at + 1 < coarse.length; at += 2) {
+      bucket += coarse[at]!;
+      if (bucket < BUCKETS) counts[bucket]! += coarse[at + 1]!;
+    }
+  }
+  return new Histogram(counts);
+}
+
+function groupOf(bucket: number): number {
+  return bucket < BUCKETS ? Math.ceil(PER_DOUBLING * Math.log2(highestIn(bucket) / US_PER_SECOND)) : Number.NaN;
+}
