@@ -84,7 +84,7 @@ describe("a server", () => {
     } finally {
       clearInterval(timer);
     }
-    expect(server.snapshot().open).toBe(1);
+    await until("they are counted", () => server.snapshot().open === 1);
     expect(packetsIn(five!.received().toString("latin1")).at(-1)).toMatchObject({ cmd: "disconnect", reasonCode: 141 });
     expect(packetsIn(three!.received().toString("latin1"), 4).at(-1)).toMatchObject({ cmd: "connack" });
     const { failures } = await within("the end", server.stop());

@@ -1,11 +1,10 @@
 // Contract of every client transport for opening connections: failures by step and errno, tuples in use, slots.
 import { describe, expect, it } from "vitest";
 import { EADDRNOTAVAIL, ECONNREFUSED, ENETUNREACH } from "../../../src/linux/syscalls/errno.js";
-import { closeFd } from "../../../src/linux/syscalls/socket.js";
 import { NO_ROOM, SLOT } from "../../../src/transport/slot-state.js";
 import { ownAddress, ownPorts, sourceAddress } from "../../support/address.js";
 import { countDescriptors } from "../../support/kernel.js";
-import { connectRaw, listenRaw } from "../../support/raw-sockets.js";
+import { close, connectRaw, listenRaw } from "../../support/raw-sockets.js";
 import {
   bytesOf,
   clientUnderTest,
@@ -150,13 +149,10 @@ export function describeOpening(transportCase: TransportCase): void {
       await turnUntil("it is opened again", () => transport.state(slot) !== SLOT.free || transport.reopen(slot));
       await turnUntil("it is open again", () => told.count("opened") === 2);
       if (!peers.isPlain) return;
-      const ends = await until(
-        "both at the peer",
-        () => peers.accept(listener),
-        (fds) => fds.length > 0,
-      );
+      const ends: number[] = [];
+      await until("both at the peer", () => ends.push(...peers.accept(listener)) === 2);
       told.onClosed = (ended) => transport.vacate(ended, false);
-      for (const fd of ends) closeFd(fd);
+      ends.forEach(close);
       await turnUntil("its end is told", () => told.count("closed") + told.count("failed") === 1);
       expect(transport.state(slot)).toBe(SLOT.free);
       for (let n = 0; n < 3; n++) transport.turn(1);
