@@ -203,13 +203,12 @@ export function toFailure(error: unknown): { failure: z.infer<typeof failure> } 
   return { failure: { code: code ?? "E_FLEET", message: message ?? String(error), ...(fix !== undefined && { fix }) } };
 }
 
-/** Returns the error in an answer, naming its agent; undefined if there is none. */
-export function failureIn(answer: unknown, agent?: string): AppError | undefined {
+/** Returns the error in an answer; undefined if there is none. */
+export function failureIn(answer: unknown): AppError | undefined {
   const parsed = z.object({ failure }).safeParse(answer);
   if (!parsed.success) return undefined;
   const { code, message, fix } = parsed.data.failure;
-  const words = agent === undefined ? message : `agent ${agent}: ${message}`;
-  return new AppError(/^E_[A-Z_]+$/.test(code) ? (code as ErrorCode) : "E_FLEET", words, {
+  return new AppError(/^E_[A-Z_]+$/.test(code) ? (code as ErrorCode) : "E_FLEET", message, {
     ...(fix !== undefined && { fix }),
   });
 }

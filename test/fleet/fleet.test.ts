@@ -113,7 +113,7 @@ describe.runIf(HAS_NATS)("a fleet", () => {
   it("refuses destinations that its agents do not permit", async () => {
     await expect(fleetRun("8.8.8.8:53", { connections: 14 })).rejects.toMatchObject({
       code: "E_NOT_AUTHORIZED",
-      message: expect.stringMatching(/^agent agent-\d: 8\.8\.8\.8:53 is not among the destinations/),
+      message: expect.stringMatching(/^agents agent-\d and agent-\d: 8\.8\.8\.8:53 is not among the destinations/),
     });
     await expect(fleetRun("127.0.0.1:1", {})).rejects.toThrow("a single connection cannot be divided");
   });

@@ -77,12 +77,12 @@ describe.runIf(HAS_NATS)("a fleet that serves", () => {
     await expect(fleetServe({ at: "8.8.8.8:7777" })).rejects.toMatchObject({
       code: "E_NOT_AUTHORIZED",
       message: expect.stringMatching(
-        /^agent [a-d]: 8\.8\.8\.8:7777 is not among the addresses that this agent may use/,
+        /^agents [a-d] and [a-d]: 8\.8\.8\.8:7777 is not among the addresses that this agent may use/,
       ),
     });
     await expect(fleetServe({}, { onLost: "redeal" })).rejects.toThrow("a server has none");
     await expect(fleetServe({ log: "all" })).rejects.toThrow("does not report the addresses of its clients");
-    await expect(fleetServe({ at: "10.255.255.1:7777" })).rejects.toThrow(/^agent [a-d]: .*10\.255\.255\.1/);
+    await expect(fleetServe({ at: "10.255.255.1:7777" })).rejects.toThrow(/^agents [a-d] and [a-d]: .*10\.255\.255\.1/);
     await until("idle agents", () => agents.every(({ run }) => run === undefined));
   });
 

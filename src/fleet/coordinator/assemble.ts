@@ -10,9 +10,10 @@ import type { OnLost } from "../options.js";
 import type { ServerSpec } from "../server-spec.js";
 import { Barrier } from "./barrier.js";
 import { type ClockOffset, measureClocks } from "./clock.js";
-import { type Candidate, type Dealt, deal, dealLimit, dealPorts } from "./dealing/deal.js";
+import { type Dealt, deal, dealLimit, dealPorts } from "./dealing/deal.js";
 import { divideShared } from "./dealing/pools.js";
 import { Member } from "./member.js";
+import { askAll, toOneError } from "./refusal.js";
 import { CLIENT_ROLE } from "./roles/client.js";
 import type { ClientKind, Kind, ServerKind } from "./roles/kind.js";
 import type { FleetRole } from "./roles/role.js";
@@ -36,27 +37,26 @@ export interface FleetPlan<K extends Kind = ClientKind> {
 
 /**
  * Asks each agent how much of a load it can hold, and deals the connections.
- * @throws {AppError} the refusal of an agent; E_FLEET if one does not answer, or the fleet cannot hold the load
+ * @throws {AppError} one error for the refusals of agents; E_FLEET if one does not answer, or the fleet cannot hold the
+ *   load
  */
 export async function dealFleet(
   bus: Bus,
   agents: readonly Announcement[],
   spec: RunSpec,
 ): Promise<Pick<FleetPlan, "role" | "dealt" | "clocks">> {
-  const alone = await Promise.all(agents.map((agent) => askCeiling(bus, agent, spec)));
+  const alone = await askAll(agents, (agent) => askCeiling(bus, agent, spec));
   const ports = dealPorts(
     agents.map(({ place }, n) => ({ place, sources: alone[n]!.sources })),
     spec,
   );
-  const candidates = await Promise.all(
-    agents.map(async (agent, n): Promise<Candidate> => {
-      const sourcePorts = ports[n];
-      // Only an agent that shares its addresses has other ports than the run.
-      const isAlone = sourcePorts === spec.sourcePorts;
-      const ceiling = isAlone ? alone[n]! : await askCeiling(bus, agent, { ...spec, sourcePorts });
-      return { agent, sourcePorts, ceiling };
-    }),
-  );
+  const ceilings = await askAll(agents, async (agent) => {
+    const n = agents.indexOf(agent);
+    const sourcePorts = ports[n];
+    // Only an agent that shares its addresses has other ports than the run.
+    return sourcePorts === spec.sourcePorts ? alone[n]! : askCeiling(bus, agent, { ...spec, sourcePorts });
+  });
+  const candidates = agents.map((agent, n) => ({ agent, sourcePorts: ports[n], ceiling: ceilings[n]! }));
   const clocks = await clocksOf(bus, agents);
   return { role: CLIENT_ROLE, dealt: deal(divideShared(candidates), spec), clocks };
 }
@@ -72,31 +72,20 @@ export async function dealServers(
   agents: readonly Announcement[],
   spec: ServerSpec,
 ): Promise<Pick<FleetPlan<ServerKind>, "role" | "dealt" | "clocks">> {
-  const candidates = await Promise.all(
-    agents.map(
-      async (agent): Promise<Candidate> => ({
-        agent,
-        sourcePorts: undefined,
-        ceiling: await askCeiling(bus, agent, spec),
-      }),
-    ),
-  );
+  const ceilings = await askAll(agents, (agent) => askCeiling(bus, agent, spec));
+  const candidates = agents.map((agent, n) => ({ agent, sourcePorts: undefined, ceiling: ceilings[n]! }));
   const clocks = await clocksOf(bus, agents);
   return { role: SERVER_ROLE, dealt: dealLimit(divideShared(candidates), spec.maxConnections), clocks };
 }
 
-/** @throws {AppError} the agent's refusal; E_FLEET if it does not answer */
-async function askCeiling(bus: Bus, agent: Announcement, spec: RunSpec | ServerSpec): Promise<Ceiling> {
+/** @returns the ceiling, or why there is none */
+async function askCeiling(bus: Bus, agent: Announcement, spec: RunSpec | ServerSpec): Promise<Ceiling | AppError> {
   const answer = await bus.request(
     SUBJECTS.agent(agent.id),
     { ask: "ceiling", spec: withoutContents(spec) },
     CEILING_MS,
   );
-  const refusal = failureIn(answer, agent.name);
-  if (refusal) throw refusal;
-  const ceiling = parseCeiling(answer);
-  if (!ceiling) throw noAnswer(agent);
-  return ceiling;
+  return failureIn(answer) ?? parseCeiling(answer) ?? noAnswer();
 }
 
 /** @throws {AppError} E_FLEET if an agent does not answer */
@@ -105,19 +94,20 @@ async function clocksOf(bus: Bus, agents: readonly Announcement[]): Promise<Map<
     bus,
     agents.map(({ id }) => id),
   );
-  for (const agent of agents) if (!clocks.has(agent.id)) throw noAnswer(agent);
+  await askAll(agents, async ({ id }) => clocks.get(id) ?? noAnswer());
   return clocks;
 }
 
-function noAnswer({ name }: Announcement): AppError {
-  return new AppError("E_FLEET", `agent ${name} does not answer any more`, { fix: "run it again" });
+function noAnswer(): AppError {
+  return new AppError("E_FLEET", "no answer any more", { fix: "run it again" });
 }
 
 /**
  * Makes all agents ready. One that is late is left out, replaced, or ends the run, as `onLost` says.
  *
  * @returns all members, also those left out
- * @throws {AppError} the refusal of an agent; E_FLEET if an agent is late and the run must not go on without it
+ * @throws {AppError} one error for the refusals of agents; E_FLEET if an agent is late and the run must not go on
+ *   without it
  */
 export async function prepareFleet<K extends Kind>(
   bus: Bus,
@@ -131,16 +121,15 @@ export async function prepareFleet<K extends Kind>(
     const specs = role.slice(spec, dealt);
     const members = dealt.map((each, n) => new Member<K>(each, plan.clocks.get(each.agent.id)!, specs[n]!));
     const barrier = new Barrier(bus, plan.run, plan.timing);
-    const reasons = await Promise.all(members.map((member) => prepare(barrier, plan, member, deadlineMs))).finally(() =>
+    const reasons = await askAll(members, (member) => prepare(barrier, plan, member, deadlineMs)).finally(() =>
       barrier.end(),
     );
     const late = members.filter((_, n) => reasons[n] !== undefined);
     if (late.length === 0) return [...members, ...leftOut];
     if (onLost === "abort" || late.length === members.length) {
-      const words = late.map((member) => `agent ${member.name}: ${reasons[members.indexOf(member)]}`);
-      throw new AppError("E_FLEET", words.join("; "), {
-        fix: "look at its log; --on-lost continue or redeal runs without it",
-      });
+      const fix = "look at its log; --on-lost continue or redeal runs without it";
+      const errorOf = (member: Member<K>) => new AppError("E_FLEET", reasons[members.indexOf(member)]!, { fix });
+      throw toOneError(late.map((member) => ({ agent: member.name, error: errorOf(member) })));
     }
     for (const member of late) member.lose("left-out", reasons[members.indexOf(member)]!);
     if (onLost === "continue") return [...members, ...leftOut];
@@ -153,18 +142,18 @@ export async function prepareFleet<K extends Kind>(
   }
 }
 
-/** @returns why the agent is not ready in time; undefined if it is */
+/** @returns why the agent is not ready in time, or refuses; undefined if it is ready */
 async function prepare<K extends Kind>(
   barrier: Barrier,
   { role, run, version, timing, spec }: FleetPlan<K>,
   member: Member<K>,
   deadlineMs: number,
-): Promise<string | undefined> {
+): Promise<string | undefined | AppError> {
   const total = role.requested(spec) ?? 0;
   const request = { ask: "prepare", run, version, spec: member.spec, total, timing };
   const { answer, reason } = await barrier.ask(member.id, request, deadlineMs);
-  const refusal = failureIn(answer, member.name);
-  if (refusal) throw refusal;
+  const refusal = failureIn(answer);
+  if (refusal) return refusal;
   const prepared = parsePrepared(answer);
   member.address = prepared?.address;
   return prepared === undefined ? (reason ?? "its answer cannot be read") : undefined;

@@ -3,6 +3,7 @@ import type { FleetAgent, FleetReport } from "../../results/fleet/fleet.js";
 import type { ServerFleetReport } from "../../results/fleet/servers.js";
 import { formatBound } from "../../util/bound.js";
 import { formatCount, formatDuration, plural } from "../../util/units.js";
+import { describeSkew } from "../text/fleet.js";
 import { SERVER_COLUMNS, serverCells } from "../text/fleet-servers.js";
 import { drawTable } from "./evidence.js";
 import { html, type Markup } from "./markup.js";
@@ -24,7 +25,7 @@ export function fleetSection(fleet: FleetReport | undefined): Markup | undefined
   ]);
   const partial = isPartial ? ` ${formatCount(missing)} connections are missing.` : "";
   return html`<section aria-labelledby="fleet"><h2 id="fleet">${plural(agents.length, "agent")}</h2>
-<p>Their first connections were ${formatDuration(startSkewMs)} apart.${partial}</p>
+<p>They started ${describeSkew(startSkewMs)}.${partial}</p>
 ${drawTable({ title: "By agent", columns: COLUMNS, rows })}
 ${agents.map(describe)}</section>`;
 }

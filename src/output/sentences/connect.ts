@@ -19,7 +19,9 @@ export function describeTimes({ setupMs, rampMs, holdMs, closeMs }: ConnectResul
 }
 
 /** Shows how the number of 4-tuples comes about, such as `2 addresses × ports 1024-65535 × 1 destination`. */
-export function describeFactors({ plan, destinations }: ConnectResult): string {
+export function describeFactors({ plan, destinations, fleet }: ConnectResult): string {
+  // Each agent has addresses and ports of its own.
+  if (fleet) return `the sum of ${plural(fleet.agents.filter(({ state }) => state === "ended").length, "agent")}`;
   const factors = [
     plural(plan.sourceAddresses, "address", "addresses"),
     plan.sourcePorts === "kernel" ? "ports chosen by the kernel" : `ports ${formatPorts(plan.sourcePorts)}`,

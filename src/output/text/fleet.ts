@@ -96,7 +96,7 @@ export function fleetLines(fleet: FleetReport): string[] {
     startText(agent),
   ]);
   return [
-    `run ${fleet.run} on ${plural(fleet.agents.length, "agent")}, ${skewText(fleet)}`,
+    `run ${fleet.run} on ${plural(fleet.agents.length, "agent")}${skewText(fleet)}`,
     ...alignFigures(
       [["agent", "state", "requested", "ceiling", "established", "failed", "lost", "start"], ...cut(rows)],
       "  ",
@@ -104,9 +104,16 @@ export function fleetLines(fleet: FleetReport): string[] {
   ];
 }
 
+/** With one agent, there is nothing to compare. */
 function skewText({ startSkewMs, agents }: FleetReport): string {
+  if (agents.filter(({ startMs }) => startMs !== undefined).length < 2) return "";
   const error = Math.max(...agents.map(({ roundTripMs }) => roundTripMs / 2));
-  return `first connections within ${formatDuration(startSkewMs)} (clocks ± ${formatDuration(error)})`;
+  return `, which started ${describeSkew(startSkewMs)} (their clocks are known to ${formatDuration(error)})`;
+}
+
+/** Says how far apart the agents' first connections were. The result has whole milliseconds. */
+export function describeSkew(startSkewMs: number): string {
+  return startSkewMs === 0 ? "within 1 ms of each other" : `${formatDuration(startSkewMs)} apart`;
 }
 
 function startText({ startMs }: FleetAgent): string {
