@@ -11,12 +11,13 @@ import { readVersion } from "../util/program/files.js";
 import { assertSupported } from "./agent/host.js";
 import { type Bus, SUBJECTS } from "./bus.js";
 import { withContents } from "./contents.js";
-import { dealFleet, dealServers, type FleetPlan, prepareFleet } from "./coordinator/assemble.js";
+import { type Deal, dealFleet, dealServers, type FleetPlan, prepareFleet } from "./coordinator/assemble.js";
 import type { Dealt } from "./coordinator/dealing/deal.js";
 import { FleetRun } from "./coordinator/fleet-run.js";
 import { Lease } from "./coordinator/lease.js";
 import type { Kind, ServerKind } from "./coordinator/roles/kind.js";
 import { findAgents } from "./coordinator/roster.js";
+import { Survey } from "./coordinator/survey.js";
 import type { Announcement } from "./messages.js";
 import { connectNats, type Link } from "./nats/link.js";
 import type { FleetOptions } from "./options.js";
@@ -102,37 +103,36 @@ function asLoad(spec: RunSpec, { connections, durationMs = HOLD_MS }: ConnectOpt
   return { ...spec, isSingle: false, durationMs: durationMs === Number.POSITIVE_INFINITY ? "forever" : durationMs };
 }
 
-type Deal<K extends Kind> = (
-  bus: Bus,
-  agents: readonly Announcement[],
-  spec: K["spec"],
-) => Promise<Pick<FleetPlan<K>, "role" | "dealt" | "clocks">>;
+type Dealer<K extends Kind> = (survey: Survey, agents: readonly Announcement[], spec: K["spec"]) => Promise<Deal<K>>;
 
 async function startFleet<K extends Kind>(
   { bus, store }: Link,
   spec: K["spec"],
   { agents: wanted, onLost = "abort", leaseMs }: FleetOptions & { readonly leaseMs: number },
-  deal: Deal<K>,
+  deal: Dealer<K>,
   progress: FleetProgress = {},
 ): Promise<FleetRun<K>> {
   const version = readVersion();
   const agents = await findAgents(bus, wanted, version);
+  const timing = { leaseMs, heartbeatMs: leaseMs / BEATS_PER_LEASE };
+  const survey = new Survey(bus, timing, onLost);
   const plan: FleetPlan<K> = {
     run: randomBytes(4).toString("hex"),
     version,
     spec,
     onLost,
-    timing: { leaseMs, heartbeatMs: leaseMs / BEATS_PER_LEASE },
-    ...(await deal(bus, agents, spec)),
+    timing,
+    ...(await deal(survey, agents, spec)),
   };
-  progress.dealt?.(
-    plan.run,
-    plan.dealt,
-    store.obstacle === undefined ? [] : [`the result is not kept: ${store.obstacle}`],
-  );
+  progress.dealt?.(plan.run, plan.dealt, [
+    ...survey.absences,
+    ...(store.obstacle === undefined ? [] : [`the result is not kept: ${store.obstacle}`]),
+  ]);
   const lease = new Lease(bus, plan.run, plan.timing.heartbeatMs);
   try {
+    await bus.check();
     const run = new FleetRun(plan, await prepareFleet(bus, plan), bus, store);
+    bus.check().catch((error: AppError) => run.abort(error));
     const end = () => {
       lease.end();
       void bus.close();

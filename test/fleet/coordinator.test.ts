@@ -11,6 +11,7 @@ import { Lease } from "../../src/fleet/coordinator/lease.js";
 import { fleetResult } from "../../src/fleet/coordinator/result/client-result.js";
 import { recoverResult } from "../../src/fleet/coordinator/result/recover.js";
 import { findAgents } from "../../src/fleet/coordinator/roster.js";
+import { Survey } from "../../src/fleet/coordinator/survey.js";
 import type { OnLost } from "../../src/fleet/options.js";
 import { resultOf, runsOf } from "../../src/fleet/runs.js";
 import type { ServerSpec } from "../../src/fleet/server-spec.js";
@@ -131,7 +132,14 @@ describe("the coordinator", () => {
       durationMs: durationMs ?? Number.POSITIVE_INFINITY,
     });
     const found = await findAgents(bus, agents.length, VERSION);
-    return { run: "run1", version: VERSION, spec, onLost, timing: TIMING, ...(await dealFleet(bus, found, spec)) };
+    return {
+      run: "run1",
+      version: VERSION,
+      spec,
+      onLost,
+      timing: TIMING,
+      ...(await dealFleet(new Survey(bus, TIMING, onLost), found, spec)),
+    };
   };
 
   const begin = async (connections: number, onLost: OnLost, durationMs?: number) => {
@@ -333,6 +341,24 @@ describe("the coordinator", () => {
     bus.publish(SUBJECTS.agent("id0"), { ask: "stop", run: plan.run });
     expect(await settle(answer, 2000)).toMatchObject({ failure: { message: "the run was stopped" } });
     expect([hosts[0]!.held, agents[0]!.run]).toEqual([0, undefined]);
+  });
+
+  it("leaves out an agent that falls silent before it tells its ceiling, or ends within three heartbeats", async () => {
+    const planned = async (onLost: OnLost) => {
+      makeAgents(100, 100, 100);
+      const spec = parseRunSpec({ to: "127.0.0.1:7777", connections: 30 });
+      const found = await findAgents(bus, 3, VERSION);
+      bus.drops = (_, subject) => subject === SUBJECTS.agent("id1");
+      const survey = new Survey(bus, TIMING, onLost);
+      const dealing = dealFleet(survey, found, spec).catch((error: Error) => error.message);
+      const plan = await settle(dealing, 3500);
+      await bus.close();
+      bus.drops = () => false;
+      if (typeof plan === "string") return plan;
+      return [...plan.dealt.map(({ agent, connections }) => `${agent.name} ${connections}`), ...survey.absences];
+    };
+    expect(await planned("abort")).toBe("agent b: silent for 3 s");
+    expect(await planned("continue")).toEqual(["a 15", "c 15", "agent b is left out: silent for 3 s"]);
   });
 
   it("refuses to start without an agent that is late, or goes on without it, or deals anew", async () => {

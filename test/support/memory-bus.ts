@@ -5,7 +5,7 @@ import type { RunStore } from "../../src/fleet/store.js";
 export class MemoryBus implements Bus {
   isConnected = true;
   /** Drops the messages for which it returns true. */
-  drops: (message: object) => boolean = () => false;
+  drops: (message: object, subject?: string) => boolean = () => false;
   readonly #handles = new Map<string, Set<Handle>>();
 
   publish(subject: string, message: object): void {
@@ -37,12 +37,14 @@ export class MemoryBus implements Bus {
     return answers;
   }
 
+  async check(): Promise<void> {}
+
   async close(): Promise<void> {
     this.#handles.clear();
   }
 
   #send(subject: string, message: object, answer: ((answer: object) => void) | undefined): void {
-    if (!this.isConnected || this.drops(message)) return;
+    if (!this.isConnected || this.drops(message, subject)) return;
     for (const handle of this.#handles.get(subject) ?? []) queueMicrotask(() => handle(copy(message), answer));
   }
 }

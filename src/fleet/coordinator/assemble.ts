@@ -3,14 +3,13 @@
 
 import type { RunSpec } from "../../planning/run-spec.js";
 import { AppError } from "../../util/errors.js";
-import { type Bus, SUBJECTS } from "../bus.js";
-import { withoutContents } from "../contents.js";
-import { type Announcement, type Ceiling, failureIn, parseCeiling, parsePrepared, type Timing } from "../messages.js";
+import type { Bus } from "../bus.js";
+import { type Announcement, failureIn, parsePrepared, type Timing } from "../messages.js";
 import type { OnLost } from "../options.js";
 import type { ServerSpec } from "../server-spec.js";
 import { Barrier } from "./barrier.js";
-import { type ClockOffset, measureClocks } from "./clock.js";
-import { type Dealt, deal, dealLimit, dealPorts } from "./dealing/deal.js";
+import type { ClockOffset } from "./clock.js";
+import { type Candidate, type Dealt, deal, dealLimit, dealPorts } from "./dealing/deal.js";
 import { divideShared } from "./dealing/pools.js";
 import { Member } from "./member.js";
 import { askAll, toOneError } from "./refusal.js";
@@ -18,9 +17,8 @@ import { CLIENT_ROLE } from "./roles/client.js";
 import type { ClientKind, Kind, ServerKind } from "./roles/kind.js";
 import type { FleetRole } from "./roles/role.js";
 import { SERVER_ROLE } from "./roles/server.js";
+import type { Survey } from "./survey.js";
 
-/** An agent reads its kernel's tables to predict its ceiling, which takes a while if they are large. */
-const CEILING_MS = 20_000;
 export const READY_MS = 10_000;
 
 /** What is known about the run before any agent has prepared it. */
@@ -35,29 +33,30 @@ export interface FleetPlan<K extends Kind = ClientKind> {
   readonly clocks: ReadonlyMap<string, ClockOffset>;
 }
 
+/** What a survey of the agents yields for a plan. */
+export type Deal<K extends Kind = ClientKind> = Pick<FleetPlan<K>, "role" | "dealt" | "clocks">;
+
 /**
  * Asks each agent how much of a load it can hold, and deals the connections.
- * @throws {AppError} one error for the refusals of agents; E_FLEET if one does not answer, or the fleet cannot hold the
- *   load
+ * @throws {AppError} one error for the refusals of agents; E_FLEET if one is silent, or the fleet cannot hold the load
  */
-export async function dealFleet(
-  bus: Bus,
-  agents: readonly Announcement[],
-  spec: RunSpec,
-): Promise<Pick<FleetPlan, "role" | "dealt" | "clocks">> {
-  const alone = await askAll(agents, (agent) => askCeiling(bus, agent, spec));
+export async function dealFleet(survey: Survey, agents: readonly Announcement[], spec: RunSpec): Promise<Deal> {
+  const alone = await survey.ceilings(agents, () => spec);
+  const present = agents.filter(({ id }) => alone.has(id));
   const ports = dealPorts(
-    agents.map(({ place }, n) => ({ place, sources: alone[n]!.sources })),
+    present.map(({ id, place }) => ({ place, sources: alone.get(id)!.sources })),
     spec,
   );
-  const ceilings = await askAll(agents, async (agent) => {
-    const n = agents.indexOf(agent);
-    const sourcePorts = ports[n];
-    // Only an agent that shares its addresses has other ports than the run.
-    return sourcePorts === spec.sourcePorts ? alone[n]! : askCeiling(bus, agent, { ...spec, sourcePorts });
+  const portsOf = new Map(present.map(({ id }, n) => [id, ports[n]]));
+  // Only an agent that shares its addresses has other ports than the run.
+  const sharing = present.filter(({ id }) => portsOf.get(id) !== spec.sourcePorts);
+  const shared = await survey.ceilings(sharing, ({ id }) => ({ ...spec, sourcePorts: portsOf.get(id) }));
+  const clocks = await survey.clocks(present);
+  const candidates = present.flatMap((agent): Candidate[] => {
+    const { id } = agent;
+    const ceiling = sharing.includes(agent) ? shared.get(id) : alone.get(id);
+    return ceiling && clocks.has(id) ? [{ agent, sourcePorts: portsOf.get(id), ceiling }] : [];
   });
-  const candidates = agents.map((agent, n) => ({ agent, sourcePorts: ports[n], ceiling: ceilings[n]! }));
-  const clocks = await clocksOf(bus, agents);
   return { role: CLIENT_ROLE, dealt: deal(divideShared(candidates), spec), clocks };
 }
 
@@ -68,38 +67,17 @@ export async function dealFleet(
  * @throws {AppError} as dealFleet()
  */
 export async function dealServers(
-  bus: Bus,
+  survey: Survey,
   agents: readonly Announcement[],
   spec: ServerSpec,
-): Promise<Pick<FleetPlan<ServerKind>, "role" | "dealt" | "clocks">> {
-  const ceilings = await askAll(agents, (agent) => askCeiling(bus, agent, spec));
-  const candidates = agents.map((agent, n) => ({ agent, sourcePorts: undefined, ceiling: ceilings[n]! }));
-  const clocks = await clocksOf(bus, agents);
+): Promise<Deal<ServerKind>> {
+  const ceilings = await survey.ceilings(agents, () => spec);
+  const clocks = await survey.clocks(agents.filter(({ id }) => ceilings.has(id)));
+  const candidates = agents.flatMap((agent): Candidate[] => {
+    const ceiling = ceilings.get(agent.id);
+    return ceiling && clocks.has(agent.id) ? [{ agent, sourcePorts: undefined, ceiling }] : [];
+  });
   return { role: SERVER_ROLE, dealt: dealLimit(divideShared(candidates), spec.maxConnections), clocks };
-}
-
-/** @returns the ceiling, or why there is none */
-async function askCeiling(bus: Bus, agent: Announcement, spec: RunSpec | ServerSpec): Promise<Ceiling | AppError> {
-  const answer = await bus.request(
-    SUBJECTS.agent(agent.id),
-    { ask: "ceiling", spec: withoutContents(spec) },
-    CEILING_MS,
-  );
-  return failureIn(answer) ?? parseCeiling(answer) ?? noAnswer();
-}
-
-/** @throws {AppError} E_FLEET if an agent does not answer */
-async function clocksOf(bus: Bus, agents: readonly Announcement[]): Promise<Map<string, ClockOffset>> {
-  const clocks = await measureClocks(
-    bus,
-    agents.map(({ id }) => id),
-  );
-  await askAll(agents, async ({ id }) => clocks.get(id) ?? noAnswer());
-  return clocks;
-}
-
-function noAnswer(): AppError {
-  return new AppError("E_FLEET", "no answer any more", { fix: "run it again" });
 }
 
 /**

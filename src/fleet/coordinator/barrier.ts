@@ -1,12 +1,12 @@
 // Waits until an agent is ready to start. It is asked again while NATS restarts, and given up when its heartbeats are
 // missing, which tells a dead agent from one whose preparation takes long.
+
 import { formatDuration } from "../../util/units.js";
 import { type Bus, SUBJECTS } from "../bus.js";
 import { parseBeat, type Timing } from "../messages.js";
-import { MISSED_BEATS } from "./lease.js";
+import { pause } from "../pause.js";
+import { silenceMs } from "./lease.js";
 
-/** Least time without heartbeats: starting threads can keep an agent from sending any for a while. */
-const LEAST_SILENCE_MS = 3000;
 /** An agent that is asked again answers what it would have answered before. */
 const ANSWER_MS = 2000;
 const LOOK_MS = 100;
@@ -20,9 +20,9 @@ export class Barrier {
   /** When the coordinator's own sign of life last came back from NATS; undefined before that. */
   #echoMs: number | undefined;
 
-  constructor(bus: Bus, run: string, { heartbeatMs }: Timing) {
+  constructor(bus: Bus, run: string, timing: Timing) {
     this.#bus = bus;
-    this.#silenceMs = Math.max(LEAST_SILENCE_MS, MISSED_BEATS * heartbeatMs);
+    this.#silenceMs = silenceMs(timing);
     this.#unsubscribes = [
       bus.subscribe(SUBJECTS.beats(run), (message) => {
         const beat = parseBeat(message);
@@ -78,10 +78,4 @@ export class Barrier {
     }
     return undefined;
   }
-}
-
-function pause(ms: number): Promise<undefined> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms, undefined);
-  });
 }

@@ -1,0 +1,94 @@
+// Questions to all agents before anything is dealt. An agent that has fallen silent meanwhile is left out, or ends the
+// run: three heartbeats tell it from one that takes long to answer.
+import type { RunSpec } from "../../planning/run-spec.js";
+import { AppError } from "../../util/errors.js";
+import { formatDuration } from "../../util/units.js";
+import { type Bus, SUBJECTS } from "../bus.js";
+import { withoutContents } from "../contents.js";
+import { type Announcement, type Ceiling, failureIn, parseCeiling, parseClock, type Timing } from "../messages.js";
+import type { OnLost } from "../options.js";
+import { pause } from "../pause.js";
+import type { ServerSpec } from "../server-spec.js";
+import { type ClockOffset, measureClocks } from "./clock.js";
+import { MISSED_BEATS, silenceMs } from "./lease.js";
+import { askAll, toOneError } from "./refusal.js";
+
+/** An agent reads its kernel's tables to predict its ceiling, which takes a while if they are large. */
+const CEILING_MS = 20_000;
+
+type Spec = RunSpec | ServerSpec;
+
+export class Survey {
+  /** Agents that do not take part because they are silent, in words. */
+  readonly absences: string[] = [];
+  readonly #bus: Bus;
+  readonly #silenceMs: number;
+  readonly #onLost: OnLost;
+
+  constructor(bus: Bus, timing: Timing, onLost: OnLost) {
+    this.#bus = bus;
+    this.#silenceMs = silenceMs(timing);
+    this.#onLost = onLost;
+  }
+
+  /**
+   * Asks agents how much of a load they can hold.
+   *
+   * @returns the ceilings by the agents' ids, without those of silent agents
+   * @throws {AppError} one error for the refusals of agents; E_FLEET if one is silent, and the run must not go on without it
+   */
+  async ceilings(
+    agents: readonly Announcement[],
+    specOf: (agent: Announcement) => Spec,
+  ): Promise<Map<string, Ceiling>> {
+    const answers = await askAll(agents, (agent) => this.#askCeiling(agent, specOf(agent)));
+    const ceilings = new Map<string, Ceiling>();
+    for (const [n, { id }] of agents.entries()) if (answers[n] !== undefined) ceilings.set(id, answers[n]);
+    this.#leaveOut(agents, ceilings);
+    return ceilings;
+  }
+
+  /** @throws {AppError} as ceilings() */
+  async clocks(agents: readonly Announcement[]): Promise<Map<string, ClockOffset>> {
+    const ids = agents.map(({ id }) => id);
+    const clocks = await measureClocks(this.#bus, ids, this.#silenceMs);
+    this.#leaveOut(agents, clocks);
+    return clocks;
+  }
+
+  #leaveOut(agents: readonly Announcement[], answers: ReadonlyMap<string, unknown>): void {
+    const silent = agents.filter(({ id }) => !answers.has(id));
+    if (silent.length === 0) return;
+    const reason = `silent for ${formatDuration(this.#silenceMs)}`;
+    if (this.#onLost === "abort" || silent.length === agents.length) {
+      const fix = "look at its log; --on-lost continue or redeal runs without it";
+      const error = new AppError("E_FLEET", reason, { fix });
+      throw toOneError(silent.map(({ name }) => ({ agent: name, error })));
+    }
+    this.absences.push(...silent.map(({ name }) => `agent ${name} is left out: ${reason}`));
+  }
+
+  /** @returns the ceiling, or the agent's refusal; undefined if it is silent */
+  async #askCeiling({ id }: Announcement, spec: Spec): Promise<Ceiling | AppError | undefined> {
+    const over = new AbortController();
+    const request = { ask: "ceiling", spec: withoutContents(spec) };
+    const asked = this.#bus.request(SUBJECTS.agent(id), request, CEILING_MS);
+    const answer = await Promise.race([asked, this.#silence(id, over.signal)]).finally(() => over.abort());
+    return failureIn(answer) ?? parseCeiling(answer);
+  }
+
+  /** Resolves when an agent has not told the time as often as an agent may miss heartbeats. */
+  async #silence(id: string, over: AbortSignal): Promise<undefined> {
+    const intervalMs = this.#silenceMs / MISSED_BEATS;
+    for (let missed = 0; missed < MISSED_BEATS && !over.aborted; ) {
+      const askedMs = performance.now();
+      const answer = parseClock(await this.#bus.request(SUBJECTS.agent(id), { ask: "clock" }, intervalMs));
+      const waitedMs = performance.now() - askedMs;
+      // While NATS is away, nobody can be heard.
+      if (answer || !this.#bus.isConnected) missed = 0;
+      // While this program stood still, it has not looked at the answer.
+      else if (waitedMs < 2 * intervalMs) missed++;
+      await pause(Math.max(0, intervalMs - waitedMs));
+    }
+  }
+}
