@@ -7,19 +7,26 @@ export type Handle = (message: unknown, answer: ((answer: object) => void) | und
 export interface Bus {
   /** False while the connection to the server is interrupted. Messages wait, and requests find no answer. */
   readonly isConnected: boolean;
+  /** Sends a message. What the server refuses is known to check(). */
   publish(subject: string, message: object): void;
   /** @returns a function that ends the subscription */
   subscribe(subject: string, handle: Handle): () => void;
   /**
    * @returns the answer; undefined if none arrives in time
-   * @throws {AppError} E_FLEET if the message is longer than the server accepts
+   * @throws {AppError} E_FLEET if the message is longer than the server accepts, or the subject is forbidden
    */
   request(subject: string, message: object, timeoutMs: number): Promise<unknown>;
   /**
    * Collects the answers of all subscribers.
    * @param most number of answers after which to stop waiting
+   * @throws {AppError} E_FLEET if nobody answers because the server refuses a subject
    */
   gather(subject: string, message: object, timeoutMs: number, most?: number): Promise<unknown[]>;
+  /**
+   * Waits until the server has seen everything sent so far.
+   * @throws {AppError} E_FLEET for something that it has refused since the last call
+   */
+  check(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -40,7 +40,7 @@ export interface FleetAgent {
 
 /**
  * @throws {AppError} E_OPTION or E_ADDRESS for invalid options; E_FLEET if no server can be reached, or it refuses the
- *   credentials
+ *   credentials or a subject
  */
 export async function startAgent(options: AgentOptions): Promise<FleetAgent> {
   const permissions = (options.allow ?? DEFAULT_ALLOW).map(parsePermission);
@@ -48,6 +48,13 @@ export async function startAgent(options: AgentOptions): Promise<FleetAgent> {
   const { bus, store } = await connectNats(options, `fourtuple agent ${name}`);
   const identity = { id: randomBytes(4).toString("hex"), name, version: readVersion() };
   const agent = new Agent(identity, bus, store, agentHost(permissions, options.allowCode ?? false));
+  try {
+    await bus.check();
+  } catch (error) {
+    await agent.close();
+    await bus.close();
+    throw error;
+  }
   return {
     identity,
     allows: permissions.map(({ text }) => text).join(", "),

@@ -1,12 +1,13 @@
 // Tests the connection to a real nats-server: credentials, TLS, and refusals in words.
 import { describe, expect, it, onTestFinished } from "vitest";
-import { askFleet } from "../../dist/fleet/runs.js";
+import { agentsOf, askFleet } from "../../dist/fleet/runs.js";
 import type { NatsOptions } from "../../src/index.js";
-import { ownAddress } from "../support/address.js";
+import { endpoint, ownAddress } from "../support/address.js";
 import { Authority } from "../support/certificates.js";
-import { startAgent } from "../support/library.js";
+import { connect, startAgent } from "../support/library.js";
 import { HAS_NATS, NatsServer } from "../support/nats.js";
 import { NatsUsers } from "../support/nats-users.js";
+import { startServer } from "../support/peers.js";
 import { runCli } from "../support/process.js";
 
 describe.runIf(HAS_NATS)("the connection to NATS", () => {
@@ -59,6 +60,60 @@ describe.runIf(HAS_NATS)("the connection to NATS", () => {
     await expect(connected({ servers: misnamed, ca: authority.ca })).rejects.toThrow(
       "the certificate is for IP Address:127.0.0.1",
     );
+  });
+
+  it("is refused by an agent and a coordinator if the server accepts short messages only", async () => {
+    const nats = await NatsServer.configured("max_payload: 1000");
+    onTestFinished(() => nats.stop());
+    const refused = { code: "E_FLEET", message: "the NATS server accepts messages of at most 1000 B" };
+    await expect(startAgent({ servers: nats.url })).rejects.toMatchObject(refused);
+    await expect(askFleet({ servers: nats.url }, agentsOf)).rejects.toMatchObject(refused);
+  });
+
+  it.each([
+    ["subscribe", "fourtuple.agents", "an agent"],
+    ["publish", "fourtuple.agents", "a coordinator"],
+    ["publish", "fourtuple.agent.*", "a coordinator"],
+    ["publish", "fourtuple.run.*.lease", "a coordinator"],
+    ["subscribe", "fourtuple.run.*.lease", "an agent in a run"],
+    ["publish", "fourtuple.run.*.beats", "an agent in a run"],
+    ["publish", "fourtuple.run.*.parts", "an agent in a run"],
+  ])("is refused in words if the server does not let its user %s to %s, by %s", async (verb, subject) => {
+    const nats = await NatsServer.configured(
+      `authorization { users: [{ user: u, password: p, permissions: { ${verb}: { deny: "${subject}" } } }] }`,
+      "no_auth_user: u",
+    );
+    onTestFinished(() => nats.stop());
+    const servers = nats.url;
+    const open = async () => {
+      const agent = await startAgent({ servers, name: "one" });
+      onTestFinished(() => agent.stop());
+      const server = await startServer();
+      const fleet = { servers, agents: 1 };
+      await (await connect({ to: endpoint(server.address), connections: 2, durationMs: 0, fleet })).done;
+    };
+    await expect(open()).rejects.toMatchObject({
+      code: "E_FLEET",
+      message: expect.stringMatching(
+        new RegExp(`the NATS server does not let this user ${verb} to "${subject.replace("*", "\\w+")}"$`),
+      ),
+      fix: expect.stringContaining('"fourtuple.>"'),
+    });
+  });
+
+  it("does not carry answers of an agent that the server does not let answer, and the agent says so", async () => {
+    const nats = await NatsServer.configured(
+      'authorization { users: [{ user: u, password: p, permissions: { publish: { deny: "_INBOX.>" } } }] }',
+      "no_auth_user: u",
+    );
+    onTestFinished(() => nats.stop());
+    const agent = await startAgent({ servers: nats.url, name: "one" });
+    onTestFinished(() => agent.stop());
+    const refused: string[] = [];
+    agent.on("refused", (reason) => refused.push(reason));
+    expect(await askFleet({ servers: nats.url }, agentsOf)).toEqual([]);
+    expect(await askFleet({ servers: nats.url }, agentsOf)).toEqual([]);
+    expect(refused).toEqual(['the NATS server does not let this user publish to "_INBOX.>"']);
   });
 
   it("is refused in words where no server listens", async () => {

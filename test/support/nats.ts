@@ -1,7 +1,7 @@
 // A nats-server for tests, at a port of the kernel's choice, and agents that are connected to it.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { hasProgram, startCli, TestProcess } from "./process.js";
 
 export const HAS_NATS = hasProgram("nats-server");
@@ -9,6 +9,7 @@ export const HAS_NATS = hasProgram("nats-server");
 export class NatsServer {
   readonly #directory = mkdtempSync(join(tmpdir(), "fourtuple-nats-"));
   readonly #args: readonly string[];
+  readonly #files: string[] = [];
   #process: TestProcess;
   #url = "";
 
@@ -27,6 +28,15 @@ export class NatsServer {
     return server;
   }
 
+  /** Starts a server with lines of its configuration file. */
+  static async configured(...lines: readonly string[]): Promise<NatsServer> {
+    const file = join(mkdtempSync(join(tmpdir(), "fourtuple-nats-")), "nats.conf");
+    writeFileSync(file, lines.join("\n"));
+    const server = await NatsServer.start(["-c", file]);
+    server.#files.push(dirname(file));
+    return server;
+  }
+
   get url(): string {
     return this.#url;
   }
@@ -40,7 +50,7 @@ export class NatsServer {
 
   async stop(): Promise<void> {
     await this.#process.kill();
-    rmSync(this.#directory, { recursive: true, force: true });
+    for (const path of [this.#directory, ...this.#files]) rmSync(path, { recursive: true, force: true });
   }
 
   /** Its log goes to standard error. */

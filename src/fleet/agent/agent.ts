@@ -59,6 +59,8 @@ export class Agent extends EventEmitter<AgentEvents> {
   #cancelled: string | undefined;
   /** Connections of the load that is prepared; 0 for a server. */
   #connections = 0;
+  /** What NATS last refused. */
+  #said: string | undefined;
   #isClosed = false;
 
   constructor(identity: AgentIdentity, bus: Bus, store: RunStore, host: AgentHost) {
@@ -68,7 +70,10 @@ export class Agent extends EventEmitter<AgentEvents> {
     this.#deliveries = new Deliveries(bus, store, (run, reason) => this.emit("undelivered", run, reason));
     this.#host = host;
     this.#unsubscribes = [
-      bus.subscribe(SUBJECTS.agents, (_, answer) => answer?.(this.announcement())),
+      bus.subscribe(SUBJECTS.agents, (_, answer) => {
+        answer?.(this.announcement());
+        void this.#checkBus();
+      }),
       bus.subscribe(SUBJECTS.agent(identity.id), (message, answer) => void this.#answer(message, answer)),
     ];
   }
@@ -102,9 +107,21 @@ export class Agent extends EventEmitter<AgentEvents> {
       const said = await this.#handle(request);
       answer?.(said);
     } catch (error) {
-      const { message: reason } = error as Error;
-      this.emit("refused", reason);
+      this.emit("refused", (error as Error).message);
       answer?.(toFailure(error));
+    }
+  }
+
+  /** Says what NATS does not let this agent answer, once. */
+  async #checkBus(): Promise<void> {
+    try {
+      await this.#bus.check();
+    } catch (error) {
+      const { message } = error as Error;
+      // The subjects of answers differ.
+      const words = message.replace(/_INBOX\.[^"]*/, "_INBOX.>");
+      if (words !== this.#said) this.emit("refused", words);
+      this.#said = words;
     }
   }
 
@@ -163,6 +180,8 @@ export class Agent extends EventEmitter<AgentEvents> {
     this.#preparing = request.run;
     const beat = () => this.#bus.publish(SUBJECTS.beats(request.run), { agent: this.identity.id } satisfies Beat);
     beat();
+    // Nobody hears this. It shows whether the server will take the result.
+    this.#bus.publish(SUBJECTS.parts(request.run), {});
     const beats = setInterval(beat, request.timing.heartbeatMs);
     try {
       const onCode = (text: string) => this.emit("code", request.run, text);
@@ -176,6 +195,8 @@ export class Agent extends EventEmitter<AgentEvents> {
         if (!this.#run.replace(prepared)) throw fleetError(`run ${request.run} is ending`, "start the run again");
       } else this.#take(new AgentRun(request.run, this.identity.id, this.#bus, request.timing, prepared));
       const { tuplesAvailable, address } = prepared;
+      // An agent whose heartbeats do not arrive, or that does not hear of the lease, would be lost without a reason.
+      await this.#bus.check();
       if (address) this.emit("listening", request.run, address);
       return { tuplesAvailable, address } satisfies Prepared;
     } finally {

@@ -2,6 +2,7 @@
 // succeeded, or the agent ends.
 import { type Bus, SUBJECTS } from "../bus.js";
 import { type Part, toFailure } from "../messages.js";
+import { pause } from "../pause.js";
 import { KEYS, type RunStore } from "../store.js";
 
 /** How long an agent offers its result to a coordinator that does not answer. */
@@ -44,7 +45,8 @@ export class Deliveries {
     let obstacle = await this.#store.put(KEYS.part(run, part.agent), part);
     while (performance.now() - startMs < (obstacle === undefined ? DELIVERY_MS : STORING_MS)) {
       const askedMs = performance.now();
-      if (await this.#offer(run, part)) return;
+      // The server may forbid the subject.
+      if (await this.#offer(run, part).catch(() => false)) return;
       if (this.#isEnding) break;
       if (obstacle !== undefined) obstacle = await this.#store.put(KEYS.part(run, part.agent), part);
       await pause(Math.max(0, ANSWER_MS - (performance.now() - askedMs)));
@@ -62,10 +64,4 @@ export class Deliveries {
       return (await this.#bus.request(SUBJECTS.parts(run), failed, ANSWER_MS)) !== undefined;
     }
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 }

@@ -2,6 +2,7 @@
 import { EventEmitter } from "node:events";
 import { sample } from "../../engine/run/sampling.js";
 import type { Explained } from "../../results/diagnosis.js";
+import type { AppError } from "../../util/errors.js";
 import type { Bus } from "../bus.js";
 import type { RunStore } from "../store.js";
 import type { FleetPlan } from "./assemble.js";
@@ -50,8 +51,8 @@ export class FleetRun<K extends Kind = ClientKind> extends EventEmitter<FleetEve
   }
 
   /** Ends the run at once. Agents that do not hear of it close their connections when their lease runs out. */
-  abort(): void {
-    this.#phases.abort();
+  abort(reason?: AppError): void {
+    this.#phases.abort(reason);
   }
 
   /** Counters of all agents; those of lost agents as of their last heartbeat. */

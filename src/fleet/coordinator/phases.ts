@@ -88,9 +88,11 @@ export class FleetPhases<K extends Kind> {
     this.#end(!(isHeld && role.isOpenEnded(spec)));
   }
 
-  abort(): void {
+  abort(
+    reason = new AppError("E_FLEET", "the run was aborted", { fix: `fourtuple fleet result ${this.#plan.run}` }),
+  ): void {
     this.#orders.stopAll(this.#active());
-    this.#finish(new AppError("E_FLEET", "the run was aborted", { fix: `fourtuple fleet result ${this.#plan.run}` }));
+    this.#finish(reason);
   }
 
   snapshot(): K["snapshot"] {

@@ -1,16 +1,24 @@
 // The Bus over a NATS connection.
 import { setTimeout as delay } from "node:timers/promises";
-import { createInbox, type Msg, type NatsConnection } from "@nats-io/transport-node";
+import { createInbox, type Msg, type NatsConnection, PermissionViolationError } from "@nats-io/transport-node";
 import { AppError } from "../../util/errors.js";
+import { quoted } from "../../util/printable.js";
 import { formatBytes } from "../../util/units.js";
 import type { Bus, Handle } from "../bus.js";
 import { decode, encode } from "../codec.js";
+import { toFailure } from "../messages.js";
 
 /** Most time that closing waits for messages still to be sent. */
 const DRAIN_MS = 2000;
+/** Most time that a check waits for a server that does not answer. */
+const FLUSH_MS = 2000;
+/** Subjects of fourtuple and of answers; the others are JetStream's. */
+const OWN_SUBJECTS = /^(fourtuple|_INBOX)\./;
 
 export class NatsBus implements Bus {
   #isConnected = true;
+  /** What the server has refused since the last check(). */
+  #refusal: AppError | undefined;
   readonly #connection: NatsConnection;
 
   constructor(connection: NatsConnection) {
@@ -23,7 +31,12 @@ export class NatsBus implements Bus {
   }
 
   publish(subject: string, message: object): void {
-    if (!this.#connection.isClosed()) this.#connection.publish(subject, this.#encode(message));
+    if (this.#connection.isClosed()) return;
+    try {
+      this.#connection.publish(subject, this.#encode(message));
+    } catch (error) {
+      this.#refusal ??= error as AppError;
+    }
   }
 
   subscribe(subject: string, handle: Handle): () => void {
@@ -40,7 +53,9 @@ export class NatsBus implements Bus {
     const bytes = this.#encode(message);
     try {
       return decode((await this.#connection.request(subject, bytes, { timeout: timeoutMs })).data);
-    } catch {
+    } catch (error) {
+      const cause = (error as Error).cause ?? error;
+      if (cause instanceof PermissionViolationError) throw forbidden(cause);
       // Nobody listens, or nobody answered in time.
       return undefined;
     }
@@ -67,7 +82,15 @@ export class NatsBus implements Bus {
     this.#connection.publish(subject, this.#encode(message), { reply: inbox });
     await delay(timeoutMs, undefined, { signal: full.signal }).catch(() => undefined);
     subscription.unsubscribe();
+    if (answers.length === 0) await this.check();
     return answers;
+  }
+
+  async check(): Promise<void> {
+    if (this.isConnected) await this.#flushed();
+    const refusal = this.#refusal;
+    this.#refusal = undefined;
+    if (refusal) throw refusal;
   }
 
   async close(): Promise<void> {
@@ -81,10 +104,22 @@ export class NatsBus implements Bus {
   }
 
   async #watch(): Promise<void> {
-    for await (const { type } of this.#connection.status()) {
-      if (type === "disconnect") this.#isConnected = false;
-      else if (type === "reconnect") this.#isConnected = true;
+    for await (const status of this.#connection.status()) {
+      if (status.type === "disconnect") this.#isConnected = false;
+      else if (status.type === "reconnect") this.#isConnected = true;
+      else if (status.type === "error" && status.error instanceof PermissionViolationError) {
+        // Without JetStream's subjects, results are not kept, and the store says so.
+        if (OWN_SUBJECTS.test(status.error.subject)) this.#refusal ??= forbidden(status.error);
+      }
     }
+  }
+
+  /** The server answers a ping after everything that was sent before. */
+  async #flushed(): Promise<void> {
+    const over = new AbortController();
+    const late = delay(FLUSH_MS, undefined, { signal: over.signal }).catch(() => undefined);
+    await Promise.race([this.#connection.flush().catch(() => undefined), late]);
+    over.abort();
   }
 
   /** @throws {AppError} E_FLEET if the server accepts no message of this length */
@@ -101,6 +136,20 @@ export class NatsBus implements Bus {
 
   #answerOf(message: Msg): ((answer: object) => void) | undefined {
     if (message.reply === undefined || message.reply === "") return undefined;
-    return (answer) => message.respond(this.#encode(answer));
+    return (answer) => {
+      try {
+        message.respond(this.#encode(answer));
+      } catch (error) {
+        message.respond(this.#encode(toFailure(error)));
+      }
+    };
   }
+}
+
+function forbidden(cause: PermissionViolationError): AppError {
+  const verb = cause.operation === "publish" ? "publish" : "subscribe";
+  return new AppError("E_FLEET", `the NATS server does not let this user ${verb} to ${quoted(cause.subject)}`, {
+    fix: 'permit its user to publish and to subscribe to "fourtuple.>" and "_INBOX.>"',
+    cause,
+  });
 }

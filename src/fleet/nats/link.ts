@@ -1,11 +1,16 @@
 // Connects to NATS, for the coordinator and the agents.
 import { connect, credsAuthenticator, type NatsConnection } from "@nats-io/transport-node";
+import { AppError } from "../../util/errors.js";
+import { formatBytes } from "../../util/units.js";
 import type { Bus } from "../bus.js";
 import type { NatsOptions } from "../options.js";
 import type { RunStore } from "../store.js";
 import { NatsBus } from "./bus.js";
 import { connectError, natsSettings } from "./settings.js";
 import { openStore } from "./store.js";
+
+/** Announcements with many addresses, and results, need as much. */
+const LEAST_PAYLOAD_BYTES = 32 * 1024;
 
 export interface Link {
   readonly bus: Bus;
@@ -24,5 +29,18 @@ export async function connectNats(options: NatsOptions, name: string): Promise<L
   } catch (error) {
     throw connectError(error, options);
   }
+  try {
+    assertPayload(connection.info?.max_payload);
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
   return { bus: new NatsBus(connection), store: await openStore(connection) };
+}
+
+function assertPayload(mostBytes = LEAST_PAYLOAD_BYTES): void {
+  if (mostBytes >= LEAST_PAYLOAD_BYTES) return;
+  throw new AppError("E_FLEET", `the NATS server accepts messages of at most ${formatBytes(mostBytes)}`, {
+    fix: `raise max_payload in its configuration to ${formatBytes(LEAST_PAYLOAD_BYTES)} or more; its default is 1 MiB`,
+  });
 }
