@@ -8,7 +8,7 @@ import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
 import { E2BIG } from "../syscalls/errno.js";
 import { HashGroups } from "./hash-groups.js";
 import { type LoadedWalk, releaseWalk, takeWalk } from "./loaded-walk.js";
-import { GROUP_PLACES, LANES, STEPS, WALK, walkPlaces } from "./walk-program.js";
+import { GROUP_PLACES, LANES, STEPS, WALK, walkPlaces } from "./walk-map.js";
 
 const FIRST_BUCKETS = 4096;
 /** Target number of steps per call: about 1 ms. */

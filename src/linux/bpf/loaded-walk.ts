@@ -4,7 +4,8 @@ import { ENOENT } from "../syscalls/errno.js";
 import { isMapFailed, lastErrno, libc, nativeView } from "../syscalls/libc.js";
 import { createMap, loadBtf, loadProgram, runnerOf } from "./calls.js";
 import { readKernelLayout } from "./kernel-layout.js";
-import { assembleWalk, type WalkMode, walkPlaces } from "./walk-program.js";
+import { type WalkMode, walkPlaces } from "./walk-map.js";
+import { assembleWalk } from "./walk-program.js";
 
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
