@@ -71,12 +71,14 @@ export class Btf {
   }
 
   private scan(from: number, to: number, wanted: readonly BtfName[]): void {
+    const kinds = new Map<string, BtfName[]>();
+    for (const each of wanted) kinds.set(each.name, [...(kinds.get(each.name) ?? []), each]);
     const byName = new Map<number, BtfName[]>();
     const mayBeWanted = new Uint8Array(NAME_BITS);
-    for (const each of wanted) {
-      const at = this.strings.indexOf(`\0${each.name}\0`) + 1;
+    for (const [name, named] of kinds) {
+      const at = this.strings.indexOf(`\0${name}\0`) + 1;
       if (at === 0) continue;
-      byName.set(at, [...(byName.get(at) ?? []), each]);
+      byName.set(at, named);
       mayBeWanted[at & (NAME_BITS - 1)] = 1;
     }
     this.positions = new Uint32Array(Math.ceil((to - from) / HEADER_WORDS) + 1);
