@@ -6,7 +6,7 @@ import type { ConnectResult, Prediction } from "../../src/index.js";
 import { socketsInSs } from "../support/kernel.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { resultOf, runCli, startCli } from "../support/process.js";
-import { acceptAll, close, connectRaw, listenRaw } from "../support/raw-sockets.js";
+import { acceptMany, close, connectRaw, listenRaw } from "../support/raw-sockets.js";
 import { until } from "../support/until.js";
 
 const PORT = 7777;
@@ -26,7 +26,7 @@ function leaveTimeWaits(to: string, ports: readonly number[]): void {
   const listener = listenRaw(to, PORT);
   for (const port of ports) {
     const client = connectRaw(to, PORT, { ip: SOURCE, port });
-    const [accepted] = acceptAll(listener);
+    const [accepted] = acceptMany(listener, 1);
     close(client);
     close(accepted!);
   }
@@ -69,7 +69,7 @@ describe.skipIf(!canMakeNamespaces())("ports used by other sockets", { timeout: 
     for (const port of [...range(40_000, 60), ...range(30_000, 60)]) {
       connectRaw("127.0.0.5", PORT, { ip: "127.0.0.9", port });
     }
-    acceptAll(elsewhere);
+    acceptMany(elsewhere, 120);
     const { ceiling, notes } = await predicted(at, ports);
     expect([ceiling, notes]).toEqual([free, []]);
     expect(await reached(at, ports)).toBe(free);

@@ -11,7 +11,7 @@ import type { SourceName } from "../../src/socket-table/table.js";
 import { readTable } from "../../src/socket-table/table.js";
 import { canUseBpf } from "../support/bpf.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
-import { acceptAll, close, connectRaw, listenRaw } from "../support/raw-sockets.js";
+import { acceptMany, close, connectRaw, listenRaw } from "../support/raw-sockets.js";
 
 const PORT = 7777;
 const UNSENT = 3_000_000;
@@ -22,9 +22,9 @@ function makeSockets(): void {
   const listener = listenRaw("127.0.0.1", PORT);
   const v6 = listenRaw("::1", PORT);
   const clients = Array.from({ length: 12 }, () => connectRaw("127.0.0.1", PORT));
-  const accepted = acceptAll(listener);
+  const accepted = acceptMany(listener, 12);
   connectRaw("::1", PORT);
-  expect([accepted.length, acceptAll(v6).length]).toEqual([12, 1]);
+  acceptMany(v6, 1);
   for (const [i, fd] of clients.slice(0, 4).entries()) send(fd, 1000 * (i + 1));
   for (const fd of accepted.slice(4, 6)) send(fd, UNSENT);
   // Closes first, so it enters TIME_WAIT.

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { pressure } from "../../src/socket-table/ports/pressure.js";
 import { type SocketFilter, socketTable } from "../../src/socket-table/summary.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
-import { acceptAll, close, connectRaw, listenRaw } from "../support/raw-sockets.js";
+import { acceptMany, close, connectRaw, listenRaw } from "../support/raw-sockets.js";
 
 async function listenersOf(filter: SocketFilter): Promise<string[]> {
   return (await socketTable(filter)).listeners.map(({ ip, port }) => `${ip} ${port}`);
@@ -91,7 +91,7 @@ describe.skipIf(!canMakeNamespaces())("listeners", () => {
     enterNamespace();
     const listener = listenRaw("127.0.0.1", 1001);
     for (let i = 0; i < 10; i++) connectRaw("127.0.0.1", 1001);
-    acceptAll(listener);
+    acceptMany(listener, 10);
     close(listener);
     const { outgoing, distinct, rows } = await pressure();
     expect([outgoing, distinct]).toEqual([10, 1]);

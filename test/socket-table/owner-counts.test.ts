@@ -6,7 +6,7 @@ import { plain } from "../../src/output/terminal/paint.js";
 import { ownerLines } from "../../src/output/text/ports/tables.js";
 import { countByOwner } from "../../src/socket-table/listeners/owner-counts.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
-import { acceptAll, close, connectRaw, listenRaw } from "../support/raw-sockets.js";
+import { acceptMany, close, connectRaw, listenRaw } from "../support/raw-sockets.js";
 
 const TEXT = NativeBuffer.from(Buffer.from("unread"));
 
@@ -15,7 +15,7 @@ describe.skipIf(!canMakeNamespaces())("sockets by owner", () => {
     enterNamespace();
     const listener = listenRaw("127.0.0.1", 7777);
     const clients = Array.from({ length: 5 }, () => connectRaw("127.0.0.1", 7777));
-    const accepted = acceptAll(listener);
+    const accepted = acceptMany(listener, 5);
     // Whoever closes first waits: two clients and one accepted socket.
     for (const fd of [clients[0]!, accepted[0]!, clients[1]!, accepted[1]!, accepted[2]!, clients[2]!]) close(fd);
     expect(sendBytes(clients[3]!, TEXT, 0, 6)).toBe(6);
@@ -30,7 +30,7 @@ describe.skipIf(!canMakeNamespaces())("sockets by owner", () => {
     enterNamespace();
     const listener = listenRaw("127.0.0.1", 7777);
     const client = connectRaw("127.0.0.1", 7777);
-    for (const fd of [client, ...acceptAll(listener)]) close(fd);
+    for (const fd of [client, ...acceptMany(listener, 1)]) close(fd);
     const { owners, kernelOwned } = await countByOwner();
     expect([owners[0]?.timeWait, kernelOwned]).toEqual([0, 1]);
   });

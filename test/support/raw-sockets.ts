@@ -1,6 +1,8 @@
 // Opens raw sockets with options that Node's `net` lacks, identified by descriptor. Each is closed at the end of its
 // test.
 import { onTestFinished } from "vitest";
+import { EPOLLIN } from "../../src/linux/syscalls/constants.js";
+import { Epoll } from "../../src/linux/syscalls/epoll.js";
 import { libc, NativeBuffer } from "../../src/linux/syscalls/libc.js";
 import { SocketAddress } from "../../src/linux/syscalls/sockaddr.js";
 import {
@@ -13,6 +15,7 @@ import {
   openTcp,
 } from "../../src/linux/syscalls/socket.js";
 import { parseIp } from "../../src/util/address.js";
+import { DEADLINE_MS } from "./until.js";
 
 const SOL_SOCKET = 1;
 const SO_REUSEPORT = 15;
@@ -64,7 +67,22 @@ export function acceptAll(listener: number): number[] {
 }
 
 /**
- * Opens a client's socket; over loopback it is connected on return.
+ * Accepts this many connections. Waits for those whose handshake a busy kernel has not finished, which blocks this thread.
+ * @returns descriptors
+ */
+export function acceptMany(listener: number, count: number): number[] {
+  const epoll = new Epoll(1);
+  expectDone("epoll_ctl", epoll.add(listener, EPOLLIN, 0));
+  const fds = acceptAll(listener);
+  while (fds.length < count && epoll.wait(DEADLINE_MS) > 0) fds.push(...acceptAll(listener));
+  epoll.close();
+  if (fds.length !== count) throw new Error(`accepted ${fds.length} connections instead of ${count}`);
+  return fds;
+}
+
+/**
+ * Opens a client's socket. Over loopback, the kernel usually finishes the handshake before this returns, but not when it
+ * is busy.
  * @returns the socket's descriptor, or a negative errno of connect()
  */
 export function connectRaw(to: string, port: number, from?: { readonly ip: string; readonly port?: number }): number {

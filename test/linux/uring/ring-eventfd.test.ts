@@ -8,7 +8,7 @@ import { closeFd, localAddress, receive } from "../../../src/linux/syscalls/sock
 import { pushPollDescriptor } from "../../../src/linux/uring/entries.js";
 import { registerEventfd, unregisterEventfd } from "../../../src/linux/uring/ring-eventfd.js";
 import { ownAddress } from "../../support/address.js";
-import { acceptAll, connectRaw, listenRaw } from "../../support/raw-sockets.js";
+import { acceptMany, connectRaw, listenRaw } from "../../support/raw-sockets.js";
 import { hasUring, openRing } from "../../support/ring.js";
 import { sendRaw } from "../../support/transport.js";
 
@@ -26,7 +26,7 @@ function pollingRing() {
   const ip = ownAddress();
   const listener = listenRaw(ip, 0);
   const peer = connectRaw(ip, localAddress(listener).port);
-  const socket = acceptAll(listener)[0]!;
+  const socket = acceptMany(listener, 1)[0]!;
   const poll = () => {
     pushPollDescriptor(ring, socket, EPOLLIN, 1, 1);
     ring.enter(0, 0);

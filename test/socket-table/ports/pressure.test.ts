@@ -6,7 +6,7 @@ import type { Pressure } from "../../../src/results/sockets/pressure.js";
 import { pressure } from "../../../src/socket-table/ports/pressure.js";
 import type { SocketFilter } from "../../../src/socket-table/summary.js";
 import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
-import { acceptAll, close, connectRaw, listenRaw } from "../../support/raw-sockets.js";
+import { acceptMany, close, connectRaw, listenRaw } from "../../support/raw-sockets.js";
 import { until } from "../../support/until.js";
 
 const EADDRNOTAVAIL = 99;
@@ -51,7 +51,7 @@ describe.skipIf(!canMakeNamespaces())("pressure", () => {
   it("does not regain ports from TIME_WAIT, whatever states are requested", async () => {
     const listener = enterSmallRange();
     const clients = Array.from({ length: CAPACITY }, () => connectRaw("127.0.0.1", 1001));
-    const servers = acceptAll(listener);
+    const servers = acceptMany(listener, CAPACITY);
     for (const fd of clients.slice(0, 30)) close(fd);
     for (const fd of servers) close(fd);
     const filter: SocketFilter = { states: ["ESTABLISHED"] };
