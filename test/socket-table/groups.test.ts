@@ -3,15 +3,20 @@ import { describe, expect, it } from "vitest";
 import { HashDump } from "../../src/linux/bpf/hash-dump.js";
 import { PORT_BIT } from "../../src/linux/bpf/walk-groups.js";
 import { Churn } from "../../src/socket-table/churn.js";
+import { StateCounts } from "../../src/socket-table/listeners/accept-queues.js";
 import { readOverview } from "../../src/socket-table/overview.js";
+import { type PressureOptions, pressure } from "../../src/socket-table/ports/pressure.js";
 import { stateMask } from "../../src/socket-table/query.js";
 import { type SocketFilter, socketTable } from "../../src/socket-table/summary.js";
 import { canUseBpf } from "../support/bpf.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
-import { acceptAll, close, connectRaw, listenRaw } from "../support/raw-sockets.js";
+import { acceptMany, close, connectRaw, listenRaw } from "../support/raw-sockets.js";
+import { until } from "../support/until.js";
 
 const PORT = 7777;
 const RANGED = 41_000;
+/** States that sockets leave by themselves, within moments. */
+const SHORT_LIVED = ["SYN_SENT", "SYN_RECV", "FIN_WAIT1", "CLOSING", "LAST_ACK"] as const;
 
 /** Returns what does not depend on the source or the time. */
 function comparable({ takenAt: _, elapsedMs: __, source: ___, ...rest }: Record<string, unknown>): object {
@@ -26,9 +31,9 @@ async function readBoth(options: SocketFilter) {
 }
 
 /** Opens connections of many kinds: accepted and opened here, both families, IPv4-mapped, and some in TIME_WAIT. */
-function makeSockets(): void {
-  const accept: [listener: number, fds: number[]][] = [];
-  const serve = (ip: string, port: number) => accept.push([listenRaw(ip, port, { backlog: 4096 }), []]);
+async function makeSockets(): Promise<void> {
+  const listeners: number[] = [];
+  const serve = (ip: string, port: number) => listeners.push(listenRaw(ip, port, { backlog: 4096 }));
   serve("127.0.0.1", PORT);
   serve("::", PORT + 1);
   serve("0.0.0.0", PORT + 2);
@@ -42,10 +47,20 @@ function makeSockets(): void {
   // Both ports are interesting: a client whose source port is the server's.
   connectRaw("127.0.0.1", PORT, { ip: "127.0.0.8", port: PORT });
   const waiting = Array.from({ length: 20 }, () => connectRaw("127.0.0.2", PORT + 2));
-  for (const [listener, fds] of accept) fds.push(...acceptAll(listener));
+  // The second listener has connections of both families, the last one none.
+  const accepted = [31, 60, 50, 0].map((count, i) => acceptMany(listeners[i]!, count));
   // The side that closes first enters TIME_WAIT.
   for (const fd of waiting) close(fd);
-  for (const [, fds] of accept.slice(2, 3)) for (const fd of fds) close(fd);
+  for (const fd of accepted[2]!) close(fd);
+  await settled();
+}
+
+async function settled(): Promise<void> {
+  await until(
+    "sockets in lasting states",
+    async () => (await socketTable({ source: "sock_diag" })).byState,
+    (states) => SHORT_LIVED.every((state) => states[state] === undefined),
+  );
 }
 
 describe.skipIf(!canMakeNamespaces() || !canUseBpf())("groups counted by BPF", () => {
@@ -60,7 +75,7 @@ describe.skipIf(!canMakeNamespaces() || !canUseBpf())("groups counted by BPF", (
     ["more ports than have groups of their own", { localPort: "32768-60999" }],
   ])("agree with sockets read one by one: %s", async (_, filter) => {
     enterNamespace();
-    makeSockets();
+    await makeSockets();
     const [grouped, each] = await readBoth(filter);
     expect(grouped).toEqual(each);
     expect((each as { sockets: number }).sockets).toBeGreaterThan(0);
@@ -68,7 +83,7 @@ describe.skipIf(!canMakeNamespaces() || !canUseBpf())("groups counted by BPF", (
 
   it("agree for both sides of a port and the pressure, which share a reading", async () => {
     enterNamespace();
-    makeSockets();
+    await makeSockets();
     for (const ip of [undefined, "127.0.0.1"]) {
       const read = async (source: "bpf" | "sock_diag") => {
         const cover = { port: PORT, ip, source };
@@ -85,9 +100,28 @@ describe.skipIf(!canMakeNamespaces() || !canUseBpf())("groups counted by BPF", (
     }
   });
 
+  it("agree on pools of bound ports and on states, which share a reading with the pressure", async () => {
+    enterNamespace();
+    await makeSockets();
+    // Ports bound before connect(): two destinations of one address cannot share them.
+    for (let i = 0; i < 40; i++) connectRaw("127.0.0.1", PORT + (i & 1 ? 2 : 0), { ip: "127.0.0.9" });
+    await settled();
+    const read = async (source: "bpf" | "sock_diag", filter: PressureOptions) => {
+      const states = new StateCounts();
+      const ports = await pressure({ source, ...filter }, [states]);
+      expect(ports.source).toBe(source);
+      return [comparable({ ...ports }), [...states.counts]] as const;
+    };
+    for (const filter of [{}, { remoteIp: "127.0.0.1" }]) {
+      const [ports, states] = await read("bpf", filter);
+      expect([ports, states]).toEqual(await read("sock_diag", filter));
+      expect(ports).toMatchObject({ bound: [{ sourceIp: "127.0.0.9", destinations: 2 }] });
+    }
+  });
+
   it("agree on ports of a state, in a reading of all states", async () => {
     enterNamespace();
-    makeSockets();
+    await makeSockets();
     const read = async (source: "bpf" | "sock_diag") => {
       const { tables } = await readOverview({ cover: { source }, tables: [{ states: ["TIME_WAIT"], source }] });
       return tables[0]!.byLocalPort;
@@ -102,7 +136,7 @@ describe.skipIf(!canMakeNamespaces() || !canUseBpf())("groups counted by BPF", (
     const listener = listenRaw("127.0.0.9", PORT);
     for (let i = 0; i < 30; i++)
       connectRaw("127.0.0.9", PORT, i % 3 === 0 ? { ip: "127.0.0.1", port: 2000 + i } : undefined);
-    expect(acceptAll(listener)).toHaveLength(30);
+    acceptMany(listener, 30);
     const read = async (source: "bpf" | "sock_diag") => {
       const cover = { remotePort: PORT, source };
       const { pressure } = await readOverview({ cover, tables: [], pressure: { ...cover, connectionsOnly: true } });
@@ -118,7 +152,7 @@ describe.skipIf(!canMakeNamespaces() || !canUseBpf())("groups counted by BPF", (
     const listeners = [listenRaw("127.0.0.9", RANGED), listenRaw("127.0.0.1", PORT), listenRaw("127.0.0.1", PORT + 1)];
     for (const port of [PORT, PORT + 1]) connectRaw("127.0.0.1", port, { ip: "127.0.0.5", port: RANGED });
     connectRaw("127.0.0.9", RANGED);
-    expect(listeners.map((listener) => acceptAll(listener).length)).toEqual([1, 1, 1]);
+    for (const listener of listeners) acceptMany(listener, 1);
     const [grouped, each] = await readBoth({});
     expect(grouped).toEqual(each);
     expect(each).toMatchObject({ incoming: 3, outgoing: 3, byDestination: { distinct: 3 } });
@@ -129,7 +163,7 @@ describe.skipIf(!canMakeNamespaces() || !canUseBpf())("groups counted by BPF", (
     const peers = 1500;
     const listener = listenRaw("127.0.0.1", PORT, { backlog: 4096 });
     for (let i = 0; i < peers; i++) connectRaw("127.0.0.1", PORT, { ip: `127.1.${i >>> 8}.${i & 255}` });
-    expect(acceptAll(listener)).toHaveLength(peers);
+    acceptMany(listener, peers);
     const dump = new HashDump({ states: stateMask(["ESTABLISHED"]), portBits: bitsFor(0) });
     let rows = 0;
     let logged = 0;
@@ -154,7 +188,7 @@ describe.skipIf(!canMakeNamespaces() || !canUseBpf())("groups counted by BPF", (
     enterNamespace();
     const listener = listenRaw("127.0.0.1", PORT);
     for (let i = 0; i < 20; i++) connectRaw("127.0.0.1", PORT);
-    expect(acceptAll(listener)).toHaveLength(20);
+    acceptMany(listener, 20);
     const dump = new HashDump({ states: stateMask(["ESTABLISHED"]), portBits: bitsFor(PORT_BIT.listening) });
     let counted = 0;
     for (let isMore = true; isMore; ) {
@@ -178,7 +212,7 @@ describe.skipIf(!canMakeNamespaces() || !canUseBpf())("groups counted by BPF", (
     enterNamespace();
     const listener = listenRaw("127.0.0.1", PORT);
     const clients = Array.from({ length: 40 }, () => connectRaw("127.0.0.1", PORT));
-    const ends = [...clients, ...acceptAll(listener)];
+    const ends = [...clients, ...acceptMany(listener, 40)];
     const churn = new Churn({ either: { ports: [{ first: PORT, last: PORT }] } });
     const read = async () => {
       const cover = { port: PORT, source: "bpf" } as const;
@@ -191,6 +225,7 @@ describe.skipIf(!canMakeNamespaces() || !canUseBpf())("groups counted by BPF", (
     expect((await read()).rates).toEqual({ openedPerSec: 0, closedPerSec: 0 });
     for (const fd of ends.slice(0, 10)) close(fd);
     for (let i = 0; i < 3; i++) connectRaw("127.0.0.1", PORT);
+    acceptMany(listener, 3);
     const { rates } = await read();
     // The 10 clients and their peers, of which all leave ESTABLISHED, and both ends of three.
     expect(rates!.closedPerSec / rates!.openedPerSec).toBeCloseTo(20 / 6, 6);

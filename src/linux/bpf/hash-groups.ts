@@ -10,14 +10,14 @@ export type GroupVisit = (offset: number, end: number, sockets: number) => void;
 
 /** Views of the map's value. They are valid until the dump is closed. */
 export class HashGroups {
-  /** The message of the group being visited. A port that is not kept is the first socket's. */
+  /** The message of the group being shown. A port that is not kept is the first socket's. */
   readonly bytes = Buffer.alloc(DIAG_MESSAGE_BYTES);
   /** Number of grouped sockets by local port: all, and those in ESTABLISHED. */
   readonly portSockets: Uint32Array;
   readonly portEstablished: Uint32Array;
   /** Four words for each socket of the latest call; see LOG. */
   readonly log: Int32Array;
-  /** Whether the message being visited lacks the remote port. */
+  /** Whether the message being shown lacks the remote port. */
   isRemotePortOmitted = false;
   private readonly groups: Uint32Array;
 
@@ -46,22 +46,28 @@ export class HashGroups {
 
   /** Visits all groups, once the dump is complete. */
   forEach(visit: GroupVisit): void {
-    const { groups, bytes } = this;
-    for (let at = 0; at < groups.length; at += GROUP_BYTES / 4) {
-      const sockets = groups[at + GROUP.sockets / 4]!;
+    for (let group = 0; group < GROUPS; group++) {
+      const sockets = this.groups[(group * GROUP_BYTES + GROUP.sockets) / 4]!;
       if (sockets === 0) continue;
-      bytes[DIAG_FIELD.family] = groups[at]! & 0xff;
-      bytes[DIAG_FIELD.state] = groups[at]! >>> 8;
-      bytes.writeUInt32LE(groups[at + GROUP.interface / 4]!, DIAG_FIELD.interface);
-      const ports = groups[at + GROUP.firstPorts / 4]!;
-      bytes.writeUInt16BE(ports & 0xffff, DIAG_FIELD.localPort);
-      bytes.writeUInt16BE(ports >>> 16, DIAG_FIELD.remotePort);
-      for (let word = 0; word < 4; word++) {
-        bytes.writeUInt32LE(groups[at + GROUP.localIp / 4 + word]!, DIAG_FIELD.localIp + 4 * word);
-        bytes.writeUInt32LE(groups[at + GROUP.remoteIp / 4 + word]!, DIAG_FIELD.remoteIp + 4 * word);
-      }
-      this.isRemotePortOmitted = groups[at + GROUP.ports / 4]! >>> 16 === 0;
+      this.show(group);
       visit(0, DIAG_MESSAGE_BYTES, sockets);
     }
+  }
+
+  /** Writes the message of a group that has sockets. */
+  show(group: number): void {
+    const { groups, bytes } = this;
+    const at = (group * GROUP_BYTES) / 4;
+    bytes[DIAG_FIELD.family] = groups[at]! & 0xff;
+    bytes[DIAG_FIELD.state] = groups[at]! >>> 8;
+    bytes.writeUInt32LE(groups[at + GROUP.interface / 4]!, DIAG_FIELD.interface);
+    const ports = groups[at + GROUP.firstPorts / 4]!;
+    bytes.writeUInt16BE(ports & 0xffff, DIAG_FIELD.localPort);
+    bytes.writeUInt16BE(ports >>> 16, DIAG_FIELD.remotePort);
+    for (let word = 0; word < 4; word++) {
+      bytes.writeUInt32LE(groups[at + GROUP.localIp / 4 + word]!, DIAG_FIELD.localIp + 4 * word);
+      bytes.writeUInt32LE(groups[at + GROUP.remoteIp / 4 + word]!, DIAG_FIELD.remoteIp + 4 * word);
+    }
+    this.isRemotePortOmitted = groups[at + GROUP.ports / 4]! >>> 16 === 0;
   }
 }

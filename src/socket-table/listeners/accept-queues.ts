@@ -5,6 +5,7 @@ import { TCP_LISTEN, TCP_STATES } from "../../linux/syscalls/constants.js";
 import type { TcpState } from "../../results/sockets/socket-table.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { type SocketFilter, toQuery } from "../filter.js";
+import type { GroupVisitor } from "../sources/groups.js";
 import { readTable, type SocketVisit } from "../table.js";
 import { DropTotals } from "./drop-totals.js";
 
@@ -41,6 +42,12 @@ export interface ListenerQueues {
 export class StateCounts {
   /** Indexed by state. */
   counts = new Int32Array(TCP_STATES.length);
+
+  readonly groups: GroupVisitor = {
+    addGroup: ({ state }, sockets) => {
+      this.counts[state]! += sockets;
+    },
+  };
 
   /** Discards the counts and returns the visitor for a new attempt; see readTable(). */
   begin(): SocketVisit {

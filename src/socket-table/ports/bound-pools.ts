@@ -3,6 +3,7 @@
 // the port it chose is a clue. connect() prefers ports of the range's first parity and reuses them for several
 // destinations. bind() starts with the other parity and never selects a port that a socket of the address uses.
 
+import { GROUPS, LOG_BYTES, NO_GROUP } from "../../linux/bpf/walk-groups.js";
 import { countHashedSockets, readSockstat } from "../../linux/proc/procfs.js";
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
 import type { SourceName } from "../../results/sockets/owners.js";
@@ -10,9 +11,11 @@ import type { BoundPoolRow } from "../../results/sockets/pressure.js";
 import type { AddressIndex } from "../addresses.js";
 import { Counts, PairIndex } from "../aggregate/dense-index.js";
 import type { KnownListeners, ListenerSet } from "../listeners/listeners.js";
-import { ALL_STATES } from "../query.js";
+import { ALL_STATES, type SocketQuery } from "../query.js";
 import { isWildcard } from "../socket-test.js";
+import type { GroupVisitor } from "../sources/groups.js";
 import { WORTH_SOCKETS } from "../sources/hash.js";
+import type { SummaryPart } from "../sources/together.js";
 import { readTable, type SocketVisit } from "../table.js";
 import type { SocketView } from "../view.js";
 import { PRESSURE_MARK } from "./marks.js";
@@ -33,33 +36,40 @@ const LEAST = 16;
 const NEARLY = 0.9;
 /** Minimum ratio between the odd and even port counts. Explicitly bound ports are distributed evenly. */
 const LOPSIDED = 2;
+/** Stand for a group's triple. */
+const NOT_SEEN = -1;
+const ACCEPTED = -2;
+const LOG_WORDS = LOG_BYTES / 4;
 
 /**
  * Pools of bound ports. Connections to a single destination form no pool, because sharing ports makes no difference
  * there.
  */
-export class BoundPools {
+export class BoundPools implements SummaryPart {
+  /** All connections. */
+  readonly query: SocketQuery;
   private readonly known: KnownListeners;
   private readonly pool: PortPoolSize;
-  private readonly source: SourceName | undefined;
   private ports: SourcePorts;
 
   constructor(known: KnownListeners, pool: PortPoolSize, source: SourceName | undefined) {
     this.known = known;
     this.pool = pool;
-    this.source = source;
+    this.query = { states: CONNECTED, source, tuplesOnly: true };
     this.ports = new SourcePorts(known, pool);
   }
 
-  /** Visits connections during a pass that includes all of them, for readTable(). */
-  readonly begin = (): SocketVisit => {
+  begin(): SocketVisit {
     const ports = new SourcePorts(this.known, this.pool);
     this.ports = ports;
     return (socket) => ports.add(socket);
-  };
+  }
 
-  async readConnections(): Promise<void> {
-    await readTable({ states: CONNECTED, source: this.source, tuplesOnly: true }, this.begin);
+  get groups(): GroupVisitor {
+    return {
+      addGroup: () => undefined,
+      addLog: (log, sockets, firstOf) => this.ports.addLog(log, sockets, firstOf),
+    };
   }
 
   /**
@@ -70,7 +80,7 @@ export class BoundPools {
     const sockstat = readSockstat();
     if ((sockstat["TCP.alloc"] ?? 0) >= WORTH_SOCKETS && mostUnconnected(sockstat) < LEAST) return;
     const { ports } = this;
-    await readTable({ states: UNCONNECTED, source: this.source }, () => {
+    await readTable({ states: UNCONNECTED, source: this.query.source }, () => {
       ports.clearUnconnected();
       return (socket) => ports.addUnconnected(socket);
     });
@@ -88,8 +98,9 @@ export class BoundPools {
 
 /**
  * Returns the maximum number of sockets that neither listen nor connect. The kernel has two counts that include them: the
- * TCP sockets of all namespaces, and the sockets of this one, whatever their protocol. Sockets of the kernel itself, such
- * as those of tunnels, are not in the second count, so they may hide as many others.
+ * TCP sockets of all namespaces, and the sockets of this one, whatever their protocol. The second count lacks sockets
+ * without a descriptor: those of the kernel itself, such as of tunnels, orphans, and connections that wait in an accept
+ * queue. They may hide as many others.
  *
  * @param sockstat see readSockstat()
  */
@@ -111,6 +122,9 @@ class SourcePorts {
   /** Pairs of (source address, destination). */
   private readonly triples = new PairIndex();
   private readonly connections = new Counts();
+  /** Source address and triple by number of the group (linux/bpf/walk-groups.ts). */
+  private readonly sourceOf = new Int32Array(GROUPS);
+  private readonly tripleOf = new Int32Array(GROUPS).fill(NOT_SEEN);
   /** Ports bound on all addresses. */
   private readonly onAll = new Set<number>();
 
@@ -139,10 +153,37 @@ class SourcePorts {
     if (port < first || port > last) return;
     const source = this.addresses.local(socket);
     if (this.listening.hasAccepted(socket, source)) return;
-    const destination = this.endpoints.idOf(this.addresses.remote(socket), socket.remotePort);
-    const triple = this.triples.idOf(source, destination);
+    const triple = this.tripleFrom(source, socket);
     this.connections.add(triple);
     this.users.add(source, port, triple);
+  }
+
+  /** @see GroupVisitor.addLog */
+  addLog(log: Int32Array, sockets: number, firstOf: (group: number) => SocketView): void {
+    const { sourceOf, tripleOf } = this;
+    const { first, last } = this.pool.range;
+    for (let at = 0; at < LOG_WORDS * sockets; at += LOG_WORDS) {
+      const group = log[at]! & 0xffff;
+      const port = log[at + 1]! & 0xffff;
+      // Sockets in no group are visited.
+      if (group === NO_GROUP || port < first || port > last) continue;
+      let triple = tripleOf[group]!;
+      if (triple === NOT_SEEN) {
+        const socket = firstOf(group);
+        const source = this.addresses.local(socket);
+        triple = this.listening.hasAccepted(socket, source) ? ACCEPTED : this.tripleFrom(source, socket);
+        sourceOf[group] = source;
+        tripleOf[group] = triple;
+      }
+      if (triple === ACCEPTED) continue;
+      this.connections.add(triple);
+      this.users.add(sourceOf[group]!, port, triple);
+    }
+  }
+
+  private tripleFrom(source: number, socket: SocketView): number {
+    const destination = this.endpoints.idOf(this.addresses.remote(socket), socket.remotePort);
+    return this.triples.idOf(source, destination);
   }
 
   rows(isWanted: (sourceId: number) => boolean): BoundPoolRow[] {

@@ -59,7 +59,7 @@ export interface PressureOptions extends Omit<SocketFilter, "states"> {
  */
 export async function pressure(
   options: PressureOptions = {},
-  beside: readonly Pick<SummaryPart, "begin">[] = [],
+  beside: readonly Omit<SummaryPart, "query">[] = [],
   readRules: NatRuleReader = readRulesNow,
 ): Promise<Pressure> {
   const start = startReading();
@@ -69,16 +69,12 @@ export async function pressure(
   const bound = options.connectionsOnly ? undefined : new BoundPools(known, part.pool, part.query.source);
   // A pool is shared by all destinations, so its ports are counted whatever the filter.
   const isOneReading = bound !== undefined && !part.isFiltered && !owners;
-  const read = await readTogether(
-    part.query,
-    [part, ...(isOneReading ? [bound] : []), ...beside].map((visiting) => ({
-      query: part.query,
-      begin: () => visiting.begin(),
-    })),
-  );
+  const parts = [part, ...(isOneReading ? [bound] : []), ...beside];
+  const visitors = parts.map((each) => ({ query: part.query, begin: () => each.begin(), groups: each.groups }));
+  const read = await readTogether(part.query, visitors, known);
   const result = part.result(start, read);
   if (!bound) return result;
-  if (!isOneReading) await bound.readConnections();
+  if (!isOneReading) await readTogether(bound.query, [bound], known);
   await bound.readUnconnected();
   const { remote, either } = part.query;
   const { family, top = TOP } = options;

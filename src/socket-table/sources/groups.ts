@@ -27,8 +27,10 @@ export interface GroupVisitor {
   /**
    * Receives the log of a part of the table, which has all its sockets, also those that are visited; see LOG in
    * walk-groups.ts.
+   *
+   * @param firstOf returns the first socket of a group, valid until the next call
    */
-  readonly addLog?: ((log: Int32Array, sockets: number) => void) | undefined;
+  readonly addLog?: ((log: Int32Array, sockets: number, firstOf: (group: number) => SocketView) => void) | undefined;
 }
 
 /** What KnownListeners has. */
@@ -82,7 +84,13 @@ export class GroupSink {
 
   /** Call this after each part of the table. */
   addPart({ groups, logged }: HashDump): void {
-    if (groups) for (const part of this.parts) part.groups.addLog?.(groups.log, logged);
+    if (!groups) return;
+    const socket = new DiagSocket(groups.bytes);
+    const firstOf = (group: number) => {
+      groups.show(group);
+      return socket.move(0, groups.bytes.length);
+    };
+    for (const part of this.parts) part.groups.addLog?.(groups.log, logged, firstOf);
   }
 
   /**
