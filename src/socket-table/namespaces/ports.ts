@@ -1,6 +1,5 @@
 // Reads port pressure, accept queues and states of every network namespace, for monitoring.
 import type { NetNamespace } from "../../linux/proc/net-namespaces.js";
-import { readSockstat } from "../../linux/proc/procfs.js";
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
 import type { Pressure } from "../../results/sockets/pressure.js";
 import { type ListenerQueues, listenerQueues, StateCounts } from "../listeners/accept-queues.js";
@@ -11,7 +10,6 @@ import { cachedRules } from "../ports/nat-rule-cache.js";
 import { PressureSummary } from "../ports/pressure.js";
 import { readTranslatedPorts } from "../ports/translated-ports.js";
 import { ALL_STATES, type SocketQuery } from "../query.js";
-import { WORTH_SOCKETS } from "../sources/hash.js";
 import { startReading } from "../summary.js";
 import type { SocketVisit, TableRead } from "../table.js";
 import { describeNamespace, type NamespaceIdentity } from "./describe.js";
@@ -105,8 +103,7 @@ class PortsReader<More> implements NamespaceReader<Figures<More>> {
   async figures(read: TableRead): Promise<Figures<More>> {
     const { known, top, kept, ports, bound } = this;
     const pressure = ports.result(this.start, read);
-    // For these sockets, the kernel goes through all sockets of the host, once for each namespace.
-    if ((readSockstat()["TCP.alloc"] ?? 0) < WORTH_SOCKETS) await bound.readUnconnected();
+    await bound.readUnconnected();
     const conditions = { family: undefined, remote: undefined, either: undefined, top };
     const translated = await readTranslatedPorts(known.addresses, conditions, kept.readRules);
     return {

@@ -1,7 +1,9 @@
 // Tests `exporter --all-netns` with network namespaces of its own. Others may exist beside them.
 import { spawnSync } from "node:child_process";
+import { release } from "node:os";
 import { describe, expect, it } from "vitest";
 import { ownAddress } from "../../support/address.js";
+import { ROOT } from "../../support/library.js";
 import { expectDocumented } from "../../support/metric-tables.js";
 import { canMakeNamespaces, makeNamespace } from "../../support/namespace.js";
 import { hasProgram, runCli, start, startCli } from "../../support/process.js";
@@ -18,8 +20,22 @@ server.listen({ port: ${PORT}, host: "127.0.0.1", backlog: 100 }, () => {
   for (let i = 0; i < ${CONNECTIONS}; i++) net.connect(${PORT}, "127.0.0.1");
 });`;
 
+/** Holds ports that are bound but not connected. */
+const BIND = `const { bindTo, openTcp } = await import("${ROOT}dist/linux/syscalls/socket.js");
+const { SocketAddress } = await import("${ROOT}dist/linux/syscalls/sockaddr.js");
+const { parseIp } = await import("${ROOT}dist/util/address.js");
+for (let i = 0; i < ${CONNECTIONS}; i++) bindTo(openTcp(4), new SocketAddress(parseIp("127.0.0.1"), 0));
+console.log("bound");
+setInterval(() => undefined, 1e6);`;
+
 /** Rules for which the kernel tracks connections. */
 const TRACKING = "table ip t { chain c { type filter hook input priority 0; ct state invalid drop; }; }";
+
+/** Since Linux 6.8, sock_diag lists them. */
+function listsBoundSockets(): boolean {
+  const [major = 0, minor = 0] = release().split(".").map(Number);
+  return major > 6 || (major === 6 && minor >= 8);
+}
 
 async function startExporter(): Promise<string> {
   const exporter = startCli(["exporter", "--all-netns", "--listen", `${ownAddress()}:0`, "--top", "1000"]);
@@ -61,6 +77,18 @@ describe.skipIf(!canMakeNamespaces())("exporter --all-netns", () => {
     expect(text).toMatch(new RegExp(`^fourtuple_netns_info\\{netns="${pod}",inode="\\d+",name="${hosted}",`, "m"));
     expect(sampleOf(text, "fourtuple_netns_read")).toBeGreaterThanOrEqual(3);
   });
+
+  it.skipIf(!listsBoundSockets())(
+    "has ports that are bound but not connected, however many sockets the host has",
+    async () => {
+      const namespace = makeNamespace();
+      const bind = ["--input-type=module", "-e", BIND];
+      await start("ip", ["netns", "exec", namespace, process.execPath, ...bind]).prints(/bound/);
+      const text = await scrape(await startExporter());
+      const labels = { netns: namespace, source: "127.0.0.1" };
+      expect(sampleOf(text, "fourtuple_bound_ports_in_use", labels)).toBe(CONNECTIONS);
+    },
+  );
 
   it("needs privileges, and says so before it listens", async () => {
     const user = start("setpriv", [
