@@ -9,6 +9,7 @@ import { LiveServer } from "../../../dist/output/live/server.js";
 import type { ExperimentResult } from "../../../src/results/lab/lab.js";
 import { ownAddress } from "../../support/address.js";
 import { CHROMIUM, launchChromium, luminance } from "../../support/chromium.js";
+import { clientEndsInSs } from "../../support/kernel.js";
 import { ROOT } from "../../support/library.js";
 import { openTab, pageOf } from "../../support/live-page.js";
 import { startServer } from "../../support/peers.js";
@@ -65,7 +66,7 @@ describe.skipIf(!CHROMIUM)("the live page in Chromium", () => {
     await until(
       "the port map shows the kernel's ports",
       async () => {
-        const [lit, kernel, others] = [await litPorts(wide.page), sourcePortsTo(port), portsInUse()];
+        const [lit, kernel, others] = [await litPorts(wide.page), await sourcePortsTo(ip, port), portsInUse()];
         return {
           missing: kernel.filter((each) => !lit.includes(each)).slice(0, 9),
           extra: lit.filter((each) => !others.has(each)).slice(0, 9),
@@ -73,7 +74,7 @@ describe.skipIf(!CHROMIUM)("the live page in Chromium", () => {
       },
       ({ missing, extra }) => missing.length + extra.length === 0,
     );
-    expect(sourcePortsTo(port)).toHaveLength(CONNECTIONS);
+    expect(await sourcePortsTo(ip, port)).toHaveLength(CONNECTIONS);
     expect(late.limits).toContain("4-tuples of the plan");
     expect(await scheme(wide.page)).toBe("light");
     expect(await overflow(wide.page)).toBeLessThanOrEqual(0);
@@ -124,7 +125,7 @@ describe.skipIf(!CHROMIUM)("the live page in Chromium", () => {
     const { code, stdout } = await run.exited();
     expect(stdout).toMatch(/ESTABLISHED +2,000/);
     expect(code).toBe(130);
-    expect(sourcePortsTo(port)).toEqual([]);
+    expect(await sourcePortsTo(ip, port)).toEqual([]);
     for (const { complaints } of [wide, phone, visitor]) expect(complaints).toEqual([]);
   });
 
@@ -212,28 +213,18 @@ async function litPorts(page: Page): Promise<number[]> {
   })()`);
 }
 
-/** Returns the source ports of the connections to a server's port, from the kernel's table. */
-function sourcePortsTo(port: number): number[] {
-  const remote = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  return readSockets()
-    .filter(([, , to, state]) => to?.endsWith(remote) && state === "01")
-    .map(localPort);
+/** Returns the source ports of the connections to a server, from the kernel's table. */
+async function sourcePortsTo(ip: string, port: number): Promise<number[]> {
+  const ends = await clientEndsInSs(ip, port);
+  return [...ends].map((end) => Number(/:(\d+) /.exec(end)![1]));
 }
 
 /** Returns the local ports of all sockets, from the kernel's table. */
 function portsInUse(): Set<number> {
-  return new Set(readSockets().map(localPort));
-}
-
-function readSockets(): string[][] {
   const lines = ["tcp", "tcp6"].flatMap((name) =>
     readFileSync(`/proc/net/${name}`, "utf8").trim().split("\n").slice(1),
   );
-  return lines.map((line) => line.trim().split(/\s+/));
-}
-
-function localPort([, local]: readonly string[]): number {
-  return Number.parseInt(local!.slice(local!.lastIndexOf(":") + 1), 16);
+  return new Set(lines.map((line) => Number.parseInt(/:([0-9A-F]{4}) /.exec(line)![1]!, 16)));
 }
 
 async function scheme(page: Page): Promise<"light" | "dark"> {
