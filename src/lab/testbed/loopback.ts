@@ -11,15 +11,16 @@ import { DIES_WITH_US, Host, type HostPair } from "./host.js";
 /** 127.64.0.0 to 127.191.255.255, which other programs rarely use. */
 const FIRST_BLOCK = 64;
 const BLOCKS = 128;
+/** Number of blocks to try. A port that is in use in all of them is probably in use at every address. */
+const TRIES = 3;
 
 /**
  * @param reason why there are no namespaces; undefined if loopback was requested
  * @throws {AppError} E_PORT_IN_USE if the lab's ports are in use on this host
  */
 export async function openLoopback(clientAddresses: number, reason: string | undefined): Promise<HostPair> {
-  const block = `127.${FIRST_BLOCK + (process.pid % BLOCKS)}`;
+  const block = await findBlock(reason);
   const serverIp = `${block}.0.1`;
-  await expectFree(serverIp, reason);
   const clientIps = addressesFrom(`${block}.1.1`, clientAddresses);
   const common = { device: "lo", isNamespace: false, enter: (await canDieWithUs()) ? DIES_WITH_US : [] };
   const server = new Host({ ...common, name: "server", ips: [serverIp], peerIps: clientIps });
@@ -35,6 +36,22 @@ export async function openLoopback(clientAddresses: number, reason: string | und
     client,
     close,
   };
+}
+
+/**
+ * Returns the first two bytes of addresses at which the lab's ports are free. Another lab may have the first block that
+ * is tried, because there are more process numbers than blocks.
+ */
+async function findBlock(reason: string | undefined): Promise<string> {
+  for (let n = 1; ; n++) {
+    const block = `127.${FIRST_BLOCK + ((process.pid + n - 1) % BLOCKS)}`;
+    try {
+      await expectFree(`${block}.0.1`, reason);
+      return block;
+    } catch (error) {
+      if (n === TRIES || !(error instanceof AppError) || error.code !== "E_PORT_IN_USE") throw error;
+    }
+  }
 }
 
 /** Checks that the lab's ports are free. A listener on all addresses also occupies the lab's address. */

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { PORT } from "../../../src/lab/testbed/addresses.js";
 import { openTestbed } from "../../../src/lab/testbed/testbed.js";
 import { AS_USER, canMakeUserNamespaces, openedBy, startLab } from "../../support/lab.js";
 
@@ -58,6 +59,14 @@ describe("on request", () => {
       clientIps: `${block}.1.1-${block}.2.44`,
     });
     expect([server.ips, client.ips.length]).toEqual([[description.serverIp], 300]);
+  });
+
+  it("has addresses that no other lab uses", async () => {
+    await using first = await openTestbed({ loopback: true });
+    const { serverIp } = first.description;
+    await first.server.run(["serve", `${serverIp}:${PORT}`, "--log", "none"]).prints(/listening/);
+    await using second = await openTestbed({ loopback: true });
+    expect(second.description.serverIp).not.toBe(serverIp);
   });
 
   it("leaves the host's settings alone", async () => {
