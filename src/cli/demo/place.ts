@@ -84,12 +84,11 @@ export function assertFiles(
   const most = Math.max(0, Math.floor((room.max - room.reserve - room.open) / ends));
   if (connections <= most) return;
   const wanted = fileMaxFor(room.open + connections * ends + SPARE_FILES);
+  const fewer = most === 0 ? "" : `, or --connections ${most}`;
   throw new AppError(
     "E_OPTION",
     `fs.file-max is ${formatCount(room.max)}, which allows ${formatCount(most)} connections`,
-    {
-      fix: `sysctl -w fs.file-max=${wanted}, or --connections ${most}`,
-    },
+    { fix: `sysctl -w fs.file-max=${wanted}${fewer}` },
   );
 }
 

@@ -42,4 +42,7 @@ it("the demo refuses to begin if the host has too few open files for the kernel 
       fix: expect.stringMatching(/^sysctl -w fs\.file-max=201\d{4}, or --connections 1899000$/),
     }),
   );
+  expect(() => assertFiles(1000, { ends: 2 }, { ...room, open: 1_900_000 })).toThrow(
+    expect.objectContaining({ fix: expect.stringMatching(/^sysctl -w fs\.file-max=\d+$/) }),
+  );
 });
