@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { print } from "../../output/terminal/output.js";
+import { neededToLoad } from "../../protocols/scripted/file/load.js";
 import { AppError } from "../../util/errors.js";
 import { printable, quoted } from "../../util/printable.js";
 import { commandLine } from "../command-line.js";
@@ -31,6 +32,8 @@ export function runProtocolNew(file: string): number {
   } finally {
     output.close();
   }
+  const needed = neededToLoad(file);
   print(printable(`${file}: a line protocol to change; try it with ${commandLine(["protocol", "check", file])}`));
+  if (needed !== undefined) print(printable(`Before that, ${needed}.`));
   return 0;
 }

@@ -32,6 +32,20 @@ it("what new writes passes check, and is not overwritten", async () => {
   expect(readFileSync(file, "utf8")).toBe(before);
 });
 
+it("new says what check needs where the package is not installed", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "fourtuple-protocol-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "chat.mjs");
+  const { stdout } = await runCli(["protocol", "new", file]);
+  const { code, stderr } = await runCli(["protocol", "check", file, "-c", "20", "-T", "100ms"]);
+  // Node 22.15 and later find the package anyway.
+  if (code === 0) expect(stdout).not.toContain("Before that");
+  else {
+    const [, fix] = /fix: (.*)/.exec(stderr)!;
+    expect(stdout).toContain(`Before that, ${fix}.`);
+  }
+});
+
 it("check fails for a protocol whose handler throws", async () => {
   const file = `${ROOT}test/support/scripts/line.mjs`;
   const options = { env: { THROW_AT: "1" } };

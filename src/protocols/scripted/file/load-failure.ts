@@ -24,6 +24,11 @@ export function cannotLoad(name: string, problem: string, fix: string, cause?: u
   return new AppError("E_OPTION", `${quoted(name)} cannot be loaded: ${problem}`, { fix, cause });
 }
 
+/** Returns how to let a file import this package. */
+export function installFix(file: string): string {
+  return `run npm install fourtuple in the folder of ${basename(file)}, or use Node 22.15 or newer`;
+}
+
 /** Returns the error for a file whose import failed with `error`. */
 export function failedToLoad(name: string, file: string, error: unknown): AppError {
   const { code, message, stack } = error instanceof Error ? (error as NodeJS.ErrnoException) : { message: `${error}` };
@@ -48,8 +53,7 @@ export function placeWords(place: Place | undefined, file: string): string {
 function importsMissing(name: string, file: string, message: string, cause: unknown): AppError {
   const [, kind, wanted = "", by = file] = /^Cannot find (\w+) '(.+?)'(?: imported from (.+))?/.exec(message) ?? [];
   if (wanted === "fourtuple") {
-    const fix = `run npm install fourtuple in the folder of ${basename(file)}, or use Node 22.15 or newer`;
-    return cannotLoad(name, "it imports fourtuple/protocol, which is not installed there", fix, cause);
+    return cannotLoad(name, "it imports fourtuple/protocol, which is not installed there", installFix(file), cause);
   }
   const line = lineWith(basename(wanted), by);
   const where = [by === file ? "" : by, line].filter((part) => part !== "").join(", ");

@@ -7,12 +7,15 @@ import { pathToFileURL } from "node:url";
 import { AppError } from "../../../util/errors.js";
 import type { ProtocolDefinition } from "../define.js";
 import { checkDefinition } from "./check.js";
-import { cannotLoad, failedToLoad } from "./load-failure.js";
+import { cannotLoad, failedToLoad, installFix } from "./load-failure.js";
 
 const EXTENSIONS = [".mjs", ".js", ".ts", ".mts"];
 const PUBLIC_NAME = "fourtuple/protocol";
 /** Module that stands in for the package if the user's folder does not have it installed. */
 const STAND_IN = "data:text/javascript,export const defineProtocol = (definition) => definition;";
+
+const TYPESCRIPT_FIX = "use Node 22.18 or newer, or compile the file to JavaScript";
+const { registerHooks } = module as unknown as { readonly registerHooks?: (hooks: object) => void };
 
 /** Time limit for loading a file, whose top-level await may never end. */
 export const LOAD_MS = 10_000;
@@ -39,12 +42,8 @@ export async function loadScript(name: string): Promise<LoadedScript> {
   if (!EXTENSIONS.includes(extname(file))) {
     throw cannotLoad(name, "its extension is not that of JavaScript or TypeScript", `name it ${EXTENSIONS.join(", ")}`);
   }
-  if (extname(file).endsWith("ts") && !("typescript" in process.features && process.features.typescript)) {
-    throw cannotLoad(
-      name,
-      `this Node (${process.version}) does not run TypeScript`,
-      "use Node 22.18 or newer, or compile the file to JavaScript",
-    );
+  if (!runsLanguageOf(file)) {
+    throw cannotLoad(name, `this Node (${process.version}) does not run TypeScript`, TYPESCRIPT_FIX);
   }
   let definition: ProtocolDefinition;
   try {
@@ -64,6 +63,17 @@ export async function loadScript(name: string): Promise<LoadedScript> {
 /** Returns a definition that loadScript() has loaded in this thread. */
 export function loadedScript(file: string): ProtocolDefinition {
   return loaded.get(file)!;
+}
+
+/** Returns what this Node needs before it can load a file that imports this package; undefined if nothing. */
+export function neededToLoad(name: string): string | undefined {
+  const file = resolve(name);
+  if (!runsLanguageOf(file)) return TYPESCRIPT_FIX;
+  return registerHooks || isInstalledFor(file) ? undefined : installFix(file);
+}
+
+function runsLanguageOf(file: string): boolean {
+  return !extname(file).endsWith("ts") || ("typescript" in process.features && Boolean(process.features.typescript));
 }
 
 function readScript(name: string, file: string): Buffer {
@@ -111,15 +121,19 @@ function raise(error: Error): never {
 
 /** Lets a file import this package by name although its folder does not have it installed. Needs Node 22.15. */
 function resolveOwnName(file: string): void {
-  if (resolvesOwnName) return;
+  if (resolvesOwnName || !registerHooks || isInstalledFor(file)) return;
+  registerHooks({
+    resolve: (name: string, context: object, next: (name: string, context: object) => unknown) =>
+      name === PUBLIC_NAME ? { url: STAND_IN, format: "module", shortCircuit: true } : next(name, context),
+  });
+  resolvesOwnName = true;
+}
+
+function isInstalledFor(file: string): boolean {
   try {
     createRequire(file).resolve(PUBLIC_NAME);
+    return true;
   } catch {
-    const { registerHooks } = module as unknown as { registerHooks?: (hooks: object) => void };
-    registerHooks?.({
-      resolve: (name: string, context: object, next: (name: string, context: object) => unknown) =>
-        name === PUBLIC_NAME ? { url: STAND_IN, format: "module", shortCircuit: true } : next(name, context),
-    });
-    resolvesOwnName = registerHooks !== undefined;
+    return false;
   }
 }
