@@ -19,6 +19,7 @@ import { SCALES } from "./scales.mjs";
  * @property {boolean} [isBounded] true if limited by descriptors
  * @property {boolean} [isForeign] true if the client is a third-party tool that does not report when it holds its
  *   connections, so the harness asks the kernel
+ * @property {(result: string) => object} [readReport] reads the last line that a third-party client prints
  * @property {boolean} [opensNothing] true for the harness itself, which opens no connections
  * @property {() => Programs & Record<string, any>} make builds what it needs; throws with the reason if it cannot
  */
@@ -217,7 +218,7 @@ function bare(name) {
  * @param {string} command command in which $1 is the port and $2 the number of connections
  * @returns {string[]} a shell that waits for a line of input and then replaces itself with the command
  */
-function started(command) {
+export function started(command) {
   return ["sh", "-c", `echo ready; read -r go; ${command}`, "sh"];
 }
 

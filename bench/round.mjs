@@ -74,7 +74,7 @@ export async function runRamp(contender, round, place = HERE) {
     const closeMs = performance.now();
     client.endInput();
     if (contender.isForeign) client.kill("SIGTERM");
-    const clientExit = await endOf(client, contender.isForeign === true);
+    const clientExit = await endOf(client, contender);
     const clientGoneMs = performance.now();
     server.kill("SIGTERM");
     const serverExit = await server.exited;
@@ -210,12 +210,21 @@ function explain(error) {
 
 /**
  * @param {Child} client
- * @param {boolean} isForeign true if its output is meant for people
+ * @param {import("./contenders.mjs").Contender} contender
  */
-async function endOf(client, isForeign) {
+async function endOf(client, { isForeign, readReport }) {
+  // Otherwise, its output is meant for people.
+  if (readReport) return { report: readReport(await lastLine(client)), code: await client.exited };
   if (isForeign) return { report: {}, code: await client.exited };
   let report = {};
   for (let line = await client.line(); line !== undefined; line = await client.line())
     report = { ...report, ...JSON.parse(line) };
   return { report, code: await client.exited };
+}
+
+/** @param {Child} client */
+async function lastLine(client) {
+  let last = await client.expectLine("its result");
+  for (let line = await client.line(); line !== undefined; line = await client.line()) last = line;
+  return last;
 }

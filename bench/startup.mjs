@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { NOOP, OURS } from "./contenders.mjs";
+import { FILE, fileCommand, nodeOfFile, PACKAGE, packageCommand } from "./single-file.mjs";
 import { runWhole, WHOLE_PROCESS_METRICS } from "./whole-process.mjs";
 
 const CLI = [process.execPath, fileURLToPath(new URL("../dist/cli/main.js", import.meta.url))];
@@ -10,6 +11,7 @@ const DEADLINE_MS = 10_000;
 const NODE_NOTHING = "node -e 0";
 const CONNECT = "fourtuple connect";
 const NODE_CONNECT = "node connect";
+const FILES_NODE = "node -e 0, the executable's Node";
 
 const NODE_SCRIPT = `require("node:net").connect(+process.argv[1], "127.0.0.1").pipe(process.stdout)`;
 
@@ -25,6 +27,37 @@ const starter = (name, settings, commandFor) => ({
   make: () => ({ version: "", server: [], client: [], commandFor }),
 });
 
+/**
+ * The same command of the package's files and of the executable.
+ *
+ * @param {string} command
+ * @param {(port: number) => string[]} argsFor
+ */
+const both = (command, argsFor) =>
+  [
+    { name: PACKAGE, program: packageCommand },
+    { name: FILE, program: fileCommand },
+  ].map(({ name, program }) => ({
+    name: `${name} ${command}`,
+    settings: `${name} ${command}`,
+    make() {
+      const words = program();
+      return {
+        version: "",
+        server: [],
+        client: [],
+        commandFor: (/** @type {number} */ port) => [...words, ...argsFor(port)],
+      };
+    },
+  }));
+
+/** @param {string} command */
+const noSlower = (command) => ({
+  title: `${FILE} ${command}: time ÷ the package's`,
+  wanted: { atMost: 1 },
+  of: { metric: "seconds", contender: `${FILE} ${command}`, against: `${PACKAGE} ${command}` },
+});
+
 /** @type {import("./workloads.mjs").Workload} */
 export const START_UP = {
   name: "W8",
@@ -36,6 +69,18 @@ export const START_UP = {
     starter(OURS, "fourtuple --version", () => [...CLI, "--version"]),
     starter(CONNECT, "fourtuple connect :port", (port) => [...CLI, "connect", `127.0.0.1:${port}`]),
     starter(NODE_CONNECT, "node -e with net.connect", (port) => [process.execPath, "-e", NODE_SCRIPT, `${port}`]),
+    {
+      name: FILES_NODE,
+      settings: "node -e 0",
+      make() {
+        fileCommand();
+        const command = [nodeOfFile(), "-e", "0"];
+        return { version: "", server: [], client: [], commandFor: () => command };
+      },
+    },
+    ...both("--version", () => ["--version"]),
+    ...both("ports", (port) => ["ports", `:${port}`]),
+    ...both("connect", (port) => ["connect", `127.0.0.1:${port}`]),
     starter(NOOP, "true: what is shown of it is the harness", () => ["true"]),
   ],
   metrics: WHOLE_PROCESS_METRICS,
@@ -45,6 +90,13 @@ export const START_UP = {
       wanted: { under: 1.5 },
       of: { metric: "seconds", against: NODE_NOTHING },
     },
+    {
+      title: `${FILE} --version: time ÷ node -e 0's`,
+      wanted: { atMost: 1.2 },
+      of: { metric: "seconds", contender: `${FILE} --version`, against: FILES_NODE },
+    },
+    noSlower("ports"),
+    noSlower("connect"),
   ],
   async prepare() {
     const server = createServer((socket) => {

@@ -21,6 +21,7 @@ import { HTTP, MQTT, TLS, WEBSOCKETS } from "./protocols.mjs";
 import { READING } from "./readings.mjs";
 import { runRamp } from "./round.mjs";
 import { DENSE, SCALES } from "./scales.mjs";
+import { fileContenders, fileMeasures } from "./single-file.mjs";
 import { START_UP } from "./startup.mjs";
 
 /**
@@ -83,6 +84,7 @@ const LIST = [
       OURS,
       OURS_EPOLL,
       OURS_URING,
+      ...fileContenders(),
     ],
     measures: [
       ...[
@@ -108,6 +110,7 @@ const LIST = [
         wanted: { atMost: 1.1 },
         of: { metric: "cpuUs", against: BASELINE },
       },
+      ...fileMeasures(),
     ],
   },
   {
@@ -140,6 +143,7 @@ const LIST = [
       `${OURS_EPOLL}@1m`,
       `${OURS_URING}@1m`,
       `${OURS}@2m`,
+      ...fileContenders("1m"),
     ],
     measures: [
       {
@@ -164,6 +168,7 @@ const LIST = [
           obstacle,
         })),
       ),
+      ...fileMeasures("1m"),
     ],
   },
   {

@@ -54,13 +54,17 @@ describe("npm run bench", () => {
       "--contender",
       "tcpkali",
       "--contender",
+      "fourtuple-file",
+      "--contender",
       "nobody",
     ];
     const { code, stdout } = await bench(["W1", ...contenders, "--at-most", `${FEW}`, "--rounds", "2"], {
       TCPKALI: "",
+      FOURTUPLE_FILE: "",
     });
     expect({ code, stdout }).toMatchObject({ code: 0 });
     expect(stdout).toContain("without tcpkali: TCPKALI is not set");
+    expect(stdout).toContain("without fourtuple-file: FOURTUPLE_FILE is not set");
     expect(stdout).toContain("without nobody: W1 does not include this contender");
 
     const report = reportOf("W1");
@@ -70,7 +74,7 @@ describe("npm run bench", () => {
       commit: expect.any(String),
       node: process.version,
     });
-    expect(report.absent.map(({ name }: { name: string }) => name)).toEqual(["nobody", "tcpkali"]);
+    expect(report.absent.map(({ name }: { name: string }) => name)).toEqual(["nobody", "tcpkali", "fourtuple-file"]);
     expect(
       report.rounds.map(({ contender, round }: { contender: string; round: number }) => [contender, round]),
     ).toEqual([
@@ -135,6 +139,21 @@ describe("npm run bench", () => {
     });
     expect({ code, stdout }).toMatchObject({ code: 0 });
     expect(reportOf("W1").rounds[0]).toMatchObject({ established: FEW, kernelEstablished: { sockets: FEW } });
+  });
+
+  it.skipIf(!process.env.FOURTUPLE_FILE)("compares the single executable with the package's files", async () => {
+    const contenders = ["--contender", "fourtuple-package", "--contender", "fourtuple-file"];
+    const { code, stdout } = await bench(["W1", ...contenders, "--at-most", `${FEW}`, "--rounds", "1"]);
+    expect({ code, stdout }).toMatchObject({ code: 0 });
+    const { rounds, summary } = reportOf("W1");
+    expect(rounds).toHaveLength(2);
+    for (const round of rounds) {
+      expect(round).toMatchObject({ established: FEW, failed: 0, lost: 0, kernelEstablished: { sockets: FEW } });
+      expect(round).toMatchObject({ socketsLeft: 0, timeWaitLeft: 0 });
+      // The ramp by the client's own clock, which excludes its start.
+      expect(round.seconds + round.setupSeconds).toBeLessThan(round.outsideSeconds);
+    }
+    expect(summary["fourtuple-file"].ratios.ratePerSec["fourtuple-package"].median).toBeGreaterThan(0);
   });
 
   it.skipIf(!hasCompiler)("exits with 1 and the reason when a contender fails", async () => {
