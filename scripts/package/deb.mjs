@@ -56,7 +56,10 @@ export function buildDeb(arch, folder, components) {
   put(`${DOC}/THIRD-PARTY-NOTICES.gz`, zipped(read("THIRD-PARTY-NOTICES")));
   put(`${DOC}/changelog.gz`, zipped(changelog()));
   put("DEBIAN/control", control(debian, Math.ceil(sizeOf(root) / 1024)));
-  put("DEBIAN/md5sums", run("sh", ["-c", "find usr -type f -print0 | sort -z | xargs -0 md5sum"], { cwd: root }));
+  put(
+    "DEBIAN/md5sums",
+    run("sh", ["-c", "find usr -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum"], { cwd: root }),
+  );
   for (const [name, script] of Object.entries(SCRIPTS)) put(`DEBIAN/${name}`, `#!/bin/sh\nset -e\n${script}\n`, 0o755);
   run("chmod", ["-R", "u=rwX,go=rX", root]);
   const file = join(ARTIFACTS, `fourtuple_${PACKAGE.version}_${debian}.deb`);
