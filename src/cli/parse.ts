@@ -92,11 +92,6 @@ export function networkOptions(): Option[] {
   ];
 }
 
-/** Returns these options, without a line in the command's own help. */
-export function hiddenNetworkOptions(): Option[] {
-  return networkOptions().map((option) => option.hideHelp());
-}
-
 /** Returns the `--engine` option of every command that opens or holds connections. */
 export function engineOption(): Option {
   return new Option("--engine <which>", "auto, epoll or uring (default: auto)").choices(ENGINE_CHOICES);

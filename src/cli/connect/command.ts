@@ -8,7 +8,7 @@ import {
   countFor,
   durationFor,
   engineOption,
-  hiddenNetworkOptions,
+ 
   holdFor,
   parseSourcePort,
   rateFor,
@@ -103,6 +103,5 @@ export const addConnect: AddCommand = (program, finish) => {
         finish(await runFleetConnect(to, options));
       }
     });
-  for (const option of hiddenNetworkOptions()) command.addOption(option);
   addProtocolOptions(command, "connect", EXAMPLES);
 };

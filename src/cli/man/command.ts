@@ -3,7 +3,7 @@ import type { AddCommand } from "../add-command.js";
 
 const EXAMPLES = `
 Examples:
-  fourtuple man | man -l -                        read it
+  fourtuple man | man -l -                           read it
   fourtuple man > /usr/share/man/man1/fourtuple.1    install it`;
 
 export const addMan: AddCommand = (program, finish) => {

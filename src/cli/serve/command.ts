@@ -1,7 +1,7 @@
 // `fourtuple serve`: accepts and holds connections on one port, then prints a summary.
 import { Option } from "commander";
 import type { AddCommand } from "../add-command.js";
-import { countFor, durationFor, engineOption, hiddenNetworkOptions, transportOption, uiOption } from "../parse.js";
+import { countFor, durationFor, engineOption, transportOption, uiOption } from "../parse.js";
 import { addProtocolOptions } from "../protocol-options.js";
 import { metricsOption } from "../run-metrics.js";
 import type { ServeCommandOptions } from "./options.js";
@@ -54,6 +54,5 @@ export const addServe: AddCommand = (program, finish) => {
       const { runServe } = await import("./run.js");
       finish(await runServe(at, options));
     });
-  for (const option of hiddenNetworkOptions()) command.addOption(option);
   addProtocolOptions(command, "serve", EXAMPLES);
 };
