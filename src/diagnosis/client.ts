@@ -15,8 +15,9 @@ import { describeMemoryStop, explainFileStop } from "./rules/memory-stop.js";
 import { explainFullBuffers, explainMessages } from "./rules/messages.js";
 import { explainNeighbours } from "./rules/neighbours.js";
 import { explainPeerClosed } from "./rules/peer-closed.js";
+import { explainClosedOthers } from "./rules/protocols/closed-others.js";
 import { explainHttp } from "./rules/protocols/http.js";
-import { explainNotTaken } from "./rules/protocols/not-taken.js";
+import { ENDINGS, explainNotTaken } from "./rules/protocols/not-taken.js";
 import { explainClosedEarly, explainHandlerErrors } from "./rules/protocols/script.js";
 import { explainRefusedProtocol } from "./rules/refusals.js";
 import { explainRefused, explainSelfConnect } from "./rules/refused.js";
@@ -65,6 +66,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
   return (
     explainNotTaken(result, main) ??
     explainFullBuffers(result, main) ??
+    explainClosedOthers(result, main) ??
     explainTls(main) ??
     explainHttp(result, main) ??
     explainRefusedProtocol(result, main) ??
@@ -81,9 +83,15 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
   );
 }
 
-/** Returns the most frequent failure of opening, holding or answering. */
+/** Returns the most frequent failure of opening, holding or answering. A close by FIN and one by RST count as the same. */
 function mainFailure({ failures, losses, responses }: ConnectResult): FailureReport | undefined {
-  return [...failures, ...losses, ...(responses?.statuses ?? [])].sort((a, b) => b.count - a.count)[0];
+  const all = [...failures, ...losses, ...(responses?.statuses ?? [])];
+  const alike = (failure: FailureReport) =>
+    ENDINGS.includes(failure.errno)
+      ? all.filter(({ phase, errno }) => phase === failure.phase && ENDINGS.includes(errno))
+      : [failure];
+  const total = (failure: FailureReport) => alike(failure).reduce((sum, { count }) => sum + count, 0);
+  return all.sort((a, b) => total(b) - total(a) || b.count - a.count)[0];
 }
 
 function unexplained(failure: FailureReport): Finding {

@@ -33,8 +33,8 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ),
   "HTTP 429": peer(
     "peer-rate",
-    "the server limits the request rate, and this run exceeded it",
-    "connect more slowly (--connect-rate) or from more addresses (--source-ip), or raise the limit on the server (nginx: limit_req)",
+    "the server limits the rate or the number of a client's connections, and this run exceeded the limit",
+    "connect more slowly (--connect-rate) or from more addresses (--source-ip), or raise the limit on the server (nginx: limit_req, limit_conn)",
   ),
   "HTTP 502": peer(
     "backend",

@@ -51,8 +51,8 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ),
   "HTTP 429": peer(
     "peer-rate",
-    "the server limits the request rate, and this run exceeded it",
-    "lower the rate (-r), connect more slowly (--connect-rate) or from more addresses (--source-ip), or raise the limit on the server (nginx: limit_req)",
+    "the server limits the rate of requests or the number of a client's connections, and this run exceeded the limit",
+    "lower the rate (-r), connect more slowly (--connect-rate) or from more addresses (--source-ip), or raise the limit on the server (nginx: limit_req, limit_conn)",
   ),
   "HTTP 431": peer("message-size", "the request's headers are longer than the server accepts", "send fewer (-H)"),
   "HTTP 500": peer("peer-fault", "the server had an internal error", "check the server's log"),

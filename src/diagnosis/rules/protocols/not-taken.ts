@@ -10,8 +10,9 @@ import { seen } from "../local-errors.js";
 import { outOfDescriptors } from "../peer-closed.js";
 
 /** Steps between ESTABLISHED and ready. */
-const HANDSHAKES: readonly string[] = ["tls", "upgrade", "request", "connack", "greeting", "first-message"];
-const ENDINGS: readonly string[] = ["FIN", "ECONNRESET", "EPIPE"];
+export const HANDSHAKES: readonly string[] = ["tls", "upgrade", "request", "connack", "greeting", "first-message"];
+/** Ways in which a peer ends a connection without a code. */
+export const ENDINGS: readonly string[] = ["FIN", "ECONNRESET", "EPIPE"];
 
 /** @returns undefined if the failure is of another kind, or the server is not visible from here */
 export function explainNotTaken(result: ConnectResult, failure: FailureReport): Finding | undefined {

@@ -1,0 +1,65 @@
+// Tests the diagnosis of a server that makes some connections ready and closes others first: it has reached a limit.
+// That the address or the scheme is wrong is no longer possible.
+import { describe, expect, it } from "vitest";
+import { explainRun } from "../../src/diagnosis/explain.js";
+import type { ConnectResult } from "../../src/index.js";
+import { connectResult } from "../support/results.js";
+
+type Failures = ConnectResult["failures"];
+const explain = (failures: Failures, ready: number, settings = {}) =>
+  explainRun(
+    connectResult({
+      protocol: failures[0]!.phase === "request" ? "http" : "ws",
+      established: 60,
+      ready,
+      failed: 60 - ready,
+      failures,
+      evidence: { settings, peer: { listeners: [], process: { pid: 7, name: "gateway", args: [], isStopped: false } } },
+    }),
+  ).finding;
+
+describe.each(["tls", "upgrade", "request", "connack", "first-message"] as const)(
+  "closed before it is ready: %s",
+  (phase) => {
+    it("names the server's limit if others became ready, and counts each kind of close", () => {
+      const failures = [
+        { phase, errno: "ECONNRESET", count: 19 },
+        { phase, errno: "FIN", count: 11 },
+      ];
+      expect(explain(failures, 30)).toMatchObject({
+        limit: "peer-maximum",
+        whose: "peer",
+        meaning: expect.stringMatching(/^gateway \(process 7\) closed 30 connections/),
+        evidence: [`19 × ECONNRESET (${phase})`, `11 × FIN (${phase})`, "30 became ready"],
+      });
+    });
+
+    it("suspects the port and the scheme if no connection became ready", () => {
+      const finding = explain([{ phase, errno: "FIN", count: 60 }], 0);
+      expect(finding).toMatchObject({ limit: "refused", fix: expect.stringContaining("check the port") });
+    });
+  },
+);
+
+it("counts a close by FIN and one by RST as the same failure", () => {
+  const failures = [
+    { phase: "upgrade", errno: "HTTP 401", count: 12 },
+    { phase: "upgrade", errno: "FIN", count: 9 },
+    { phase: "upgrade", errno: "ECONNRESET", count: 9 },
+  ] satisfies Failures;
+  expect(explain(failures, 30)).toMatchObject({ limit: "peer-maximum" });
+});
+
+it("takes a proxy's 500 for a limit only if the proxy accepted other upgrades", () => {
+  const failures = [{ phase: "upgrade", errno: "HTTP 500", count: 30 }] satisfies Failures;
+  expect(explain(failures, 30)).toMatchObject({
+    limit: "peer-maximum",
+    fix: expect.stringContaining("worker_connections"),
+  });
+  expect(explain(failures, 0)).toMatchObject({ limit: "refused" });
+});
+
+it("leaves resets to the accept queue if it resets what it cannot take", () => {
+  const failures = [{ phase: "upgrade", errno: "ECONNRESET", count: 30 }] satisfies Failures;
+  expect(explain(failures, 30, { "net.ipv4.tcp_abort_on_overflow": 1 })?.limit).not.toBe("peer-maximum");
+});
