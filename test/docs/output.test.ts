@@ -1,5 +1,5 @@
 // Tests that the output shown in the docs has the labels and table headers of the program's output.
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ROOT } from "../support/library.js";

@@ -8,7 +8,6 @@ import {
   countFor,
   durationFor,
   engineOption,
- 
   holdFor,
   parseSourcePort,
   rateFor,
