@@ -4,6 +4,7 @@
 import { countHalfOpen, outgoingOf } from "../../client/evidence/half-open.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
+import type { ProcessFacts } from "../../results/peer.js";
 import { describeProcess, howToGoOn, isOutOfDescriptors } from "../../socket-table/listeners/peer-process.js";
 import { isQueueFull } from "../../socket-table/listeners/queue-full.js";
 import { formatBound } from "../../util/bound.js";
@@ -57,18 +58,7 @@ export function queueFinding(result: ConnectResult, facts: readonly string[]): F
   const { evidence } = result;
   const { process } = evidence.peer ?? {};
   const seen = [...facts, ...acceptFacts(result)];
-  if (process && isOutOfDescriptors(process)) {
-    return {
-      limit: "nofile",
-      whose: "peer",
-      meaning: `the server cannot accept: ${describeProcess(process)} has no descriptors left, and ${queueState(result)}`,
-      fix: "raise the server's open-file limit (LimitNOFILE=, ulimit -n)",
-      evidence: [
-        ...seen,
-        `${formatCount(process.openDescriptors!)} of ${formatBound(process.nofileLimit!)} descriptors open`,
-      ],
-    };
-  }
+  if (process && isOutOfDescriptors(process)) return noDescriptors(process, queueState(result), seen);
   const isSynQueue = (evidence.deltas["TcpExt.TCPReqQFullDrop"] ?? 0) > 0 && overflows(evidence.deltas) === 0;
   if (isSynQueue) {
     return {
@@ -82,16 +72,46 @@ export function queueFinding(result: ConnectResult, facts: readonly string[]): F
       ],
     };
   }
-  if (process?.isStopped) {
-    return {
-      limit: "accept-queue",
-      whose: "peer",
-      meaning: `the server is ${process.isFrozen ? "frozen" : "stopped"}: ${describeProcess(process)} accepts nothing, and ${queueState(result)}`,
-      fix: `resume it: ${howToGoOn(process)}`,
-      evidence: seen,
-    };
-  }
+  if (process?.isStopped) return stopped(process, queueState(result), seen);
   return standstill(result, seen) ?? tooSlow(result, seen);
+}
+
+/**
+ * Explains a server whose process cannot accept, because it is stopped or out of descriptors.
+ *
+ * @param state clause about its accept queue
+ * @returns undefined if the process is running, has descriptors left, or is unknown
+ */
+export function explainBlocked(
+  { evidence: { peer } }: ConnectResult,
+  state: string,
+  facts: readonly string[],
+): Finding | undefined {
+  const { process } = peer ?? {};
+  if (!process) return undefined;
+  if (isOutOfDescriptors(process)) return noDescriptors(process, state, facts);
+  return process.isStopped ? stopped(process, state, facts) : undefined;
+}
+
+function noDescriptors(process: ProcessFacts, state: string, facts: readonly string[]): Finding {
+  const open = `${formatCount(process.openDescriptors!)} of ${formatBound(process.nofileLimit!)} descriptors open`;
+  return {
+    limit: "nofile",
+    whose: "peer",
+    meaning: `the server cannot accept: ${describeProcess(process)} has no descriptors left, and ${state}`,
+    fix: "raise the server's open-file limit (LimitNOFILE=, ulimit -n)",
+    evidence: [...facts, open],
+  };
+}
+
+function stopped(process: ProcessFacts, state: string, evidence: readonly string[]): Finding {
+  return {
+    limit: "accept-queue",
+    whose: "peer",
+    meaning: `the server is ${process.isFrozen ? "frozen" : "stopped"}: ${describeProcess(process)} accepts nothing, and ${state}`,
+    fix: `resume it: ${howToGoOn(process)}`,
+    evidence: [...evidence],
+  };
 }
 
 /** Explains a server that is running and has descriptors left, but has stopped accepting. */

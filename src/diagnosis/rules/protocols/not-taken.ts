@@ -5,7 +5,7 @@ import type { Finding } from "../../../results/diagnosis.js";
 import type { FailureReport } from "../../../results/fields.js";
 import { describeProcess } from "../../../socket-table/listeners/peer-process.js";
 import { formatCount } from "../../../util/units.js";
-import { waitingInQueue } from "../accept-queue.js";
+import { explainBlocked, waitingInQueue } from "../accept-queue.js";
 import { seen } from "../local-errors.js";
 import { outOfDescriptors } from "../peer-closed.js";
 
@@ -22,21 +22,26 @@ export function explainNotTaken(result: ConnectResult, failure: FailureReport): 
 }
 
 /** Connections that this run has given up on stay in the server's queue until the server accepts them. */
-function leftInQueue({ evidence }: ConnectResult, failure: FailureReport): Finding | undefined {
-  const { listeners = [], process } = evidence.peer ?? {};
+function leftInQueue(result: ConnectResult, failure: FailureReport): Finding | undefined {
+  const { listeners = [], process } = result.evidence.peer ?? {};
   const waiting = listeners.reduce((sum, { acceptQueue }) => sum + acceptQueue.used, 0);
   if (waiting === 0) return undefined;
   const server = process ? describeProcess(process) : "the server";
-  return {
-    limit: "accept-queue",
-    whose: "peer",
-    meaning: `${server} does not accept them: ${waitingInQueue(waiting)}, ESTABLISHED by its kernel`,
-    fix: "check whether the server handles one connection at a time, is at its connection limit, or is too slow: add workers, or connect more slowly (--connect-rate)",
-    evidence: [
-      seen(failure),
-      ...listeners.map(
-        ({ port, acceptQueue }) => `accept queue of port ${port}: ${formatCount(acceptQueue.used)} waiting`,
-      ),
-    ],
-  };
+  const state = `${waitingInQueue(waiting)}, ESTABLISHED by its kernel`;
+  const evidence = [
+    seen(failure),
+    ...listeners.map(
+      ({ port, acceptQueue }) => `accept queue of port ${port}: ${formatCount(acceptQueue.used)} waiting`,
+    ),
+  ];
+  const blocked = explainBlocked(result, state, evidence);
+  return (
+    blocked ?? {
+      limit: "accept-queue",
+      whose: "peer",
+      meaning: `${server} does not accept them: ${state}`,
+      fix: "check whether the server handles one connection at a time, is at its connection limit, or is too slow: add workers, or connect more slowly (--connect-rate)",
+      evidence,
+    }
+  );
 }
