@@ -3,39 +3,60 @@
 import { readFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import type { RunSpec } from "../planning/run-spec.js";
+import type { ScriptedSpec } from "../protocols/spec/spec.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
+import { isServerSpec, type ServerSpec } from "./server-spec.js";
+
+/** The files of a user-defined protocol: their paths on the coordinator's host, and their contents for the agents. */
+export interface Code extends Pick<ScriptedSpec, "title" | "file" | "sha256" | "contents"> {
+  readonly data?: Pick<NonNullable<ScriptedSpec["data"]>, "file"> | undefined;
+}
+
+/** Paths of the files on an agent's host. */
+export interface StoredCode {
+  readonly file: string;
+  /** The data file, if there is one. */
+  readonly data?: string | undefined;
+}
 
 const PUBLIC_NAME = "fourtuple/protocol";
 /** Modules that a file names in import and export declarations, import() and require(). */
 const IMPORTS = /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*)(?:"([^"\n]+)"|'([^'\n]+)')/g;
 
+/** Returns the protocol of a spec; undefined if it is not user-defined. */
+export function codeOf(spec: RunSpec | ServerSpec): Code | undefined {
+  if (isServerSpec(spec)) return spec.code;
+  return spec.protocol?.name === "scripted" ? spec.protocol : undefined;
+}
+
 /**
  * Adds the contents of the protocol's file and of its data file to a spec.
  * @throws {AppError} E_OPTION if the protocol consists of more than one file
  */
-export function withContents(spec: RunSpec): RunSpec {
-  const { protocol } = spec;
-  if (protocol?.name !== "scripted") return spec;
-  const code = readFileSync(protocol.file);
-  for (const [, double, single] of code.toString("utf8").matchAll(IMPORTS)) {
-    const name = (double ?? single)!;
-    if (name === PUBLIC_NAME || isBuiltin(name)) continue;
-    throw new AppError(
-      "E_OPTION",
-      `${quoted(protocol.file)} imports ${quoted(name)}, and agents receive only one file`,
-      {
-        fix: "bundle it into one file, for example with esbuild --bundle --format=esm --external:fourtuple",
-      },
-    );
-  }
-  const data = protocol.data && readFileSync(protocol.data.file).toString("base64");
-  return { ...spec, protocol: { ...protocol, contents: { code: code.toString("base64"), data } } };
+export function withContents<S extends RunSpec | ServerSpec>(spec: S): S {
+  const code = codeOf(spec);
+  return code === undefined ? spec : replaced(spec, readContents(code));
 }
 
 /** Removes the contents again, where they are not needed. */
-export function withoutContents<S extends object>(spec: S): S {
-  const { protocol } = spec as Partial<RunSpec>;
-  if (protocol?.name !== "scripted") return spec;
-  return { ...spec, protocol: { ...protocol, contents: undefined } };
+export function withoutContents<S extends RunSpec | ServerSpec>(spec: S): S {
+  return codeOf(spec) === undefined ? spec : replaced(spec, undefined);
+}
+
+function replaced<S extends RunSpec | ServerSpec>(spec: S, contents: Code["contents"]): S {
+  if (isServerSpec(spec)) return { ...spec, code: { ...spec.code, contents } };
+  return { ...spec, protocol: { ...spec.protocol, contents } };
+}
+
+function readContents({ file, data }: Code): Code["contents"] {
+  const code = readFileSync(file);
+  for (const [, double, single] of code.toString("utf8").matchAll(IMPORTS)) {
+    const name = (double ?? single)!;
+    if (name === PUBLIC_NAME || isBuiltin(name)) continue;
+    throw new AppError("E_OPTION", `${quoted(file)} imports ${quoted(name)}, and agents receive only one file`, {
+      fix: "bundle it into one file, for example with esbuild --bundle --format=esm --external:fourtuple",
+    });
+  }
+  return { code: code.toString("base64"), data: data && readFileSync(data.file).toString("base64") };
 }

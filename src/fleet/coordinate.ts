@@ -72,7 +72,7 @@ export async function serveFleet({ fleet, durationMs, ...options }: FleetServeOp
       fix: "use abort or continue",
     });
   }
-  const spec = serverSpec(options, durationMs);
+  const spec = withContents(await serverSpec(options, durationMs));
   return withLink({ fleet, signal: options.signal }, "fourtuple coordinator", async (link, checked) => {
     const run = await startFleet(link, spec, checked, dealServers);
     await run.ready;

@@ -78,7 +78,18 @@ export type AgentRequest =
   | { readonly ask: "stop"; readonly run: string };
 
 const spec = z.looseObject({ destinations: z.array(z.looseObject({})), connections: z.number().int().positive() });
-const serverSpec = z.looseObject({ at: z.string().max(1024), base64: z.record(z.string(), z.string()) });
+const code = z.object({
+  title: z.string().max(256),
+  file: z.string().max(4096),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  data: z.object({ file: z.string().max(4096) }).optional(),
+  contents: z.object({ code: z.string(), data: z.string().optional() }).optional(),
+});
+const serverSpec = z.looseObject({
+  at: z.string().max(1024),
+  base64: z.record(z.string(), z.string()),
+  code: code.optional(),
+});
 const anySpec = z.union([spec, serverSpec]);
 const timing = z.object({
   heartbeatMs: z.number().min(10).max(60_000),

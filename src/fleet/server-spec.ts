@@ -1,14 +1,21 @@
 // The spec of a run that serves, as plain data that survives JSON: the options of serve(), with bytes in base64.
 import type { RunSpec } from "../planning/run-spec.js";
+import { loadFirst } from "../protocols/scripted/file/load-first.js";
+import type { ScriptedSpec } from "../protocols/spec/spec.js";
 import { resolveOptions, type ServeOptions } from "../server/options.js";
 import { AppError } from "../util/errors.js";
+import type { Code, StoredCode } from "./contents.js";
 
 /** Options that concern the program that serves, and not the run. */
 type OfProgram = "log" | "apply" | "journal" | "signal";
+/** Options that name files, which agents are sent. */
+type Files = "protocol" | "data";
 /** Options that may be bytes. */
 const CONTENTS = ["greeting", "body"] as const;
 
-export interface ServerSpec extends Omit<ServeOptions, OfProgram | (typeof CONTENTS)[number]> {
+export interface ServerSpec extends Omit<ServeOptions, OfProgram | Files | (typeof CONTENTS)[number]> {
+  /** A user-defined protocol. */
+  readonly code?: Code | undefined;
   /** Contents in base64. */
   readonly base64: Partial<Readonly<Record<(typeof CONTENTS)[number], string>>>;
   /** How long to serve once all agents accept connections; undefined: until the run is stopped. */
@@ -23,35 +30,53 @@ export function isServerSpec(spec: RunSpec | ServerSpec): spec is ServerSpec {
  * @param holdMs how long to serve
  * @throws {AppError} E_ADDRESS; E_OPTION for an invalid option, or one that does not work with a fleet
  */
-export function serverSpec(options: ServeOptions, holdMs: number | undefined): ServerSpec {
+export async function serverSpec(options: ServeOptions, holdMs: number | undefined): Promise<ServerSpec> {
   assertServable(options);
   if (holdMs !== undefined && !(holdMs > 0)) throw refusal(`invalid duration: ${holdMs} ms`, "use more than 0");
-  resolveOptions(options);
-  const { log: _log, apply: _apply, journal: _journal, signal: _signal, greeting, body, ...rest } = options;
+  const script = options.protocol === undefined ? undefined : await loadFirst(options.protocol);
+  const { protocol } = resolveOptions(options, script);
+  const code = protocol?.name === "scripted" ? codeIn(protocol) : undefined;
+  const {
+    log: _log,
+    apply: _apply,
+    journal: _journal,
+    signal: _signal,
+    protocol: _protocol,
+    data: _data,
+    ...others
+  } = options;
+  const { greeting, body, ...rest } = others;
   const contents = { greeting, body };
   const given = CONTENTS.flatMap((name) => {
     const content = contents[name];
     return content === undefined ? [] : [[name, Buffer.from(content as Uint8Array).toString("base64")]];
   });
-  return { ...rest, base64: Object.fromEntries(given), holdMs };
+  return { ...rest, code, base64: Object.fromEntries(given), holdMs };
+}
+
+function codeIn({ title, file, sha256, data }: ScriptedSpec): Code {
+  return { title, file, sha256, data: data && { file: data.file } };
 }
 
 /**
  * Returns the options of serve() for a spec, which anybody may have sent.
- * @throws {AppError} E_OPTION for an option that would run code of this host, or change it
+ *
+ * @param files of the protocol, on this host
+ * @throws {AppError} E_OPTION for an option that would read a file of this host as code or data, or change the host
  */
-export function serveOptionsOf({ base64, holdMs: _, ...rest }: ServerSpec): ServeOptions {
+export function serveOptionsOf({ base64, holdMs: _, code: __, ...rest }: ServerSpec, files?: StoredCode): ServeOptions {
+  const { protocol, data }: ServeOptions = rest;
+  if (protocol !== undefined || data !== undefined) {
+    throw refusal("a file of the agent's host cannot be served by a fleet", "use the same version of fourtuple");
+  }
   assertServable(rest);
   const contents = CONTENTS.flatMap((name) =>
     base64[name] === undefined ? [] : [[name, Buffer.from(base64[name], "base64")]],
   );
-  return { ...rest, ...Object.fromEntries(contents), log: "none" };
+  return { ...rest, protocol: files?.file, data: files?.data, ...Object.fromEntries(contents), log: "none" };
 }
 
-function assertServable({ protocol, transport, apply, journal, log }: ServeOptions): void {
-  if (protocol !== undefined) {
-    throw refusal("a protocol of your own cannot be served by a fleet", "omit --protocol or --fleet");
-  }
+function assertServable({ transport, apply, journal, log }: ServeOptions): void {
   if (transport === "packet" || apply || journal !== undefined) {
     throw refusal("--transport packet cannot be served by a fleet", "omit --transport or --fleet");
   }

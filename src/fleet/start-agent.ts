@@ -6,6 +6,7 @@ import { quoted } from "../util/printable.js";
 import { readVersion } from "../util/program/files.js";
 import { Agent, type AgentEvents, type AgentIdentity } from "./agent/agent.js";
 import { DEFAULT_ALLOW, parsePermission } from "./agent/allow.js";
+import { removeOldCode } from "./agent/code-store.js";
 import { agentHost } from "./agent/host.js";
 import { connectNats } from "./nats/link.js";
 import type { NatsOptions } from "./options.js";
@@ -20,7 +21,7 @@ export interface AgentOptions extends NatsOptions {
   readonly allow?: readonly string[] | undefined;
   /**
    * Whether the agent runs protocols that coordinators send, with all rights of this program; default false. Their files
-   * are stored in a folder of this user, named by their hash.
+   * are stored in a folder of this user, named by their hash, until a week after their last use.
    */
   readonly allowCode?: boolean | undefined;
 }
@@ -46,6 +47,7 @@ export async function startAgent(options: AgentOptions): Promise<FleetAgent> {
   const permissions = (options.allow ?? DEFAULT_ALLOW).map(parsePermission);
   const name = checkName(options.name ?? hostname().slice(0, 64));
   const { bus, store } = await connectNats(options, `fourtuple agent ${name}`);
+  if (options.allowCode) removeOldCode();
   const identity = { id: randomBytes(4).toString("hex"), name, version: readVersion() };
   const agent = new Agent(identity, bus, store, agentHost(permissions, options.allowCode ?? false));
   try {

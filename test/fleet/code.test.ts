@@ -9,6 +9,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,8 +19,8 @@ import { storeCode } from "../../dist/fleet/agent/code-store.js";
 import { withContents } from "../../src/fleet/contents.js";
 import type { FleetAgent } from "../../src/index.js";
 import type { RunSpec } from "../../src/planning/run-spec.js";
-import { endpoint } from "../support/address.js";
-import { connect, ROOT, startAgent } from "../support/library.js";
+import { endpoint, ownAddress } from "../support/address.js";
+import { connect, ROOT, serve, startAgent } from "../support/library.js";
 import { HAS_NATS, NatsServer } from "../support/nats.js";
 import { startServer } from "../support/peers.js";
 
@@ -35,6 +36,13 @@ export default defineProtocol({
     received(c, frame) {
       if (frame.text() === c.row.user) c.metrics.named.add();
       c.ready();
+    },
+  },
+  server: {
+    opened(c) { c.ready(); },
+    received(c, frame) {
+      if (frame.text().startsWith("user-") && c.row.user.startsWith("user-")) c.metrics.named.add();
+      c.send(frame.text() + "\\n");
     },
   },
 });`;
@@ -101,9 +109,32 @@ describe.runIf(HAS_NATS)("a protocol of one's own over a fleet", () => {
     const marker = join(folder, "ran");
     const code = `import { writeFileSync } from "node:fs"; writeFileSync(${JSON.stringify(marker)}, "");`;
     const contents = { code: Buffer.from(code).toString("base64") };
-    const protocol = { name: "scripted", title: "rows", file: "rows.mjs", sha256: "0".repeat(64), contents };
-    await expect(storeCode({ protocol } as unknown as RunSpec)).rejects.toThrow("is not the one");
+    const protocol = { title: "rows", file: "rows.mjs", sha256: "0".repeat(64), contents };
+    await expect(storeCode(protocol)).rejects.toThrow("is not the one");
     expect(existsSync(marker)).toBe(false);
+  });
+
+  it("is served by all agents, each with the whole data file, and its metrics are added up", async () => {
+    const at = `${ownAddress()}:0`;
+    const fleet = { servers: nats.url, agents: 2 };
+    const servers = await serve({ at, protocol, data, fleet });
+    const to = servers.members.map(({ address }) => endpoint(address!));
+    const clients = await connect({ to, protocol, data, connections: 2 * ROWS, durationMs: 0 });
+    expect(await clients.done).toMatchObject({ outcome: "met", ready: 2 * ROWS });
+    const result = await servers.stop();
+    expect(result).toMatchObject({ protocol: "scripted", accepted: 2 * ROWS, script: { errors: undefined } });
+    expect(result.script?.counters).toMatchObject([{ name: "named", value: 2 * ROWS }]);
+  });
+
+  it("is removed a week after its last use, and nothing else is", async () => {
+    const [old, fresh, other] = ["a".repeat(64), "b".repeat(64), "notes"].map((name) =>
+      join(cache, "fourtuple", "code", name),
+    ) as [string, string, string];
+    for (const folder of [old, fresh, other]) mkdirSync(folder, { recursive: true });
+    const longAgo = (Date.now() - 8 * 24 * 3600 * 1000) / 1000;
+    for (const folder of [old, other]) utimesSync(folder, longAgo, longAgo);
+    await (await startAgent({ servers: nats.url, name: "c", allowCode: true })).stop();
+    expect([old, fresh, other].map(existsSync)).toEqual([false, true, true]);
   });
 
   it("is refused by agents that were not told to run code", async () => {
@@ -113,6 +144,10 @@ describe.runIf(HAS_NATS)("a protocol of one's own over a fleet", () => {
     await expect(run(endpoint(server.address), { agents: 1 })).rejects.toMatchObject({
       code: "E_NOT_AUTHORIZED",
       message: expect.stringMatching(/^agent careful: this agent does not run code .* SHA-256 [0-9a-f]{64}/),
+    });
+    const at = `${ownAddress()}:0`;
+    await expect(serve({ at, protocol, data, fleet: { servers: nats.url, agents: 1 } })).rejects.toMatchObject({
+      code: "E_NOT_AUTHORIZED",
     });
   });
 });

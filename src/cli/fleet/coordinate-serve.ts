@@ -27,7 +27,7 @@ type Command = FleetRunOptions & Pick<ServeCommandOptions, "duration" | "json" |
 
 /**
  * @param options those of serve()
- * @returns the exit code: 1 if an agent was lost
+ * @returns the exit code: 1 if an agent was lost, or a handler of the protocol file threw
  */
 export async function runFleetServe(options: ServeOptions, command: Command): Promise<number> {
   const ui = await Ui.open(command.ui);
@@ -57,7 +57,7 @@ async function serveBeside(ui: Ui | undefined, options: ServeOptions, command: C
   if (command.json) printResult({ event: "result", ...result });
   else printResult(`\n${serveSummary(result, undefined, paintFor(process.stdout))}`);
   await ui?.end(result);
-  return result.fleet?.isPartial ? 1 : 0;
+  return result.fleet?.isPartial || result.script?.errors ? 1 : 0;
 }
 
 function listeningOf({ members }: Run): Listening[] {

@@ -1,12 +1,16 @@
 // Stores the files of a user-defined protocol that a coordinator sent, in folders of this user alone that are named by
-// the files' hashes. An agent does so only if it was started with --allow-code.
+// the files' hashes, and removes them a week after their last use. An agent stores code only if it was started with
+// --allow-code.
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { extname, join } from "node:path";
-import type { RunSpec } from "../../planning/run-spec.js";
 import { loadFirst } from "../../protocols/scripted/file/load-first.js";
 import { AppError } from "../../util/errors.js";
+import type { Code, StoredCode } from "../contents.js";
+
+/** As long as results are kept. */
+const KEPT_MS = 7 * 24 * 3600 * 1000;
 
 const EXTENSIONS = [".mjs", ".js", ".ts", ".mts"];
 /** Stands in for the package, so that Node finds it from the folder (see protocols/scripted/file/load.ts). */
@@ -19,9 +23,9 @@ const STAND_IN = {
  * @returns what to tell the user about the code; undefined if the run has none
  * @throws {AppError} E_NOT_AUTHORIZED if this agent does not run code
  */
-export function assertCodeAllowed({ protocol }: RunSpec, isAllowed: boolean): string | undefined {
-  if (protocol?.name !== "scripted") return undefined;
-  const words = `protocol ${protocol.title}, SHA-256 ${protocol.sha256}`;
+export function assertCodeAllowed(code: Code | undefined, isAllowed: boolean): string | undefined {
+  if (code === undefined) return undefined;
+  const words = `protocol ${code.title}, SHA-256 ${code.sha256}`;
   if (isAllowed) return words;
   throw new AppError("E_NOT_AUTHORIZED", `this agent does not run code of coordinators (${words})`, {
     fix: "if you trust all who may publish at the NATS server, start the agent with --allow-code",
@@ -29,49 +33,62 @@ export function assertCodeAllowed({ protocol }: RunSpec, isAllowed: boolean): st
 }
 
 /**
- * Stores the files that a spec contains, and loads the protocol's file.
+ * Stores the files that a coordinator sent, and loads the protocol's file.
  *
- * @returns the spec with the paths of the stored files
  * @throws {AppError} E_OPTION if the contents are not what the spec says; E_PERMISSION if there is no private folder
  */
-export async function storeCode(spec: RunSpec): Promise<RunSpec> {
-  const { protocol } = spec;
-  if (protocol?.name !== "scripted") return spec;
-  const code = Buffer.from(protocol.contents?.code ?? "", "base64");
+export async function storeCode({ sha256: shown, file: path, data, contents }: Code): Promise<StoredCode> {
+  removeOldCode();
+  const code = Buffer.from(contents?.code ?? "", "base64");
   const hash = sha256(code);
   // The hash was shown to the user of this agent, so nothing else may run.
-  if (hash !== protocol.sha256) {
+  if (hash !== shown) {
     throw new AppError("E_OPTION", "the protocol's file is not the one that the coordinator loaded", {
       fix: "do not change the file while the run starts, and run it again",
     });
   }
   const folder = openFolder(hash);
-  const file = join(folder, `protocol${extensionOf(protocol.file, EXTENSIONS)}`);
+  const file = join(folder, `protocol${extensionOf(path, EXTENSIONS)}`);
   replace(join(folder, "package.json"), '{"type":"module"}');
   const installed = join(folder, "node_modules", "fourtuple");
   mkdirSync(installed, { recursive: true, mode: 0o700 });
   for (const [name, text] of Object.entries(STAND_IN)) replace(join(installed, name), text);
   replace(file, code);
   await loadFirst(file);
-  const { data, contents, ...rest } = protocol;
-  return { ...spec, protocol: { ...rest, file, data: data && storeData(data, contents?.data ?? "") } };
+  return { file, data: data && storeData(data.file, contents?.data ?? "") };
 }
 
-type Data = NonNullable<Extract<RunSpec["protocol"], { name: "scripted" }>["data"]>;
-
-function storeData(data: Data, base64: string): Data {
+function storeData(path: string, base64: string): string {
   const bytes = Buffer.from(base64, "base64");
-  const file = join(openFolder(sha256(bytes)), `data${extensionOf(data.file)}`);
+  const file = join(openFolder(sha256(bytes)), `data${extensionOf(path)}`);
   replace(file, bytes);
-  return { ...data, file };
+  return file;
+}
+
+/** Removes the files that were last used long ago. Storing files again changes their folder, and threads keep them open. */
+export function removeOldCode(): void {
+  const store = join(cacheFolder(), "code");
+  try {
+    for (const name of readdirSync(store)) {
+      const folder = join(store, name);
+      const isOld = Date.now() - lstatSync(folder).mtimeMs > KEPT_MS;
+      if (isOld && /^[0-9a-f]{64}$/.test(name)) rmSync(folder, { recursive: true, force: true });
+    }
+  } catch {
+    // There are none yet, or another agent is removing them.
+  }
 }
 
 /** Other users of this host could change what is in a folder that is not private, or put another in its place. */
 function openFolder(hash: string): string {
-  const base = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "fourtuple");
+  const base = cacheFolder();
   openPrivate(base, 0o022);
   openPrivate(join(base, "code"), 0o077);
   return openPrivate(join(base, "code", hash), 0o077);
+}
+
+function cacheFolder(): string {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "fourtuple");
 }
 
 /** @param forbidden permissions that others must not have */

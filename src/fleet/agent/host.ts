@@ -11,6 +11,7 @@ import { checkSources } from "../../planning/sources.js";
 import { findTargets } from "../../planning/targets.js";
 import { formatIp, parseIp } from "../../util/address.js";
 import { AppError } from "../../util/errors.js";
+import { codeOf, type StoredCode } from "../contents.js";
 import { type Announcement, type Ceiling, LONGEST_ALLOWS, MOST_ADDRESSES } from "../messages.js";
 import { isServerSpec, type ServerSpec } from "../server-spec.js";
 import { assertAllowed, type Permission } from "./allow.js";
@@ -47,20 +48,22 @@ export function agentHost(permissions: readonly Permission[], allowsCode: boolea
       allows: allows.slice(0, LONGEST_ALLOWS),
     }),
     ceiling: async (spec) => {
+      assertCodeAllowed(codeOf(spec), allowsCode);
       if (isServerSpec(spec)) return serverCeiling(spec, ownAddresses(), permissions);
       assertSupported(spec);
-      assertCodeAllowed(spec, allowsCode);
       const local = withOwnSources(spec);
       const { plan } = await findTargets(local);
       assertAllowed(plan, permissions);
       return predictCeiling(local, plan);
     },
     prepare: async (spec, total, onCode) => {
-      if (isServerSpec(spec)) return prepareServer(spec, ownAddresses(), permissions);
+      const code = codeOf(spec);
+      const words = assertCodeAllowed(code, allowsCode);
+      if (words !== undefined) onCode?.(words);
+      const files = code && (await storeCode(code));
+      if (isServerSpec(spec)) return prepareServer(spec, ownAddresses(), permissions, files);
       assertSupported(spec);
-      const code = assertCodeAllowed(spec, allowsCode);
-      if (code !== undefined) onCode?.(code);
-      const prepared = await prepareRun(await storeCode(withOwnSources(spec)));
+      const prepared = await prepareRun(withFiles(withOwnSources(spec), files));
       assertAllowed(prepared.targets.plan, permissions);
       if (!prepared.targets.isLocal) {
         const [first] = prepared.targets.plan.groups.flatMap(({ destinations }) => destinations);
@@ -81,6 +84,14 @@ export function assertSupported({ transport, isSingle }: RunSpec): void {
   if (transport === "packet") {
     throw refuse("--transport packet cannot be used with a fleet", "omit --transport or --fleet");
   }
+}
+
+/** Replaces the paths on the coordinator's host. */
+function withFiles(spec: RunSpec, files: StoredCode | undefined): RunSpec {
+  const { protocol } = spec;
+  if (protocol?.name !== "scripted" || !files) return spec;
+  const { data, contents: _, ...rest } = protocol;
+  return { ...spec, protocol: { ...rest, file: files.file, data: data && { ...data, file: files.data! } } };
 }
 
 function ownAddresses(): string[] {

@@ -7,6 +7,7 @@ import { checkServeOptions } from "../../server/options-schema.js";
 import { ServeRun } from "../../server/run.js";
 import { serve } from "../../server/serve.js";
 import { parseIp } from "../../util/address.js";
+import type { StoredCode } from "../contents.js";
 import type { Ceiling } from "../messages.js";
 import { type ServerSpec, serveOptionsOf } from "../server-spec.js";
 import { assertMayListen, type Permission } from "./allow.js";
@@ -49,14 +50,17 @@ export async function serverCeiling(
 
 /**
  * Listens, so that clients may connect as soon as all agents are ready.
+ *
+ * @param files of a user-defined protocol
  * @throws {AppError} E_NOT_AUTHORIZED; the codes of serve()
  */
 export async function prepareServer(
   spec: ServerSpec,
   own: readonly string[],
   permissions: readonly Permission[],
+  files: StoredCode | undefined,
 ): Promise<PreparedLoad> {
-  const options = checkServeOptions(serveOptionsOf(spec));
+  const options = checkServeOptions(serveOptionsOf(spec, files));
   const { host, ports } = parseAddress(options.at, { anyPort: true });
   const ip = await resolveHost(host);
   assertMayListen(ip, ports.first, own.map(parseIp), permissions);
