@@ -53,7 +53,7 @@ async function composeCheck(): Promise<Check> {
   const { default: ajv } = await load("ajv/dist/ajv.js");
   const { default: addFormats } = await load("ajv-formats/dist/index.js");
   const schema = JSON.parse(readFileSync(join(folder, "node_modules/dclint/schemas/compose.schema.json"), "utf8"));
-  const validator = new ajv.default({ strict: false });
+  const validator = new ajv.default({ strict: false, validateSchema: false });
   addFormats.default(validator);
   // Formats of Compose itself, such as ports and durations.
   for (const format of ["ports", "expose", "duration", "subnet_ip_address"]) validator.addFormat(format, true);
