@@ -3,22 +3,10 @@
 import { readFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import type { RunSpec } from "../planning/run-spec.js";
-import type { ScriptedSpec } from "../protocols/spec/spec.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
+import type { Code } from "./code.js";
 import { isServerSpec, type ServerSpec } from "./server-spec.js";
-
-/** The files of a user-defined protocol: their paths on the coordinator's host, and their contents for the agents. */
-export interface Code extends Pick<ScriptedSpec, "title" | "file" | "sha256" | "contents"> {
-  readonly data?: Pick<NonNullable<ScriptedSpec["data"]>, "file"> | undefined;
-}
-
-/** Paths of the files on an agent's host. */
-export interface StoredCode {
-  readonly file: string;
-  /** The data file, if there is one. */
-  readonly data?: string | undefined;
-}
 
 const PUBLIC_NAME = "fourtuple/protocol";
 /** Modules that a file names in import and export declarations, import() and require(). */

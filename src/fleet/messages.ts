@@ -123,6 +123,11 @@ const ceiling = z.object({
     .max(MOST_ADDRESSES)
     .optional()
     .describe("first of each range of source addresses in use, without loopback"),
+  packet: z
+    .array(z.object({ first: z.string().max(64), count: z.number().int().positive() }))
+    .max(MOST_ADDRESSES)
+    .optional()
+    .describe("source addresses without kernel sockets"),
   shared: z.array(sharedLimit).max(MOST_SHARED).optional(),
 });
 /** How many connections of a load an agent can hold. */
@@ -132,9 +137,9 @@ const clock = z.object({ nowMs: number });
 const prepared = z.object({
   tuplesAvailable: number.optional(),
   address: z
-    .object({ ip: z.string().max(64), port: number })
+    .object({ ip: z.string().max(64), lastIp: z.string().max(64).optional(), port: number })
     .optional()
-    .describe("where an agent that serves listens"),
+    .describe("where an agent that serves listens; with lastIp, on a range of addresses"),
 });
 /** What an agent says when its part is ready to start. */
 export type Prepared = z.infer<typeof prepared>;

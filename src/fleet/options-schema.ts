@@ -23,6 +23,8 @@ const shape = {
   name: text.optional(),
   allow: option<readonly string[]>('a list of destinations, such as ["10.0.0.0/8"]', isTexts).optional(),
   allowCode: flag.optional(),
+  packetAddresses: text.optional(),
+  apply: flag.optional(),
 } satisfies Record<keyof AgentOptions, ZodType>;
 
 /** @throws {AppError} E_OPTION for an unknown option or a value of the wrong type */

@@ -4,7 +4,7 @@ import { loadFirst } from "../protocols/scripted/file/load-first.js";
 import type { ScriptedSpec } from "../protocols/spec/spec.js";
 import { resolveOptions, type ServeOptions } from "../server/options.js";
 import { AppError } from "../util/errors.js";
-import type { Code, StoredCode } from "./contents.js";
+import type { Code, StoredCode } from "./code.js";
 
 /** Options that concern the program that serves, and not the run. */
 type OfProgram = "log" | "apply" | "journal" | "signal";
@@ -76,9 +76,9 @@ export function serveOptionsOf({ base64, holdMs: _, code: __, ...rest }: ServerS
   return { ...rest, protocol: files?.file, data: files?.data, ...Object.fromEntries(contents), log: "none" };
 }
 
-function assertServable({ transport, apply, journal, log }: ServeOptions): void {
-  if (transport === "packet" || apply || journal !== undefined) {
-    throw refusal("--transport packet cannot be served by a fleet", "omit --transport or --fleet");
+function assertServable({ apply, journal, log }: ServeOptions): void {
+  if (apply || journal !== undefined) {
+    throw refusal("changes to a host cannot be served by a fleet", "start the agents with --apply");
   }
   if (log === "all") {
     throw refusal("a fleet does not report the addresses of its clients", "omit --log all or --fleet");

@@ -1,6 +1,7 @@
 // Entry point of an agent: connects to NATS and waits for runs.
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
+import { parseAddressRanges } from "../util/address-range.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 import { readVersion } from "../util/program/files.js";
@@ -24,6 +25,16 @@ export interface AgentOptions extends NatsOptions {
    * are stored in a folder of this user, named by their hash, until a week after their last use.
    */
   readonly allowCode?: boolean | undefined;
+  /**
+   * Addresses for connections without kernel sockets (transport `packet`), such as `10.64.1.0/24`: they belong to no
+   * host, and to no other agent. By default, the agent takes no part in such runs.
+   */
+  readonly packetAddresses?: string | undefined;
+  /**
+   * Whether the agent makes the changes to this host that packets of such runs need, until each run ends; default false:
+   * a run that needs changes is refused.
+   */
+  readonly apply?: boolean | undefined;
 }
 
 /** An agent that waits for runs. */
@@ -45,11 +56,17 @@ export interface FleetAgent {
  */
 export async function startAgent(options: AgentOptions): Promise<FleetAgent> {
   const permissions = (options.allow ?? DEFAULT_ALLOW).map(parsePermission);
+  const addresses = options.packetAddresses === undefined ? [] : parseAddressRanges(options.packetAddresses);
   const name = checkName(options.name ?? hostname().slice(0, 64));
   const { bus, store } = await connectNats(options, `fourtuple agent ${name}`);
   if (options.allowCode) removeOldCode();
   const identity = { id: randomBytes(4).toString("hex"), name, version: readVersion() };
-  const agent = new Agent(identity, bus, store, agentHost(permissions, options.allowCode ?? false));
+  const host = agentHost({
+    endpoints: permissions,
+    code: options.allowCode ?? false,
+    packet: { addresses, apply: options.apply ?? false },
+  });
+  const agent = new Agent(identity, bus, store, host);
   try {
     await bus.check();
   } catch (error) {

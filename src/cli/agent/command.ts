@@ -7,7 +7,7 @@ const EXAMPLES = `
 Examples:
   fourtuple agent --nats nats://10.0.0.5:4222
   fourtuple agent --nats tls://nats.example.org --creds load.creds --allow 192.0.2.10:443
-  fourtuple connect 10.0.0.9:7777 -c 1m --fleet nats://10.0.0.5:4222     on any machine`;
+  fourtuple connect 10.0.0.9:7777 -c 1m --authorized --fleet nats://10.0.0.5:4222     on any machine`;
 
 export const addAgent: AddCommand = (program, finish) => {
   program
@@ -28,6 +28,8 @@ export const addAgent: AddCommand = (program, finish) => {
       "--allow-code",
       "run protocols that coordinators send (--protocol); their code may do all that this user may",
     )
+    .option("--packet-ip <addresses>", "for connections without kernel sockets: addresses that nobody else uses")
+    .option("--apply", "make the changes to this host that --packet-ip needs, until each run ends")
     .addOption(credsOption())
     .addOption(natsCaOption())
     .addHelpText("after", EXAMPLES)

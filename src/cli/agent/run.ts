@@ -2,6 +2,7 @@
 
 import { startAgent } from "../../fleet/start-agent.js";
 import { print } from "../../output/terminal/output.js";
+import { changingText, leftoversText, leftText, neededText } from "../../output/text/network.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { ServeResult } from "../../results/serve.js";
 import { formatEndpoint } from "../../util/endpoint.js";
@@ -16,17 +17,30 @@ export interface AgentCommandOptions {
   readonly name?: string;
   readonly allow?: readonly string[];
   readonly allowCode?: boolean;
+  readonly packetIp?: string;
+  readonly apply?: boolean;
   readonly creds?: string;
   readonly natsCa?: string;
 }
 
 /** @returns the exit code: 0 after a signal */
-export async function runAgent({ nats, name, allow, allowCode, creds, natsCa }: AgentCommandOptions): Promise<number> {
-  const agent = await startAgent({ servers: nats, name, allow, allowCode, creds, ca: natsCa });
+export async function runAgent(options: AgentCommandOptions): Promise<number> {
+  const { nats, name, allow, allowCode, packetIp, apply, creds, natsCa } = options;
+  const agent = await startAgent({
+    ...{ servers: nats, name, allow, allowCode, apply, creds },
+    ca: natsCa,
+    packetAddresses: packetIp,
+  });
   const { id, name: ownName } = agent.identity;
   agent.on("started", (run, connections) => print(`run ${run}: opens ${plural(connections, "connection")}`));
   agent.on("code", (run, text) => print(`run ${run}: runs code of its coordinator: ${printable(text)}`));
-  agent.on("listening", (run, { ip, port }) => print(`run ${run}: listens on ${formatEndpoint(ip, port)}`));
+  agent.on("listening", (run, { ip, lastIp, port }) =>
+    print(`run ${run}: listens on ${formatEndpoint(lastIp === undefined ? ip : `${ip}-${lastIp}`, port)}`),
+  );
+  agent.on("changing", (run, settings) => print(`run ${run}: ${changingText(settings)}`));
+  agent.on("needed", (run, settings) => print(`run ${run}: ${neededText(settings)}`));
+  agent.on("left", (run, outcomes) => print(`run ${run}: ${leftText(outcomes)}`));
+  agent.on("leftovers", (outcomes) => print(leftoversText(outcomes)));
   agent.on("ended", (run, result, reason) => {
     const reached = result ? reachedText(result) : "nothing was opened";
     print(`run ${run}: ended, ${reached}${reason === undefined ? "" : `: ${printable(reason)}`}`);

@@ -27,7 +27,7 @@ const LINE_MS = 1000;
 
 /** @returns the exit code */
 export async function runFleetConnect(to: readonly string[], options: ConnectCommandOptions): Promise<number> {
-  refuseWithFleet({ "--apply": options.apply, "--journal": options.journal });
+  refuseWithFleet(options);
   const ui = await Ui.open(options.ui);
   try {
     return await runBeside(ui, to, options);

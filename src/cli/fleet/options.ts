@@ -25,9 +25,16 @@ export function assertNoFleetOptions({ agents, onLost, lease, creds, natsCa }: F
   throw new AppError("E_OPTION", `${flag} needs a fleet`, { fix: `add --fleet nats://HOST:4222, or omit ${flag}` });
 }
 
-/** @throws {AppError} E_OPTION for the first of these options that is given, by its flag */
-export function refuseWithFleet(options: Readonly<Record<string, unknown>>): void {
-  const flag = Object.entries(options).find(([, value]) => value !== undefined)?.[0];
-  if (flag === undefined) return;
-  throw new AppError("E_OPTION", `${flag} cannot be combined with --fleet`, { fix: `omit ${flag}` });
+/** @throws {AppError} E_OPTION for options that would change this host, which is not one of the fleet's */
+export function refuseWithFleet({
+  apply,
+  journal,
+}: {
+  readonly apply?: boolean | undefined;
+  readonly journal?: string | undefined;
+}): void {
+  if (!apply && journal === undefined) return;
+  throw new AppError("E_OPTION", `${apply ? "--apply" : "--journal"} cannot be combined with --fleet`, {
+    fix: "omit it; each agent has an option --apply of its own",
+  });
 }

@@ -95,7 +95,7 @@ async function serveBeside(
 
 /** Serves on other machines. */
 async function serveByFleet(at: string, options: ServeCommandOptions): Promise<number> {
-  refuseWithFleet({ "--apply": options.apply, "--journal": options.journal });
+  refuseWithFleet(options);
   const { runFleetServe } = await import("../fleet/coordinate-serve.js");
   return runFleetServe(serveOptionsOf(at, options), options);
 }

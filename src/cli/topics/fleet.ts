@@ -32,8 +32,8 @@ export const fleetTopic: Topic = {
 Start an agent on each machine: fourtuple agent --nats nats://10.0.0.5:4222
 
 Examples:
-  fourtuple connect 10.0.0.9:7777 -c 1m -T 1m --fleet nats://10.0.0.5:4222
-  fourtuple connect 10.0.0.9:7777 -c 5m --fleet nats://10.0.0.5:4222 --agents 20 --on-lost redeal`,
+  fourtuple connect 10.0.0.9:7777 -c 1m -T 1m --authorized --fleet nats://10.0.0.5:4222
+  fourtuple connect 10.0.0.9:7777 -c 5m --authorized --fleet nats://10.0.0.5:4222 --agents 20 --on-lost redeal`,
     serve: `
 Each agent listens on the same address and port, or on its own address if that is 0.0.0.0.
 Start an agent on each machine: fourtuple agent --nats nats://10.0.0.5:4222

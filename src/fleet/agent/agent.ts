@@ -1,7 +1,9 @@
 // The agent: answers coordinators, takes part in one run at a time, and goes back to waiting however a run ends.
 import { EventEmitter } from "node:events";
+import type { NeededSetting } from "../../planning/packet/network.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { ServeResult } from "../../results/serve.js";
+import type { UndoOutcome } from "../../tuning/undo.js";
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
 import { type Bus, SUBJECTS } from "../bus.js";
@@ -18,7 +20,7 @@ import { isServerSpec } from "../server-spec.js";
 import type { RunStore } from "../store.js";
 import { AgentRun } from "./agent-run.js";
 import { Deliveries } from "./delivery.js";
-import type { AgentHost } from "./host.js";
+import type { AgentHost, HostReports } from "./host.js";
 
 export interface AgentIdentity {
   readonly id: string;
@@ -35,7 +37,15 @@ export interface AgentEvents {
   /** A run is about to execute a protocol that its coordinator sent: its title, and the SHA-256 of its file. */
   code: [run: string, text: string];
   /** A server of a run accepts connections here. */
-  listening: [run: string, address: { readonly ip: string; readonly port: number }];
+  listening: [run: string, address: NonNullable<Prepared["address"]>];
+  /** A run without kernel sockets is about to change settings of this host, until it ends. */
+  changing: [run: string, settings: readonly NeededSetting[]];
+  /** Clients on other hosts cannot reach a run's server without these settings, which the agent may not change. */
+  needed: [run: string, settings: readonly NeededSetting[]];
+  /** A run has ended, and these settings could not be reverted. */
+  left: [run: string, outcomes: readonly UndoOutcome[]];
+  /** What an agent that was killed had changed, and what became of it. */
+  leftovers: [outcomes: readonly UndoOutcome[]];
   /** A coordinator was refused. */
   refused: [reason: string];
   /** The result of this agent's part was neither taken by the coordinator nor stored. */
@@ -184,8 +194,7 @@ export class Agent extends EventEmitter<AgentEvents> {
     this.#bus.publish(SUBJECTS.parts(request.run), {});
     const beats = setInterval(beat, request.timing.heartbeatMs);
     try {
-      const onCode = (text: string) => this.emit("code", request.run, text);
-      const prepared = await this.#host.prepare(request.spec, request.total, onCode);
+      const prepared = await this.#host.prepare(request.spec, request.total, this.#reportsOf(request.run));
       if (this.#isClosed || this.#cancelled === request.run) {
         await prepared.discard();
         throw fleetError(this.#isClosed ? "the agent is stopping" : "the run was stopped", "start the run again");
@@ -203,6 +212,16 @@ export class Agent extends EventEmitter<AgentEvents> {
       clearInterval(beats);
       this.#preparing = undefined;
     }
+  }
+
+  #reportsOf(run: string): HostReports {
+    return {
+      code: (text) => this.emit("code", run, text),
+      changing: (settings) => this.emit("changing", run, settings),
+      needed: (settings) => this.emit("needed", run, settings),
+      left: (outcomes) => this.emit("left", run, outcomes),
+      leftovers: (outcomes) => this.emit("leftovers", outcomes),
+    };
   }
 
   #take(run: AgentRun): void {

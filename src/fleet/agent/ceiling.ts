@@ -31,6 +31,7 @@ export async function predictCeiling(spec: RunSpec, plan: TuplePlan): Promise<Ce
     sources: spec.sources?.map(({ first, count }) => ({ first: parseIp(first), count })),
     sourcePorts: spec.sourcePorts,
     engine: spec.engine,
+    transport: spec.transport,
   });
   const isOne = destinations.length === 1;
   // The limits of a server on this host apply to the whole fleet, and a run shows them.
@@ -48,8 +49,10 @@ export async function predictCeiling(spec: RunSpec, plan: TuplePlan): Promise<Ce
     .map(formatIp)
     .slice(0, MOST_ADDRESSES);
   const shared = bounded.flatMap((limit) => sharedLimit(limit, spec));
-  if (!binding) return { connections: MOST, addresses, sources, shared };
-  return { connections: binding.allows, limit: binding.name, caps: binding.caps, addresses, sources, shared };
+  const packet = spec.transport === "packet" ? spec.sources?.slice(0, MOST_ADDRESSES) : undefined;
+  if (!binding) return { connections: MOST, addresses, sources, shared, packet: packet && [...packet] };
+  const { allows: connections, name: limit, caps } = binding;
+  return { connections, limit, caps, addresses, sources, shared, packet: packet && [...packet] };
 }
 
 /** More connections than any command line can ask for. */

@@ -7,7 +7,7 @@ import { homedir } from "node:os";
 import { extname, join } from "node:path";
 import { loadFirst } from "../../protocols/scripted/file/load-first.js";
 import { AppError } from "../../util/errors.js";
-import type { Code, StoredCode } from "../contents.js";
+import type { Code, StoredCode } from "../code.js";
 
 /** As long as results are kept. */
 const KEPT_MS = 7 * 24 * 3600 * 1000;

@@ -8,16 +8,19 @@ import { resolveZone } from "../../linux/zone.js";
 import { assertAuthorized } from "../../planning/authorization.js";
 import type { RunSpec } from "../../planning/run-spec.js";
 import { checkSources } from "../../planning/sources.js";
-import { findTargets } from "../../planning/targets.js";
+import { findTargets, type Targets } from "../../planning/targets.js";
+import type { NetworkEvents } from "../../tuning/network-changes.js";
 import { formatIp, parseIp } from "../../util/address.js";
 import { AppError } from "../../util/errors.js";
-import { codeOf, type StoredCode } from "../contents.js";
+import type { StoredCode } from "../code.js";
+import { codeOf } from "../contents.js";
 import { type Announcement, type Ceiling, LONGEST_ALLOWS, MOST_ADDRESSES } from "../messages.js";
 import { isServerSpec, type ServerSpec } from "../server-spec.js";
 import { assertAllowed, type Permission } from "./allow.js";
 import { predictCeiling } from "./ceiling.js";
 import { assertCodeAllowed, storeCode } from "./code-store.js";
 import type { PreparedLoad } from "./load.js";
+import { openChanges, ownPart, type PacketPermission } from "./packet.js";
 import { prepareServer, serverCeiling } from "./server.js";
 
 export interface AgentHost {
@@ -26,17 +29,27 @@ export interface AgentHost {
   ceiling(spec: RunSpec | ServerSpec): Promise<Ceiling>;
   /**
    * @param total connections of the whole run; of no meaning for a server
-   * @param onCode called before code of the coordinator is executed, with its title and hash
    * @throws {AppError} E_NOT_AUTHORIZED for a destination that is not permitted; the codes of connect()
    */
-  prepare(spec: RunSpec | ServerSpec, total: number, onCode?: (text: string) => void): Promise<PreparedLoad>;
+  prepare(spec: RunSpec | ServerSpec, total: number, reports?: HostReports): Promise<PreparedLoad>;
 }
 
-/**
- * @param permissions destinations that this agent may connect to, and addresses that it may listen on
- * @param allowsCode whether it runs protocols that coordinators send
- */
-export function agentHost(permissions: readonly Permission[], allowsCode: boolean): AgentHost {
+/** What is done to the host for a run. */
+export interface HostReports extends Partial<NetworkEvents> {
+  /** Called before code of the coordinator is executed, with its title and hash. */
+  code?(text: string): void;
+}
+
+/** What an agent's user permits. */
+export interface HostPermissions {
+  /** Destinations that the agent may connect to, and addresses that it may listen on. */
+  readonly endpoints: readonly Permission[];
+  /** Whether it runs protocols that coordinators send. */
+  readonly code: boolean;
+  readonly packet: PacketPermission;
+}
+
+export function agentHost({ endpoints: permissions, code: allowsCode, packet }: HostPermissions): AgentHost {
   const allows = permissions.map(({ text }) => text).join(", ");
   return {
     describe: () => ({
@@ -49,27 +62,42 @@ export function agentHost(permissions: readonly Permission[], allowsCode: boolea
     }),
     ceiling: async (spec) => {
       assertCodeAllowed(codeOf(spec), allowsCode);
-      if (isServerSpec(spec)) return serverCeiling(spec, ownAddresses(), permissions);
+      if (isServerSpec(spec)) return serverCeiling(spec, ownAddresses(), permissions, packet);
       assertSupported(spec);
-      const local = withOwnSources(spec);
+      const local = withOwnSources(spec, packet);
       const { plan } = await findTargets(local);
       assertAllowed(plan, permissions);
       return predictCeiling(local, plan);
     },
-    prepare: async (spec, total, onCode) => {
+    prepare: async (spec, total, reports = {}) => {
       const code = codeOf(spec);
       const words = assertCodeAllowed(code, allowsCode);
-      if (words !== undefined) onCode?.(words);
+      if (words !== undefined) reports.code?.(words);
       const files = code && (await storeCode(code));
-      if (isServerSpec(spec)) return prepareServer(spec, ownAddresses(), permissions, files);
+      if (isServerSpec(spec)) return prepareServer(spec, files, ownAddresses(), permissions, packet, reports);
       assertSupported(spec);
-      const prepared = await prepareRun(withFiles(withOwnSources(spec), files));
-      assertAllowed(prepared.targets.plan, permissions);
-      if (!prepared.targets.isLocal) {
-        const [first] = prepared.targets.plan.groups.flatMap(({ destinations }) => destinations);
-        assertAuthorized(first?.ip, { ...spec, connections: total });
+      const local = withFiles(withOwnSources(spec, packet), files);
+      const assertMayRun = ({ plan, isLocal }: Targets) => {
+        assertAllowed(plan, permissions);
+        const [first] = plan.groups.flatMap(({ destinations }) => destinations);
+        if (!isLocal) assertAuthorized(first?.ip, { ...spec, connections: total });
+      };
+      if (spec.transport !== "packet") {
+        const prepared = await prepareRun(local);
+        assertMayRun(prepared.targets);
+        return holdLoad(prepared, () => undefined);
       }
-      return holdLoad(prepared);
+      // Before the host is changed.
+      assertMayRun(await findTargets(local));
+      const changes = openChanges(packet, reports);
+      try {
+        const prepared = await prepareRun(local, changes.prepare);
+        assertMayRun(prepared.targets);
+        return await holdLoad(prepared, changes.undo);
+      } catch (error) {
+        changes.undo();
+        throw error;
+      }
     },
   };
 }
@@ -77,13 +105,11 @@ export function agentHost(permissions: readonly Permission[], allowsCode: boolea
 /**
  * @throws {AppError} E_OPTION for a run that agents do not take part in
  */
-export function assertSupported({ transport, isSingle }: RunSpec): void {
-  const refuse = (message: string, fix: string) => new AppError("E_OPTION", message, { fix });
-  if (isSingle) throw refuse("a single connection cannot be divided among a fleet", "add -c, or omit --fleet");
-  // The addresses of such a run have to be routed to one host.
-  if (transport === "packet") {
-    throw refuse("--transport packet cannot be used with a fleet", "omit --transport or --fleet");
-  }
+export function assertSupported({ isSingle }: RunSpec): void {
+  if (!isSingle) return;
+  throw new AppError("E_OPTION", "a single connection cannot be divided among a fleet", {
+    fix: "add -c, or omit --fleet",
+  });
 }
 
 /** Replaces the paths on the coordinator's host. */
@@ -99,30 +125,36 @@ function ownAddresses(): string[] {
   return found.filter(({ internal }) => !internal).map(({ address }) => address);
 }
 
-async function holdLoad(prepared: PreparedRun): Promise<PreparedLoad> {
+/** @param ended called when the run has ended */
+async function holdLoad(prepared: PreparedRun, ended: () => void): Promise<PreparedLoad> {
   const run = prepared.hold();
+  const done = run.done.finally(ended);
+  done.catch(() => undefined);
   // A run whose threads cannot start rejects.
-  await Promise.race([ConnectRun.threadsUp(run), run.done]);
+  await Promise.race([ConnectRun.threadsUp(run), done]);
   return {
     tuplesAvailable: run.tuplesAvailable,
     begin: () => {
       ConnectRun.release(run);
-      const { ready, done } = run;
+      const { ready } = run;
       const histograms = () => ConnectRun.measure(run).histograms;
       return { ready, done, histograms, snapshot: () => run.snapshot(), stop: () => run.stop() };
     },
     discard: async () => {
       await run.stop().catch(() => undefined);
+      await done.catch(() => undefined);
     },
   };
 }
 
-/** Of the source addresses for the whole fleet, an agent uses its own. If it has none, the run reports the reason. */
-function withOwnSources(spec: RunSpec): RunSpec {
+/**
+ * Of the source addresses for the whole fleet, an agent uses its own. If it has none, the run reports the reason.
+ * @throws {AppError} E_NOT_AUTHORIZED if it has none without kernel sockets
+ */
+function withOwnSources(spec: RunSpec, packet: PacketPermission): RunSpec {
   if (spec.sources === undefined) return spec;
-  const { good } = checkSources(
-    spec.sources.map(({ first, count }) => ({ first: resolveZone(parseIp(first)), count })),
-  );
+  const wanted = spec.sources.map(({ first, count }) => ({ first: resolveZone(parseIp(first)), count }));
+  const good = spec.transport === "packet" ? ownPart(wanted, packet) : checkSources(wanted).good;
   if (good.length === 0) return spec;
   return { ...spec, sources: good.map(({ first, count }) => ({ first: formatIp(first), count })) };
 }

@@ -3,16 +3,20 @@
 import { predictWithoutServer } from "../../capacity/predict.js";
 import { resolveHost } from "../../linux/resolve.js";
 import { parseAddress } from "../../protocols/spec/address.js";
+import { packetAddresses } from "../../server/listening/packet-listener.js";
+import type { ServeOptions } from "../../server/options.js";
 import { checkServeOptions } from "../../server/options-schema.js";
 import { ServeRun } from "../../server/run.js";
 import { serve } from "../../server/serve.js";
+import type { NetworkEvents } from "../../tuning/network-changes.js";
 import { parseIp } from "../../util/address.js";
-import type { StoredCode } from "../contents.js";
+import type { StoredCode } from "../code.js";
 import type { Ceiling } from "../messages.js";
 import { type ServerSpec, serveOptionsOf } from "../server-spec.js";
 import { assertMayListen, type Permission } from "./allow.js";
 import { MOST, sharersOf } from "./ceiling.js";
 import type { PreparedLoad } from "./load.js";
+import { lastOf, openChanges, ownServerPart, type PacketPermission, rangeText } from "./packet.js";
 
 /**
  * Predicts how many connections a server on this host can hold.
@@ -24,9 +28,10 @@ export async function serverCeiling(
   spec: ServerSpec,
   own: readonly string[],
   permissions: readonly Permission[],
+  packet: PacketPermission,
 ): Promise<Ceiling> {
-  const { scheme, host, ports } = parseAddress(spec.at, { anyPort: true });
-  assertMayListen(await resolveHost(host), ports.first, own.map(parseIp), permissions);
+  const { scheme } = parseAddress(spec.at, { anyPort: true });
+  await listeningOptions(spec, undefined, own, permissions, packet);
   const { limits } = await predictWithoutServer({
     role: "server",
     program: "fourtuple",
@@ -34,6 +39,7 @@ export async function serverCeiling(
     protocol: scheme,
     connections: spec.maxConnections,
     engine: spec.engine,
+    transport: spec.transport,
   });
   const bounded = limits
     .flatMap(({ allows, ...limit }) =>
@@ -52,28 +58,60 @@ export async function serverCeiling(
  * Listens, so that clients may connect as soon as all agents are ready.
  *
  * @param files of a user-defined protocol
+ * @param events called with changes to this host
  * @throws {AppError} E_NOT_AUTHORIZED; the codes of serve()
  */
 export async function prepareServer(
   spec: ServerSpec,
+  files: StoredCode | undefined,
   own: readonly string[],
   permissions: readonly Permission[],
-  files: StoredCode | undefined,
+  packet: PacketPermission,
+  events: Partial<NetworkEvents>,
 ): Promise<PreparedLoad> {
-  const options = checkServeOptions(serveOptionsOf(spec, files));
-  const { host, ports } = parseAddress(options.at, { anyPort: true });
-  const ip = await resolveHost(host);
-  assertMayListen(ip, ports.first, own.map(parseIp), permissions);
-  const run = await serve(options);
+  const options = await listeningOptions(spec, files, own, permissions, packet);
+  const changes = options.transport === "packet" ? openChanges(packet, events) : undefined;
+  const run = await serve(options, undefined, changes?.prepare).catch((error: unknown) => {
+    changes?.undo();
+    throw error;
+  });
+  const done = run.done.finally(() => changes?.undo());
+  done.catch(() => undefined);
   return {
     address: run.address,
-    begin: () => {
-      const { ready, done } = run;
-      const histograms = () => ServeRun.measure(run).histograms;
-      return { ready, done, histograms, snapshot: () => run.snapshot(), stop: () => run.stop() };
-    },
+    begin: () => ({
+      ready: run.ready,
+      done,
+      histograms: () => ServeRun.measure(run).histograms,
+      snapshot: () => run.snapshot(),
+      stop: () => run.stop(),
+    }),
     discard: async () => {
       await run.stop().catch(() => undefined);
+      await done.catch(() => undefined);
     },
   };
+}
+
+/**
+ * Returns the options of serve() for this host.
+ * @throws {AppError} E_NOT_AUTHORIZED if the agent may not listen there; E_OPTION, E_ADDRESS or E_RESOLVE
+ */
+async function listeningOptions(
+  spec: ServerSpec,
+  files: StoredCode | undefined,
+  own: readonly string[],
+  permissions: readonly Permission[],
+  packet: PacketPermission,
+): Promise<ServeOptions> {
+  const options = checkServeOptions(serveOptionsOf(spec, files));
+  const { host, ports } = parseAddress(options.at, { anyPort: true });
+  if (options.transport !== "packet") {
+    assertMayListen(await resolveHost(host), ports.first, own.map(parseIp), permissions);
+    return options;
+  }
+  const range = ownServerPart(await packetAddresses(host), packet);
+  // Permissions are blocks, which contain a range if they contain its ends.
+  for (const ip of [range.first, lastOf(range)]) assertMayListen(ip, ports.first, [], permissions);
+  return { ...options, at: options.at.replace(host, rangeText(range)) };
 }

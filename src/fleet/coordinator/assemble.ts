@@ -10,6 +10,7 @@ import type { ServerSpec } from "../server-spec.js";
 import { Barrier } from "./barrier.js";
 import type { ClockOffset } from "./clock.js";
 import { type Candidate, type Dealt, deal, dealLimit, dealPorts } from "./dealing/deal.js";
+import { assertDisjoint } from "./dealing/packet.js";
 import { divideShared } from "./dealing/pools.js";
 import { Member } from "./member.js";
 import { askAll, toOneError } from "./refusal.js";
@@ -43,6 +44,10 @@ export type Deal<K extends Kind = ClientKind> = Pick<FleetPlan<K>, "role" | "dea
 export async function dealFleet(survey: Survey, agents: readonly Announcement[], spec: RunSpec): Promise<Deal> {
   const alone = await survey.ceilings(agents, () => spec);
   const present = agents.filter(({ id }) => alone.has(id));
+  assertDisjoint(
+    present,
+    present.map(({ id }) => alone.get(id)!),
+  );
   const ports = dealPorts(
     present.map(({ id, place }) => ({ place, sources: alone.get(id)!.sources })),
     spec,

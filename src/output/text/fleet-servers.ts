@@ -25,7 +25,8 @@ export function listeningText(run: string, of: readonly Listening[]): string {
 /** Returns an address at which clients reach an agent: for a wildcard, the first one of its host. */
 export function addressOf({ address, addresses }: Pick<FleetServer, "address" | "addresses">): string {
   if (address === undefined) return "-";
-  const { ip, port } = address;
+  const { ip, lastIp, port } = address;
+  if (lastIp !== undefined) return formatEndpoint(`${ip}-${lastIp}`, port);
   if (ip !== "0.0.0.0" && ip !== "::") return formatEndpoint(ip, port);
   const isSix = ip === "::";
   const own = addresses.find((each) => each.includes(":") === isSix) ?? addresses[0];

@@ -5,7 +5,10 @@ import { agentFields } from "./fleet.js";
 
 const agent = z.object({
   ...agentFields,
-  address: z.object({ ip: z.string(), port }).optional().describe("where it listened; missing if it never did"),
+  address: z
+    .object({ ip: z.string(), lastIp: z.string().optional(), port })
+    .optional()
+    .describe("where it listened, with lastIp on a range of addresses; missing if it never did"),
   accepted: count.describe("for a lost agent, as of its last heartbeat, and not part of this result's counts"),
   peakOpen: count,
   openAtStop: count.describe("for a lost agent, open at its last heartbeat"),

@@ -39,7 +39,7 @@ export async function openPacketListener(
   delaysAcks: boolean,
 ): Promise<Listener> {
   assertTunAllowed();
-  const addresses = RANGE.test(host) ? parseAddressRanges(host)[0]! : { first: await resolveHost(host), count: 1 };
+  const addresses = await packetAddresses(host);
   const { first: ip, count } = addresses;
   const last = addToIp(ip, count - 1);
   const isWildcard = ip.bytes.every((byte) => byte === 0);
@@ -72,6 +72,14 @@ export async function openPacketListener(
   );
   const lastIp = count > 1 ? formatIp(last) : undefined;
   return { fd: openEventfd(), ip: formatIp(ip), lastIp, port, backlog, packets };
+}
+
+/**
+ * Returns the addresses that a host text stands for.
+ * @throws {AppError} E_ADDRESS or E_RESOLVE
+ */
+export async function packetAddresses(host: string): Promise<AddressRange> {
+  return RANGE.test(host) ? parseAddressRanges(host)[0]! : { first: await resolveHost(host), count: 1 };
 }
 
 /** Divides a range into `parts` consecutive ranges. */

@@ -37,8 +37,9 @@ export interface Origin {
  *
  * @throws {AppError} E_OPTION if the given range has too few ports
  */
-export function dealPorts(agents: readonly Origin[], { sourcePorts }: RunSpec): Share["sourcePorts"][] {
-  if (sourcePorts === "kernel") return agents.map(() => sourcePorts);
+export function dealPorts(agents: readonly Origin[], { sourcePorts, transport }: RunSpec): Share["sourcePorts"][] {
+  // Without kernel sockets, each agent has addresses of its own.
+  if (sourcePorts === "kernel" || transport === "packet") return agents.map(() => sourcePorts);
   const groups = groupByAddress(agents);
   return agents.map((agent) => {
     const group = groups.find((each) => each.includes(agent))!;

@@ -1,0 +1,154 @@
+// Tests a fleet without kernel sockets: agents in network namespaces, each with a block of addresses that the server's
+// host routes to it, as clients and as servers. Connections are counted in the table of the host with sockets.
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { lastOf, ownPart, ownServerPart, rangeText } from "../../src/fleet/agent/packet.js";
+import { assertDisjoint } from "../../src/fleet/coordinator/dealing/packet.js";
+import { openStar, type Star } from "../../src/lab/testbed/star.js";
+import { parseAddressRanges } from "../../src/util/address-range.js";
+import { canMakeNamespaces } from "../support/namespace.js";
+import { HAS_NATS } from "../support/nats.js";
+
+const ranges = parseAddressRanges;
+const permission = (text: string, apply = false) => ({ addresses: text === "" ? [] : ranges(text), apply });
+
+describe("an agent's addresses without kernel sockets", () => {
+  it("are what a run asks for and its user has set aside", () => {
+    const part = (wanted: string, own: string) => ownPart(ranges(wanted), permission(own)).map(rangeText).join();
+    expect(part("10.64.0.0/16", "10.64.1.0/24")).toBe("10.64.1.1-10.64.1.254");
+    expect(part("10.64.1.5-10.64.1.9", "10.64.1.0/24")).toBe("10.64.1.5-10.64.1.9");
+    expect(part("10.64.0.250-10.64.1.3,fd00::1", "10.64.1.0/24,fd00::/120")).toBe("10.64.1.1-10.64.1.3,fd00::1");
+    expect(() => part("10.64.2.0/24", "10.64.1.0/24")).toThrow("none of the addresses is among those");
+    expect(() => part("10.64.2.0/24", "")).toThrow(
+      "this agent has no addresses for connections without kernel sockets",
+    );
+  });
+
+  it("are all of them for a server at 0.0.0.0", () => {
+    const part = (at: string, own: string) => ownServerPart(ranges(at)[0]!, permission(own));
+    expect(rangeText(part("0.0.0.0", "fd00::1,10.65.1.1-10.65.1.8"))).toBe("10.65.1.1-10.65.1.8");
+    expect(rangeText(part("::", "fd00::1,10.65.1.1-10.65.1.8"))).toBe("fd00::1");
+    expect(lastOf(part("10.65.1.4-10.65.2.1", "10.65.1.1-10.65.1.8")).bytes[3]).toBe(8);
+    expect(() => part("0.0.0.0", "fd00::1")).toThrow("none of the addresses");
+  });
+
+  it("may not be those of another agent", () => {
+    const check = (...blocks: (readonly [first: string, count: number])[]) =>
+      assertDisjoint(
+        blocks.map((_, n) => ({ name: "abc"[n]! })),
+        blocks.map(([first, count]) => ({ packet: [{ first, count }] })),
+      );
+    expect(() => check(["10.64.0.0", 256], ["10.64.1.0", 256], ["fd00::", 5])).not.toThrow();
+    expect(() => check(["10.64.1.0", 256], ["10.64.0.0", 257])).toThrow(
+      "agents b and a have the same address: 10.64.1.0",
+    );
+  });
+});
+
+describe.skipIf(!HAS_NATS || !canMakeNamespaces())("a fleet without kernel sockets", () => {
+  let star: Star;
+  let url: string;
+
+  beforeAll(async () => {
+    star = await openStar(2);
+    const { server, clients, serverIp } = star;
+    const nats = server.start("nats-server", [
+      "sh",
+      "-c",
+      'exec nats-server "$@" 2>&1',
+      "sh",
+      "-a",
+      serverIp,
+      "-p",
+      "4222",
+    ]);
+    await nats.prints(/Server is ready/);
+    url = `nats://${serverIp}:4222`;
+    for (const [n, { ips }] of clients.entries()) {
+      await server.start("ip", ["ip", "route", "add", blockOf(n), "via", ips[0]!]).result;
+      const agent = clients[n]!.run([
+        "agent",
+        "--nats",
+        url,
+        "--name",
+        `agent-${n}`,
+        "--packet-ip",
+        blockOf(n),
+        "--apply",
+      ]);
+      await agent.prints(/waits for runs/);
+    }
+  }, 60_000);
+
+  afterAll(() => star?.close());
+
+  const blockOf = (n: number) => `10.64.${n}.0/24`;
+  const forwardingOf = async (n: number) => {
+    const read = star.clients[n]!.start("cat", ["sh", "-c", "cat /proc/sys/net/ipv4/conf/*/forwarding"]);
+    return (await read.result).stdout.replaceAll("\n", "");
+  };
+
+  it("connects from each agent's own block, which the server's table shows, and reverts its changes", async () => {
+    const { server, serverIp } = star;
+    const served = server.run(["serve", `${serverIp}:7777`]);
+    await served.prints(/listening on/);
+    const before = await forwardingOf(0);
+    const run = server.run([
+      ...[
+        "connect",
+        `${serverIp}:7777`,
+        "-c",
+        "300",
+        "-T",
+        "1m",
+        "--transport",
+        "packet",
+        "--source-ip",
+        "10.64.0.0/16",
+      ],
+      ...["--fleet", url, "--agents", "2", "--json"],
+    ]);
+    await run.prints(/"stage":"hold"/);
+    const table = await server.start("ss", ["ss", "-Htn", "state", "established", "sport", "=", "7777"]).result;
+    const sources = table.stdout.match(/10\.64\.[01]\./g) ?? [];
+    expect(sources).toHaveLength(300);
+    expect(new Set(sources).size).toBe(2);
+    expect(await forwardingOf(0)).not.toBe(before);
+    run.kill("SIGINT");
+    const { stdout } = await run.result;
+    const result = JSON.parse(stdout.trim().split("\n").at(-1)!);
+    expect(result).toMatchObject({ transport: "packet", established: 300, failed: 0, fleet: { isPartial: false } });
+    expect(await forwardingOf(0)).toBe(before);
+    served.kill("SIGINT");
+    await served.result;
+  }, 60_000);
+
+  it("serves at each agent's own addresses", async () => {
+    const { server } = star;
+    const served = server.run([...["serve", "0.0.0.0:7778", "--transport", "packet", "--fleet", url, "--agents", "2"]]);
+    const [, to] = await served.prints(/clients connect to: (.*)\n/);
+    expect(to).toBe("10.64.0.1-10.64.0.254:7778 10.64.1.1-10.64.1.254:7778");
+    const client = server.run(["connect", "10.64.0.7:7778", "10.64.1.9:7778", "-c", "40", "-T", "0s"]);
+    expect((await client.result).stdout).toMatch(/target met: 40 connections/);
+    served.kill("SIGINT");
+    expect((await served.result).stdout).toMatch(/accepted +40\n/);
+  }, 60_000);
+
+  it("is refused in words by an agent without addresses", async () => {
+    const { server, clients } = star;
+    const name = randomUUID().slice(0, 8);
+    const third = clients[0]!.run(["agent", "--nats", url, "--name", name]);
+    await third.prints(/waits for runs/);
+    const run = server.run([
+      ...["connect", `${star.serverIp}:7777`, "-c", "30", "--transport", "packet", "--source-ip", "10.64.0.0/16"],
+      ...["--fleet", url, "--agents", "3"],
+    ]);
+    const { code, stderr } = await run.result;
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(`agent ${name}: this agent has no addresses for connections`),
+    ]);
+    third.kill("SIGINT");
+    await third.result;
+  }, 60_000);
+});
