@@ -4,8 +4,11 @@ import { TCP_ESTABLISHED } from "../linux/syscalls/constants.js";
 import type { SourceName } from "../results/sockets/owners.js";
 import type { IpAddress } from "../util/address.js";
 import type { PortRange } from "../util/endpoint.js";
+import { KnownListeners } from "./listeners/listeners.js";
 import type { EndQuery } from "./query.js";
-import { readTable, type SocketQuery } from "./table.js";
+import type { GroupVisitor } from "./sources/groups.js";
+import { readTogether, type SummaryPart } from "./sources/together.js";
+import { readTable, type SocketQuery, type SocketVisit } from "./table.js";
 
 /** Number of sockets visited between checks of the clock. */
 const CHECK_EVERY = 1024;
@@ -36,6 +39,48 @@ export interface SocketCount {
 export async function countSockets(filter: PortFilter): Promise<SocketCount> {
   const { sockets, source } = await readTable(toQuery(filter), () => () => true);
   return { sockets, source };
+}
+
+/** Sockets at both ends of connections, as far as both are on this host. */
+export interface EndCounts {
+  readonly incoming: number;
+  readonly outgoing: number;
+  readonly source: SourceName;
+}
+
+/**
+ * Counts the ESTABLISHED sockets of connections to these endpoints, at both ends in one reading.
+ *
+ * @throws {AppError} E_PERMISSION or E_SYSTEM when the table cannot be read
+ */
+export async function countEnds(endpoints: EndQuery): Promise<EndCounts> {
+  const known = await KnownListeners.read(undefined);
+  const incoming = new SocketCounter(toQuery({ end: "local", endpoints }));
+  const outgoing = new SocketCounter(toQuery({ end: "remote", endpoints }));
+  const { local: _, ...others } = incoming.query;
+  const { source } = await readTogether({ ...others, either: endpoints }, [incoming, outgoing], known);
+  return { incoming: incoming.sockets, outgoing: outgoing.sockets, source };
+}
+
+class SocketCounter implements SummaryPart {
+  sockets = 0;
+  readonly query: SocketQuery;
+  readonly groups: GroupVisitor = {
+    addGroup: (_, sockets) => {
+      this.sockets += sockets;
+    },
+  };
+
+  constructor(query: SocketQuery) {
+    this.query = query;
+  }
+
+  begin(): SocketVisit {
+    this.sockets = 0;
+    return () => {
+      this.sockets++;
+    };
+  }
 }
 
 /**

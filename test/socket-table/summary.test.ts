@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { describe, expect, it } from "vitest";
 import { readSysctlNumbers } from "../../src/linux/proc/sysctl.js";
 import type { SocketTable } from "../../src/results/sockets/socket-table.js";
-import { countSockets, countSocketsWithin } from "../../src/socket-table/count.js";
+import { countEnds, countSockets, countSocketsWithin } from "../../src/socket-table/count.js";
 import { countByOwner } from "../../src/socket-table/listeners/owner-counts.js";
 import { readOwners } from "../../src/socket-table/listeners/owners.js";
 import { PORT_ROLE, portFields } from "../../src/socket-table/ports/ports-in-use.js";
@@ -136,6 +136,8 @@ describe("a set of held connections", { timeout: 90_000 }, () => {
         await countSockets({ end: "remote", ...filter }),
       ];
       expect([here.sockets, there.sockets, here.source]).toEqual([HELD, HELD, "sock_diag"]);
+      const endpoints = { ports: [filter.ports], addresses: [{ first: parseIp(ip), count: 1 }] };
+      expect(await countEnds(endpoints)).toEqual({ incoming: HELD, outgoing: HELD, source: "sock_diag" });
       const table = await socketTable({ ip, port });
       expect([table.incoming, table.outgoing]).toEqual([HELD, HELD]);
     }

@@ -5,7 +5,7 @@ import { noteEvidence } from "../../engine/run/evidence.js";
 import { sumCounter } from "../../engine/worker-memory.js";
 import type { Targets } from "../../planning/targets.js";
 import type { ConnectResult } from "../../results/connect.js";
-import { countSockets } from "../../socket-table/count.js";
+import { countEnds, countSockets } from "../../socket-table/count.js";
 import { COUNTER } from "../metrics.js";
 import type { RunFacts, RunState } from "../run-state.js";
 import type { ConnectSettings } from "../settings.js";
@@ -19,11 +19,14 @@ export async function countInKernel(
   transport: ConnectSettings["transport"],
 ): Promise<ConnectResult["kernel"]> {
   const { endpoints, isLocal } = targets;
-  const incoming = isLocal ? await countSockets({ end: "local", endpoints }) : undefined;
   // Connections of the user-space TCP have no sockets.
-  if (transport === "packet") return incoming && { source: incoming.source, incoming: incoming.sockets };
-  const outgoing = await countSockets({ end: "remote", endpoints });
-  return { source: outgoing.source, outgoing: outgoing.sockets, incoming: incoming?.sockets ?? 0 };
+  if (transport === "packet") {
+    const incoming = isLocal ? await countSockets({ end: "local", endpoints }) : undefined;
+    return incoming && { source: incoming.source, incoming: incoming.sockets };
+  }
+  if (isLocal) return countEnds(endpoints);
+  const { source, sockets } = await countSockets({ end: "remote", endpoints });
+  return { source, outgoing: sockets, incoming: 0 };
 }
 
 /** Records changes of the kernel's counters in `state` and, if anything is missing, the state of the server. */
