@@ -178,7 +178,7 @@ function headingOf({ role, title, requested = 0 }: LiveHead): string {
 /** This is not announced to screen readers, because it changes all the time. */
 function clockOf({ elapsedMs, leftMs }: LiveNow): string {
   const seconds = (ms: number) => formatDuration(Math.round(ms / 1000) * 1000);
-  return `${seconds(elapsedMs)} elapsed${leftMs === undefined ? "" : `, ${seconds(leftMs)} left`}`;
+  return `${seconds(elapsedMs)} elapsed${leftMs === undefined || leftMs < 500 ? "" : `, ${seconds(leftMs)} left`}`;
 }
 
 function latencyTile(reader: Reader, rows: readonly Row[], kind: { name: string; label: string } | undefined): Tile {
