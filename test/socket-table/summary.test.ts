@@ -135,9 +135,9 @@ describe("a set of held connections", { timeout: 90_000 }, () => {
         await countSockets({ end: "local", ...filter }),
         await countSockets({ end: "remote", ...filter }),
       ];
-      expect([here.sockets, there.sockets, here.source]).toEqual([HELD, HELD, "sock_diag"]);
+      expect([here.sockets, there.sockets]).toEqual([HELD, HELD]);
       const endpoints = { ports: [filter.ports], addresses: [{ first: parseIp(ip), count: 1 }] };
-      expect(await countEnds(endpoints)).toEqual({ incoming: HELD, outgoing: HELD, source: "sock_diag" });
+      expect(await countEnds(endpoints)).toMatchObject({ incoming: HELD, outgoing: HELD });
       const table = await socketTable({ ip, port });
       expect([table.incoming, table.outgoing]).toEqual([HELD, HELD]);
     }
