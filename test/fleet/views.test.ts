@@ -2,6 +2,7 @@
 // one; and that long lists of agents are cut.
 import { EventEmitter } from "node:events";
 import { expect, it } from "vitest";
+import { fleetMeter } from "../../src/cli/fleet/pace.js";
 import type { FleetRun } from "../../src/fleet/coordinator/fleet-run.js";
 import type { Member } from "../../src/fleet/coordinator/member.js";
 import { coarseSums } from "../../src/fleet/latencies.js";
@@ -65,6 +66,13 @@ it("Prometheus gets the counters and latencies of each agent, and no open connec
   const [, { sum } = { sum: 0 }] = connect[1] as [object, Buckets];
   expect(sum).toBeCloseTo(3, 0);
   expect(samples("fourtuple_fleet_agent_up").map(([, value]) => value)).toEqual([1, 0]);
+});
+
+it("the rate of a fleet does not drop to zero between two heartbeats", () => {
+  const meter = fleetMeter({ heartbeatMs: 1000 });
+  const rates = Array.from({ length: 50 }, (_, n) => meter.take(n * 200, Math.floor(n / 5) * 500));
+  expect(Math.min(...rates.slice(10))).toBeGreaterThan(250);
+  expect(Math.max(...rates.slice(10))).toBeLessThan(750);
 });
 
 it("lists of many agents are cut to the first and last ones", () => {

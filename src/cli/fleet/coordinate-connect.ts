@@ -9,7 +9,6 @@ import { latenciesOf } from "../../fleet/latencies.js";
 import { openLive } from "../../output/terminal/live.js";
 import { printEvent, printNote, printResult } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
-import { RateMeter } from "../../output/terminal/rate-meter.js";
 import { connectLine, connectPanel } from "../../output/text/connect-progress.js";
 import { connectSummary } from "../../output/text/connect-summary.js";
 import { agentRows, dealText } from "../../output/text/fleet.js";
@@ -21,9 +20,9 @@ import { RunMetrics } from "../run-metrics.js";
 import { Interrupted, type StopSignal, supervise } from "../supervise.js";
 import { Ui } from "../ui/ui.js";
 import { fleetOptionsOf, refuseWithFleet } from "./options.js";
+import { fleetMeter, lineMs } from "./pace.js";
 
 const LIVE_MS = 200;
-const LINE_MS = 1000;
 
 /** @returns the exit code */
 export async function runFleetConnect(to: readonly string[], options: ConnectCommandOptions): Promise<number> {
@@ -87,7 +86,7 @@ async function runBeside(ui: Ui | undefined, to: readonly string[], options: Con
 /** @returns a function that ends the display */
 async function showProgress(run: FleetRun): Promise<() => void> {
   const live = await openLive(process.stderr);
-  const meter = new RateMeter();
+  const meter = fleetMeter(run);
   const facts = progressFacts(run.spec);
   let last = "";
   let latency: ConnectResult["latency"] | undefined;
@@ -111,7 +110,7 @@ async function showProgress(run: FleetRun): Promise<() => void> {
       last = state;
       printNote(connectLine(progress));
     },
-    live ? LIVE_MS : LINE_MS,
+    live ? LIVE_MS : lineMs(run),
   );
   return () => {
     clearInterval(timer);
@@ -133,6 +132,6 @@ function rowsOf({ members }: FleetRun) {
 function printSnapshots(run: FleetRun): () => void {
   const timer = setInterval(() => {
     printEvent({ event: "snapshot", ...run.snapshot(), agents: rowsOf(run) });
-  }, LINE_MS).unref();
+  }, lineMs(run)).unref();
   return () => clearInterval(timer);
 }

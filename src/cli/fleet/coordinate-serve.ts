@@ -8,7 +8,6 @@ import type { ServerKind } from "../../fleet/coordinator/roles/kind.js";
 import { openLive } from "../../output/terminal/live.js";
 import { print, printEvent, printJson, printNote, printResult } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
-import { RateMeter } from "../../output/terminal/rate-meter.js";
 import { addressOf, type Listening, listeningText, serverRows } from "../../output/text/fleet-servers.js";
 import { isSameMoment, serveProgress, serveSummary } from "../../output/text/serve.js";
 import type { ServeOptions } from "../../server/options.js";
@@ -17,9 +16,9 @@ import type { ServeCommandOptions } from "../serve/options.js";
 import { supervise } from "../supervise.js";
 import { Ui } from "../ui/ui.js";
 import { type FleetRunOptions, fleetOptionsOf } from "./options.js";
+import { fleetMeter, lineMs } from "./pace.js";
 
 const LIVE_MS = 200;
-const LINE_MS = 1000;
 
 type Run = FleetRun<ServerKind>;
 /** Options as parsed from the command line, beside those of serve(). */
@@ -83,7 +82,7 @@ function rowsOf({ members }: Run) {
 /** @returns a function that ends the display */
 async function showProgress(run: Run): Promise<() => void> {
   const live = await openLive(process.stderr);
-  const meter = new RateMeter();
+  const meter = fleetMeter(run);
   let last = run.snapshot();
   const timer = setInterval(
     () => {
@@ -96,7 +95,7 @@ async function showProgress(run: Run): Promise<() => void> {
       if (!isSameMoment(snapshot, last)) printNote(serveProgress(snapshot, ratePerSec));
       last = snapshot;
     },
-    live ? LIVE_MS : LINE_MS,
+    live ? LIVE_MS : lineMs(run),
   );
   return () => {
     clearInterval(timer);
@@ -108,6 +107,6 @@ async function showProgress(run: Run): Promise<() => void> {
 function printSnapshots(run: Run): () => void {
   const timer = setInterval(() => {
     printEvent({ event: "snapshot", ...run.snapshot(), agents: rowsOf(run) });
-  }, LINE_MS).unref();
+  }, lineMs(run)).unref();
   return () => clearInterval(timer);
 }
