@@ -118,7 +118,7 @@ export class ClientWorkers {
     if (settings.transport === "packet") {
       const { workers } = this.#layout;
       const shares = Array.from({ length: workers }, (_, worker) => shareOf(this.#layout, worker));
-      this.#packetWorkers = planPacketWorkers(targets.plan, shares).map((worker) => ({
+      this.#packetWorkers = planPacketWorkers(targets.plan, shares, targets.network?.mtu).map((worker) => ({
         ...worker,
         counts: allocatePacketCounts(),
         delaysAcks: settings.delayedAck,

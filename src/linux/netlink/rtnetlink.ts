@@ -14,6 +14,7 @@ const RTM_GETNEIGHTBL = 66;
 const STRUCT_BYTES = { address: 8, link: 16, route: 12, neighbour: 12, table: 4 } as const;
 
 const IFLA_IFNAME = 3;
+const IFLA_MTU = 4;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_FLAGS = 8;
@@ -55,6 +56,8 @@ export interface NetDevice {
   readonly isLoopback: boolean;
   /** Whether hosts on this link are resolved by ARP or neighbour discovery. */
   readonly resolves: boolean;
+  /** Maximum size of a packet in bytes. */
+  readonly mtu: number;
 }
 
 /** RTN_LOCAL in linux/rtnetlink.h. */
@@ -105,12 +108,14 @@ export function readNetDevices(): NetDevice[] | undefined {
   if (typeof answers === "number") return undefined;
   return answers.map(({ body }) => {
     const flags = body.readUInt32LE(8);
+    const attributes = attributesOf(body, STRUCT_BYTES.link);
     return {
       index: body.readInt32LE(4),
-      name: textOf(attributesOf(body, STRUCT_BYTES.link).get(IFLA_IFNAME)) ?? "",
+      name: textOf(attributes.get(IFLA_IFNAME)) ?? "",
       isUp: (flags & IFF_UP) !== 0,
       isLoopback: (flags & IFF_LOOPBACK) !== 0,
       resolves: (flags & (IFF_NOARP | IFF_LOOPBACK)) === 0,
+      mtu: attributes.get(IFLA_MTU)?.readUInt32LE() ?? 0,
     };
   });
 }

@@ -12,7 +12,7 @@ import { type Family, formatIp, type IpAddress } from "../../util/address.js";
 import type { AddressRange } from "../../util/address-range.js";
 import { AppError } from "../../util/errors.js";
 import { formatCount, plural } from "../../util/units.js";
-import { blocksOf, formatBlock } from "./plan.js";
+import { blocksOf, formatBlock, MOST_MTU } from "./plan.js";
 import type { OnLinkRange } from "./sources.js";
 
 /** A setting of this host, and the value that a run needs. */
@@ -31,6 +31,8 @@ export interface NetworkPlan {
   readonly sources: readonly AddressRange[];
   /** Interfaces that lead to the other ends, by name. */
   readonly links: readonly string[];
+  /** MTU of the run's devices: peers must send no packets that a link drops. */
+  readonly mtu: number;
   /** Source addresses for which this host has to answer. */
   readonly onLink: readonly OnLinkRange[];
   /** Settings that must hold during the run, in the order in which they are to be made. */
@@ -66,6 +68,7 @@ export function planNetwork({ sources, destinations, onLink }: NetworkQuestion):
     way: onLink.length > 0 ? "same-link" : links.length > 0 ? "routed" : "host",
     sources,
     links,
+    mtu: mtuOf(links),
     onLink,
     settings,
     resets: settings.some(({ name, from }) => name === FORWARDING_V6 && from === "0") ? routersV6() : [],
@@ -111,6 +114,12 @@ function linksTo(destinations: readonly IpAddress[], onLink: readonly OnLinkRang
 /** Returns the interfaces through which clients of a server may reach this host. */
 function allLinks(): string[] {
   return (readNetDevices() ?? []).filter(({ isUp, resolves }) => isUp && resolves).map(({ name }) => name);
+}
+
+/** Returns the smallest MTU of the links, or MOST_MTU if that is smaller. */
+function mtuOf(links: readonly string[]): number {
+  const found = (readNetDevices() ?? []).filter(({ name, mtu }) => mtu > 0 && links.includes(name));
+  return Math.min(MOST_MTU, ...found.map(({ mtu }) => mtu));
 }
 
 /** Returns the settings with which the kernel forwards between the links and the run's devices. */

@@ -23,8 +23,8 @@ export interface PacketWorker {
   };
 }
 
-/** The usual MTU of an Ethernet, so that packets can be forwarded to one. */
-const MTU = 1500;
+/** Largest MTU of a device: that of an Ethernet. */
+export const MOST_MTU = 1500;
 /** Room for several times as many packets as there are handshakes in flight. */
 export const TX_QUEUE_LENGTH = 20_000;
 /** A worker numbers its tuples with 31 bits. */
@@ -40,9 +40,10 @@ const LEAST_TRIMMED = 256n;
  * queues would deal packets out by a hash.
  *
  * @param connections number of connections of each worker
+ * @param mtu MTU of the devices
  * @returns one entry per worker; a single one if the sources cannot be divided
  */
-export function planPacketWorkers(plan: TuplePlan, connections: readonly number[]): PacketWorker[] {
+export function planPacketWorkers(plan: TuplePlan, connections: readonly number[], mtu = MOST_MTU): PacketWorker[] {
   const [{ sources, destinations } = { sources: [], destinations: [] }, ...others] = plan.groups;
   if (others.length > 0) {
     throw new AppError("E_OPTION", "--transport packet cannot reach destinations of both address families in one run", {
@@ -65,7 +66,7 @@ export function planPacketWorkers(plan: TuplePlan, connections: readonly number[
   return parts.map(({ part, sources: own }) => {
     const used = firstOf(own, most).flatMap(splitAtWords);
     return {
-      device: { routes: part, mtu: MTU, txQueueLength: TX_QUEUE_LENGTH },
+      device: { routes: part, mtu, txQueueLength: TX_QUEUE_LENGTH },
       plan: { ports, groups: [{ sources: used, destinations }] },
       tuples: { sources: used, firstPort: range.first, portCount: count, destinations },
     };
@@ -73,8 +74,8 @@ export function planPacketWorkers(plan: TuplePlan, connections: readonly number[
 }
 
 /** Returns the device of a server that listens on these addresses. */
-export function deviceFor(addresses: readonly AddressRange[]): PacketWorker["device"] {
-  return { routes: addresses.flatMap(blocksOf), mtu: MTU, txQueueLength: TX_QUEUE_LENGTH };
+export function deviceFor(addresses: readonly AddressRange[], mtu: number): PacketWorker["device"] {
+  return { routes: addresses.flatMap(blocksOf), mtu, txQueueLength: TX_QUEUE_LENGTH };
 }
 
 /** @throws {AppError} E_OPTION if a run needs something that this transport does not support */

@@ -58,13 +58,14 @@ export async function openPacketListener(
   const onLink = assertUnclaimed(sources, []);
   // Clients may still be connected to a server that was killed.
   await assertNoPeers(sources, { remote: { ports: [{ first: port, last: port }] } });
-  await prepare(planNetwork({ sources, destinations: undefined, onLink }));
+  const network = planNetwork({ sources, destinations: undefined, onLink });
+  await prepare(network);
   // If there are fewer addresses than threads, all threads have all of them.
   const shared = count < threads ? planSharedTun(Math.min(threads, MOST_QUEUES)) : undefined;
   const parts = shared ? Array.from({ length: shared.queues }, () => addresses) : divide(addresses, threads);
   const packets = parts.map(
     (own): PacketServerPlan => ({
-      device: { ...deviceFor([own]), shared },
+      device: { ...deviceFor([own], network.mtu), shared },
       listener: { addresses: own, port },
       counts: allocateCounts(),
       delaysAcks,

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { networkLines } from "../../../src/output/text/network.js";
 import { canMakeNamespaces, enterNamespaceUntil } from "../../support/namespace.js";
 import { CLI_FILE, resultOf, runCli, start, startCli } from "../../support/process.js";
@@ -120,6 +120,19 @@ describe.skipIf(!canMakeNamespaces())("connect --transport packet to another hos
     expect(stderr).toContain(`${FORWARDING}  0 → 1`);
     expect(resultOf(stdout)).toMatchObject({ established: 40, lost: 0 });
     expect(code).toBe(0);
+  });
+
+  it("announces segments that fit its link", async () => {
+    ip(`link set ${LINK} mtu 1400`);
+    onTestFinished(() => void ip(`link set ${LINK} mtu 1500`));
+    const client = await hold([...ROUTED, ...APPLY]);
+    const ss = ["netns", "exec", NAMESPACE, "ss", "-Htni", "state", "established", `sport = :${port}`];
+    const sizes = () =>
+      [...spawnSync("ip", ss, { encoding: "utf8" }).stdout.matchAll(/\bmss:(\d+)/g)].map(([, mss]) => mss);
+    await until("the server's sockets", sizes, (found) => found.length === 40);
+    expect(new Set(sizes())).toEqual(new Set(["1360"]));
+    client.child.kill("SIGINT");
+    expect((await client.exited()).code).toBe(130);
   });
 
   it("is explained by doctor, which changes nothing", async () => {
