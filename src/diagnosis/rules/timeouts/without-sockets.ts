@@ -39,7 +39,8 @@ function isUnanswered({ packets, established, evidence }: ConnectResult): boolea
 }
 
 function deviceFull({ deviceDrops = 0 }: PacketCounts, failure: FailureReport): Finding | undefined {
-  if (deviceDrops === 0) return undefined;
+  // An attempt fails only if all answers to it are dropped.
+  if (deviceDrops < failure.count) return undefined;
   return {
     limit: "tun-txqueuelen",
     whose: "local",

@@ -1,5 +1,5 @@
 // The device below the stack: it sends and receives IP packets. Packets to send are written in place.
-import { removeLink } from "../../../linux/netlink/link-changes.js";
+import { readDroppedPackets, removeLink } from "../../../linux/netlink/link-changes.js";
 import { EAGAIN, EINTR, ENOBUFS } from "../../../linux/syscalls/errno.js";
 import { libc, type NativeBuffer } from "../../../linux/syscalls/libc.js";
 import { VNET_FLAG, VNET_HEADER } from "../../../linux/tun/tun.js";
@@ -30,6 +30,8 @@ export interface TunHandle {
   readonly wakeFd: number;
   /** Whether this thread has made the device, and tells how many packets it has dropped. */
   readonly isFirst: boolean;
+  /** Number of packets that the kernel dropped before the device was running. */
+  readonly droppedBefore: number;
   /** Undefined if no other thread uses the device. */
   readonly shared: SharedTun | undefined;
 }
@@ -73,6 +75,11 @@ export interface PacketDevice {
   drops?(): number;
   /** @param waits whether to wait until the other threads that use the device have ended, too; default false */
   close(waits?: boolean): void;
+}
+
+/** Returns how many packets a running device has dropped; 0 if another thread tells. */
+export function dropsOf({ isFirst, index, droppedBefore }: TunHandle): number {
+  return isFirst ? Math.max(0, readDroppedPackets(index) - droppedBefore) : 0;
 }
 
 /** Removes a device with its routes. Closing the device's descriptor would do so too, but only some time later. */

@@ -4,6 +4,7 @@ import {
   isLinkRunning,
   overlaps,
   type Prefix,
+  readDroppedPackets,
   readRoutes,
   setLinkUp,
 } from "../../../linux/netlink/link-changes.js";
@@ -44,7 +45,9 @@ export function openDevice(
 ): PacketDevice | number {
   const tun = plan.shared ? openQueue(plan.shared, (index) => setUp(plan, index)) : openOwn(plan);
   if (typeof tun === "number") return tun;
-  const handle: TunHandle = { ...tun, wakeFd, mtu: plan.mtu, shared: plan.shared };
+  // Packets that the kernel sends by itself while the device comes up, such as those of IPv6, are dropped.
+  const droppedBefore = tun.isFirst ? readDroppedPackets(tun.index) : 0;
+  const handle: TunHandle = { ...tun, droppedBefore, wakeFd, mtu: plan.mtu, shared: plan.shared };
   let device = (usesUring ? RingDevice : PlainDevice).open(handle);
   if (device === -ENOMEM && usesUring && fallback) {
     fallback.isUsed = true;

@@ -1,6 +1,6 @@
 // A TUN device without io_uring: one system call for each packet. This device serves hosts
 // that forbid io_uring.
-import { isLinkDown, readDroppedPackets } from "../../../linux/netlink/link-changes.js";
+import { isLinkDown } from "../../../linux/netlink/link-changes.js";
 import { EPOLLIN } from "../../../linux/syscalls/constants.js";
 import { Epoll } from "../../../linux/syscalls/epoll.js";
 import { EIO } from "../../../linux/syscalls/errno.js";
@@ -9,6 +9,7 @@ import { lastErrno, libc, NativeBuffer } from "../../../linux/syscalls/libc.js";
 import { VNET_HEADER } from "../../../linux/tun/tun.js";
 import {
   closeTun,
+  dropsOf,
   FRAME_HEADROOM,
   isPassing,
   isTrusted,
@@ -94,7 +95,7 @@ export class PlainDevice implements PacketDevice {
   }
 
   drops(): number {
-    return this.tun.isFirst ? readDroppedPackets(this.tun.index) : 0;
+    return dropsOf(this.tun);
   }
 
   close(waits = false): void {

@@ -1,6 +1,6 @@
 // A TUN device through io_uring: one multishot read with a ring of buffers, and writes in batches, so that a turn with
 // hundreds of packets is a single system call.
-import { isLinkDown, readDroppedPackets } from "../../../linux/netlink/link-changes.js";
+import { isLinkDown } from "../../../linux/netlink/link-changes.js";
 import { EPOLLIN } from "../../../linux/syscalls/constants.js";
 import { EIO, ENOMEM } from "../../../linux/syscalls/errno.js";
 import { drain } from "../../../linux/syscalls/eventfd.js";
@@ -13,6 +13,7 @@ import { ProvidedBuffers } from "../../../linux/uring/provided-buffers.js";
 import { Ring } from "../../../linux/uring/ring.js";
 import {
   closeTun,
+  dropsOf,
   FRAME_HEADROOM,
   isPassing,
   isTrusted,
@@ -118,7 +119,7 @@ export class RingDevice implements PacketDevice {
   }
 
   drops(): number {
-    return this.tun.isFirst ? readDroppedPackets(this.tun.index) : 0;
+    return dropsOf(this.tun);
   }
 
   close(waits = false): void {
