@@ -44,6 +44,9 @@ export const packetCounts = z.object({
     .optional()
     .describe("packets dropped because the TUN device's queue was full; missing in older results"),
   earlierConnections: count.describe("earlier connections of a 4-tuple that the peer still had, and were reset"),
+  strays: count
+    .optional()
+    .describe("segments that belong to no connection, and were answered with RST; missing in older results"),
   icmp: z.array(z.object({ kind: z.enum(ICMP_KINDS), count })).describe("ICMP errors about connections, by kind"),
 });
 /** Counts of TCP in this program, over all workers. */

@@ -46,6 +46,14 @@ describe("a client without kernel sockets whose handshakes time out", () => {
     expect(answered.suspects.map(({ whose }) => whose)).toEqual(["network", "peer"]);
   });
 
+  it("suspects first that answers come from elsewhere, if as many have come as attempts have failed", () => {
+    const strays = (count: number) =>
+      explainRun(connectResult({ ...silent, packets: { ...packets, receivedPackets: 900, strays: count } })).suspects;
+    expect(strays(800)[0]!.evidence).toContain("fourtuple reset 800 segments of no connection");
+    expect(strays(800).map(({ whose }) => whose)).toEqual(["network", "network", "peer"]);
+    expect(strays(399)).toHaveLength(2);
+  });
+
   it("names the firewall that drops what this host forwards", () => {
     expect(limitOf({ evidence: withRules(forwarding) })).toBe("firewall of local");
     expect(limitOf({ evidence: withRules({ ...forwarding, table: "bridge filter" }) })).toBeUndefined();

@@ -14,6 +14,7 @@ const FIELDS = [
   "malformed",
   "badChecksums",
   "earlierConnections",
+  "strays",
 ] as const;
 
 /** Place of the number of packets that the device has dropped. */

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { networkLines } from "../../../src/output/text/network.js";
 import { canMakeNamespaces, enterNamespaceUntil } from "../../support/namespace.js";
-import { CLI_FILE, resultOf, runCli, start, startCli } from "../../support/process.js";
+import { CLI_FILE, hasProgram, resultOf, runCli, start, startCli } from "../../support/process.js";
 import { until } from "../../support/until.js";
 
 const [SERVER, SERVER_V6, CLIENT] = ["10.98.0.1", "fd00:98::1", "10.98.0.2"];
@@ -133,6 +133,16 @@ describe.skipIf(!canMakeNamespaces())("connect --transport packet to another hos
     expect(new Set(sizes())).toEqual(new Set(["1360"]));
     client.child.kill("SIGINT");
     expect((await client.exited()).code).toBe(130);
+  });
+
+  it.skipIf(!hasProgram("nft"))("says if answers come from another address", async () => {
+    const rules = `table ip elsewhere { chain c { type filter hook output priority raw; tcp sport ${port} ip saddr set 10.98.0.9; }; }`;
+    spawnSync("ip", ["netns", "exec", NAMESPACE, "nft", rules]);
+    onTestFinished(() => void spawnSync("ip", ["netns", "exec", NAMESPACE, "nft", "delete table ip elsewhere"]));
+    const { stdout } = await runCli(connecting([...ROUTED, ...APPLY, "--connect-timeout", "500ms"]));
+    const { established, diagnosis } = resultOf(stdout);
+    expect(established).toBe(0);
+    expect(diagnosis.suspects[0].meaning).toMatch(/^answers come from another address/);
   });
 
   it("is explained by doctor, which changes nothing", async () => {

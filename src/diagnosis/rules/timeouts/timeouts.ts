@@ -8,7 +8,7 @@ import { mayHaveOverflowed, overflows, queueFacts, queueFinding } from "../accep
 import { seen } from "../local-errors.js";
 import { droppedHere } from "../local-refusals.js";
 import { suspectNeighbours } from "../neighbours.js";
-import { explainWithoutSockets, suspectReturnPath } from "./without-sockets.js";
+import { explainWithoutSockets, suspectReturnPath, suspectStrays } from "./without-sockets.js";
 
 /** How many times more packets are dropped in a burst than on average, at most. */
 const BURST = 10;
@@ -123,7 +123,7 @@ function lostOnTheWay(result: ConnectResult, failure: FailureReport): Finding | 
       evidence: facts,
       test: "ping ADDRESS or connect to another of its ports: if that is unanswered too, the host is down",
     };
-    const elsewhere = suspectReturnPath(result, failure);
+    const elsewhere = suspectReturnPath(result, failure) ?? suspectStrays(result, failure);
     return elsewhere ? [elsewhere, firewall, silent] : [firewall, silent];
   }
   const queue: Suspect = {

@@ -31,6 +31,20 @@ export function suspectReturnPath(result: ConnectResult, failure: FailureReport)
   };
 }
 
+/** Suspects that answers come from somewhere else than they should; undefined if too few have come. */
+export function suspectStrays({ packets }: ConnectResult, failure: FailureReport): Suspect | undefined {
+  const { strays = 0 } = packets ?? {};
+  if (strays < failure.count) return undefined;
+  return {
+    limit: "path",
+    whose: "network",
+    meaning: "answers come from another address or port, or after the time limit: they belong to no attempt",
+    fix: "look for NAT on the way that translates answers only; if they are late, raise --connect-timeout",
+    evidence: [seen(failure), `fourtuple reset ${plural(strays, "segment")} of no connection`],
+    test: "on this host: tcpdump -n -i fourtuple0 shows the addresses and ports from which answers come",
+  };
+}
+
 function isUnanswered({ packets, established, evidence }: ConnectResult): boolean {
   if (!packets) return false;
   const { receivedPackets, otherPackets = 0 } = packets;

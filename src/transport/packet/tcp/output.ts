@@ -83,7 +83,7 @@ export function refuse(stack: TcpState, segment: Segment): void {
   const length = payloadLength + (flags & FLAG.syn ? 1 : 0) + (flags & FLAG.fin ? 1 : 0);
   if (flags & FLAG.ack) answer(stack, segment, segment.ack, 0, FLAG.rst);
   else answer(stack, segment, 0, (segment.seq + length) >>> 0, FLAG.rst | FLAG.ack);
-  stack.counters.refused++;
+  stack.counters.strays++;
 }
 
 /** Sends a segment back to the sender of a received one. */

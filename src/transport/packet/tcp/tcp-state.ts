@@ -65,7 +65,7 @@ export class TcpState {
     malformed: 0,
     badChecksums: 0,
     otherPackets: 0,
-    refused: 0,
+    strays: 0,
     challenges: 0,
     earlierConnections: 0,
     repeatedSyns: 0,
