@@ -49,6 +49,8 @@ export abstract class PacketTransport implements Transport, StackEvents, Recipie
   private isReleased = false;
   /** Whether the role hears of nothing any more, because everything is being closed. */
   protected isMuted = false;
+  /** Number of packets that the device had dropped when closing began. */
+  private dropped: number | undefined;
   /** Whether the stack's clock is current: from the end of a turn's wait or, between turns, its first use. */
   private isClockSet = false;
 
@@ -121,6 +123,8 @@ export abstract class PacketTransport implements Transport, StackEvents, Recipie
 
   closeAll(resets: boolean, isAborted: () => boolean): void {
     this.isMuted = true;
+    // What peers send to connections that are being reset does not matter any more.
+    this.dropped = this.readDrops();
     this.updateClock();
     if (resets) resetAll(this.stack, isAborted);
     else finishAll(this.stack, isAborted);
@@ -202,8 +206,12 @@ export abstract class PacketTransport implements Transport, StackEvents, Recipie
   private release(waits: boolean): void {
     if (this.isReleased) return;
     this.isReleased = true;
-    if (this.counts) writeCounts(this.stack, this.counts, this.device.drops?.() ?? 0);
+    if (this.counts) writeCounts(this.stack, this.counts, this.dropped ?? this.readDrops());
     this.device.close(waits);
+  }
+
+  private readDrops(): number {
+    return this.device.drops?.() ?? 0;
   }
 
   /** Whether there is work for another turn right away. */
