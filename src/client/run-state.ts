@@ -70,9 +70,11 @@ export interface RunFacts {
 }
 
 export function newRunState(): RunState {
+  // Before anything is read, because the start of the ramp is known relative to this moment.
+  const startedAt = new Date();
   const before = readMemoryUse();
   return {
-    startedAt: new Date(),
+    startedAt,
     before,
     held: before,
     memoryFit: new MemoryFit(),
