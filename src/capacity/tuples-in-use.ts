@@ -1,6 +1,7 @@
 // Counts the 4-tuples of a plan that are already in use before the run: those of sockets connected to the same
 // destinations, and those whose port is blocked by other sockets, such as listeners.
 
+import { setImmediate } from "node:timers/promises";
 import { addressOf, readInterfaces } from "../linux/netlink/interfaces.js";
 import { readLocalPortRange, readReservedPorts } from "../linux/proc/local-ports.js";
 import { readSysctlNumbers } from "../linux/proc/sysctl.js";
@@ -29,6 +30,8 @@ const PORTS = 65_536;
 const START_MS = 1000;
 /** Maximum number of ports to test. At about 10 µs a test, plans with many addresses are tested only in part. */
 const MOST_TRIALS = 200_000;
+/** On a busy host, the trials take seconds, and an agent of a fleet that does not answer meanwhile would be lost. */
+const TURN_MS = 20;
 
 /** @returns NONE_IN_USE if the kernel chooses from a range that cannot be read */
 export async function countTuplesInUse(plan: TuplePlan): Promise<TuplesInUse> {
@@ -43,6 +46,7 @@ export async function countTuplesInUse(plan: TuplePlan): Promise<TuplesInUse> {
   let timeWaits = 0;
   let lastMs = 0;
   let trials = 0;
+  let turnMs = performance.now();
   for (const group of plan.groups) {
     const held = await countHeld(group, range, ephemeral);
     lastMs = Math.max(lastMs, held.lastMs);
@@ -50,6 +54,10 @@ export async function countTuplesInUse(plan: TuplePlan): Promise<TuplesInUse> {
     const { length: destinations } = group.destinations;
     for (let port = range.first; port <= range.last; port++) {
       if (seen[port] === 0 || passedOver.has(port)) continue;
+      if (performance.now() - turnMs > TURN_MS) {
+        await setImmediate();
+        turnMs = performance.now();
+      }
       // As in the connector, connect() chooses ports in the kernel's range; others are bound by number.
       const isShared = ephemeral !== undefined && isWithin(port, ephemeral);
       let barred = 0;
