@@ -7,6 +7,7 @@ import type { Finding, Suspect } from "../results/diagnosis.js";
 import type { FailureReport } from "../results/fields.js";
 import { formatBytes } from "../util/units.js";
 import { explainClientOnly, explainUnaccepted } from "./rules/accept-queue.js";
+import { sameAs } from "./rules/endings.js";
 import { explainErrno } from "./rules/errnos.js";
 import { explainUngreeted } from "./rules/greeting.js";
 import { explainLocalErrors, seen } from "./rules/local-errors.js";
@@ -17,7 +18,7 @@ import { explainNeighbours } from "./rules/neighbours.js";
 import { explainPeerClosed } from "./rules/peer-closed.js";
 import { explainClosedOthers } from "./rules/protocols/closed-others.js";
 import { explainHttp } from "./rules/protocols/http.js";
-import { ENDINGS, explainNotTaken } from "./rules/protocols/not-taken.js";
+import { explainNotTaken } from "./rules/protocols/not-taken.js";
 import { explainClosedEarly, explainHandlerErrors } from "./rules/protocols/script.js";
 import { explainRefusedProtocol } from "./rules/refusals.js";
 import { explainRefused, explainSelfConnect } from "./rules/refused.js";
@@ -84,13 +85,10 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
 }
 
 /** Returns the most frequent failure of opening, holding or answering. A close by FIN and one by RST count as the same. */
-function mainFailure({ failures, losses, responses }: ConnectResult): FailureReport | undefined {
+function mainFailure(result: ConnectResult): FailureReport | undefined {
+  const { failures, losses, responses } = result;
   const all = [...failures, ...losses, ...(responses?.statuses ?? [])];
-  const alike = (failure: FailureReport) =>
-    ENDINGS.includes(failure.errno)
-      ? all.filter(({ phase, errno }) => phase === failure.phase && ENDINGS.includes(errno))
-      : [failure];
-  const total = (failure: FailureReport) => alike(failure).reduce((sum, { count }) => sum + count, 0);
+  const total = (failure: FailureReport) => sameAs(result, failure).reduce((sum, { count }) => sum + count, 0);
   return all.sort((a, b) => total(b) - total(a) || b.count - a.count)[0];
 }
 

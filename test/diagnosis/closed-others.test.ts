@@ -63,3 +63,23 @@ it("leaves resets to the accept queue if it resets what it cannot take", () => {
   const failures = [{ phase: "upgrade", errno: "ECONNRESET", count: 30 }] satisfies Failures;
   expect(explain(failures, 30, { "net.ipv4.tcp_abort_on_overflow": 1 })?.limit).not.toBe("peer-maximum");
 });
+
+it("counts each kind of close of a server without descriptors", () => {
+  const failures = [
+    { phase: "connack", errno: "ECONNRESET", count: 19 },
+    { phase: "connack", errno: "FIN", count: 11 },
+  ] satisfies Failures;
+  const process = { pid: 7, name: "broker", args: [], isStopped: false, nofileLimit: 100, openDescriptors: 100 };
+  const { finding } = explainRun(
+    connectResult({
+      protocol: "mqtt",
+      established: 60,
+      ready: 30,
+      failed: 30,
+      failures,
+      evidence: { peer: { listeners: [], process } },
+    }),
+  );
+  expect(finding).toMatchObject({ limit: "nofile", whose: "peer" });
+  expect(finding!.evidence.slice(0, 2)).toEqual(["19 × ECONNRESET (connack)", "11 × FIN (connack)"]);
+});

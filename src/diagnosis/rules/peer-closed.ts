@@ -10,6 +10,7 @@ import { describeProcess, isOurServer, isOutOfDescriptors } from "../../socket-t
 import { formatBound } from "../../util/bound.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { MAXIMA, queueFacts } from "./accept-queue.js";
+import { isEnding, sameAs } from "./endings.js";
 import { seen } from "./local-errors.js";
 import { openAtStop, plateauAt, reachedBy } from "./plateaus.js";
 import { isRedirected, listenerGone, redirection } from "./refused.js";
@@ -27,8 +28,7 @@ const TIMEOUTS =
 
 /** @returns undefined if the failure is of another kind */
 export function explainPeerClosed(result: ConnectResult, failure: FailureReport): Finding | Suspect[] | undefined {
-  const isClosing = failure.errno === "FIN" || failure.errno === "ECONNRESET" || failure.errno === "EPIPE";
-  if (!isClosing) return undefined;
+  if (!isEnding(failure)) return undefined;
   return (
     overflowReset(result, failure) ??
     restarted(result, failure) ??
@@ -228,7 +228,7 @@ function closingFacts(result: ConnectResult, failure: FailureReport): string[] {
   const { lossPattern } = result.evidence;
   const unaccepted = countUnaccepted(result);
   return [
-    seen(failure),
+    ...sameAs(result, failure).map(seen),
     `${formatCount(openAtStop(result))} stay open`,
     ...(unaccepted > 0 ? [`${formatCount(unaccepted)} of these have not been accepted by the server`] : []),
     ...(lossPattern ? [heldFor(lossPattern), ordering(lossPattern)] : []),

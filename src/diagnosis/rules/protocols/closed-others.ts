@@ -6,8 +6,9 @@ import type { FailureReport } from "../../../results/fields.js";
 import { describeProcess } from "../../../socket-table/listeners/peer-process.js";
 import { formatCount } from "../../../util/units.js";
 import { MAXIMA } from "../accept-queue.js";
+import { isEnding } from "../endings.js";
 import { seen } from "../local-errors.js";
-import { ENDINGS, HANDSHAKES } from "./not-taken.js";
+import { HANDSHAKES } from "./not-taken.js";
 
 /** With this setting, a full accept queue may also cause resets, but that is a different limit. */
 const ABORTS = "net.ipv4.tcp_abort_on_overflow";
@@ -30,7 +31,8 @@ export function explainClosedOthers(result: ConnectResult, failure: FailureRepor
 }
 
 /** Proxies that have no connection left to their backend close the client's connection, or answer the upgrade with 500. */
-function isClosing({ phase, errno }: FailureReport): boolean {
+function isClosing(failure: FailureReport): boolean {
+  const { phase, errno } = failure;
   if (!HANDSHAKES.includes(phase)) return false;
-  return ENDINGS.includes(errno) || (phase === "upgrade" && errno === "HTTP 500");
+  return isEnding(failure) || (phase === "upgrade" && errno === "HTTP 500");
 }

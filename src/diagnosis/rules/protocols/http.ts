@@ -190,9 +190,9 @@ export function explainUnrepeated({ reopened, messages }: ConnectResult): Findin
   };
 }
 
-/** Notes redirects, which are not followed. */
+/** Notes responses that may be redirects. Some statuses, such as 304, are none. */
 export function redirectNotes({ responses }: ConnectResult): string[] {
   const redirects = responses?.["3xx"] ?? 0;
   if (redirects === 0) return [];
-  return [`${plural(redirects, "response")} redirected to another address (3xx), which was not followed`];
+  return [`${plural(redirects, "response")} with status 3xx: redirects are not followed`];
 }

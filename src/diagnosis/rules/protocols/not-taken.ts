@@ -6,18 +6,17 @@ import type { FailureReport } from "../../../results/fields.js";
 import { describeProcess } from "../../../socket-table/listeners/peer-process.js";
 import { formatCount } from "../../../util/units.js";
 import { explainBlocked, waitingInQueue } from "../accept-queue.js";
+import { isEnding } from "../endings.js";
 import { seen } from "../local-errors.js";
 import { outOfDescriptors } from "../peer-closed.js";
 
 /** Steps between ESTABLISHED and ready. */
 export const HANDSHAKES: readonly string[] = ["tls", "upgrade", "request", "connack", "greeting", "first-message"];
-/** Ways in which a peer ends a connection without a code. */
-export const ENDINGS: readonly string[] = ["FIN", "ECONNRESET", "EPIPE"];
 
 /** @returns undefined if the failure is of another kind, or the server is not visible from here */
 export function explainNotTaken(result: ConnectResult, failure: FailureReport): Finding | undefined {
   if (!HANDSHAKES.includes(failure.phase)) return undefined;
-  if (ENDINGS.includes(failure.errno)) return outOfDescriptors(result, failure);
+  if (isEnding(failure)) return outOfDescriptors(result, failure);
   return failure.errno === "ETIMEDOUT" ? leftInQueue(result, failure) : undefined;
 }
 
