@@ -13,6 +13,7 @@ import { type Bus, SUBJECTS } from "./bus.js";
 import { withContents } from "./contents.js";
 import { type Deal, dealFleet, dealServers, type FleetPlan, prepareFleet } from "./coordinator/assemble.js";
 import type { Dealt } from "./coordinator/dealing/deal.js";
+import { EarlyStop } from "./coordinator/early-stop.js";
 import { FleetRun } from "./coordinator/fleet-run.js";
 import { Lease } from "./coordinator/lease.js";
 import type { Kind, ServerKind } from "./coordinator/roles/kind.js";
@@ -61,7 +62,7 @@ export async function connectFleet(options: FleetConnectOptions, progress: Fleet
     });
   }
   return withLink(options, "fourtuple coordinator", (link, fleet) =>
-    startFleet(link, spec, fleet, dealFleet, progress),
+    startFleet(link, spec, { ...fleet, signal: options.signal }, dealFleet, progress),
   );
 }
 
@@ -78,8 +79,9 @@ export async function serveFleet({ fleet, durationMs, ...options }: FleetServeOp
     });
   }
   const spec = withContents(await serverSpec(options, durationMs));
-  return withLink({ fleet, signal: options.signal }, "fourtuple coordinator", async (link, checked) => {
-    const run = await startFleet(link, spec, checked, dealServers);
+  const { signal } = options;
+  return withLink({ fleet, signal }, "fourtuple coordinator", async (link, checked) => {
+    const run = await startFleet(link, spec, { ...checked, signal }, dealServers);
     await run.ready;
     return run;
   });
@@ -108,17 +110,36 @@ function asLoad(spec: RunSpec, { connections, durationMs = HOLD_MS }: ConnectOpt
   return { ...spec, isSingle: false, durationMs: durationMs === Number.POSITIVE_INFINITY ? "forever" : durationMs };
 }
 
+type StartOptions = FleetOptions & { readonly leaseMs: number; readonly signal?: AbortSignal | undefined };
+
 type Dealer<K extends Kind> = (survey: Survey, agents: readonly Announcement[], spec: K["spec"]) => Promise<Deal<K>>;
 
 async function startFleet<K extends Kind>(
   { bus, store }: Link,
   spec: K["spec"],
-  { agents: wanted, onLost = "abort", leaseMs }: FleetOptions & { readonly leaseMs: number },
+  { signal, ...fleet }: StartOptions,
   deal: Dealer<K>,
   progress: FleetProgress = {},
 ): Promise<FleetRun<K>> {
+  const early = new EarlyStop(signal);
+  try {
+    const plan = await planRun({ bus, store }, spec, fleet, deal, early, progress);
+    return await startAgents({ bus, store }, plan, early);
+  } finally {
+    early.end();
+  }
+}
+
+async function planRun<K extends Kind>(
+  { bus, store }: Link,
+  spec: K["spec"],
+  { agents: wanted, onLost = "abort", leaseMs }: StartOptions,
+  deal: Dealer<K>,
+  early: EarlyStop,
+  progress: FleetProgress,
+): Promise<FleetPlan<K>> {
   const version = readVersion();
-  const agents = await findAgents(bus, wanted, version);
+  const agents = await early.race(findAgents(bus, wanted, version));
   const timing = { leaseMs, heartbeatMs: leaseMs / BEATS_PER_LEASE };
   const survey = new Survey(bus, timing, onLost);
   const plan: FleetPlan<K> = {
@@ -127,16 +148,25 @@ async function startFleet<K extends Kind>(
     spec,
     onLost,
     timing,
-    ...(await deal(survey, agents, spec)),
+    ...(await early.race(deal(survey, agents, spec))),
   };
   progress.dealt?.(plan.run, plan.dealt, [
     ...survey.absences,
     ...(store.obstacle === undefined ? [] : [`the result is not kept: ${store.obstacle}`]),
   ]);
+  return plan;
+}
+
+async function startAgents<K extends Kind>(
+  { bus, store }: Link,
+  plan: FleetPlan<K>,
+  early: EarlyStop,
+): Promise<FleetRun<K>> {
+  early.listen(bus, plan.run);
   const lease = new Lease(bus, plan.run, plan.timing.heartbeatMs);
   try {
     await bus.check();
-    const run = new FleetRun(plan, await prepareFleet(bus, plan), bus, store);
+    const run = new FleetRun(plan, await early.race(prepareFleet(bus, plan)), bus, store);
     bus.check().catch((error: AppError) => run.abort(error));
     const end = () => {
       lease.end();

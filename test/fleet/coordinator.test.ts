@@ -6,6 +6,7 @@ import type { AgentHost } from "../../src/fleet/agent/host.js";
 import type { Load } from "../../src/fleet/agent/load.js";
 import { SUBJECTS } from "../../src/fleet/bus.js";
 import { dealFleet, type FleetPlan, prepareFleet } from "../../src/fleet/coordinator/assemble.js";
+import { EarlyStop } from "../../src/fleet/coordinator/early-stop.js";
 import { FleetRun } from "../../src/fleet/coordinator/fleet-run.js";
 import { Lease } from "../../src/fleet/coordinator/lease.js";
 import { fleetResult } from "../../src/fleet/coordinator/result/client-result.js";
@@ -13,7 +14,7 @@ import { recoverResult } from "../../src/fleet/coordinator/result/recover.js";
 import { findAgents } from "../../src/fleet/coordinator/roster.js";
 import { Survey } from "../../src/fleet/coordinator/survey.js";
 import type { OnLost } from "../../src/fleet/options.js";
-import { resultOf, runsOf } from "../../src/fleet/runs.js";
+import { resultOf, runsOf, stopRun } from "../../src/fleet/runs.js";
 import type { ServerSpec } from "../../src/fleet/server-spec.js";
 import { emptySnapshot } from "../../src/fleet/snapshots.js";
 import { connectPage } from "../../src/output/html/connect-page.js";
@@ -341,6 +342,27 @@ describe("the coordinator", () => {
     bus.publish(SUBJECTS.agent("id0"), { ask: "stop", run: plan.run });
     expect(await settle(answer, 2000)).toMatchObject({ failure: { message: "the run was stopped" } });
     expect([hosts[0]!.held, agents[0]!.run]).toEqual([0, undefined]);
+  });
+
+  it("can be stopped by its id or by its caller before the start", async () => {
+    makeAgents(100, 100);
+    hosts[1]!.prepares = () => new Promise(() => undefined);
+    const plan = await planOf(10, "abort");
+    for (const stop of [
+      (_: AbortController) => stopRun({ bus, store }, plan.run),
+      (by: AbortController) => by.abort(),
+    ]) {
+      const caller = new AbortController();
+      const early = new EarlyStop(caller.signal);
+      early.listen(bus, plan.run);
+      const prepared = early.race(prepareFleet(bus, plan)).catch((error: Error) => error.message);
+      await vi.advanceTimersByTimeAsync(500);
+      await stop(caller);
+      expect(await settle(prepared, 0)).toBe("the run was stopped before it started");
+      early.end();
+      for (const { identity } of agents) bus.publish(SUBJECTS.agent(identity.id), { ask: "stop", run: plan.run });
+    }
+    await expect(settle(stopRun({ bus, store }, plan.run), 0)).rejects.toThrow(/no coordinator answers/);
   });
 
   it("leaves out an agent that falls silent before it tells its ceiling, or ends within three heartbeats", async () => {

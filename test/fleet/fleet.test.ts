@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { askFleet, resultOf, stopRun } from "../../dist/fleet/runs.js";
+import { SUBJECTS } from "../../src/fleet/bus.js";
 import { histogramOf } from "../../src/fleet/latencies.js";
 import type { ConnectResult, FleetAgent, FleetConnectOptions } from "../../src/index.js";
 import { endpoint } from "../support/address.js";
@@ -108,6 +109,18 @@ describe.runIf(HAS_NATS)("a fleet", () => {
     const kept = await runCli(["fleet", "result", run.id, "--nats", nats.url, "--json"]);
     expect(kept.code).toBe(0);
     expect(JSON.parse(kept.stdout)).toMatchObject({ kind: "connect", established, fleet: { run: fleet!.run } });
+  });
+
+  it("ends at once on a signal before it starts", async () => {
+    const { at } = await served();
+    const args = [at, "-c", "7", "--fleet", nats.url, "--agents", "99"];
+    await askFleet({ servers: nats.url }, async ({ bus }) => {
+      const asked = new Promise((resolve) => bus.subscribe(SUBJECTS.agents, resolve));
+      const coordinator = startCli(["connect", ...args]);
+      await asked;
+      coordinator.child.kill("SIGINT");
+      expect(await coordinator.exited()).toMatchObject({ code: 130, stdout: "" });
+    });
   });
 
   it("refuses destinations that its agents do not permit", async () => {

@@ -3,7 +3,7 @@
 import { summarizeLatencies } from "../../client/result/latencies.js";
 import { explained } from "../../diagnosis/explain.js";
 import { withoutContents } from "../../fleet/contents.js";
-import { connectFleet } from "../../fleet/coordinate.js";
+import { connectFleet, type FleetProgress } from "../../fleet/coordinate.js";
 import type { FleetRun } from "../../fleet/coordinator/fleet-run.js";
 import { latenciesOf } from "../../fleet/latencies.js";
 import { openLive } from "../../output/terminal/live.js";
@@ -21,6 +21,7 @@ import { Interrupted, type StopSignal, supervise } from "../supervise.js";
 import { Ui } from "../ui/ui.js";
 import { fleetOptionsOf, refuseWithFleet } from "./options.js";
 import { fleetMeter, lineMs } from "./pace.js";
+import { startStoppable } from "./stoppable.js";
 
 const LIVE_MS = 200;
 
@@ -40,23 +41,23 @@ async function runBeside(ui: Ui | undefined, to: readonly string[], options: Con
   const { json, quiet } = options;
   await using metrics = await RunMetrics.open(options.metrics);
   const families = metrics && (await import("../../output/prometheus/fleet.js"));
-  const run = await connectFleet(
-    { ...connectOptionsOf(to, options), fleet: fleetOptionsOf(options) },
-    {
-      dealt: (id, dealt, notes) => {
-        if (json) printEvent({ event: "dealt", run: id, agents: dealt });
-        else if (!quiet) printNote(dealText(id, dealt));
-        for (const note of notes) printNote(`note: ${note}`);
-      },
+  const progress: FleetProgress = {
+    dealt: (id, dealt, notes) => {
+      if (json) printEvent({ event: "dealt", run: id, agents: dealt });
+      else if (!quiet) printNote(dealText(id, dealt));
+      for (const note of notes) printNote(`note: ${note}`);
     },
+  };
+  const run = await startStoppable((signal) =>
+    connectFleet({ ...connectOptionsOf(to, options), fleet: fleetOptionsOf(options), signal }, progress),
   );
-  if (families) metrics?.show(() => families.fleetClientFamilies(run.members));
-  if (ui) ui.show((await import("../../output/live/fleet-feed.js")).connectFleetFeed(run), () => void run.stop());
   let stoppedBy: StopSignal | undefined;
   const ended = supervise(run, (signal) => {
     stoppedBy = signal;
   });
   ended.catch(() => undefined);
+  if (families) metrics?.show(() => families.fleetClientFamilies(run.members));
+  if (ui) ui.show((await import("../../output/live/fleet-feed.js")).connectFleetFeed(run), () => void run.stop());
   if (json)
     printEvent({
       event: "started",

@@ -17,6 +17,7 @@ import { supervise } from "../supervise.js";
 import { Ui } from "../ui/ui.js";
 import { type FleetRunOptions, fleetOptionsOf } from "./options.js";
 import { fleetMeter, lineMs } from "./pace.js";
+import { startStoppable } from "./stoppable.js";
 
 const LIVE_MS = 200;
 
@@ -41,7 +42,9 @@ export async function runFleetServe(options: ServeOptions, command: Command): Pr
 async function serveBeside(ui: Ui | undefined, options: ServeOptions, command: Command): Promise<number> {
   await using metrics = await RunMetrics.open(command.metrics);
   const families = metrics && (await import("../../output/prometheus/fleet.js"));
-  const run = await serveFleet({ ...options, durationMs: command.duration, fleet: fleetOptionsOf(command) });
+  const run = await startStoppable((signal) =>
+    serveFleet({ ...options, durationMs: command.duration, fleet: fleetOptionsOf(command), signal }),
+  );
   const ended = supervise(run);
   ended.catch(() => undefined);
   if (families) metrics?.show(() => families.fleetServerFamilies(run.members));
