@@ -12,6 +12,7 @@ import { CHROMIUM, launchChromium, luminance } from "../../support/chromium.js";
 import { clientEndsInSs } from "../../support/kernel.js";
 import { ROOT } from "../../support/library.js";
 import { openTab, pageOf } from "../../support/live-page.js";
+import { canMakeNamespaces, enterNamespaceUntil } from "../../support/namespace.js";
 import { startServer } from "../../support/peers.js";
 import { startCli } from "../../support/process.js";
 import { until } from "../../support/until.js";
@@ -24,12 +25,18 @@ const LIMIT_MS = 300_000;
 
 describe.skipIf(!CHROMIUM)("the live page in Chromium", () => {
   let browser: Browser;
+  /** Undefined without privileges; then this file shares ports with other programs. */
+  let leaveNamespace: (() => void) | undefined;
 
   beforeAll(async () => {
     mkdirSync(ARTIFACTS, { recursive: true });
+    if (canMakeNamespaces()) leaveNamespace = enterNamespaceUntil();
     browser = await launchChromium();
   });
-  afterAll(() => browser?.close());
+  afterAll(async () => {
+    await browser?.close();
+    leaveNamespace?.();
+  });
 
   it("shows a run of the client while it goes on, to pages that come early and late, and stops it", {
     timeout: LIMIT_MS,
