@@ -44,7 +44,7 @@ export const addPorts: AddCommand = (program, finish) => {
     .addOption(
       new Option("-l, --listening", "listeners and their accept queues").conflicts(["pressure", "map", "memory"]),
     )
-    .addOption(new Option("--pressure", "source ports in use and free, per destination").conflicts("memory"))
+    .addOption(new Option("--pressure", "source ports in use and left, per destination").conflicts("memory"))
     .addOption(
       new Option("--list", "one row per socket, for pipes").conflicts(["json", "map", "watch", "pressure", "top"]),
     )

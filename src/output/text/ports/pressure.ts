@@ -73,7 +73,7 @@ function verdict({ marked: destinations, bound = [], translated }: Pressure, pai
   return paint("bad", `${full.join(" and ")} ${uses} more than 80% of the source ports`);
 }
 
-const SHARE_HEADER = ["in use", "TIME_WAIT", "of", "free", "share"];
+const SHARE_HEADER = ["in use", "TIME_WAIT", "of", "left", "share"];
 
 function shareCells(row: PressureRow | TranslatedRow): string[] {
   return [
@@ -103,7 +103,7 @@ function boundLines(rows: readonly BoundPoolRow[], top: number, paint: Paint): s
       formatCount(row.left),
       percent(row),
     ]);
-  const header = ["bound before connect()", "bound", "destinations", "in use", "of", "free", "share"];
+  const header = ["bound before connect()", "bound", "destinations", "in use", "of", "left", "share"];
   return [
     ...marked(table(header, cells, rows.length, paint), rows, paint),
     paint(
