@@ -6,7 +6,8 @@ import type { ConnectResult } from "../../src/index.js";
 import { connectResult } from "../support/results.js";
 
 type Failures = ConnectResult["failures"];
-const explain = (failures: Failures, ready: number, settings = {}) =>
+const LISTENER = { ip: "10.0.0.1", port: 7777, uid: 0, drops: 0, acceptQueue: { used: 0, limit: 128 } };
+const explain = (failures: Failures, ready: number, settings = {}, listeners = [LISTENER]) =>
   explainRun(
     connectResult({
       protocol: failures[0]!.phase === "request" ? "http" : "ws",
@@ -14,7 +15,8 @@ const explain = (failures: Failures, ready: number, settings = {}) =>
       ready,
       failed: 60 - ready,
       failures,
-      evidence: { settings, peer: { listeners: [], process: { pid: 7, name: "gateway", args: [], isStopped: false } } },
+      kernel: { source: "sock_diag", outgoing: ready, incoming: ready },
+      evidence: { settings, peer: { listeners, process: { pid: 7, name: "gateway", args: [], isStopped: false } } },
     }),
   ).finding;
 
@@ -48,6 +50,22 @@ it("counts a close by FIN and one by RST as the same failure", () => {
     { phase: "upgrade", errno: "ECONNRESET", count: 9 },
   ] satisfies Failures;
   expect(explain(failures, 30)).toMatchObject({ limit: "peer-maximum" });
+});
+
+it("says that the server is gone if nothing listens any more", () => {
+  const failures = [
+    { phase: "upgrade", errno: "ECONNRESET", count: 20 },
+    { phase: "upgrade", errno: "FIN", count: 10 },
+  ] satisfies Failures;
+  expect(explain(failures, 30, {}, [])).toMatchObject({
+    meaning: expect.stringMatching(/^nothing listens on that port any more/),
+    evidence: expect.arrayContaining(["20 × ECONNRESET (upgrade)", "10 × FIN (upgrade)"]),
+  });
+});
+
+it("speaks of a single connection in the singular", () => {
+  const failures = [{ phase: "upgrade", errno: "FIN", count: 1 }] satisfies Failures;
+  expect(explain(failures, 59)?.meaning).toContain("closed 1 connection before it was ready");
 });
 
 it("takes a proxy's 500 for a limit only if the proxy accepted other upgrades", () => {

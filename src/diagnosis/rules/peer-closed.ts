@@ -33,7 +33,7 @@ export function explainPeerClosed(result: ConnectResult, failure: FailureReport)
     overflowReset(result, failure) ??
     restarted(result, failure) ??
     ended(result, failure) ??
-    closedListener(result, failure) ??
+    explainClosedListener(result, failure) ??
     outOfDescriptors(result, failure) ??
     selected(result, failure)
   );
@@ -79,7 +79,7 @@ function ended(result: ConnectResult, failure: FailureReport): Finding | undefin
   const { established, lost, evidence } = result;
   if (established === 0 || lost < established) return undefined;
   const isGone = evidence.peer?.listeners.length === 0;
-  const facts = [seen(failure), `${formatCount(lost)} of ${formatCount(established)} were lost`];
+  const facts = [...sameAs(result, failure).map(seen), `${formatCount(lost)} of ${formatCount(established)} were lost`];
   if (!isGone && closesAtFirstMessage(result)) return unknownProtocol(result, facts);
   if (!isGone && isOfOneAge(evidence.lossPattern)) return timeout([...facts, heldFor(evidence.lossPattern!)]);
   return {
@@ -111,11 +111,15 @@ function unknownProtocol({ tls }: ConnectResult, facts: readonly string[]): Find
   };
 }
 
-/** Closing the listening socket also ends the connections in its queue. */
-function closedListener(result: ConnectResult, failure: FailureReport): Finding | undefined {
+/**
+ * Closing the listening socket also ends the connections in its queue.
+ *
+ * @returns undefined if the server still listens, or is on another host
+ */
+export function explainClosedListener(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const { peer } = result.evidence;
   if (peer?.listeners.length !== 0 || isRedirected(result)) return undefined;
-  return listenerGone(result, [seen(failure), "no socket on this host listens there"]);
+  return listenerGone(result, [...sameAs(result, failure).map(seen), "no socket on this host listens there"]);
 }
 
 /** @returns undefined if the server's process is not visible, or has descriptors left */
