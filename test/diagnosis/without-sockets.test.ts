@@ -49,7 +49,7 @@ describe("a client without kernel sockets whose handshakes time out", () => {
   it("suspects first that answers come from elsewhere, if as many have come as attempts have failed", () => {
     const strays = (count: number) =>
       explainRun(connectResult({ ...silent, packets: { ...packets, receivedPackets: 900, strays: count } })).suspects;
-    expect(strays(800)[0]!.evidence).toContain("fourtuple reset 800 segments of no connection");
+    expect(strays(800)[0]!.evidence).toContain("fourtuple answered 800 segments of no connection with RST");
     expect(strays(800).map(({ whose }) => whose)).toEqual(["network", "network", "peer"]);
     expect(strays(399)).toHaveLength(2);
   });

@@ -13,5 +13,6 @@ it("names only what went wrong", () => {
   expect(describePackets({ ...NONE, retransmitted: 12, repeatedSyns: 1, deviceDrops: 7 })).toBe(
     "3,912 sent, 4,105 received; 12 retransmitted, 1 SYN repeated, 7 dropped by the full device queue",
   );
+  expect(describePackets({ ...NONE, strays: 1 })).toMatch(/; 1 segment of no connection$/);
   expect(describePackets({ ...NONE, icmp: [{ kind: "host", count: 2 }] })).toMatch(/; 2 ICMP errors \(2 host\)$/);
 });

@@ -19,7 +19,7 @@ export function describePackets(packets: PacketCounts | undefined): string | und
     [packets.malformed, `${formatCount(packets.malformed)} malformed`],
     [packets.badChecksums, `${plural(packets.badChecksums, "bad checksum")}`],
     [packets.earlierConnections, `${plural(packets.earlierConnections, "earlier connection")} reset`],
-    [packets.strays ?? 0, `${formatCount(packets.strays ?? 0)} of no connection`],
+    [packets.strays ?? 0, `${plural(packets.strays ?? 0, "segment")} of no connection`],
     [icmp, `${plural(icmp, "ICMP error")} (${kinds})`],
   ];
   const seen = troubles.filter(([count]) => count > 0).map(([, text]) => text);

@@ -40,7 +40,7 @@ export function suspectStrays({ packets }: ConnectResult, failure: FailureReport
     whose: "network",
     meaning: "answers come from another address or port, or after the time limit: they belong to no attempt",
     fix: "look for NAT on the way that translates answers only; if they are late, raise --connect-timeout",
-    evidence: [seen(failure), `fourtuple reset ${plural(strays, "segment")} of no connection`],
+    evidence: [seen(failure), `fourtuple answered ${plural(strays, "segment")} of no connection with RST`],
     test: "on this host: tcpdump -n -i fourtuple0 shows the addresses and ports from which answers come",
   };
 }
