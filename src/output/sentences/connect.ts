@@ -19,15 +19,24 @@ export function describeTimes({ setupMs, rampMs, holdMs, closeMs }: ConnectResul
 }
 
 /** Shows how the number of 4-tuples comes about, such as `2 addresses × ports 1024-65535 × 1 destination`. */
-export function describeFactors({ plan, destinations, fleet }: ConnectResult): string {
+export function describeFactors({ plan, endpoints, fleet }: ConnectResult): string {
   // Each agent has addresses and ports of its own.
   if (fleet) return `the sum of ${plural(fleet.agents.filter(({ state }) => state === "ended").length, "agent")}`;
   const factors = [
     plural(plan.sourceAddresses, "address", "addresses"),
     plan.sourcePorts === "kernel" ? "ports chosen by the kernel" : `ports ${formatPorts(plan.sourcePorts)}`,
-    plural(destinations.length, "destination"),
+    describeDestinations(endpoints),
   ];
   return factors.join(" × ");
+}
+
+/** An address connects only to destinations of its own family. */
+function describeDestinations(endpoints: ConnectResult["endpoints"]): string {
+  const ipv6 = endpoints.filter(({ ip }) => ip.includes(":")).length;
+  const ipv4 = endpoints.length - ipv6;
+  return ipv4 === 0 || ipv6 === 0
+    ? plural(endpoints.length, "destination")
+    : `destinations of the same family (${formatCount(ipv4)} IPv4, ${formatCount(ipv6)} IPv6)`;
 }
 
 /** Returns the kernel memory per connection, or why it is unknown. */

@@ -1,4 +1,4 @@
-// Tests the memory line of a run's summary: the value with its error, or that it is unknown.
+// Tests lines of a run's summary: the memory with its error, the factors of the 4-tuples, reopened connections.
 import { expect, it } from "vitest";
 import { explained } from "../../../src/diagnosis/explain.js";
 import { connectSummary } from "../../../src/output/text/connect-summary.js";
@@ -28,6 +28,19 @@ it.each([
 ])("a value that other programs changed by %s is not measurable", (_, bytes, error) => {
   expect(lineOf(bytes, error)).toMatch(
     /^not measurable: other programs' memory use changed during the run \(-?[\d.]+ \w+ ± /,
+  );
+});
+
+it("the factors of the 4-tuples multiply addresses only with destinations of their family", () => {
+  const factorsOf = (destinations: readonly string[]) => {
+    const plan = { tuplesAvailable: 193_533, tuplesSkipped: 0, sourceAddresses: 3, sourcePorts: "1025-65535" };
+    const text = connectSummary(explained(connectResult({ plan, destinations: [...destinations] })));
+    return /^ *4-tuples +193,533 \((.*)\)$/m.exec(text)?.[1];
+  };
+  expect(factorsOf(["10.0.0.1:7777"])).toBe("3 addresses × ports 1025-65535 × 1 destination");
+  expect(factorsOf(["[fd00::1]:7777", "[fd00::2]:7777"])).toBe("3 addresses × ports 1025-65535 × 2 destinations");
+  expect(factorsOf(["10.0.0.1:7777", "[fd00::1]:7777"])).toBe(
+    "3 addresses × ports 1025-65535 × destinations of the same family (1 IPv4, 1 IPv6)",
   );
 });
 
