@@ -98,9 +98,9 @@ export class BoundPools implements SummaryPart {
 
 /**
  * Returns the maximum number of sockets that neither listen nor connect. The kernel has two counts that include them: the
- * TCP sockets of all namespaces, and the sockets of this one, whatever their protocol. The second count lacks sockets
- * without a descriptor: those of the kernel itself, such as of tunnels, orphans, and connections that wait in an accept
- * queue. They may hide as many others.
+ * TCP sockets of all namespaces, and the sockets of this one, whatever their protocol. Sockets of the kernel itself, such
+ * as those of tunnels, are not in the second count, so they may hide as many others. Orphans and connections that wait in
+ * an accept queue are.
  *
  * @param sockstat see readSockstat()
  */
