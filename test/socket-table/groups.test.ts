@@ -1,4 +1,5 @@
 // Tests summaries from groups that the BPF program counted against those from sockets read one by one.
+import { isDeepStrictEqual } from "node:util";
 import { describe, expect, it } from "vitest";
 import { HashDump } from "../../src/linux/bpf/hash-dump.js";
 import { PORT_BIT } from "../../src/linux/bpf/walk-groups.js";
@@ -117,6 +118,32 @@ describe.skipIf(!canMakeNamespaces() || !canUseBpf())("groups counted by BPF", (
       expect([ports, states]).toEqual(await read("sock_diag", filter));
       expect(ports).toMatchObject({ bound: [{ sourceIp: "127.0.0.9", destinations: 2 }] });
     }
+  });
+
+  it("agree on handshakes and on orphans, which the kernel keeps in other structures than sockets", async () => {
+    enterNamespace();
+    listenRaw("127.0.0.1", PORT, { defersAccept: true });
+    const listener = listenRaw("::1", PORT);
+    for (let i = 0; i < 12; i++) connectRaw("127.0.0.1", PORT);
+    const closing = Array.from({ length: 11 }, () => connectRaw("::1", PORT));
+    acceptMany(listener, 11);
+    for (const fd of closing) close(fd);
+    const expected = { ESTABLISHED: 12, SYN_RECV: 12, FIN_WAIT2: 11, CLOSE_WAIT: 11, LISTEN: 2 };
+    const read = async (source: "bpf" | "sock_diag") => (await socketTable({ source })).byState;
+    await until(
+      "all states",
+      () => read("sock_diag"),
+      (states) => isDeepStrictEqual(states, expected),
+    );
+    expect(await read("bpf")).toEqual(expected);
+    for (const family of [4, 6] as const) {
+      const [grouped, each] = await readBoth({ family });
+      expect(grouped).toEqual(each);
+    }
+    const states = new StateCounts();
+    await pressure({ source: "bpf" }, [states]);
+    const { ESTABLISHED, SYN_RECV, FIN_WAIT2, CLOSE_WAIT } = expected;
+    expect([1, 3, 5, 8].map((state) => states.counts[state])).toEqual([ESTABLISHED, SYN_RECV, FIN_WAIT2, CLOSE_WAIT]);
   });
 
   it("agree on ports of a state, in a reading of all states", async () => {

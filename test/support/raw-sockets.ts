@@ -21,6 +21,10 @@ const SOL_SOCKET = 1;
 const SO_REUSEPORT = 15;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
+const IPPROTO_TCP = 6;
+const TCP_DEFER_ACCEPT = 9;
+/** Longer than a test takes. */
+const DEFER_S = 60;
 const EAGAIN = 11;
 const EINPROGRESS = 115;
 
@@ -30,6 +34,8 @@ export interface RawListener {
   readonly isV6Only?: boolean;
   /** SO_REUSEPORT. */
   readonly sharesPort?: boolean;
+  /** TCP_DEFER_ACCEPT: until the client sends data, its connection stays in SYN_RECV at this end. */
+  readonly defersAccept?: boolean;
 }
 
 /**
@@ -39,13 +45,14 @@ export interface RawListener {
 export function listenRaw(
   ip: string,
   port: number,
-  { backlog = 1024, isV6Only, sharesPort }: RawListener = {},
+  { backlog = 1024, isV6Only, sharesPort, defersAccept }: RawListener = {},
 ): number {
   const address = parseIp(ip);
   const fd = open(address.family);
   allowAddressReuse(fd);
   if (address.family === 6) setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, isV6Only ? 1 : 0);
   if (sharesPort) setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+  if (defersAccept) setOption(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, DEFER_S);
   expectDone("bind", bindTo(fd, new SocketAddress(address, port)));
   expectDone("listen", listenOn(fd, backlog));
   return fd;
