@@ -7,8 +7,8 @@ const SHARED: Partial<TestProjectInlineConfiguration["test"]> = {
   pool: "forks",
   // Each wait has its own deadline and names the missing event. This limit is for a machine so busy that all of them
   // are slow.
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
   server: { deps: { external: [/\/dist\//] } },
 };
 
