@@ -47,7 +47,7 @@ export interface SocketQuery {
    */
   readonly tuplesOnly?: boolean | undefined;
   /**
-   * Like `tuplesOnly`, for a visitor that also needs inodes, users and queues: all but timers, statistics and cookies.
+   * Like `tuplesOnly`, for a visitor that also needs inodes, users, cgroups and queues: all but timers, statistics and cookies.
    */
   readonly withoutTimers?: boolean | undefined;
   /**

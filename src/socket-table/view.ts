@@ -36,6 +36,11 @@ export interface SocketView {
   /** Inode; 0 if no descriptor refers to the socket: TIME_WAIT, orphans, requests in the SYN queue. */
   readonly inode: number;
   readonly uid: number;
+  /**
+   * ID of the cgroup (v2) in which the socket was created: the inode of its directory, 1 for the root. 0 if the source
+   * does not report it: TIME_WAIT, requests in the SYN queue, /proc, Linux before 5.8. Do not use it in hot loops.
+   */
+  readonly cgroupId: number;
   /** Number of unread bytes; for a LISTEN socket, connections in its accept queue. */
   readonly receiveQueue: number;
   /**

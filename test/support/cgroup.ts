@@ -1,9 +1,12 @@
-// Creates cgroups for individual tests, in whichever version is mounted: one that is frozen, one with a memory limit.
+// Creates cgroups for individual tests, in whichever version is mounted: one that is frozen, one with a memory limit, one
+// that sockets belong to.
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { onTestFinished } from "vitest";
 import { until } from "./until.js";
 
 const V2 = "/sys/fs/cgroup";
+/** Where cgroup2 is mounted beside version 1. */
+const HYBRID_V2 = "/sys/fs/cgroup/unified";
 const FREEZER_V1 = "/sys/fs/cgroup/freezer";
 const MEMORY_V1 = "/sys/fs/cgroup/memory";
 
@@ -39,6 +42,24 @@ export function makeMemoryGroup(limitBytes: number): string {
   return folder;
 }
 
+/** Folder of the root cgroup of version 2. */
+export function unifiedRoot(): string {
+  return isV2() ? V2 : HYBRID_V2;
+}
+
+/** Returns whether cgroups of version 2 can be made. If not, prints the reason for skipping the test. */
+export function canMakeUnifiedGroups(): boolean {
+  return canMake(unifiedRoot(), "cgroup of version 2");
+}
+
+/**
+ * Creates a cgroup of version 2 with the name of a systemd unit.
+ * @returns the group's folder
+ */
+export function makeUnit(): string {
+  return make(unifiedRoot(), undefined, ".service");
+}
+
 function canMake(root: string, what: string): boolean {
   const folder = `${root}/fourtuple-try-${process.pid}`;
   try {
@@ -55,8 +76,8 @@ function canMake(root: string, what: string): boolean {
  * Creates a group until the test ends.
  * @param release function that lets the group's processes continue
  */
-function make(root: string, release: () => void = () => undefined): string {
-  const folder = `${root}/fourtuple-test-${process.pid}`;
+function make(root: string, release: () => void = () => undefined, suffix = ""): string {
+  const folder = `${root}/fourtuple-test-${process.pid}${suffix}`;
   mkdirSync(folder);
   onTestFinished(async () => {
     release();

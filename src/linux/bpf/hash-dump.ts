@@ -1,6 +1,6 @@
 // Dumps the kernel's hash table of TCP sockets with a BPF program (walk-program.ts), as an alternative to sock_diag for
 // large tables. Covers sockets in all states except LISTEN, in this network namespace or in all namespaces that share
-// the table. The rows contain addresses, ports, state and interface; on request, owner, queues and memory.
+// the table. The rows contain addresses, ports, state and interface; on request, owner, queues, memory and cgroup.
 import type { Family } from "../../util/address.js";
 import type { PortRange } from "../../util/endpoint.js";
 import type { DiagVisit } from "../netlink/sock-diag.js";
@@ -28,7 +28,7 @@ export interface HashRequest {
   /** Whether to include all network namespaces. The inode in a row then identifies the socket's namespace. */
   readonly everyNamespace?: boolean | undefined;
   /**
-   * Whether rows contain inode, uid, queues and memory (INET_DIAG_SKMEMINFO), too.
+   * Whether rows contain inode, uid, queues, memory (INET_DIAG_SKMEMINFO) and cgroup (INET_DIAG_CGROUP_ID), too.
    */
   readonly details?: boolean | undefined;
   /**

@@ -44,6 +44,18 @@ const DETAILS = {
   acknowledged: ["tcp_sock", "snd_una"],
 } as const satisfies Record<string, readonly [struct: string, path: string]>;
 
+/** The cgroup of a full socket, and its ID. A kernel without cgroups or SOCK_CGROUP_DATA has none of them. */
+const CGROUP = {
+  cgroup: ["sock", "sk_cgrp_data.cgroup"],
+  directory: ["cgroup", "kn"],
+  id: ["kernfs_node", "id"],
+} as const satisfies Record<string, readonly [struct: string, path: string]>;
+
+const CGROUP_TYPES = {
+  cgroup: ["cgroup", BTF_KIND.struct],
+  directory: ["kernfs_node", BTF_KIND.struct],
+} as const satisfies Record<string, readonly [name: string, kind: number]>;
+
 const DETAIL_TYPES = {
   sock: ["sock", BTF_KIND.struct],
   tcp: ["tcp_sock", BTF_KIND.struct],
@@ -65,6 +77,11 @@ export interface DetailLayout {
   readonly types: Readonly<Record<keyof typeof DETAIL_TYPES, number>>;
 }
 
+export interface CgroupLayout {
+  readonly offsets: Readonly<Record<keyof typeof CGROUP, number>>;
+  readonly types: Readonly<Record<keyof typeof CGROUP_TYPES, number>>;
+}
+
 export interface KernelLayout {
   /** Offsets in bytes. */
   readonly offsets: Readonly<Record<keyof typeof MEMBERS, number>>;
@@ -72,6 +89,8 @@ export interface KernelLayout {
   readonly types: Readonly<Record<keyof typeof TYPES, number>>;
   /** Undefined if any of them is missing. */
   readonly details: DetailLayout | undefined;
+  /** Likewise. */
+  readonly cgroup: CgroupLayout | undefined;
 }
 
 let known: KernelLayout | "unknown" | undefined;
@@ -92,12 +111,12 @@ function layoutOf(btf: Btf): KernelLayout | undefined {
     return offsets && types && { offsets, types };
   };
   const layout = find(MEMBERS, TYPES);
-  return layout && { ...layout, details: find(DETAILS, DETAIL_TYPES) };
+  return layout && { ...layout, details: find(DETAILS, DETAIL_TYPES), cgroup: find(CGROUP, CGROUP_TYPES) };
 }
 
 function wantedNames(): BtfName[] {
-  const structs = [MEMBERS, DETAILS].flatMap((members) => Object.values(members).map(([name]) => name));
-  const types = [TYPES, DETAIL_TYPES].flatMap((named) => Object.values(named));
+  const structs = [MEMBERS, DETAILS, CGROUP].flatMap((members) => Object.values(members).map(([name]) => name));
+  const types = [TYPES, DETAIL_TYPES, CGROUP_TYPES].flatMap((named) => Object.values(named));
   return [
     ...[...new Set(structs)].map((name) => ({ name, kind: BTF_KIND.struct })),
     ...types.map(([name, kind]) => ({ name, kind })),

@@ -42,8 +42,8 @@ const CONTROL_BYTES = 4096;
 export const GROUP_PLACES = groupPlaces(CONTROL_BYTES, STEPS);
 
 /**
- * What the program does with a socket: `tuple` and `details` write a row, with or without owner, queues and memory;
- * `groups` counts it, and writes a row only if it finds no place in a group.
+ * What the program does with a socket: `tuple` and `details` write a row, without or with owner, queues, memory and
+ * cgroup; `groups` counts it, and writes a row only if it finds no place in a group.
  */
 export type WalkMode = "tuple" | "details" | "groups";
 

@@ -80,7 +80,7 @@ function assembleTest(a: Assembler, { offsets, types }: KernelLayout, { cast }: 
 
 function assembleRow(
   a: Assembler,
-  { offsets, types, details }: KernelLayout,
+  { offsets, types, details, cgroup }: KernelLayout,
   { mapFd, mode, cast }: SocketTarget,
 ): void {
   const { firstRow, rowBytes } = walkPlaces(mode);
@@ -112,7 +112,7 @@ function assembleRow(
       .store(8, 9, to + 8, 1);
   }
   a.label("written");
-  if (mode === "details" && details) assembleDetails(a, details, offsets.state, cast);
+  if (mode === "details" && details) assembleDetails(a, details, cgroup, offsets.state, cast);
   // With all namespaces, the row's inode identifies the socket's namespace.
   a.load(8, 1, 6, WALK.everyNamespace).jumpIf("eq", 1, 0, "done").load(8, 1, 8, offsets.net);
   cast(types.net).load(4, 1, 0, offsets.namespaceInode).store(4, 9, DIAG_FIELD.inode, 1);

@@ -21,7 +21,7 @@ export const DIAG_FIELD = {
   inode: 68,
 } as const;
 /** Attribute types (INET_DIAG_*). */
-export const DIAG_ATTRIBUTE = { info: 2, skMemInfo: 7, skV6Only: 11 } as const;
+export const DIAG_ATTRIBUTE = { info: 2, skMemInfo: 7, skV6Only: 11, cgroupId: 21 } as const;
 
 /** Kernel memory of a socket in bytes (SK_MEMINFO_* in linux/sock_diag.h). */
 export interface SocketMemory {

@@ -131,6 +131,11 @@ export class DiagSocket {
     return at !== 0 && this.bytes[at] !== 0;
   }
 
+  get cgroupId(): number {
+    const at = this.attribute(DIAG_ATTRIBUTE.cgroupId) >>> 2;
+    return at === 0 ? 0 : this.words[at + 1]! * 2 ** 32 + this.words[at]!;
+  }
+
   get memory(): SocketMemory | undefined {
     const at = this.attribute(DIAG_ATTRIBUTE.skMemInfo) >>> 2;
     if (at === 0) return undefined;
