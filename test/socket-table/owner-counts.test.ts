@@ -38,7 +38,7 @@ describe.skipIf(!canMakeNamespaces())("sockets by owner", () => {
 
 it("are summed up by container and unit", () => {
   const counts = { sockets: 3, listening: 1, established: 2, timeWait: 4, queuedBytes: 2048 };
-  const groups = [{ group: "nginx.service", processes: 2, ...counts }];
+  const groups = [{ group: "nginx.service", processes: 2, notVisible: 0, ...counts }];
   const owners = [{ pid: 4711, command: "nginx", group: "nginx.service", ...counts }];
   const rest = { source: "sock_diag", notVisible: 0, kernelOwned: 0, unreadable: 0, isHiding: false } as const;
   const text = ownerLines({ ...rest, owners, groups, ringHolders: [] }, 10, plain).join("\n");

@@ -37,13 +37,14 @@ const ownerRow = owner.extend({
 export type OwnerRow = TypeOf<typeof ownerRow>;
 
 const ownerGroup = z.object({
-  group: z.string().describe("container, pod, systemd unit, or the path of a cgroup"),
-  processes: count.describe("number of processes with sockets"),
+  group: z.string().describe("container, pod, systemd unit, or the path or ID of a cgroup"),
+  processes: count.describe("number of visible processes with sockets"),
   sockets: count,
   listening: count,
   established: count,
   timeWait,
   queuedBytes,
+  notVisible: count.describe("sockets without a visible process, which were created in this cgroup"),
 });
 /** Sockets of all processes of a container, pod or systemd unit. */
 export type OwnerGroup = TypeOf<typeof ownerGroup>;
@@ -53,7 +54,9 @@ export const ownerSummary = z.object({
   owners: z.array(ownerRow).describe("sorted by number of sockets or, with memory, by size of the queues; descending"),
   groups: z
     .array(ownerGroup)
-    .describe("most sockets first; processes in the root cgroup belong to no container or unit"),
+    .describe(
+      "most sockets first; processes in the root cgroup belong to no container or unit; a socket without a visible process belongs to the cgroup in which it was created, if the source provides that",
+    ),
   notVisible: count.describe(
     "sockets with an inode that belongs to no visible descriptor or io_uring: in flight, or another user's",
   ),

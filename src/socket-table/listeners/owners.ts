@@ -4,6 +4,7 @@
 import { forEachSocketDescriptor, readCommand } from "../../linux/proc/descriptors.js";
 import type { Owner } from "../../results/sockets/owners.js";
 import { PairIndex } from "../aggregate/dense-index.js";
+import type { SocketView } from "../view.js";
 
 /** Visible descriptors of all processes at one point in time. */
 export interface OwnerIndex {
@@ -32,11 +33,14 @@ export async function readOwners(signal?: AbortSignal): Promise<OwnerIndex> {
 /** Maps inodes to processes by number, in 20 bytes per socket, for millions of sockets. */
 export class ScannedOwners implements OwnerIndex {
   readonly processes: number[] = [];
+  /** IDs of the cgroups of sockets without a visible process. */
+  readonly cgroups: number[] = [];
   unreadable = 0;
   isHiding = false;
   ringHolders: readonly Owner[] = [];
   private readonly inodes = new PairIndex(1024);
   private owner = new Int32Array(1024);
+  private readonly cgroupIndexes = new Map<number, number>();
   private readonly commands = new Map<number, string>();
 
   get sockets(): number {
@@ -60,6 +64,23 @@ export class ScannedOwners implements OwnerIndex {
   processOf(inode: number): number {
     const id = this.inodes.find(inode, 0);
     return id < 0 ? -1 : this.owner[id]!;
+  }
+
+  /**
+   * Returns the index of a socket's process; without a visible one, the number of processes plus the index of its
+   * cgroup in `cgroups`; -1 if that is unknown, too.
+   */
+  ownerIndex(socket: SocketView): number {
+    const process = this.processOf(socket.inode);
+    if (process >= 0) return process;
+    const { cgroupId } = socket;
+    if (cgroupId === 0) return -1;
+    let cgroup = this.cgroupIndexes.get(cgroupId);
+    if (cgroup === undefined) {
+      cgroup = this.cgroups.push(cgroupId) - 1;
+      this.cgroupIndexes.set(cgroupId, cgroup);
+    }
+    return this.processes.length + cgroup;
   }
 
   command(pid: number): string {
