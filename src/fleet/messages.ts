@@ -215,8 +215,9 @@ function isCoarse(value: unknown): boolean {
 
 /** Puts an error into an answer. */
 export function toFailure(error: unknown): { failure: z.infer<typeof failure> } {
-  const { code, message, fix } = error as Partial<AppError>;
-  return { failure: { code: code ?? "E_FLEET", message: message ?? String(error), ...(fix !== undefined && { fix }) } };
+  const { code, message = String(error), fix } = error as Partial<AppError>;
+  const known = errorOf(`${code}`, message, fix);
+  return { failure: { code: known.code, message: known.message, ...(fix !== undefined && { fix: known.fix }) } };
 }
 
 /** Returns the error in an answer; undefined if there is none. */
@@ -224,7 +225,12 @@ export function failureIn(answer: unknown): AppError | undefined {
   const parsed = z.object({ failure }).safeParse(answer);
   if (!parsed.success) return undefined;
   const { code, message, fix } = parsed.data.failure;
-  return new AppError(/^E_[A-Z_]+$/.test(code) ? (code as ErrorCode) : "E_FLEET", message, {
+  return errorOf(code, message, fix);
+}
+
+/** Errors of Node itself have other codes, even numbers, and messages of any length. */
+function errorOf(code: string, message: string, fix: string | undefined): AppError {
+  return new AppError(/^E_[A-Z_]{1,30}$/.test(code) ? (code as ErrorCode) : "E_FLEET", message, {
     ...(fix !== undefined && { fix }),
   });
 }

@@ -383,6 +383,33 @@ describe("the coordinator", () => {
     expect(await planned("continue")).toEqual(["a 15", "c 15", "agent b is left out: silent for 3 s"]);
   });
 
+  it("does not call an agent silent that answers otherwise than with a ceiling, or not in time", async () => {
+    const planned = async (ceiling: () => Promise<object>) => {
+      makeAgents(100, 100);
+      hosts[1]!.ceiling = ceiling as FakeHost["ceiling"];
+      const dealing = planOf(10, "abort").catch((error: Error) => error.message);
+      const plan = await settle(dealing, 21_000);
+      await bus.close();
+      return plan;
+    };
+    const own = Object.assign(new Error(`cannot parse ${"x".repeat(5000)}`), { code: 20 });
+    expect(await planned(() => Promise.reject(own))).toMatch(/^agent b: cannot parse x{100,700}…/);
+    expect(await planned(async () => ({ connections: "many" }))).toBe("agent b: its answer cannot be read");
+    expect(await planned(() => new Promise(() => undefined))).toBe("agent b: it did not tell its ceiling within 20 s");
+  });
+
+  it("asks again for a ceiling if NATS restarts meanwhile", async () => {
+    makeAgents(100, 100);
+    const found = await findAgents(bus, 2, VERSION);
+    const spec = parseRunSpec({ to: "127.0.0.1:7777", connections: 10 });
+    bus.isConnected = false;
+    const dealing = dealFleet(new Survey(bus, TIMING, "abort"), found, spec);
+    dealing.catch(() => undefined);
+    await vi.advanceTimersByTimeAsync(300);
+    bus.isConnected = true;
+    expect((await settle(dealing, 300)).dealt.map(({ connections }) => connections)).toEqual([5, 5]);
+  });
+
   it("refuses to start without an agent that is late, or goes on without it, or deals anew", async () => {
     const prepared = async (onLost: OnLost) => {
       makeAgents(100, 100);

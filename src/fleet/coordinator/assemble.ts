@@ -13,7 +13,7 @@ import { type Candidate, type Dealt, deal, dealLimit, dealPorts } from "./dealin
 import { assertDisjoint } from "./dealing/packet.js";
 import { divideShared } from "./dealing/pools.js";
 import { Member } from "./member.js";
-import { askAll, toOneError } from "./refusal.js";
+import { askAll, toOneError, UNREADABLE } from "./refusal.js";
 import { CLIENT_ROLE } from "./roles/client.js";
 import type { ClientKind, Kind, ServerKind } from "./roles/kind.js";
 import type { FleetRole } from "./roles/role.js";
@@ -139,5 +139,5 @@ async function prepare<K extends Kind>(
   if (refusal) return refusal;
   const prepared = parsePrepared(answer);
   member.address = prepared?.address;
-  return prepared === undefined ? (reason ?? "its answer cannot be read") : undefined;
+  return prepared === undefined ? (reason ?? UNREADABLE) : undefined;
 }

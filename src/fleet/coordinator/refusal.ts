@@ -9,6 +9,9 @@ interface Refusal {
   readonly error: AppError;
 }
 
+/** Stands for a refusal if an agent has answered something else than was asked. */
+export const UNREADABLE = "its answer cannot be read";
+
 const AGENTS_NAMED = 4;
 const REASONS_GIVEN = 3;
 

@@ -11,10 +11,11 @@ import { pause } from "../pause.js";
 import type { ServerSpec } from "../server-spec.js";
 import { type ClockOffset, measureClocks } from "./clock.js";
 import { MISSED_BEATS, silenceMs } from "./lease.js";
-import { askAll, toOneError } from "./refusal.js";
+import { askAll, toOneError, UNREADABLE } from "./refusal.js";
 
 /** An agent reads its kernel's tables to predict its ceiling, which takes a while if they are large. */
 const CEILING_MS = 20_000;
+const REPEAT_MS = 100;
 
 type Spec = RunSpec | ServerSpec;
 
@@ -43,8 +44,13 @@ export class Survey {
   ): Promise<Map<string, Ceiling>> {
     const answers = await askAll(agents, (agent) => this.#askCeiling(agent, specOf(agent)));
     const ceilings = new Map<string, Ceiling>();
-    for (const [n, { id }] of agents.entries()) if (answers[n] !== undefined) ceilings.set(id, answers[n]);
-    this.#leaveOut(agents, ceilings);
+    const reasons = new Map<string, string>();
+    for (const [n, { id }] of agents.entries()) {
+      const answer = answers[n]!;
+      if (typeof answer === "string") reasons.set(id, answer);
+      else ceilings.set(id, answer);
+    }
+    this.#leaveOut(agents, reasons);
     return ceilings;
   }
 
@@ -52,33 +58,50 @@ export class Survey {
   async clocks(agents: readonly Announcement[]): Promise<Map<string, ClockOffset>> {
     const ids = agents.map(({ id }) => id);
     const clocks = await measureClocks(this.#bus, ids, this.#silenceMs);
-    this.#leaveOut(agents, clocks);
+    const silent = ids.filter((id) => !clocks.has(id));
+    this.#leaveOut(agents, new Map(silent.map((id) => [id, this.#silentWords])));
     return clocks;
   }
 
-  #leaveOut(agents: readonly Announcement[], answers: ReadonlyMap<string, unknown>): void {
-    const silent = agents.filter(({ id }) => !answers.has(id));
-    if (silent.length === 0) return;
-    const reason = `silent for ${formatDuration(this.#silenceMs)}`;
-    if (this.#onLost === "abort" || silent.length === agents.length) {
-      const fix = "look at its log; --on-lost continue or redeal runs without it";
-      const error = new AppError("E_FLEET", reason, { fix });
-      throw toOneError(silent.map(({ name }) => ({ agent: name, error })));
-    }
-    this.absences.push(...silent.map(({ name }) => `agent ${name} is left out: ${reason}`));
+  get #silentWords(): string {
+    return `silent for ${formatDuration(this.#silenceMs)}`;
   }
 
-  /** @returns the ceiling, or the agent's refusal; undefined if it is silent */
-  async #askCeiling({ id }: Announcement, spec: Spec): Promise<Ceiling | AppError | undefined> {
+  /** @param reasons why agents cannot take part, by their ids */
+  #leaveOut(agents: readonly Announcement[], reasons: ReadonlyMap<string, string>): void {
+    const absent = agents.filter(({ id }) => reasons.has(id));
+    if (absent.length === 0) return;
+    if (this.#onLost === "abort" || absent.length === agents.length) {
+      const fix = "look at its log; --on-lost continue or redeal runs without it";
+      const errorOf = (id: string) => new AppError("E_FLEET", reasons.get(id)!, { fix });
+      throw toOneError(absent.map(({ id, name }) => ({ agent: name, error: errorOf(id) })));
+    }
+    this.absences.push(...absent.map(({ id, name }) => `agent ${name} is left out: ${reasons.get(id)}`));
+  }
+
+  /** @returns the ceiling, or the agent's refusal; the reason, in words, if there is no answer */
+  async #askCeiling({ id }: Announcement, spec: Spec): Promise<Ceiling | AppError | string> {
     const over = new AbortController();
     const request = { ask: "ceiling", spec: withoutContents(spec) };
-    const asked = this.#bus.request(SUBJECTS.agent(id), request, CEILING_MS);
+    const asked = this.#answer(id, request, over.signal);
     const answer = await Promise.race([asked, this.#silence(id, over.signal)]).finally(() => over.abort());
-    return failureIn(answer) ?? parseCeiling(answer);
+    if (typeof answer === "string") return answer;
+    return failureIn(answer) ?? parseCeiling(answer) ?? new AppError("E_FLEET", UNREADABLE);
   }
 
-  /** Resolves when an agent has not told the time as often as an agent may miss heartbeats. */
-  async #silence(id: string, over: AbortSignal): Promise<undefined> {
+  /** @returns the answer to a request, which is repeated while NATS restarts; why there is none, in words */
+  async #answer(id: string, request: object, over: AbortSignal): Promise<unknown> {
+    const endMs = performance.now() + CEILING_MS;
+    while (!over.aborted && performance.now() < endMs) {
+      const answer = await this.#bus.request(SUBJECTS.agent(id), request, CEILING_MS);
+      if (answer !== undefined) return answer;
+      await pause(REPEAT_MS);
+    }
+    return `it did not tell its ceiling within ${formatDuration(CEILING_MS)}`;
+  }
+
+  /** Resolves, in words, when an agent has not told the time as often as an agent may miss heartbeats. */
+  async #silence(id: string, over: AbortSignal): Promise<string> {
     const intervalMs = this.#silenceMs / MISSED_BEATS;
     for (let missed = 0; missed < MISSED_BEATS && !over.aborted; ) {
       const askedMs = performance.now();
@@ -90,5 +113,6 @@ export class Survey {
       else if (waitedMs < 2 * intervalMs) missed++;
       await pause(Math.max(0, intervalMs - waitedMs));
     }
+    return this.#silentWords;
   }
 }
