@@ -77,7 +77,12 @@ export type AgentRequest =
     }
   | { readonly ask: "stop"; readonly run: string };
 
-const spec = z.looseObject({ destinations: z.array(z.looseObject({})), connections: z.number().int().positive() });
+const spec = z.looseObject({
+  destinations: z.array(z.looseObject({})),
+  connections: z.number().int().positive(),
+  // What has an address to listen on is the spec of a server, and has to be valid as such.
+  at: z.undefined().optional(),
+});
 const code = z.object({
   title: z.string().max(256),
   file: z.string().max(4096),

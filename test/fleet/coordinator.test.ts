@@ -1,5 +1,6 @@
 // Tests the coordinator without NATS: agents that fall silent, are late or fail, and a coordinator that is cut off.
 // Time is simulated, so every deadline can be reached at once.
+import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Agent } from "../../src/fleet/agent/agent.js";
 import type { AgentHost } from "../../src/fleet/agent/host.js";
@@ -317,6 +318,26 @@ describe("the coordinator", () => {
     const { run: never } = await begin(10, "abort");
     const ended = never.done.catch((error: Error) => error.message);
     expect(await settle(ended, 3000)).toMatch(/it did not start/);
+  });
+
+  it("cannot make an agent with connections serve as well, or keep one busy whose results do not belong together", async () => {
+    makeAgents(100, 100);
+    const { run } = await begin(10, "continue");
+    const extend = async (spec: object) => {
+      const request = { ask: "extend", run: run.id, extension: randomUUID().slice(0, 8), spec, total: 10 };
+      return settle(bus.request(SUBJECTS.agent("id0"), request, 1000), 100);
+    };
+    const unreadable = { failure: { message: "the coordinator's request cannot be read" } };
+    expect(await extend({ ...run.spec, at: "127.0.0.1:7777", base64: {} })).toMatchObject(unreadable);
+    const prepare = hosts[0]!.prepare.bind(hosts[0]);
+    hosts[0]!.prepare = async (spec) => {
+      const prepared = await prepare(spec);
+      return { ...prepared, begin: () => ({ ...prepared.begin(), done: Promise.resolve({} as ConnectResult) }) };
+    };
+    expect(await extend(run.spec)).toEqual({});
+    const { fleet } = await settle(run.stop(), 1000);
+    expect(fleet!.agents.map(({ state }) => state)).toEqual(["failed", "ended"]);
+    expect(agents.map(({ run: own }) => own)).toEqual([undefined, undefined]);
   });
 
   it("stops agents that are still preparing", async () => {

@@ -137,10 +137,9 @@ export class AgentRun {
 
   #endIfDone(): void {
     if (++this.#ended < this.#loads.length) return;
-    void Promise.all(this.#loads.map(({ done }) => done)).then(
-      (results) => this.#end(wholeOf(results)),
-      (error) => this.#fail(error),
-    );
+    void Promise.all(this.#loads.map(({ done }) => done))
+      .then((results) => this.#end(wholeOf(results)))
+      .catch((error) => this.#fail(error));
   }
 
   #fail(error: unknown): void {
