@@ -40,13 +40,23 @@ describe("an agent", () => {
     const listen =
       (at: string, addresses = own) =>
       () =>
-        assertMayListen(parseIp(at), 7777, addresses, permissions);
+        assertMayListen({ first: parseIp(at), count: 1 }, 7777, addresses, permissions);
     expect(listen("0.0.0.0")).not.toThrow();
     expect(listen("::")).not.toThrow();
     const routed = [...own, parseIp("2001:db8::5")];
     expect(listen("0.0.0.0", routed)).not.toThrow();
     expect(listen("::", routed)).toThrow(/^\[2001:db8::5\]:7777 is not among the addresses that this agent may use/);
     expect(listen("0.0.0.0", [parseIp("198.51.100.7")])).toThrow(/^198\.51\.100\.7:7777 is not among/);
+  });
+
+  it("listens on a range of addresses if one block has all of them", () => {
+    const permissions = ["10.64.0.0/24", "10.64.2.0/24"].map(parsePermission);
+    const listen = (first: string, count: number) => () =>
+      assertMayListen({ first: parseIp(first), count }, 7777, [], permissions);
+    expect(listen("10.64.2.0", 256)).not.toThrow();
+    expect(listen("10.64.2.0", 257)).toThrow(/^10\.64\.2\.0-10\.64\.3\.0:7777 is not among/);
+    // Both ends are permitted, and the addresses between the blocks are not.
+    expect(listen("10.64.0.9", 512)).toThrow(/^10\.64\.0\.9-10\.64\.2\.8:7777 is not among/);
   });
 
   it("refuses in words", () => {

@@ -2,7 +2,7 @@
 // host routes to it, as clients and as servers. Connections are counted in the table of the host with sockets.
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { lastOf, ownPart, ownServerPart, rangeText } from "../../src/fleet/agent/packet.js";
+import { ownPart, ownServerPart, rangeText } from "../../src/fleet/agent/packet.js";
 import { assertDisjoint } from "../../src/fleet/coordinator/dealing/packet.js";
 import { openStar, type Star } from "../../src/lab/testbed/star.js";
 import { parseAddressRanges } from "../../src/util/address-range.js";
@@ -28,19 +28,25 @@ describe("an agent's addresses without kernel sockets", () => {
     const part = (at: string, own: string) => ownServerPart(ranges(at)[0]!, permission(own));
     expect(rangeText(part("0.0.0.0", "fd00::1,10.65.1.1-10.65.1.8"))).toBe("10.65.1.1-10.65.1.8");
     expect(rangeText(part("::", "fd00::1,10.65.1.1-10.65.1.8"))).toBe("fd00::1");
-    expect(lastOf(part("10.65.1.4-10.65.2.1", "10.65.1.1-10.65.1.8")).bytes[3]).toBe(8);
+    expect(rangeText(part("10.65.1.4-10.65.2.1", "10.65.1.1-10.65.1.8"))).toBe("10.65.1.4-10.65.1.8");
     expect(() => part("0.0.0.0", "fd00::1")).toThrow("none of the addresses");
   });
 
   it("may not be those of another agent", () => {
-    const check = (...blocks: (readonly [first: string, count: number])[]) =>
-      assertDisjoint(
-        blocks.map((_, n) => ({ name: "abc"[n]! })),
-        blocks.map(([first, count]) => ({ packet: [{ first, count }] })),
-      );
-    expect(() => check(["10.64.0.0", 256], ["10.64.1.0", 256], ["fd00::", 5])).not.toThrow();
-    expect(() => check(["10.64.1.0", 256], ["10.64.0.0", 257])).toThrow(
+    const check = (...blocks: (readonly [agent: string, first: string, count: number])[]) => {
+      const agents = [...new Set(blocks.map(([id]) => id))].map((id) => ({ id, name: id }));
+      const packetOf = (id: string) =>
+        blocks.filter(([agent]) => agent === id).map(([, first, count]) => ({ first, count }));
+      assertDisjoint(agents, new Map(agents.map(({ id }) => [id, { packet: packetOf(id) }])));
+    };
+    expect(() => check(["a", "10.64.0.0", 256], ["b", "10.64.1.0", 256], ["c", "fd00::", 5])).not.toThrow();
+    expect(() => check(["a", "10.64.1.0", 256], ["b", "10.64.0.0", 257])).toThrow(
       "agents b and a have the same address: 10.64.1.0",
+    );
+    // Those of one agent may overlap, and do not hide those of another.
+    expect(() => check(["a", "10.64.0.0", 256], ["a", "10.64.0.9", 9])).not.toThrow();
+    expect(() => check(["a", "10.64.0.0", 256], ["a", "10.64.0.9", 9], ["b", "10.64.0.50", 1])).toThrow(
+      "agents a and b have the same address: 10.64.0.50",
     );
   });
 });
@@ -132,6 +138,20 @@ describe.skipIf(!HAS_NATS || !canMakeNamespaces())("a fleet without kernel socke
     expect((await client.result).stdout).toMatch(/target met: 40 connections/);
     served.kill("SIGINT");
     expect((await served.result).stdout).toMatch(/accepted +40\n/);
+  }, 60_000);
+
+  it("is refused in words if another agent has the same addresses, also as servers", async () => {
+    const { server, clients } = star;
+    const third = clients[0]!.run(["agent", "--nats", url, "--name", "agent-2", "--packet-ip", blockOf(1)]);
+    await third.prints(/waits for runs/);
+    const address = ["serve", "0.0.0.0:7778", "--transport", "packet", "--fleet", url, "--agents", "3"];
+    const { code, stderr } = await server.run(address).result;
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching("agents agent-[12] and agent-[12] have the same address"),
+    ]);
+    third.kill("SIGINT");
+    await third.result;
   }, 60_000);
 
   it("is refused in words by an agent without addresses", async () => {

@@ -5,6 +5,7 @@ import { type AddressRange, parseAddressBlocks } from "../../util/address-range.
 import { formatEndpoint, type PortRange, parsePorts } from "../../util/endpoint.js";
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
+import { rangeText } from "./packet.js";
 
 /** A permitted block of addresses and ports. */
 export interface Permission {
@@ -51,7 +52,7 @@ export function parsePermission(text: string): Permission {
 export function assertAllowed({ groups }: TuplePlan, permissions: readonly Permission[]): void {
   const allowed = permissions.map(({ text }) => text).join(", ");
   for (const { ip, port } of groups.flatMap(({ destinations }) => destinations)) {
-    if (permissions.some((permission) => permits(permission, unmapIp(ip), port))) continue;
+    if (permissions.some((permission) => permits(permission, one(ip), port))) continue;
     throw new AppError(
       "E_NOT_AUTHORIZED",
       `${formatEndpoint(formatIp(ip), port)} is not among the destinations that this agent may connect to: ${allowed}`,
@@ -61,38 +62,44 @@ export function assertAllowed({ groups }: TuplePlan, permissions: readonly Permi
 }
 
 /**
- * Checks the address that a server is to listen on. With 0.0.0.0 or ::, each address of this host counts, except
+ * Checks the addresses that a server is to listen on. With 0.0.0.0 or ::, each address of this host counts, except
  * link-local ones, which no other network can reach.
  *
+ * @param at one address; several without kernel sockets, which one permission has to cover
  * @param own addresses of this host, without loopback
  * @throws {AppError} E_NOT_AUTHORIZED naming the first address that is not permitted
  */
 export function assertMayListen(
-  ip: IpAddress,
+  at: AddressRange,
   port: number,
   own: readonly IpAddress[],
   permissions: readonly Permission[],
 ): void {
-  const reached = own.filter((each) => !isLinkLocal(each) && (ip.family === 6 || each.family === 4));
-  const addresses = ip.bytes.some((byte) => byte !== 0) ? [ip] : reached;
+  const { first } = at;
+  const reached = own.filter((each) => !isLinkLocal(each) && (first.family === 6 || each.family === 4));
+  const isAny = toInteger(first) === 0n;
   // The kernel chooses any port for 0.
   const ports = port === 0 ? [ALL_PORTS.first, ALL_PORTS.last] : [port];
-  for (const address of addresses) {
-    if (permissions.some((permission) => ports.every((each) => permits(permission, unmapIp(address), each)))) continue;
-    const at = formatEndpoint(formatIp(address), port);
+  for (const range of isAny ? reached.map(one) : [at]) {
+    if (permissions.some((permission) => ports.every((each) => permits(permission, range, each)))) continue;
     throw new AppError(
       "E_NOT_AUTHORIZED",
-      `${at} is not among the addresses that this agent may use: ${permissions.map(({ text }) => text).join(", ")}`,
+      `${formatEndpoint(rangeText(range), port)} is not among the addresses that this agent may use: ${permissions.map(({ text }) => text).join(", ")}`,
       { fix: "listen on another address, or start the agent with --allow for this one" },
     );
   }
 }
 
-function permits({ addresses, ports }: Permission, ip: IpAddress, port: number): boolean {
+function permits({ addresses, ports }: Permission, range: AddressRange, port: number): boolean {
   if (port < ports.first || port > ports.last) return false;
+  const ip = unmapIp(range.first);
   const value = toInteger(ip);
   return addresses.some(({ first, count }) => {
     const from = toInteger(first);
-    return first.family === ip.family && value >= from && value < from + BigInt(count);
+    return first.family === ip.family && value >= from && value + BigInt(range.count) <= from + BigInt(count);
   });
+}
+
+function one(first: IpAddress): AddressRange {
+  return { first, count: 1 };
 }

@@ -77,7 +77,7 @@ export function rangeText({ first, count }: AddressRange): string {
   return count === 1 ? formatIp(first) : `${formatIp(first)}-${formatIp(lastOf({ first, count }))}`;
 }
 
-export function lastOf({ first, count }: AddressRange): IpAddress {
+function lastOf({ first, count }: AddressRange): IpAddress {
   return fromInteger(toInteger(first) + BigInt(count) - 1n, first.family);
 }
 

@@ -9,14 +9,15 @@ import { checkServeOptions } from "../../server/options-schema.js";
 import { ServeRun } from "../../server/run.js";
 import { serve } from "../../server/serve.js";
 import type { NetworkEvents } from "../../tuning/network-changes.js";
-import { parseIp } from "../../util/address.js";
+import { formatIp, parseIp } from "../../util/address.js";
+import type { AddressRange } from "../../util/address-range.js";
 import type { StoredCode } from "../code.js";
 import type { Ceiling } from "../messages.js";
 import { type ServerSpec, serveOptionsOf } from "../server-spec.js";
 import { assertMayListen, type Permission } from "./allow.js";
 import { MOST, sharersOf } from "./ceiling.js";
 import type { PreparedLoad } from "./load.js";
-import { lastOf, openChanges, ownServerPart, type PacketPermission, rangeText } from "./packet.js";
+import { openChanges, ownServerPart, type PacketPermission, rangeText } from "./packet.js";
 
 /**
  * Predicts how many connections a server on this host can hold.
@@ -31,7 +32,7 @@ export async function serverCeiling(
   packet: PacketPermission,
 ): Promise<Ceiling> {
   const { scheme } = parseAddress(spec.at, { anyPort: true });
-  await listeningOptions(spec, undefined, own, permissions, packet);
+  const { at } = await listeningOptions(spec, undefined, own, permissions, packet);
   const { limits } = await predictWithoutServer({
     role: "server",
     program: "fourtuple",
@@ -51,7 +52,14 @@ export async function serverCeiling(
     const sharers = sharersOf(id, scope);
     return sharers === undefined ? [] : [{ pool: `${id} ${sharers}`, name, caps, allows }];
   });
-  return { connections: binding?.allows ?? MOST, limit: binding?.name, caps: binding?.caps, addresses: 0, shared };
+  return {
+    connections: binding?.allows ?? MOST,
+    limit: binding?.name,
+    caps: binding?.caps,
+    addresses: 0,
+    shared,
+    packet: spec.transport === "packet" ? [{ first: formatIp(at.first), count: at.count }] : undefined,
+  };
 }
 
 /**
@@ -69,7 +77,7 @@ export async function prepareServer(
   packet: PacketPermission,
   events: Partial<NetworkEvents>,
 ): Promise<PreparedLoad> {
-  const options = await listeningOptions(spec, files, own, permissions, packet);
+  const { options } = await listeningOptions(spec, files, own, permissions, packet);
   const changes = options.transport === "packet" ? openChanges(packet, events) : undefined;
   const run = await serve(options, undefined, changes?.prepare).catch((error: unknown) => {
     changes?.undo();
@@ -94,7 +102,7 @@ export async function prepareServer(
 }
 
 /**
- * Returns the options of serve() for this host.
+ * Returns the options of serve() for this host, and the addresses that it listens on.
  * @throws {AppError} E_NOT_AUTHORIZED if the agent may not listen there; E_OPTION, E_ADDRESS or E_RESOLVE
  */
 async function listeningOptions(
@@ -103,15 +111,15 @@ async function listeningOptions(
   own: readonly string[],
   permissions: readonly Permission[],
   packet: PacketPermission,
-): Promise<ServeOptions> {
+): Promise<{ readonly options: ServeOptions; readonly at: AddressRange }> {
   const options = checkServeOptions(serveOptionsOf(spec, files));
   const { host, ports } = parseAddress(options.at, { anyPort: true });
   if (options.transport !== "packet") {
-    assertMayListen(await resolveHost(host), ports.first, own.map(parseIp), permissions);
-    return options;
+    const at = { first: await resolveHost(host), count: 1 };
+    assertMayListen(at, ports.first, own.map(parseIp), permissions);
+    return { options, at };
   }
-  const range = ownServerPart(await packetAddresses(host), packet);
-  // Permissions are blocks, which contain a range if they contain its ends.
-  for (const ip of [range.first, lastOf(range)]) assertMayListen(ip, ports.first, [], permissions);
-  return { ...options, at: options.at.replace(host, rangeText(range)) };
+  const at = ownServerPart(await packetAddresses(host), packet);
+  assertMayListen(at, ports.first, [], permissions);
+  return { options: { ...options, at: options.at.replace(host, rangeText(at)) }, at };
 }

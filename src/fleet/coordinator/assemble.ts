@@ -44,10 +44,7 @@ export type Deal<K extends Kind = ClientKind> = Pick<FleetPlan<K>, "role" | "dea
 export async function dealFleet(survey: Survey, agents: readonly Announcement[], spec: RunSpec): Promise<Deal> {
   const alone = await survey.ceilings(agents, () => spec);
   const present = agents.filter(({ id }) => alone.has(id));
-  assertDisjoint(
-    present,
-    present.map(({ id }) => alone.get(id)!),
-  );
+  assertDisjoint(present, alone);
   const ports = dealPorts(
     present.map(({ id, place }) => ({ place, sources: alone.get(id)!.sources })),
     spec,
@@ -77,6 +74,7 @@ export async function dealServers(
   spec: ServerSpec,
 ): Promise<Deal<ServerKind>> {
   const ceilings = await survey.ceilings(agents, () => spec);
+  assertDisjoint(agents, ceilings);
   const clocks = await survey.clocks(agents.filter(({ id }) => ceilings.has(id)));
   const candidates = agents.flatMap((agent): Candidate[] => {
     const ceiling = ceilings.get(agent.id);

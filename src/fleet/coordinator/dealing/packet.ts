@@ -11,20 +11,32 @@ interface Block {
   readonly end: bigint;
 }
 
-/** @throws {AppError} E_FLEET naming two agents that have an address in common */
+/**
+ * @param ceilings by the agents' ids; agents without one are not part of the run
+ * @throws {AppError} E_FLEET naming two agents that have an address in common
+ */
 export function assertDisjoint(
-  agents: readonly { readonly name: string }[],
-  ceilings: readonly Pick<Ceiling, "packet">[],
+  agents: readonly { readonly id: string; readonly name: string }[],
+  ceilings: ReadonlyMap<string, Pick<Ceiling, "packet">>,
 ): void {
-  const blocks = ceilings.flatMap(({ packet = [] }, n) => packet.map((range) => blockOf(agents[n]!.name, range)));
+  const blocks = agents.flatMap(({ id, name }) =>
+    (ceilings.get(id)?.packet ?? []).map((range) => blockOf(name, range)),
+  );
   blocks.sort((a, b) => a.family - b.family || (a.from < b.from ? -1 : 1));
-  // In this order, a block overlaps with a later one only if it reaches the next one.
-  for (const [n, block] of blocks.entries()) {
-    const next = blocks[n + 1];
-    if (!next || next.family !== block.family || next.from >= block.end) continue;
-    throw new AppError("E_FLEET", `agents ${block.agent} and ${next.agent} have the same address: ${next.first}`, {
-      fix: "give each agent a block of its own: --packet-ip",
-    });
+  // The block that reaches furthest; those of one agent may overlap.
+  let furthest: Block | undefined;
+  for (const block of blocks) {
+    const reaches = furthest?.family === block.family && block.from < furthest.end;
+    if (furthest && reaches && furthest.agent !== block.agent) {
+      throw new AppError(
+        "E_FLEET",
+        `agents ${furthest.agent} and ${block.agent} have the same address: ${block.first}`,
+        {
+          fix: "give each agent a block of its own: --packet-ip",
+        },
+      );
+    }
+    if (!furthest || !reaches || block.end > furthest.end) furthest = block;
   }
 }
 
