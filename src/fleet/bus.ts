@@ -13,13 +13,14 @@ export interface Bus {
   subscribe(subject: string, handle: Handle): () => void;
   /**
    * @returns the answer; undefined if none arrives in time
-   * @throws {AppError} E_FLEET if the message is longer than the server accepts, or the subject is forbidden
+   * @throws {AppError} E_FLEET if the message is longer than the server accepts, the subject is forbidden, or the bus
+   *   is closed
    */
   request(subject: string, message: object, timeoutMs: number): Promise<unknown>;
   /**
    * Collects the answers of all subscribers.
    * @param most number of answers after which to stop waiting
-   * @throws {AppError} E_FLEET if nobody answers because the server refuses a subject
+   * @throws {AppError} E_FLEET if nobody answers because the server refuses a subject, or the bus is closed
    */
   gather(subject: string, message: object, timeoutMs: number, most?: number): Promise<unknown[]>;
   /**

@@ -1,6 +1,9 @@
 // Tests the connection to a real nats-server: credentials, TLS, and refusals in words.
 import { describe, expect, it, onTestFinished } from "vitest";
 import { agentsOf, askFleet } from "../../dist/fleet/runs.js";
+import { Barrier } from "../../src/fleet/coordinator/barrier.js";
+import { findAgents } from "../../src/fleet/coordinator/roster.js";
+import { connectNats } from "../../src/fleet/nats/link.js";
 import type { NatsOptions } from "../../src/index.js";
 import { endpoint, ownAddress } from "../support/address.js";
 import { Authority } from "../support/certificates.js";
@@ -114,6 +117,20 @@ describe.runIf(HAS_NATS)("the connection to NATS", () => {
     expect(await askFleet({ servers: nats.url }, agentsOf)).toEqual([]);
     expect(await askFleet({ servers: nats.url }, agentsOf)).toEqual([]);
     expect(refused).toEqual(['the NATS server does not let this user publish to "_INBOX.>"']);
+  });
+
+  it("ends what asks again and again when it is closed", async () => {
+    const nats = await NatsServer.start([]);
+    onTestFinished(() => nats.stop());
+    const { bus } = await connectNats({ servers: nats.url }, "test");
+    const found = findAgents(bus, 5, "1.2.3");
+    const barrier = new Barrier(bus, "run1", { heartbeatMs: 100, leaseMs: 500 });
+    const answered = barrier.ask("nobody", { ask: "clock" }, 60_000);
+    const closed = { code: "E_FLEET", message: "the connection to NATS is closed" };
+    const both = [found, answered].map((each) => expect(each).rejects.toMatchObject(closed));
+    await bus.check();
+    await bus.close();
+    await Promise.all(both);
   });
 
   it("is refused in words where no server listens", async () => {

@@ -1,7 +1,7 @@
 // The coordinator's orders to its agents: to start together, and to stop. They are repeated, because a message is lost
 // while NATS restarts.
 import { type Bus, SUBJECTS } from "../bus.js";
-import { failureIn } from "../messages.js";
+import { failureIn, toFailure } from "../messages.js";
 import type { Member } from "./member.js";
 import type { Kind } from "./roles/kind.js";
 
@@ -31,12 +31,13 @@ export class Orders<K extends Kind> {
 
   /**
    * An agent that does not answer is found by its silence.
-   * @returns why the agent refuses; undefined if it does not
+   * @returns why the agent refuses, or cannot be asked; otherwise undefined
    */
   async start(member: Member<K>): Promise<string | undefined> {
     const atMs = this.#startMs + member.clock.offsetMs;
     const request = { ask: "start", run: this.#run, atMs };
-    const answer = await this.#bus.request(SUBJECTS.agent(member.id), request, ANSWER_MS);
+    // The server may no longer permit the subject.
+    const answer = await this.#bus.request(SUBJECTS.agent(member.id), request, ANSWER_MS).catch(toFailure);
     return failureIn(answer)?.message;
   }
 

@@ -49,6 +49,7 @@ export class NatsBus implements Bus {
   }
 
   async request(subject: string, message: object, timeoutMs: number): Promise<unknown> {
+    this.#assertOpen();
     if (!this.isConnected) return undefined;
     const bytes = this.#encode(message);
     try {
@@ -68,6 +69,7 @@ export class NatsBus implements Bus {
     most = Number.POSITIVE_INFINITY,
   ): Promise<unknown[]> {
     const answers: unknown[] = [];
+    this.#assertOpen();
     if (!this.isConnected) return answers;
     const inbox = createInbox();
     const full = new AbortController();
@@ -112,6 +114,11 @@ export class NatsBus implements Bus {
         if (OWN_SUBJECTS.test(status.error.subject)) this.#refusal ??= forbidden(status.error);
       }
     }
+  }
+
+  /** What asks again until it has an answer ends with the connection. */
+  #assertOpen(): void {
+    if (this.#connection.isClosed()) throw new AppError("E_FLEET", "the connection to NATS is closed");
   }
 
   /** The server answers a ping after everything that was sent before. */
