@@ -119,7 +119,7 @@ const sharedLimit = z.object({
 export type SharedLimit = z.infer<typeof sharedLimit>;
 
 const ceiling = z.object({
-  connections: z.number().int().min(0),
+  connections: z.number().int().min(0).describe("UNLIMITED if no limit applies"),
   limit: z.string().max(256).optional().describe("name of the limit; missing if none applies"),
   caps: z.string().max(64).optional(),
   addresses: z.number().int().min(0).describe("source addresses in use"),

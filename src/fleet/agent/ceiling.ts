@@ -7,6 +7,7 @@ import type { RunSpec } from "../../planning/run-spec.js";
 import { type TuplePlan, TupleSequence } from "../../planning/tuple-plan.js";
 import type { LimitRow } from "../../results/limits.js";
 import { formatIp, isLoopback, parseIp } from "../../util/address.js";
+import { UNLIMITED } from "../../util/bound.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { type Ceiling, MOST_ADDRESSES, type SharedLimit } from "../messages.js";
 
@@ -37,7 +38,7 @@ export async function predictCeiling(spec: RunSpec, plan: TuplePlan): Promise<Ce
   // The limits of a server on this host apply to the whole fleet, and a run shows them.
   const bounded: Bounded[] = limits.flatMap(({ id, name, caps, scope, side, allows }) =>
     side !== "server" && typeof allows === "number" && (isOne || !PER_DESTINATION.includes(id))
-      ? [{ id, name, caps, scope, allows: Math.min(MOST, Math.floor(allows)) }]
+      ? [{ id, name, caps, scope, allows: Math.min(UNLIMITED, Math.floor(allows)) }]
       : [],
   );
   if (!isOne) bounded.push(tuplesOf(plan));
@@ -50,13 +51,10 @@ export async function predictCeiling(spec: RunSpec, plan: TuplePlan): Promise<Ce
     .slice(0, MOST_ADDRESSES);
   const shared = bounded.flatMap((limit) => sharedLimit(limit, spec));
   const packet = spec.transport === "packet" ? spec.sources?.slice(0, MOST_ADDRESSES) : undefined;
-  if (!binding) return { connections: MOST, addresses, sources, shared, packet: packet && [...packet] };
+  if (!binding) return { connections: UNLIMITED, addresses, sources, shared, packet: packet && [...packet] };
   const { allows: connections, name: limit, caps } = binding;
   return { connections, limit, caps, addresses, sources, shared, packet: packet && [...packet] };
 }
-
-/** More connections than any command line can ask for. */
-export const MOST = 2 ** 31 - 1;
 
 function tuplesOf(plan: TuplePlan): Bounded {
   const { count } = new TupleSequence(plan);
@@ -65,7 +63,7 @@ function tuplesOf(plan: TuplePlan): Bounded {
     name: "source addresses × ports × destinations",
     caps: "source-ports",
     scope: "namespace",
-    allows: Math.min(MOST, count),
+    allows: Math.min(UNLIMITED, count),
   };
 }
 

@@ -11,11 +11,12 @@ import { serve } from "../../server/serve.js";
 import type { NetworkEvents } from "../../tuning/network-changes.js";
 import { formatIp, parseIp } from "../../util/address.js";
 import type { AddressRange } from "../../util/address-range.js";
+import { UNLIMITED } from "../../util/bound.js";
 import type { StoredCode } from "../code.js";
 import type { Ceiling } from "../messages.js";
 import { type ServerSpec, serveOptionsOf } from "../server-spec.js";
 import { assertMayListen, type Permission } from "./allow.js";
-import { MOST, sharersOf } from "./ceiling.js";
+import { sharersOf } from "./ceiling.js";
 import type { PreparedLoad } from "./load.js";
 import { openChanges, ownServerPart, type PacketPermission, rangeText } from "./packet.js";
 
@@ -44,7 +45,7 @@ export async function serverCeiling(
   });
   const bounded = limits
     .flatMap(({ allows, ...limit }) =>
-      typeof allows === "number" ? [{ ...limit, allows: Math.min(MOST, Math.floor(allows)) }] : [],
+      typeof allows === "number" ? [{ ...limit, allows: Math.min(UNLIMITED, Math.floor(allows)) }] : [],
     )
     .sort((a, b) => a.allows - b.allows);
   const [binding] = bounded;
@@ -53,7 +54,7 @@ export async function serverCeiling(
     return sharers === undefined ? [] : [{ pool: `${id} ${sharers}`, name, caps, allows }];
   });
   return {
-    connections: binding?.allows ?? MOST,
+    connections: binding?.allows ?? UNLIMITED,
     limit: binding?.name,
     caps: binding?.caps,
     addresses: 0,

@@ -22,7 +22,8 @@ export function openInbox<K extends Kind>(
   members: readonly Member<K>[],
   receiver: Receiver<K>,
 ): () => void {
-  const memberOf = (agent: string | undefined) => members.find(({ id }) => id === agent);
+  const byId = new Map(members.map((member) => [member.id, member]));
+  const memberOf = (agent = "") => byId.get(agent);
   const unsubscribes = [
     bus.subscribe(SUBJECTS.beats(run), (message) => {
       const beat = parseBeat(message);

@@ -4,13 +4,11 @@ import type { Dealt } from "../../fleet/coordinator/dealing/deal.js";
 import type { Announcement, RunState } from "../../fleet/messages.js";
 import type { KeptRun } from "../../fleet/runs.js";
 import type { FleetAgent, FleetReport } from "../../results/fleet/fleet.js";
-import { formatBound } from "../../util/bound.js";
+import { formatBound, UNLIMITED } from "../../util/bound.js";
 import { printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { alignFigures } from "../terminal/table.js";
 
-/** A ceiling of this many connections means that no limit applies. */
-const UNLIMITED = 2 ** 31 - 1;
 const ADDRESSES_SHOWN = 3;
 /** Longer tables are cut to their first and last rows. */
 const MOST_ROWS = 24;

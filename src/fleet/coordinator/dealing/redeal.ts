@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { sum, weightedShares } from "../../../util/share.js";
 import { type Bus, SUBJECTS } from "../../bus.js";
 import { failureIn } from "../../messages.js";
+import { pause } from "../../pause.js";
 import type { Member } from "../member.js";
 import type { ClientKind } from "../roles/kind.js";
 import type { Loss } from "../roles/role.js";
@@ -64,9 +65,7 @@ async function extend(bus: Bus, loss: Loss<ClientKind>, member: Member, request:
       // It is longer than NATS accepts.
       return false;
     }
-    await new Promise((resolve) => {
-      setTimeout(resolve, PAUSE_MS);
-    });
+    await pause(PAUSE_MS);
   }
   return false;
 }

@@ -10,10 +10,7 @@ import type { Miss } from "../../../results/outcome.js";
 import { allowedErrors, thresholdMisses } from "../../../results/thresholds.js";
 import { countOncePerPlace, spreadKernelMemory } from "../../kernel-counts.js";
 import { fleetNotes } from "./notes.js";
-import { type FleetFacts, type Outcome, onOurClock } from "./outcome.js";
-
-/** A ceiling above this means that no limit applies. */
-const UNLIMITED = 2 ** 31 - 1;
+import { agentFieldsOf, type FleetFacts, type Outcome, onOurClock } from "./outcome.js";
 
 /** @returns the result; undefined if no agent has delivered its part */
 export function fleetResult(facts: FleetFacts, outcomes: readonly Outcome[]): Explained<ConnectResult> | undefined {
@@ -89,37 +86,20 @@ function errorMiss({ responses }: ConnectResult, { thresholds, connections }: Fl
 }
 
 function describe(outcome: Outcome, startMs: number): FleetAgent {
-  const { agent, ceiling, clock, requested, state, reason, lostAt, last, result } = outcome;
-  const { id, name, version, cores, memoryBytes, addresses } = agent;
+  const { clock, requested, state, last, result } = outcome;
   const own = state === "ended" ? result : undefined;
   const finding = own && explained(own).diagnosis.finding;
   const startedMs = own && Date.parse(onOurClock(own, clock).startedAt) + own.setupMs - startMs;
   return {
-    id,
-    name,
-    version,
-    cores,
-    memoryBytes,
-    addresses,
-    ceiling: ceiling.connections >= UNLIMITED ? "unlimited" : ceiling.connections,
-    limit: ceiling.limit,
+    ...agentFieldsOf(outcome),
     requested: Math.max(requested, own?.requested ?? 0),
-    state,
-    reason,
-    lostAt,
     established: own?.established ?? last?.established ?? 0,
     openAtStop: own?.openAtStop ?? last?.open ?? 0,
     failed: own?.failed ?? last?.failed ?? 0,
     lost: own?.lost ?? last?.lost ?? 0,
     failures: own ? mergeFailures(own.failures, own.losses) : [],
-    clockOffsetMs: round(clock.offsetMs),
-    roundTripMs: round(clock.roundTripMs),
     startMs: startedMs === undefined ? undefined : Math.round(startedMs),
     cpuShare: own?.rampShares?.cpu,
     finding: finding && finding.limit !== "stop" ? `${finding.limit}: ${finding.meaning}` : undefined,
   };
-}
-
-function round(ms: number): number {
-  return Math.round(ms * 10) / 10;
 }

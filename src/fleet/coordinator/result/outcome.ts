@@ -1,6 +1,7 @@
 // What remains of a run and its members when it is over, as plain data: the result is made from nothing else.
 import type { FleetReport } from "../../../results/fleet/fleet.js";
 import { parseResult } from "../../../results/parse.js";
+import { UNLIMITED } from "../../../util/bound.js";
 import type { Announcement, Ceiling, Part, Prepared } from "../../messages.js";
 import type { ClockOffset } from "../clock.js";
 import type { ClientKind, Kind } from "../roles/kind.js";
@@ -45,4 +46,21 @@ export function readPart<K extends Kind>({ result }: Part, kind: K["result"]["ki
 /** Moves the start of a part to the coordinator's clock. */
 export function onOurClock<R extends { readonly startedAt: string }>(result: R, { offsetMs }: ClockOffset): R {
   return { ...result, startedAt: new Date(Date.parse(result.startedAt) - offsetMs).toISOString() };
+}
+
+/** Returns what the results of both roles say about an agent, but for its failures. */
+export function agentFieldsOf<K extends Kind>({ agent, ceiling, clock, state, reason, lostAt }: Outcome<K>) {
+  const { id, name, version, cores, memoryBytes, addresses } = agent;
+  return {
+    ...{ id, name, version, cores, memoryBytes, addresses },
+    ceiling: ceiling.connections >= UNLIMITED ? ("unlimited" as const) : ceiling.connections,
+    limit: ceiling.limit,
+    ...{ state, reason, lostAt },
+    clockOffsetMs: toTenths(clock.offsetMs),
+    roundTripMs: toTenths(clock.roundTripMs),
+  };
+}
+
+function toTenths(ms: number): number {
+  return Math.round(ms * 10) / 10;
 }

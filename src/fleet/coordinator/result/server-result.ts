@@ -7,10 +7,7 @@ import type { ServeResult } from "../../../results/serve.js";
 import { countServersOncePerPlace } from "../../kernel-counts.js";
 import type { ServerKind } from "../roles/kind.js";
 import { serverAbsence } from "./notes.js";
-import { type FleetFacts, type Outcome, onOurClock } from "./outcome.js";
-
-/** A ceiling above this means that no limit applies. */
-const UNLIMITED = 2 ** 31 - 1;
+import { agentFieldsOf, type FleetFacts, type Outcome, onOurClock } from "./outcome.js";
 
 /** @returns the result; undefined if no agent has delivered its part */
 export function serverFleetResult(
@@ -32,19 +29,15 @@ export function serverFleetResult(
 }
 
 function describe(outcome: Outcome<ServerKind>): FleetServer {
-  const { agent, ceiling, clock, address, state, reason, lostAt, last, result } = outcome;
-  const { id, name, version, cores, memoryBytes, addresses } = agent;
+  const { address, state, last, result } = outcome;
   const own = state === "ended" ? result : undefined;
   return {
-    ...{ id, name, version, cores, memoryBytes, addresses, address, state, reason, lostAt },
-    ceiling: ceiling.connections >= UNLIMITED ? "unlimited" : ceiling.connections,
-    limit: ceiling.limit,
+    ...agentFieldsOf(outcome),
+    address,
     accepted: own?.accepted ?? last?.accepted ?? 0,
     peakOpen: own?.peakOpen ?? last?.peakOpen ?? 0,
     openAtStop: own?.openAtStop ?? last?.open ?? 0,
     rejected: own?.rejected ?? last?.rejected ?? 0,
     failures: own?.failures ?? [],
-    clockOffsetMs: Math.round(clock.offsetMs * 10) / 10,
-    roundTripMs: Math.round(clock.roundTripMs * 10) / 10,
   };
 }
