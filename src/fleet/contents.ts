@@ -11,6 +11,8 @@ import { isServerSpec, type ServerSpec } from "./server-spec.js";
 const PUBLIC_NAME = "fourtuple/protocol";
 /** Modules that a file names in import and export declarations, import() and require(). */
 const IMPORTS = /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*)(?:"([^"\n]+)"|'([^'\n]+)')/g;
+/** Prose may say `from "..."`. What only looks like a comment, in a string, leaves it to the agents to miss a module. */
+const COMMENTS = /\/\*[\s\S]*?\*\/|(?<![:"'`])\/\/.*/g;
 
 /** Returns the protocol of a spec; undefined if it is not user-defined. */
 export function codeOf(spec: RunSpec | ServerSpec): Code | undefined {
@@ -39,7 +41,7 @@ function replaced<S extends RunSpec | ServerSpec>(spec: S, contents: Code["conte
 
 function readContents({ file, data }: Code): Code["contents"] {
   const code = readFileSync(file);
-  for (const [, double, single] of code.toString("utf8").matchAll(IMPORTS)) {
+  for (const [, double, single] of code.toString("utf8").replace(COMMENTS, "").matchAll(IMPORTS)) {
     const name = (double ?? single)!;
     if (name === PUBLIC_NAME || isBuiltin(name)) continue;
     throw new AppError("E_OPTION", `${quoted(file)} imports ${quoted(name)}, and agents receive only one file`, {

@@ -163,7 +163,14 @@ it("a protocol of several files is refused by name, and one that uses Node's mod
     expect(() => withContents(specFor('import { x } from "./other.mjs";'))).toThrow(
       /imports "\.\/other\.mjs", and agents/,
     );
-    const alone = 'import { createHash } from "node:crypto";\nimport { defineProtocol } from "fourtuple/protocol";';
+    expect(() => withContents(specFor('const url = "http://a"; import("./other.mjs"); // later'))).toThrow(
+      /other\.mjs/,
+    );
+    const alone = [
+      "/* The frames are those from 'RFC 1', */ // and the rows come from \"users.csv\".",
+      'import { createHash } from "node:crypto";',
+      'import { defineProtocol } from "fourtuple/protocol";',
+    ].join("\n");
     expect(withContents(specFor(alone)).protocol).toMatchObject({
       contents: { code: Buffer.from(alone).toString("base64") },
     });
