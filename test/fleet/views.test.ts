@@ -68,6 +68,15 @@ it("Prometheus gets the counters and latencies of each agent, and no open connec
   expect(samples("fourtuple_fleet_agent_up").map(([, value]) => value)).toEqual([1, 0]);
 });
 
+it("Prometheus gets the latencies of 1,000 agents before a lease could run out", () => {
+  const many = Array.from({ length: 1000 }, (_, n) => member(`agent-${n}`, 40));
+  const before = process.cpuUsage();
+  const families = fleetClientFamilies(many);
+  const { user } = process.cpuUsage(before);
+  expect(families.find(({ name }) => name === "fourtuple_connect_connect_seconds")!.samples).toHaveLength(1000);
+  expect(user / 1e6).toBeLessThan(1);
+});
+
 it("the rate of a fleet does not drop to zero between two heartbeats", () => {
   const meter = fleetMeter({ heartbeatMs: 1000 });
   const rates = Array.from({ length: 50 }, (_, n) => meter.take(n * 200, Math.floor(n / 5) * 500));

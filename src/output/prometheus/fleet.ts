@@ -5,9 +5,8 @@ import { familiesOf } from "../../engine/metric-names.js";
 import type { MetricDefinitions, Metrics } from "../../engine/metrics.js";
 import type { Member } from "../../fleet/coordinator/member.js";
 import type { ClientKind, Kind, ServerKind } from "../../fleet/coordinator/roles/kind.js";
-import { histogramOf } from "../../fleet/latencies.js";
 import { SERVER_METRICS } from "../../server/metrics.js";
-import { bucketsOf } from "./buckets.js";
+import { bucketsOfCoarse } from "./buckets.js";
 import { type Family, filled, gauge, type Sample } from "./families.js";
 import { processFamilies } from "./process.js";
 
@@ -38,8 +37,8 @@ function valuesOf<D extends MetricDefinitions, K extends Kind>(
   const heard = members.filter(({ snapshot }) => snapshot !== undefined);
   return [...familiesOf(metrics)].map(([name, { name: full, type, help, divisor }]): Family => {
     const samples = heard.map((member): Sample => {
-      const { name: agent, snapshot, state } = member;
-      if (type === "histogram") return [{ agent }, bucketsOf(histogramOf([member], name))];
+      const { name: agent, snapshot, histograms, state } = member;
+      if (type === "histogram") return [{ agent }, bucketsOfCoarse(histograms[name] ?? [])];
       const value = (snapshot as unknown as Readonly<Record<string, unknown>>)[name];
       // A lost agent keeps its counters, but its connections are gone.
       const isGone = type === "gauge" && state !== "active";

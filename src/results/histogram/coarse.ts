@@ -35,14 +35,20 @@ export function coarsen(parts: readonly Histogram[]): CoarseHistogram {
 /** Returns the sum of coarse histograms; counts beyond the last bucket are ignored. */
 export function sumOfCoarse(parts: Iterable<CoarseHistogram>): Histogram {
   const { counts } = new Histogram();
-  for (const coarse of parts) {
-    let bucket = 0;
-    for (let at = 0; at + 1 < coarse.length; at += 2) {
-      bucket += coarse[at]!;
-      if (bucket < BUCKETS) counts[bucket]! += coarse[at + 1]!;
-    }
-  }
+  const add = (bucket: number, count: number) => {
+    counts[bucket]! += count;
+  };
+  for (const coarse of parts) eachOfCoarse(coarse, add);
   return new Histogram(counts);
+}
+
+/** Calls `visit` for each bucket with values, in ascending order; those beyond the last bucket are ignored. */
+export function eachOfCoarse(coarse: CoarseHistogram, visit: (bucket: number, count: number) => void): void {
+  let bucket = 0;
+  for (let at = 0; at + 1 < coarse.length; at += 2) {
+    bucket += coarse[at]!;
+    if (bucket < BUCKETS) visit(bucket, coarse[at + 1]!);
+  }
 }
 
 function groupOf(bucket: number): number {

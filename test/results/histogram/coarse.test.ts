@@ -1,7 +1,7 @@
 // Tests histograms in few buckets: their length is bounded, sums are exact, figures close, and what Prometheus gets of
 // them is what it gets of the full ones.
 import { expect, it } from "vitest";
-import { bucketsOf } from "../../../src/output/prometheus/buckets.js";
+import { bucketsOf, bucketsOfCoarse } from "../../../src/output/prometheus/buckets.js";
 import { coarsen, LONGEST_COARSE, sumOfCoarse } from "../../../src/results/histogram/coarse.js";
 import { Histogram } from "../../../src/results/histogram/histogram.js";
 
@@ -28,7 +28,11 @@ it("adds up to the figures of all values, within 2.2%", () => {
 
 it("has the same counts up to each bound of Prometheus's buckets", () => {
   const histogram = spread(5);
-  expect(bucketsOf(sumOfCoarse([coarsen([histogram])])).upTo).toEqual(bucketsOf(histogram).upTo);
+  const coarse = coarsen([histogram]);
+  const buckets = bucketsOfCoarse(coarse);
+  expect(buckets.upTo).toEqual(bucketsOf(histogram).upTo);
+  expect(buckets).toEqual(bucketsOf(sumOfCoarse([coarse])));
+  expect(Math.abs(buckets.sum / bucketsOf(histogram).sum - 1)).toBeLessThan(0.022);
 });
 
 it("is short, however many values there are, and ignores buckets that do not exist", () => {
