@@ -1,17 +1,19 @@
 // Tests the connection to a real nats-server: credentials, TLS, and refusals in words.
 import { describe, expect, it, onTestFinished } from "vitest";
-import { agentsOf, askFleet } from "../../dist/fleet/runs.js";
+import { agentsOf, askFleet, stopRun } from "../../dist/fleet/runs.js";
+import { SUBJECTS } from "../../src/fleet/bus.js";
 import { Barrier } from "../../src/fleet/coordinator/barrier.js";
 import { findAgents } from "../../src/fleet/coordinator/roster.js";
 import { connectNats } from "../../src/fleet/nats/link.js";
 import type { NatsOptions } from "../../src/index.js";
+import { readVersion } from "../../src/util/program/files.js";
 import { endpoint, ownAddress } from "../support/address.js";
 import { Authority } from "../support/certificates.js";
 import { connect, startAgent } from "../support/library.js";
 import { HAS_NATS, NatsServer } from "../support/nats.js";
 import { NatsUsers } from "../support/nats-users.js";
 import { startServer } from "../support/peers.js";
-import { runCli } from "../support/process.js";
+import { runCli, startCli } from "../support/process.js";
 
 describe.runIf(HAS_NATS)("the connection to NATS", () => {
   it("needs its credentials, which are not taken from a URL", async () => {
@@ -131,6 +133,34 @@ describe.runIf(HAS_NATS)("the connection to NATS", () => {
     await bus.check();
     await bus.close();
     await Promise.all(both);
+  });
+
+  it("ends a coordinator that is stopped while an agent still prepares", async () => {
+    const nats = await NatsServer.start([]);
+    onTestFinished(() => nats.stop());
+    const { bus, store } = await connectNats({ servers: nats.url }, "agent");
+    onTestFinished(() => bus.close());
+    const facts = { version: readVersion(), cores: 1, memoryBytes: 1, addresses: [], host: "", place: "", allows: "" };
+    bus.subscribe(SUBJECTS.agents, (_, answer) => answer?.({ id: "id0", name: "slow", ...facts }));
+    const asked = new Promise<string>((resolve) => {
+      bus.subscribe(SUBJECTS.agent("id0"), (message, answer) => {
+        const { ask, run = "" } = message as { ask: string; run?: string };
+        if (ask === "clock") answer?.({ nowMs: Date.now() });
+        else if (ask === "ceiling") answer?.({ connections: 9, addresses: 1 });
+        else if (ask === "prepare") {
+          bus.publish(SUBJECTS.beats(run), { agent: "id0" });
+          resolve(run);
+        }
+      });
+    });
+    const coordinator = startCli(["connect", "127.0.0.1:1", "-c", "2", "--fleet", nats.url, "--lease", "10m"]);
+    const run = await asked;
+    const startMs = performance.now();
+    await stopRun({ bus, store }, run);
+    const { code, stderr } = await coordinator.exited();
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/Fatal error: the run was stopped before it started/)]);
+    // It would wait for this agent for 10 s.
+    expect(performance.now() - startMs).toBeLessThan(5000);
   });
 
   it("is refused in words where no server listens", async () => {

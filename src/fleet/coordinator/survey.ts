@@ -111,7 +111,7 @@ export class Survey {
       if (answer || !this.#bus.isConnected) missed = 0;
       // While this program stood still, it has not looked at the answer.
       else if (waitedMs < 2 * intervalMs) missed++;
-      await pause(Math.max(0, intervalMs - waitedMs));
+      await pause(Math.max(0, intervalMs - waitedMs), over);
     }
     return this.#silentWords;
   }
