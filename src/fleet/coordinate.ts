@@ -19,15 +19,12 @@ import { Lease } from "./coordinator/lease.js";
 import type { Kind, ServerKind } from "./coordinator/roles/kind.js";
 import { findAgents } from "./coordinator/roster.js";
 import { Survey } from "./coordinator/survey.js";
-import type { Announcement } from "./messages.js";
+import { type Announcement, BEATS_PER_LEASE, LEASES_MS } from "./messages.js";
 import { connectNats, type Link } from "./nats/link.js";
 import type { FleetOptions } from "./options.js";
 import { serverSpec } from "./server-spec.js";
 
 export const LEASE_MS = 5000;
-const SHORTEST_LEASE_MS = 500;
-/** An agent is lost well before the lease of the others runs out. */
-const BEATS_PER_LEASE = 5;
 
 /** Options of a run that is divided among a fleet. */
 export interface FleetConnectOptions extends ConnectOptions {
@@ -187,6 +184,6 @@ function release(bus: Bus, { dealt, run }: Pick<FleetPlan, "dealt" | "run">): vo
 }
 
 function checkLease(leaseMs = LEASE_MS): number {
-  if (leaseMs >= SHORTEST_LEASE_MS && leaseMs <= 600_000) return leaseMs;
+  if (leaseMs >= LEASES_MS.least && leaseMs <= LEASES_MS.most) return leaseMs;
   throw new AppError("E_OPTION", `invalid lease: ${leaseMs} ms`, { fix: "use 500 ms to 10 minutes" });
 }

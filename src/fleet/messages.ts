@@ -96,9 +96,17 @@ const serverSpec = z.looseObject({
   code: code.optional(),
 });
 const anySpec = z.union([spec, serverSpec]);
+/** Shortest and longest lease. */
+export const LEASES_MS = { least: 500, most: 600_000 } as const;
+/** An agent is lost well before the lease of the others runs out. */
+export const BEATS_PER_LEASE = 5;
+
 const timing = z.object({
-  heartbeatMs: z.number().min(10).max(60_000),
-  leaseMs: z.number().min(50).max(600_000),
+  heartbeatMs: z
+    .number()
+    .min(LEASES_MS.least / BEATS_PER_LEASE)
+    .max(LEASES_MS.most / BEATS_PER_LEASE),
+  leaseMs: z.number().min(LEASES_MS.least).max(LEASES_MS.most),
 });
 const agentRequest = z.discriminatedUnion("ask", [
   z.object({ ask: z.literal("clock") }),

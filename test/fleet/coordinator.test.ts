@@ -14,6 +14,7 @@ import { fleetResult } from "../../src/fleet/coordinator/result/client-result.js
 import { recoverResult } from "../../src/fleet/coordinator/result/recover.js";
 import { findAgents } from "../../src/fleet/coordinator/roster.js";
 import { Survey } from "../../src/fleet/coordinator/survey.js";
+import { BEATS_PER_LEASE, LEASES_MS } from "../../src/fleet/messages.js";
 import type { OnLost } from "../../src/fleet/options.js";
 import { resultOf, runsOf, stopRun } from "../../src/fleet/runs.js";
 import type { ServerSpec } from "../../src/fleet/server-spec.js";
@@ -429,6 +430,12 @@ describe("the coordinator", () => {
     await vi.advanceTimersByTimeAsync(300);
     bus.isConnected = true;
     expect((await settle(dealing, 300)).dealt.map(({ connections }) => connections)).toEqual([5, 5]);
+  });
+
+  it.each(Object.values(LEASES_MS))("has agents that take part with a lease of %d ms", async (leaseMs) => {
+    makeAgents(100);
+    const plan = { ...(await planOf(2, "abort")), timing: { leaseMs, heartbeatMs: leaseMs / BEATS_PER_LEASE } };
+    expect(await settle(prepareFleet(bus, plan), 100)).toMatchObject([{ state: "active" }]);
   });
 
   it("refuses to start without an agent that is late, or goes on without it, or deals anew", async () => {
