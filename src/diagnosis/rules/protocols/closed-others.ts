@@ -6,9 +6,9 @@ import type { FailureReport } from "../../../results/fields.js";
 import { describeProcess } from "../../../socket-table/listeners/peer-process.js";
 import { formatCount, plural } from "../../../util/units.js";
 import { MAXIMA } from "../accept-queue.js";
+import { explainClosedListener } from "../closed/peer-closed.js";
 import { isEnding } from "../endings.js";
 import { seen } from "../local-errors.js";
-import { explainClosedListener } from "../peer-closed.js";
 import { HANDSHAKES } from "./not-taken.js";
 
 /** With this setting, a full accept queue may also cause resets, but that is a different limit. */

@@ -6,9 +6,9 @@ import type { FailureReport } from "../../../results/fields.js";
 import { describeProcess } from "../../../socket-table/listeners/peer-process.js";
 import { formatCount } from "../../../util/units.js";
 import { explainBlocked, waitingInQueue } from "../accept-queue.js";
+import { outOfDescriptors } from "../closed/peer-closed.js";
 import { isEnding } from "../endings.js";
 import { seen } from "../local-errors.js";
-import { outOfDescriptors } from "../peer-closed.js";
 
 /** Steps between ESTABLISHED and ready. */
 export const HANDSHAKES: readonly string[] = ["tls", "upgrade", "request", "connack", "greeting", "first-message"];

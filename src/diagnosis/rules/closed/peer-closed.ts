@@ -1,28 +1,19 @@
 // Explains connections that the peer ended: with a reset because a queue was full, by exiting, on a timeout, or at its
 // connection or descriptor limit. An important clue is whether the peer closed its oldest or its newest connections.
 
-import { countHalfOpen } from "../../client/evidence/half-open.js";
-import type { ConnectResult } from "../../results/connect.js";
-import type { Finding, Suspect } from "../../results/diagnosis.js";
-import type { FailureReport } from "../../results/fields.js";
-import type { LossPattern } from "../../results/peer.js";
-import { describeProcess, isOurServer, isOutOfDescriptors } from "../../socket-table/listeners/peer-process.js";
-import { formatBound } from "../../util/bound.js";
-import { formatCount, formatDuration } from "../../util/units.js";
-import { MAXIMA, queueFacts } from "./accept-queue.js";
-import { isEnding, sameAs } from "./endings.js";
-import { seen } from "./local-errors.js";
-import { openAtStop, plateauAt, reachedBy } from "./plateaus.js";
-import { isRedirected, listenerGone, redirection } from "./refused.js";
+import type { ConnectResult } from "../../../results/connect.js";
+import type { Finding, Suspect } from "../../../results/diagnosis.js";
+import type { FailureReport } from "../../../results/fields.js";
+import { describeProcess, isOurServer, isOutOfDescriptors } from "../../../socket-table/listeners/peer-process.js";
+import { formatBound } from "../../../util/bound.js";
+import { formatCount, formatDuration } from "../../../util/units.js";
+import { MAXIMA, queueFacts } from "../accept-queue.js";
+import { isEnding, sameAs } from "../endings.js";
+import { seen } from "../local-errors.js";
+import { openAtStop, plateauAt, reachedBy } from "../plateaus.js";
+import { isRedirected, listenerGone, redirection } from "../refused.js";
+import { chosenBy, countUnaccepted, heldFor, isOfOneAge, ordering, outlived } from "./loss-pattern.js";
 
-/** Share of surviving connections that may be out of order, because servers may accept out of order. */
-const DISORDER = 0.1;
-/** Tolerance for timeouts, as a factor. */
-const OUTLIVED = 1.5;
-/** With fewer lost connections, a pattern may be a coincidence unless every surviving connection fits it. */
-const FEW = 3;
-/** A server that closes sooner than this has finished rather than timed out. */
-const TIMEOUT_MS = 100;
 const TIMEOUTS =
   "nginx: keepalive_timeout, client_header_timeout; redis: timeout; haproxy: timeout client; load balancers also have an idle timeout";
 
@@ -195,39 +186,6 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
   return [...(hasDescriptors ? maximumOrDescriptors.slice(0, 1) : maximumOrDescriptors), idle];
 }
 
-/**
- * @returns undefined if no pattern was recorded, or if too few connections were opened, or too quickly, to tell
- */
-function chosenBy(result: ConnectResult): "newest" | "oldest" | "some" | undefined {
-  const { lost, evidence } = result;
-  if (!evidence.lossPattern) return undefined;
-  const { kept, keptOlder, keptYounger } = evidence.lossPattern;
-  // The server has not decided about connections that it has not accepted yet.
-  const undecided = Math.min(keptYounger, countUnaccepted(result));
-  const decided = kept - undecided;
-  const enough = lost < FEW ? decided : (1 - DISORDER) * decided;
-  const isNewest = keptOlder >= enough;
-  const isOldest = keptYounger - undecided >= enough;
-  if (isNewest && isOldest) return undefined;
-  return isNewest ? "newest" : isOldest ? "oldest" : "some";
-}
-
-/** Returns whether the survivors are older than any connection was when it was closed, which rules out a timeout. */
-function outlived({ oldestKeptMs, longestHeldMs }: LossPattern): boolean {
-  return oldestKeptMs > OUTLIVED * longestHeldMs + TIMEOUT_MS;
-}
-
-/** Returns whether connections that opened over a period were closed at the same age rather than at the same moment. */
-function isOfOneAge(pattern: LossPattern | undefined): boolean {
-  if (!pattern || pattern.shortestHeldMs < TIMEOUT_MS) return false;
-  return pattern.longestHeldMs - pattern.shortestHeldMs < pattern.openedOverMs / 2;
-}
-
-/** Returns the number of connections that are open at this end, but not accepted by the server on this host. */
-function countUnaccepted(result: ConnectResult): number {
-  return countHalfOpen(result) + (result.evidence.accepting?.waiting ?? 0);
-}
-
 function closingFacts(result: ConnectResult, failure: FailureReport): string[] {
   const { lossPattern } = result.evidence;
   const unaccepted = countUnaccepted(result);
@@ -238,14 +196,6 @@ function closingFacts(result: ConnectResult, failure: FailureReport): string[] {
     ...(lossPattern ? [heldFor(lossPattern), ordering(lossPattern)] : []),
     ...(isRedirected(result) ? [redirection(result)] : []),
   ];
-}
-
-function heldFor({ shortestHeldMs, longestHeldMs }: LossPattern): string {
-  return `closed ${formatDuration(shortestHeldMs)} to ${formatDuration(longestHeldMs)} after they became ESTABLISHED`;
-}
-
-function ordering({ kept, keptOlder, keptYounger }: LossPattern): string {
-  return `of ${formatCount(kept)} still open, ${formatCount(keptOlder)} were opened before the first closed connection and ${formatCount(keptYounger)} after the last`;
 }
 
 function ownMaximum(result: ConnectResult): Finding {
