@@ -7,6 +7,9 @@ import type { DiagVisit } from "../netlink/sock-diag.js";
 import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
 
 const READ_BYTES = 64 * 1024;
+/** The kernel returns as many rows at a time as fit into a page, so a read shorter by a row ends the table. */
+const LEAST_PAGE_BYTES = 4096;
+const MOST_ROW_BYTES = 256;
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
 const COLON = 0x3a;
@@ -24,6 +27,7 @@ export class ProcTcpDump {
   private readonly text = Buffer.alloc(READ_BYTES);
   private readonly addressDigits: number;
   private fd = -1;
+  private isAtEnd = false;
   /** Length of an incomplete row, kept at the start of `text`. */
   private kept = 0;
   private at = 0;
@@ -39,14 +43,17 @@ export class ProcTcpDump {
   }
 
   /**
-   * Reads the next chunk and visits the sockets of complete rows.
+   * Reads the next chunk and visits the sockets of complete rows. Nothing is read after the last row: if sockets have
+   * been added by then, the kernel would go back to the row with the same number in the larger table, and repeat all
+   * that follow (tcp_seq_start() in net/ipv4/tcp_ipv4.c). Only a table whose last rows fill a page is read beyond its end.
    *
    * @returns false at the end, or if the visitor returned false
    */
   next(visit: DiagVisit): boolean {
-    if (this.fd < 0) return false;
+    if (this.fd < 0 || this.isAtEnd) return false;
     const read = readSync(this.fd, this.text, this.kept, READ_BYTES - this.kept, null);
     if (read <= 0) return false;
+    this.isAtEnd = read + MOST_ROW_BYTES <= LEAST_PAGE_BYTES;
     const length = this.kept + read;
     let start = 0;
     for (;;) {

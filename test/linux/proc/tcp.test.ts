@@ -1,9 +1,12 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, it } from "vitest";
+import { afterAll, expect, it, onTestFinished } from "vitest";
 import { DiagSocket } from "../../../src/linux/netlink/diag-socket.js";
 import { ProcTcpDump } from "../../../src/linux/proc/tcp.js";
+import { localAddress } from "../../../src/linux/syscalls/socket.js";
+import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
+import { connectRaw, listenRaw } from "../../support/raw-sockets.js";
 
 const folder = mkdtempSync(join(tmpdir(), "proc-tcp-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -91,6 +94,23 @@ it("loses no row at the boundary of two chunks", () => {
   const rows = read(HEAD + V4.repeat(5000));
   expect(rows).toHaveLength(5000);
   expect(new Set(rows).size).toBe(1);
+});
+
+it.skipIf(!canMakeNamespaces())("repeats no socket when others are added at the end of the table", () => {
+  enterNamespace();
+  const port = localAddress(listenRaw("127.0.0.1", 4000)).port;
+  for (let i = 0; i < 5; i++) connectRaw("127.0.0.1", port);
+  const dump = new ProcTcpDump("/proc/thread-self/net/tcp", false);
+  onTestFinished(() => dump.close());
+  const inodes: number[] = [];
+  const socket = new DiagSocket(dump.bytes);
+  const visit = (offset: number, end: number) => void inodes.push(socket.move(offset, end).inode);
+  expect(dump.next(visit)).toBe(true);
+  // The clients' sockets, those of the server, which nobody has accepted, and the listener.
+  expect(inodes).toHaveLength(11);
+  for (let i = 0; i < 30; i++) connectRaw("127.0.0.1", port);
+  while (dump.next(visit));
+  expect(inodes).toHaveLength(11);
 });
 
 it("is empty without rows, and reports a missing file", () => {
