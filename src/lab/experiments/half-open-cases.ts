@@ -32,6 +32,8 @@ export interface Remains {
   readonly server: string;
   readonly client: string;
   readonly verdict: "confirmed" | "refuted" | "inconclusive";
+  /** What else explains the observation, if the verdict is inconclusive for a reason other than time. */
+  readonly doubt?: string;
   readonly lifetime: readonly { readonly lifetime: StateLifetime; readonly why: string }[];
 }
 
@@ -59,6 +61,9 @@ export async function orderlyEnd(context: LabContext): Promise<Remains> {
     verdict: isOpen
       ? "inconclusive"
       : judge(kept === CONNECTIONS && describeStates(onServer) === NOTHING, first, TIME_WAIT_MS),
+    ...(isOpen && {
+      doubt: `${formatCount(kept)} of ${CONNECTIONS} in TIME_WAIT: while net.ipv4.tcp_rfc1337 is 0, a reset in reply to a late segment ends the state early`,
+    }),
     lifetime: [
       {
         lifetime: {

@@ -48,13 +48,18 @@ export const halfOpen: Experiment = {
     const closedIn = Date.now() - wokenMs;
     const isClosed = (afterwards.CLOSE_WAIT ?? 0) === 0;
     const judged = (verdict: LabVerdict) => [
-      ...cases.filter((each) => each.verdict === verdict).map(({ what }) => what),
+      ...cases.filter((each) => each.verdict === verdict && each.doubt === undefined).map(({ what }) => what),
       ...seen
         .filter((each) => judgeLifetime(each) === verdict)
         .map(({ lifetime: { state, host } }) => `the ${host.name}'s ${state}`),
     ];
     const wrong = [...judged("refuted"), ...(isClosed ? [] : ["CLOSE_WAIT, which stayed"])];
-    const unclear = judged("inconclusive");
+    const doubts = cases.flatMap(({ what, doubt }) => (doubt === undefined ? [] : `${what}: ${doubt}`));
+    const unseen = judged("inconclusive");
+    const unclear = [
+      ...doubts,
+      ...(unseen.length > 0 ? [`observed too late or too rarely to tell: ${unseen.join("; ")}`] : []),
+    ];
     const missing = isCut ? undefined : "cases with a vanished peer were left out: loopback has no link to cut";
     return {
       setup: `${CONNECTIONS} connections in each case; both socket tables and the kernel's timers are read from the moment one side is gone until the other is gone too`,
@@ -69,7 +74,7 @@ export const halfOpen: Experiment = {
         wrong.length > 0
           ? `states or lifetimes other than predicted: ${wrong.join("; ")}`
           : unclear.length > 0
-            ? `observed too late or too rarely to tell: ${unclear.join("; ")}`
+            ? unclear.join("; ")
             : missing,
       evidence: [
         {
