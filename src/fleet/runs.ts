@@ -20,7 +20,8 @@ const ANSWER_MS = 1000;
 /** A run that has ended, or whose coordinator is gone. */
 export interface KeptRun {
   readonly run: string;
-  readonly startedAt: string;
+  /** Undefined if what is kept cannot be read. */
+  readonly startedAt: string | undefined;
   /** Connections; undefined for a run that serves. */
   readonly requested: number | undefined;
   /** Whether its result is complete; if not, it can be put together from the parts of its agents. */
@@ -59,20 +60,28 @@ async function keptRuns(store: RunStore): Promise<KeptRun[]> {
   const ids = keys.filter((key) => key.endsWith(".plan")).map((key) => key.split(".")[0]!);
   const runs = await Promise.all(
     ids.map(async (run): Promise<KeptRun> => {
-      const plan = (await store.get(KEYS.plan(run))) as {
-        startedAt?: string;
-        facts?: { spec?: { connections?: number } };
-      };
+      const { startedAt, facts } = await planOf(store, run);
       const hasResult = keys.includes(KEYS.result(run));
-      return { run, startedAt: `${plan?.startedAt}`, requested: plan?.facts?.spec?.connections, hasResult };
+      return { run, startedAt, requested: facts?.spec?.connections, hasResult };
     }),
   );
-  return runs.sort((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
+  return runs.sort((a, b) => ((a.startedAt ?? "") < (b.startedAt ?? "") ? -1 : 1));
+}
+
+/** What is shown of a run's plan. */
+interface PlanHead {
+  readonly startedAt?: string;
+  readonly facts?: { readonly spec?: { readonly connections?: number } };
+}
+
+/** Returns an empty plan if it cannot be read: the other runs are listed all the same. */
+async function planOf(store: RunStore, run: string): Promise<PlanHead> {
+  return ((await store.get(KEYS.plan(run)).catch(() => undefined)) ?? {}) as PlanHead;
 }
 
 /**
  * Returns the result of a run. If its coordinator died, the result is put together from what the agents stored.
- * @throws {AppError} E_FLEET if there is none
+ * @throws {AppError} E_FLEET if there is none, or it cannot be read
  */
 export async function resultOf(
   { bus, store }: Link,

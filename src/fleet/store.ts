@@ -6,7 +6,10 @@ export interface RunStore {
    * @returns why the value is not kept, if it should be
    */
   put(key: string, value: object): Promise<string | undefined>;
-  /** @returns the value; undefined if there is none */
+  /**
+   * @returns the value; undefined if there is none
+   * @throws {AppError} E_FLEET if the value cannot be read
+   */
   get(key: string): Promise<unknown>;
   /** @returns all keys that start with `prefix` */
   keys(prefix?: string): Promise<string[]>;

@@ -570,6 +570,20 @@ describe("the coordinator", () => {
     });
   });
 
+  it("ends if the results of its agents cannot be merged", async () => {
+    makeAgents(100, 100);
+    const plan = await planOf(10, "abort", 500);
+    const result = () => {
+      throw new TypeError("x is undefined");
+    };
+    const run = new FleetRun({ ...plan, role: { ...plan.role, result } }, await prepareFleet(bus, plan), bus, store);
+    const lease = new Lease(bus, plan.run, TIMING.heartbeatMs);
+    const ended = run.done.catch((error: Error) => error.message);
+    expect(await settle(ended, 2000)).toBe("the agents' results cannot be merged: x is undefined");
+    lease.end();
+    expect(hosts.map(({ open }) => open)).toEqual([0, 0]);
+  });
+
   it("says that its result is not kept, and leaves the parts", async () => {
     makeAgents(100);
     const { run } = await begin(10, "abort");

@@ -227,15 +227,25 @@ export class FleetPhases<K extends Kind> {
 
   #finishIfDone(): void {
     if (this.#isOver || this.#active().length > 0) return;
-    const result = this.#plan.role.result(
-      this.#facts(),
-      this.#members.map((member) => member.outcome()),
-    );
-    this.#isOver = true;
     // A lost agent may still hold its connections.
     for (const member of this.#members) if (member.state !== "ended") this.#orders.stop(member);
-    if (result) void this.#archive.keepResult(this.#plan.run, result).then(() => this.#finish(result));
+    const result = this.#merged();
+    this.#isOver = true;
+    if (result instanceof AppError) this.#finish(result);
+    else if (result) void this.#archive.keepResult(this.#plan.run, result).then(() => this.#finish(result));
     else this.#finish(this.#archive.noResult(this.#plan.run));
+  }
+
+  /** @returns undefined if no agent has delivered its part; an error if the parts do not fit together */
+  #merged(): Explained<K["result"]> | AppError | undefined {
+    try {
+      return this.#plan.role.result(
+        this.#facts(),
+        this.#members.map((member) => member.outcome()),
+      );
+    } catch (cause) {
+      return new AppError("E_FLEET", `the agents' results cannot be merged: ${(cause as Error).message}`, { cause });
+    }
   }
 
   #facts(): FleetFacts<K> {

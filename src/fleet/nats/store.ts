@@ -1,6 +1,7 @@
 // Keeps runs in a key-value bucket of NATS's JetStream for a week.
-import { type KV, Kvm } from "@nats-io/kv";
+import { type KV, type KvEntry, Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/transport-node";
+import { AppError } from "../../util/errors.js";
 import { decode, encode } from "../codec.js";
 import type { RunStore } from "../store.js";
 
@@ -34,8 +35,20 @@ class BucketStore implements RunStore {
   }
 
   async get(key: string): Promise<unknown> {
-    const entry = await this.#bucket.get(key);
-    return entry === null || entry.operation !== "PUT" ? undefined : decode(entry.value);
+    const entry = await this.#entry(key);
+    if (entry === null || entry.operation !== "PUT") return undefined;
+    const value = decode(entry.value);
+    // Every stored value is an object.
+    if (value === undefined) throw unreadable(key, "it is not what fourtuple stores");
+    return value;
+  }
+
+  async #entry(key: string): Promise<KvEntry | null> {
+    try {
+      return await this.#bucket.get(key);
+    } catch (cause) {
+      throw unreadable(key, (cause as Error).message, cause);
+    }
   }
 
   async keys(prefix = ""): Promise<string[]> {
@@ -47,6 +60,13 @@ class BucketStore implements RunStore {
   async remove(key: string): Promise<void> {
     await this.#bucket.purge(key).catch(() => undefined);
   }
+}
+
+function unreadable(key: string, why: string, cause?: unknown): AppError {
+  return new AppError("E_FLEET", `cannot read ${key} from JetStream's bucket ${BUCKET}: ${why}`, {
+    fix: "if it stays so, the server's storage is damaged: nats-server's log says more",
+    cause,
+  });
 }
 
 function noStore(obstacle: string): RunStore {

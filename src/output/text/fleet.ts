@@ -45,7 +45,7 @@ export function runTable(current: readonly RunState[], kept: readonly KeptRun[])
     ]),
     ...printableData(kept).map(({ run, startedAt, requested, hasResult }) => [
       run,
-      startedAt,
+      startedAt ?? "-",
       requested === undefined ? "-" : formatCount(requested),
       hasResult ? "ended" : "lost its coordinator; fleet result merges what its agents have delivered",
     ]),

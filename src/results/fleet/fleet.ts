@@ -22,7 +22,7 @@ export const agentFields = {
   state: z
     .enum(["ended", "lost", "left-out", "failed"])
     .describe(
-      "ended: its result is part of this one; lost: it fell silent or its program ended; left-out: it was not ready in time; failed: its run ended with an error",
+      "ended: its result is part of this one; lost: it fell silent or its program ended; left-out: it was not ready in time; failed: its run ended with an error, or its result cannot be read",
     ),
   reason: z.string().optional().describe("why the result lacks this agent's part"),
   lostAt: startedAt.optional().describe("when the agent was found to be lost, UTC, by the coordinator's clock"),

@@ -40,13 +40,23 @@ export function encodeHistogram(histogram: Histogram): string {
  * @throws {AppError} E_OPTION for any other input, whatever length it claims
  */
 export function decodeHistogram(text: string): Histogram {
-  const histogram = new Histogram();
-  if (!decodeInto(histogram.counts, Buffer.from(text, "base64"))) {
+  const histogram = decode(text);
+  if (!histogram) {
     throw new AppError("E_OPTION", "a latency histogram of the result cannot be read", {
       fix: "use a result as `fourtuple connect --json` printed it",
     });
   }
   return histogram;
+}
+
+/** Returns whether decodeHistogram() accepts a text. */
+export function isHistogram(text: string): boolean {
+  return decode(text) !== undefined;
+}
+
+function decode(text: string): Histogram | undefined {
+  const histogram = new Histogram();
+  return decodeInto(histogram.counts, Buffer.from(text, "base64")) ? histogram : undefined;
 }
 
 function decodeInto(counts: Float64Array, bytes: Buffer): boolean {

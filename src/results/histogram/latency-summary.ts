@@ -1,6 +1,7 @@
 // The summary of a latency in a result.
 import { z } from "../../util/zod.js";
 import { count, microseconds, type TypeOf } from "../fields.js";
+import { isHistogram } from "./encoding.js";
 
 export const latency = z.object({
   count: count.describe("0 if nothing was measured; all other figures are then 0, too"),
@@ -13,6 +14,7 @@ export const latency = z.object({
   maxUs: microseconds,
   histogram: z
     .string()
+    .refine(isHistogram, "cannot be decoded")
     .optional()
     .describe(
       "histogram in microseconds, from 1 to an hour with three significant digits, in HdrHistogram's compressed V2 encoding, as base64; missing if nothing was measured, and in results from older versions",

@@ -3,7 +3,7 @@ import { deflateSync, inflateSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { HIGHEST_US } from "../../../src/results/histogram/buckets.js";
-import { decodeHistogram, encodeHistogram } from "../../../src/results/histogram/encoding.js";
+import { decodeHistogram, encodeHistogram, isHistogram } from "../../../src/results/histogram/encoding.js";
 import { Histogram } from "../../../src/results/histogram/histogram.js";
 
 /** Output of encodeIntoCompressedByteBuffer() on a new Histogram(1, 3600000000L, 3), filled as below. */
@@ -142,6 +142,7 @@ describe("an invalid histogram", () => {
     ["gigabytes", compressed(Buffer.concat([plain, Buffer.alloc(1 << 24)]))],
   ])("is rejected: %s", (_, text) => {
     expect(() => decodeHistogram(text)).toThrow(/cannot be read/);
+    expect(isHistogram(text)).toBe(false);
   });
 
   it("is never accepted, whatever its bytes", () => {

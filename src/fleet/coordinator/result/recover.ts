@@ -2,9 +2,11 @@
 import type { ConnectResult } from "../../../results/connect.js";
 import type { Explained } from "../../../results/diagnosis.js";
 import type { ServeResult } from "../../../results/serve.js";
+import { AppError } from "../../../util/errors.js";
 import { parsePart } from "../../messages.js";
 import { KEYS, type RunStore } from "../../store.js";
 import type { Member } from "../member.js";
+import { toOneError } from "../refusal.js";
 import { CLIENT_ROLE } from "../roles/client.js";
 import type { ClientKind, Kind, ServerKind } from "../roles/kind.js";
 import type { FleetRole } from "../roles/role.js";
@@ -32,8 +34,11 @@ export function keptPlan<K extends Kind>(
 }
 
 /**
- * Puts the result of a run together from the parts that its agents stored.
- * @returns undefined if the run is unknown, or no agent has stored its part
+ * Puts the result of a run together from the parts that its agents stored. An agent whose part cannot be read counts as
+ * failed, and the others are merged.
+ *
+ * @returns undefined if the run is unknown
+ * @throws {AppError} E_FLEET if what is known about the run cannot be read, or there is no part to merge
  */
 export async function recoverResult(
   store: RunStore,
@@ -49,14 +54,35 @@ async function recover<K extends Kind>(
   store: RunStore,
   role: FleetRole<K>,
   { facts, outcomes }: KeptPlan<K>,
-): Promise<Explained<K["result"]> | undefined> {
-  const ended = outcomes.map(async (outcome): Promise<Outcome<K>> => {
-    // Others have its connections.
-    if (outcome.state === "left-out" || outcome.takenOver > 0) return outcome;
-    const part = parsePart(await store.get(KEYS.part(facts.run, outcome.agent.id)));
-    const result = part && readPart<K>(part, role.kind, outcome.agent.name);
+): Promise<Explained<K["result"]>> {
+  const ended = await Promise.all(outcomes.map((outcome) => withPart(store, role, facts.run, outcome)));
+  const result = role.result(facts, ended);
+  if (result) return result;
+  const errorOf = (reason = UNFINISHED) =>
+    new AppError("E_FLEET", reason, { fix: "look at the agents' output: nothing of this run can be merged" });
+  throw toOneError(ended.map(({ agent, reason }) => ({ agent: agent.name, error: errorOf(reason) })));
+}
+
+/** Completes what was known about an agent with the part that it stored. */
+async function withPart<K extends Kind>(
+  store: RunStore,
+  { kind }: FleetRole<K>,
+  run: string,
+  outcome: Outcome<K>,
+): Promise<Outcome<K>> {
+  // Others have its connections.
+  if (outcome.state === "left-out" || outcome.takenOver > 0) return outcome;
+  try {
+    const key = KEYS.part(run, outcome.agent.id);
+    const stored = await store.get(key);
+    if (stored === undefined) return { ...outcome, state: "lost", reason: UNFINISHED };
+    const part = parsePart(stored);
+    if (!part) throw new AppError("E_FLEET", `${key} is not an agent's part of a run`);
+    const result = readPart<K>(part, kind, outcome.agent.name);
     if (result) return { ...outcome, result, state: "ended", reason: part.reason };
-    return { ...outcome, state: part?.failure ? "failed" : "lost", reason: part?.failure?.message ?? UNFINISHED };
-  });
-  return role.result(facts, await Promise.all(ended));
+    if (part.failure) return { ...outcome, state: "failed", reason: part.failure.message };
+    return { ...outcome, state: "lost", reason: part.reason ?? UNFINISHED };
+  } catch (error) {
+    return { ...outcome, state: "failed", reason: (error as Error).message };
+  }
 }
