@@ -111,9 +111,10 @@ export class ClientLoop {
     transport.turn(mayOpenMore ? 0 : this.waitMs());
     this.counters[COUNTER.skippedTuples] = this.tuples.skipped;
     this.overdue.turn();
-    const { messages, heartbeats } = events.exchange;
+    const { messages, heartbeats, audit } = events.exchange;
     messages?.sendDue(performance.now(), transport.end, events.isInUse);
     heartbeats?.sendDue(performance.now(), transport.end);
+    audit?.turn(transport.end, events.isOpen);
   }
 
   /** Number of connections started, minus those closed to follow the schedule; compared with `wanted`. */

@@ -119,6 +119,11 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
     help: "Published messages missing from their publisher's sequence.",
     shown: ["deliveries.lost"],
   },
+  undeliveredMessages: {
+    type: "gauge",
+    help: "This run's last published messages that had not arrived at its end.",
+    shown: ["deliveries.undelivered"],
+  },
   repeatedMessages: { type: "counter", help: "Published messages received again.", shown: ["deliveries.repeated"] },
   responses1xx: {
     type: "counter",
@@ -217,6 +222,12 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
     shown: "internal",
   },
   isPaused: { type: "gauge", help: "1 once the worker sends no more messages (CONTROL.paused).", shown: "internal" },
+
+  deliveryAudits: {
+    type: "gauge",
+    help: "Number of questions about published messages that the worker has answered (CONTROL.deliveryAudit).",
+    shown: "internal",
+  },
 
   firstBegunAt: {
     type: "gauge",

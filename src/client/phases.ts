@@ -10,7 +10,7 @@ import type { AppError } from "../util/errors.js";
 import { collectEvidence, countInKernel } from "./evidence/collect.js";
 import { inspectionMs, ServerSide } from "./evidence/server-side.js";
 import { findShortage } from "./evidence/shortage.js";
-import { answerGraceMs, drainMessages } from "./messages/drain.js";
+import { answerGraceMs, Drain } from "./messages/drain.js";
 import { COUNTER } from "./metrics.js";
 import { RampGuard } from "./ramp/guard.js";
 import { Latencies } from "./result/latencies.js";
@@ -207,8 +207,12 @@ export class RunPhases {
       const isScripted = protocol?.name === "scripted";
       const waits = isScripted ? protocol.alternates : protocol?.name === "http" || protocol?.name === "mqtt";
       const alternates = waits || message.intervalMs === undefined;
-      await drainMessages(this.workers.pool, message, this.#state.wasInterrupted, alternates);
-      this.workers.share(SHARED.answerGraceMs, answerGraceMs(this.latencies.read().roundTrip));
+      const drain = new Drain(this.workers.pool, this.#state.wasInterrupted);
+      await drain.awaitAnswers(message, alternates);
+      const { roundTrip, delivery } = this.latencies.read();
+      this.workers.share(SHARED.answerGraceMs, answerGraceMs(roundTrip));
+      this.workers.share(SHARED.deliveryGraceMs, answerGraceMs(delivery));
+      if (this.#settings.receivesOwn) await drain.awaitDeliveries();
     }
     this.#enter("close");
     const { firstByte } = this.latencies.read();
@@ -220,7 +224,8 @@ export class RunPhases {
     this.#state.closeMs = performance.now() - startMs;
     this.#state.samples.mark(this.#sample());
     // Until now, the run was waiting for answers. If some answers are missing, the server may be stopped (SIGSTOP).
-    if (this.workers.sum(COUNTER.unansweredMessages) > 0 && !this.#state.wasInterrupted) {
+    const missing = this.workers.sum(COUNTER.unansweredMessages) + this.workers.sum(COUNTER.undeliveredMessages);
+    if (missing > 0 && !this.#state.wasInterrupted) {
       this.#state.peer ??= await this.#server.inspect();
     }
     return makeResult(this.#facts, this.#state);

@@ -4,6 +4,7 @@ import type { AnswerSpec, RunSpec } from "../planning/run-spec.js";
 import { type Schedule, stagedSchedule, steadySchedule } from "../planning/schedule.js";
 import type { TlsSpec } from "../planning/tls.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol/format.js";
+import { receivesOwn } from "../protocols/spec/mqtt.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { TransportName } from "../results/engine.js";
 import type { Thresholds } from "../results/outcome.js";
@@ -26,6 +27,8 @@ export interface ConnectSettings {
   readonly message: MessagePlan | undefined;
   readonly opening: OpeningPlan | undefined;
   readonly protocol: ProtocolSpec | undefined;
+  /** MQTT: whether the run's connections may receive what they publish, because they also subscribe. */
+  readonly receivesOwn: boolean;
   readonly tls: TlsSpec | undefined;
   readonly proxyProtocol: ProxyVersion | undefined;
   readonly thresholds: Thresholds;
@@ -72,6 +75,7 @@ export function settingsOf(spec: RunSpec): ConnectSettings {
       ...answerOf(opening),
     },
     protocol: spec.protocol,
+    receivesOwn: message !== undefined && spec.protocol?.name === "mqtt" && receivesOwn(spec.protocol),
     tls: spec.tls,
     proxyProtocol: spec.proxyProtocol,
     thresholds: spec.thresholds,

@@ -1,6 +1,7 @@
 // Shared declarations of the main thread and the client workers: the plan, the shared words and the messages.
 import type { ScriptPlan } from "../engine/script/run.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
+import type { PublishedPlan } from "../protocols/mqtt/published.js";
 import type { TimedMessageOptions } from "../protocols/plain-tcp.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol/format.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
@@ -65,6 +66,8 @@ export interface ConnectPlan {
   readonly opening: OpeningPlan | undefined;
   /** Application protocol; undefined for plain TCP. */
   readonly protocol: ProtocolSpec | undefined;
+  /** MQTT: undefined if the run's connections do not subscribe to what they publish. */
+  readonly published: PublishedPlan | undefined;
   /** What a script needs; undefined for other protocols. */
   readonly script: ScriptPlan | undefined;
   /** Undefined without TLS. */
@@ -91,7 +94,9 @@ export const SHARED = {
   answerGraceMs: 7,
   /** Number of connections that protocols have numbered so far. */
   numbered: 8,
-  words: 9,
+  /** Set at the end: published messages younger than this many milliseconds may still be on their way. */
+  deliveryGraceMs: 9,
+  words: 10,
 } as const;
 
 export type ConnectMessage =

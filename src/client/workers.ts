@@ -12,6 +12,7 @@ import { ETIMEDOUT } from "../linux/syscalls/errno.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import { type PacketWorker, planPacketWorkers } from "../planning/packet/plan.js";
 import type { Targets } from "../planning/targets.js";
+import type { PublishedPlan } from "../protocols/mqtt/published.js";
 import type { EngineReport, PacketCounts } from "../results/engine.js";
 import { fallenBack } from "../transport/choose-engine.js";
 import { allocateCounts as allocatePacketCounts, readCounts } from "../transport/packet/counts.js";
@@ -19,6 +20,7 @@ import type { AppError } from "../util/errors.js";
 import { STEP } from "../util/steps.js";
 import { allocateCounts } from "./evidence/destination-counts.js";
 import { type TupleUse, tupleUseOf } from "./evidence/tuple-use.js";
+import { planAudit } from "./messages/delivery-audit.js";
 import { CLIENT_METRICS, COUNTER } from "./metrics.js";
 import type { RampCounts } from "./ramp/give-up.js";
 import { Pacer } from "./ramp/pacer.js";
@@ -90,6 +92,7 @@ export class ClientWorkers {
   readonly #watches: number;
   #reserve: DescriptorReserve | undefined;
   readonly #tls: TlsPlan | undefined;
+  readonly #published: PublishedPlan | undefined;
   #hasFailed = false;
   #receivedTexts = 0;
 
@@ -106,6 +109,7 @@ export class ClientWorkers {
     this.#engine = engine;
     this.#events = events;
     this.destinationCounts = allocateCounts(targets.plan);
+    if (settings.receivesOwn) this.#published = planAudit(settings);
     this.#tls = settings.tls && planTls(settings.tls, targets);
     this.#parks = tables === "unbounded";
     // The caller expects greetings, so every connection is in flight until its greeting.
@@ -231,6 +235,7 @@ export class ClientWorkers {
       message: settings.message,
       opening: settings.opening,
       protocol: settings.protocol,
+      published: this.#published,
       script: this.script?.plan,
       tls: this.#tls,
       shared: this.#shared,

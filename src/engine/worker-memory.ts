@@ -33,8 +33,13 @@ export const CONTROL = {
    * catch up.
    */
   receivedTexts: 3,
+  /**
+   * Number of times that the main thread has asked a client worker at the end of a run about published messages. The
+   * first time, it asks which messages each connection has published, and then how many have not arrived.
+   */
+  deliveryAudit: 4,
   /** First of the words that identify the script handler being run (protocols/scripted/host.ts). */
-  call: 4,
+  call: 5,
 } as const;
 
 const CONTROL_WORDS = 16;

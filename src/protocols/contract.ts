@@ -102,6 +102,16 @@ export interface ClientProtocol extends Protocol {
    */
   isBusy?(slot: number): boolean;
   /**
+   * Called for each ready connection at the end of a run, when messages are no longer sent.
+   * @param pending number of its latest messages that are not sent completely, or may still be on their way
+   */
+  concluded?(slot: number, pending: number): void;
+  /**
+   * Returns the number of messages that connections of the run, of any worker, have published to subscribers in this
+   * worker, but that have not arrived. This is called after `concluded` has been called in all workers.
+   */
+  undelivered?(): number;
+  /**
    * Called when the peer has sent FIN; `closed` follows. If this method is missing, the loss counts as a FIN.
    *
    * @param isUnannounced for TLS only: whether the FIN came without close_notify, so data may be missing

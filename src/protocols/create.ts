@@ -1,9 +1,9 @@
 // Creates the protocol of a side. Only this file knows which protocols exist.
-import { randomBytes } from "node:crypto";
 import type { ClientConnections, ClientProtocol, Connections, Protocol } from "./contract.js";
 import { HttpClient } from "./http/client.js";
 import { HttpServer } from "./http/server.js";
 import { MqttClient } from "./mqtt/client.js";
+import { newPublisher, Published, type PublishedPlan } from "./mqtt/published.js";
 import { MqttServer } from "./mqtt/server.js";
 import * as plain from "./plain-tcp.js";
 import { createScriptedClient, createScriptedServer } from "./scripted/create.js";
@@ -40,6 +40,8 @@ export interface ClientProtocolOptions extends plain.ClientProtocolOptions {
   readonly protocol?: ProtocolSpec | undefined;
   /** Used by scripts only. */
   readonly scriptHost?: ScriptHost | undefined;
+  /** MQTT: undefined if the run's connections do not subscribe to what they publish. */
+  readonly published?: PublishedPlan | undefined;
 }
 
 export function createClientProtocol(connections: ClientConnections, options: ClientProtocolOptions): ClientProtocol {
@@ -50,8 +52,9 @@ export function createClientProtocol(connections: ClientConnections, options: Cl
   }
   if (protocol.name === "scripted") return createScriptedClient(connections, protocol, options.scriptHost!, slots);
   if (protocol.name === "mqtt") {
-    const publisher = randomBytes(4).readUInt32BE();
-    return new MqttClient(connections, { spec: protocol, message, slots, nextNumber, publisher });
+    const published = options.published && new Published(options.published);
+    const publisher = published?.publisher ?? newPublisher();
+    return new MqttClient(connections, { spec: protocol, message, slots, nextNumber, publisher, published });
   }
   return new WebSocketClient(connections, { spec: protocol, message, slots });
 }

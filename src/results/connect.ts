@@ -213,7 +213,16 @@ export const connectSchema = z
     deliveries: z
       .object({
         received: count,
-        lost: count.describe("published messages missing from their publisher's sequence"),
+        lost: count
+          .optional()
+          .describe(
+            "published messages missing from their publisher's sequence, with later ones received; missing with a shared subscription, which spreads a sequence over several subscribers",
+          ),
+        undelivered: count
+          .optional()
+          .describe(
+            "the last messages of this run's publishers, if they had not arrived a second after they were sent: the broker has dropped them or is behind; missing if the run does not subscribe to what it publishes",
+          ),
         repeated: count.describe("received again"),
       })
       .optional()

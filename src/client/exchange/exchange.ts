@@ -17,6 +17,7 @@ import { exactShare } from "../../util/share.js";
 import { STEP } from "../../util/steps.js";
 import { Answers } from "../messages/answers.js";
 import { ClosedLoop } from "../messages/closed-loop.js";
+import { DeliveryAudit } from "../messages/delivery-audit.js";
 import { Rounds } from "../messages/rounds.js";
 import { MessageSchedule } from "../messages/schedule.js";
 import { MessageSender } from "../messages/sender.js";
@@ -31,6 +32,8 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
   readonly messages: MessageSender | undefined;
   /** Schedules the heartbeats; undefined for a protocol without heartbeats. */
   readonly heartbeats: Heartbeats | undefined;
+  /** Undefined if the run's connections do not subscribe to what they publish. */
+  readonly audit: DeliveryAudit | undefined;
   private readonly transport: Pick<Transport, "send" | "state">;
   private readonly owner: ConnectionOwner;
   private readonly resets: boolean;
@@ -59,7 +62,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
     create = createClientProtocol,
   ) {
     super(memory);
-    const { message, opening, protocol, reopens } = plan;
+    const { message, opening, protocol, reopens, published } = plan;
     this.transport = transport;
     this.owner = owner;
     this.plan = plan;
@@ -68,7 +71,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
     const nextNumber = () => Atomics.add(shared, SHARED.numbered, 1) + 1;
     const scriptHost = scriptHostOf(plan, memory, CLIENT_METRICS.layout, nextNumber);
     this.rows = scriptHost?.rows;
-    this.protocol = create(this, { message, opening, slots, protocol, nextNumber, reopens, scriptHost });
+    this.protocol = create(this, { message, opening, slots, protocol, nextNumber, reopens, scriptHost, published });
     const { heartbeatMs } = this.protocol;
     if (heartbeatMs > 0) this.heartbeats = new Heartbeats(this, heartbeatMs, performance.now());
     if (message) this.rounds = new Rounds(slots, this.protocol.isAnswered, message.total !== undefined);
@@ -81,6 +84,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
     this.schedule = schedule;
     this.answers = new Answers(this.rounds, schedule, message, memory);
     this.messages = new MessageSender(this.sending, this.rounds, schedule, memory);
+    if (published) this.audit = new DeliveryAudit(this.protocol, this.answers, memory, shared);
   }
 
   /** Called when a new connection occupies `slot`. */
@@ -175,6 +179,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
    * @param graceMs messages younger than this count as in flight rather than unanswered
    */
   finish(graceMs: number, end: number, isOpen: (slot: number) => boolean): void {
+    this.audit?.count();
     for (let slot = 0; slot < end; slot++) {
       if (!isOpen(slot)) continue;
       this.closing(slot);

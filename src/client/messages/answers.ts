@@ -84,22 +84,38 @@ export class Answers {
    * @param graceMs messages younger than this count as in flight rather than unanswered
    */
   finish(graceMs: number): void {
-    const { counters, rounds, schedule } = this;
+    const { counters, rounds } = this;
     const nowMs = performance.now();
     for (let slot = 0; slot < rounds.next.length; slot++) {
       if (rounds.next[slot] === NONE) continue;
       const sent = rounds.awaited(slot);
       const unsent = this.owed(slot);
-      const oldest = rounds.oldest(slot);
-      let young = 0;
-      while (young < sent && nowMs - rounds.dueMs(schedule, oldest + sent - 1 - young, slot) < graceMs) young++;
+      const young = this.countYoung(slot, sent, nowMs - graceMs);
       counters[COUNTER.missedMessages]! += unsent;
       counters[COUNTER.unansweredMessages]! += sent - young;
+      if (this.plan.expected === "delivery") counters[COUNTER.undeliveredMessages]! += sent - young;
       counters[COUNTER.inFlightMessages]! += young;
       this.noteUnanswered(slot, sent - young, unsent);
     }
     const youngestUs = this.ages.recordInto(this.roundTrip, nowMs);
     if (youngestUs !== Number.POSITIVE_INFINITY) counters[COUNTER.youngestUnansweredUs] = youngestUs;
+  }
+
+  /** Returns how many of the connection's latest messages are younger than `graceMs` or not sent completely. */
+  pending(slot: number, graceMs: number): number {
+    const { rounds } = this;
+    if (rounds.next[slot] === NONE) return 0;
+    const partial = rounds.partial(slot);
+    return partial + this.countYoung(slot, rounds.next[slot]! - 1 - partial, performance.now() - graceMs);
+  }
+
+  /** Counts the messages due after `sinceMs` among the latest `most` that were sent completely. */
+  private countYoung(slot: number, most: number, sinceMs: number): number {
+    const { rounds, schedule } = this;
+    const last = rounds.next[slot]! - rounds.partial(slot) - 1;
+    let young = 0;
+    while (young < most && rounds.dueMs(schedule, last - young, slot) > sinceMs) young++;
+    return young;
   }
 
   /**

@@ -9,7 +9,7 @@ import { formatEndpoint, type PortRange } from "../../util/endpoint.js";
 import { countDestinations, listEndpoints } from "../evidence/by-destination.js";
 import { reportFailures } from "../evidence/failures.js";
 import { findLossPattern } from "../evidence/loss-pattern.js";
-import { reportMessages } from "../messages/report.js";
+import { reportDeliveries, reportMessages } from "../messages/report.js";
 import { CLIENT_METRICS } from "../metrics.js";
 import type { RunFacts, RunState } from "../run-state.js";
 import { allMisses, countGreetings, peakOf } from "../verdict/misses.js";
@@ -69,7 +69,7 @@ export function makeResult(run: RunFacts, state: RunState): ConnectResult {
     responses:
       settings.protocol?.name === "http" ? { ...sectionOf(CLIENT_METRICS, metrics, "responses"), statuses } : undefined,
     messages: reportMessages(run),
-    deliveries: metrics.receivedMessages > 0 ? sectionOf(CLIENT_METRICS, metrics, "deliveries") : undefined,
+    deliveries: reportDeliveries(run),
     greetings: countGreetings(run),
     heartbeats: sectionOf(CLIENT_METRICS, metrics, "heartbeats"),
     tls: settings.tls && sectionOf(CLIENT_METRICS, metrics, "tls"),

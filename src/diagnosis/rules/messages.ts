@@ -19,6 +19,8 @@ export function explainMessages(result: ConnectResult): Finding | undefined {
   const { messages, misses = [] } = result;
   const of = (kind: MissKind) => misses.find((miss) => miss.kind === kind);
   const undelivered = of("undelivered");
+  const stopped = (undelivered || of("unanswered")) && explainStoppedServer(result);
+  if (stopped) return stopped;
   if (undelivered) return explainUndelivered(undelivered, result);
   if (messages && of("unanswered")) return explainUnrepeated(result) ?? explainUnanswered(result, messages);
   if (messages && of("unsent")) return explainUnsent(messages);
@@ -66,28 +68,53 @@ export function explainFullBuffers(result: ConnectResult, failure: FailureReport
   };
 }
 
-function explainUndelivered({ count, of }: Miss, { messages }: ConnectResult): Finding {
-  const sent = messages ? [`${formatCount(messages.sent)} published, ${formatCount(messages.answered)} answered`] : [];
+function explainUndelivered({ count, of }: Miss, { messages, deliveries }: ConnectResult): Finding {
+  const { lost = 0, undelivered = 0 } = deliveries ?? {};
+  const facts = [`${formatCount(of - count)} of ${formatCount(of)} messages were delivered`];
+  if (messages) facts.push(describeSent(messages));
+  if (undelivered > 0) {
+    facts.push(
+      `${formatCount(undelivered)} had not arrived at the end, although the run waited one second after the last message`,
+    );
+  }
+  if (lost > 0 || undelivered === 0) {
+    return peer(
+      "the broker dropped messages: subscribers took them more slowly than they were published",
+      "lower the rate (-r), or make the broker's queues longer (mosquitto: max_queued_messages, max_inflight_messages)",
+      facts,
+    );
+  }
   return peer(
-    "the broker dropped messages: subscribers took them more slowly than they were published",
-    "lower the rate (-r), or make the broker's queues longer (mosquitto: max_queued_messages, max_inflight_messages)",
-    [`${formatCount(of - count)} of ${formatCount(of)} messages were delivered`, ...sent],
+    "the broker did not deliver the last messages: it dropped them, or is behind",
+    "lower the rate (-r), or check the broker's queues and log",
+    facts,
   );
 }
 
-function explainUnanswered({ evidence, traffic }: ConnectResult, messages: MessageResult): Finding {
-  const { answered, sent, wrongBytes, unsolicitedBytes, expected, bytes } = messages;
-  const facts = [
-    `${formatCount(answered)} of ${formatCount(sent)} messages${bytes > 0 ? ` of ${formatBytes(bytes)}` : ""} were answered`,
-  ];
+function describeSent({ sent, answered, expected }: MessageResult): string {
+  const published = `${formatCount(sent)} published`;
+  return expected === "none" ? published : `${published}, ${formatCount(answered)} answered`;
+}
+
+/** @returns undefined if the server's process is not on this host, or runs */
+function explainStoppedServer({ evidence, messages }: ConnectResult): Finding | undefined {
   const server = evidence.peer?.process;
-  if (server?.isStopped) {
-    const state = server.isFrozen ? "frozen" : "stopped";
-    return peer(`the server is ${state}: ${describeProcess(server)} answers nothing`, howToGoOn(server), [
-      ...facts,
-      "the kernel holds its connections and keeps accepting bytes for it",
-    ]);
-  }
+  if (!messages || !server?.isStopped) return undefined;
+  const state = server.isFrozen ? "frozen" : "stopped";
+  return peer(`the server is ${state}: ${describeProcess(server)} answers nothing`, howToGoOn(server), [
+    describeAnswered(messages),
+    "the kernel holds its connections and keeps accepting bytes for it",
+  ]);
+}
+
+function describeAnswered({ answered, sent, bytes }: MessageResult): string {
+  const size = bytes > 0 ? ` of ${formatBytes(bytes)}` : "";
+  return `${formatCount(answered)} of ${formatCount(sent)} messages${size} were answered`;
+}
+
+function explainUnanswered({ traffic }: ConnectResult, messages: MessageResult): Finding {
+  const { answered, sent, wrongBytes, unsolicitedBytes, expected, bytes } = messages;
+  const facts = [describeAnswered(messages)];
   if (expected === "echo" && wrongBytes > 0) {
     return peer(
       "the server's answers differ from the messages: only an exact echo is an answer",

@@ -54,9 +54,16 @@ function closedLoopLines({ ratePerSec, answered }: MessageResult, noun: string, 
 /** Describes what subscribers received; undefined if they received nothing. */
 function deliveryText({ deliveries, protocol }: ConnectResult): string | undefined {
   if (deliveries === undefined) return undefined;
-  const { received, lost, repeated } = deliveries;
+  const { received, lost, undelivered = 0, repeated } = deliveries;
   if (protocol !== "mqtt") return `${plural(received, "message")} received unsolicited`;
-  return `${formatCount(received)} received, ${formatCount(lost)} lost, ${formatCount(repeated)} repeated`;
+  return [
+    `${formatCount(received)} received`,
+    lost === undefined
+      ? "losses unknown, because a shared subscription divides the messages"
+      : `${formatCount(lost)} lost`,
+    ...(undelivered > 0 ? [`${formatCount(undelivered)} not delivered by the end`] : []),
+    `${formatCount(repeated)} repeated`,
+  ].join(", ");
 }
 
 /** Returns a caveat on the round-trip percentiles; undefined if every message was answered. */

@@ -1,24 +1,44 @@
 // Handles the messages that an MQTT client receives from its broker: reads their stamps, finds those that answer the
 // client's own messages, and counts those that were lost or came twice.
 import type { ClientConnections } from "../contract.js";
+import type { Published } from "./published.js";
 import { REPEATED, Sequences } from "./sequences.js";
 import { readStamp, type Stamp } from "./stamp.js";
+
+export interface ArrivalsOptions {
+  /** See Stamp. */
+  readonly publisher: number;
+  /** Whether the delivery of a connection's own messages answers them. */
+  readonly areAnswers: boolean;
+  /**
+   * Whether each publisher's messages arrive in full. With a shared subscription, the broker spreads them over several
+   * subscribers, so a gap is no loss.
+   */
+  readonly areComplete: boolean;
+}
 
 export class Arrivals {
   /** Due time of the message whose arrival began last, as in ClientConnections.dueUs(); NaN if unknown. */
   dueUs = Number.NaN;
   private readonly client: ClientConnections;
-  /** See Stamp. */
-  private readonly publisher: number;
-  /** Whether the delivery of a connection's own messages answers them. */
-  private readonly areAnswers: boolean;
+  private readonly options: ArrivalsOptions;
   private readonly found: Stamp = { publisher: 0, number: 0, sequence: 0, dueUs: 0 };
   private readonly heard = new Sequences();
 
-  constructor(client: ClientConnections, publisher: number, areAnswers: boolean) {
+  constructor(client: ClientConnections, options: ArrivalsOptions) {
     this.client = client;
-    this.publisher = publisher;
-    this.areAnswers = areAnswers;
+    this.options = options;
+  }
+
+  /** Expects all messages of connection `number` at this same connection, from the first one on. */
+  expectOwn(number: number): void {
+    this.heard.note(number, this.options.publisher, number, 0);
+  }
+
+  /** Returns the number of messages that open connections of this run have published, but that have not arrived. */
+  missing(published: Published): number {
+    if (!this.options.areComplete) return 0;
+    return this.heard.missing(published.publisher, (number) => published.endOf(number));
   }
 
   /**
@@ -37,16 +57,16 @@ export class Arrivals {
     start: number,
     end: number,
   ): boolean {
-    const { found, client } = this;
+    const { found, client, options } = this;
     this.dueUs = Number.NaN;
     // A retained message may be old, so its age says nothing about the latency.
     if (isRetained || !readStamp(found, bytes, start, end)) return false;
     this.dueUs = found.dueUs;
-    const isOwn = found.publisher === this.publisher && found.number === number;
-    if (isOwn && this.areAnswers) return this.deliver(slot, found.sequence, latest);
+    const isOwn = found.publisher === options.publisher && found.number === number;
+    if (isOwn && options.areAnswers) return this.deliver(slot, found.sequence, latest);
     const lost = this.heard.note(number, found.publisher, found.number, found.sequence);
     if (lost === REPEATED) client.repeated();
-    else if (lost > 0) client.undelivered(lost);
+    else if (lost > 0 && options.areComplete) client.undelivered(lost);
     return false;
   }
 

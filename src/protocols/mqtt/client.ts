@@ -4,6 +4,7 @@ import { CODES, FAULT } from "../codes.js";
 import { grown } from "../columns.js";
 import { type ClientConnections, type ClientProtocol, LEAST_HEARTBEAT_GAP } from "../contract.js";
 import type { Expectation } from "../modes.js";
+import { answerOf, receivesAll } from "../spec/mqtt.js";
 import type { MqttSpec } from "../spec/spec.js";
 import { Arrivals } from "./arrivals.js";
 import { connectPacket } from "./connect-packet.js";
@@ -12,6 +13,7 @@ import { firstByte, PACKET, uint16At, VERSION } from "./packet.js";
 import type { PatternPacket } from "./pattern.js";
 import { areProperties, numberProperty, PROPERTY } from "./properties.js";
 import { PublishPacket } from "./publish-packet.js";
+import type { Published } from "./published.js";
 import { FIRST_FAILURE, REASON, reasonOfReturnCode } from "./reasons.js";
 import { MqttSide } from "./side.js";
 import { STAMP_SIZE, type Stamp } from "./stamp.js";
@@ -46,6 +48,8 @@ export interface MqttClientOptions {
   readonly nextNumber: () => number;
   /** A 32-bit number that distinguishes this worker's stamps from those of other workers. */
   readonly publisher: number;
+  /** Undefined if the run's connections do not subscribe to what they publish. */
+  readonly published?: Published | undefined;
 }
 
 export class MqttClient extends MqttSide implements ClientProtocol {
@@ -80,8 +84,12 @@ export class MqttClient extends MqttSide implements ClientProtocol {
   private missed: Uint8Array<ArrayBuffer>;
   private readonly own: Stamp;
   private readonly arrivals: Arrivals;
+  private readonly publishedBy: Published | undefined;
+  /** Whether a connection receives its own messages although they do not count as answers. */
+  private readonly expectsOwn: boolean;
 
-  constructor(connections: ClientConnections, { spec, message, slots, nextNumber, publisher }: MqttClientOptions) {
+  constructor(connections: ClientConnections, options: MqttClientOptions) {
+    const { spec, message, slots, nextNumber, publisher } = options;
     super(connections, slots, STAMP_SIZE);
     this.client = connections;
     this.heartbeatMs = spec.keepAliveSec * 1000;
@@ -94,7 +102,11 @@ export class MqttClient extends MqttSide implements ClientProtocol {
     this.isAnswered = this.expected !== "none";
     this.gathers = !this.isAnswered && this.qos === 0;
     this.nextNumber = nextNumber;
-    this.arrivals = new Arrivals(connections, publisher, this.expected === "delivery");
+    const areAnswers = this.expected === "delivery";
+    const areComplete = receivesAll(spec);
+    this.arrivals = new Arrivals(connections, { publisher, areAnswers, areComplete });
+    this.publishedBy = options.published;
+    this.expectsOwn = !areAnswers && answerOf(spec) === "delivery";
     this.own = { publisher, number: 0, sequence: 0, dueUs: 0 };
     this.mostMissed = Math.min(255, Math.max(1, Math.ceil(LEAST_WAIT_MS / (LEAST_HEARTBEAT_GAP * this.heartbeatMs))));
     this.numbers = new Uint32Array(slots);
@@ -141,6 +153,15 @@ export class MqttClient extends MqttSide implements ClientProtocol {
     this.missed[slot] = 0;
     this.connections.sendConstant(slot, PINGREQ);
     this.connections.beaten(slot);
+  }
+
+  concluded(slot: number, pending: number): void {
+    const last = this.sequences[slot]! - pending;
+    this.publishedBy?.note(this.numbers[slot]!, Math.max(0, last));
+  }
+
+  undelivered(): number {
+    return this.publishedBy ? this.arrivals.missing(this.publishedBy) : 0;
   }
 
   closing(slot: number): void {
@@ -256,6 +277,7 @@ export class MqttClient extends MqttSide implements ClientProtocol {
 
   private begin(slot: number): void {
     this.flags[slot]! |= READY;
+    if (this.expectsOwn) this.arrivals.expectOwn(this.numbers[slot]!);
     this.connections.ready(slot);
   }
 

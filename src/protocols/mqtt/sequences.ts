@@ -43,6 +43,23 @@ export class Sequences {
     return sequence - expected;
   }
 
+  /**
+   * Returns the number of messages that a publisher's connections have published but their receivers have not received.
+   *
+   * @param endOf returns the sequence number after the last message of a connection; 0 to leave the connection out,
+   *   whether as publisher or as receiver
+   */
+  missing(publisher: number, endOf: (number: number) => number): number {
+    const { table } = this;
+    let missing = 0;
+    for (let at = 0; at < table.length; at += WORDS) {
+      const next = table[at + NEXT]!;
+      if (next === 0 || table[at + 1] !== publisher || endOf(table[at]!) === 0) continue;
+      missing += Math.max(0, endOf(table[at + 2]!) - next);
+    }
+    return missing;
+  }
+
   /** Returns the position of a pair, or the free position where it belongs. */
   private find(receiver: number, publisher: number, number: number): number {
     const { table } = this;

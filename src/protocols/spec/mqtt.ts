@@ -118,6 +118,21 @@ export function answerOf({ subscribe, publish }: MqttSpec): Expectation {
   return publish.qos > 0 ? "acknowledgement" : "none";
 }
 
+/** Whether connections may receive the messages of others in the same run, and recognize them by their stamps. */
+export function receivesOwn({ subscribe, publish }: MqttSpec): boolean {
+  return subscribe !== undefined && publish?.isStamped === true;
+}
+
+/** Whether gaps in what a connection receives are losses: not if the broker spreads messages over subscribers. */
+export function receivesAll({ subscribe }: MqttSpec): boolean {
+  return !subscribe?.topics.some(isShared);
+}
+
+/** Whether the broker delivers each message that matches `filter` to only one of several subscribers (MQTT 5, 4.8.2). */
+function isShared(filter: string): boolean {
+  return filter.startsWith("$share/");
+}
+
 /**
  * Whether messages published to `topic` match `filter` (MQTT 5, 4.7). The comparison assumes the same number for
  * `%i` in both.
@@ -125,7 +140,7 @@ export function answerOf({ subscribe, publish }: MqttSpec): Expectation {
 function matches(filter: string, topic: string): boolean {
   const [wanted, levels] = [filter.split("/"), topic.split("/")];
   // With a shared subscription, the broker chooses which subscriber gets the message.
-  if (wanted[0] === "$share") return false;
+  if (isShared(filter)) return false;
   const isOpen = wanted.at(-1) === "#";
   const fixed = isOpen ? wanted.slice(0, -1) : wanted;
   if (isOpen ? levels.length < fixed.length : levels.length !== fixed.length) return false;

@@ -45,7 +45,8 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
     tls: either(a.tls, b.tls, addTls),
     deliveries: either(a.deliveries, b.deliveries, (x, y) => ({
       received: x.received + y.received,
-      lost: x.lost + y.lost,
+      lost: either(x.lost, y.lost, (m, n) => m + n),
+      undelivered: either(x.undelivered, y.undelivered, (m, n) => m + n),
       repeated: x.repeated + y.repeated,
     })),
     messages: either(a.messages, b.messages, mergeMessages),

@@ -48,7 +48,7 @@ it("each kind of miss has its own text, with its numbers", () => {
     "1,200 not greeted",
     "1,200 of 4,000 messages due but never sent",
     "1,200 of 4,000 messages unanswered (30%)",
-    "1,200 of 4,000 deliveries lost",
+    "1,200 of 4,000 messages not delivered",
     "1,200 of 4,000 responses with status 4xx or 5xx",
     "1,200 handler calls threw an error",
     "1,200 failed or lost (at most 4,000 allowed)",

@@ -1,9 +1,11 @@
 // Tests both sides with foreign peers over real sockets: mosquitto and aedes as brokers, and mosquitto's clients and
 // Python's paho as clients. Assertions also use what the foreign side saw.
 import { spawnSync } from "node:child_process";
-import { describe, expect, it } from "vitest";
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { type ConnectOptions, explainRun } from "../../../src/index.js";
-import { ownAddress } from "../../support/address.js";
+import { ownAddress, ownPort } from "../../support/address.js";
 import { Authority } from "../../support/certificates.js";
 import { startAedes, startMosquitto } from "../../support/mqtt.js";
 import { startClient, startServer } from "../../support/peers.js";
@@ -19,6 +21,25 @@ async function run(options: ConnectOptions) {
 
 /** Counts the matches of `pattern` in a text. */
 const count = (text: string, pattern: RegExp) => [...text.matchAll(new RegExp(pattern, "g"))].length;
+
+/** Starts a relay to a broker that delays what the broker sends. Returns its address. */
+async function startDelay({ ip, port, delayMs }: { ip: string; port: number; delayMs: number }): Promise<string> {
+  const [own, ownAt] = [ownAddress(), ownPort()];
+  const relay = createServer((client) => {
+    const broker = connect(port, ip);
+    client.pipe(broker);
+    broker.on("data", (bytes) => setTimeout(() => client.writable && client.write(bytes), delayMs));
+    for (const [from, to] of [
+      [client, broker],
+      [broker, client],
+    ] as const) {
+      from.on("error", () => to.destroy()).on("close", () => to.destroy());
+    }
+  });
+  await once(relay.listen(ownAt, own), "listening");
+  onTestFinished(() => void relay.close());
+  return `${own}:${ownAt}`;
+}
 
 async function listening(lines?: readonly string[], files?: Record<string, string>, nofile?: number) {
   const mosquitto = await startMosquitto(lines, files, nofile);
@@ -78,7 +99,7 @@ describe.runIf(hasMosquitto)("our client with mosquitto", () => {
     const { messages, deliveries, latency } = result;
     expect(messages).toMatchObject({ expected: "delivery", bytes: 1000, unanswered: 0, missed: 0 });
     expect(messages!.answered).toBeGreaterThan(50);
-    expect(deliveries).toEqual({ received: messages!.answered, lost: 0, repeated: 0 });
+    expect(deliveries).toEqual({ received: messages!.answered, lost: 0, undelivered: 0, repeated: 0 });
     expect(latency.roundTrip.count).toBe(messages!.due - messages!.inFlight);
     expect(latency.delivery!.count).toBe(messages!.answered);
     const published = new RegExp(
@@ -114,11 +135,28 @@ describe.runIf(hasMosquitto)("our client with mosquitto", () => {
     const { at } = await listening(["allow_anonymous true", "max_inflight_messages 1", "max_queued_messages 5"]);
     const all = { publish: "t", subscribe: "t", qos: 1, messageRatePerSec: 2000, durationMs: 500 } as const;
     const result = await run({ to: at, connections: 2, ...all });
-    const { received, lost } = result.deliveries!;
+    const { received, lost = 0, undelivered = 0 } = result.deliveries!;
     expect(lost).toBeGreaterThan(0);
-    expect(result.misses).toContainEqual({ kind: "undelivered", count: lost, of: received + lost });
+    const missing = lost + undelivered;
+    expect(missing).toBe(2 * result.messages!.sent - received);
+    expect(result.misses).toContainEqual({ kind: "undelivered", count: missing, of: received + missing });
     expect(result.outcome).toBe("missed");
     expect((await explainRun(result)).finding).toMatchObject({ limit: "messages", whose: "peer" });
+  });
+
+  it("does not take the messages of a shared subscription's other members for lost", async () => {
+    const { at } = await listening();
+    const options = {
+      publish: "t",
+      subscribe: "$share/all/t",
+      qos: 1,
+      messageRatePerSec: 50,
+      durationMs: 500,
+    } as const;
+    const result = await run({ to: at, connections: 4, ...options });
+    expect(result.outcome).toBe("met");
+    expect(result.deliveries!.received).toBeGreaterThan(50);
+    expect(result.deliveries).toMatchObject({ lost: undefined, undelivered: undefined, repeated: 0 });
   });
 
   it("publishes on a schedule even over a single connection, and reports it", async () => {
@@ -229,7 +267,7 @@ describe("our client with aedes", () => {
       const { sent, answered, inFlight, unanswered } = result.messages!;
       expect([answered + inFlight, unanswered]).toEqual([sent, 0]);
       expect(answered).toBeGreaterThan(0);
-      expect(result.deliveries).toEqual({ received: answered, lost: 0, repeated: 0 });
+      expect(result.deliveries).toEqual({ received: answered, lost: 0, undelivered: 0, repeated: 0 });
       // A connection may be closed before its last exchange has finished; with QoS 2, the message is published only
       // then.
       const published = () => seen.filter((text) => text.endsWith(` ${qos}`)).length;
@@ -251,10 +289,61 @@ describe("our client with aedes", () => {
     expect(result).toMatchObject({ outcome: "missed", diagnosis: { finding: { limit: "messages", whose: "peer" } } });
     expect(messages!.unanswered).toBeGreaterThan(0);
     expect(messages!.answered + messages!.unanswered + messages!.inFlight).toBe(messages!.sent);
-    // A message lost at the very end has no successor that would reveal it.
     expect(deliveries!.lost).toBeGreaterThan(0);
-    expect(deliveries!.lost).toBeLessThanOrEqual(messages!.unanswered);
+    expect(deliveries!.lost! + deliveries!.undelivered!).toBe(messages!.unanswered);
     expect(deliveries!.received).toBe(messages!.answered);
+  });
+
+  it.each(["none", undefined] as const)(
+    "counts messages lost at the end of their sequences, which leave no gap (--expect %s)",
+    async (expect_) => {
+      let dropped = 0;
+      const { at } = await startAedes({
+        authorizeForward: (_, packet) => {
+          const isDropped = Buffer.from(packet.payload).readUInt32BE(12) > 5;
+          if (isDropped) dropped += 1;
+          return isDropped ? null : packet;
+        },
+      });
+      const options = { subscribe: "t", publish: "t", messageRatePerSec: 20, durationMs: 800, mqttVersion: "3.1.1" };
+      const result = await run({ to: at, connections: 3, expect: expect_, ...options } as ConnectOptions);
+      const { received, lost, undelivered } = result.deliveries!;
+      expect(dropped).toBeGreaterThan(20);
+      expect([received + dropped, lost, undelivered]).toEqual([3 * result.messages!.sent, 0, dropped]);
+      expect(result.misses).toContainEqual({ kind: "undelivered", count: dropped, of: received + dropped });
+      const { finding } = result.diagnosis!;
+      expect(finding!.meaning).toBe("the broker did not deliver the last messages: it dropped them, or is behind");
+      expect(finding!.evidence.join()).toContain(`${dropped} had not arrived at the end`);
+    },
+  );
+
+  it("counts all of its messages as undelivered if none comes back", async () => {
+    const { at } = await startAedes({ authorizeForward: () => null });
+    const options = { subscribe: "t/%i", publish: "t/%i", messageRatePerSec: 20, durationMs: 300, expect: "none" };
+    const result = await run({ to: at, connections: 2, mqttVersion: "3.1.1", ...options } as ConnectOptions);
+    const { sent } = result.messages!;
+    expect(sent).toBeGreaterThan(4);
+    expect(result).toMatchObject({ outcome: "missed", deliveries: { received: 0, lost: 0, undelivered: sent } });
+  });
+
+  it("waits for deliveries that are on their way, and leaves out those of closed connections", async () => {
+    const { ip, port, broker } = await startAedes();
+    const relay = await startDelay({ ip, port, delayMs: 300 });
+    const options = { subscribe: "t", publish: "t", qos: 1, messageRatePerSec: 20, durationMs: 900, expect: "none" };
+    const run_ = await startClient({
+      to: `mqtt://${relay}`,
+      connections: 3,
+      mqttVersion: "3.1.1",
+      ...options,
+    } as ConnectOptions);
+    await until("a connection has published", () => run_.snapshot().sentMessages > 10);
+    // Closing one connection loses what is on its way to it, which is a lost connection, not a lost message.
+    const [client] = Object.values((broker as unknown as { clients: Record<string, { conn: Socket }> }).clients);
+    client!.conn.destroy();
+    const result = await within("the end", run_.done);
+    expect(result).toMatchObject({ lost: 1, deliveries: { lost: 0, undelivered: 0 } });
+    expect(result.misses!.map(({ kind }) => kind)).toEqual(["lost"]);
+    expect(result.latency.delivery!.minUs).toBeGreaterThan(300_000);
   });
 
   it("reports a wrong user name, and a refused subscription", async () => {
