@@ -1,15 +1,13 @@
 // Tests signals: the first ends the command in order, with a result; a second one from the same keystroke does not cut
 // that short; SIGUSR1 is ignored.
 import { spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
-import { connect } from "node:net";
+import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { describe, expect, it } from "vitest";
 import { ownAddress } from "../support/address.js";
 import { establishedInSs } from "../support/kernel.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
-import { CLI_FILE, resultOf, start, startCli, type TestProcess } from "../support/process.js";
+import { resultOf, startCli, type TestProcess } from "../support/process.js";
 import { until } from "../support/until.js";
 
 const EXIT = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
@@ -128,36 +126,6 @@ describe.each(STOPS)("%s", (signal) => {
     const { code, stdout } = await demo.exited();
     expect(stdout).toMatch(/interrupted: [\d,]+ of 20,000 connections open/);
     expect(code).toBe(EXIT[signal]);
-  });
-});
-
-describe("a hang-up", () => {
-  it.each([
-    ["under nohup", 'nohup "$0" "$@" 2>&1'],
-    // The single executable does not have the launcher that this needs.
-    ...(process.env.TEST_EXECUTABLE
-      ? []
-      : [["of the program itself under nohup", '_= exec nohup "$1" serve "$3" 2>&1']]),
-    ["of a shell that ignores it", 'trap "" HUP; "$0" "$@" & wait'],
-  ])("%s is ignored", async (_, line) => {
-    const shell = start("bash", ["-c", line, process.execPath, CLI_FILE, "serve", `${ownAddress()}:0`]);
-    const [, host, port] = await shell.prints(/listening on ([\d.]+):(\d+)/);
-    const children = readFileSync(`/proc/${shell.pid}/task/${shell.pid}/children`, "utf8").trim();
-    const pid = children === "" ? shell.pid : Number(children);
-    process.kill(pid, "SIGHUP");
-    process.kill(pid, "SIGUSR1");
-    process.kill(pid, "SIGHUP");
-    // A server that was ending would no longer send greetings.
-    for (let n = 0; n < 30; n++) {
-      const client = connect({ host: host!, port: Number(port) });
-      await once(client, "data");
-      client.destroy();
-    }
-    // The server has processed the earlier signals by now.
-    process.kill(pid, "SIGTERM");
-    const { stdout } = await shell.exited();
-    expect(stdout).toMatch(/stopped after/);
-    expect(existsSync("nohup.out")).toBe(false);
   });
 });
 
