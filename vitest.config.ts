@@ -29,6 +29,25 @@ const BY_ENGINE = [
   "test/transport/tls/{handshakes,peers}.test.ts",
 ];
 
+/** The single executable that `npm run package` builds. */
+const FILE = process.env.FOURTUPLE_FILE;
+/**
+ * These also run the single executable instead of dist/cli/main.js. Together with test/package/executable.test.ts and
+ * .ci/smoke.mjs, they cover each command, protocol and transport, and each way in which the program uses its own files.
+ * The other tests of the command line are left out because they would run the same code again: both programs are built
+ * from the same modules. Set TEST_EXECUTABLE to run any of them with the executable.
+ */
+const FROM_ONE_FILE = [
+  "test/cli/{completion,hang-up,man}.test.ts",
+  // The live page, also of the lab and the demo; rings; children as agents of a fleet, in network namespaces.
+  "test/cli/{ui,connect/engine,demo/fleet}.test.ts",
+  // Limits, queues and ports; the BPF programs.
+  "test/cli/{exporter/exporter,ports/all-netns}.test.ts",
+  // With other programs as peers.
+  "test/docs/{http,mqtt,tls,websocket}.test.ts",
+  "test/transport/packet/foreign.test.ts",
+];
+
 export default defineConfig({
   test: {
     // Most tests wait for timers and peers rather than for a core.
@@ -53,6 +72,19 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
+      ...(FILE
+        ? [
+            {
+              test: {
+                ...SHARED,
+                name: "file",
+                include: FROM_ONE_FILE,
+                env: { TEST_EXECUTABLE: FILE },
+                sequence: { groupOrder: 0 },
+              },
+            },
+          ]
+        : []),
       {
         // These tests lower host-wide settings for a moment, measure the host's memory, fill its socket table, or have
         // a time limit, so nothing else runs in parallel.

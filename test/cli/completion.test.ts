@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CLI_FILE, hasProgram, runCli } from "../support/process.js";
+import { hasProgram, PROGRAM, runCli } from "../support/process.js";
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
 const LONG = 50_000;
@@ -16,7 +16,8 @@ beforeAll(() => {
   writeFileSync(join(folder, "run.json"), "{}");
   writeFileSync(join(folder, "line.zsh"), LINE_EDITOR);
   for (const shell of SHELLS) {
-    const { status, stdout } = spawnSync(process.execPath, [CLI_FILE, "completion", shell], { encoding: "utf8" });
+    const [command, ...args] = [...PROGRAM, "completion", shell];
+    const { status, stdout } = spawnSync(command!, args, { encoding: "utf8" });
     expect(status).toBe(0);
     writeFileSync(scriptOf(shell), stdout);
   }

@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { listeningAt } from "../support/kernel.js";
 import { commandsIn, deadLinks, readPage } from "../support/markdown.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
-import { CLI_FILE, hasProgram, start } from "../support/process.js";
+import { hasProgram, start, startInShell } from "../support/process.js";
 import { until } from "../support/until.js";
 
 const PAGE = "docs/protocols/http.md";
@@ -20,8 +20,7 @@ it.runIf(canRun)("works as described", async () => {
   enterNamespace();
   const folder = mkdtempSync(join(tmpdir(), "fourtuple-http-page-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  const shell = (line: string) =>
-    start("bash", ["-c", `cd ${folder}; fourtuple() { exec ${process.execPath} ${CLI_FILE} "$@"; }; ${line}`]);
+  const shell = (line: string) => startInShell(line, folder);
   const [pool, push] = blocksOf("sh").map((block) => block.trim().split("\n")) as [string[], string[]];
   const [certificate, serve, idle, requests, churn, number] = pool;
   expect((await shell(certificate!).exited()).code).toBe(0);

@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { listeningAt } from "../support/kernel.js";
 import { commandsIn, deadLinks, readPage } from "../support/markdown.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
-import { CLI_FILE, hasProgram, start } from "../support/process.js";
+import { hasProgram, start, startInShell } from "../support/process.js";
 import { until } from "../support/until.js";
 
 const PAGE = "docs/protocols/mqtt.md";
@@ -23,8 +23,7 @@ it.runIf(hasProgram("mosquitto") && canMakeNamespaces())("works as described", a
   await until("mosquitto listens", () => listeningAt({ ip: "127.0.0.1", port: 1883 }) === 1);
   const [idle, publishing, measuring] = blockOf("sh").trim().split("\n");
   const run = async (line: string) => {
-    const shell = start("bash", ["-c", `fourtuple() { exec ${process.execPath} ${CLI_FILE} "$@"; }; ${line}`]);
-    const { code, stdout, stderr } = await shell.exited(60_000);
+    const { code, stdout, stderr } = await startInShell(line).exited(60_000);
     expect([code, stdout, stderr]).toEqual([0, expect.stringMatching(/^target met: /), expect.any(String)]);
     return stdout;
   };

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { commandsIn, deadLinks, readPage } from "../support/markdown.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
-import { CLI_FILE, hasProgram, start } from "../support/process.js";
+import { hasProgram, startInShell } from "../support/process.js";
 
 const PAGE = "docs/protocols/tls.md";
 const block = commandsIn(readPage(PAGE)).find((text) => text.startsWith("sh\n"))!;
@@ -14,8 +14,7 @@ it.runIf(hasProgram("openssl") && canMakeNamespaces())("works as described", asy
   enterNamespace();
   const folder = mkdtempSync(join(tmpdir(), "fourtuple-tls-page-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  const shell = (line: string) =>
-    start("bash", ["-c", `cd ${folder}; fourtuple() { exec ${process.execPath} ${CLI_FILE} "$@"; }; ${line}`]);
+  const shell = (line: string) => startInShell(line, folder);
   const [certificate, serve, talking, resuming] = block.slice(3).trim().split("\n");
   expect((await shell(certificate!).exited()).code).toBe(0);
   const server = shell(serve!);

@@ -6,18 +6,13 @@ import { expect, it, onTestFinished } from "vitest";
 import { listeningAt } from "../support/kernel.js";
 import { commandsIn, deadLinks, readPage } from "../support/markdown.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
-import { CLI_FILE, hasProgram, start } from "../support/process.js";
+import { hasProgram, start, startInShell } from "../support/process.js";
 import { until } from "../support/until.js";
 
 const PAGE = "docs/protocols/websocket.md";
 const blocks = commandsIn(readPage(PAGE));
 const blockOf = (language: string) =>
   blocks.find((block) => block.startsWith(`${language}\n`))!.slice(language.length + 1);
-
-/** Runs a line of the page in a shell that finds fourtuple. */
-function shell(line: string) {
-  return start("bash", ["-c", `fourtuple() { exec ${process.execPath} ${CLI_FILE} "$@"; }; ${line}`]);
-}
 
 it.runIf(hasProgram("nginx") && canMakeNamespaces())("works as described", async () => {
   enterNamespace();
@@ -26,11 +21,11 @@ it.runIf(hasProgram("nginx") && canMakeNamespaces())("works as described", async
   writeFileSync(join(folder, "nginx.conf"), blockOf("nginx").replace("error_log stderr", "error_log error.log"));
   start("nginx", ["-p", folder, "-c", join(folder, "nginx.conf"), "-g", "master_process off;"]);
   const [serve, idle, talking] = blockOf("sh").trim().split("\n");
-  const server = shell(serve!);
+  const server = startInShell(serve!);
   await server.prints(/listening on/);
   await until("nginx listens", () => listeningAt({ ip: "127.0.0.1", port: 8080 }) === 1);
   for (const line of [idle!, talking!]) {
-    const { code, stdout } = await shell(line).exited(60_000);
+    const { code, stdout } = await startInShell(line).exited(60_000);
     expect(stdout).toMatch(/^target met: /);
     expect(stdout).toMatch(/ready +(1,000|200) \(upgraded to WebSocket\)/);
     expect(code).toBe(0);

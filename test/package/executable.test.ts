@@ -134,6 +134,14 @@ describe.skipIf(!FILE || !canMakeNamespaces())("the single executable in an empt
   });
 });
 
+it.skipIf(!FILE || !canMakeNamespaces())("the single executable runs the lab's hosts", async () => {
+  const { stdout, stderr } = await run([FILE!, "lab", "--quick", "--only", "E1", "--json"]);
+  expect(resultOf(stdout), stderr).toMatchObject({
+    testbed: { kind: "namespaces" },
+    experiments: [{ id: "E1", verdict: "confirmed" }],
+  });
+});
+
 describe.skipIf(!ARM64_FILE)("the single executable for arm64, under qemu", () => {
   const emulated = (...args: string[]) => start("qemu-aarch64", [...EMULATED, ...args]).exited(EMULATION_DEADLINE_MS);
 

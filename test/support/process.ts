@@ -1,6 +1,7 @@
 // Child processes: fourtuple's command line, helper programs and third-party ones. Each is killed at the end of the
 // test that started it.
 import { type ChildProcess, spawnSync } from "node:child_process";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { type Exit, Subprocess } from "../../src/util/subprocess.js";
@@ -11,8 +12,10 @@ import { DEADLINE_MS, within } from "./until.js";
 export type { Exit } from "../../src/util/subprocess.js";
 
 export const CLI_FILE = `${ROOT}dist/cli/main.js`;
-/** The single executable, if it takes the place of the command line in all tests. */
-const EXECUTABLE = process.env.TEST_EXECUTABLE;
+/** The single executable, if it takes the place of dist/cli/main.js. */
+const EXECUTABLE = process.env.TEST_EXECUTABLE && resolve(process.env.TEST_EXECUTABLE);
+/** The command line's first words. */
+export const PROGRAM: readonly string[] = EXECUTABLE ? [EXECUTABLE] : [process.execPath, CLI_FILE];
 
 export type RefusedCall = "unshare" | "io_uring_setup" | "epoll_pwait2" | "netlink";
 
@@ -109,6 +112,11 @@ export function startCli(args: readonly string[], options?: ProcessOptions): Tes
 /** Runs the command line until it exits. */
 export function runCli(args: readonly string[], options?: ProcessOptions & { deadlineMs?: number }): Promise<Exit> {
   return startCli(args, options).exited(options?.deadlineMs);
+}
+
+/** Runs a line of a page in a shell that finds fourtuple. */
+export function startInShell(line: string, folder: string = ROOT): TestProcess {
+  return start("bash", ["-c", `cd '${folder}'; fourtuple() { exec ${PROGRAM.join(" ")} "$@"; }; ${line}`]);
 }
 
 /** Returns the result on the last line of JSON output. */

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import type { NamespaceRow, Namespaces } from "../../../src/results/sockets/namespaces.js";
 import { namespacesSchema } from "../../../src/results/sockets/namespaces.js";
+import { canUseBpf } from "../../support/bpf.js";
 import { canMakeNamespaces, makeNamespace } from "../../support/namespace.js";
 import { CLI_FILE, runCli, start, startCli } from "../../support/process.js";
 import { until } from "../../support/until.js";
@@ -42,7 +43,7 @@ describe.skipIf(!canMakeNamespaces())("ports --all-netns", () => {
     expect(namespacesSchema.parse(read)).toEqual(read);
     const counts = (connections: number) => ({
       ...{ isOwn: false, sockets: 2 * connections + 1, established: 2 * connections, listening: 1, timeWait: 0 },
-      ...{ accepted: connections, opened: connections },
+      ...{ accepted: connections, opened: connections, source: canUseBpf() ? "bpf" : "sock_diag" },
     });
     expect(byName(read, first)).toMatchObject(counts(30));
     expect(byName(read, second)).toMatchObject({ ...counts(20), hostname: "web-pod-1", process: { command: "node" } });
