@@ -53,11 +53,6 @@ export interface FleetServeOptions extends ServeOptions {
 export async function connectFleet(options: FleetConnectOptions, progress: FleetProgress = {}): Promise<FleetRun> {
   const spec = withContents(asLoad(await specOf(options), options));
   assertSupported(spec);
-  if (spec.transport === "packet" && options.fleet.onLost === "redeal") {
-    throw new AppError("E_OPTION", "--on-lost redeal cannot be used with --transport packet: addresses do not move", {
-      fix: "use abort or continue",
-    });
-  }
   return withLink(options, "fourtuple coordinator", (link, fleet) =>
     startFleet(link, spec, { ...fleet, signal: options.signal }, dealFleet, progress),
   );

@@ -141,6 +141,7 @@ const ceiling = z.object({
     .max(MOST_ADDRESSES)
     .optional()
     .describe("source addresses without kernel sockets"),
+  tuplesPerAddress: z.number().int().positive().optional().describe("for each of those addresses"),
   shared: z.array(sharedLimit).max(MOST_SHARED).optional(),
 });
 /** How many connections of a load an agent can hold. */

@@ -3,11 +3,15 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ownPart, ownServerPart, rangeText } from "../../src/fleet/agent/packet.js";
+import { AddressPool } from "../../src/fleet/coordinator/dealing/address-pool.js";
 import { assertDisjoint } from "../../src/fleet/coordinator/dealing/packet.js";
 import { openStar, type Star } from "../../src/lab/testbed/star.js";
+import { blocksOf } from "../../src/planning/packet/plan.js";
+import { formatIp, parseIp, toInteger } from "../../src/util/address.js";
 import { parseAddressRanges } from "../../src/util/address-range.js";
 import { canMakeNamespaces } from "../support/namespace.js";
 import { HAS_NATS } from "../support/nats.js";
+import { until } from "../support/until.js";
 
 const ranges = parseAddressRanges;
 const permission = (text: string, apply = false) => ({ addresses: text === "" ? [] : ranges(text), apply });
@@ -48,6 +52,56 @@ describe("an agent's addresses without kernel sockets", () => {
     expect(() => check(["a", "10.64.0.0", 256], ["a", "10.64.0.9", 9], ["b", "10.64.0.50", 1])).toThrow(
       "agents a and b have the same address: 10.64.0.50",
     );
+  });
+});
+
+describe("the addresses of an agent that takes over connections", () => {
+  const pool = (own: string, connections: number, tuplesPerAddress = 1000) => {
+    const packet = ranges(own).map(({ first, count }) => ({ first: formatIp(first), count }));
+    return AddressPool.of({ connections, addresses: 1, packet, tuplesPerAddress }, 1_000_000)!;
+  };
+  const text = (taken: readonly { readonly first: string; readonly count: number }[]) =>
+    taken.map(({ first, count }) => rangeText({ first: parseIp(first), count })).join();
+
+  it("are set aside for them, as far as its ceiling allows", () => {
+    const addresses = pool("10.64.1.1-10.64.1.10", 7500);
+    expect(text(addresses.take(1000))).toBe("10.64.1.1-10.64.1.3");
+    expect(addresses.room).toBe(7000);
+    expect(text(addresses.take(3500))).toBe("10.64.1.4-10.64.1.7");
+    expect(text(addresses.take(100))).toBe("10.64.1.8");
+    expect(text(addresses.take(1900))).toBe("10.64.1.9-10.64.1.10");
+    expect(addresses.room).toBe(0);
+    expect(AddressPool.of({ connections: 9, addresses: 1 }, 9)).toBeUndefined();
+  });
+
+  it("are enough for several losses", () => {
+    const addresses = pool("10.64.1.0/24", 100);
+    const counts = Array.from({ length: 7 }, () => addresses.take(1).reduce((sum, { count }) => sum + count, 0));
+    expect(counts).toEqual([127, 63, 32, 16, 8, 4, 2]);
+    expect(addresses.room).toBeGreaterThan(0);
+  });
+
+  it("are those that it needs if its ceiling needs all, and each of them once", () => {
+    const addresses = pool("10.64.1.3-10.64.1.4,10.64.1.1-10.64.1.3,fd00::1", 5000);
+    expect(text(addresses.take(2500))).toBe("10.64.1.1-10.64.1.3");
+    expect(text(addresses.take(1500))).toBe("10.64.1.4,fd00::1");
+    expect(addresses.room).toBe(0);
+  });
+
+  it("are routed apart, wherever a block is cut", () => {
+    for (let ceiling = 1; ceiling <= 1022; ceiling++) {
+      const addresses = pool("10.64.0.0/22", ceiling, 1);
+      const [first, second] = [addresses.take(1), addresses.room === 0 ? [] : addresses.take(addresses.room)];
+      const routed = [first, second].map((part) =>
+        part.flatMap((range) => blocksOf({ first: parseIp(range.first), count: range.count })),
+      );
+      const all = routed.flat().map(({ first: ip, bits }) => [Number(toInteger(ip)), 2 ** (32 - bits)] as const);
+      const end = (blocks: (typeof routed)[number]) =>
+        Math.max(...blocks.map(({ first: ip, bits }) => Number(toInteger(ip)) + 2 ** (32 - bits)));
+      const begin = Math.min(...routed[1]!.map(({ first: ip }) => Number(toInteger(ip))));
+      expect(end(routed[0]!)).toBeLessThanOrEqual(begin);
+      expect(all.reduce((sum, [, size]) => sum + size, 0)).toBeGreaterThanOrEqual(1022);
+    }
   });
 });
 
@@ -124,6 +178,40 @@ describe.skipIf(!HAS_NATS || !canMakeNamespaces())("a fleet without kernel socke
     const { stdout } = await run.result;
     const result = JSON.parse(stdout.trim().split("\n").at(-1)!);
     expect(result).toMatchObject({ transport: "packet", established: 300, failed: 0, fleet: { isPartial: false } });
+    expect(await forwardingOf(0)).toBe(before);
+    served.kill("SIGINT");
+    await served.result;
+  }, 60_000);
+
+  it("opens the connections of a lost agent from other addresses of the others with --on-lost redeal", async () => {
+    const { server, clients, serverIp } = star;
+    const served = server.run(["serve", `${serverIp}:7779`]);
+    await served.prints(/listening on/);
+    await server.start("ip", ["ip", "route", "add", blockOf(2), "via", clients[1]!.ips[0]!]).result;
+    const third = clients[1]!.run([
+      ...["agent", "--nats", url, "--name", "agent-2", "--packet-ip", blockOf(2), "--apply"],
+    ]);
+    await third.prints(/waits for runs/);
+    const before = await forwardingOf(0);
+    const run = server.run([
+      ...["connect", `${serverIp}:7779`, "-c", "300", "-T", "forever", "--transport", "packet"],
+      ...["--source-ip", "10.64.0.0/16", "--fleet", url, "--agents", "3", "--on-lost", "redeal", "--json"],
+    ]);
+    await run.prints(/"stage":"hold"/);
+    const openFrom = async (block: string) => {
+      const table = await server.start("ss", ["ss", "-Htn", "state", "established", "sport", "=", "7779"]).result;
+      return table.stdout.split("\n").filter((line) => line.includes(`10.64.${block}.`)).length;
+    };
+    expect([await openFrom("0"), await openFrom("1"), await openFrom("2")]).toEqual([100, 100, 100]);
+    third.kill("SIGKILL");
+    const others = async () => (await openFrom("0")) + (await openFrom("1"));
+    await until("connections of the others in their place", others, (open) => open === 300);
+    // The server knows of them before the coordinator does; those of the lost agent have been counted, too.
+    await run.prints(/"established":400/);
+    run.kill("SIGINT");
+    const result = JSON.parse((await run.result).stdout.trim().split("\n").at(-1)!);
+    expect(result).toMatchObject({ outcome: "met", established: 300, fleet: { isPartial: true, missing: 0 } });
+    expect(await others()).toBe(0);
     expect(await forwardingOf(0)).toBe(before);
     served.kill("SIGINT");
     await served.result;

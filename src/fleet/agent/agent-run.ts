@@ -30,7 +30,8 @@ export class AgentRun {
   readonly #timing: Timing;
   readonly #loads: Load[] = [];
   readonly #meter = new CoreMeter();
-  #prepared: PreparedLoad;
+  /** Undefined while another one is being prepared in its place. */
+  #prepared: PreparedLoad | undefined;
   #startTimer: NodeJS.Timeout | undefined;
   readonly #beatTimer: NodeJS.Timeout;
   readonly #unsubscribe: () => void;
@@ -67,8 +68,15 @@ export class AgentRun {
     return this.#isOver;
   }
 
+  /** Gives the prepared load up, if the coordinator has dealt the shares anew before the start. */
+  async discard(): Promise<void> {
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
+    await prepared?.discard();
+  }
+
   /**
-   * Replaces the prepared load, if the coordinator has dealt the shares anew before the start.
+   * Takes another load in place of the one that was given up.
    * @returns false if the run is ending, and the load has been given up
    */
   replace(prepared: PreparedLoad): boolean {
@@ -76,7 +84,6 @@ export class AgentRun {
       void prepared.discard();
       return false;
     }
-    void this.#prepared.discard();
     this.#prepared = prepared;
     this.#heardMs = performance.now();
     return true;
@@ -86,7 +93,8 @@ export class AgentRun {
   start(atMs: number): void {
     if (this.isStarted || this.#isOver) return;
     const waitMs = Math.min(Math.max(0, atMs - Date.now()), LONGEST_WAIT_MS);
-    this.#startTimer = setTimeout(() => this.#begin(this.#prepared), waitMs);
+    const prepared = this.#prepared;
+    if (prepared) this.#startTimer = setTimeout(() => this.#begin(prepared), waitMs);
   }
 
   /**
@@ -110,7 +118,7 @@ export class AgentRun {
     if (this.#isStopping) return;
     this.#isStopping = true;
     clearTimeout(this.#startTimer);
-    if (this.#loads.length === 0) void this.#prepared.discard().then(() => this.#end(undefined));
+    if (this.#loads.length === 0) void this.discard().then(() => this.#end(undefined));
     for (const load of this.#loads) load.stop();
   }
 

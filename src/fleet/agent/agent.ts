@@ -194,6 +194,8 @@ export class Agent extends EventEmitter<AgentEvents> {
     this.#bus.publish(SUBJECTS.parts(request.run), {});
     const beats = setInterval(beat, request.timing.heartbeatMs);
     try {
+      // Its addresses may be needed again.
+      await this.#run?.discard();
       const prepared = await this.#host.prepare(request.spec, request.total, this.#reportsOf(request.run));
       if (this.#isClosed || this.#cancelled === request.run) {
         await prepared.discard();

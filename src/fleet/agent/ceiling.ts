@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { predictWithoutServer } from "../../capacity/predict.js";
 import { readBootId, readCgroupIdentity, readNetNamespace } from "../../linux/proc/identity.js";
 import type { RunSpec } from "../../planning/run-spec.js";
-import { type TuplePlan, TupleSequence } from "../../planning/tuple-plan.js";
+import { portCount, type TuplePlan, TupleSequence } from "../../planning/tuple-plan.js";
 import type { LimitRow } from "../../results/limits.js";
 import { formatIp, isLoopback, parseIp } from "../../util/address.js";
 import { UNLIMITED } from "../../util/bound.js";
@@ -50,10 +50,19 @@ export async function predictCeiling(spec: RunSpec, plan: TuplePlan): Promise<Ce
     .map(formatIp)
     .slice(0, MOST_ADDRESSES);
   const shared = bounded.flatMap((limit) => sharedLimit(limit, spec));
-  const packet = spec.transport === "packet" ? spec.sources?.slice(0, MOST_ADDRESSES) : undefined;
-  if (!binding) return { connections: UNLIMITED, addresses, sources, shared, packet: packet && [...packet] };
+  const all = { addresses, sources, shared, ...(spec.transport === "packet" && packetAddresses(plan)) };
+  if (!binding) return { connections: UNLIMITED, ...all };
   const { allows: connections, name: limit, caps } = binding;
-  return { connections, limit, caps, addresses, sources, shared, packet: packet && [...packet] };
+  return { connections, limit, caps, ...all };
+}
+
+/** A plan without kernel sockets has one group. */
+function packetAddresses({ groups: [group], ports }: TuplePlan): Pick<Ceiling, "packet" | "tuplesPerAddress"> {
+  const { sources, destinations } = group!;
+  return {
+    packet: sources.slice(0, MOST_ADDRESSES).map(({ first, count }) => ({ first: formatIp(first), count })),
+    tuplesPerAddress: portCount(ports) * destinations.length,
+  };
 }
 
 function tuplesOf(plan: TuplePlan): Bounded {

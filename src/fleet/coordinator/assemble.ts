@@ -9,6 +9,7 @@ import type { OnLost } from "../options.js";
 import type { ServerSpec } from "../server-spec.js";
 import { Barrier } from "./barrier.js";
 import type { ClockOffset } from "./clock.js";
+import { AddressPool } from "./dealing/address-pool.js";
 import { type Candidate, type Dealt, deal, dealLimit, dealPorts } from "./dealing/deal.js";
 import { assertDisjoint } from "./dealing/packet.js";
 import { divideShared } from "./dealing/pools.js";
@@ -99,8 +100,12 @@ export async function prepareFleet<K extends Kind>(
   const leftOut: Member<K>[] = [];
   let { dealt } = plan;
   for (;;) {
-    const specs = role.slice(spec, dealt);
-    const members = dealt.map((each, n) => new Member<K>(each, plan.clocks.get(each.agent.id)!, specs[n]!));
+    const total = role.requested(spec) ?? 0;
+    // A load in progress does not give addresses away, so those of later loads are set aside.
+    const pools = dealt.map(({ ceiling }) => (onLost === "redeal" ? AddressPool.of(ceiling, total) : undefined));
+    const shares = dealt.map((each, n) => ({ ...each, sources: pools[n]?.take(each.connections) }));
+    const specs = role.slice(spec, shares);
+    const members = dealt.map((each, n) => new Member<K>(each, plan.clocks.get(each.agent.id)!, specs[n]!, pools[n]));
     const barrier = new Barrier(bus, plan.run, plan.timing);
     const reasons = await askAll(members, (member) => prepare(barrier, plan, member, deadlineMs)).finally(() =>
       barrier.end(),

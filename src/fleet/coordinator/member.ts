@@ -3,6 +3,7 @@ import type { FleetAgent } from "../../results/fleet/fleet.js";
 import type { CoarseHistograms } from "../latencies.js";
 import type { Prepared } from "../messages.js";
 import type { ClockOffset } from "./clock.js";
+import type { AddressPool } from "./dealing/address-pool.js";
 import type { Dealt } from "./dealing/deal.js";
 import type { Outcome } from "./result/outcome.js";
 import type { ClientKind, Kind } from "./roles/kind.js";
@@ -10,6 +11,8 @@ import type { ClientKind, Kind } from "./roles/kind.js";
 export class Member<K extends Kind = ClientKind> {
   readonly dealt: Dealt;
   readonly clock: ClockOffset;
+  /** Addresses without kernel sockets for connections of lost agents; undefined if it needs no further ones. */
+  readonly pool: AddressPool | undefined;
   /** The agent's part of the run; a redeal before the start replaces it. */
   spec: K["spec"];
   state: "active" | FleetAgent["state"] = "active";
@@ -33,10 +36,11 @@ export class Member<K extends Kind = ClientKind> {
   reason: string | undefined;
   lostAt: string | undefined;
 
-  constructor(dealt: Dealt, clock: ClockOffset, spec: K["spec"]) {
+  constructor(dealt: Dealt, clock: ClockOffset, spec: K["spec"], pool?: AddressPool) {
     this.dealt = dealt;
     this.clock = clock;
     this.spec = spec;
+    this.pool = pool;
   }
 
   get id(): string {
@@ -53,7 +57,8 @@ export class Member<K extends Kind = ClientKind> {
 
   /** How many more connections the agent could hold. */
   get room(): number {
-    return Math.max(0, this.dealt.ceiling.connections - this.requested - this.pending);
+    const ceiling = this.dealt.ceiling.connections - this.requested - this.pending;
+    return Math.max(0, Math.min(ceiling, this.pool?.room ?? ceiling));
   }
 
   /** What is left when the run is over. */

@@ -33,7 +33,7 @@ const MOST_TUPLES = 2 ** 30;
  * Smallest block, a /24, that gets back the two addresses that CIDR notation leaves out, to need a single route. A
  * smaller one may be a range whose neighbours belong to others, and needs few routes anyway.
  */
-const LEAST_TRIMMED = 256n;
+export const LEAST_TRIMMED = 256;
 
 /**
  * Divides a plan's sources among workers, so that each device has blocks of addresses of its own: a device with several
@@ -113,7 +113,7 @@ export function blocksOf({ first, count }: AddressRange): AddressBlock[] {
   const start = toInteger(first);
   const whole = BigInt(count) + 2n;
   const isBlock = (whole & (whole - 1n)) === 0n && start % whole === 1n;
-  const isTrimmed = family === 4 && whole >= LEAST_TRIMMED && isBlock;
+  const isTrimmed = family === 4 && whole >= BigInt(LEAST_TRIMMED) && isBlock;
   return exactBlocks(isTrimmed ? start - 1n : start, isTrimmed ? whole : BigInt(count), family);
 }
 

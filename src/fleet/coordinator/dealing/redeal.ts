@@ -30,7 +30,11 @@ async function give(bus: Bus, loss: Loss<ClientKind>, connections: number, refus
   const takers = others.flatMap((member, n) => (shares[n] === 0 ? [] : [{ member, connections: shares[n]! }]));
   const specs = remainingSpecs(
     loss.lost.spec,
-    takers.map(({ member, connections }) => ({ connections, sourcePorts: member.dealt.sourcePorts })),
+    takers.map(({ member, connections }) => ({
+      connections,
+      sourcePorts: member.dealt.sourcePorts,
+      sources: member.pool?.take(connections) ?? loss.spec.sources,
+    })),
     loss.elapsedMs(),
   );
   await Promise.all(

@@ -8,6 +8,8 @@ import { weightedShares } from "../../../util/share.js";
 export interface Share {
   readonly connections: number;
   readonly sourcePorts: PortRange | "kernel" | undefined;
+  /** Source addresses that no other part uses; default: those of the spec. */
+  readonly sources?: RunSpec["sources"];
 }
 
 /** @param shares each above 0; they add up to the spec's connections */
@@ -18,11 +20,12 @@ export function sliceSpec(spec: RunSpec, shares: readonly Share[]): RunSpec[] {
   const windows = deal(spec.concurrency);
   const targets = spec.stages?.map(({ target }) => deal(target));
   let numberedBefore = spec.numberedBefore ?? 0;
-  return shares.map(({ connections, sourcePorts }, n) => {
+  return shares.map(({ connections, sourcePorts, sources = spec.sources }, n) => {
     const part: RunSpec = {
       ...spec,
       connections,
       sourcePorts,
+      sources,
       numberedBefore,
       turn: { index: n, of: shares.length },
       connectRatePerSec: spec.connectRatePerSec && (spec.connectRatePerSec * connections) / spec.connections,

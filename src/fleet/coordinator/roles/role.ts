@@ -2,6 +2,7 @@
 import type { Explained } from "../../../results/diagnosis.js";
 import type { Bus } from "../../bus.js";
 import type { Dealt } from "../dealing/deal.js";
+import type { Share } from "../dealing/slice.js";
 import type { Member } from "../member.js";
 import type { FleetFacts, Outcome } from "../result/outcome.js";
 import type { Kind } from "./kind.js";
@@ -33,7 +34,8 @@ export interface FleetRole<K extends Kind> {
   /** Number of connections requested of the whole fleet; undefined if it is not for the fleet to say. */
   requested(spec: K["spec"]): number | undefined;
   target(spec: K["spec"]): K["target"];
-  slice(spec: K["spec"], dealt: readonly Dealt[]): K["spec"][];
+  /** @param dealt with the addresses of an agent that are not all for its first load */
+  slice(spec: K["spec"], dealt: readonly (Dealt & Pick<Share, "sources">)[]): K["spec"][];
   /** Deals the shares of agents that were not ready in time to the others. */
   dealAnew(spec: K["spec"], rest: readonly Dealt[], late: readonly Member<K>[]): Dealt[];
   /** Gives the share of a lost agent to the others. */
