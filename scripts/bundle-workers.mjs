@@ -6,6 +6,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 import { ENTRIES } from "../dist/util/program/entries.js";
+import { oneByte } from "./one-byte.mjs";
 import { ownPlace } from "./own-place.mjs";
 
 for (const module of [...ENTRIES, "util/zod"]) {
@@ -14,14 +15,4 @@ for (const module of [...ENTRIES, "util/zod"]) {
   const { output } = await bundle.generate({ file, format: "esm", comments: false });
   writeFileSync(file, oneByte(output[0].code));
   await bundle.close();
-}
-
-/**
- * Escapes characters beyond Latin-1, which only strings contain. A single one would make V8 keep two bytes for every
- * character of the file, in every thread.
- *
- * @param {string} code
- */
-function oneByte(code) {
-  return code.replace(/[^\0-\xff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -5,7 +5,11 @@ import { dirname } from "node:path";
 import { rolldown } from "rolldown";
 import { ENTRIES } from "../../dist/util/program/entries.js";
 import { CHUNKS } from "../chunks.mjs";
+import { oneByte, oneByteMappings } from "../one-byte.mjs";
 import { ROOT } from "./places.mjs";
+
+/** Start of each script, whose end is `})`. */
+const START = "(function (require, exports, module) {";
 
 /** @typedef {{ name: string, script: string, map: string, packages: Set<string> }} Script */
 
@@ -53,8 +57,7 @@ async function bundle(name, input, codeSplitting) {
     if (unknown.length > 0) throw new Error(`${name} needs files that are not there: ${unknown.join(", ")}`);
     return {
       name: chunk.fileName.replace(/\.js$/, ""),
-      // On the first line, so that the source map holds.
-      script: `(function (require, exports, module) {${chunk.code}\n})`,
+      script: `${START}${oneByte(chunk.code)}\n})`,
       map: sourceMapOf(chunk),
       packages: new Set(chunk.moduleIds.flatMap(packageOf)),
     };
@@ -74,11 +77,12 @@ export async function bundlePage() {
 }
 
 /** @param {import("rolldown").OutputChunk} chunk */
-function sourceMapOf({ map }) {
+function sourceMapOf({ code, map }) {
   // A script of helpers has no sources.
   if (!map) return JSON.stringify({ version: 3, sources: [], names: [], mappings: "" });
+  const mappings = oneByteMappings(map.mappings, code, START);
   const sources = map.sources.map((source) => source.replace(/^(?:\.\.\/)+/, ""));
-  return JSON.stringify({ version: 3, sources, names: map.names, mappings: map.mappings });
+  return JSON.stringify({ version: 3, sources, names: map.names, mappings });
 }
 
 /**

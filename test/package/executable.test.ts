@@ -1,9 +1,19 @@
 // Tests the single executable on hosts that have next to nothing. `npm run package` builds it; FOURTUPLE_FILE names it.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { ROOT } from "../support/library.js";
 import { canMakeNamespaces } from "../support/namespace.js";
 import { CLI_FILE, resultOf, start } from "../support/process.js";
 
@@ -107,6 +117,9 @@ describe.skipIf(!FILE)("the single executable", () => {
     const env = { FOURTUPLE_DEBUG: "1", NODE_OPTIONS: "--no-such-option" };
     const { stderr } = await run([FILE!, "connect", "127.0.0.1:1"], env);
     expect(stderr).toMatch(/ECONNREFUSED[\s\S]*at async runProgram \(src\/cli\/program\.ts:\d+:\d+\)/);
+    const [, line, column] = /at async run \(src\/cli\/run-main\.ts:(\d+):(\d+)\)/.exec(stderr)!;
+    const source = readFileSync(`${ROOT}src/cli/run-main.ts`, "utf8").split("\n")[Number(line) - 1]!;
+    expect(source.slice(Number(column) - 1)).toMatch(/^await runProgram\(/);
   });
 
   it("runs user-defined protocols in TypeScript, and finds syntax errors in them", async () => {
