@@ -17,6 +17,7 @@ import { ProxySender } from "./exchange/proxy-sender.js";
 import { Reopenings, type ReopeningsOwner } from "./exchange/reopenings.js";
 import { COUNTER, HISTOGRAM } from "./metrics.js";
 import { InFlight } from "./ramp/in-flight.js";
+import type { Standstills } from "./standstills.js";
 import { TlsHandshakes } from "./tls/handshakes.js";
 import type { TupleCursor } from "./tuple-cursor.js";
 import type { ConnectMessage, ConnectPlan } from "./worker-plan.js";
@@ -27,6 +28,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
   /** Highest slot that may hold a resting connection. */
   highestOpen = -1;
   readonly inFlight: InFlight;
+  readonly standstills: Standstills;
   readonly ages: LossStats;
   readonly isOpen = (slot: number): boolean => this.transport.state(slot) === SLOT.resting;
   /** Whether messages can be due in `slot`, because its connection is ready or will be reopened for them. */
@@ -55,6 +57,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
     this.counters = memory.counters;
     this.tuples = tuples;
     this.inFlight = new InFlight(plan, memory, slots);
+    this.standstills = this.inFlight.standstills;
     this.ages = new LossStats(this.counters, slots);
     this.destinationCounts = plan.destinationCounts && new DestinationCounts(plan.destinationCounts);
     const tlsTimes = memory.histograms[HISTOGRAM.tlsUs]!;
@@ -202,8 +205,9 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
   /** Fails a connection attempt that has exceeded its timeout. */
   expire(slot: number, nowMs: number): void {
     const isInTls = this.tls !== undefined && this.tls.sinceMs[slot]! > 0;
-    const sinceMs = isInTls ? nowMs - this.tls!.sinceMs[slot]! : this.inFlight.sinceMs(slot, nowMs);
-    if (sinceMs < (isInTls ? this.plan.handshakeTimeoutMs : this.plan.connectTimeoutMs)) return;
+    const startedMs = isInTls ? this.tls!.sinceMs[slot]! : nowMs - this.inFlight.sinceMs(slot, nowMs);
+    const waitedMs = this.inFlight.standstills.runningMs(startedMs, nowMs);
+    if (waitedMs < (isInTls ? this.plan.handshakeTimeoutMs : this.plan.connectTimeoutMs)) return;
     this.countFailed(slot, isInTls ? STEP.tls : STEP.connect, ETIMEDOUT);
     this.transport.close(slot);
   }

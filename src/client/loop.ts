@@ -9,6 +9,7 @@ import { NO_ROOM, SLOT } from "../transport/slot-state.js";
 import { ClientEvents } from "./events.js";
 import { COUNTER } from "./metrics.js";
 import { OverdueScan } from "./ramp/overdue.js";
+import { STANDSTILL_MS } from "./standstills.js";
 import { TupleCursor } from "./tuple-cursor.js";
 import { type ConnectMessage, type ConnectPlan, SHARED } from "./worker-plan.js";
 
@@ -26,6 +27,8 @@ export const BUDGET: TurnBudget = {
   resumed: 64,
   accepts: 0,
 };
+/** Maximum time to sleep while answers may be outstanding. */
+const CHECK_MS = STANDSTILL_MS / 2;
 const RETIRED_AT_ONCE = 256;
 /** A connection younger than this never counts as ungreeted. */
 const GREETING_GRACE_MS = 1000;
@@ -108,7 +111,9 @@ export class ClientLoop {
     events.inFlight.waitsFor = this.waitedFor(wanted);
     events.inFlight.isBehind = this.begun < wanted;
     events.beginTurn();
-    transport.turn(mayOpenMore ? 0 : this.waitMs());
+    const waitMs = mayOpenMore ? 0 : this.waitMs();
+    events.standstills.promise(performance.now() + waitMs);
+    transport.turn(waitMs);
     this.counters[COUNTER.skippedTuples] = this.tuples.skipped;
     this.overdue.turn();
     const { messages, heartbeats, audit } = events.exchange;
@@ -214,7 +219,9 @@ export class ClientLoop {
     const untilMessage = messages?.nextDueInMs(this.events.isInUse) ?? Number.POSITIVE_INFINITY;
     const untilBeat = heartbeats?.nextInMs(nowMs, this.transport.end) ?? Number.POSITIVE_INFINITY;
     const untilReopening = reopenings?.nextInMs(nowMs, this.room > 0) ?? Number.POSITIVE_INFINITY;
-    return Math.max(0, Math.min(this.overdue.untilNextMs(nowMs), untilMessage, untilBeat, untilReopening));
+    // Messages may be due late, or only after an answer, but a standstill must be noticed until then.
+    const untilCheck = messages ? CHECK_MS : Number.POSITIVE_INFINITY;
+    return Math.max(0, Math.min(this.overdue.untilNextMs(nowMs), untilMessage, untilBeat, untilReopening, untilCheck));
   }
 
   private reportResolved(wanted: number): void {

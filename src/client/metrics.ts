@@ -104,6 +104,12 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
     shown: ["latency.delivery"],
   },
 
+  standstillLatencies: {
+    type: "counter",
+    help: "Latencies, of any kind, that span a time in which the worker's thread did not run.",
+    shown: "internal",
+  },
+
   sentBytes: { type: "counter", help: "Bytes handed to the kernel.", shown: ["traffic.sentBytes"] },
   receivedBytes: { type: "counter", help: "Bytes received.", shown: ["traffic.receivedBytes"] },
   sentHeartbeats: { type: "counter", help: "Heartbeats sent, such as pings.", shown: ["heartbeats.sent"] },

@@ -10,6 +10,7 @@ import type { AppError } from "../util/errors.js";
 import { collectEvidence, countInKernel } from "./evidence/collect.js";
 import { inspectionMs, ServerSide } from "./evidence/server-side.js";
 import { findShortage } from "./evidence/shortage.js";
+import { StandstillWatch, TICK_MS } from "./evidence/standstill-watch.js";
 import { answerGraceMs, Drain } from "./messages/drain.js";
 import { COUNTER } from "./metrics.js";
 import { RampGuard } from "./ramp/guard.js";
@@ -51,6 +52,10 @@ export class RunPhases {
   readonly #rampGuard: RampGuard;
   /** Resolves when the threads have started. */
   readonly threadsUp: Promise<void>;
+  readonly #standstills = new StandstillWatch(() => ({
+    failed: this.workers?.sum(COUNTER.failed) ?? 0,
+    lost: this.workers?.sum(COUNTER.lost) ?? 0,
+  }));
   #rampEnded!: () => void;
   #fault: AppError | undefined;
 
@@ -87,6 +92,7 @@ export class RunPhases {
    */
   async run(rampOver: () => void): Promise<ConnectResult> {
     const timers = [setInterval(() => this.#guard(), GUARD_MS)];
+    timers.push(setInterval(() => this.#standstills.tick(), TICK_MS));
     if (this.#settings.isPaced) timers.push(setInterval(() => this.#pace(), PACE_MS));
     if (this.#settings.message?.total !== undefined) timers.push(setInterval(() => this.#endIfDone(), DONE_MS));
     try {
@@ -228,6 +234,7 @@ export class RunPhases {
     if (missing > 0 && !this.#state.wasInterrupted) {
       this.#state.peer ??= await this.#server.inspect();
     }
+    this.#state.standstills = this.#standstills.report(this.workers.sum(COUNTER.standstillLatencies));
     return makeResult(this.#facts, this.#state);
   }
 

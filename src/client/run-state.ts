@@ -38,6 +38,8 @@ export interface RunState {
   gaveUp: GiveUpReason | undefined;
   /** How far the schedule was shifted because this process was not running. */
   scheduleMovedMs: number;
+  /** Times in which this process did not run. */
+  standstills: ConnectResult["standstills"];
   /** True if stop() was called before the ramp ended. */
   wasRampInterrupted: boolean;
   /** True if stop() was called before the run would have ended by itself. */
@@ -89,6 +91,7 @@ export function newRunState(): RunState {
     fileStop: undefined,
     gaveUp: undefined,
     scheduleMovedMs: 0,
+    standstills: undefined,
     wasRampInterrupted: false,
     wasInterrupted: false,
     kernel: undefined,

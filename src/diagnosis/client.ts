@@ -22,6 +22,7 @@ import { explainNotTaken } from "./rules/protocols/not-taken.js";
 import { explainClosedEarly, explainHandlerErrors } from "./rules/protocols/script.js";
 import { explainRefusedProtocol } from "./rules/refusals.js";
 import { explainRefused, explainSelfConnect } from "./rules/refused.js";
+import { explainStandstill, explainStandstillLatency } from "./rules/standstill.js";
 import { explainTimeouts } from "./rules/timeouts/timeouts.js";
 import { explainTls, explainTlsPort } from "./rules/tls.js";
 import { explainUnavailable } from "./rules/unavailable.js";
@@ -42,6 +43,8 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
     };
   }
   if (result.evidence.fileStop) return explainFileStop(result.evidence.fileStop, "stopped");
+  const standstill = explainStandstill(result);
+  if (standstill) return standstill;
   const tlsPort = explainTlsPort(result);
   if (tlsPort) return tlsPort;
   const main = mainFailure(result);
@@ -52,7 +55,10 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
     if (atServersEnd && !(isStopped && result.evidence.accepting?.isMoving)) return atServersEnd;
     const aboutRun = isStopped
       ? undefined
-      : (explainClosedEarly(result) ?? explainMessages(result) ?? explainHandlerErrors(result));
+      : (explainClosedEarly(result) ??
+        explainStandstillLatency(result) ??
+        explainMessages(result) ??
+        explainHandlerErrors(result));
     if (aboutRun) return aboutRun;
     return {
       limit: isStopped ? "stop" : "unexplained",

@@ -14,6 +14,7 @@ import { handshakeNotes } from "./rules/handshakes.js";
 import { reachedBy } from "./rules/plateaus.js";
 import { redirectNotes } from "./rules/protocols/http.js";
 import { proxyHeaderNotes } from "./rules/protocols/proxy-header.js";
+import { standstillNotes } from "./rules/standstill.js";
 import { explainServer } from "./server.js";
 
 /**
@@ -74,6 +75,7 @@ function notesOn(result: ConnectResult, unaccepted: number): string[] {
   const { kernel, evidence, lost } = result;
   const notes = [
     ...timelineNotes(result),
+    ...standstillNotes(result),
     ...handshakeNotes(result),
     ...greetingNotes(result),
     ...redirectNotes(result),

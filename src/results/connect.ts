@@ -158,6 +158,21 @@ export const connectSchema = z
     scheduleMovedMs: milliseconds
       .optional()
       .describe("delay of the schedule because this process did not run, for example while stopped"),
+    standstills: z
+      .object({
+        count,
+        totalMs: milliseconds.describe("includes the time in which the machine slept, which other durations do not"),
+        longestMs: milliseconds,
+        failed: count.describe("number of connections that failed during a standstill or right after it"),
+        lost: count.describe("number of connections that ended during a standstill or right after it"),
+        latencies: count.describe(
+          "number of latencies, of any kind but delivery, that were measured over a standstill and include it",
+        ),
+      })
+      .optional()
+      .describe(
+        "times of half a second or more in which this process did not run: it was stopped or frozen, got no CPU, or the machine slept; missing if there were none",
+      ),
     gaveUp: gaveUp
       .optional()
       .describe("why the ramp was abandoned, and the number of connections that were not attempted or not completed"),

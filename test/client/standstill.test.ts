@@ -1,9 +1,14 @@
-// Tests that a suspended run resumes where it stopped and does not catch up in a burst.
+// Tests runs whose process is suspended: they resume where they stopped, do not catch up in a burst, and do not blame
+// their peers for it.
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
+import { StandstillWatch } from "../../src/client/evidence/standstill-watch.js";
 import type { ConnectResult, Diagnosis } from "../../src/index.js";
-import { endpoint } from "../support/address.js";
+import { endpoint, ownAddress } from "../support/address.js";
 import { establishedAt } from "../support/kernel.js";
+import { connack } from "../support/mqtt.js";
 import { startServer } from "../support/peers.js";
 import { resultOf, startCli } from "../support/process.js";
 import { until } from "../support/until.js";
@@ -41,4 +46,114 @@ it("a client that was stopped by a signal shifts its schedule by that time, and 
   expect(result.rampMs - result.scheduleMovedMs!).toBeGreaterThan(scheduleMs - 100);
   const soonAfter = result.samples.filter(({ established }) => established > before).at(0)!;
   expect(soonAfter.established - before).toBeLessThan(RATE);
+});
+
+type Explained = ConnectResult & { diagnosis: Diagnosis };
+
+/** Starts a TCP server in this process. */
+async function startPeer(serve: (socket: Socket) => void) {
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    serve(socket);
+  });
+  await once(server.listen(0, ownAddress()), "listening");
+  onTestFinished(() => void server.close());
+  return server.address() as { address: string; port: number };
+}
+
+/**
+ * Runs a client that is stopped for `STOP_MS` as soon as `isTime` returns true.
+ * @param resumed called when it runs again
+ */
+async function runStopped(args: readonly string[], isTime: () => boolean, resumed = () => {}): Promise<Explained> {
+  const client = startCli(["connect", ...args, "--json"]);
+  await until("the time to stop", isTime);
+  client.child.kill("SIGSTOP");
+  await delay(STOP_MS);
+  client.child.kill("SIGCONT");
+  resumed();
+  const { stdout } = await client.exited();
+  return resultOf(stdout);
+}
+
+it("a client that was stopped during handshakes does not call their answers late", async () => {
+  const asking: Socket[] = [];
+  const { address, port } = await startPeer((socket) => {
+    socket.once("data", () => asking.push(socket));
+  });
+  const answer = () => {
+    for (const socket of asking) socket.write(connack(), "latin1");
+  };
+  const result = await runStopped(
+    [`mqtt://${address}:${port}`, "-c", "50", "--concurrency", "50", "--handshake-timeout", "1400ms", "-T", "0s"],
+    () => asking.length === 50,
+    // The client has found its handshakes overdue by then, unless it knows that it did not run.
+    () => setTimeout(answer, 100),
+  );
+  expect(result.failures).toEqual([]);
+  expect(result).toMatchObject({ outcome: "met", ready: 50, standstills: { count: 1, failed: 0, lost: 0 } });
+  const { totalMs, latencies } = result.standstills!;
+  expect(totalMs).toBeGreaterThan(STOP_MS - 500);
+  expect(latencies).toBe(50);
+  expect(result.diagnosis.notes.join()).toMatch(/this process did not run for .* s \(once\): it was stopped or frozen/);
+});
+
+it("a client that was stopped does not blame the server for closing silent connections", async () => {
+  const IDLE_MS = 1000;
+  let messages = 0;
+  const { address, port } = await startPeer((socket) => {
+    socket.setTimeout(IDLE_MS, () => socket.destroy());
+    socket.on("data", (bytes) => {
+      messages++;
+      socket.write(bytes);
+    });
+  });
+  const result = await runStopped(
+    [`${address}:${port}`, "-c", "20", "-m", "x", "-r", "4", "-T", "3s"],
+    () => messages > 60,
+  );
+  expect(result).toMatchObject({ outcome: "missed", lost: 20, standstills: { count: 1, lost: 20 } });
+  expect(result.diagnosis.finding).toMatchObject({ limit: "standstill", whose: "local" });
+  expect(result.diagnosis.finding!.evidence.join()).toMatch(/20 of 20 failed or ended while it stood still/);
+});
+
+it("a client that was stopped says that this delayed the answers, if they miss a threshold", async () => {
+  const server = await startServer({ mode: "echo" });
+  let received = 0;
+  const result = await runStopped(
+    [endpoint(server.address), "-c", "20", "-m", "x", "-r", "10", "-T", "2500ms", "--max-p99", "300ms"],
+    () => {
+      received = server.snapshot().receivedBytes;
+      return received > 100;
+    },
+  );
+  expect(result.misses).toMatchObject([{ kind: "latency" }]);
+  expect(result.standstills!.latencies).toBeGreaterThan(20);
+  expect(result.diagnosis.finding).toMatchObject({ limit: "standstill", whose: "local" });
+});
+
+it("a machine that slept counts as not running, and a busy thread does not", () => {
+  const clocks = { nowMs: 0, bootMs: 0, cpuMs: 0 };
+  const troubles = { failed: 0, lost: 0 };
+  const watch = new StandstillWatch(
+    () => ({ ...troubles }),
+    () => ({ ...clocks }),
+  );
+  const pass = (ms: { now: number; slept?: number; cpu?: number }) => {
+    clocks.nowMs += ms.now;
+    clocks.bootMs += ms.now + (ms.slept ?? 0);
+    clocks.cpuMs += ms.cpu ?? 0;
+    watch.tick();
+  };
+  pass({ now: 100 });
+  // Reading a large socket table, for example, keeps the thread busy.
+  pass({ now: 5000, cpu: 4900 });
+  expect(watch.report(0)).toBeUndefined();
+  troubles.lost = 1;
+  pass({ now: 100 });
+  troubles.lost = 4;
+  pass({ now: 100, slept: 60_000 });
+  troubles.lost = 5;
+  pass({ now: 100 });
+  expect(watch.report(2)).toEqual({ count: 1, totalMs: 60_000, longestMs: 60_000, failed: 0, lost: 4, latencies: 2 });
 });

@@ -1,4 +1,5 @@
 // Interface through which an exchange informs and queries the owner of its connections.
+import type { Standstills } from "../standstills.js";
 import type { Reopenings } from "./reopenings.js";
 
 export interface ConnectionOwner {
@@ -13,6 +14,8 @@ export interface ConnectionOwner {
   refused(slot: number, code: number): void;
   /** Reopens connections that the peer has closed; undefined if such connections count as lost. */
   readonly reopenings?: Reopenings | undefined;
+  /** Times in which the thread did not run; undefined if latencies that span them are not counted. */
+  readonly standstills?: Standstills | undefined;
   /** Called with content: bytes `start` to `end` of `bytes`. */
   shown(slot: number, bytes: Uint8Array, start: number, end: number): void;
   /** Returns whether the connection in `slot` is ready. */

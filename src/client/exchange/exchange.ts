@@ -82,7 +82,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
     const schedule =
       intervalMs === undefined ? new ClosedLoop(nowMs) : new MessageSchedule(nowMs, intervalMs, plan.share);
     this.schedule = schedule;
-    this.answers = new Answers(this.rounds, schedule, message, memory);
+    this.answers = new Answers(this.rounds, schedule, message, memory, owner.standstills);
     this.messages = new MessageSender(this.sending, this.rounds, schedule, memory);
     if (published) this.audit = new DeliveryAudit(this.protocol, this.answers, memory, shared);
   }

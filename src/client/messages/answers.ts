@@ -3,6 +3,7 @@
 import type { WorkerMemory } from "../../engine/worker-memory.js";
 import type { Histogram } from "../../results/histogram/histogram.js";
 import { COUNTER, HISTOGRAM } from "../metrics.js";
+import type { Standstills } from "../standstills.js";
 import type { MessagePlan } from "../worker-plan.js";
 import { MessageAges } from "./ages.js";
 import { NONE, type Rounds } from "./rounds.js";
@@ -15,8 +16,17 @@ export class Answers {
   private readonly counters: Float64Array;
   private readonly roundTrip: Histogram;
   private readonly ages: MessageAges;
+  private readonly standstills: Standstills | undefined;
 
-  constructor(rounds: Rounds, schedule: MessageSchedule, plan: MessagePlan, memory: WorkerMemory) {
+  /** @param standstills times in which the thread did not run; undefined to count no latencies that span them */
+  constructor(
+    rounds: Rounds,
+    schedule: MessageSchedule,
+    plan: MessagePlan,
+    memory: WorkerMemory,
+    standstills: Standstills | undefined,
+  ) {
+    this.standstills = standstills;
     this.rounds = rounds;
     this.schedule = schedule;
     this.plan = plan;
@@ -31,7 +41,9 @@ export class Answers {
     const nowMs = performance.now();
     let round = rounds.oldest(slot);
     for (let n = 0; n < count; n++) {
-      this.roundTrip.record((nowMs - rounds.dueMs(schedule, round++, slot)) * 1000);
+      const dueMs = rounds.dueMs(schedule, round++, slot);
+      this.roundTrip.record((nowMs - dueMs) * 1000);
+      this.standstills?.mark(dueMs);
     }
     this.finishPartial(slot, count);
     counters[COUNTER.answeredMessages]! += count;

@@ -3,6 +3,7 @@
 import type { WorkerMemory } from "../../engine/worker-memory.js";
 import type { Histogram } from "../../results/histogram/histogram.js";
 import { COUNTER, HISTOGRAM } from "../metrics.js";
+import { Standstills } from "../standstills.js";
 import type { ConnectPlan } from "../worker-plan.js";
 import { Greetings } from "./greetings.js";
 import { RampTimes } from "./waits.js";
@@ -29,6 +30,7 @@ export class InFlight {
   /** Start time of each connection by slot, in microseconds modulo 2^32; 0 after its first byte. */
   private readonly startedUs: Uint32Array;
   readonly greetings: Greetings;
+  readonly standstills: Standstills;
   private readonly connects: Histogram;
   /** Time from ESTABLISHED to ready. */
   private readonly handshakes: Histogram;
@@ -42,6 +44,7 @@ export class InFlight {
     this.handshakes = histograms[HISTOGRAM.handshakeUs]!;
     this.firstBytes = histograms[HISTOGRAM.firstByteUs]!;
     this.times = new RampTimes(counters);
+    this.standstills = new Standstills(counters);
     const hasOneDestination = plan.destinationCounts === undefined;
     this.greetings = new Greetings(new Int32Array(plan.shared), plan.closesGreeted, hasOneDestination);
   }
@@ -53,6 +56,7 @@ export class InFlight {
 
   /** Called when the worker wakes up. */
   turn(nowMs: number): void {
+    this.standstills.awake(nowMs);
     const passedMs = this.times.turn(nowMs, this.waitsFor);
     if (this.waitsFor === COUNTER.greetingMs && this.isBehind) this.greetings.held(nowMs, passedMs);
   }
@@ -79,6 +83,7 @@ export class InFlight {
   established(slot: number, nowMs: number): void {
     const handshakeMs = this.sinceMs(slot, nowMs);
     this.connects.record(handshakeMs * 1000);
+    this.standstills.mark(nowMs - handshakeMs);
     this.greetings.opened(handshakeMs);
   }
 
@@ -89,7 +94,9 @@ export class InFlight {
 
   /** Called when the protocol handshake is complete. */
   endHandshake(slot: number, nowMs: number): void {
-    this.handshakes.record(this.sinceMs(slot, nowMs) * 1000);
+    const handshakeMs = this.sinceMs(slot, nowMs);
+    this.handshakes.record(handshakeMs * 1000);
+    this.standstills.mark(nowMs - handshakeMs);
     this.startedUs[slot] = 0;
   }
 
@@ -102,7 +109,10 @@ export class InFlight {
   firstByte(slot: number, nowMs: number, heldMs: number, isTimed: boolean): number {
     const sinceMs = Math.max(heldMs, this.sinceMs(slot, nowMs));
     this.startedUs[slot] = 0;
-    if (isTimed) this.firstBytes.record(sinceMs * 1000);
+    if (isTimed) {
+      this.firstBytes.record(sinceMs * 1000);
+      this.standstills.mark(nowMs - sinceMs);
+    }
     return sinceMs;
   }
 }

@@ -61,9 +61,9 @@ export class OverdueScan {
       const state = transport.state(slot);
       if (state === SLOT.opening) owner.expire(slot, nowMs);
       else if (state === SLOT.opened && owner.shakesHands) {
-        if (owner.ages.heldMs(slot, nowMs) >= plan.handshakeTimeoutMs) owner.timeOut(slot);
+        if (this.waitedMs(slot) >= plan.handshakeTimeoutMs) owner.timeOut(slot);
       } else if (state === SLOT.opened) {
-        if (inFlight.greetings.gaveUp(owner.ages.heldMs(slot, nowMs))) owner.settle(slot);
+        if (inFlight.greetings.gaveUp(this.waitedMs(slot))) owner.settle(slot);
       } else if (slot === inFlight.settledBelow) inFlight.settledBelow++;
     }
     this.cursor = end < transport.end ? end : NONE;
@@ -73,6 +73,12 @@ export class OverdueScan {
   untilNextMs(nowMs: number): number {
     if (!this.areInFlight) return Number.POSITIVE_INFINITY;
     return this.cursor === NONE ? this.nextMs - nowMs : 0;
+  }
+
+  /** Returns the time since ESTABLISHED in which this thread could have handled an answer. */
+  private waitedMs(slot: number): number {
+    const { ages, nowMs, inFlight } = this.owner;
+    return inFlight.standstills.runningMs(nowMs - ages.heldMs(slot, nowMs), nowMs);
   }
 
   private get areInFlight(): boolean {

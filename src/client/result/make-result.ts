@@ -57,6 +57,7 @@ export function makeResult(run: RunFacts, state: RunState): ConnectResult {
     rampMs: state.rampMs,
     rampShares: state.rampShares,
     scheduleMovedMs: state.scheduleMovedMs,
+    standstills: state.standstills,
     gaveUp: state.gaveUp && {
       reason: state.gaveUp,
       untried: Math.max(0, requested - ready - failed),

@@ -5,11 +5,13 @@ import type { Histogram } from "../../results/histogram/histogram.js";
 import type { Transport } from "../../transport/contract.js";
 import type { ClientTls, ClientTlsEvents } from "../../transport/tls/options.js";
 import { COUNTER } from "../metrics.js";
+import type { Standstills } from "../standstills.js";
 import type { TlsPlan } from "./plan.js";
 
 /** Receives events from Securing. */
 interface HandshakesOwner {
   readonly nowMs: number;
+  readonly inFlight: { readonly standstills: Standstills };
   /** The connection is ESTABLISHED. Bytes sent through `below` are not encrypted. */
   established(slot: number, below: Transport): void;
 }
@@ -38,6 +40,7 @@ export class TlsHandshakes implements ClientTlsEvents {
     this.counters[COUNTER.secured]! += 1;
     if (isResumed) this.counters[COUNTER.resumed]! += 1;
     this.handshakes.record((this.owner.nowMs - this.sinceMs[slot]!) * 1000);
+    this.owner.inFlight.standstills.mark(this.sinceMs[slot]!);
     this.sinceMs[slot] = 0;
   }
 

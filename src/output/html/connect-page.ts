@@ -8,7 +8,7 @@ import type { Explained } from "../../results/diagnosis.js";
 import { printableData } from "../../util/printable.js";
 import { formatCount, formatDuration, plural } from "../../util/units.js";
 import { describeFactors, describeTimes, kernelMemory, latencyRows, NOT_MEASURABLE } from "../sentences/connect.js";
-import { errorNote, messageLines, unansweredNote } from "../sentences/messages.js";
+import { errorNote, messageLines, standstillNote, unansweredNote } from "../sentences/messages.js";
 import { describePackets } from "../sentences/packets.js";
 import { reopenedText, responsesText } from "../sentences/protocols.js";
 import { describeEngine, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
@@ -124,7 +124,9 @@ function latency(result: ConnectResult): Markup | undefined {
   const rows = latencyRows(result);
   if (rows.length === 0) return undefined;
   const title = "Distribution by percentiles";
-  const notes = [unansweredNote(result), errorNote(result)].filter((note) => note !== undefined);
+  const notes = [unansweredNote(result), errorNote(result), standstillNote(result)].filter(
+    (note) => note !== undefined,
+  );
   return html`<section aria-labelledby="latency"><h2 id="latency">Latency</h2>
 ${figure(title, drawLatency("latency-chart", { kind: "latency", title, rows }))}
 ${notes.map((note) => html`<p class="muted">${note}</p>`)}</section>`;

@@ -9,7 +9,7 @@ import type { LatencySummary } from "../../results/histogram/latency-summary.js"
 import { printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { describeFactors, describeTimes, kernelMemory, latencyRows, NOT_MEASURABLE } from "../sentences/connect.js";
-import { errorNote, isLowerBound, messageLines, unansweredNote } from "../sentences/messages.js";
+import { errorNote, isLowerBound, messageLines, standstillNote, unansweredNote } from "../sentences/messages.js";
 import { describePackets } from "../sentences/packets.js";
 import { heartbeatLine, readyText, reopenedText, responsesText, tlsLine } from "../sentences/protocols.js";
 import { describeEngine, describeFailures, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
@@ -173,7 +173,9 @@ function latencyTable(result: ConnectResult, paint: Paint): string[] {
     name,
     ...percentiles(summary, (us) => summary === result.latency.roundTrip && isLowerBound(result, us)),
   ]);
-  const notes = [unansweredNote(result), errorNote(result)].filter((note) => note !== undefined);
+  const notes = [unansweredNote(result), errorNote(result), standstillNote(result)].filter(
+    (note) => note !== undefined,
+  );
   return ["", ...alignFigures([header, ...cells], "  ", paint.columns), ...notes.map((note) => `  ${note}`)];
 }
 

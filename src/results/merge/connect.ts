@@ -95,6 +95,14 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
       };
     }),
     scheduleMovedMs: both(a.scheduleMovedMs, b.scheduleMovedMs, Math.max),
+    standstills: either(a.standstills, b.standstills, (x, y) => ({
+      count: x.count + y.count,
+      totalMs: x.totalMs + y.totalMs,
+      longestMs: Math.max(x.longestMs, y.longestMs),
+      failed: x.failed + y.failed,
+      lost: x.lost + y.lost,
+      latencies: x.latencies + y.latencies,
+    })),
     gaveUp: either(a.gaveUp, b.gaveUp, (x, y) => ({
       reason: oneOf(x.reason, y.reason),
       untried: x.untried + y.untried,

@@ -1,0 +1,52 @@
+// Notices in a worker that its thread did not run for a while: the process was stopped or frozen, or got no CPU. Peers
+// are not to blame for what waited in that time, so timeouts leave it out, and latencies that span it are counted.
+import { COUNTER } from "./metrics.js";
+
+/** A thread that resumes later than this after it could have run has stood still. */
+export const STANDSTILL_MS = 500;
+/** Maximum number of standstills to remember. They matter only as long as handshakes take. */
+const REMEMBERED = 16;
+
+export class Standstills {
+  private readonly counters: Float64Array;
+  private seenMs = Number.POSITIVE_INFINITY;
+  private promisedMs = Number.NEGATIVE_INFINITY;
+  private lastEndMs = Number.NEGATIVE_INFINITY;
+  /** When each standstill ended, and how long it was; the latest one comes last. */
+  private readonly ends: number[] = [];
+  private readonly lengths: number[] = [];
+
+  constructor(counters: Float64Array) {
+    this.counters = counters;
+  }
+
+  /** Allows the thread to sleep until this time. */
+  promise(untilMs: number): void {
+    this.promisedMs = untilMs;
+  }
+
+  /** Called when the thread wakes up. */
+  awake(nowMs: number): void {
+    const stoodMs = nowMs - Math.max(this.seenMs, this.promisedMs);
+    this.seenMs = nowMs;
+    this.promisedMs = Number.NEGATIVE_INFINITY;
+    if (stoodMs < STANDSTILL_MS) return;
+    this.lastEndMs = nowMs;
+    if (this.ends.push(nowMs) > REMEMBERED) this.ends.shift();
+    if (this.lengths.push(stoodMs) > REMEMBERED) this.lengths.shift();
+  }
+
+  /** Returns the part of a period until now in which the thread could run. */
+  runningMs(sinceMs: number, nowMs: number): number {
+    let ms = nowMs - sinceMs;
+    for (let n = this.ends.length - 1; n >= 0 && this.ends[n]! > sinceMs; n--) {
+      ms -= Math.min(this.lengths[n]!, this.ends[n]! - sinceMs);
+    }
+    return ms;
+  }
+
+  /** Counts a latency that has been measured since `sinceMs` if it spans a standstill. */
+  mark(sinceMs: number): void {
+    if (sinceMs < this.lastEndMs) this.counters[COUNTER.standstillLatencies]! += 1;
+  }
+}

@@ -1,0 +1,71 @@
+// Explains failures of a client that did not run for a while. Its peers could not get an answer in that time, so what
+// they did then says nothing about them.
+import type { ConnectResult } from "../../results/connect.js";
+import type { Finding } from "../../results/diagnosis.js";
+import { formatCount, formatDuration, plural } from "../../util/units.js";
+import { seen } from "./local-errors.js";
+
+const FIX =
+  "keep it running for the whole run: no SIGSTOP, debugger or frozen cgroup, enough CPU (cpu.max), and a machine that does not sleep";
+/** Minimum share of latencies that determine the 99th percentile. */
+const P99 = 0.01;
+
+/** @returns undefined if this process ran all the time, or if most connections failed or ended at other times */
+export function explainStandstill(result: ConnectResult): Finding | undefined {
+  const { standstills, failed, lost, failures, losses } = result;
+  if (!standstills) return undefined;
+  const meanwhile = standstills.failed + standstills.lost;
+  if (meanwhile === 0 || meanwhile * 2 < failed + lost) return undefined;
+  const isLoss = standstills.lost >= standstills.failed;
+  return {
+    limit: "standstill",
+    whose: "local",
+    meaning: isLoss
+      ? `${nameOf(result)} was not running for ${formatDuration(standstills.totalMs)}, and connections ended meanwhile: servers close those that are silent for too long`
+      : `${nameOf(result)} was not running for ${formatDuration(standstills.totalMs)}, and handshakes failed meanwhile: it could not answer`,
+    fix: FIX,
+    evidence: [
+      ...(isLoss ? losses : failures).map(seen),
+      `${formatCount(meanwhile)} of ${formatCount(failed + lost)} failed or ended while it stood still`,
+      describeStandstills(result, standstills),
+    ],
+  };
+}
+
+/** @returns undefined if no latency threshold was missed, or if standstills do not account for that */
+export function explainStandstillLatency(result: ConnectResult): Finding | undefined {
+  const { standstills, misses = [], latency } = result;
+  const measured = latency.roundTrip.count > 0 ? latency.roundTrip.count : latency.connect.count;
+  if (!standstills || standstills.latencies < P99 * measured || misses.some(({ kind }) => kind !== "latency")) {
+    return undefined;
+  }
+  return {
+    limit: "standstill",
+    whose: "local",
+    meaning: `${nameOf(result)} was not running for ${formatDuration(standstills.totalMs)}, which delayed answers that had arrived`,
+    fix: FIX,
+    evidence: [
+      `${plural(standstills.latencies, "latency", "latencies")} of ${formatCount(measured)} or more measured include a time in which it stood still`,
+      describeStandstills(result, standstills),
+    ],
+  };
+}
+
+/** Returns a note on times in which this process did not run. */
+export function standstillNotes(result: ConnectResult): string[] {
+  const { standstills } = result;
+  return standstills ? [describeStandstills(result, standstills)] : [];
+}
+
+/** Names the process, which may be one of a fleet's agents. */
+function nameOf({ fleet }: ConnectResult): string {
+  return fleet ? "an agent" : "this process";
+}
+
+function describeStandstills(
+  result: ConnectResult,
+  { count, totalMs, longestMs }: NonNullable<ConnectResult["standstills"]>,
+): string {
+  const times = count === 1 ? "once" : `${formatCount(count)} times, ${formatDuration(longestMs)} at most`;
+  return `${nameOf(result)} did not run for ${formatDuration(totalMs)} (${times}): it was stopped or frozen, got no CPU, or the machine slept`;
+}
