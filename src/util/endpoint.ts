@@ -80,6 +80,12 @@ export function formatEndpoint(ip: string, port: number): string {
   return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
+/** Formats as parseHostPorts() reads it, such as `host:7777-7786`. */
+export function formatHostPorts({ host, ports }: HostPorts): string {
+  const endpoint = formatEndpoint(host, ports.first);
+  return ports.last > ports.first ? `${endpoint}-${ports.last}` : endpoint;
+}
+
 /** Formats a 4-tuple: `127.0.0.2:40001 → 127.0.0.1:7777`. */
 export function formatFourTuple(tuple: FourTuple): string {
   const source = formatEndpoint(tuple.sourceIp, tuple.sourcePort);

@@ -1,6 +1,6 @@
 // Tests addresses with and without a scheme, and the resulting spec.
 import { expect, it } from "vitest";
-import { parseAddress } from "../../src/protocols/spec/address.js";
+import { formatAddress, parseAddress } from "../../src/protocols/spec/address.js";
 import { protocolSpec } from "../../src/protocols/spec/options.js";
 
 it.each([
@@ -29,6 +29,19 @@ it.each([
   ["ws://[fe80::1%eth0]:81", "[fe80::1]:81"],
 ])("%s has the Host field %s", (text, host) => {
   expect(protocolSpec(parseAddress(text), {})).toMatchObject({ name: "ws", host });
+});
+
+it.each([
+  ["ws://s:80", "10.64.0.1-10.64.0.8", "ws://10.64.0.1-10.64.0.8:80"],
+  ["wss://w/w?w=w", "10.64.0.1", "wss://10.64.0.1:443/w?w=w"],
+  ["http://http:80", "fd00::1-fd00::8", "http://[fd00::1-fd00::8]:80"],
+  ["mqtt://7", "10.64.0.1", "mqtt://10.64.0.1:7"],
+  [":0", "10.64.0.1", "10.64.0.1:0"],
+  ["tls://s:7777-7786", "s2", "tls://s2:7777-7786"],
+])("%s at another host, %s", (text, host, expected) => {
+  const address = { ...parseAddress(text, { anyPort: true }), host };
+  expect(formatAddress(address)).toBe(expected);
+  expect(parseAddress(expected, { anyPort: true })).toEqual(address);
 });
 
 it("plain TCP has no spec", () => {

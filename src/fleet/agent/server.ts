@@ -2,7 +2,7 @@
 
 import { predictWithoutServer } from "../../capacity/predict.js";
 import { resolveHost } from "../../linux/resolve.js";
-import { parseAddress } from "../../protocols/spec/address.js";
+import { formatAddress, parseAddress } from "../../protocols/spec/address.js";
 import { packetAddresses } from "../../server/listening/packet-listener.js";
 import type { ServeOptions } from "../../server/options.js";
 import { checkServeOptions } from "../../server/options-schema.js";
@@ -114,7 +114,8 @@ async function listeningOptions(
   packet: PacketPermission,
 ): Promise<{ readonly options: ServeOptions; readonly at: AddressRange }> {
   const options = checkServeOptions(serveOptionsOf(spec, files));
-  const { host, ports } = parseAddress(options.at, { anyPort: true });
+  const address = parseAddress(options.at, { anyPort: true });
+  const { host, ports } = address;
   if (options.transport !== "packet") {
     const at = { first: await resolveHost(host), count: 1 };
     assertMayListen(at, ports.first, own.map(parseIp), permissions);
@@ -122,5 +123,5 @@ async function listeningOptions(
   }
   const at = ownServerPart(await packetAddresses(host), packet);
   assertMayListen(at, ports.first, [], permissions);
-  return { options: { ...options, at: options.at.replace(host, rangeText(at)) }, at };
+  return { options: { ...options, at: formatAddress({ ...address, host: rangeText(at) }) }, at };
 }

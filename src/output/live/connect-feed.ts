@@ -7,7 +7,7 @@ import { STAGES } from "../../client/snapshot.js";
 import { readMemoryUse } from "../../engine/memory-use.js";
 import { CoreMeter } from "../../engine/run/core-meter.js";
 import type { RunSpec } from "../../planning/run-spec.js";
-import { formatEndpoint } from "../../util/endpoint.js";
+import { formatHostPorts } from "../../util/endpoint.js";
 import { formatCount } from "../../util/units.js";
 import { HANDSHAKE_WORDS } from "../sentences/protocols.js";
 import type { Column, LatencyKind, LiveFeed, LiveNow, Row } from "./feed.js";
@@ -113,8 +113,6 @@ export function latencyColumns({ name }: LatencyKind): Column[] {
 
 export function titleOfSpec({ destinations }: Pick<RunSpec, "destinations">): string {
   const [first, ...others] = destinations;
-  const { host, ports } = first!;
-  const endpoint = formatEndpoint(host, ports.first);
-  const range = ports.last > ports.first ? `${endpoint}-${ports.last}` : endpoint;
+  const range = formatHostPorts(first!);
   return others.length > 0 ? `${range} and ${formatCount(others.length)} more` : range;
 }

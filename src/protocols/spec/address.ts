@@ -1,7 +1,7 @@
 // Parses addresses with a scheme, such as wss://example.org/chat?room=1, into protocol and destination. Without a
 // scheme, the protocol is plain TCP.
 import type { Scheme } from "../../results/identifiers.js";
-import { type HostPorts, parseHostPorts } from "../../util/endpoint.js";
+import { formatHostPorts, type HostPorts, parseHostPorts } from "../../util/endpoint.js";
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
 
@@ -59,6 +59,12 @@ export function parseAddress(text: string, options: { anyPort?: boolean } = {}):
   const parsed = parseHostPorts(whole, options);
   const target = path === undefined || path === "" ? undefined : path.startsWith("/") ? path : `/${path}`;
   return { ...parsed, scheme, path: target };
+}
+
+/** Formats an address so that parseAddress() returns the same. */
+export function formatAddress({ scheme, host, ports, path = "" }: Address): string {
+  const endpoint = formatHostPorts({ host, ports });
+  return scheme === "tcp" ? endpoint : `${scheme}://${endpoint}${path}`;
 }
 
 function isWithoutPort(authority: string): boolean {
