@@ -210,7 +210,7 @@ function replay({ snapshot, result }) {
     ready: delay(RAMP_MS),
     done,
     stop: () => end(),
-    histograms: () => histograms,
+    measure: () => ({ histograms, failures: [] }),
     snapshot: () => {
       const elapsedMs = performance.now() - startMs;
       const open = Math.min(SHARE, Math.floor((SHARE * elapsedMs) / RAMP_MS));

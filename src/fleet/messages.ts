@@ -5,9 +5,11 @@ import type { AgentFacts } from "../results/fleet/fleet.js";
 import { type CoarseHistogram, LONGEST_COARSE } from "../results/histogram/coarse.js";
 import type { ServeSnapshot } from "../server/snapshot.js";
 import { AppError, type ErrorCode } from "../util/errors.js";
+import { STEPS } from "../util/steps.js";
 import { z } from "../util/zod.js";
-import type { CoarseHistograms } from "./latencies.js";
 import type { ServerSpec } from "./server-spec.js";
+import { type FailureCounts, MOST_FAILURES } from "./sums/failures.js";
+import type { CoarseHistograms } from "./sums/latencies.js";
 
 /** Names and ids are parts of subjects and keys, and appear in text. */
 const word = z.string().regex(/^[\w.-]{1,64}$/);
@@ -171,6 +173,11 @@ const beat = z.object({
     .record(z.string(), z.custom<CoarseHistogram>(isCoarse))
     .optional()
     .describe("latencies since the start, by name; those without values are missing"),
+  failures: z
+    .array(z.object({ phase: z.enum(STEPS), cause: z.string().max(64), count: number }))
+    .max(MOST_FAILURES)
+    .optional()
+    .describe("failures since the start by step and cause; missing if there are none"),
   isGone: z.boolean().optional().describe("the agent's program is ending"),
 });
 /** An agent's sign of life, with its counters once it has started. */
@@ -179,6 +186,7 @@ export interface Beat {
   readonly snapshot?: ConnectSnapshot | ServeSnapshot | undefined;
   readonly cores?: number | undefined;
   readonly histograms?: CoarseHistograms | undefined;
+  readonly failures?: FailureCounts | undefined;
   readonly isGone?: boolean | undefined;
 }
 

@@ -18,7 +18,7 @@ import { BEATS_PER_LEASE, LEASES_MS } from "../../src/fleet/messages.js";
 import type { OnLost } from "../../src/fleet/options.js";
 import { resultOf, runsOf, stopRun } from "../../src/fleet/runs.js";
 import type { ServerSpec } from "../../src/fleet/server-spec.js";
-import { emptySnapshot } from "../../src/fleet/snapshots.js";
+import { emptySnapshot } from "../../src/fleet/sums/snapshots.js";
 import { connectPage } from "../../src/output/html/connect-page.js";
 import { parseRunSpec } from "../../src/planning/parse-run-spec.js";
 import type { RunSpec } from "../../src/planning/run-spec.js";
@@ -92,7 +92,7 @@ class FakeHost implements AgentHost {
     return {
       ready: Promise.resolve(),
       done,
-      histograms: () => ({}),
+      measure: () => ({ histograms: {}, failures: [] }),
       snapshot: () => ({ ...emptySnapshot(), ...counts, open: stage === "hold" ? connections : 0, stage }),
       stop: () => {
         if (stage === "closed") return;

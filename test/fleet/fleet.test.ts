@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { askFleet, resultOf, stopRun } from "../../dist/fleet/runs.js";
 import { SUBJECTS } from "../../src/fleet/bus.js";
-import { histogramOf } from "../../src/fleet/latencies.js";
+import { histogramOf } from "../../src/fleet/sums/latencies.js";
 import type { ConnectResult, FleetAgent, FleetConnectOptions } from "../../src/index.js";
 import { endpoint } from "../support/address.js";
 import { connect, startAgent } from "../support/library.js";
@@ -83,6 +83,19 @@ describe.runIf(HAS_NATS)("a fleet", () => {
       expect(Math.abs(share - (200 * ceilings[n]!) / room)).toBeLessThan(1);
     }
     await areOpen(0);
+  });
+
+  it("says while it lasts why connections fail, on all agents", async () => {
+    const closed = await startServer();
+    const at = endpoint(closed.address);
+    await closed.stop();
+    const args = ["connect", at, "-c", "40", "--connect-rate", "20", "--fleet", nats.url, "--agents", "3", "--json"];
+    const coordinator = startCli(args);
+    const [line] = await coordinator.prints(/\{"event":"snapshot".*"failures":\[\{.*\n/);
+    const { failures, failed } = JSON.parse(line);
+    expect(failures).toEqual([{ phase: "connect", cause: "ECONNREFUSED", count: failed }]);
+    coordinator.child.kill("SIGINT");
+    await coordinator.exited();
   });
 
   it("divides stages", async () => {

@@ -5,8 +5,8 @@ import { expect, it } from "vitest";
 import { fleetMeter } from "../../src/cli/fleet/pace.js";
 import type { FleetRun } from "../../src/fleet/coordinator/fleet-run.js";
 import type { Member } from "../../src/fleet/coordinator/member.js";
-import { coarseSums } from "../../src/fleet/latencies.js";
-import { emptySnapshot } from "../../src/fleet/snapshots.js";
+import { coarseSums } from "../../src/fleet/sums/latencies.js";
+import { emptySnapshot } from "../../src/fleet/sums/snapshots.js";
 import { connectFleetFeed } from "../../src/output/live/fleet-feed.js";
 import type { Buckets } from "../../src/output/prometheus/families.js";
 import { fleetClientFamilies } from "../../src/output/prometheus/fleet.js";
@@ -20,7 +20,11 @@ function member(name: string, open: number, state: Member["state"] = "active", c
   const connectUs = new Histogram();
   connectUs.record(connectMs * 1000, open);
   const histograms = coarseSums([{ connectUs }]);
-  return { name, state, snapshot, histograms, requested: 50, cores: 0.5, reason: undefined } as unknown as Member;
+  const failures = [
+    { phase: "connect", cause: "ECONNREFUSED", count: 2 },
+    { phase: "hold", cause: `FIN${name}`, count: open },
+  ];
+  return { name, state, snapshot, histograms, failures, requested: 50, cores: 0.5 } as unknown as Member;
 }
 
 const members = [
@@ -44,6 +48,12 @@ it("the live page has the sums, the latencies of all agents, and a row for each 
   expect(figures.connectP99! / 100_000).toBeCloseTo(1, 1);
   // Nothing was measured since then.
   expect(feed.read().row.at(-1)).toBeNull();
+  // Those of a lost agent count until its last heartbeat.
+  expect(now.failures).toEqual([
+    { phase: "hold", cause: "FINa", count: 40 },
+    { phase: "hold", cause: "FINb", count: 30 },
+    { phase: "connect", cause: "ECONNREFUSED", count: 4 },
+  ]);
   expect(now.agents).toMatchObject([
     { name: "a", state: "holding", isLost: false, open: 40, ratePerSec: 40, text: "50 requested" },
     { name: "b", state: "lost", isLost: true, open: 0, ratePerSec: 0, text: "silent for 3 heartbeats" },
@@ -65,6 +75,12 @@ it("Prometheus gets the counters and latencies of each agent, and no open connec
   ]);
   const [, { sum } = { sum: 0 }] = connect[1] as [object, Buckets];
   expect(sum).toBeCloseTo(3, 0);
+  expect(samples("fourtuple_connect_failures")).toEqual([
+    [{ agent: "a", phase: "connect", cause: "ECONNREFUSED" }, 2],
+    [{ agent: "a", phase: "hold", cause: "FINa" }, 40],
+    [{ agent: "b", phase: "connect", cause: "ECONNREFUSED" }, 2],
+    [{ agent: "b", phase: "hold", cause: "FINb" }, 30],
+  ]);
   expect(samples("fourtuple_fleet_agent_up").map(([, value]) => value)).toEqual([1, 0]);
 });
 

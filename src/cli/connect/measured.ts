@@ -2,7 +2,7 @@
 // will be reached next.
 
 import { Headroom, usageOfTuples } from "../../capacity/limits/headroom.js";
-import type { ConnectRun } from "../../client/run.js";
+import { ConnectRun } from "../../client/run.js";
 import type { ConnectSnapshot } from "../../client/snapshot.js";
 import type { Progress } from "../../output/text/connect-progress.js";
 import { Trend } from "../../output/text/sparkline.js";
@@ -15,19 +15,20 @@ export class Measured {
   readonly #headroom = new Headroom();
   readonly #trend = new Trend();
   #readMs = Number.NEGATIVE_INFINITY;
-  #last: Pick<Progress, "latency" | "binding"> = {};
+  #last: Pick<Progress, "latency" | "failures" | "binding"> = {};
 
   constructor(run: ConnectRun) {
     this.#run = run;
   }
 
-  take(snapshot: ConnectSnapshot, ratePerSec: number): Pick<Progress, "latency" | "binding" | "rates"> {
+  take(snapshot: ConnectSnapshot, ratePerSec: number): Pick<Progress, "latency" | "failures" | "binding" | "rates"> {
     if (snapshot.stage === "ramp") this.#trend.add(ratePerSec);
     if (snapshot.elapsedMs - this.#readMs >= MEASURE_MS) {
       this.#readMs = snapshot.elapsedMs;
       const tuples = usageOfTuples(snapshot, this.#run.tuplesAvailable);
       this.#last = {
         latency: this.#run.latency(),
+        failures: ConnectRun.measure(this.#run).failures,
         binding: this.#headroom.take(snapshot.open, [tuples]).binding,
       };
     }

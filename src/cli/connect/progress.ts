@@ -1,6 +1,6 @@
 // Shows the progress of a load on standard error: a panel on a terminal, otherwise a line every second.
 
-import type { ConnectRun } from "../../client/run.js";
+import { ConnectRun } from "../../client/run.js";
 import type { ConnectSnapshot } from "../../client/snapshot.js";
 import { type Live, openLive } from "../../output/terminal/live.js";
 import { printNote } from "../../output/terminal/output.js";
@@ -48,7 +48,8 @@ function startShowing(run: ConnectRun, live: Live | undefined, measured: Measure
       if (state === last && snapshot.elapsedMs - lastMs < QUIET_MS) return;
       last = state;
       lastMs = snapshot.elapsedMs;
-      printNote(connectLine(progress));
+      const hasFailures = snapshot.failed + snapshot.lost > 0;
+      printNote(connectLine(hasFailures ? { ...progress, failures: ConnectRun.measure(run).failures } : progress));
     },
     live ? LIVE_MS : LINE_MS,
   );

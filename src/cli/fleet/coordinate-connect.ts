@@ -5,7 +5,8 @@ import { explained } from "../../diagnosis/explain.js";
 import { withoutContents } from "../../fleet/contents.js";
 import { connectFleet, type FleetProgress } from "../../fleet/coordinate.js";
 import type { FleetRun } from "../../fleet/coordinator/fleet-run.js";
-import { latenciesOf } from "../../fleet/latencies.js";
+import { failuresOf } from "../../fleet/sums/failures.js";
+import { latenciesOf } from "../../fleet/sums/latencies.js";
 import { openLive } from "../../output/terminal/live.js";
 import { printEvent, printNote, printResult } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
@@ -95,7 +96,12 @@ async function showProgress(run: FleetRun): Promise<() => void> {
   const timer = setInterval(
     () => {
       const snapshot = run.snapshot();
-      const progress = { ...facts, snapshot, ratePerSec: meter.take(snapshot.elapsedMs, snapshot.ready) };
+      const progress = {
+        ...facts,
+        snapshot,
+        ratePerSec: meter.take(snapshot.elapsedMs, snapshot.ready),
+        failures: failuresOf(run.members),
+      };
       if (live) {
         if (snapshot.elapsedMs - measuredMs >= run.heartbeatMs) {
           measuredMs = snapshot.elapsedMs;
@@ -132,7 +138,7 @@ function rowsOf({ members }: FleetRun) {
 /** @returns a function that ends the events */
 function printSnapshots(run: FleetRun): () => void {
   const timer = setInterval(() => {
-    printEvent({ event: "snapshot", ...run.snapshot(), agents: rowsOf(run) });
+    printEvent({ event: "snapshot", ...run.snapshot(), failures: failuresOf(run.members), agents: rowsOf(run) });
   }, lineMs(run)).unref();
   return () => clearInterval(timer);
 }

@@ -5,6 +5,7 @@ import { explained } from "../../diagnosis/explain.js";
 import { serveFleet } from "../../fleet/coordinate.js";
 import type { FleetRun } from "../../fleet/coordinator/fleet-run.js";
 import type { ServerKind } from "../../fleet/coordinator/roles/kind.js";
+import { failuresOf } from "../../fleet/sums/failures.js";
 import { openLive } from "../../output/terminal/live.js";
 import { print, printEvent, printJson, printNote, printResult } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
@@ -109,7 +110,7 @@ async function showProgress(run: Run): Promise<() => void> {
 /** @returns a function that ends the events */
 function printSnapshots(run: Run): () => void {
   const timer = setInterval(() => {
-    printEvent({ event: "snapshot", ...run.snapshot(), agents: rowsOf(run) });
+    printEvent({ event: "snapshot", ...run.snapshot(), failures: failuresOf(run.members), agents: rowsOf(run) });
   }, lineMs(run)).unref();
   return () => clearInterval(timer);
 }

@@ -6,10 +6,11 @@ import type { ConnectResult } from "../../results/connect.js";
 import { mergeConnect } from "../../results/merge/connect.js";
 import type { ServeResult } from "../../results/serve.js";
 import { type Bus, SUBJECTS } from "../bus.js";
-import { countOncePerPlace } from "../kernel-counts.js";
-import { coarseSums } from "../latencies.js";
 import type { Beat, Timing } from "../messages.js";
-import { mergeSnapshots } from "../snapshots.js";
+import { MOST_FAILURES, sumOfFailures } from "../sums/failures.js";
+import { countOncePerPlace } from "../sums/kernel-counts.js";
+import { coarseSums } from "../sums/latencies.js";
+import { mergeSnapshots } from "../sums/snapshots.js";
 import type { Load, PreparedLoad } from "./load.js";
 
 /** setTimeout() takes 31 bits; no start is further away. */
@@ -185,8 +186,11 @@ export class AgentRun {
     // Only loads that connect are ever extended.
     const snapshot = snapshots.length > 1 ? mergeSnapshots(snapshots as ConnectSnapshot[]) : snapshots[0];
     const cores = this.#meter.take();
-    const histograms = coarseSums(this.#loads.map((load) => load.histograms()));
-    this.#bus.publish(SUBJECTS.beats(this.id), { agent: this.#agent, snapshot, cores, histograms } satisfies Beat);
+    const measured = this.#loads.map((load) => load.measure());
+    const histograms = coarseSums(measured.map((each) => each.histograms));
+    const failures = sumOfFailures(measured.map((each) => each.failures)).slice(0, MOST_FAILURES);
+    const beat: Beat = { agent: this.#agent, snapshot, cores, histograms, ...(failures.length > 0 && { failures }) };
+    this.#bus.publish(SUBJECTS.beats(this.id), beat);
   }
 }
 

@@ -137,8 +137,8 @@ async function holdLoad(prepared: PreparedRun, ended: () => void): Promise<Prepa
     begin: () => {
       ConnectRun.release(run);
       const { ready } = run;
-      const histograms = () => ConnectRun.measure(run).histograms;
-      return { ready, done, histograms, snapshot: () => run.snapshot(), stop: () => run.stop() };
+      const measure = () => ConnectRun.measure(run);
+      return { ready, done, measure, snapshot: () => run.snapshot(), stop: () => run.stop() };
     },
     discard: async () => {
       await run.stop().catch(() => undefined);

@@ -1,7 +1,7 @@
 // What an agent starts for a run: a load of its own, or a server, prepared before and started by the coordinator.
 import type { ConnectSnapshot } from "../../client/snapshot.js";
+import type { RunMeasurements } from "../../engine/run/measurements.js";
 import type { ConnectResult } from "../../results/connect.js";
-import type { Histogram } from "../../results/histogram/histogram.js";
 import type { ServeResult } from "../../results/serve.js";
 import type { ServeSnapshot } from "../../server/snapshot.js";
 import type { Prepared } from "../messages.js";
@@ -12,8 +12,8 @@ export interface Load {
   readonly ready: Promise<void>;
   readonly done: Promise<ConnectResult | ServeResult>;
   snapshot(): ConnectSnapshot | ServeSnapshot;
-  /** Returns the latencies so far by name in the role's metrics, in microseconds. */
-  histograms(): Readonly<Record<string, Histogram>>;
+  /** Returns the latencies and failures so far. */
+  measure(): Pick<RunMeasurements, "histograms" | "failures">;
   stop(): unknown;
 }
 

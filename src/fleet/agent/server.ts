@@ -91,7 +91,7 @@ export async function prepareServer(
     begin: () => ({
       ready: run.ready,
       done,
-      histograms: () => ServeRun.measure(run).histograms,
+      measure: () => ServeRun.measure(run),
       snapshot: () => run.snapshot(),
       stop: () => run.stop(),
     }),

@@ -1,7 +1,8 @@
 // An agent as its coordinator sees it: its share, its last sign of life, and what became of it.
 import type { FleetAgent } from "../../results/fleet/fleet.js";
-import type { CoarseHistograms } from "../latencies.js";
 import type { Prepared } from "../messages.js";
+import type { FailureCounts } from "../sums/failures.js";
+import type { CoarseHistograms } from "../sums/latencies.js";
 import type { ClockOffset } from "./clock.js";
 import type { AddressPool } from "./dealing/address-pool.js";
 import type { Dealt } from "./dealing/deal.js";
@@ -28,6 +29,8 @@ export class Member<K extends Kind = ClientKind> {
   snapshot: K["snapshot"] | undefined;
   /** Latencies as of its last heartbeat. */
   histograms: CoarseHistograms = {};
+  /** Failures as of its last heartbeat. */
+  failures: FailureCounts = [];
   /** Cores that its program used between its last two heartbeats. */
   cores = 0;
   result: K["result"] | undefined;

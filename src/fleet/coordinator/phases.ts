@@ -135,6 +135,7 @@ export class FleetPhases<K extends Kind> {
     // An agent of the same version sends the snapshots of its role.
     member.snapshot = (beat.snapshot as K["snapshot"] | undefined) ?? member.snapshot;
     member.histograms = beat.histograms ?? member.histograms;
+    member.failures = beat.failures ?? member.failures;
     member.cores = beat.cores ?? 0;
     if (beat.isGone) this.#lose(member, "lost", "its program has ended");
     else if (member.snapshot !== undefined) this.#holdIfReady();

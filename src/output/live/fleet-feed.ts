@@ -3,7 +3,8 @@ import { type ConnectSnapshot, STAGES } from "../../client/snapshot.js";
 import type { FleetRun } from "../../fleet/coordinator/fleet-run.js";
 import type { Member } from "../../fleet/coordinator/member.js";
 import type { ClientKind, Kind, ServerKind } from "../../fleet/coordinator/roles/kind.js";
-import { histogramOf } from "../../fleet/latencies.js";
+import { failuresOf } from "../../fleet/sums/failures.js";
+import { histogramOf } from "../../fleet/sums/latencies.js";
 import { formatCount, plural } from "../../util/units.js";
 import { RateMeter } from "../terminal/rate-meter.js";
 import { CONNECT_PHASES, COUNT_COLUMNS, latenciesOf, latencyColumns, titleOfSpec } from "./connect-feed.js";
@@ -32,7 +33,7 @@ export function connectFleetFeed(run: FleetRun<ClientKind>): LiveFeed {
       const counts = [open, established, failed, lost, inFlight, sentMessages, answeredMessages];
       return {
         row: [Math.round(elapsedMs), phase, ...counts, rows.cores(), ...windows.take()],
-        now: { ...nowOf(phase, elapsedMs, snapshot.leftMs), agents: rows.read() },
+        now: { ...nowOf(phase, elapsedMs, snapshot.leftMs), failures: failuresOf(members), agents: rows.read() },
       };
     },
   };
@@ -64,7 +65,7 @@ export function serveFleetFeed(run: FleetRun<ServerKind>): LiveFeed {
       const notes = isPaused ? ["Accepting is paused on an agent that is running low on memory or open files."] : [];
       return {
         row: [Math.round(elapsedMs), phase, open, accepted, rejected, resets, receivedBytes, sentBytes, rows.cores()],
-        now: { ...nowOf(phase, elapsedMs, undefined), notes, agents: rows.read() },
+        now: { ...nowOf(phase, elapsedMs, undefined), failures: failuresOf(run.members), notes, agents: rows.read() },
       };
     },
   };
@@ -74,8 +75,8 @@ function headOf(role: LiveHead["role"], title: string): Pick<LiveHead, "role" | 
   return { role, title, startedAt: new Date().toISOString(), ports: undefined };
 }
 
-function nowOf(phase: number, elapsedMs: number, leftMs: number | undefined): LiveNow {
-  return { phase, elapsedMs, leftMs, limits: [], binding: undefined, failures: undefined, ports: [], notes: [] };
+function nowOf(phase: number, elapsedMs: number, leftMs: number | undefined): Omit<LiveNow, "failures"> {
+  return { phase, elapsedMs, leftMs, limits: [], binding: undefined, ports: [], notes: [] };
 }
 
 function stageOf({ stage }: ConnectSnapshot): string {

@@ -7,12 +7,16 @@ import type { Member } from "../../fleet/coordinator/member.js";
 import type { ClientKind, Kind, ServerKind } from "../../fleet/coordinator/roles/kind.js";
 import { SERVER_METRICS } from "../../server/metrics.js";
 import { bucketsOfCoarse } from "./buckets.js";
-import { type Family, filled, gauge, type Sample } from "./families.js";
+import { counter, type Family, filled, gauge, type Sample } from "./families.js";
 import { processFamilies } from "./process.js";
 
 const FLEET = {
   agent_up: gauge("1 while the agent takes part in the run, 0 once it has ended or is lost.", "agent"),
   agent_requested: gauge("Connections requested of the agent; 0 for a server without a limit.", "agent"),
+};
+
+const FAILURES = {
+  failures: counter("Failures, by step in a connection's life and by cause.", "agent", "phase", "cause"),
 };
 
 export function fleetClientFamilies(members: readonly Member<ClientKind>[]): Family[] {
@@ -35,7 +39,7 @@ function valuesOf<D extends MetricDefinitions, K extends Kind>(
   members: readonly Member<K>[],
 ): Family[] {
   const heard = members.filter(({ snapshot }) => snapshot !== undefined);
-  return [...familiesOf(metrics)].map(([name, { name: full, type, help, divisor }]): Family => {
+  const values = [...familiesOf(metrics)].map(([name, { name: full, type, help, divisor }]): Family => {
     const samples = heard.map((member): Sample => {
       const { name: agent, snapshot, histograms, state } = member;
       if (type === "histogram") return [{ agent }, bucketsOfCoarse(histograms[name] ?? [])];
@@ -46,4 +50,9 @@ function valuesOf<D extends MetricDefinitions, K extends Kind>(
     });
     return { name: full.replace(/_total$/, ""), type, help, labels: ["agent"], samples };
   });
+  return [...values, ...filled(metrics.prefix, FAILURES, { failures: members.flatMap(failuresOf) })];
+}
+
+function failuresOf<K extends Kind>({ name: agent, failures }: Member<K>): Sample[] {
+  return failures.map(({ phase, cause, count }) => [{ agent, phase, cause }, count]);
 }

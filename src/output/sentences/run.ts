@@ -1,7 +1,6 @@
 // Sentences about a run of either role, shared by the terminal and the pages.
 
 import type { ConnectResult } from "../../results/connect.js";
-import type { FailureReport } from "../../results/fields.js";
 import type { ServeResult } from "../../results/serve.js";
 import { obstacleWords } from "../../transport/obstacle-words.js";
 import { formatBound } from "../../util/bound.js";
@@ -40,7 +39,9 @@ export function describeTraffic({
 }
 
 /** Returns a text such as `3 ECONNREFUSED (connect), 1 EMFILE (socket)`. */
-export function describeFailures(kinds: readonly FailureReport[]): string {
+export function describeFailures(
+  kinds: readonly { readonly phase: string; readonly errno: string; readonly count: number }[],
+): string {
   return kinds.map(({ phase, errno, count }) => `${formatCount(count)} ${errno} (${phase})`).join(", ");
 }
 

@@ -2,9 +2,12 @@
 
 import type { BindingLimit } from "../../capacity/limits/headroom.js";
 import type { ConnectSnapshot } from "../../client/snapshot.js";
+import type { RunMeasurements } from "../../engine/run/measurements.js";
 import type { ConnectResult } from "../../results/connect.js";
+import { printable } from "../../util/printable.js";
 import { formatCount, formatDuration, formatEstimate } from "../../util/units.js";
 import { latencyRows } from "../sentences/connect.js";
+import { describeFailures } from "../sentences/run.js";
 import { widthOf } from "../terminal/columns.js";
 import { type Paint, plain } from "../terminal/paint.js";
 import { sparkline } from "./sparkline.js";
@@ -13,6 +16,8 @@ import { sparkline } from "./sparkline.js";
 const BAR = 30;
 const SHORTEST_BAR = 10;
 const LONGEST_BAR = 60;
+/** Number of causes shown; most failures of a run have the same one. */
+const CAUSES = 3;
 
 export interface Progress {
   readonly snapshot: ConnectSnapshot;
@@ -27,6 +32,8 @@ export interface Progress {
   readonly messageNoun?: "messages" | "requests";
   /** Phases between ESTABLISHED and ready; undefined for plain TCP, whose connections are ready when ESTABLISHED. */
   readonly phases?: Phases | undefined;
+  /** Failures and losses so far by step and cause, most frequent first. */
+  readonly failures?: RunMeasurements["failures"] | undefined;
   /** Latencies so far. */
   readonly latency?: ConnectResult["latency"] | undefined;
   /** Rates since the start of the ramp, the oldest first. */
@@ -60,6 +67,7 @@ export function connectPanel(progress: Progress, paint: Paint = plain): string {
       "dim",
       join([describeStage(snapshot), `elapsed ${formatDuration(snapshot.elapsedMs)}`, left(snapshot, ratePerSec)]),
     ),
+    ...causes(progress).map((line) => paint("bad", line)),
     ...latencies(progress).map((line) => paint("dim", line)),
     ...limitAhead(progress, paint),
   ].join("\n");
@@ -103,10 +111,20 @@ export function connectLine(progress: Progress): string {
     ...reachedPhases(progress),
     `failed ${formatCount(failed)}`,
     lost > 0 ? `lost ${formatCount(lost)}` : undefined,
+    ...causes(progress),
     reopened(snapshot),
     messages(progress),
     left(snapshot, ratePerSec),
   ]);
+}
+
+/** Returns a text such as `failures: 3 ECONNREFUSED (connect)`. */
+function causes({ failures = [] }: Progress): string[] {
+  if (failures.length === 0) return [];
+  const kinds = failures.slice(0, CAUSES).map(({ phase, cause, count }) => ({ phase, errno: cause, count }));
+  const others = failures.slice(CAUSES).reduce((sum, { count }) => sum + count, 0);
+  const rest = others > 0 ? `, ${formatCount(others)} others` : "";
+  return [printable(`failures: ${describeFailures(kinds)}${rest}`)];
 }
 
 function reachedBy({ snapshot, isShortLived }: Progress): [count: number, word: string] {

@@ -39,6 +39,17 @@ it("shows what a pool sends, and how often its connections were reopened", () =>
   expect(connectPanel(progress)).toContain("reopened 34   requests 2,000 sent, 1,990 answered");
 });
 
+it("names the most frequent causes of failures", () => {
+  const failures = ["ECONNREFUSED", "ETIMEDOUT", "FIN", "EPIPE", "ECONNRESET"].map((cause, n) => ({
+    ...{ phase: n < 2 ? "connect" : "hold", cause, count: 5000 - 1000 * n },
+  }));
+  const progress = { snapshot: snapshot({ failed: 9000, lost: 6000 }), ratePerSec: 0, isShortLived: false, failures };
+  const text = "failures: 5,000 ECONNREFUSED (connect), 4,000 ETIMEDOUT (connect), 3,000 FIN (hold), 3,000 others";
+  expect(connectLine(progress)).toContain(`failed 9,000   lost 6,000   ${text}`);
+  expect(connectPanel(progress).split("\n")).toContain(text);
+  expect(connectPanel({ ...progress, failures: [] })).not.toContain("failures");
+});
+
 describe("the panel", () => {
   const progress = (some: Partial<ConnectSnapshot> = {}) => ({
     ...{ snapshot: snapshot({ established: 5000, open: 5000, inFlight: 9, ...some }), ratePerSec: 2500 },

@@ -8,7 +8,7 @@ import { MISS_KINDS } from "../../../results/identifiers.js";
 import { mergeConnect, mergeFailures } from "../../../results/merge/connect.js";
 import type { Miss } from "../../../results/outcome.js";
 import { allowedErrors, thresholdMisses } from "../../../results/thresholds.js";
-import { countOncePerPlace, spreadKernelMemory } from "../../kernel-counts.js";
+import { countOncePerPlace, spreadKernelMemory } from "../../sums/kernel-counts.js";
 import { fleetNotes } from "./notes.js";
 import { agentFieldsOf, type FleetFacts, type Outcome, onOurClock } from "./outcome.js";
 

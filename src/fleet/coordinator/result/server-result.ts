@@ -4,7 +4,7 @@ import type { Explained } from "../../../results/diagnosis.js";
 import type { FleetServer, ServerFleetReport } from "../../../results/fleet/servers.js";
 import { mergeServe } from "../../../results/merge/serve.js";
 import type { ServeResult } from "../../../results/serve.js";
-import { countServersOncePerPlace } from "../../kernel-counts.js";
+import { countServersOncePerPlace } from "../../sums/kernel-counts.js";
 import type { ServerKind } from "../roles/kind.js";
 import { serverAbsence } from "./notes.js";
 import { agentFieldsOf, type FleetFacts, type Outcome, onOurClock } from "./outcome.js";

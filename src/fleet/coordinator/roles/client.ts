@@ -1,7 +1,7 @@
 // A fleet that opens connections: exact shares of the connections, and a hold that begins when all of them are open.
 import type { ConnectSnapshot } from "../../../client/snapshot.js";
 import type { RunSpec } from "../../../planning/run-spec.js";
-import { emptySnapshot, mergeSnapshots } from "../../snapshots.js";
+import { emptySnapshot, mergeSnapshots } from "../../sums/snapshots.js";
 import { type Dealt, deal } from "../dealing/deal.js";
 import { redeal } from "../dealing/redeal.js";
 import { sliceSpec } from "../dealing/slice.js";

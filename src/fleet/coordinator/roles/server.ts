@@ -1,7 +1,7 @@
 // A fleet that serves: every agent listens, and the run lasts until it is stopped or its time is over.
 import type { ServeSnapshot } from "../../../server/snapshot.js";
 import type { ServerSpec } from "../../server-spec.js";
-import { emptyServeSnapshot, mergeServeSnapshots } from "../../snapshots.js";
+import { emptyServeSnapshot, mergeServeSnapshots } from "../../sums/snapshots.js";
 import type { Dealt } from "../dealing/deal.js";
 import type { Member } from "../member.js";
 import { serverFleetResult } from "../result/server-result.js";

@@ -1,7 +1,7 @@
 // The latencies of a run in progress: what an agent sends of them with a heartbeat, and their sums over all agents.
-import type { ConnectHistograms } from "../client/result/latencies.js";
-import { type CoarseHistogram, coarsen, sumOfCoarse } from "../results/histogram/coarse.js";
-import type { Histogram } from "../results/histogram/histogram.js";
+import type { ConnectHistograms } from "../../client/result/latencies.js";
+import { type CoarseHistogram, coarsen, sumOfCoarse } from "../../results/histogram/coarse.js";
+import type { Histogram } from "../../results/histogram/histogram.js";
 
 /** Histograms with values by name in the role's metrics, such as `connectUs`. */
 export type CoarseHistograms = Readonly<Record<string, CoarseHistogram>>;

@@ -1,7 +1,7 @@
 // What the kernel counts for a whole network namespace or host must not be added up over the parts of a run in it.
-import type { ConnectResult } from "../results/connect.js";
-import type { ServeResult } from "../results/serve.js";
-import { sum } from "../util/share.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { ServeResult } from "../../results/serve.js";
+import { sum } from "../../util/share.js";
 
 /**
  * Takes the kernel's counts from one part in each network namespace, the one that counted the most, and removes them

@@ -1,8 +1,8 @@
 // Adds up the snapshots of the parts of a run.
-import { CLIENT_METRICS } from "../client/metrics.js";
-import { type ConnectSnapshot, STAGES } from "../client/snapshot.js";
-import { SERVER_METRICS } from "../server/metrics.js";
-import type { ServeSnapshot } from "../server/snapshot.js";
+import { CLIENT_METRICS } from "../../client/metrics.js";
+import { type ConnectSnapshot, STAGES } from "../../client/snapshot.js";
+import { SERVER_METRICS } from "../../server/metrics.js";
+import type { ServeSnapshot } from "../../server/snapshot.js";
 
 /** @param snapshots at least one */
 export function mergeSnapshots(snapshots: readonly ConnectSnapshot[]): ConnectSnapshot {
