@@ -22,32 +22,63 @@ export function readCgroupName(pid: number | "self"): string | undefined {
   return cgroupName(readText(`/proc/${pid}/cgroup`) ?? "");
 }
 
-/** @param membership contents of /proc/PID/cgroup */
+/**
+ * Chooses among the paths of all hierarchies: v2 alone, v1 alone, or v2 beside v1.
+ *
+ * @param membership contents of /proc/PID/cgroup
+ */
 export function cgroupName(membership: string): string | undefined {
-  const groups = [...membership.matchAll(/^\d+:([^:]*):(.*)$/gm)].map(([, controllers, path]) => ({
-    path: path!,
-    // Prefer v2, then systemd's own hierarchy, then a hierarchy of v1.
-    rank: controllers === "" ? 0 : controllers === "name=systemd" ? 1 : 2,
-  }));
-  const path = groups.filter((group) => group.path !== "/").sort((a, b) => a.rank - b.rank)[0]?.path;
-  return path && nameOf(path);
+  const paths = [...membership.matchAll(/^\d+:([^:]*):(.*)$/gm)]
+    .map(([, controllers, path]) => ({
+      path: path!,
+      // Prefer v2, then the hierarchy of systemd or another init system, then those of v1's controllers.
+      rank: controllers === "" ? 0 : controllers!.startsWith("name=") ? 1 : 2,
+    }))
+    .filter(({ path }) => path !== "/")
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ path }) => path);
+  // A runtime that makes containers in v1 leaves their processes in its own unit in v2.
+  return firstOf(paths, containerName) ?? firstOf(paths, unitName) ?? paths[0];
 }
 
-function nameOf(path: string): string {
-  const container = /(?:^|[/-])([0-9a-f]{64})(?:\.scope)?(?:\/|$)/.exec(path)?.[1]?.slice(0, ID_LENGTH);
-  // kubelet writes the pod's UID with dashes or, for systemd, with underscores.
-  const pod = /[/-]pod([0-9a-f]{8})[0-9a-f_-]+/.exec(path)?.[1];
-  if (container !== undefined) {
-    const runtime = /(?:^|\/)(docker|libpod|crio|cri-containerd)[/-]/.exec(path)?.[1] ?? "container";
-    return `${runtime === "libpod" ? "podman" : runtime} ${container}${pod === undefined ? "" : ` in pod ${pod}`}`;
+function firstOf(paths: readonly string[], nameOf: (path: string) => string | undefined): string | undefined {
+  for (const path of paths) {
+    const name = nameOf(path);
+    if (name !== undefined) return name;
   }
-  if (pod !== undefined) return `pod ${pod}`;
-  const lxc = /(?:^|\/)lxc(?:\.payload\.|\/)([^/]+)/.exec(path)?.[1];
+  return undefined;
+}
+
+/** Names the innermost container, pod or virtual machine. */
+function containerName(path: string): string | undefined {
+  // The runtime's name and the ID are separated by "/" (cgroupfs), "-" (systemd) or ":" (systemd's form, taken for a name
+  // of cgroupfs). kubelet writes the pod's UID with dashes or, for systemd, with underscores.
+  const container = lastMatch(
+    path,
+    /(?:(docker|libpod|crio|cri-containerd)[a-z-]*[/:-]|[/:-])([0-9a-f]{64})(?=\.scope|[/:]|$)/g,
+  );
+  const pod = lastMatch(path, /[/-]pod([0-9a-f]{8})[0-9a-f_-]+/g);
+  if (container && container.index >= (pod?.index ?? 0)) {
+    const [, runtime = "container", id] = container;
+    const inPod = pod ? ` in pod ${pod[1]}` : "";
+    return `${runtime === "libpod" ? "podman" : runtime} ${id!.slice(0, ID_LENGTH)}${inPod}`;
+  }
+  if (pod) return `pod ${pod[1]}`;
+  // lxc.payload.NAME since LXC 4.0, lxc.payload/NAME since 3.1, lxc/NAME before.
+  const lxc = /(?:^|\/)lxc(?:\.payload[./]|\/)([^/]+)/.exec(path)?.[1];
   if (lxc !== undefined) return `lxc ${lxc}`;
   const machine = /(?:^|\/)machine-([^/]+)\.scope/.exec(path)?.[1];
-  if (machine !== undefined) return `machine ${unescapeUnit(machine)}`;
-  const unit = /([^/]+\.(?:service|scope))(?:\/|$)/.exec(path.split("/").reverse().join("/"))?.[1];
-  return unit === undefined ? path : unescapeUnit(unit);
+  return machine && `machine ${unescapeUnit(machine)}`;
+}
+
+/** Names the innermost systemd unit. */
+function unitName(path: string): string | undefined {
+  const unit = lastMatch(path, /[^/]+\.(?:service|scope)(?=\/|$)/g)?.[0];
+  return unit && unescapeUnit(unit);
+}
+
+function lastMatch(text: string, pattern: RegExp): RegExpExecArray | undefined {
+  return [...text.matchAll(pattern)].at(-1);
 }
 
 /** Decodes systemd's escapes, such as `\x2d`. */
