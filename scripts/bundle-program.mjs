@@ -2,11 +2,12 @@
 // link more than a hundred modules before its first connection. dist/index.js and dist/cli/run-main.js re-export the
 // bundle. Files outside of it (the workers' own bundles, and programs started by their file) stay where the compiler
 // wrote them.
-import { copyFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 import { CHUNKS } from "./chunks.mjs";
+import { oneByte } from "./one-byte.mjs";
 import { ownPlace } from "./own-place.mjs";
 
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
@@ -24,14 +25,17 @@ const bundle = await rolldown({
   // All of a command's modules are in one chunk, even those that only some of its options need.
   checks: { ineffectiveDynamicImport: false },
 });
-await bundle.write({
-  dir: BUNDLE,
+const { output } = await bundle.generate({
   format: "esm",
   entryFileNames: "[name].js",
   chunkFileNames: "[name]-[hash].js",
+  // Every start of the program would read them.
+  comments: false,
   codeSplitting: { groups: CHUNKS },
 });
 await bundle.close();
+mkdirSync(BUNDLE);
+for (const file of output) if (file.type === "chunk") writeFileSync(`${BUNDLE}${file.fileName}`, oneByte(file.code));
 
 for (const [name, file] of Object.entries(ENTRIES)) {
   writeFileSync(file, `export * from "./${relative(dirname(file), `${BUNDLE}${name}.js`)}";\n`);

@@ -10,7 +10,7 @@
 export const CHUNKS = [
   {
     name: "first",
-    test: /\/(?:dist|src)\/(util\/(?!zod|options|subprocess|host-load)|results\/identifiers|linux\/syscalls\/constants|socket-table\/query|output\/terminal\/(output|columns|paint|table)\.|cli\/(signals|output-error|reachable|files\/file-error)\.)/,
+    test: /\/(?:dist|src)\/(util\/(?!zod|options|subprocess|host-load)|results\/identifiers|linux\/(?:syscalls\/(?:constants|errno)|proc\/sysctl)\.|socket-table\/query|output\/terminal\/(output|columns|paint|table)\.|cli\/(signals|output-error|reachable|files\/file-error)\.)/,
     priority: 4,
   },
   { name: "program", test: /\/(?:dist|src)\/cli\/program\.js/, priority: 3 },
