@@ -2,7 +2,7 @@
 import type { ConnectSnapshot } from "../client/snapshot.js";
 import type { RunSpec } from "../planning/run-spec.js";
 import type { AgentFacts } from "../results/fleet/fleet.js";
-import { type CoarseHistogram, LONGEST_COARSE } from "../results/histogram/coarse.js";
+import { type CoarseHistogram, longestCoarse } from "../results/histogram/coarse.js";
 import type { ServeSnapshot } from "../server/snapshot.js";
 import { AppError, type ErrorCode } from "../util/errors.js";
 import { STEPS } from "../util/steps.js";
@@ -231,7 +231,7 @@ export const parseRunState = checked<RunState>(runState);
 
 /** A schema for each number would cost more than all the rest of a heartbeat. */
 function isCoarse(value: unknown): boolean {
-  if (!Array.isArray(value) || value.length > LONGEST_COARSE) return false;
+  if (!Array.isArray(value) || value.length > longestCoarse()) return false;
   return value.every((number) => Number.isSafeInteger(number) && number >= 0);
 }
 

@@ -13,19 +13,22 @@ export type CoarseHistogram = readonly number[];
 const PER_DOUBLING = 32;
 const US_PER_SECOND = 1e6;
 
-/** Whether the next bucket of the full histogram belongs to another coarse one. */
-const ENDS = Uint8Array.from({ length: BUCKETS }, (_, bucket) => Number(groupOf(bucket) !== groupOf(bucket + 1)));
+/** See endsOfGroups(). */
+let ends: Uint8Array | undefined;
 
-/** Maximum length of a CoarseHistogram. */
-export const LONGEST_COARSE = 2 * ENDS.reduce((sum, end) => sum + end, 0);
+/** Returns the maximum length of a CoarseHistogram. */
+export function longestCoarse(): number {
+  return 2 * endsOfGroups().reduce((sum, end) => sum + end, 0);
+}
 
 /** @param parts histograms to add up */
 export function coarsen(parts: readonly Histogram[]): CoarseHistogram {
   const coarse: number[] = [];
+  const isEnd = endsOfGroups();
   let [before, count] = [0, 0];
   for (let bucket = 0; bucket < BUCKETS; bucket++) {
     for (const { counts } of parts) count += counts[bucket]!;
-    if (count === 0 || ENDS[bucket] === 0) continue;
+    if (count === 0 || isEnd[bucket] === 0) continue;
     coarse.push(bucket - before, count);
     [before, count] = [bucket, 0];
   }
@@ -49,6 +52,15 @@ export function eachOfCoarse(coarse: CoarseHistogram, visit: (bucket: number, co
     bucket += coarse[at]!;
     if (bucket < BUCKETS) visit(bucket, coarse[at + 1]!);
   }
+}
+
+/**
+ * Returns for each bucket whether the next one belongs to another coarse one. Computed on demand, because every start of
+ * the program would pay for it.
+ */
+function endsOfGroups(): Uint8Array {
+  ends ??= Uint8Array.from({ length: BUCKETS }, (_, bucket) => Number(groupOf(bucket) !== groupOf(bucket + 1)));
+  return ends;
 }
 
 function groupOf(bucket: number): number {
