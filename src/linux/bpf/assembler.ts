@@ -2,9 +2,21 @@
 
 /** Size of an instruction in bytes. */
 export const INSTRUCTION_BYTES = 8;
+/** Number of instructions for which there is room at first. */
+const START_LENGTH = 1024;
 
 const SIZES = { 1: 0x10, 2: 0x08, 4: 0x00, 8: 0x18 } as const;
-const ALU = { add: 0x00, sub: 0x10, mul: 0x20, and: 0x50, lsh: 0x60, rsh: 0x70, xor: 0xa0, mov: 0xb0 } as const;
+const ALU = {
+  add: 0x00,
+  sub: 0x10,
+  mul: 0x20,
+  or: 0x40,
+  and: 0x50,
+  lsh: 0x60,
+  rsh: 0x70,
+  xor: 0xa0,
+  mov: 0xb0,
+} as const;
 const JUMP = { eq: 0x10, gt: 0x20, ge: 0x30, set: 0x40, ne: 0x50, lt: 0xa0 } as const;
 /** Sources of a 64-bit immediate (BPF_PSEUDO_*). */
 const PSEUDO_MAP_VALUE = 2;
@@ -17,7 +29,9 @@ type Jump = keyof typeof JUMP;
 
 /** A program under construction. Registers are numbers 0 to 10; labels are resolved by encode(). */
 export class Assembler {
-  private readonly code: [code: number, registers: number, offset: number, immediate: number][] = [];
+  /** Two words for each instruction: code, registers and offset; immediate. */
+  private code = new Int32Array(2 * START_LENGTH);
+  private length = 0;
   private readonly labels = new Map<string, number>();
   private readonly references: { readonly at: number; readonly label: string; readonly isFunction: boolean }[] = [];
 
@@ -29,7 +43,7 @@ export class Assembler {
   }
 
   label(name: string): this {
-    this.labels.set(name, this.code.length);
+    this.labels.set(name, this.length);
     return this;
   }
 
@@ -98,27 +112,22 @@ export class Assembler {
 
   /** `to` = the address of a function in this program. */
   functionAt(to: number, label: string): this {
-    this.references.push({ at: this.code.length, label, isFunction: true });
+    this.references.push({ at: this.length, label, isFunction: true });
     return this.wide(to, PSEUDO_FUNC, 0, 0);
   }
 
   encode(): Buffer {
+    const { code } = this;
     for (const { at, label, isFunction } of this.references) {
-      this.code[at]![isFunction ? 3 : 2] = this.at(label) - at - 1;
+      const distance = this.at(label) - at - 1;
+      if (isFunction) code[2 * at + 1] = distance;
+      else code[2 * at]! |= distance << 16;
     }
-    const bytes = Buffer.alloc(this.code.length * INSTRUCTION_BYTES);
-    for (const [i, [code, registers, offset, immediate]] of this.code.entries()) {
-      const at = i * INSTRUCTION_BYTES;
-      bytes[at] = code;
-      bytes[at + 1] = registers;
-      bytes.writeInt16LE(offset, at + 2);
-      bytes.writeInt32LE(immediate, at + 4);
-    }
-    return bytes;
+    return Buffer.from(code.buffer, 0, this.length * INSTRUCTION_BYTES);
   }
 
   private refer(label: string): this {
-    this.references.push({ at: this.code.length, label, isFunction: false });
+    this.references.push({ at: this.length, label, isFunction: false });
     return this;
   }
 
@@ -128,7 +137,14 @@ export class Assembler {
   }
 
   private emit(code: number, to: number, from: number, offset: number, immediate: number): this {
-    this.code.push([code, to | (from << 4), offset, immediate]);
+    const at = 2 * this.length++;
+    if (at === this.code.length) {
+      const longer = new Int32Array(2 * at);
+      longer.set(this.code);
+      this.code = longer;
+    }
+    this.code[at] = code | (to << 8) | (from << 12) | (offset << 16);
+    this.code[at + 1] = immediate;
     return this;
   }
 }

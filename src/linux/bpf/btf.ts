@@ -24,13 +24,21 @@ export interface BtfName {
   readonly kind: number;
 }
 
-/** Types of the running kernel, collected in a single pass. */
+/** Types of the running kernel, read in a single pass that goes no further than necessary. */
 export class Btf {
   private readonly bytes: Buffer;
   private readonly words: Uint32Array;
   private readonly strings: Buffer;
-  /** Position of each type in `words`, by number. */
-  private positions = new Uint32Array(0);
+  /** Positions in `words` of the types that have been read, by number; 0 for none. */
+  private readonly positions: Uint32Array;
+  private types = 0;
+  /** Position of the next type, and where the types end. */
+  private at: number;
+  private readonly end: number;
+  /** Kinds of the types that have not been found, by the position of the name in `strings`. */
+  private readonly wanted = new Map<number, { readonly name: string; readonly kinds: Set<number> }>();
+  private readonly mayBeWanted = new Uint8Array(NAME_BITS);
+  private missing = 0;
   private readonly found = new Map<string, number>();
 
   /**
@@ -46,7 +54,11 @@ export class Btf {
     const typesAt = header + bytes.readUInt32LE(8);
     const stringsAt = header + bytes.readUInt32LE(16);
     this.strings = this.bytes.subarray(stringsAt, stringsAt + bytes.readUInt32LE(20));
-    this.scan(typesAt >>> 2, (typesAt + bytes.readUInt32LE(12)) >>> 2, wanted);
+    this.at = typesAt >>> 2;
+    this.end = (typesAt + bytes.readUInt32LE(12)) >>> 2;
+    this.positions = new Uint32Array(Math.ceil((this.end - this.at) / HEADER_WORDS) + 1);
+    this.locateNames(wanted);
+    this.readTypes(0);
   }
 
   /** Returns a type's number; undefined if the kernel has no such type. */
@@ -70,57 +82,64 @@ export class Btf {
     return offset;
   }
 
-  private scan(from: number, to: number, wanted: readonly BtfName[]): void {
-    const kinds = new Map<string, BtfName[]>();
-    for (const each of wanted) kinds.set(each.name, [...(kinds.get(each.name) ?? []), each]);
-    const byName = new Map<number, BtfName[]>();
-    const mayBeWanted = new Uint8Array(NAME_BITS);
-    for (const [name, named] of kinds) {
+  private locateNames(wanted: readonly BtfName[]): void {
+    const byName = new Map<string, Set<number>>();
+    for (const { name, kind } of wanted) byName.set(name, (byName.get(name) ?? new Set()).add(kind));
+    for (const [name, kinds] of byName) {
       const at = this.strings.indexOf(`\0${name}\0`) + 1;
       if (at === 0) continue;
-      byName.set(at, named);
-      mayBeWanted[at & (NAME_BITS - 1)] = 1;
-    }
-    this.positions = new Uint32Array(Math.ceil((to - from) / HEADER_WORDS) + 1);
-    const { words, positions } = this;
-    // This loop visits more than 100,000 types before it is compiled, so it calls nothing.
-    for (let at = from, id = 1; at < to; id++) {
-      positions[id] = at;
-      const nameAt = words[at]!;
-      const info = words[at + 1]!;
-      const kind = (info >>> 24) & 31;
-      if (mayBeWanted[nameAt & (NAME_BITS - 1)] !== 0) this.note(id, kind, byName.get(nameAt));
-      at += (TYPE_WORDS[kind] ?? HEADER_WORDS) + (MEMBER_WORDS[kind] ?? 0) * (info & 0xffff);
+      this.wanted.set(at, { name, kinds });
+      this.mayBeWanted[at & (NAME_BITS - 1)] = 1;
+      this.missing += kinds.size;
     }
   }
 
-  private note(id: number, kind: number, names: readonly BtfName[] = []): void {
-    for (const { name, kind: wantedKind } of names) {
-      const key = `${kind} ${name}`;
-      if (kind === wantedKind && !this.found.has(key)) this.found.set(key, id);
+  /** Continues until all wanted types have been found, and type number `last` has been read. */
+  private readTypes(last: number): void {
+    const { words, positions, mayBeWanted, end } = this;
+    let { at, types } = this;
+    // This loop visits tens of thousands of types before it is compiled, so it calls nothing.
+    while (at < end && (this.missing > 0 || types < last)) {
+      positions[++types] = at;
+      const nameAt = words[at]!;
+      const info = words[at + 1]!;
+      const kind = (info >>> 24) & 31;
+      if (mayBeWanted[nameAt & (NAME_BITS - 1)] !== 0) this.note(types, kind, nameAt);
+      at += (TYPE_WORDS[kind] ?? HEADER_WORDS) + (MEMBER_WORDS[kind] ?? 0) * (info & 0xffff);
     }
+    this.at = at;
+    this.types = types;
+  }
+
+  private note(id: number, kind: number, nameAt: number): void {
+    const wanted = this.wanted.get(nameAt);
+    if (!wanted?.kinds.delete(kind)) return;
+    this.found.set(`${kind} ${wanted.name}`, id);
+    this.missing--;
+  }
+
+  private positionOf(id: number): number {
+    if (id > this.types) this.readTypes(id);
+    return this.positions[id]!;
   }
 
   /** Finds a member, also inside anonymous structs and unions. */
   private member(id: number, name: string): { readonly offset: number; readonly type: number } | undefined {
     const { words } = this;
-    const struct = this.resolve(id);
-    const at = this.positions[struct]!;
-    const info = words[at + 1]!;
+    const struct = this.positionOf(this.resolve(id));
+    const info = words[struct + 1]!;
     // With this bit, the upper byte of a member's offset is the size of a bit field.
-    const hasBitFields = info >>> 31 === 1;
-    for (let i = 0; i < (info & 0xffff); i++) {
-      const [nameAt, type, place] = words.subarray(at + 3 + 3 * i, at + 6 + 3 * i) as unknown as [
-        number,
-        number,
-        number,
-      ];
-      const offset = (hasBitFields ? place & 0xffffff : place) >>> 3;
+    const offsetBits = info >>> 31 === 1 ? 0xffffff : -1;
+    const end = struct + HEADER_WORDS + MEMBER_WORDS[BTF_KIND.struct]! * (info & 0xffff);
+    for (let at = struct + HEADER_WORDS; at < end; at += MEMBER_WORDS[BTF_KIND.struct]!) {
+      const nameAt = words[at]!;
+      const type = words[at + 1]!;
+      const offset = (words[at + 2]! & offsetBits) >>> 3;
       if (nameAt !== 0) {
-        if (this.nameAt(nameAt) === name) return { offset, type };
+        if (this.isName(nameAt, name)) return { offset, type };
         continue;
       }
-      const kind = (words[this.positions[this.resolve(type)]! + 1]! >>> 24) & 31;
+      const kind = (words[this.positionOf(this.resolve(type)) + 1]! >>> 24) & 31;
       const inner = kind === BTF_KIND.struct || kind === UNION ? this.member(type, name) : undefined;
       if (inner) return { offset: offset + inner.offset, type: inner.type };
     }
@@ -129,14 +148,17 @@ export class Btf {
 
   private resolve(id: number): number {
     for (let at = id; ; ) {
-      const position = this.positions[at]!;
+      const position = this.positionOf(at);
       if (!ALIASES.includes((this.words[position + 1]! >>> 24) & 31)) return at;
       at = this.words[position + 2]!;
     }
   }
 
-  private nameAt(at: number): string {
-    return this.strings.toString("latin1", at, this.strings.indexOf(0, at));
+  /** Compares a name without making a string of it, because few members have the one that is wanted. */
+  private isName(at: number, name: string): boolean {
+    const { strings } = this;
+    for (let i = 0; i < name.length; i++) if (strings[at + i] !== name.charCodeAt(i)) return false;
+    return strings[at + name.length] === 0;
   }
 }
 
