@@ -1,4 +1,5 @@
 // Makes several summaries, which `fourtuple ports` shows together, from a single pass over the table.
+import { readTcpExtensions } from "../linux/proc/procfs.js";
 import type { Pressure } from "../results/sockets/pressure.js";
 import type { SocketTable } from "../results/sockets/socket-table.js";
 import type { Churn } from "./churn.js";
@@ -33,7 +34,9 @@ export async function readOverview({ cover, tables, pressure, churn }: OverviewR
   const ports = pressure && new PressureSummary(pressure, known);
   const parts = [...summaries, ports, churn].filter((part) => part !== undefined);
   const read = await readTogether({ ...toQuery(cover), tuplesOnly: true }, parts, known);
-  const results: SocketTable[] = [];
-  for (const summary of summaries) results.push(await summary.result(start, read));
-  return { tables: results, pressure: ports?.result(start, read) };
+  const counters = readTcpExtensions();
+  return {
+    tables: summaries.map((summary) => summary.result(start, read, counters)),
+    pressure: ports?.result(start, read),
+  };
 }

@@ -2,6 +2,7 @@
 import type { End } from "../linux/netlink/diag-filter.js";
 import { TCP_LISTEN } from "../linux/syscalls/constants.js";
 import type { AddressRange } from "../util/address-range.js";
+import type { PortRange } from "../util/endpoint.js";
 import { hasIpv4, toZonedPrefixes } from "./prefixes.js";
 import { ALL_STATES, type EndQuery, type SocketQuery } from "./query.js";
 import type { SocketView } from "./view.js";
@@ -46,8 +47,7 @@ function endpointTest(
   indexOf: (zone: string) => number,
 ): (socket: SocketView) => boolean {
   const isLocal = end === "local";
-  const portIsWanted = ports && new Uint8Array(65_536);
-  for (const { first, last } of ports ?? []) portIsWanted!.fill(1, first, last + 1);
+  const hasPort = ports && portTest(ports);
   const v4 = addresses && new Ipv4Ranges(addresses.filter(({ first }) => first.family === 4));
   const v6 = addresses
     ?.filter(({ first }) => first.family === 6)
@@ -56,7 +56,7 @@ function endpointTest(
   const takesIpv4 = wildcards && hasIpv4(addresses ?? []);
   const takesIpv6 = wildcards && (v6?.length ?? 0) > 0;
   return (socket) => {
-    if (portIsWanted && portIsWanted[isLocal ? socket.localPort : socket.remotePort] === 0) return false;
+    if (hasPort && !hasPort(isLocal ? socket.localPort : socket.remotePort)) return false;
     if (!v4 || !v6) return true;
     const ipv4 = isLocal ? socket.localIpv4 : socket.remoteIpv4;
     if (ipv4 >= 0 && v4.has(ipv4)) return true;
@@ -72,6 +72,14 @@ function endpointTest(
     if (!isLocal || socket.state !== TCP_LISTEN || !isWildcard(socket)) return false;
     return (takesIpv6 && socket.family === 6) || (takesIpv4 && !socket.isV6Only);
   };
+}
+
+function portTest(ranges: readonly PortRange[]): (port: number) => boolean {
+  const [only] = ranges;
+  if (only && ranges.length === 1) return (port) => port >= only.first && port <= only.last;
+  const isWanted = new Uint8Array(65_536);
+  for (const { first, last } of ranges) isWanted.fill(1, first, last + 1);
+  return (port) => isWanted[port] !== 0;
 }
 
 /** Returns whether the local address is 0.0.0.0 or ::. */

@@ -16,7 +16,7 @@ export type {
 import { readTcpExtensions } from "../linux/proc/procfs.js";
 import { Aggregate } from "./aggregate/aggregate.js";
 import { type SocketFilter, toQuery } from "./filter.js";
-import { KnownListeners, readListeners } from "./listeners/listeners.js";
+import { KnownListeners } from "./listeners/listeners.js";
 import type { GroupVisitor } from "./sources/groups.js";
 import { readTogether, type SummaryPart } from "./sources/together.js";
 import type { SocketQuery, SocketVisit, TableRead } from "./table.js";
@@ -98,24 +98,21 @@ export class TableSummary implements SummaryPart {
   get groups(): GroupVisitor {
     return {
       addGroup: (socket, sockets) => this.aggregate!.addGroup(socket, sockets),
-      addPorts: this.withoutPorts
-        ? undefined
-        : (sockets, established) => this.aggregate!.addPorts(sockets, established),
+      addPorts: this.withoutPorts ? undefined : (established, others) => this.aggregate!.addPorts(established, others),
     };
   }
 
-  async result(start: ReadingStart, read: TableRead): Promise<SocketTable> {
+  /** @param counters see readTcpExtensions() */
+  result(start: ReadingStart, read: TableRead, counters = readTcpExtensions()): SocketTable {
     const { query, top, endpointTop, withoutPorts } = this;
     const aggregate = this.aggregate!;
-    const listeners = await readListeners({ ...query, source: read.source }, aggregate.acceptedRows());
-    const counters = readTcpExtensions();
     return {
       kind: "sockets",
       version: 1,
       ...describeReading(start, read),
       sockets: aggregate.sockets,
       ...aggregate.summary(top, endpointTop, !withoutPorts),
-      listeners,
+      listeners: this.known.rows(query, aggregate.acceptedRows()),
       counters: {
         listenOverflows: counters["TcpExt.ListenOverflows"],
         listenDrops: counters["TcpExt.ListenDrops"],

@@ -35,7 +35,6 @@ const ATTEMPTS = 4;
 const SHORTER_BYTES = 4000;
 const FIX = "allow NETLINK_SOCK_DIAG sockets, or mount /proc";
 const BPF_FIX = "run it as root or with CAP_BPF and CAP_PERFMON, on Linux 6.2 or newer with BTF, or omit the source";
-const FORBIDDEN = [EPERM, EACCES].map(errnoName);
 
 export interface TableRead {
   readonly source: SourceName;
@@ -100,15 +99,17 @@ export async function readTable(
     if (query.source === "bpf") throw unreadable("it cannot be read with BPF", bpfErrno, bpfErrno, BPF_FIX);
   }
   if (query.source !== "/proc/net/tcp") {
+    // The kernel goes through a chain of listeners at once, so only a dump that it resumed may be inconsistent.
+    const isOfListeners = query.states === 1 << TCP_LISTEN;
     let before: NetlinkRead | undefined;
     for (let attempt = 1; ; attempt++) {
-      const turnover = attempts > 1 ? readTurnover() : "";
+      const turnover = attempts > 1 && !isOfListeners ? readTurnover() : "";
       const read = await readNetlink(query, begin(), DATAGRAM_BYTES - (attempt - 1) * SHORTER_BYTES);
       if (typeof read === "number") {
         fallbackErrno = errnoName(-read);
         break;
       }
-      const isQuiet = attempts === 1 || readTurnover() === turnover;
+      const isQuiet = attempts === 1 || (isOfListeners ? read.isInOnePart : readTurnover() === turnover);
       if (attempt >= attempts || read.wasEnded || isSettled(read, before, isQuiet)) return { ...read.table, bpfErrno };
       before = read;
     }
@@ -133,10 +134,14 @@ async function readWithBpf(
   groups?: GroupSink,
 ): Promise<TableRead | string | undefined> {
   const states = (query.states ?? ALL_STATES) & (1 << TCP_LISTEN);
-  const listeners = states === 0 ? undefined : await readNetlink({ ...query, states }, visit, DATAGRAM_BYTES);
-  if (typeof listeners === "number") return errnoName(-listeners);
-  const { sockets = 0 } = listeners?.table ?? {};
-  if (listeners?.wasEnded) return { ...listeners.table, source: "bpf" };
+  const ofListeners = { ...query, states };
+  let sockets = states !== 0 && groups ? groups.visitListeners(ofListeners, visit) : 0;
+  if (states !== 0 && !groups) {
+    const listeners = await readNetlink(ofListeners, visit, DATAGRAM_BYTES);
+    if (typeof listeners === "number") return errnoName(-listeners);
+    if (listeners.wasEnded) return { ...listeners.table, source: "bpf" };
+    sockets = listeners.table.sockets;
+  }
   const read = await readHash(query, visit, { groups });
   if (typeof read === "number") return errnoName(-read);
   if (read.isAmbiguous) return undefined;
@@ -148,6 +153,7 @@ interface NetlinkRead {
   readonly table: TableRead;
   readonly fingerprint: DumpFingerprint;
   readonly wasEnded: boolean;
+  readonly isInOnePart: boolean;
 }
 
 function isSettled({ table, fingerprint }: NetlinkRead, before: NetlinkRead | undefined, isQuiet: boolean): boolean {
@@ -190,7 +196,7 @@ async function readNetlink(
     sockets,
     wasInterrupted: dump.wasInterrupted,
   };
-  return { table, fingerprint, wasEnded };
+  return { table, fingerprint, wasEnded, isInOnePart: dump.isInOnePart };
 }
 
 /** Returns a test for wildcard listeners, which bytecode cannot check. Other sockets have already been filtered. */
@@ -228,7 +234,8 @@ async function readProc(query: SocketQuery, visit: SocketVisit): Promise<TableRe
 
 function unreadable(what: string, netlinkErrno: string | undefined, procErrno?: string, fix = FIX): AppError {
   const errno = netlinkErrno ?? procErrno;
-  const isForbidden = procErrno !== undefined && FORBIDDEN.some((name) => name === netlinkErrno || name === procErrno);
+  const forbidden = [EPERM, EACCES].map(errnoName);
+  const isForbidden = procErrno !== undefined && forbidden.some((name) => name === netlinkErrno || name === procErrno);
   return new AppError(
     isForbidden ? "E_PERMISSION" : "E_SYSTEM",
     `the socket table: ${what}${errno ? ` (${errno})` : ""}`,

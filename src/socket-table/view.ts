@@ -14,6 +14,8 @@ export const TIMER = { none: 0, retransmission: 1, keepalive: 2, timeWait: 3, wi
 
 /** A socket, valid only during the visit. */
 export interface SocketView {
+  /** Returns a copy that stays valid after the visit. */
+  copied(): SocketView;
   /** Family of the socket; 6 for IPv4-mapped addresses too. */
   readonly family: Family;
   /** State as the kernel's number; see TCP_STATES. Requests in the SYN queue are SYN_RECV. */

@@ -29,6 +29,16 @@ describe.skipIf(!canMakeNamespaces())("listeners", () => {
     expect((await socketTable({ ip: "127.0.0.9", source: "/proc/net/tcp" })).sockets).toBe(3);
   });
 
+  it("are all found, however many datagrams they take", async () => {
+    enterNamespace();
+    const ports = Array.from({ length: 1000 }, (_, i) => 1001 + i);
+    const fds = ports.map((port) => listenRaw("127.0.0.1", port));
+    const found = async () => (await socketTable({ top: 0 })).listeners.map(({ port }) => port);
+    expect(await found()).toEqual(ports);
+    close(fds[500]!);
+    expect(await found()).toEqual(ports.filter((port) => port !== 1501));
+  });
+
   it("have not accepted connections of a family that they do not serve", async () => {
     enterNamespace();
     listenRaw("127.0.0.1", 1001);

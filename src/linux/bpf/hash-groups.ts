@@ -12,23 +12,26 @@ export type GroupVisit = (offset: number, end: number, sockets: number) => void;
 export class HashGroups {
   /** The message of the group being shown. A port that is not kept is the first socket's. */
   readonly bytes = Buffer.alloc(DIAG_MESSAGE_BYTES);
-  /** Number of grouped sockets by local port: all, and those in ESTABLISHED. */
-  readonly portSockets: Uint32Array;
+  /** Number of grouped sockets by local port: those in ESTABLISHED, and those in other states. */
   readonly portEstablished: Uint32Array;
+  readonly portOthers: Uint32Array;
   /** Four words for each socket of the latest call; see LOG. */
   readonly log: Int32Array;
   /** Whether the message being shown lacks the remote port. */
   isRemotePortOmitted = false;
   private readonly groups: Uint32Array;
+  /** A bit for each group that has had sockets. */
+  private readonly used: Uint32Array;
 
   /** @param portBits what to keep of a socket, by port; see PORT_BIT */
   constructor(value: ArrayBuffer, places: ReturnType<typeof groupPlaces>, portBits: Uint8Array) {
     new Uint8Array(value, places.portBits, PORTS).set(portBits);
-    this.portSockets = new Uint32Array(value, places.portSockets, PORTS);
     this.portEstablished = new Uint32Array(value, places.portEstablished, PORTS);
+    this.portOthers = new Uint32Array(value, places.portOthers, PORTS);
     this.groups = new Uint32Array(value, places.groups, (GROUPS * GROUP_BYTES) / 4);
+    this.used = new Uint32Array(value, places.used, GROUPS / 32);
     // An earlier dump may have left its counts.
-    for (const counts of [this.portSockets, this.portEstablished, this.groups]) counts.fill(0);
+    for (const counts of [this.portEstablished, this.portOthers, this.used, this.groups]) counts.fill(0);
     this.log = new Int32Array(value, places.log, (places.rows - places.log) / 4);
   }
 
@@ -39,18 +42,21 @@ export class HashGroups {
       if (group === NO_GROUP) continue;
       const port = this.log[at + 1]! & 0xffff;
       this.groups[(group * GROUP_BYTES + GROUP.sockets) / 4]!--;
-      this.portSockets[port]!--;
       if (this.log[at]! >>> 16 === TCP_ESTABLISHED) this.portEstablished[port]!--;
+      else this.portOthers[port]!--;
     }
   }
 
   /** Visits all groups, once the dump is complete. */
   forEach(visit: GroupVisit): void {
-    for (let group = 0; group < GROUPS; group++) {
-      const sockets = this.groups[(group * GROUP_BYTES + GROUP.sockets) / 4]!;
-      if (sockets === 0) continue;
-      this.show(group);
-      visit(0, DIAG_MESSAGE_BYTES, sockets);
+    for (const [i, word] of this.used.entries()) {
+      for (let bits = word; bits !== 0; bits &= bits - 1) {
+        const group = 32 * i + 31 - Math.clz32(bits & -bits);
+        const sockets = this.groups[(group * GROUP_BYTES + GROUP.sockets) / 4]!;
+        if (sockets === 0) continue;
+        this.show(group);
+        visit(0, DIAG_MESSAGE_BYTES, sockets);
+      }
     }
   }
 

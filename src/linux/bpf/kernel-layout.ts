@@ -9,8 +9,11 @@ const MEMBERS = {
   namespaceInode: ["net", "ns.inum"],
   buckets: ["inet_hashinfo", "ehash"],
   bucketMask: ["inet_hashinfo", "ehash_mask"],
+  // Unions of both ends' addresses (IPv4) and ports, for loading both at once.
+  bothIpv4: ["sock_common", "skc_addrpair"],
   remoteIpv4: ["sock_common", "skc_daddr"],
   localIpv4: ["sock_common", "skc_rcv_saddr"],
+  bothPorts: ["sock_common", "skc_portpair"],
   remotePort: ["sock_common", "skc_dport"],
   localPort: ["sock_common", "skc_num"],
   family: ["sock_common", "skc_family"],

@@ -46,7 +46,8 @@ export const NO_GROUP = 0xffff;
 const PORTS = 65_536;
 /** Number of places where a group may be. */
 const PROBES = 4;
-/** Odd numbers, as a BPF instruction extends their sign. */
+/** Odd numbers, as a BPF instruction extends their sign: one for each word of the key, and those of the last rounds. */
+const KEY_FACTORS = [0x9e3779b1, 0xc2b2ae3d, 0x27d4eb2f, 0x165667b1, 0xd6e8feb9].map((factor) => factor | 0);
 const FACTORS = [0x9e3779b1 | 0, 0x85ebca6b | 0] as const;
 const FRAME = 10;
 /** The group's key and both ports, on the stack: places as in a group. */
@@ -54,22 +55,24 @@ const KEY = -64;
 const BOTH_PORTS = KEY + GROUP.sockets;
 const KEY_WORDS = [GROUP.familyAndState, GROUP.ports, GROUP.localIp, 24, GROUP.remoteIp, 40];
 
-/** Offsets in the map's value, from the end of the control fields on. */
+/** Offsets in the map's value, from the end of the control fields on. `used` has a bit for each group. */
 export function groupPlaces(from: number, steps: number) {
   const portBits = from;
-  const portSockets = portBits + PORTS;
-  const portEstablished = portSockets + 4 * PORTS;
-  const groups = portEstablished + 4 * PORTS;
+  const portEstablished = portBits + PORTS;
+  const portOthers = portEstablished + 4 * PORTS;
+  const used = portOthers + 4 * PORTS;
+  const groups = used + GROUPS / 8;
   const log = groups + GROUPS * GROUP_BYTES;
   const rows = log + steps * LOG_BYTES;
-  return { portBits, portSockets, portEstablished, groups, log, rows };
+  return { portBits, portEstablished, portOthers, used, groups, log, rows };
 }
 
 export interface GroupTarget {
   readonly mapFd: number;
   readonly places: ReturnType<typeof groupPlaces>;
-  /** Control field that counts the log's entries. */
+  /** Control field that counts the log's entries, and one for a hash. */
   readonly logged: number;
+  readonly hash: number;
   readonly steps: number;
 }
 
@@ -79,19 +82,22 @@ export interface GroupTarget {
  * registers, for a socket that needs a row. R9 is lost.
  */
 export function assembleGrouping(a: Assembler, { offsets }: KernelLayout, target: GroupTarget): void {
-  const { mapFd, places, logged, steps } = target;
+  const { mapFd, places, logged, hash, steps } = target;
   const inMap = (to: number, place: number, by: number) => a.mapValue(to, mapFd, place).aluBy("add", to, by);
 
   // The key.
   a.aluBy("mov", 1, 7).alu("lsh", 1, 8).aluBy("add", 1, 5);
   a.load(4, 2, 8, offsets.interface).alu("lsh", 2, 32).aluBy("add", 1, 2).store(8, FRAME, KEY, 1);
   a.jumpIf("eq", 5, AF_INET6, "ipv6 key");
+  a.load(8, 1, 8, offsets.bothIpv4);
   for (const [from, to] of [
     [offsets.localIpv4, GROUP.localIp],
     [offsets.remoteIpv4, GROUP.remoteIp],
   ] as const) {
-    a.load(4, 1, 8, from)
-      .store(8, FRAME, KEY + to, 1)
+    a.aluBy("mov", 2, 1)
+      .alu("lsh", 2, 32 - 8 * (from - offsets.bothIpv4))
+      .alu("rsh", 2, 32)
+      .store(8, FRAME, KEY + to, 2)
       .storeValue(8, FRAME, KEY + to + 8, 0);
   }
   a.jump("addresses").label("ipv6 key");
@@ -124,18 +130,23 @@ export function assembleGrouping(a: Assembler, { offsets }: KernelLayout, target
     .aluBy("add", 2, 5)
     .store(8, FRAME, KEY + GROUP.ports, 2);
 
-  // R4 becomes the hash of the key, R9 that of the 4-tuple.
-  a.load(8, 1, FRAME, KEY);
-  for (const word of [GROUP.localIp, 24, GROUP.remoteIp, 40]) {
-    a.alu("mul", 1, FACTORS[0]).aluBy("mov", 3, 1).alu("rsh", 3, 32).aluBy("xor", 1, 3);
-    a.load(8, 3, FRAME, KEY + word).aluBy("add", 1, 3);
-  }
-  a.alu("mul", 1, FACTORS[1]).aluBy("mov", 4, 1).aluBy("add", 4, 2).aluBy("add", 9, 1);
-  for (const hash of [4, 9]) {
+  // R4 becomes the hash of the key, R9 that of the 4-tuple. The products do not wait for one another.
+  a.load(8, 1, FRAME, KEY).alu("mul", 1, KEY_FACTORS[0]!);
+  for (const [i, word] of [GROUP.localIp, 24, GROUP.remoteIp, 40].entries())
+    a.load(8, 3, FRAME, KEY + word)
+      .alu("mul", 3, KEY_FACTORS[i + 1]!)
+      .aluBy("add", 1, 3);
+  a.aluBy("mov", 4, 2);
+  for (const register of [4, 9]) {
+    a.alu("mul", register, FACTORS[1]).aluBy("add", register, 1);
     for (const factor of FACTORS) {
-      a.alu("mul", hash, factor).aluBy("mov", 3, hash).alu("rsh", 3, 32).aluBy("xor", hash, 3);
+      a.aluBy("mov", 3, register).alu("rsh", 3, 32).aluBy("xor", register, 3).alu("mul", register, factor);
     }
+    a.aluBy("mov", 3, register).alu("rsh", 3, 32).aluBy("xor", register, 3);
   }
+
+  // Loaded from the map, the hash says nothing to the verifier about the ways to the key, so it checks what follows once.
+  a.store(8, 6, hash, 4).load(8, 4, 6, hash);
 
   // The log. R9 becomes its entry.
   a.load(8, 1, 6, logged).jumpIf("ge", 1, steps, "complete");
@@ -163,16 +174,25 @@ export function assembleGrouping(a: Assembler, { offsets }: KernelLayout, target
   }
   a.label("new group");
   for (const word of KEY_WORDS) a.load(8, 1, FRAME, KEY + word).store(8, 2, word, 1);
-  a.load(8, 1, FRAME, BOTH_PORTS).store(4, 2, GROUP.firstPorts, 1);
+  a.load(8, 1, FRAME, BOTH_PORTS).store(4, 2, GROUP.firstPorts, 1).aluBy("mov", 8, 2);
+  a.aluBy("mov", 4, 3).alu("rsh", 4, 5).alu("lsh", 4, 2);
+  inMap(2, places.used, 4)
+    .aluBy("mov", 4, 3)
+    .alu("and", 4, 31)
+    .alu("mov", 1, 1)
+    .aluBy("lsh", 1, 4)
+    .load(4, 0, 2, 0)
+    .aluBy("or", 0, 1)
+    .store(4, 2, 0, 0)
+    .aluBy("mov", 2, 8);
   a.label("grouped").alu("add", 5, 1).store(4, 2, GROUP.sockets, 5);
   a.aluBy("mov", 1, 7).alu("lsh", 1, 16).aluBy("add", 1, 3).store(4, 9, LOG.groupAndState, 1);
   a.load(8, 1, FRAME, BOTH_PORTS)
     .alu("and", 1, PORTS - 1)
-    .alu("lsh", 1, 2);
-  inMap(2, places.portSockets, 1).load(4, 3, 2, 0).alu("add", 3, 1).store(4, 2, 0, 3);
-  a.jumpIf("ne", 7, TCP_ESTABLISHED, "done");
-  inMap(2, places.portEstablished, 1).load(4, 3, 2, 0).alu("add", 3, 1).store(4, 2, 0, 3);
-  a.jump("done");
+    .alu("lsh", 1, 2)
+    .jumpIf("ne", 7, TCP_ESTABLISHED, "other state");
+  inMap(2, places.portEstablished, 1).jump("port").label("other state");
+  inMap(2, places.portOthers, 1).label("port").load(4, 3, 2, 0).alu("add", 3, 1).store(4, 2, 0, 3).jump("done");
 
   a.label(`probe ${PROBES}`)
     .load(8, 3, FRAME, BOTH_PORTS)

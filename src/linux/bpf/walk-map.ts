@@ -34,6 +34,8 @@ export const WALK = {
   everyNamespace: 144,
   /** Number of entries in the log of grouped sockets. */
   logged: 152,
+  /** Hash of the key of the socket's group. */
+  hash: 160,
   /** Current node and bucket of each lane. */
   lanes: 256,
 } as const;

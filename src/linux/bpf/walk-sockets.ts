@@ -24,7 +24,7 @@ export function assembleSocket(a: Assembler, layout: KernelLayout, target: Socke
   assembleTest(a, layout, target);
   const { mapFd, mode } = target;
   if (mode === "groups")
-    assembleGrouping(a, layout, { mapFd, places: GROUP_PLACES, logged: WALK.logged, steps: STEPS });
+    assembleGrouping(a, layout, { mapFd, places: GROUP_PLACES, logged: WALK.logged, hash: WALK.hash, steps: STEPS });
   assembleRow(a, layout, target);
 }
 
@@ -65,8 +65,11 @@ function assembleTest(a: Assembler, { offsets, types }: KernelLayout, { cast }: 
     .jumpIf("eq", 1, 0, "any family")
     .jumpIfBy("ne", 1, 5, "done")
     .label("any family")
-    .load(2, 3, 8, offsets.localPort)
-    .load(2, 4, 8, offsets.remotePort)
+    .load(4, 3, 8, offsets.bothPorts)
+    .aluBy("mov", 4, 3)
+    .alu("rsh", 3, 8 * (offsets.localPort - offsets.bothPorts))
+    .alu("and", 3, 0xffff)
+    .alu("rsh", 4, 8 * (offsets.remotePort - offsets.bothPorts))
     .swap16(4)
     // The verifier forgets the size of a swapped value.
     .alu("and", 4, 0xffff);

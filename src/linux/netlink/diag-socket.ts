@@ -34,6 +34,12 @@ export class DiagSocket {
     return this;
   }
 
+  /** Returns a view of a copy of the message, which stays valid. */
+  copied(): DiagSocket {
+    const { at, end } = this;
+    return new DiagSocket(new Uint8Array(this.bytes.subarray(at, end))).move(0, end - at);
+  }
+
   get family(): Family {
     return this.bytes[this.at] === AF_INET6 ? 6 : 4;
   }

@@ -16,6 +16,8 @@ const NETLINK_GET_STRICT_CHK = 12;
 
 // The kernel limits datagrams to 32 KiB, whatever the buffer size (netlink_recvmsg in net/netlink/af_netlink.c).
 export const DATAGRAM_BYTES = 32 * 1024;
+/** A datagram with this much room left could have taken another message. */
+const ROOM_BYTES = 4096;
 /** Receive buffer: several datagrams, so that little time is lost between them. */
 const RECEIVE_QUEUE_BYTES = 1024 * 1024;
 
@@ -51,8 +53,11 @@ export class NetlinkDump {
   readonly bytes: Buffer;
   /** The kernel's table changed during the dump (NLM_F_DUMP_INTR). Repeat the dump for a consistent result. */
   wasInterrupted = false;
+  /** Whether all entries came in one datagram, so that the kernel did not have to resume the dump. */
+  isInOnePart = true;
   /** Negative errno that ended the dump early; 0 for none. */
   error = 0;
+  private isFirst = true;
   private readonly native: NativeBuffer;
   private readonly words: Uint32Array;
   private readonly firstType: number;
@@ -90,7 +95,10 @@ export class NetlinkDump {
   next(visit: NetlinkVisit): boolean {
     if (this.error !== 0) return false;
     const length = libc.recv(this.fd, this.native.address, this.bytes.length, 0);
-    if (length >= 0) return this.decode(length, visit);
+    if (length >= 0) {
+      this.notePart(length);
+      return this.decode(length, visit);
+    }
     const errno = lastErrno();
     if (errno === EINTR) return true;
     this.error = -errno;
@@ -100,6 +108,12 @@ export class NetlinkDump {
   close(): void {
     if (this.fd >= 0) libc.close(this.fd);
     this.fd = -1;
+  }
+
+  private notePart(length: number): void {
+    const isEnd = (this.words[1]! & 0xffff) === NLMSG_DONE;
+    if (this.isFirst ? length + ROOM_BYTES > this.bytes.length : !isEnd) this.isInOnePart = false;
+    this.isFirst = false;
   }
 
   /**

@@ -108,11 +108,15 @@ export class Aggregate {
     else this.addOpened(localId, remoteId, socket.remotePort, state, sockets);
   }
 
-  /** @param sockets number of grouped sockets by local port */
-  addPorts(sockets: Uint32Array, established: Uint32Array): void {
+  /**
+   * Adds numbers of grouped sockets by local port.
+   *
+   * @param others those in states other than ESTABLISHED
+   */
+  addPorts(established: Uint32Array, others: Uint32Array): void {
     const { localPorts, establishedPorts } = this;
     for (let port = 0; port < PORTS; port++) {
-      localPorts[port]! += sockets[port]!;
+      localPorts[port]! += established[port]! + others[port]!;
       establishedPorts[port]! += established[port]!;
     }
   }

@@ -27,6 +27,7 @@ export class TupleCombiner {
   private readonly kinds = new Int32Array(SLOTS);
   private readonly firstPorts = new Int32Array(SLOTS);
   private readonly counts = new Int32Array(SLOTS);
+  private isEmpty = true;
   private readonly visit: CombinedVisit;
 
   constructor(visit: CombinedVisit) {
@@ -53,6 +54,7 @@ export class TupleCombiner {
       return;
     }
     this.pass(slot);
+    this.isEmpty = false;
     this.locals[slot] = localIpv4;
     this.remotes[slot] = remoteIpv4;
     this.ports[slot] = port;
@@ -63,7 +65,9 @@ export class TupleCombiner {
 
   /** Passes on everything that was added. */
   flush(): void {
+    if (this.isEmpty) return;
     for (let slot = 0; slot < SLOTS; slot++) this.pass(slot);
+    this.isEmpty = true;
   }
 
   private pass(slot: number): void {

@@ -1,13 +1,14 @@
 // Reads the LISTEN sockets of the namespace, with their accept queues and the connections they have accepted.
 
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
+import { interfaceIndex } from "../../linux/syscalls/interface-names.js";
 import type { SourceName } from "../../results/sockets/owners.js";
 import type { ListenerRow } from "../../results/sockets/socket-table.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { AddressIndex } from "../addresses.js";
 import { PairIndex } from "../aggregate/dense-index.js";
 import type { SocketQuery } from "../query.js";
-import { isWildcard } from "../socket-test.js";
+import { isWildcard, toTest } from "../socket-test.js";
 import { readTable } from "../table.js";
 import type { SocketView } from "../view.js";
 
@@ -33,22 +34,24 @@ const ON_SOME = 8;
  */
 export async function readListeners(query: SocketQuery, accepted: Iterable<Accepted> = []): Promise<ListenerRow[]> {
   let rows: ListenerRow[] = [];
-  let source: SourceName = "sock_diag";
-  // A listener has no peer, so conditions on the remote end do not apply.
-  const { remote: _, either, local, ...rest } = query;
-  const read = await readTable(
-    { ...rest, memory: false, states: LISTEN_ONLY, local: merge(local, either), wildcardListeners: true },
-    () => {
-      rows = [];
-      return (socket) => rows.push(toRow(socket));
-    },
-  );
-  source = read.source;
-  if (source !== "sock_diag") {
-    rows = rows.map((row) => ({ ...row, acceptQueue: { ...row.acceptQueue, limit: undefined } }));
-  }
-  rows.sort((a, b) => a.port - b.port || (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : 0));
-  return withAccepted(rows, accepted);
+  const { source } = await readTable(ofListeners(query), () => {
+    rows = [];
+    return (socket) => rows.push(toRow(socket));
+  });
+  return completed(rows, source, accepted);
+}
+
+/** Returns the query for the listeners. A listener has no peer, so conditions on the remote end do not apply. */
+function ofListeners({ remote: _, either, local, ...rest }: SocketQuery): SocketQuery {
+  return { ...rest, memory: false, states: LISTEN_ONLY, local: merge(local, either), wildcardListeners: true };
+}
+
+function completed(rows: readonly ListenerRow[], source: SourceName, accepted: Iterable<Accepted>): ListenerRow[] {
+  const hasLimits = source === "sock_diag";
+  const sorted = rows
+    .map((row) => (hasLimits ? row : { ...row, acceptQueue: { ...row.acceptQueue, limit: undefined } }))
+    .sort((a, b) => a.port - b.port || (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : 0));
+  return withAccepted(sorted, accepted);
 }
 
 function withAccepted(rows: readonly ListenerRow[], accepted: Iterable<Accepted>): ListenerRow[] {
@@ -82,6 +85,12 @@ export class KnownListeners {
     return new KnownListeners(addresses, await ListenerSet.read(addresses, source));
   }
 
+  /** Like readListeners(), as of the time of reading. */
+  rows(query: SocketQuery, accepted: Iterable<Accepted>): ListenerRow[] {
+    const { sockets, source } = this.listening;
+    return completed(sockets.filter(toTest(ofListeners(query), interfaceIndex)).map(toRow), source, accepted);
+  }
+
   private constructor(addresses: AddressIndex, listening: ListenerSet) {
     this.addresses = addresses;
     this.listening = listening;
@@ -95,6 +104,9 @@ export class KnownListeners {
 export class ListenerSet {
   /** Whether anything listens on a port, indexed by port. */
   readonly ports = new Uint8Array(65_536);
+  readonly sockets: SocketView[] = [];
+  /** Where the listeners were read. */
+  source: SourceName = "sock_diag";
   private readonly addresses: AddressIndex;
   private readonly endpoints = new PairIndex();
   /** The last question to hasAcceptedIpv4(). Most sockets of a busy server have the same answer. */
@@ -105,10 +117,11 @@ export class ListenerSet {
   /** Reads all LISTEN sockets in the namespace. */
   static async read(addresses: AddressIndex, source: SourceName | undefined): Promise<ListenerSet> {
     let set = new ListenerSet(addresses);
-    await readTable({ states: LISTEN_ONLY, source }, () => {
+    const read = await readTable({ states: LISTEN_ONLY, source }, () => {
       set = new ListenerSet(addresses);
       return (socket) => set.add(socket);
     });
+    set.source = read.source;
     return set;
   }
 
@@ -143,6 +156,7 @@ export class ListenerSet {
 
   private add(socket: SocketView): void {
     const port = socket.localPort;
+    this.sockets.push(socket.copied());
     if (isWildcard(socket)) {
       this.ports[port]! |= socket.family === 4 ? ON_ANY_IPV4 : ON_ANY_IPV6;
       if (socket.family === 6 && !socket.isV6Only) this.ports[port]! |= ON_ANY_MAPPED;

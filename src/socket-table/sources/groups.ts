@@ -8,6 +8,7 @@ import type { PortRange } from "../../util/endpoint.js";
 import { type EndQuery, isExact, type SocketQuery } from "../query.js";
 import { toTest } from "../socket-test.js";
 import type { SocketView } from "../view.js";
+import type { SocketVisit } from "./pass.js";
 
 /** Number of ports that a filter may name. Each has groups of its own. */
 const MOST_WANTED = 64;
@@ -22,8 +23,8 @@ export interface GroupVisitor {
   addGroup(socket: SocketView, sockets: number): void;
   /** The local ports of a group are either all within this range or all outside. At most one visitor has a range. */
   readonly localRange?: PortRange | undefined;
-  /** Counts grouped sockets by local port, for summaries that need them. */
-  readonly addPorts?: ((sockets: Uint32Array, established: Uint32Array) => void) | undefined;
+  /** Counts grouped sockets by local port, in ESTABLISHED and in other states, for summaries that need them. */
+  readonly addPorts?: ((established: Uint32Array, others: Uint32Array) => void) | undefined;
   /**
    * Receives the log of a part of the table, which has all its sockets, also those that are visited; see LOG in
    * walk-groups.ts.
@@ -36,7 +37,11 @@ export interface GroupVisitor {
 /** What KnownListeners has. */
 interface Known {
   readonly addresses: { local(socket: SocketView): number };
-  readonly listening: { readonly ports: Uint8Array; hasAccepted(socket: SocketView, localId: number): boolean };
+  readonly listening: {
+    /** All listeners. */
+    readonly sockets: readonly SocketView[];
+    hasAccepted(socket: SocketView, localId: number): boolean;
+  };
 }
 
 interface GroupedPart {
@@ -52,7 +57,7 @@ export class GroupSink {
 
   /** @returns undefined if the groups do not tell apart what the summaries need */
   static of(cover: SocketQuery, parts: readonly GroupedPart[], known: Known): GroupSink | undefined {
-    const wanted = new Uint8Array(known.listening.ports.length);
+    const wanted: PortRange[] = [];
     const needsExact = ({ groups }: GroupedPart) => groups.addPorts !== undefined || groups.addLog !== undefined;
     const isSuitable = parts.every(
       (part) =>
@@ -65,21 +70,29 @@ export class GroupSink {
     return isSuitable ? new GroupSink(cover, parts, known, wanted) : undefined;
   }
 
-  private constructor(cover: SocketQuery, parts: readonly GroupedPart[], known: Known, wanted: Uint8Array) {
+  private constructor(cover: SocketQuery, parts: readonly GroupedPart[], known: Known, wanted: readonly PortRange[]) {
     this.parts = parts;
     this.known = known;
     this.tests = parts.map(({ query }) =>
       isExact(cover) && isDeepStrictEqual(query, cover) ? undefined : toTest(query, interfaceIndex),
     );
-    // A plain loop: a short program runs it before it is compiled.
-    const { ports } = known.listening;
     const { first, last } = parts.find(({ groups }) => groups.localRange)?.groups.localRange ?? ANY_PORT;
-    this.portBits = new Uint8Array(ports.length);
-    for (let port = 0; port < ports.length; port++) {
-      if (port < first || port > last) this.portBits[port]! |= PORT_BIT.outsideRange;
-      if (ports[port] !== 0) this.portBits[port]! |= PORT_BIT.listening;
-      if (wanted[port] !== 0) this.portBits[port]! |= PORT_BIT.wanted;
-    }
+    const bits = new Uint8Array(ANY_PORT.last + 1);
+    bits.fill(PORT_BIT.outsideRange, 0, first).fill(PORT_BIT.outsideRange, last + 1);
+    for (const { localPort } of known.listening.sockets) bits[localPort]! |= PORT_BIT.listening;
+    for (const range of wanted) for (let port = range.first; port <= range.last; port++) bits[port]! |= PORT_BIT.wanted;
+    this.portBits = bits;
+  }
+
+  /**
+   * Visits the listeners that match, which the program does not read.
+   *
+   * @returns their number
+   */
+  visitListeners(query: SocketQuery, visit: SocketVisit): number {
+    const matching = this.known.listening.sockets.filter(toTest(query, interfaceIndex));
+    for (const socket of matching) visit(socket);
+    return matching.length;
   }
 
   /** Call this after each part of the table. */
@@ -114,17 +127,15 @@ export class GroupSink {
       if (isAmbiguous) return;
       for (const [i, part] of parts.entries()) if (tests[i]?.(socket) ?? true) part.groups.addGroup(socket, sockets);
     });
-    for (const part of parts) part.groups.addPorts?.(groups.portSockets, groups.portEstablished);
+    for (const part of parts) part.groups.addPorts?.(groups.portEstablished, groups.portOthers);
     return isAmbiguous ? undefined : grouped;
   }
 }
 
 /** @returns false if the condition names too many ports */
-function want(wanted: Uint8Array, { ports = [], oneOf = [] }: EndQuery): boolean {
-  for (const { first, last } of ports) {
-    if (last - first >= MOST_WANTED) return false;
-    wanted.fill(1, first, last + 1);
-  }
+function want(wanted: PortRange[], { ports = [], oneOf = [] }: EndQuery): boolean {
+  if (ports.some(({ first, last }) => last - first >= MOST_WANTED)) return false;
+  wanted.push(...ports);
   return oneOf.every((end) => want(wanted, end));
 }
 
