@@ -1,5 +1,5 @@
-// Escapes characters beyond Latin-1 in scripts that threads run. A single one would make V8 keep two bytes for every
-// character of the script, in every thread.
+// Escapes characters beyond Latin-1 in scripts. A single one would make V8 keep two bytes for every character of the script,
+// in every thread that runs it.
 
 const WIDE = /[^\0-\xff]/g;
 /** Characters that an escape such as \u2026 adds. */
