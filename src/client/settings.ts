@@ -66,6 +66,7 @@ export function settingsOf(spec: RunSpec): ConnectSettings {
       bytes: decode(message.base64),
       intervalMs: message.ratePerSec === undefined ? undefined : 1000 / message.ratePerSec,
       total: spec.requests,
+      turns: spec.messageTurns && { ...spec.messageTurns, before: spec.numberedBefore ?? 0 },
       ...answerOf(message),
     },
     opening: opening && {

@@ -1,5 +1,6 @@
 // Shared declarations of the main thread and the client workers: the plan, the shared words and the messages.
 import type { ScriptPlan } from "../engine/script/run.js";
+import type { MessageTurns } from "../planning/run-spec.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
 import type { PublishedPlan } from "../protocols/mqtt/published.js";
 import type { TimedMessageOptions } from "../protocols/plain-tcp.js";
@@ -16,6 +17,8 @@ export interface MessagePlan extends TimedMessageOptions {
   readonly intervalMs: number | undefined;
   /** Number of messages over all connections; undefined for no limit. */
   readonly total: number | undefined;
+  /** With the number of connections before the first of this run; undefined if it is not a part of another. */
+  readonly turns: (MessageTurns & { readonly before: number }) | undefined;
 }
 
 /** The exchange that makes a connection ready for messages, and the expected answer to its first message. */

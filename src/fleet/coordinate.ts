@@ -51,7 +51,7 @@ export interface FleetServeOptions extends ServeOptions {
  *   an agent
  */
 export async function connectFleet(options: FleetConnectOptions, progress: FleetProgress = {}): Promise<FleetRun> {
-  const spec = withContents(asLoad(await specOf(options), options));
+  const spec = takingTurns(withContents(asLoad(await specOf(options), options)));
   assertSupported(spec);
   return withLink(options, "fourtuple coordinator", (link, fleet) =>
     startFleet(link, spec, { ...fleet, signal: options.signal }, dealFleet, progress),
@@ -100,6 +100,11 @@ async function withLink<K extends Kind>(
 function asLoad(spec: RunSpec, { connections, durationMs = HOLD_MS }: ConnectOptions): RunSpec {
   if (!spec.isSingle || connections === undefined) return spec;
   return { ...spec, isSingle: false, durationMs: durationMs === Number.POSITIVE_INFINITY ? "forever" : durationMs };
+}
+
+/** The messages of all agents together are spread evenly, too. */
+function takingTurns(spec: RunSpec): RunSpec {
+  return { ...spec, messageTurns: { of: spec.connections, sinceMs: Date.now() } };
 }
 
 type StartOptions = FleetOptions & { readonly leaseMs: number; readonly signal?: AbortSignal | undefined };

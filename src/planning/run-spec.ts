@@ -72,6 +72,14 @@ export interface OpeningSpec extends AnswerSpec {
   readonly base64?: string | undefined;
 }
 
+/** Says how the messages of a fleet's run, at a rate, take turns with those of its other parts. */
+export interface MessageTurns {
+  /** Connections of the whole run, each of which has a turn of its own in every interval. */
+  readonly of: number;
+  /** When an interval begins, by this host's Date.now(). */
+  readonly sinceMs: number;
+}
+
 /** A run of `connect`, with defaults filled in. */
 export interface RunSpec extends TupleSpec {
   /** Number of connections to start per second, over all threads; default: as fast as possible. */
@@ -110,6 +118,7 @@ export interface RunSpec extends TupleSpec {
   readonly numberedBefore?: number | undefined;
   /** Missing unless this is a part of a fleet's run. */
   readonly turn?: Turn | undefined;
+  readonly messageTurns?: MessageTurns | undefined;
   /** Whether more than 1,000 connections to another host are permitted. */
   readonly authorized: boolean;
 }

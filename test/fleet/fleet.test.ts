@@ -1,7 +1,8 @@
 // Tests runs that are divided among agents, with a real nats-server and real sockets: exact sums, refusals in words,
 // and the loss of an agent, of the coordinator and of NATS.
 import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { askFleet, resultOf, stopRun } from "../../dist/fleet/runs.js";
 import { SUBJECTS } from "../../src/fleet/bus.js";
 import { histogramOf } from "../../src/fleet/sums/latencies.js";
@@ -96,6 +97,30 @@ describe.runIf(HAS_NATS)("a fleet", () => {
     expect(failures).toEqual([{ phase: "connect", cause: "ECONNREFUSED", count: failed }]);
     coordinator.child.kill("SIGINT");
     await coordinator.exited();
+  });
+
+  it("sends one message at a time, at equal distances over all agents", { retry: 2 }, async () => {
+    const arrivals = new Map<Socket, number[]>();
+    const server = createServer((socket) => {
+      const own: number[] = [];
+      arrivals.set(socket, own);
+      socket.on("data", () => own.push(performance.now()));
+      socket.on("error", () => undefined);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const options = { connections: 5, message: "x", messageRatePerSec: 2, expect: "none" as const, durationMs: 60_000 };
+    const run = await fleetRun(`127.0.0.1:${port}`, options, { agents: 3 });
+    const heard = () => [...arrivals.values()];
+    await until("messages of all connections", heard, (all) => all.length === 5 && all.every((own) => own.length >= 7));
+    await run.stop();
+    const middle = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
+    // Times within the interval, from that of the first connection.
+    const [first] = heard()[0]!;
+    const phases = heard().map((own) => middle(own.map((ms) => (ms - first! + 50 + 5000) % 500)));
+    phases.sort((a, b) => a - b);
+    for (const [n, ms] of phases.entries()) expect(Math.abs(ms - phases[0]! - 100 * n)).toBeLessThan(35);
   });
 
   it("divides stages", async () => {

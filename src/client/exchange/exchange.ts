@@ -16,10 +16,10 @@ import { SLOT } from "../../transport/slot-state.js";
 import { exactShare } from "../../util/share.js";
 import { STEP } from "../../util/steps.js";
 import { Answers } from "../messages/answers.js";
-import { ClosedLoop } from "../messages/closed-loop.js";
 import { DeliveryAudit } from "../messages/delivery-audit.js";
+import { makeSchedule } from "../messages/make-schedule.js";
 import { Rounds } from "../messages/rounds.js";
-import { MessageSchedule } from "../messages/schedule.js";
+import type { MessageSchedule } from "../messages/schedule.js";
 import { MessageSender } from "../messages/sender.js";
 import { CLIENT_METRICS, COUNTER } from "../metrics.js";
 import { type ConnectPlan, SHARED } from "../worker-plan.js";
@@ -78,9 +78,7 @@ export class Exchange extends ProtocolCounts implements ClientConnections, Heart
     this.sending = new Sending(transport, plan, memory, this.protocol, this.rounds, owner);
     if (!message || !this.rounds) return;
     const nowMs = performance.now();
-    const { intervalMs } = message;
-    const schedule =
-      intervalMs === undefined ? new ClosedLoop(nowMs) : new MessageSchedule(nowMs, intervalMs, plan.share);
+    const schedule = makeSchedule(message, plan, nowMs);
     this.schedule = schedule;
     this.answers = new Answers(this.rounds, schedule, message, memory, owner.standstills);
     this.messages = new MessageSender(this.sending, this.rounds, schedule, memory);

@@ -5,6 +5,12 @@
 /** Maximum delay to catch up on. A thread that waits longer than this for a CPU counts as suspended. */
 const STANDSTILL_MS = 250;
 
+/** Where in the interval each slot's message is due, as `slots[slot] / of`, in ascending order. */
+export interface Places {
+  readonly slots: Uint32Array;
+  readonly of: number;
+}
+
 export class MessageSchedule {
   /** Whether messages are due at times that do not depend on answers. */
   readonly isTimed: boolean = true;
@@ -15,6 +21,7 @@ export class MessageSchedule {
   movedMs = 0;
   readonly startMs: number;
   private readonly intervalMs: number;
+  private readonly places: Places | undefined;
   /** Number of slots among which the interval is divided. */
   readonly turns: number;
   /** Time of the last wake-up, and the time until which the thread may sleep. */
@@ -25,12 +32,30 @@ export class MessageSchedule {
   private readonly ends: number[] = [];
   private lastEnd = Number.NEGATIVE_INFINITY;
 
-  /** @param turns number of slots among which the interval is divided; higher slots share the last turn */
-  constructor(startMs: number, intervalMs: number, turns: number) {
+  /**
+   * @param turns number of slots among which the interval is divided; higher slots share the last turn
+   * @param places share of the interval before each slot's message, ascending; default: divided evenly
+   */
+  constructor(startMs: number, intervalMs: number, turns: number, places?: Places) {
     this.startMs = startMs;
     this.seenMs = startMs;
     this.intervalMs = intervalMs;
     this.turns = turns;
+    this.places = places;
+  }
+
+  /**
+   * Returns a schedule that takes turns with those of other threads and machines: its messages are due at certain places
+   * of an interval that has begun already. Nothing is due before now.
+   *
+   * @param sinceMs beginning of any interval, by the same clock as `nowMs`
+   */
+  static within(sinceMs: number, nowMs: number, intervalMs: number, places: Places): MessageSchedule {
+    const elapsedMs = (((nowMs - sinceMs) % intervalMs) + intervalMs) % intervalMs;
+    const schedule = new MessageSchedule(nowMs - elapsedMs, intervalMs, places.slots.length, places);
+    schedule.passOver(nowMs);
+    schedule.wake(nowMs);
+    return schedule;
   }
 
   /** Time at which to send the message at the cursor. */
@@ -102,11 +127,24 @@ export class MessageSchedule {
     if (this.nextMs > nowMs) return;
     const place = Math.max(this.placeAt(nowMs), this.place(this.round, this.slot));
     this.round = Math.floor(place) + 1;
-    this.slot = Math.floor((place % 1) * this.turns) + 1;
+    this.slot = this.places ? this.slotsUntil(place) : Math.floor((place % 1) * this.turns) + 1;
+  }
+
+  /** Returns the number of slots whose message of the present round is due by `place`. */
+  private slotsUntil(place: number): number {
+    let [from, to] = [0, this.turns];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (this.place(this.round, middle) <= place) from = middle + 1;
+      else to = middle;
+    }
+    return from;
   }
 
   private place(round: number, slot: number): number {
-    return round - 1 + (slot < this.turns ? slot / this.turns : 1);
+    const { turns, places } = this;
+    if (slot >= turns) return round;
+    return round - 1 + (places ? places.slots[slot]! / places.of : slot / turns);
   }
 
   private placeAt(ms: number): number {

@@ -103,7 +103,11 @@ export async function prepareFleet<K extends Kind>(
     const total = role.requested(spec) ?? 0;
     // A load in progress does not give addresses away, so those of later loads are set aside.
     const pools = dealt.map(({ ceiling }) => (onLost === "redeal" ? AddressPool.of(ceiling, total) : undefined));
-    const shares = dealt.map((each, n) => ({ ...each, sources: pools[n]?.take(each.connections) }));
+    const shares = dealt.map((each, n) => ({
+      ...each,
+      sources: pools[n]?.take(each.connections),
+      clockOffsetMs: plan.clocks.get(each.agent.id)!.offsetMs,
+    }));
     const specs = role.slice(spec, shares);
     const members = dealt.map((each, n) => new Member<K>(each, plan.clocks.get(each.agent.id)!, specs[n]!, pools[n]));
     const barrier = new Barrier(bus, plan.run, plan.timing);

@@ -34,6 +34,7 @@ async function give(bus: Bus, loss: Loss<ClientKind>, connections: number, refus
       connections,
       sourcePorts: member.dealt.sourcePorts,
       sources: member.pool?.take(connections) ?? loss.spec.sources,
+      clockOffsetMs: member.clock.offsetMs - loss.lost.clock.offsetMs,
     })),
     loss.elapsedMs(),
   );

@@ -10,6 +10,8 @@ export interface Share {
   readonly sourcePorts: PortRange | "kernel" | undefined;
   /** Source addresses that no other part uses; default: those of the spec. */
   readonly sources?: RunSpec["sources"];
+  /** The clock of the part's host minus that of the spec; default 0. */
+  readonly clockOffsetMs?: number | undefined;
 }
 
 /** @param shares each above 0; they add up to the spec's connections */
@@ -20,7 +22,7 @@ export function sliceSpec(spec: RunSpec, shares: readonly Share[]): RunSpec[] {
   const windows = deal(spec.concurrency);
   const targets = spec.stages?.map(({ target }) => deal(target));
   let numberedBefore = spec.numberedBefore ?? 0;
-  return shares.map(({ connections, sourcePorts, sources = spec.sources }, n) => {
+  return shares.map(({ connections, sourcePorts, sources = spec.sources, clockOffsetMs = 0 }, n) => {
     const part: RunSpec = {
       ...spec,
       connections,
@@ -28,6 +30,10 @@ export function sliceSpec(spec: RunSpec, shares: readonly Share[]): RunSpec[] {
       sources,
       numberedBefore,
       turn: { index: n, of: shares.length },
+      messageTurns: spec.messageTurns && {
+        ...spec.messageTurns,
+        sinceMs: spec.messageTurns.sinceMs + clockOffsetMs,
+      },
       connectRatePerSec: spec.connectRatePerSec && (spec.connectRatePerSec * connections) / spec.connections,
       stages: spec.stages?.map(({ durationMs }, stage): Stage => ({ durationMs, target: targets![stage]![n]! })),
       concurrency: Math.max(1, windows[n]!),

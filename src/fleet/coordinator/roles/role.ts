@@ -34,8 +34,8 @@ export interface FleetRole<K extends Kind> {
   /** Number of connections requested of the whole fleet; undefined if it is not for the fleet to say. */
   requested(spec: K["spec"]): number | undefined;
   target(spec: K["spec"]): K["target"];
-  /** @param dealt with the addresses of an agent that are not all for its first load */
-  slice(spec: K["spec"], dealt: readonly (Dealt & Pick<Share, "sources">)[]): K["spec"][];
+  /** @param dealt with the addresses of an agent that are not all for its first load, and its clock */
+  slice(spec: K["spec"], dealt: readonly (Dealt & Pick<Share, "sources" | "clockOffsetMs">)[]): K["spec"][];
   /** Deals the shares of agents that were not ready in time to the others. */
   dealAnew(spec: K["spec"], rest: readonly Dealt[], late: readonly Member<K>[]): Dealt[];
   /** Gives the share of a lost agent to the others. */
