@@ -4,9 +4,9 @@ import type { RunSpec } from "../planning/run-spec.js";
 import type { AgentFacts } from "../results/fleet/fleet.js";
 import { type CoarseHistogram, longestCoarse } from "../results/histogram/coarse.js";
 import type { ServeSnapshot } from "../server/snapshot.js";
-import { AppError, type ErrorCode } from "../util/errors.js";
 import { STEPS } from "../util/steps.js";
 import { z } from "../util/zod.js";
+import { refusal } from "./refusals.js";
 import type { ServerSpec } from "./server-spec.js";
 import { type FailureCounts, MOST_FAILURES } from "./sums/failures.js";
 import type { CoarseHistograms } from "./sums/latencies.js";
@@ -159,12 +159,6 @@ const prepared = z.object({
 });
 /** What an agent says when its part is ready to start. */
 export type Prepared = z.infer<typeof prepared>;
-const failure = z.object({
-  code: z.string().max(32),
-  message: z.string().max(2000),
-  fix: z.string().max(2000).optional(),
-});
-
 const beat = z.object({
   agent: id,
   snapshot: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])).optional(),
@@ -195,7 +189,7 @@ const part = z.object({
   result: z.looseObject({}).optional(),
   reason: z.string().max(256).optional().describe("why the agent stopped of its own accord"),
   isLapsed: z.boolean().optional().describe("whether it stopped because its lease ran out"),
-  failure: failure.optional(),
+  failure: refusal.optional(),
 });
 /** The end of an agent's run: its result, or why it has none. */
 export type Part = z.infer<typeof part>;
@@ -233,26 +227,4 @@ export const parseRunState = checked<RunState>(runState);
 function isCoarse(value: unknown): boolean {
   if (!Array.isArray(value) || value.length > longestCoarse()) return false;
   return value.every((number) => Number.isSafeInteger(number) && number >= 0);
-}
-
-/** Puts an error into an answer. */
-export function toFailure(error: unknown): { failure: z.infer<typeof failure> } {
-  const { code, message = String(error), fix } = error as Partial<AppError>;
-  const known = errorOf(`${code}`, message, fix);
-  return { failure: { code: known.code, message: known.message, ...(fix !== undefined && { fix: known.fix }) } };
-}
-
-/** Returns the error in an answer; undefined if there is none. */
-export function failureIn(answer: unknown): AppError | undefined {
-  const parsed = z.object({ failure }).safeParse(answer);
-  if (!parsed.success) return undefined;
-  const { code, message, fix } = parsed.data.failure;
-  return errorOf(code, message, fix);
-}
-
-/** Errors of Node itself have other codes, even numbers, and messages of any length. */
-function errorOf(code: string, message: string, fix: string | undefined): AppError {
-  return new AppError(/^E_[A-Z_]{1,30}$/.test(code) ? (code as ErrorCode) : "E_FLEET", message, {
-    ...(fix !== undefined && { fix }),
-  });
 }

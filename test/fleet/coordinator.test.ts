@@ -641,4 +641,7 @@ it("percentiles of a fleet are those of all samples in one histogram, and its re
   expect(kinds({ maxP99Ms: merged!.latency.connect.p99Us / 1000 })).not.toContain("latency");
   const page = connectPage(merged!);
   for (const name of ["a0", "a1", "a2"]) expect(page).toContain(`${name}: 1 core`);
+  expect(page).toContain("They started 2 ms apart (their clocks are known to ");
+  const facts = { run: "r", onLost: "abort" as const, spec, startMs: 0, wasStopped: false };
+  expect(connectPage(fleetResult(facts, outcomes.slice(0, 1))!)).not.toContain("They started");
 });

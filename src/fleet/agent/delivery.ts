@@ -1,8 +1,9 @@
 // Delivers an agent's parts: stores each for `fleet result`, and offers it to its coordinator until one of the two has
 // succeeded, or the agent ends.
 import { type Bus, SUBJECTS } from "../bus.js";
-import { type Part, toFailure } from "../messages.js";
+import type { Part } from "../messages.js";
 import { pause } from "../pause.js";
+import { toFailure } from "../refusals.js";
 import { KEYS, type RunStore } from "../store.js";
 
 /** How long an agent offers its result to a coordinator that does not answer. */

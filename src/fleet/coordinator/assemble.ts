@@ -4,8 +4,9 @@
 import type { RunSpec } from "../../planning/run-spec.js";
 import { AppError } from "../../util/errors.js";
 import type { Bus } from "../bus.js";
-import { type Announcement, failureIn, parsePrepared, type Timing } from "../messages.js";
+import { type Announcement, parsePrepared, type Timing } from "../messages.js";
 import type { OnLost } from "../options.js";
+import { failureIn } from "../refusals.js";
 import type { ServerSpec } from "../server-spec.js";
 import { Barrier } from "./barrier.js";
 import type { ClockOffset } from "./clock.js";

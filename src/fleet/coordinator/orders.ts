@@ -1,7 +1,7 @@
 // The coordinator's orders to its agents: to start together, and to stop. They are repeated, because a message is lost
 // while NATS restarts.
 import { type Bus, SUBJECTS } from "../bus.js";
-import { failureIn, toFailure } from "../messages.js";
+import { failureIn, toFailure } from "../refusals.js";
 import type { Member } from "./member.js";
 import type { Kind } from "./roles/kind.js";
 

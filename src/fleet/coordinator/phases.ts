@@ -3,7 +3,8 @@
 import type { Explained } from "../../results/diagnosis.js";
 import { AppError } from "../../util/errors.js";
 import type { Bus } from "../bus.js";
-import { type Beat, failureIn, type Part, type RunState } from "../messages.js";
+import type { Beat, Part, RunState } from "../messages.js";
+import { failureIn } from "../refusals.js";
 import type { RunStore } from "../store.js";
 import type { FleetPlan } from "./assemble.js";
 import { Hold } from "./hold.js";
@@ -11,7 +12,7 @@ import { openInbox } from "./inbox.js";
 import type { Member } from "./member.js";
 import { commonStart, Orders } from "./orders.js";
 import { Archive } from "./result/archive.js";
-import { type FleetFacts, readPart } from "./result/outcome.js";
+import { readPart } from "./result/outcome.js";
 import type { Kind } from "./roles/kind.js";
 import type { Loss } from "./roles/role.js";
 import { Watch } from "./watch.js";
@@ -31,7 +32,6 @@ export class FleetPhases<K extends Kind> {
   readonly #reports: Reports;
   readonly #archive: Archive<K>;
   readonly #startMs: number;
-  readonly #startedAt = new Date().toISOString();
   readonly #orders: Orders<K>;
   readonly #watch: Watch;
   readonly #hold = new Hold();
@@ -53,7 +53,6 @@ export class FleetPhases<K extends Kind> {
     this.#members = members;
     this.#bus = bus;
     this.#reports = reports;
-    this.#archive = new Archive(store, plan.role.kind, members, this.#startedAt, (reason) => reports.notKept(reason));
     this.ready = new Promise((resolve) => {
       this.#becomeReady = resolve;
     });
@@ -70,9 +69,10 @@ export class FleetPhases<K extends Kind> {
       state: () => this.#state(),
     });
     this.#startMs = commonStart(members.map(({ clock }) => clock.roundTripMs));
+    this.#archive = new Archive(store, plan, members, this.#startMs, (reason) => reports.notKept(reason));
     this.#orders = new Orders(bus, plan.run, this.#startMs);
     this.#watch = new Watch(bus, plan.timing);
-    void this.#archive.keepPlan(this.#facts());
+    void this.#archive.keepPlan();
     for (const member of this.#active()) {
       member.heardMs = performance.now();
       void this.#start(member);
@@ -111,7 +111,7 @@ export class FleetPhases<K extends Kind> {
     return {
       run,
       role: role.kind,
-      startedAt: this.#startedAt,
+      startedAt: this.#archive.startedAt,
       requested: role.requested(spec),
       open: snapshot.open,
       agents: this.#active().length,
@@ -195,7 +195,7 @@ export class FleetPhases<K extends Kind> {
       others: () => this.#active(),
       elapsedMs: () => Date.now() - this.#startMs,
       isEnding: () => this.#stoppedMs !== undefined || this.#isOver,
-      onTaken: () => void this.#archive.keepPlan(this.#facts()),
+      onTaken: () => void this.#archive.keepPlan(),
     };
   }
 
@@ -230,28 +230,8 @@ export class FleetPhases<K extends Kind> {
     if (this.#isOver || this.#active().length > 0) return;
     // A lost agent may still hold its connections.
     for (const member of this.#members) if (member.state !== "ended") this.#orders.stop(member);
-    const result = this.#merged();
     this.#isOver = true;
-    if (result instanceof AppError) this.#finish(result);
-    else if (result) void this.#archive.keepResult(this.#plan.run, result).then(() => this.#finish(result));
-    else this.#finish(this.#archive.noResult(this.#plan.run));
-  }
-
-  /** @returns undefined if no agent has delivered its part; an error if the parts do not fit together */
-  #merged(): Explained<K["result"]> | AppError | undefined {
-    try {
-      return this.#plan.role.result(
-        this.#facts(),
-        this.#members.map((member) => member.outcome()),
-      );
-    } catch (cause) {
-      return new AppError("E_FLEET", `the agents' results cannot be merged: ${(cause as Error).message}`, { cause });
-    }
-  }
-
-  #facts(): FleetFacts<K> {
-    const { onLost, role, spec, run } = this.#plan;
-    return { run, onLost, spec: role.target(spec), startMs: this.#startMs, wasStopped: this.#wasStopped };
+    void this.#archive.conclude(this.#wasStopped).then((result) => this.#finish(result));
   }
 
   #finish(result: Explained<K["result"]> | AppError): void {

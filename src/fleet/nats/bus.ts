@@ -6,7 +6,7 @@ import { quoted } from "../../util/printable.js";
 import { formatBytes } from "../../util/units.js";
 import type { Bus, Handle } from "../bus.js";
 import { decode, encode } from "../codec.js";
-import { toFailure } from "../messages.js";
+import { toFailure } from "../refusals.js";
 
 /** Most time that closing waits for messages still to be sent. */
 const DRAIN_MS = 2000;

@@ -1,32 +1,22 @@
 // The section of a report about the agents of a run that was divided among several machines.
 import type { FleetAgent, FleetReport } from "../../results/fleet/fleet.js";
 import type { ServerFleetReport } from "../../results/fleet/servers.js";
-import { formatBound } from "../../util/bound.js";
-import { formatCount, formatDuration, plural } from "../../util/units.js";
-import { describeSkew } from "../text/fleet.js";
-import { SERVER_COLUMNS, serverCells } from "../text/fleet-servers.js";
+import { formatCount, plural } from "../../util/units.js";
+import { CLIENT_COLUMNS, clientCells, describeStart, SERVER_COLUMNS, serverCells } from "../sentences/fleet.js";
 import { drawTable } from "./evidence.js";
 import { html, type Markup } from "./markup.js";
 
-const COLUMNS = ["agent", "state", "requested", "ceiling", "established", "failed", "lost", "first connect()"];
-
 export function fleetSection(fleet: FleetReport | undefined): Markup | undefined {
   if (!fleet) return undefined;
-  const { agents, startSkewMs, isPartial, missing } = fleet;
-  const rows = agents.map((agent) => [
-    agent.name,
-    agent.state,
-    formatCount(agent.requested),
-    formatBound(agent.ceiling),
-    formatCount(agent.established),
-    formatCount(agent.failed),
-    formatCount(agent.lost),
-    agent.startMs === undefined ? "-" : `+${formatDuration(Math.max(0, agent.startMs))}`,
-  ]);
-  const partial = isPartial ? ` ${formatCount(missing)} connections are missing.` : "";
+  const { agents, isPartial, missing } = fleet;
+  const start = describeStart(fleet);
+  const sentences = [
+    ...(start === undefined ? [] : [`They ${start}.`]),
+    ...(isPartial ? [`${formatCount(missing)} connections are missing.`] : []),
+  ].join(" ");
   return html`<section aria-labelledby="fleet"><h2 id="fleet">${plural(agents.length, "agent")}</h2>
-<p>They started ${describeSkew(startSkewMs)}.${partial}</p>
-${drawTable({ title: "By agent", columns: COLUMNS, rows })}
+${sentences && html`<p>${sentences}</p>`}
+${drawTable({ title: "By agent", columns: CLIENT_COLUMNS, rows: agents.map(clientCells) })}
 ${agents.map(describe)}</section>`;
 }
 

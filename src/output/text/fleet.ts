@@ -3,10 +3,11 @@
 import type { Dealt } from "../../fleet/coordinator/dealing/deal.js";
 import type { Announcement, RunState } from "../../fleet/messages.js";
 import type { KeptRun } from "../../fleet/runs.js";
-import type { FleetAgent, FleetReport } from "../../results/fleet/fleet.js";
-import { formatBound, UNLIMITED } from "../../util/bound.js";
+import type { FleetReport } from "../../results/fleet/fleet.js";
+import { UNLIMITED } from "../../util/bound.js";
 import { printableData } from "../../util/printable.js";
-import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
+import { formatBytes, formatCount, plural } from "../../util/units.js";
+import { CLIENT_COLUMNS, clientCells, describeStart } from "../sentences/fleet.js";
 import { alignFigures } from "../terminal/table.js";
 
 const ADDRESSES_SHOWN = 3;
@@ -83,39 +84,12 @@ export function cut(rows: string[][]): string[][] {
 
 /** Returns the lines of a summary about the agents of a run. */
 export function fleetLines(fleet: FleetReport): string[] {
-  const rows = fleet.agents.map((agent) => [
-    agent.name,
-    agent.state,
-    formatCount(agent.requested),
-    formatBound(agent.ceiling),
-    formatCount(agent.established),
-    formatCount(agent.failed),
-    formatCount(agent.lost),
-    startText(agent),
-  ]);
+  const { run, agents } = fleet;
+  const start = describeStart(fleet);
   return [
-    `run ${fleet.run} on ${plural(fleet.agents.length, "agent")}${skewText(fleet)}`,
-    ...alignFigures(
-      [["agent", "state", "requested", "ceiling", "established", "failed", "lost", "start"], ...cut(rows)],
-      "  ",
-    ),
+    `run ${run} on ${plural(agents.length, "agent")}${start === undefined ? "" : `, which ${start}`}`,
+    ...alignFigures([CLIENT_COLUMNS, ...cut(agents.map(clientCells))], "  "),
   ];
-}
-
-/** With one agent, there is nothing to compare. */
-function skewText({ startSkewMs, agents }: FleetReport): string {
-  if (agents.filter(({ startMs }) => startMs !== undefined).length < 2) return "";
-  const error = Math.max(...agents.map(({ roundTripMs }) => roundTripMs / 2));
-  return `, which started ${describeSkew(startSkewMs)} (their clocks are known to ${formatDuration(error)})`;
-}
-
-/** Says how far apart the agents' first connections were. The result has whole milliseconds. */
-export function describeSkew(startSkewMs: number): string {
-  return startSkewMs === 0 ? "within 1 ms of each other" : `${formatDuration(startSkewMs)} apart`;
-}
-
-function startText({ startMs }: FleetAgent): string {
-  return startMs === undefined ? "-" : `+${formatDuration(Math.max(0, startMs))}`;
 }
 
 /** Returns the row of each agent below a live line. */

@@ -3,8 +3,8 @@
 import { randomBytes } from "node:crypto";
 import { sum, weightedShares } from "../../../util/share.js";
 import { type Bus, SUBJECTS } from "../../bus.js";
-import { failureIn } from "../../messages.js";
 import { pause } from "../../pause.js";
+import { failureIn } from "../../refusals.js";
 import type { Member } from "../member.js";
 import type { ClientKind } from "../roles/kind.js";
 import type { Loss } from "../roles/role.js";

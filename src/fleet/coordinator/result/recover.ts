@@ -30,7 +30,7 @@ export function keptPlan<K extends Kind>(
   members: readonly Member<K>[],
 ): KeptPlan<K> {
   const outcomes = members.map((member) => member.outcome());
-  return { role, facts: { ...facts, wasStopped: true }, startedAt, outcomes };
+  return { role, facts, startedAt, outcomes };
 }
 
 /**
