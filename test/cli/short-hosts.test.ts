@@ -5,19 +5,23 @@ import { mkdtempSync, readdirSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { describe, expect, it } from "vitest";
 import { ownAddress } from "../support/address.js";
+import { atOnce } from "../support/at-once.js";
 import { CLI_FILE, type ProcessOptions, start } from "../support/process.js";
 import { until } from "../support/until.js";
 
 const isRoot = process.getuid?.() === 0;
 const node = process.execPath;
 
+/** Commands of a condition that run at the same time, because they wait for more than half of theirs. */
+const AT_ONCE = 3;
+
 interface Condition {
   /** Returns the command that runs `node <cli> <arguments>` under the condition. */
-  readonly wrap: (command: readonly string[]) => readonly string[];
+  readonly wrap: (command: readonly string[], uid: number) => readonly string[];
   readonly options?: ProcessOptions;
   readonly needsRoot?: boolean;
-  /** User ID that it runs as; default: this process's. */
-  readonly uid?: number;
+  /** Whether each command runs as a user of its own, so that no other process or ring counts against its limits. */
+  readonly hasUsers?: boolean;
 }
 
 const inShell = (setup: string) => (command: readonly string[]) => [
@@ -39,13 +43,15 @@ const refused = (...calls: NonNullable<ProcessOptions["refused"]>): Condition =>
   options: { refused: calls },
 });
 /** User IDs unique to this run, because another run of these tests on this host counts against the same limits. */
-const FIRST_USER = 30_000 + (process.pid % 1000) * 30;
-/** @param user a number unique to this condition, so that no other process or ring counts against its limits */
-const ofAnotherUser = (limit: string, user: number): Condition => {
-  const uid = FIRST_USER + user;
-  const asUser = ["setpriv", `--reuid=${uid}`, "--regid=65534", "--clear-groups"];
-  return { needsRoot: true, uid, wrap: (command) => [...asUser, ...inShell(`ulimit ${limit}`)(command)] };
-};
+let lastUser = 30_000 + (process.pid % 300) * 100;
+const ofUsers = (limit: string): Condition => ({
+  needsRoot: true,
+  hasUsers: true,
+  wrap: (command, uid) => [
+    ...["setpriv", `--reuid=${uid}`, "--regid=65534", "--clear-groups"],
+    ...inShell(`ulimit ${limit}`)(command),
+  ],
+});
 
 /** Returns the IDs of a user's processes. A killed process counts against the limit until its threads have ended. */
 const processesOf = (uid: number) =>
@@ -64,11 +70,11 @@ const CONDITIONS: Record<string, Condition> = {
   "20 descriptors": { wrap: (command) => command, options: { nofile: 20 } },
   "40 descriptors": { wrap: (command) => command, options: { nofile: 40 } },
   "64 descriptors": { wrap: (command) => command, options: { nofile: 64 } },
-  "12 processes": ofAnotherUser("-u 12", 12),
-  "15 processes": ofAnotherUser("-u 15", 15),
-  "20 processes": ofAnotherUser("-u 20", 20),
-  "no locked memory": ofAnotherUser("-l 0", 1),
-  "locked memory for one ring": ofAnotherUser("-l 100", 2),
+  "12 processes": ofUsers("-u 12"),
+  "15 processes": ofUsers("-u 15"),
+  "20 processes": ofUsers("-u 20"),
+  "no locked memory": ofUsers("-l 0"),
+  "locked memory for one ring": ofUsers("-l 100"),
   "no io_uring": refused("io_uring_setup"),
   "no tables of threads' own": refused("unshare", "io_uring_setup"),
   "no netlink": refused("netlink"),
@@ -95,37 +101,39 @@ const COMMANDS: Record<string, { readonly args: readonly string[]; readonly sign
   "report of nothing": { args: ["report", "/nonexistent.json"] },
 };
 
-describe.each(Object.entries(CONDITIONS))("on a host with %s", (_, { wrap, options, needsRoot, uid }) => {
-  it.skipIf(needsRoot && !isRoot)(
+describe.each(Object.entries(CONDITIONS))("on a host with %s", (_, condition) => {
+  it.skipIf(condition.needsRoot && !isRoot)(
     "every command exits cleanly, with the cause if it cannot continue",
-    async () => {
-      for (const [name, { args, signalAt }] of Object.entries(COMMANDS)) {
-        const [command, ...rest] = wrap([node, CLI_FILE, ...args]);
-        const program = start(command!, rest, options);
-        if (signalAt) {
-          // A program that reports that it listens can be told to stop; any other ends by itself.
-          const listens = program.prints(signalAt).then(
-            () => program.child.kill("SIGTERM"),
-            () => false,
-          );
-          await Promise.race([listens, program.exited(50_000)]);
-        }
-        const { code, signal, stdout, stderr } = await program.exited(50_000);
-        const text = `${name}: ${stdout}${stderr}`;
-        expect({ signal, isDocumented: [0, 1, 2, 3].includes(code!) }, text).toEqual({
-          signal: undefined,
-          isDocumented: true,
-        });
-        expect(text).not.toMatch(/bug in fourtuple|unexpected:|^\s+at .*:\d+:\d+\)?$/m);
-        if (code !== 0 && !stdout) expect(text).toMatch(/Fatal error: .+\n {2}fix: .+/);
-        if (uid === undefined) continue;
-        await until(
-          `no process left behind by ${name}`,
-          () => processesOf(uid),
-          (pids) => pids.length === 0,
-        );
-      }
-    },
+    () => atOnce(AT_ONCE, Object.keys(COMMANDS), (name) => expectCleanExit(name, condition)),
     120_000,
   );
 });
+
+async function expectCleanExit(name: string, { wrap, options, hasUsers }: Condition): Promise<void> {
+  const { args, signalAt } = COMMANDS[name]!;
+  const uid = ++lastUser;
+  const [command, ...rest] = wrap([node, CLI_FILE, ...args], uid);
+  const program = start(command!, rest, options);
+  if (signalAt) {
+    // A program that reports that it listens can be told to stop; any other ends by itself.
+    const listens = program.prints(signalAt).then(
+      () => program.child.kill("SIGTERM"),
+      () => false,
+    );
+    await Promise.race([listens, program.exited(50_000)]);
+  }
+  const { code, signal, stdout, stderr } = await program.exited(50_000);
+  const text = `${name}: ${stdout}${stderr}`;
+  expect({ signal, isDocumented: [0, 1, 2, 3].includes(code!) }, text).toEqual({
+    signal: undefined,
+    isDocumented: true,
+  });
+  expect(text).not.toMatch(/bug in fourtuple|unexpected:|^\s+at .*:\d+:\d+\)?$/m);
+  if (code !== 0 && !stdout) expect(text).toMatch(/Fatal error: .+\n {2}fix: .+/);
+  if (!hasUsers) return;
+  await until(
+    `no process left behind by ${name}`,
+    () => processesOf(uid),
+    (pids) => pids.length === 0,
+  );
+}

@@ -13,6 +13,7 @@ import { pressureText } from "../../src/output/text/ports/pressure.js";
 import type { LabResult } from "../../src/results/lab/lab.js";
 import type { Pressure } from "../../src/results/sockets/pressure.js";
 import { ownAddress } from "../support/address.js";
+import { atOnce } from "../support/at-once.js";
 import { startForeignServer } from "../support/peers.js";
 import { runCli, startCli } from "../support/process.js";
 import { connectResult } from "../support/results.js";
@@ -20,6 +21,26 @@ import { hasTerminal, linesOf, runInTerminal, startInTerminal } from "../support
 
 const WIDTHS = [40, 60, 80, 120];
 const COMMANDS = ["serve", "connect", "ports", "doctor", "lab", "report", "demo", "exporter"];
+
+const MISTAKES = [
+  ["ports", "--state", "foo"],
+  ["connect", "[2001:db8:85a3:1111:2222:8a2e:3370:7334]:65535", "-c", "5000000"],
+  ["serve", ":1", ":2"],
+  ["conect"],
+  // The error for a missing network namespace would list those that other tests create meanwhile.
+  ["report", "/usr/share/no-such-folder-of-a-long-name/run.json"],
+];
+const AT_ONCE = 3;
+
+const errors = new Map<string, Promise<string>>();
+
+/** Returns the error that a command prints into a pipe, which has no width. */
+function errorOf(args: readonly string[]): Promise<string> {
+  const line = args.join(" ");
+  const printed = errors.get(line) ?? runCli(args).then(({ stderr }) => stderr);
+  errors.set(line, printed);
+  return printed;
+}
 
 function expectToFit(lines: readonly string[], columns: number): void {
   expect(lines.join("").trim()).not.toBe("");
@@ -32,37 +53,30 @@ function paintOf(columns: number): Paint {
 
 describe.skipIf(!hasTerminal()).each(WIDTHS)("in a terminal of %i columns", (columns) => {
   it("help fits", async () => {
-    for (const args of [["--help"], ...COMMANDS.map((command) => [command, "--help"])]) {
+    await atOnce(AT_ONCE, [["--help"], ...COMMANDS.map((command) => [command, "--help"])], async (args) => {
       const lines = await runInTerminal(columns, args);
       expectToFit(lines, columns);
       expect(lines.join("\n")).toContain("--help");
-    }
+    });
   });
 
   it("errors fit, with the same words", async () => {
-    for (const args of [
-      ["ports", "--state", "foo"],
-      ["connect", "[2001:db8:85a3:1111:2222:8a2e:3370:7334]:65535", "-c", "5000000"],
-      ["serve", ":1", ":2"],
-      ["conect"],
-      // The error for a missing network namespace would list those that other tests create meanwhile.
-      ["report", "/usr/share/no-such-folder-of-a-long-name/run.json"],
-    ]) {
+    await atOnce(AT_ONCE, MISTAKES, async (args) => {
       const lines = await runInTerminal(columns, args);
       expectToFit(lines, columns);
-      const { stderr } = await runCli(args);
-      expect(lines.join("").replace(/\s/g, "")).toBe(stderr.replace(/\s/g, ""));
-    }
+      expect(lines.join("").replace(/\s/g, "")).toBe((await errorOf(args)).replace(/\s/g, ""));
+    });
   });
 
   it("ports fits, in every view", async () => {
     const server = await startForeignServer(undefined, "::1");
     const client = startCli(["connect", server.at, "-c", "50", "-T", "60s"]);
-    for (const view of ["", "-lp", "--memory --process", "--map", "--list -p -m", "--pressure -p --fail-above 0"]) {
+    const views = ["", "-lp", "--memory --process", "--map", "--list -p -m", "--pressure -p --fail-above 0"];
+    await atOnce(AT_ONCE, views, async (view) => {
       const lines = await runInTerminal(columns, ["ports", server.at, ...view.split(" ").filter(Boolean)]);
       expectToFit(lines, columns);
       expect(lines.join("")).toContain("::1");
-    }
+    });
     expectToFit(await runInTerminal(columns, ["ports"]), columns);
     await client.kill("SIGTERM");
   });
@@ -83,10 +97,10 @@ describe.skipIf(!hasTerminal()).each(WIDTHS)("in a terminal of %i columns", (col
   });
 
   it("doctor and its fixes fit", async () => {
-    for (const args of [[], ["--all"], ["-c", "1m", "--fix"], ["-c", "100m", "--role", "server"]]) {
-      const lines = await runInTerminal(columns, ["doctor", "--no-measure", ...args]);
-      expectToFit(lines, columns);
-    }
+    const all = [[], ["--all"], ["-c", "1m", "--fix"], ["-c", "100m", "--role", "server"]];
+    await atOnce(AT_ONCE, all, async (args) => {
+      expectToFit(await runInTerminal(columns, ["doctor", "--no-measure", ...args]), columns);
+    });
   });
 
   it("the demo fits", async () => {
