@@ -11,6 +11,7 @@ import { SLOT } from "../transport/slot-state.js";
 import { STEP } from "../util/steps.js";
 import { DestinationCounts } from "./evidence/destination-counts.js";
 import { LossStats } from "./evidence/loss-stats.js";
+import { noteForOutage } from "./evidence/outage.js";
 import type { ConnectionOwner } from "./exchange/connection-owner.js";
 import { Exchange } from "./exchange/exchange.js";
 import { ProxySender } from "./exchange/proxy-sender.js";
@@ -218,6 +219,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
     this.destinationCounts?.failed(this.tuples.destinationOf(slot), step, errno);
     this.counters[COUNTER.failed]! += 1;
     this.worker.memory.countFailure(step, errno);
+    noteForOutage(this.counters, step, errno);
     if (!this.isReopening(slot)) {
       this.counters[COUNTER.inFlight]! -= 1;
       return;
@@ -267,6 +269,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
     this.counters[COUNTER.open]! -= 1;
     this.counters[COUNTER.lost]! += 1;
     this.worker.memory.countFailure(STEP.hold, errno);
+    noteForOutage(this.counters, STEP.hold, errno);
     this.ages.lost(slot, this.nowMs);
     this.exchange.ended(slot, false);
   }
@@ -287,6 +290,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner, ReopeningsO
     counters[COUNTER.open]! -= 1;
     counters[COUNTER.failed]! += 1;
     this.worker.memory.countFailure(step, errno);
+    noteForOutage(counters, step, errno);
     // Only the connection's first message can be outstanding, and it fails together with the connection.
     this.exchange.ended(slot, false);
   }

@@ -302,6 +302,20 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
     combined: "max",
     shown: "internal",
   },
+  endings: {
+    type: "counter",
+    help: "Connections that the peer ended without giving a code, in a handshake or later.",
+    shown: "internal",
+  },
+  firstRefusedAt: {
+    type: "gauge",
+    help: "When a connection was first refused (ECONNREFUSED), in milliseconds since the epoch; 0 if none was.",
+    shown: "internal",
+  },
+  lastRefusedAt: { type: "gauge", help: "When a connection was last refused.", shown: "internal" },
+  readyAtFirstRefusal: { type: "gauge", help: "Value of `ready` at the first refusal.", shown: "internal" },
+  readyAtLastRefusal: { type: "gauge", help: "Value of `ready` at the last refusal.", shown: "internal" },
+  endingsAtLastRefusal: { type: "gauge", help: "Value of `endings` at the last refusal.", shown: "internal" },
   unboundTuple: {
     type: "gauge",
     help: "Number of the last 4-tuple whose source could not be bound (EADDRNOTAVAIL), plus one; 0 if there was none.",

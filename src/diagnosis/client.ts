@@ -8,6 +8,7 @@ import type { FailureReport } from "../results/fields.js";
 import { formatBytes } from "../util/units.js";
 import { explainClientOnly, explainUnaccepted } from "./rules/accept-queue.js";
 import { explainPeerClosed } from "./rules/closed/peer-closed.js";
+import { explainRestart } from "./rules/closed/restart.js";
 import { sameAs } from "./rules/endings.js";
 import { explainErrno } from "./rules/errnos.js";
 import { explainUngreeted } from "./rules/greeting.js";
@@ -43,8 +44,8 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
     };
   }
   if (result.evidence.fileStop) return explainFileStop(result.evidence.fileStop, "stopped");
-  const standstill = explainStandstill(result);
-  if (standstill) return standstill;
+  const event = explainStandstill(result) ?? explainRestart(result);
+  if (event) return event;
   const tlsPort = explainTlsPort(result);
   if (tlsPort) return tlsPort;
   const main = mainFailure(result);

@@ -24,7 +24,7 @@ import { latency } from "./histogram/latency-summary.js";
 import { PROTOCOLS, TRANSPORTS } from "./identifiers.js";
 import { messages } from "./messages.js";
 import { miss, outcome, thresholds } from "./outcome.js";
-import { accepting, localPath, localPeer, lossPattern, portShortage } from "./peer.js";
+import { accepting, localPath, localPeer, lossPattern, outage, portShortage } from "./peer.js";
 import { script } from "./script.js";
 
 const sample = z.object({
@@ -303,6 +303,7 @@ export const connectSchema = z
       localPath: localPath.optional(),
       shortage: portShortage.optional().describe("causes of EADDRNOTAVAIL, if bind() or connect() returned it"),
       lossPattern: lossPattern.optional(),
+      outage: outage.optional(),
     }),
     fleet: fleet.optional(),
     diagnosis,

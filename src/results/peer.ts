@@ -148,3 +148,14 @@ export const lossPattern = z
   })
   .describe("which connections were lost, by age: the oldest, the newest, or any");
 export type LossPattern = TypeOf<typeof lossPattern>;
+
+export const outage = z
+  .object({
+    durationMs: milliseconds.describe("time from the first refused connection to the last"),
+    readyDuring: count.describe("number of connections that became ready in that time"),
+    readyAfter: count.describe("number of connections that became ready later"),
+    endedAfter: count.describe("number of connections that the peer ended later, in a handshake or when open"),
+  })
+  .describe("when connections were refused (ECONNREFUSED); missing if none was, and in older results");
+/** When a server refused connections, and what happened then. */
+export type Outage = TypeOf<typeof outage>;

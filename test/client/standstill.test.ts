@@ -39,7 +39,7 @@ it("a client that was stopped by a signal shifts its schedule by that time, and 
   expect(result).toMatchObject({ outcome: "met", established: CONNECTIONS });
   expect(result.scheduleMovedMs).toBeGreaterThan(STOP_MS / 2);
   expect(result.diagnosis.notes.join()).toMatch(
-    /the schedule shifted by 1\.\d+ s, because this process was not running/,
+    /the schedule shifted by [\d.]+ s, because this process was not running/,
   );
   // The first connection is due at once; the rest of the ramp continues at the requested rate.
   const scheduleMs = ((CONNECTIONS - 1) / RATE) * 1000;

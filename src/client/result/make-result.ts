@@ -9,6 +9,7 @@ import { formatEndpoint, type PortRange } from "../../util/endpoint.js";
 import { countDestinations, listEndpoints } from "../evidence/by-destination.js";
 import { reportFailures } from "../evidence/failures.js";
 import { findLossPattern } from "../evidence/loss-pattern.js";
+import { findOutage } from "../evidence/outage.js";
 import { reportDeliveries, reportMessages } from "../messages/report.js";
 import { CLIENT_METRICS } from "../metrics.js";
 import type { RunFacts, RunState } from "../run-state.js";
@@ -104,6 +105,7 @@ export function makeResult(run: RunFacts, state: RunState): ConnectResult {
       localPath: state.localPath,
       shortage: state.shortage,
       lossPattern: findLossPattern(memories),
+      outage: findOutage(memories),
     },
   };
 }

@@ -7,7 +7,8 @@ import type { Finding, Suspect } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
 import { describeProcess } from "../../socket-table/listeners/peer-process.js";
 import { formatEndpoint } from "../../util/endpoint.js";
-import { formatCount, plural } from "../../util/units.js";
+import { formatCount, formatDuration, plural } from "../../util/units.js";
+import { wasOut } from "./closed/restart.js";
 import { seen } from "./local-errors.js";
 import { openAtStop } from "./plateaus.js";
 
@@ -146,7 +147,9 @@ function named(endpoints: readonly Endpoint[]): string {
     .join(", ");
 }
 
-function ofAnotherHost({ established, destinations }: ConnectResult, failure: FailureReport): Finding {
+function ofAnotherHost(result: ConnectResult, failure: FailureReport): Finding {
+  const { established, destinations } = result;
+  if (wasOut(result, failure.count)) return listenedAgain(result, failure);
   if (established === 0) return nobody("nothing listens on that port", [seen(failure)]);
   return destinations.length > 1
     ? nobody(
@@ -157,6 +160,16 @@ function ofAnotherHost({ established, destinations }: ConnectResult, failure: Fa
         "nothing listens on that port any more: the server exited during the run, or closed its listening socket",
         [seen(failure)],
       );
+}
+
+/** Explains refusals by a server that accepted connections afterwards. */
+function listenedAgain({ evidence }: ConnectResult, failure: FailureReport): Finding {
+  const { durationMs, readyAfter } = evidence.outage!;
+  return nobody(
+    `nothing was listening for ${formatDuration(durationMs)} of the run: the server started late, or was restarted`,
+    [seen(failure), `${formatCount(readyAfter)} connections were opened after the last refusal`],
+    "start the server first, and check its log for restarts",
+  );
 }
 
 /** Explains refusals that occurred although a server listens at every destination. */

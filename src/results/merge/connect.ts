@@ -144,6 +144,12 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
       localPath: either(a.evidence.localPath, b.evidence.localPath, mergeLocalPath),
       shortage: either(a.evidence.shortage, b.evidence.shortage, mergeShortage),
       lossPattern: either(a.evidence.lossPattern, b.evidence.lossPattern, mergeLossPattern),
+      outage: either(a.evidence.outage, b.evidence.outage, (x, y) => ({
+        durationMs: Math.max(x.durationMs, y.durationMs),
+        readyDuring: x.readyDuring + y.readyDuring,
+        readyAfter: x.readyAfter + y.readyAfter,
+        endedAfter: x.endedAfter + y.endedAfter,
+      })),
     },
     diagnosis: undefined,
   };

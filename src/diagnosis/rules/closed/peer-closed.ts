@@ -13,6 +13,7 @@ import { seen } from "../local-errors.js";
 import { openAtStop, plateauAt, reachedBy } from "../plateaus.js";
 import { isRedirected, listenerGone, redirection } from "../refused.js";
 import { chosenBy, countUnaccepted, heldFor, isOfOneAge, ordering, outlived } from "./loss-pattern.js";
+import { WHY_RESTARTED } from "./restart.js";
 
 const TIMEOUTS =
   "nginx: keepalive_timeout, client_header_timeout; redis: timeout; haproxy: timeout client; load balancers also have an idle timeout";
@@ -57,7 +58,7 @@ function restarted(result: ConnectResult, failure: FailureReport): Finding | und
     limit: "peer-ended",
     whose: "peer",
     meaning: "the server was restarted during the run, which ended its connections",
-    fix: "find out why the server exited: its log, the journal, and the kernel log for the OOM killer",
+    fix: WHY_RESTARTED,
     evidence: [
       ...closingFacts(result, failure),
       `the listening socket on port ${anew.port} has been replaced since the run began`,

@@ -1,0 +1,42 @@
+// Records the time in which a server refused connections, and what happened before, during and after it. A server that
+// is restarted ends its connections, refuses others for a while, and then accepts again.
+
+import { sumCounter, type WorkerMemory } from "../../engine/worker-memory.js";
+import { ECONNREFUSED, ECONNRESET, EPIPE } from "../../linux/syscalls/errno.js";
+import type { Outage } from "../../results/peer.js";
+import { STEP } from "../../util/steps.js";
+import { COUNTER } from "../metrics.js";
+
+/**
+ * Records in a worker's counters that a connection has failed or ended.
+ * @param errno see countFailure() of WorkerMemory; 0 for a FIN
+ */
+export function noteForOutage(counters: Float64Array, step: number, errno: number): void {
+  if (step !== STEP.connect) {
+    if (errno === 0 || errno === ECONNRESET || errno === EPIPE) counters[COUNTER.endings]! += 1;
+    return;
+  }
+  if (errno !== ECONNREFUSED) return;
+  const now = performance.timeOrigin + performance.now();
+  if (counters[COUNTER.firstRefusedAt] === 0) {
+    counters[COUNTER.firstRefusedAt] = now;
+    counters[COUNTER.readyAtFirstRefusal] = counters[COUNTER.ready]!;
+  }
+  counters[COUNTER.lastRefusedAt] = now;
+  counters[COUNTER.readyAtLastRefusal] = counters[COUNTER.ready]!;
+  counters[COUNTER.endingsAtLastRefusal] = counters[COUNTER.endings]!;
+}
+
+/** @returns undefined if no connection was refused */
+export function findOutage(memories: readonly WorkerMemory[]): Outage | undefined {
+  const refused = memories.filter(({ counters }) => counters[COUNTER.firstRefusedAt]! > 0);
+  if (refused.length === 0) return undefined;
+  const values = (counter: number) => refused.map(({ counters }) => counters[counter]!);
+  const sum = (counter: number) => sumCounter(refused, counter);
+  return {
+    durationMs: Math.round(Math.max(...values(COUNTER.lastRefusedAt)) - Math.min(...values(COUNTER.firstRefusedAt))),
+    readyDuring: sum(COUNTER.readyAtLastRefusal) - sum(COUNTER.readyAtFirstRefusal),
+    readyAfter: sum(COUNTER.ready) - sum(COUNTER.readyAtLastRefusal),
+    endedAfter: sum(COUNTER.endings) - sum(COUNTER.endingsAtLastRefusal),
+  };
+}
