@@ -307,6 +307,11 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
     help: "Connections that the peer ended without giving a code, in a handshake or later.",
     shown: "internal",
   },
+  cutOffHandshakes: {
+    type: "counter",
+    help: "Handshakes, of TCP or above, that timed out, or that the peer ended without giving a code.",
+    shown: "internal",
+  },
   firstRefusedAt: {
     type: "gauge",
     help: "When a connection was first refused (ECONNREFUSED), in milliseconds since the epoch; 0 if none was.",

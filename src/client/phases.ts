@@ -53,7 +53,7 @@ export class RunPhases {
   /** Resolves when the threads have started. */
   readonly threadsUp: Promise<void>;
   readonly #standstills = new StandstillWatch(() => ({
-    failed: this.workers?.sum(COUNTER.failed) ?? 0,
+    cutOff: this.workers?.sum(COUNTER.cutOffHandshakes) ?? 0,
     lost: this.workers?.sum(COUNTER.lost) ?? 0,
   }));
   #rampEnded!: () => void;

@@ -163,7 +163,9 @@ export const connectSchema = z
         count,
         totalMs: milliseconds.describe("includes the time in which the machine slept, which other durations do not"),
         longestMs: milliseconds,
-        failed: count.describe("number of connections that failed during a standstill or right after it"),
+        cutOff: count.describe(
+          "number of handshakes that timed out, or that the peer ended, during a standstill or right after it",
+        ),
         lost: count.describe("number of connections that ended during a standstill or right after it"),
         latencies: count.describe(
           "number of latencies, of any kind but delivery, that were measured over a standstill and include it",

@@ -152,6 +152,7 @@ export type LossPattern = TypeOf<typeof lossPattern>;
 export const outage = z
   .object({
     durationMs: milliseconds.describe("time from the first refused connection to the last"),
+    readyBefore: count.describe("number of connections that were ready before that time, in the threads that saw it"),
     readyDuring: count.describe("number of connections that became ready in that time"),
     readyAfter: count.describe("number of connections that became ready later"),
     endedAfter: count.describe("number of connections that the peer ended later, in a handshake or when open"),

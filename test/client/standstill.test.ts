@@ -91,11 +91,11 @@ it("a client that was stopped during handshakes does not call their answers late
     () => setTimeout(answer, 100),
   );
   expect(result.failures).toEqual([]);
-  expect(result).toMatchObject({ outcome: "met", ready: 50, standstills: { count: 1, failed: 0, lost: 0 } });
+  expect(result).toMatchObject({ outcome: "met", ready: 50, standstills: { cutOff: 0, lost: 0 } });
   const { totalMs, latencies } = result.standstills!;
   expect(totalMs).toBeGreaterThan(STOP_MS - 500);
   expect(latencies).toBe(50);
-  expect(result.diagnosis.notes.join()).toMatch(/this process did not run for .* s \(once\): it was stopped or frozen/);
+  expect(result.diagnosis.notes.join()).toMatch(/this process did not run for .* s \(.*\): it was stopped or frozen/);
 });
 
 it("a client that was stopped does not blame the server for closing silent connections", async () => {
@@ -112,7 +112,7 @@ it("a client that was stopped does not blame the server for closing silent conne
     [`${address}:${port}`, "-c", "20", "-m", "x", "-r", "4", "-T", "3s"],
     () => messages > 60,
   );
-  expect(result).toMatchObject({ outcome: "missed", lost: 20, standstills: { count: 1, lost: 20 } });
+  expect(result).toMatchObject({ outcome: "missed", lost: 20, standstills: { lost: 20 } });
   expect(result.diagnosis.finding).toMatchObject({ limit: "standstill", whose: "local" });
   expect(result.diagnosis.finding!.evidence.join()).toMatch(/20 of 20 failed or ended while it stood still/);
 });
@@ -134,7 +134,7 @@ it("a client that was stopped says that this delayed the answers, if they miss a
 
 it("a machine that slept counts as not running, and a busy thread does not", () => {
   const clocks = { nowMs: 0, bootMs: 0, cpuMs: 0 };
-  const troubles = { failed: 0, lost: 0 };
+  const troubles = { cutOff: 0, lost: 0 };
   const watch = new StandstillWatch(
     () => ({ ...troubles }),
     () => ({ ...clocks }),
@@ -155,5 +155,5 @@ it("a machine that slept counts as not running, and a busy thread does not", () 
   pass({ now: 100, slept: 60_000 });
   troubles.lost = 5;
   pass({ now: 100 });
-  expect(watch.report(2)).toEqual({ count: 1, totalMs: 60_000, longestMs: 60_000, failed: 0, lost: 4, latencies: 2 });
+  expect(watch.report(2)).toEqual({ count: 1, totalMs: 60_000, longestMs: 60_000, cutOff: 0, lost: 4, latencies: 2 });
 });

@@ -2,7 +2,7 @@
 // is restarted ends its connections, refuses others for a while, and then accepts again.
 
 import { sumCounter, type WorkerMemory } from "../../engine/worker-memory.js";
-import { ECONNREFUSED, ECONNRESET, EPIPE } from "../../linux/syscalls/errno.js";
+import { ECONNREFUSED, ECONNRESET, EPIPE, ETIMEDOUT } from "../../linux/syscalls/errno.js";
 import type { Outage } from "../../results/peer.js";
 import { STEP } from "../../util/steps.js";
 import { COUNTER } from "../metrics.js";
@@ -12,10 +12,10 @@ import { COUNTER } from "../metrics.js";
  * @param errno see countFailure() of WorkerMemory; 0 for a FIN
  */
 export function noteForOutage(counters: Float64Array, step: number, errno: number): void {
-  if (step !== STEP.connect) {
-    if (errno === 0 || errno === ECONNRESET || errno === EPIPE) counters[COUNTER.endings]! += 1;
-    return;
-  }
+  const isEnding = step !== STEP.connect && (errno === 0 || errno === ECONNRESET || errno === EPIPE);
+  if (isEnding) counters[COUNTER.endings]! += 1;
+  if (step !== STEP.hold && (isEnding || errno === ETIMEDOUT)) counters[COUNTER.cutOffHandshakes]! += 1;
+  if (step !== STEP.connect) return;
   if (errno !== ECONNREFUSED) return;
   const now = performance.timeOrigin + performance.now();
   if (counters[COUNTER.firstRefusedAt] === 0) {
@@ -35,6 +35,7 @@ export function findOutage(memories: readonly WorkerMemory[]): Outage | undefine
   const sum = (counter: number) => sumCounter(refused, counter);
   return {
     durationMs: Math.round(Math.max(...values(COUNTER.lastRefusedAt)) - Math.min(...values(COUNTER.firstRefusedAt))),
+    readyBefore: sum(COUNTER.readyAtFirstRefusal),
     readyDuring: sum(COUNTER.readyAtLastRefusal) - sum(COUNTER.readyAtFirstRefusal),
     readyAfter: sum(COUNTER.ready) - sum(COUNTER.readyAtLastRefusal),
     endedAfter: sum(COUNTER.endings) - sum(COUNTER.endingsAtLastRefusal),

@@ -10,7 +10,9 @@ const AFTERMATH_MS = 500;
 
 /** Counts of connections so far. */
 export interface Troubles {
-  readonly failed: number;
+  /** Handshakes that timed out or that the peer ended. */
+  readonly cutOff: number;
+  /** Connections that the peer or the network ended. */
   readonly lost: number;
 }
 
@@ -34,7 +36,7 @@ export class StandstillWatch {
   #count = 0;
   #totalMs = 0;
   #longestMs = 0;
-  #failed = 0;
+  #cutOff = 0;
   #lost = 0;
 
   constructor(read: () => Troubles, readClocks = readAllClocks) {
@@ -72,7 +74,7 @@ export class StandstillWatch {
       count: this.#count,
       totalMs: this.#totalMs,
       longestMs: this.#longestMs,
-      failed: this.#failed,
+      cutOff: this.#cutOff,
       lost: this.#lost,
       latencies,
     };
@@ -80,7 +82,7 @@ export class StandstillWatch {
 
   #endAftermath(): void {
     if (!this.#before) return;
-    this.#failed += this.#troubles.failed - this.#before.failed;
+    this.#cutOff += this.#troubles.cutOff - this.#before.cutOff;
     this.#lost += this.#troubles.lost - this.#before.lost;
     this.#before = undefined;
   }

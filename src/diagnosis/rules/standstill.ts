@@ -3,20 +3,31 @@
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
 import { formatCount, formatDuration, plural } from "../../util/units.js";
+import { chosenBy } from "./closed/loss-pattern.js";
 import { seen } from "./local-errors.js";
 
 const FIX =
   "keep it running for the whole run: no SIGSTOP, debugger or frozen cgroup, enough CPU (cpu.max), and a machine that does not sleep";
+/** Shorter standstills, as on a busy machine, are too short for a server to take a client for gone. */
+const SILENCE_MS = 1000;
+/** Minimum share of the failures and losses that a standstill has to account for. */
+const MOST = 0.9;
 /** Minimum share of latencies that determine the 99th percentile. */
 const P99 = 0.01;
 
-/** @returns undefined if this process ran all the time, or if most connections failed or ended at other times */
+/**
+ * @returns undefined if this process ran all the time, if most connections failed or ended at other times, or if there
+ *   is evidence of another cause
+ */
 export function explainStandstill(result: ConnectResult): Finding | undefined {
-  const { standstills, failed, lost, failures, losses } = result;
-  if (!standstills) return undefined;
-  const meanwhile = standstills.failed + standstills.lost;
-  if (meanwhile === 0 || meanwhile * 2 < failed + lost) return undefined;
-  const isLoss = standstills.lost >= standstills.failed;
+  const { standstills, failed, lost, failures, losses, evidence } = result;
+  if (!standstills || standstills.longestMs < SILENCE_MS || evidence.outage) return undefined;
+  const meanwhile = standstills.cutOff + standstills.lost;
+  if (meanwhile === 0 || meanwhile < MOST * (failed + lost)) return undefined;
+  // A server that has exited, or closes what exceeds its limit, would have done so anyway.
+  const isGone = evidence.peer?.listeners.some(({ since }) => since !== "before" && since !== undefined) ?? false;
+  if (isGone || evidence.peer?.listeners.length === 0 || chosenBy(result) === "newest") return undefined;
+  const isLoss = standstills.lost >= standstills.cutOff;
   return {
     limit: "standstill",
     whose: "local",

@@ -99,7 +99,7 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
       count: x.count + y.count,
       totalMs: x.totalMs + y.totalMs,
       longestMs: Math.max(x.longestMs, y.longestMs),
-      failed: x.failed + y.failed,
+      cutOff: x.cutOff + y.cutOff,
       lost: x.lost + y.lost,
       latencies: x.latencies + y.latencies,
     })),
@@ -146,6 +146,7 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
       lossPattern: either(a.evidence.lossPattern, b.evidence.lossPattern, mergeLossPattern),
       outage: either(a.evidence.outage, b.evidence.outage, (x, y) => ({
         durationMs: Math.max(x.durationMs, y.durationMs),
+        readyBefore: x.readyBefore + y.readyBefore,
         readyDuring: x.readyDuring + y.readyDuring,
         readyAfter: x.readyAfter + y.readyAfter,
         endedAfter: x.endedAfter + y.endedAfter,

@@ -22,6 +22,10 @@ export function explainRestart(result: ConnectResult): Finding | undefined {
   const hasHandshakes = ended.some(({ phase }) => phase !== "hold");
   const isOutage = wasOut(result, refusals) && evidence.outage!.endedAfter <= DISORDER * endings;
   if (!isOutage && !(anew && hasHandshakes)) return undefined;
+  // A server that only opens its listening socket anew keeps the connections that it has accepted.
+  const { kept = 0, keptOlder = 0 } = evidence.lossPattern ?? {};
+  const hasKept = isOutage ? lost < (1 - DISORDER) * evidence.outage!.readyBefore : keptOlder > DISORDER * kept;
+  if (hasKept) return undefined;
   const meanwhile = isOutage ? `, refused others for ${formatDuration(evidence.outage!.durationMs)},` : "";
   return {
     limit: "peer-ended",
