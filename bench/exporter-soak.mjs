@@ -1,5 +1,6 @@
 // Scrapes the exporter many times while connections are held, and prints its memory as it goes and the slope of the
-// second half: node bench/exporter-soak.mjs [scrapes, default 10000]
+// second half: node bench/exporter-soak.mjs [scrapes, default 10000] [connections, default 2000]
+// With 10,000 connections or more, whose sockets are both here, the exporter reads the table with BPF.
 // Garbage collections make single readings jump by tens of MiB, so each step takes the median of its readings, and the
 // slope is the median of the slopes between all pairs of steps (Theil-Sen), which one outlier cannot move.
 import { spawn } from "node:child_process";
@@ -8,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { connect, serve } from "fourtuple";
 
 const SCRAPES = Number(process.argv[2] ?? 10_000);
-const CONNECTIONS = 2000;
+const CONNECTIONS = Number(process.argv[3] ?? 2000);
 const STEPS = 20;
 const program = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 

@@ -28,6 +28,8 @@ it("keeps its prediction while connections close, and makes none from a few", ()
   expect(forecast.take(100, [use("tuples", 100, 1000)])).toBeUndefined();
   const binding = forecast.take(600, [use("tuples", 600, 1000)]);
   expect(binding).toEqual({ name: "tuples", connections: 1000 });
+  // What they used is freed later, so each of the others would seem to use more.
+  expect(forecast.take(550, [use("tuples", 600, 1000), use("memory", 1, 10)])).toEqual(binding);
   expect(forecast.take(0, [use("tuples", 0, 1000)])).toEqual(binding);
 });
 

@@ -141,3 +141,21 @@ it("the demo shows its client, and serves the client's metrics", async () => {
   demo.child.kill("SIGINT");
   expect((await demo.exited()).code).toBe(130);
 });
+
+it("a server's page and metrics are named in its first event", async () => {
+  const server = startCli([
+    "serve",
+    `${ownAddress()}:0`,
+    "--json",
+    "--ui",
+    `${ownAddress()}:0`,
+    "--metrics",
+    `${ownAddress()}:0`,
+  ]);
+  const [line] = await server.prints(/^.*listening.*$/m);
+  const { ui, metrics } = JSON.parse(line);
+  expect(ui).toBe((await pageOf(server)).href);
+  expect(metrics).toBe(await metricsUrl(server));
+  server.child.kill("SIGINT");
+  expect((await server.exited()).code).toBe(0);
+});

@@ -58,8 +58,9 @@ export class Headroom {
 }
 
 /**
- * Returns how many of a run's 4-tuples are in use. 4-tuples that other programs use count as well. @param available
- * number in the plan
+ * Returns how many of a run's 4-tuples are in use. 4-tuples that other programs use count as well.
+ *
+ * @param available number in the plan
  */
 export function usageOfTuples(
   {
@@ -86,13 +87,15 @@ function readUsages(scopes: readonly Scope[] | undefined): Usage[] {
 export class HeadroomForecast {
   #first: { readonly open: number; readonly used: ReadonlyMap<string, number> } | undefined;
   #binding: BindingLimit | undefined;
+  #mostOpen = 0;
 
   /** @returns the limit that is reached first; undefined while too few connections are open for a prediction */
   take(open: number, usages: readonly Usage[]): BindingLimit | undefined {
     this.#first ??= { open, used: new Map(usages.map(({ id, used }) => [id, used])) };
     const grown = open - this.#first.open;
-    // While connections close, the last prediction is kept.
-    if (grown < WORTH_PREDICTING) return this.#binding;
+    // While connections close, the last prediction is kept: the kernel frees their memory only afterwards.
+    if (grown < WORTH_PREDICTING || open < this.#mostOpen) return this.#binding;
+    this.#mostOpen = open;
     let binding: BindingLimit | undefined;
     for (const { id, name, used, limit } of usages) {
       const each = (used - (this.#first.used.get(id) ?? used)) / grown;

@@ -71,7 +71,9 @@ async function serveBeside(
   const over = duration === undefined ? undefined : setTimeout(stop, Math.min(duration, LONGEST_MS));
   network.handOver();
   if (ui) ui.show((await import("../../output/live/serve-feed.js")).serveFeed(run), () => void run.stop());
-  const printer = options.json ? new JsonPrinter(run, options) : new TextPrinter(run, options, live);
+  const printer = options.json
+    ? new JsonPrinter(run, options, ui?.url, metrics?.url)
+    : new TextPrinter(run, options, live);
   run.on("handlerFailed", printNote);
   run.on("connection", (peer) => printer.connection(peer));
   let last = run.snapshot();
@@ -107,10 +109,14 @@ class JsonPrinter {
   readonly #log: ServeOptions["log"];
   #printed = 0;
 
-  constructor(run: ServeRun, { log }: ServeCommandOptions) {
+  /**
+   * @param ui address of the run's live page, if there is one
+   * @param metrics address of the run's metrics, if they are served
+   */
+  constructor(run: ServeRun, { log }: ServeCommandOptions, ui: string | undefined, metrics: string | undefined) {
     this.#log = log;
     const { address, backlog, certificate } = run;
-    this.#print({ event: "listening", ...address, backlog, pid: process.pid, certificate });
+    this.#print({ event: "listening", ...address, backlog, pid: process.pid, certificate, ui, metrics });
   }
 
   connection(peer: Peer): void {
