@@ -36,9 +36,9 @@ code,pre,.mono{font-family:${MONO};font-size:.86em;letter-spacing:-.2px}
 .eyebrow{font-size:12px;font-weight:600;letter-spacing:1.4px;text-transform:uppercase;color:var(--muted);margin-bottom:14px}
 .lead{font-size:20px;line-height:1.5;color:var(--muted);max-width:46em;margin-top:18px;text-wrap:pretty}
 .muted{color:var(--muted)}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:1px;margin-top:40px;background:var(--edge);
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:1px;margin-top:40px;background:var(--paper);
 border:1px solid var(--edge);border-radius:10px;overflow:hidden}
-.tiles div{background:var(--paper);padding:16px 18px}
+.tiles div{box-shadow:0 0 0 1px var(--edge);padding:16px 18px}
 .tiles dt{font-size:12.5px;color:var(--muted)}
 .tiles dd{font-size:24px;font-weight:640;letter-spacing:-.5px;line-height:1.3}
 .tiles dd small{display:block;font-size:12.5px;font-weight:400;letter-spacing:0;color:var(--muted)}
