@@ -1,5 +1,6 @@
 // Resolves names with the host's resolver (files, DNS), as other programs on this host do.
 import { lookup } from "node:dns/promises";
+import { SCHEME_NAMES } from "../results/identifiers.js";
 import { type Family, formatIp, type IpAddress, parseIp, unmapIp } from "../util/address.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
@@ -45,8 +46,11 @@ async function lookupAll(host: string): Promise<IpAddress[]> {
   try {
     return (await lookup(host, { all: true, order: "verbatim" })).map(({ address }) => unmapIp(parseIp(address)));
   } catch (cause) {
+    const isScheme = (SCHEME_NAMES as readonly string[]).includes(host);
     throw new AppError("E_RESOLVE", `the host name ${quoted(host)} does not resolve`, {
-      fix: "check the spelling, or use an IP address",
+      fix: isScheme
+        ? `if ${host} is the scheme, write ${host}:// before the address; otherwise check the spelling`
+        : "check the spelling, or use an IP address",
       cause,
     });
   }

@@ -2,6 +2,7 @@
 import { isIpv6 } from "./address.js";
 import { AppError } from "./errors.js";
 import { quoted, shortened } from "./printable.js";
+import { endpointError, hostError, type Whole } from "./suggestions/endpoint-error.js";
 
 /** A range of ports, including both ends. */
 export interface PortRange {
@@ -30,21 +31,31 @@ export const DEFAULT_HOST = "127.0.0.1";
  * @param options.anyPort allows port 0, which lets the kernel choose a server's port
  * @throws {AppError} E_ADDRESS if the text is not an endpoint
  */
-export function parseHostPorts(text: string, options: { anyPort?: boolean } = {}): HostPorts {
+export function parseHostPorts(text: string, options: { anyPort?: boolean; whole?: Whole } = {}): HostPorts {
+  const { anyPort = false, whole = { text, endpoint: text, write: (endpoint: string) => endpoint } } = options;
   const bracketed = /^\[([^\]]+)\]:([^:]+)$/.exec(text);
   const plain = /^(?:([^:[\]]*):)?([^:]+)$/.exec(text);
   const host = bracketed ? bracketed[1]! : plain?.[1] || DEFAULT_HOST;
   const ports = bracketed?.[2] ?? plain?.[2];
-  if (/^[^:[\]\s]+:?$/.test(text) && !/^[\d-]+$/.test(text)) {
-    throw new AppError("E_ADDRESS", `${quoted(text)} has no port`, {
-      fix: `write it as ${shortened(text.replace(/:$/, ""))}:7777`,
-    });
+  if (/[\s\p{Cf}]|[;,]\d+$/u.test(text)) throw endpointError(whole);
+  if (/^[^:[\]]+:?$/.test(text) && !/^[\d-]+$/.test(text)) {
+    const name = text.replace(/:$/, "");
+    throw hostError(name, "7777", whole) ?? noPort(name, whole);
   }
-  if (ports === undefined || /\s/.test(host)) throw badEndpoint(text);
+  if (ports === undefined) throw endpointError(whole);
   // A server without kernel sockets may listen on a range of addresses.
-  const parts = options.anyPort ? host.split(/[-/]/, 1) : [host];
-  if (bracketed && !parts.every(isIpv6)) throw badEndpoint(text);
-  return { host, ports: parsePorts(ports, text, options.anyPort ? 0 : 1) };
+  const [first = host] = anyPort ? host.split(/[-/]/, 1) : [host];
+  if (bracketed && !isIpv6(first)) throw endpointError(whole);
+  if (!/^\d+(-\d+)?$/.test(ports)) throw endpointError(whole);
+  const wrongHost = bracketed ? undefined : hostError(first, ports, whole);
+  if (wrongHost) throw wrongHost;
+  return { host, ports: parsePorts(ports, whole.text, anyPort ? 0 : 1) };
+}
+
+function noPort(host: string, whole: Whole): AppError {
+  return new AppError("E_ADDRESS", `${quoted(whole.text)} has no port`, {
+    fix: `write it as ${shortened(whole.write(`${shortened(host)}:7777`))}`,
+  });
 }
 
 /**
@@ -54,7 +65,11 @@ export function parseHostPorts(text: string, options: { anyPort?: boolean } = {}
  */
 export function parsePorts(text: string, whole = text, min = 1): PortRange {
   const match = /^(\d+)(?:-(\d+))?$/.exec(text.trim());
-  if (!match) throw badEndpoint(whole);
+  if (!match) {
+    throw new AppError("E_ADDRESS", `${quoted(text)}${whole === text ? "" : ` in ${quoted(whole)}`} is not a port`, {
+      fix: "use a port such as 7777, or a range such as 1024-65535",
+    });
+  }
   const first = Number(match[1]);
   const last = Number(match[2] ?? match[1]);
   for (const digits of [match[1]!, match[2] ?? match[1]!]) {
@@ -90,10 +105,4 @@ export function formatHostPorts({ host, ports }: HostPorts): string {
 export function formatFourTuple(tuple: FourTuple): string {
   const source = formatEndpoint(tuple.sourceIp, tuple.sourcePort);
   return `${source} → ${formatEndpoint(tuple.destinationIp, tuple.destinationPort)}`;
-}
-
-function badEndpoint(text: string): AppError {
-  return new AppError("E_ADDRESS", `${quoted(text)} is not an address of the form host:port`, {
-    fix: "write it as 127.0.0.1:7777, [::1]:7777, example.org:7777 or :7777",
-  });
 }

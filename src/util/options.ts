@@ -3,9 +3,9 @@
 
 import type { ZodObject } from "zod";
 import { isAddressRange } from "./address-range.js";
-import { editDistance } from "./edit-distance.js";
 import { AppError } from "./errors.js";
 import { quoted } from "./printable.js";
+import { editDistance } from "./suggestions/edit-distance.js";
 import { z } from "./zod.js";
 
 /**

@@ -23,7 +23,7 @@ describe("invalid usage exits with 2 and says what is expected", () => {
     ["port 0", ["connect", "127.0.0.1:0"], /port 0 .*out of range/],
     ["port 65,536", ["serve", "127.0.0.1:65536"], /port 65536 .*out of range[\s\S]*16 bits/],
     ["an address without a port", ["connect", "127.0.0.1"], /fix: write it as/],
-    ["a malformed address", ["serve", "1.2.3:x"], /not an address of the form host:port/],
+    ["a malformed address", ["serve", "1.2.3:x"], /where its port should be, a number/],
     ["-c 0", ["connect", ":7777", "-c", "0"], /"0" is not valid[\s\S]*from 1 to/],
     ["-c 1e99", ["connect", ":7777", "-c", "1e99"], /"1e99" is not valid/],
     ["a rate of 0", ["connect", ":7777", "-c", "5", "--connect-rate", "0"], /"0" is not valid[\s\S]*above 0/],

@@ -2,9 +2,9 @@
 
 import { TCP_STATE_NAMES } from "../../results/identifiers.js";
 import type { TcpState } from "../../results/sockets/socket-table.js";
-import { editDistance } from "../../util/edit-distance.js";
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
+import { editDistance } from "../../util/suggestions/edit-distance.js";
 
 /** Names used by ss and netstat. */
 const ALIASES: Readonly<Record<string, TcpState>> = {

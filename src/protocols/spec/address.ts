@@ -3,7 +3,8 @@
 import type { Scheme } from "../../results/identifiers.js";
 import { formatHostPorts, type HostPorts, parseHostPorts } from "../../util/endpoint.js";
 import { AppError } from "../../util/errors.js";
-import { quoted } from "../../util/printable.js";
+import { quoted, shortened } from "../../util/printable.js";
+import { mistypedUrl, unknownScheme } from "./address-error.js";
 
 /** Protocol of each scheme, whether it uses TLS, and its default port. */
 export const SCHEMES = {
@@ -19,6 +20,9 @@ export const SCHEMES = {
 
 export type { Scheme } from "../../results/identifiers.js";
 
+/** A block of addresses, on which a server without kernel sockets may listen: 10.65.0.0/29:7777. */
+const BLOCK = /^[\d.]+\/\d+:/;
+
 export interface Address extends HostPorts {
   readonly scheme: Scheme;
   /** Path and query, starting with a slash; undefined if absent. */
@@ -33,6 +37,8 @@ export interface Address extends HostPorts {
  * @throws {AppError} E_ADDRESS when the address is invalid or its scheme is not supported
  */
 export function parseAddress(text: string, options: { anyPort?: boolean } = {}): Address {
+  const mistyped = options.anyPort && BLOCK.test(text) ? undefined : mistypedUrl(text, parseAddress);
+  if (mistyped) throw mistyped;
   const [, name, rest = text] = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(text) ?? [];
   const scheme = name === undefined ? "tcp" : findScheme(name, text);
   const { port, protocol } = SCHEMES[scheme];
@@ -55,8 +61,17 @@ export function parseAddress(text: string, options: { anyPort?: boolean } = {}):
           : "send credentials in a header, such as -H 'Authorization: Basic …'",
     });
   }
-  const whole = port !== undefined && isWithoutPort(authority) ? `${authority.replace(/:$/, "")}:${port}` : authority;
-  const parsed = parseHostPorts(whole, options);
+  if (name !== undefined && authority === "") {
+    throw new AppError("E_ADDRESS", `${quoted(text)} names no host`, {
+      fix: `write it as ${shortened(`${scheme}://example.org${port === undefined ? ":7777" : ""}${path}`)}`,
+    });
+  }
+  const hasDefault = port !== undefined && isWithoutPort(authority);
+  const endpoint = hasDefault ? `${authority.replace(/:$/, "")}:${port}` : authority;
+  // The port of an endpoint that was meant is the default one, or stands for any port.
+  const write = (meant: string) =>
+    name === undefined ? meant : `${name}://${hasDefault ? meant.replace(/:\d+$/, "") : meant}${path}`;
+  const parsed = parseHostPorts(endpoint, { ...options, whole: { text, endpoint: authority, write } });
   const target = path === undefined || path === "" ? undefined : path.startsWith("/") ? path : `/${path}`;
   return { ...parsed, scheme, path: target };
 }
@@ -73,12 +88,6 @@ function isWithoutPort(authority: string): boolean {
 
 function findScheme(name: string, text: string): Scheme {
   const scheme = name.toLowerCase();
-  if (!Object.hasOwn(SCHEMES, scheme)) {
-    throw new AppError("E_ADDRESS", `unknown scheme in ${quoted(text)}`, {
-      fix: `use one of ${Object.keys(SCHEMES)
-        .map((each) => `${each}://`)
-        .join(", ")}, or none for plain TCP`,
-    });
-  }
+  if (!Object.hasOwn(SCHEMES, scheme)) throw unknownScheme(name, text);
   return scheme as Scheme;
 }
