@@ -24,29 +24,48 @@ const ALLOWED = [
  * Returns all components, sorted by name.
  *
  * @param {readonly { packages: Set<string> }[]} bundles
- * @throws {Error} if a licence is missing or not allowed
+ * @param {import("./places.mjs").Architecture} arch
+ * @throws {Error} if a licence is missing or not allowed, or if a package of production is not among them
  */
-export function componentsOf(bundles) {
-  const folders = new Set([`${ROOT}node_modules/koffi`, ...bundles.flatMap(({ packages }) => [...packages])]);
-  const found = [...folders].map(componentIn);
+export function componentsOf(bundles, arch) {
+  const koffi = `${ROOT}node_modules/koffi`;
+  const folders = new Set([koffi, ...bundles.flatMap(({ packages }) => [...packages])]);
+  const found = [...folders].map((folder) => componentIn(folder));
+  const native = found.find(({ name }) => name === "koffi")?.version;
+  found.push(componentIn(fetchPackage(`@koromix/koffi-linux-${arch}@${native}`), koffi));
   const node = join(fetchPackage(`node-linux-${process.arch}@${NODE_VERSION}`), "LICENSE");
   found.push({ name: "node", version: NODE_VERSION, license: "MIT", text: readFileSync(node, "utf8") });
+  const missing = productionPackages(arch).filter((each) => !found.some(({ name }) => name === each));
+  if (missing.length > 0) throw new Error(`not among the components of the executable: ${missing.join(", ")}`);
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /**
+ * Returns the names of the packages that `npm install --omit=dev` installs, from package-lock.json.
+ * @param {import("./places.mjs").Architecture} arch
+ */
+export function productionPackages(arch) {
+  const { packages } = JSON.parse(readFileSync(`${ROOT}package-lock.json`, "utf8"));
+  return Object.entries(packages).flatMap(([path, { dev, devOptional, peer, os, cpu }]) => {
+    const isForOthers = (os && !os.includes("linux")) || (cpu && !cpu.includes(arch));
+    return path === "" || dev || devOptional || peer || isForOthers ? [] : path.replace(/^.*node_modules\//, "");
+  });
+}
+
+/**
  * @param {string} folder
+ * @param {string} [licenseFolder] folder with the licence's text
  * @returns {Component}
  */
-export function componentIn(folder) {
+export function componentIn(folder, licenseFolder = folder) {
   const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
   if (typeof license !== "string" || !isAllowed(license))
     throw new Error(
       `${name} ${version} has the licence ${license ?? "(none)"}, which is not in the list of allowed ones`,
     );
-  const file = readdirSync(folder).find((each) => /^licen[cs]e/i.test(each));
+  const file = readdirSync(licenseFolder).find((each) => /^licen[cs]e/i.test(each));
   if (file === undefined) throw new Error(`${basename(folder)} has no file with its licence`);
-  return { name, version, license, text: readFileSync(join(folder, file), "utf8").trim() };
+  return { name, version, license, text: readFileSync(join(licenseFolder, file), "utf8").trim() };
 }
 
 /**

@@ -12,9 +12,10 @@ const architectures = /** @type {import("./places.mjs").Architecture[]} */ (
 );
 
 const scripts = await bundleProgram();
-const components = componentsOf([...scripts, await bundlePage()]);
+const page = await bundlePage();
 const released = [];
 for (const arch of architectures) {
+  const components = componentsOf([...scripts, page], arch);
   const executable = await buildExecutable(arch, scripts);
   if (values.only === "executable") released.push(executable);
   else released.push(...release(arch, executable, components));

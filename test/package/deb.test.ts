@@ -53,6 +53,9 @@ describe.skipIf(!DEB)("the Debian package", () => {
     dpkg("--install", join(folder, "new.deb"));
     expect(dpkg("--status", "fourtuple")).toMatch(/Version: 999/);
     expect(dpkg("--verify", "fourtuple")).toBe("");
+    dpkg("--remove", "fourtuple");
+    expect(readdirSync(root)).toEqual(["var"]);
+    dpkg("--install", DEB!);
     dpkg("--purge", "fourtuple");
     expect(readdirSync(root)).toEqual(["var"]);
     expect(readdirSync(join(root, "var/lib/dpkg/info")).filter((name) => name !== "format")).toEqual([]);

@@ -1,11 +1,20 @@
 // Tests the licences of the single executable's contents: texts for all components, and a failing build otherwise.
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { ROOT } from "../support/library.js";
 
-const { billOfMaterials, componentIn, noticesText } = await import(`${ROOT}scripts/package/notices.mjs`);
+const { billOfMaterials, componentIn, noticesText, productionPackages } = await import(
+  `${ROOT}scripts/package/notices.mjs`
+);
+
+interface Listed {
+  /** Absent for optional packages that are not installed. */
+  readonly version?: string;
+  readonly dependencies?: Record<string, Listed>;
+}
 
 function packageWith(license: string | undefined, file: string | undefined): string {
   const folder = mkdtempSync(join(tmpdir(), "fourtuple-licence-"));
@@ -35,4 +44,12 @@ it("components are listed with their licences' texts, and in the bill of materia
       { name: "@nats-io/kv", purl: expect.stringMatching(/^pkg:npm\/%40nats-io\/kv@3/) },
     ],
   });
+});
+
+it("packages of production are those that npm installs, for each processor", () => {
+  const printed = execFileSync("npm", ["ls", "--omit=dev", "--all", "--json"], { cwd: ROOT, encoding: "utf8" });
+  const namesIn = ({ dependencies = {} }: Listed): string[] =>
+    Object.entries(dependencies).flatMap(([name, each]) => (each.version ? [name, ...namesIn(each)] : []));
+  expect(productionPackages(process.arch).toSorted()).toEqual(namesIn(JSON.parse(printed)).toSorted());
+  expect(productionPackages("arm64")).toEqual(["@koromix/koffi-linux-arm64", "koffi"]);
 });
