@@ -7,6 +7,7 @@ import { remainingSpecs, sliceSpec } from "../../src/fleet/coordinator/dealing/s
 import type { Announcement } from "../../src/fleet/messages.js";
 import { spreadKernelMemory } from "../../src/fleet/sums/kernel-counts.js";
 import { parseRunSpec } from "../../src/planning/parse-run-spec.js";
+import type { RunSpec } from "../../src/planning/run-spec.js";
 import { mergeConnect } from "../../src/results/merge/connect.js";
 import { weightedShares } from "../../src/util/share.js";
 import { connectResult } from "../support/results.js";
@@ -174,6 +175,27 @@ describe("slices", () => {
       { durationMs: 1000, target: 10 },
     ]);
     expect(stagesFrom(5000)).toEqual([{ durationMs: 1, target: 10 }]);
+  });
+
+  it("keeps the turns of messages, by each agent's clock, also for agents that take over connections", () => {
+    const turns = { of: 30, sinceMs: 1000 };
+    const spec = { ...parseRunSpec({ to: "10.0.0.9:7777", connections: 30, message: "x" }), messageTurns: turns };
+    const share = (connections: number, clockOffsetMs: number) => ({
+      connections,
+      clockOffsetMs,
+      sourcePorts: undefined,
+    });
+    const turnsOf = (parts: readonly RunSpec[]) =>
+      parts.map(({ numberedBefore, messageTurns }) => [numberedBefore, messageTurns]);
+    const parts = sliceSpec(spec, [share(20, 7), share(10, -3)]);
+    expect(turnsOf(parts)).toEqual([
+      [0, { of: 30, sinceMs: 1007 }],
+      [20, { of: 30, sinceMs: 997 }],
+    ]);
+    expect(turnsOf(remainingSpecs(parts[1]!, [share(10, 7 - -3)], 0))).toEqual([[20, { of: 30, sinceMs: 1007 }]]);
+    expect(
+      sliceSpec(parseRunSpec({ to: "10.0.0.9:7777", connections: 2 }), [share(2, 5)])[0]!.messageTurns,
+    ).toBeUndefined();
   });
 
   it("adds up when a lost agent's part is divided", () => {
