@@ -192,6 +192,11 @@ function notesOn(facts: HostFacts, load: Load, binding: LimitRow | undefined): s
       `nothing listens on ${target}, but NAT rules ${facts.translation === "present" ? "are" : "may be"} in force here and may redirect it to a server that fourtuple cannot see`,
     );
   }
+  if (peer?.wasCutShort) {
+    notes.push(
+      "the search for the server's processes was cut short, because this host has many processes or open files: their limits are unknown",
+    );
+  }
   const { softAtStart } = facts;
   if (
     load.program === "ordinary" &&

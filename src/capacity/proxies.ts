@@ -4,6 +4,7 @@
 import { forEachSocketDescriptor } from "../linux/proc/descriptors.js";
 import { TCP_ESTABLISHED } from "../linux/syscalls/constants.js";
 import { readListeners } from "../socket-table/listeners/listeners.js";
+import { isTimeout } from "../socket-table/listeners/peer.js";
 import { forEachSocket } from "../socket-table/table.js";
 
 /**
@@ -19,15 +20,23 @@ const PROXIED_SHARE = 0.9;
 /** Maximum number of descriptors to examine per process. */
 const MOST_DESCRIPTORS = 50_000;
 
-/** Returns the processes that have opened a connection for each one accepted. */
-export async function findProxies(pids: readonly number[]): Promise<Set<number>> {
+/**
+ * Returns the processes that have opened a connection for each one accepted; undefined if `signal` has timed out.
+ */
+export async function findProxies(pids: readonly number[], signal: AbortSignal): Promise<Set<number> | undefined> {
   const owners = new Map<number, number>();
   const looked = new Map<number, number>();
-  await forEachSocketDescriptor((inode, pid) => {
+  const visit = (inode: number, pid: number) => {
     const before = looked.get(pid) ?? 0;
     looked.set(pid, before + 1);
     if (before < MOST_DESCRIPTORS) owners.set(inode, pid);
-  }, pids);
+  };
+  try {
+    await forEachSocketDescriptor(visit, pids, signal);
+  } catch (error) {
+    if (isTimeout(signal)) return undefined;
+    throw error;
+  }
   const listening = new Set((await readListeners({})).map(({ port }) => port));
   const accepted = new Map<number, number>();
   const opened = new Map<number, number>();

@@ -5,7 +5,7 @@ import { readParent, readProcessFacts } from "../linux/proc/process-facts.js";
 import { TCP_ESTABLISHED } from "../linux/syscalls/constants.js";
 import type { LocalPeer, ProcessFacts } from "../results/peer.js";
 import { readListeners } from "../socket-table/listeners/listeners.js";
-import { inspectPeer } from "../socket-table/listeners/peer.js";
+import { inspectPeer, isTimeout } from "../socket-table/listeners/peer.js";
 import type { EndQuery } from "../socket-table/query.js";
 import { forEachSocket } from "../socket-table/table.js";
 import { findProxies, LEAST_ACCEPTED } from "./proxies.js";
@@ -34,25 +34,33 @@ export interface AcceptQueue {
   readonly isStopped: boolean;
 }
 
-/** Inspects the server at the endpoints, in this network namespace. */
-export async function inspectServer(local: EndQuery): Promise<Server> {
-  const peer = await inspectPeer(local);
+/** Time to search for the server's processes. Other programs may have millions of open files. */
+const SEARCH_MS = 10_000;
+
+/**
+ * Inspects the server at the endpoints, in this network namespace.
+ *
+ * @param signal ends the search for processes; after a timeout, the result has none of them
+ */
+export async function inspectServer(local: EndQuery, signal = AbortSignal.timeout(SEARCH_MS)): Promise<Server> {
+  const peer = await inspectPeer(local, undefined, signal);
   const listeners = await readListeners({ local });
-  const holders = await findHolders(new Set(listeners.map(({ inode }) => inode)));
+  const holders = await findHolders(new Set(listeners.map(({ inode }) => inode)), signal);
   const workers = new Map<number, ProcessFacts>();
-  for (const pid of new Set([...holders.values()].flat())) {
+  for (const pid of new Set([...(holders?.values() ?? [])].flat())) {
     const facts = readProcessFacts(pid);
     if (facts) workers.set(pid, facts);
   }
   let held = 0;
   await forEachSocket({ states: 1 << TCP_ESTABLISHED, local }, () => held++);
-  const proxies = held < LEAST_ACCEPTED ? new Set() : await findProxies([...workers.keys()]);
+  const proxies = held < LEAST_ACCEPTED ? new Set() : await findProxies([...workers.keys()], signal);
   return {
     ...peer,
+    ...((peer.wasCutShort || !holders || !proxies) && { wasCutShort: true }),
     held,
-    workers: [...workers.values()].map((worker) => ({ ...worker, isProxy: proxies.has(worker.pid) })),
+    workers: [...workers.values()].map((worker) => ({ ...worker, isProxy: proxies?.has(worker.pid) === true })),
     queues: listeners.map(({ inode, acceptQueue: { used, limit } }) => {
-      const pids = holders.get(inode) ?? [];
+      const pids = holders?.get(inode) ?? [];
       return {
         // A queue holds one connection more than its length (sk_acceptq_is_full).
         room: limit === undefined ? undefined : Math.max(0, limit + 1 - used),
@@ -62,12 +70,25 @@ export async function inspectServer(local: EndQuery): Promise<Server> {
   };
 }
 
-/** Finds the processes that hold each of these sockets, excluding parents of other holders. */
-async function findHolders(inodes: ReadonlySet<number>): Promise<Map<number, number[]>> {
+/**
+ * Finds the processes that hold each of these sockets, excluding parents of other holders.
+ * @returns undefined if `signal` has timed out
+ */
+async function findHolders(
+  inodes: ReadonlySet<number>,
+  signal: AbortSignal,
+): Promise<Map<number, number[]> | undefined> {
   const found = new Map<number, Set<number>>();
-  await forEachSocketDescriptor((inode, pid) => {
+  const visit = (inode: number, pid: number) => {
     if (inodes.has(inode)) found.set(inode, (found.get(inode) ?? new Set()).add(pid));
-  });
+  };
+  try {
+    await forEachSocketDescriptor(visit, undefined, signal);
+  } catch (error) {
+    if (!isTimeout(signal)) throw error;
+    // Some of the holders are worse than none: their room would be taken for the server's.
+    return undefined;
+  }
   return new Map(
     [...found].map(([inode, pids]) => {
       const parents = new Set([...pids].map(readParent));

@@ -80,6 +80,11 @@ function notesOn(result: ConnectResult, unaccepted: number): string[] {
     ...greetingNotes(result),
     ...redirectNotes(result),
     ...stackNotes(evidence.deltas),
+    ...(evidence.peer?.wasCutShort
+      ? [
+          "the search for the server's process was cut short, because this host has many processes or open files: whether it is stopped or out of descriptors is unknown",
+        ]
+      : []),
   ];
   const outgoing = kernel?.outgoing ?? 0;
   if (!kernel || kernel.incoming === 0 || kernel.incoming >= outgoing) return notes;

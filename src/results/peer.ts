@@ -57,6 +57,10 @@ export const localPeer = z.object({
     .describe(
       "process with most of the sockets or, if an accept queue is not empty, with most among those that can accept from it; missing if none is visible",
     ),
+  wasCutShort: z
+    .boolean()
+    .optional()
+    .describe("true if the search for the process was cut short, because this host has many processes or open files"),
 });
 /** A run's server side, if it is on this host. */
 export type LocalPeer = TypeOf<typeof localPeer>;

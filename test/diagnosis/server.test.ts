@@ -137,6 +137,22 @@ describe("a real server", () => {
     expect(found.queues).toMatchObject([{ isStopped: false }]);
   });
 
+  it("is found without its processes if the search for them takes too long, and the prediction says so", async () => {
+    const host = ownAddress();
+    const { port } = await startForeignServerProcess({ host });
+    const signal = AbortSignal.timeout(0);
+    await until("the time is over", () => signal.aborted);
+    const found = await inspectServer(endpointsQuery([{ ip: parseIp(host), port }]), signal);
+    expect(found).toMatchObject({ wasCutShort: true, workers: [], process: undefined, listeners: [{ port }] });
+    const { notes, unknown } = predict({
+      facts: hostFacts({}),
+      load: clientLoad({ peer: found }),
+      obstacle: undefined,
+    });
+    expect(notes.join()).toContain("the search for the server's processes was cut short");
+    expect(unknown).toContain("peer-nofile");
+  });
+
   it("is stopped if every process that accepts there is", async () => {
     const host = ownAddress();
     const cli = startCli(["serve", `${host}:0`, "--log", "none", "--backlog", "300"]);

@@ -43,7 +43,11 @@ describe.skipIf(!canMakeNamespaces())("a port in use", () => {
     enterNamespace();
     listenRaw("127.0.0.1", 7777);
     const [holder] = await findPortHolders(parseIp("0.0.0.0"), 7777, AbortSignal.abort());
-    expect(holder).toMatchObject({ kind: "listening", ip: "127.0.0.1", owner: undefined, uid: process.getuid!() });
+    const uid = process.getuid!();
+    expect(holder).toMatchObject({ kind: "listening", ip: "127.0.0.1", owner: undefined, uid, wasCutShort: true });
+    expect(await findPortHolders(parseIp("0.0.0.0"), 7777)).toMatchObject([
+      { owner: { pid: process.pid }, wasCutShort: false },
+    ]);
   });
 
   it("by an IPv6-only listener does not prevent listening on IPv4", async () => {

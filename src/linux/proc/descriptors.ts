@@ -42,11 +42,19 @@ export async function forEachSocketDescriptor(
   let unreadable = 0;
   const ringHolders = new Set<number>();
   let turnMs = performance.now();
+  const isTurnOver = () => performance.now() - turnMs >= TURN_MS;
+  const rest = async () => {
+    await setImmediate();
+    signal?.throwIfAborted();
+    turnMs = performance.now();
+  };
   const names = readdirSync("/proc");
   for (const name of pids ?? names) {
     const pid = Number(name);
     if (!(pid > 0)) continue;
     processes++;
+    // Also a process whose descriptors cannot be read takes time, and there may be many.
+    if (isTurnOver()) await rest();
     let wasRefused = false;
     for (const folder of descriptorTables(pid)) {
       const table = openFolder(folder);
@@ -64,10 +72,7 @@ export async function forEachSocketDescriptor(
             const { isListed, nameless } = await forEachRingSocket(info, (inode) => visit(inode, pid));
             if (!isListed || nameless > 0) ringHolders.add(pid);
           }
-          if (performance.now() - turnMs < TURN_MS) continue;
-          await setImmediate();
-          signal?.throwIfAborted();
-          turnMs = performance.now();
+          if (isTurnOver()) await rest();
         }
       } catch {
         signal?.throwIfAborted();

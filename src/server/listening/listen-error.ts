@@ -24,6 +24,7 @@ import { formatCount, formatDuration, plural } from "../../util/units.js";
 const NAMED = 3;
 /** How long to look for the owner of a port: a fleet's coordinator, for one, does not wait longer than 10 s. */
 const SEARCH_MS = 6000;
+const CUT_SHORT = `; the search for its process was cut short after ${formatDuration(SEARCH_MS)}, because this host has many processes or open files`;
 
 /** @param errno errno of socket(), bind() or listen() */
 export async function listenError(ip: IpAddress, port: number, errno: number): Promise<AppError> {
@@ -47,7 +48,7 @@ async function portInUse(ip: IpAddress, port: number, endpoint: string): Promise
   };
   return new AppError(
     "E_PORT_IN_USE",
-    `cannot listen on ${endpoint}: the port is in use${first ? `: ${describe(holders, ip, port)}` : ""}`,
+    `cannot listen on ${endpoint}: the port is in use${first ? `: ${describe(holders, ip, port)}` : ""}${first?.wasCutShort ? CUT_SHORT : ""}`,
     {
       fix: first
         ? advise(first, port)

@@ -48,7 +48,8 @@ export async function inspectPeer(
   const dropped = new Map(queues?.map(({ inode, drops }) => [inode, drops - (droppedBefore.get(inode) ?? 0)]));
   // Workers share their parent's listener. The process with the most connections is the one that runs out of resources
   // first.
-  const owners = await findOwners(local, signal);
+  const search = await findOwners(local, signal);
+  const { owners } = search;
   const culprit = findCulprit(listeners, owners);
   return {
     listeners: listeners.map(({ ip, port, acceptQueue, uid, inode }) => {
@@ -56,17 +57,27 @@ export async function inspectPeer(
     }),
     elsewhere: await findElsewhere(local, listeners, signal),
     process: culprit ?? (owners[0] && readProcessFacts(owners[0].pid)),
+    ...(search.wasCutShort && { wasCutShort: true }),
   };
 }
 
-/** Returns the processes with these sockets; none if finding them takes too long. */
-async function findOwners(local: EndQuery, signal: AbortSignal | undefined): Promise<readonly OwnerRow[]> {
+/** Returns the processes with these sockets; none if the search was cut short because it takes too long. */
+async function findOwners(
+  local: EndQuery,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly owners: readonly OwnerRow[]; readonly wasCutShort: boolean }> {
   try {
-    return (await countByOwner({ local, wildcardListeners: true }, signal)).owners;
+    const { owners } = await countByOwner({ local, wildcardListeners: true }, signal);
+    return { owners, wasCutShort: false };
   } catch (error) {
-    if (signal?.reason?.name === "TimeoutError") return [];
+    if (isTimeout(signal)) return { owners: [], wasCutShort: true };
     throw error;
   }
+}
+
+/** Returns whether a search has ended because of its time limit. */
+export function isTimeout(signal: AbortSignal | undefined): boolean {
+  return signal?.reason?.name === "TimeoutError";
 }
 
 function sinceWhen(port: number, inode: number, before: readonly ListenQueue[] | undefined): PeerListener["since"] {

@@ -29,6 +29,8 @@ export interface PortHolder {
   readonly peer: { readonly ip: string; readonly port: number } | undefined;
   /** Owner; undefined if none was found, and for TIME_WAIT, which the kernel owns. */
   readonly owner: Owner | undefined;
+  /** Whether the search for the owner was cut short, so that it may have a visible one. */
+  readonly wasCutShort: boolean;
   readonly uid: number;
   /** Time until a TIME_WAIT socket expires, in milliseconds; 0 for other sockets. */
   readonly leftMs: number;
@@ -44,7 +46,7 @@ export interface PortHolder {
 export async function findPortHolders(ip: IpAddress, port: number, signal?: AbortSignal): Promise<PortHolder[]> {
   const range = { first: port, last: port };
   const states = ALL_STATES | (1 << BOUND_INACTIVE);
-  const ownersOf = () => readOwners(signal).catch(() => undefined);
+  const ownersOf = () => readOwners(signal).catch(() => "cut-short" as const);
   return readHolders({ states, local: { ports: [range] } }, (socket) => overlaps(socket, ip), ownersOf);
 }
 
@@ -69,9 +71,9 @@ export async function findListening(
 async function readHolders(
   query: SocketQuery,
   isOne: (socket: SocketView) => boolean,
-  ownersOf: () => Promise<OwnerIndex | undefined>,
+  ownersOf: () => Promise<OwnerIndex | "cut-short">,
 ): Promise<PortHolder[]> {
-  let found: Omit<PortHolder, "owner">[] = [];
+  let found: Omit<PortHolder, "owner" | "wasCutShort">[] = [];
   await readTable(query, () => {
     found = [];
     return (socket) => {
@@ -82,11 +84,12 @@ async function readHolders(
   const owners = found.some(({ inode }) => inode !== 0) ? await ownersOf() : undefined;
   return found.map((holder) => ({
     ...holder,
-    owner: holder.inode === 0 ? undefined : owners?.ownerOf(holder.inode),
+    owner: holder.inode === 0 || owners === "cut-short" ? undefined : owners?.ownerOf(holder.inode),
+    wasCutShort: holder.inode !== 0 && owners === "cut-short",
   }));
 }
 
-function toHolder(socket: SocketView): Omit<PortHolder, "owner"> {
+function toHolder(socket: SocketView): Omit<PortHolder, "owner" | "wasCutShort"> {
   const { state, localIp, localPort, remoteIp, remotePort, uid, inode, timerMs } = socket;
   const kind =
     state === TCP_LISTEN
