@@ -51,7 +51,8 @@ function diagnoseClient(result: ConnectResult): Diagnosis {
     return { ...base, outcome: "met", finding: undefined, suspects: [] };
   const found = explainClient(result);
   if (!Array.isArray(found)) {
-    return { ...base, outcome: found.limit === "stop" ? "stopped" : "limited", finding: found, suspects: [] };
+    const notes = base.notes.filter((note) => !found.evidence.includes(note));
+    return { ...base, notes, outcome: found.limit === "stop" ? "stopped" : "limited", finding: found, suspects: [] };
   }
   return { ...base, outcome: "undecided", finding: undefined, suspects: found };
 }

@@ -115,6 +115,7 @@ it("a client that was stopped does not blame the server for closing silent conne
   expect(result).toMatchObject({ outcome: "missed", lost: 20, standstills: { lost: 20 } });
   expect(result.diagnosis.finding).toMatchObject({ limit: "standstill", whose: "local" });
   expect(result.diagnosis.finding!.evidence.join()).toMatch(/20 of 20 failed or ended while it stood still/);
+  expect(result.diagnosis.notes.join()).not.toContain("did not run");
 });
 
 it("a client that was stopped says that this delayed the answers, if they miss a threshold", async () => {
