@@ -319,7 +319,12 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   },
   lastRefusedAt: { type: "gauge", help: "When a connection was last refused.", shown: "internal" },
   readyAtFirstRefusal: { type: "gauge", help: "Value of `ready` at the first refusal.", shown: "internal" },
-  readyAtLastRefusal: { type: "gauge", help: "Value of `ready` at the last refusal.", shown: "internal" },
+  establishedAtFirstRefusal: {
+    type: "gauge",
+    help: "Value of `established` at the first refusal.",
+    shown: "internal",
+  },
+  establishedAtLastRefusal: { type: "gauge", help: "Value of `established` at the last refusal.", shown: "internal" },
   endingsAtLastRefusal: { type: "gauge", help: "Value of `endings` at the last refusal.", shown: "internal" },
   unboundTuple: {
     type: "gauge",

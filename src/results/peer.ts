@@ -157,8 +157,8 @@ export const outage = z
   .object({
     durationMs: milliseconds.describe("time from the first refused connection to the last"),
     readyBefore: count.describe("number of connections that were ready before that time, in the threads that saw it"),
-    readyDuring: count.describe("number of connections that became ready in that time"),
-    readyAfter: count.describe("number of connections that became ready later"),
+    establishedDuring: count.describe("number of connections that became ESTABLISHED in that time"),
+    establishedAfter: count.describe("number of connections that became ESTABLISHED later"),
     endedAfter: count.describe("number of connections that the peer ended later, in a handshake or when open"),
   })
   .describe("when connections were refused (ECONNREFUSED); missing if none was, and in older results");

@@ -59,7 +59,7 @@ describe("a server that is restarted during handshakes", () => {
     const result = await runAgainst(scheme, start(), options);
     const { failures, ready, evidence } = result;
     expect(ready, JSON.stringify(failures)).toBeGreaterThan(50);
-    expect(evidence.outage).toMatchObject({ readyDuring: 0, readyAfter: ready, endedAfter: 0 });
+    expect(evidence.outage).toMatchObject({ establishedDuring: 0, establishedAfter: ready, endedAfter: 0 });
     const elsewhere = await explainRun({ ...result, evidence: { ...evidence, peer: undefined } });
     for (const { finding } of [result.diagnosis!, elsewhere]) {
       expect(finding, JSON.stringify(failures)).toMatchObject({ limit: "peer-ended", whose: "peer" });
@@ -67,6 +67,28 @@ describe("a server that is restarted during handshakes", () => {
         /^the server was restarted during the run: .* in their handshakes, refused others/,
       );
     }
+  });
+
+  it("is told from one that stops to listen, and answers those that it has accepted", async () => {
+    const [ip, port] = [ownAddress(), ownPort()];
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => sockets.push(socket.on("error", () => undefined)));
+    await listen(server, ip, port);
+    const run = await startClient({
+      to: `mqtt://${ip}:${port}`,
+      connections: 100,
+      connectRatePerSec: 100,
+      durationMs: 0,
+    });
+    await until("connections wait in their handshake", () => sockets.length >= SILENT);
+    server.close();
+    await until("the others are refused", () => run.snapshot().failed === 100 - sockets.length);
+    for (const socket of sockets) socket.write(connack(), "latin1");
+    const result = await within("the end", run.done);
+    expect(result.ready).toBe(sockets.length);
+    expect(result.evidence.outage).toMatchObject({ readyBefore: 0, establishedAfter: 0 });
+    const { finding } = await explainRun({ ...result, evidence: { ...result.evidence, peer: undefined } });
+    expect(finding!.meaning).toMatch(/^nothing listens on that port any more/);
   });
 
   it("is told from one that starts late, which has ended nothing", async () => {

@@ -15,15 +15,15 @@ export function noteForOutage(counters: Float64Array, step: number, errno: numbe
   const isEnding = step !== STEP.connect && (errno === 0 || errno === ECONNRESET || errno === EPIPE);
   if (isEnding) counters[COUNTER.endings]! += 1;
   if (step !== STEP.hold && (isEnding || errno === ETIMEDOUT)) counters[COUNTER.cutOffHandshakes]! += 1;
-  if (step !== STEP.connect) return;
-  if (errno !== ECONNREFUSED) return;
+  if (step !== STEP.connect || errno !== ECONNREFUSED) return;
   const now = performance.timeOrigin + performance.now();
   if (counters[COUNTER.firstRefusedAt] === 0) {
     counters[COUNTER.firstRefusedAt] = now;
     counters[COUNTER.readyAtFirstRefusal] = counters[COUNTER.ready]!;
+    counters[COUNTER.establishedAtFirstRefusal] = counters[COUNTER.established]!;
   }
   counters[COUNTER.lastRefusedAt] = now;
-  counters[COUNTER.readyAtLastRefusal] = counters[COUNTER.ready]!;
+  counters[COUNTER.establishedAtLastRefusal] = counters[COUNTER.established]!;
   counters[COUNTER.endingsAtLastRefusal] = counters[COUNTER.endings]!;
 }
 
@@ -36,8 +36,9 @@ export function findOutage(memories: readonly WorkerMemory[]): Outage | undefine
   return {
     durationMs: Math.round(Math.max(...values(COUNTER.lastRefusedAt)) - Math.min(...values(COUNTER.firstRefusedAt))),
     readyBefore: sum(COUNTER.readyAtFirstRefusal),
-    readyDuring: sum(COUNTER.readyAtLastRefusal) - sum(COUNTER.readyAtFirstRefusal),
-    readyAfter: sum(COUNTER.ready) - sum(COUNTER.readyAtLastRefusal),
+    // A handshake that began before may be completed after the server has stopped listening.
+    establishedDuring: sum(COUNTER.establishedAtLastRefusal) - sum(COUNTER.establishedAtFirstRefusal),
+    establishedAfter: sum(COUNTER.established) - sum(COUNTER.establishedAtLastRefusal),
     endedAfter: sum(COUNTER.endings) - sum(COUNTER.endingsAtLastRefusal),
   };
 }

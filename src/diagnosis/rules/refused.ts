@@ -164,10 +164,10 @@ function ofAnotherHost(result: ConnectResult, failure: FailureReport): Finding {
 
 /** Explains refusals by a server that accepted connections afterwards. */
 function listenedAgain({ evidence }: ConnectResult, failure: FailureReport): Finding {
-  const { durationMs, readyAfter } = evidence.outage!;
+  const { durationMs, establishedAfter } = evidence.outage!;
   return nobody(
     `nothing was listening for ${formatDuration(durationMs)} of the run: the server started late, or was restarted`,
-    [seen(failure), `${formatCount(readyAfter)} connections were opened after the last refusal`],
+    [seen(failure), `${formatCount(establishedAfter)} connections were opened after the last refusal`],
     "start the server first, and check its log for restarts",
   );
 }

@@ -147,8 +147,8 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
       outage: either(a.evidence.outage, b.evidence.outage, (x, y) => ({
         durationMs: Math.max(x.durationMs, y.durationMs),
         readyBefore: x.readyBefore + y.readyBefore,
-        readyDuring: x.readyDuring + y.readyDuring,
-        readyAfter: x.readyAfter + y.readyAfter,
+        establishedDuring: x.establishedDuring + y.establishedDuring,
+        establishedAfter: x.establishedAfter + y.establishedAfter,
         endedAfter: x.endedAfter + y.endedAfter,
       })),
     },

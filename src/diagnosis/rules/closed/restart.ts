@@ -34,7 +34,7 @@ export function explainRestart(result: ConnectResult): Finding | undefined {
     fix: WHY_RESTARTED,
     evidence: [
       ...[...ended, ...refused].map(seen),
-      ...(isOutage ? [`${formatCount(evidence.outage!.readyAfter)} were opened after the last refusal`] : []),
+      ...(isOutage ? [`${formatCount(evidence.outage!.establishedAfter)} were opened after the last refusal`] : []),
       ...(anew ? [`the listening socket on port ${anew.port} has been replaced since the run began`] : []),
     ],
   };
@@ -49,7 +49,7 @@ export function wasOut({ evidence, destinations }: ConnectResult, refusals: numb
   if (!outage || destinations.length > 1) return false;
   // If the same socket has listened all the time, something else refused the connections.
   if (peer?.listeners.some(({ since }) => since === "before")) return false;
-  return outage.readyAfter > 0 && outage.readyDuring <= DISORDER * refusals;
+  return outage.establishedAfter > 0 && outage.establishedDuring <= DISORDER * refusals;
 }
 
 function total(failures: readonly { readonly count: number }[]): number {
