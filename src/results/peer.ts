@@ -155,7 +155,9 @@ export type LossPattern = TypeOf<typeof lossPattern>;
 
 export const outage = z
   .object({
-    durationMs: milliseconds.describe("time from the first refused connection to the last"),
+    durationMs: milliseconds.describe(
+      "time from a thread's first refused connection to its last, in the thread where it was longest",
+    ),
     readyBefore: count.describe("number of connections that were ready before that time, in the threads that saw it"),
     establishedDuring: count.describe("number of connections that became ESTABLISHED in that time"),
     establishedAfter: count.describe("number of connections that became ESTABLISHED later"),

@@ -31,14 +31,18 @@ export function noteForOutage(counters: Float64Array, step: number, errno: numbe
 export function findOutage(memories: readonly WorkerMemory[]): Outage | undefined {
   const refused = memories.filter(({ counters }) => counters[COUNTER.firstRefusedAt]! > 0);
   if (refused.length === 0) return undefined;
-  const values = (counter: number) => refused.map(({ counters }) => counters[counter]!);
   const sum = (counter: number) => sumCounter(refused, counter);
   return {
-    durationMs: Math.round(Math.max(...values(COUNTER.lastRefusedAt)) - Math.min(...values(COUNTER.firstRefusedAt))),
+    // Refusals in different threads say nothing about the time between them.
+    durationMs: Math.max(...refused.map(refusedMs)),
     readyBefore: sum(COUNTER.readyAtFirstRefusal),
     // A handshake that began before may be completed after the server has stopped listening.
     establishedDuring: sum(COUNTER.establishedAtLastRefusal) - sum(COUNTER.establishedAtFirstRefusal),
     establishedAfter: sum(COUNTER.established) - sum(COUNTER.establishedAtLastRefusal),
     endedAfter: sum(COUNTER.endings) - sum(COUNTER.endingsAtLastRefusal),
   };
+}
+
+function refusedMs({ counters }: WorkerMemory): number {
+  return Math.round(counters[COUNTER.lastRefusedAt]! - counters[COUNTER.firstRefusedAt]!);
 }

@@ -147,9 +147,13 @@ function named(endpoints: readonly Endpoint[]): string {
     .join(", ");
 }
 
-function ofAnotherHost(result: ConnectResult, failure: FailureReport): Finding {
-  const { established, destinations } = result;
-  if (wasOut(result, failure.count)) return listenedAgain(result, failure);
+function ofAnotherHost(result: ConnectResult, failure: FailureReport): Finding | Suspect[] {
+  const { established, destinations, evidence } = result;
+  const establishedAfter = evidence.outage?.establishedAfter ?? 0;
+  if (establishedAfter > 0 && destinations.length === 1) {
+    const facts = [seen(failure), `${formatCount(establishedAfter)} connections were opened after the last refusal`];
+    return wasOut(result, failure.count) ? listenedAgain(result, facts) : firewallOrLate(facts);
+  }
   if (established === 0) return nobody("nothing listens on that port", [seen(failure)]);
   return destinations.length > 1
     ? nobody(
@@ -163,11 +167,11 @@ function ofAnotherHost(result: ConnectResult, failure: FailureReport): Finding {
 }
 
 /** Explains refusals by a server that accepted connections afterwards. */
-function listenedAgain({ evidence }: ConnectResult, failure: FailureReport): Finding {
-  const { durationMs, establishedAfter } = evidence.outage!;
+function listenedAgain({ evidence }: ConnectResult, facts: readonly string[]): Finding {
+  const { durationMs } = evidence.outage!;
   return nobody(
     `nothing was listening for ${formatDuration(durationMs)} of the run: the server started late, or was restarted`,
-    [seen(failure), `${formatCount(establishedAfter)} connections were opened after the last refusal`],
+    facts,
     "start the server first, and check its log for restarts",
   );
 }
@@ -176,23 +180,30 @@ function listenedAgain({ evidence }: ConnectResult, failure: FailureReport): Fin
 function rejected({ evidence }: ConnectResult, failure: FailureReport): Finding | Suspect[] {
   const unreachable = evidence.deltas["Icmp.InDestUnreachs"] ?? 0;
   const facts = [seen(failure), "a socket on this host listens at every destination"];
-  const firewall: Finding = {
-    limit: "path",
-    whose: "network",
-    meaning: "the server listens, but something refuses connections on its behalf, such as a firewall reject rule",
-    fix: "look for reject rules (nft list ruleset)",
-    evidence: facts,
-  };
   const anew = evidence.peer!.listeners.find(({ since }) => since === "replaced" || since === "late");
   if (anew) return madeAnew(anew, failure);
   // Require at least one ICMP message per failure, because the kernel of a host without a listener answers with a
   // reset instead.
   if (unreachable >= failure.count) {
-    return { ...firewall, evidence: [...facts, `${formatCount(unreachable)} ICMP messages said "unreachable"`] };
+    return firewall([...facts, `${formatCount(unreachable)} ICMP messages said "unreachable"`]);
   }
+  return firewallOrLate(facts);
+}
+
+function firewall(evidence: readonly string[]): Finding {
+  return {
+    limit: "path",
+    whose: "network",
+    meaning: "the server listens, but something refuses connections on its behalf, such as a firewall reject rule",
+    fix: "look for reject rules (nft list ruleset)",
+    evidence,
+  };
+}
+
+function firewallOrLate(facts: readonly string[]): Suspect[] {
   const late = nobody("nothing was listening for part of the run: the server started late, or restarted", facts);
   return [
-    { ...firewall, test: "a second run is refused again; nft list ruleset shows a reject rule" },
+    { ...firewall(facts), test: "a second run is refused again; nft list ruleset shows a reject rule" },
     { ...late, test: "a second run is not refused, and the server's log shows that it started" },
   ];
 }

@@ -49,7 +49,8 @@ export function wasOut({ evidence, destinations }: ConnectResult, refusals: numb
   if (!outage || destinations.length > 1) return false;
   // If the same socket has listened all the time, something else refused the connections.
   if (peer?.listeners.some(({ since }) => since === "before")) return false;
-  return outage.establishedAfter > 0 && outage.establishedDuring <= DISORDER * refusals;
+  // A single refusal may be a packet filter's.
+  return outage.durationMs > 0 && outage.establishedAfter > 0 && outage.establishedDuring <= DISORDER * refusals;
 }
 
 function total(failures: readonly { readonly count: number }[]): number {
