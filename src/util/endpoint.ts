@@ -37,7 +37,7 @@ export function parseHostPorts(text: string, options: { anyPort?: boolean; whole
   const plain = /^(?:([^:[\]]*):)?([^:]+)$/.exec(text);
   const host = bracketed ? bracketed[1]! : plain?.[1] || DEFAULT_HOST;
   const ports = bracketed?.[2] ?? plain?.[2];
-  if (/[\s\p{Cf}]|[;,]\d+$/u.test(text)) throw endpointError(whole);
+  if (/[\s\p{Cf}]|[;,]\d+$/u.test(whole.endpoint)) throw endpointError(whole);
   if (/^[^:[\]]+:?$/.test(text) && !/^[\d-]+$/.test(text)) {
     const name = text.replace(/:$/, "");
     throw hostError(name, "7777", whole) ?? noPort(name, whole);

@@ -88,6 +88,7 @@ describe("a malformed address says what is wrong with it, and what was probably 
     ["host:80:80", "names more than one port", "host:80"],
     ["http://host:80:81/a", "names more than one port", "http://host:80/a"],
     ["host:80,81", "lists ports", "host:80 host:81"],
+    ["http://host:80,81/a", "lists ports", "http://host:80/a http://host:81/a"],
     ["host;80", "has a ; where a colon belongs", "host:80"],
     ["host:http", 'has "http" where its port should be, a number', "host:7777"],
     ["host:", "has no port", "host:7777"],
@@ -108,6 +109,10 @@ describe("a malformed address says what is wrong with it, and what was probably 
     ["host: 80", "contains spaces", "host:80"],
     ["host:80\n", "contains spaces", "host:80"],
     ["http:// host/", "contains spaces", "http://host/"],
+    ["host 80", "contains spaces", "host:80"],
+    ["http://host;8080/a", "has a ; where a colon belongs", "http://host:8080/a"],
+    ["http:host 80/a", "has no :// after its scheme", "http://host:80/a"],
+    ["10.0.0.1/24:80", "is a block of addresses, not a single one", "10.0.0.1:80"],
   ])("%j", (text, problem, meant) => {
     const { code, message, fix } = errorOf(text);
     expect(code).toBe("E_ADDRESS");
@@ -117,7 +122,24 @@ describe("a malformed address says what is wrong with it, and what was probably 
         : `${JSON.stringify(text).replace(/\\n/, "?").replaceAll("\\\\", "\\")} ${problem}`,
     );
     expect(fix).toBe(`write it as ${meant}`);
-    for (const each of meant.split(/ or | (?=host)/)) expect(() => parseAddress(each)).not.toThrow();
+    for (const each of meant.split(/ or | (?=host|http)/)) expect(() => parseAddress(each)).not.toThrow();
+  });
+
+  const FORMS = "127.0.0.1:7777, [::1]:7777, example.org:7777 or :7777";
+
+  it.each([
+    ["http:/host:99999", "http://host:99999; a TCP port has 16 bits: use 1 to 65535"],
+    ["http:/user:pw@host", "http://user:pw@host; send credentials in a header, such as -H 'Authorization: Basic …'"],
+    ["host:80 host:81", FORMS],
+    ["my host:80", FORMS],
+    ["[::1::2]:80", FORMS],
+    ["[:]", FORMS],
+  ])("%j, which has more than one fault or no single correction", (text, fix) => {
+    expect(errorOf(text).fix).toBe(`write it as ${fix}`);
+  });
+
+  it("///, which does not begin with a slash for want of a scheme", () => {
+    expect(errorOf("///").message).toBe('"///" is not an address: a host name has no "/"');
   });
 
   it.each([

@@ -11,7 +11,7 @@ const TYPOS = 2;
 /**
  * Returns the error for an address that is a mistyped URL, has a path without a scheme, or has two schemes.
  *
- * @param parse throws an AppError if its argument is not an address either
+ * @param parse throws an AppError if its argument is not an address either, whose fix may be a better suggestion
  * @returns undefined for other addresses
  */
 export function mistypedUrl(text: string, parse: (text: string) => unknown): AppError | undefined {
@@ -27,15 +27,17 @@ export function mistypedUrl(text: string, parse: (text: string) => unknown): App
     const meant = `${scheme.toLowerCase()}://${bare === "" ? "example.org" : bare}`;
     return wrong(text, "has no :// after its scheme", [meant], parse);
   }
-  const [, authority] = /^:?[/\\]+(.+)$/s.exec(text) ?? [];
+  const [, authority] = /^:?[/\\]+([^/\\].*)$/s.exec(text) ?? [];
   if (authority !== undefined) {
-    const bare = withoutSlashes(authority);
+    const bare = authority.replaceAll("\\", "/");
     return wrong(text, "begins with a slash, but has no scheme", [bare, `http://${bare}`], parse);
   }
   const [, host, path = ""] = /^([^/:]+(?::\d+)?|\[[^\]]*\](?::\d+)?)(\/.*)$/s.exec(text) ?? [];
   if (host === undefined) return undefined;
   if (!isIp(host)) return wrong(text, "has a path, but no scheme that uses paths", [`http://${host}${path}`], parse);
-  return /^\/\d+$/.test(path) ? wrong(text, "is a block of addresses, not a single one", [host], parse) : undefined;
+  const [block, port = ""] = /^\/\d+(:\d+)?$/.exec(path) ?? [];
+  if (block === undefined) return undefined;
+  return wrong(text, "is a block of addresses, not a single one", [`${host}${port}`], parse);
 }
 
 /** Returns the error for an address with an unknown scheme. */
@@ -51,17 +53,26 @@ export function unknownScheme(name: string, text: string): AppError {
 
 /** @param meant addresses that may have been meant */
 function wrong(text: string, problem: string, meant: readonly string[], parse: (text: string) => unknown): AppError {
-  const fixes = meant.map((each) => {
-    try {
-      parse(each);
-      return shortened(each);
-    } catch (error) {
-      return (error as AppError).fix?.replace(/^write it as /, "") ?? shortened(each);
-    }
-  });
+  const spellings = new Set<string>();
+  const others = new Set<string>();
+  for (const each of meant) {
+    const { fix = "" } = errorOf(each, parse) ?? {};
+    const [, spelling] = /^write it as (.*)$/s.exec(fix) ?? [];
+    spellings.add(spelling ?? shortened(each));
+    if (spelling === undefined && fix !== "") others.add(fix);
+  }
   return new AppError("E_ADDRESS", `${quoted(text)} ${problem}`, {
-    fix: `write it as ${[...new Set(fixes)].join(" or ")}`,
+    fix: [`write it as ${[...spellings].join(" or ")}`, ...others].join("; "),
   });
+}
+
+function errorOf(text: string, parse: (text: string) => unknown): AppError | undefined {
+  try {
+    parse(text);
+    return undefined;
+  } catch (error) {
+    return error as AppError;
+  }
 }
 
 function isScheme(name: string): boolean {

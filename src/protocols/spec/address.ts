@@ -37,7 +37,8 @@ export interface Address extends HostPorts {
  * @throws {AppError} E_ADDRESS when the address is invalid or its scheme is not supported
  */
 export function parseAddress(text: string, options: { anyPort?: boolean } = {}): Address {
-  const mistyped = options.anyPort && BLOCK.test(text) ? undefined : mistypedUrl(text, parseAddress);
+  const mistyped =
+    options.anyPort && BLOCK.test(text) ? undefined : mistypedUrl(text, (meant) => parseAddress(meant, options));
   if (mistyped) throw mistyped;
   const [, name, rest = text] = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(text) ?? [];
   const scheme = name === undefined ? "tcp" : findScheme(name, text);
@@ -68,9 +69,11 @@ export function parseAddress(text: string, options: { anyPort?: boolean } = {}):
   }
   const hasDefault = port !== undefined && isWithoutPort(authority);
   const endpoint = hasDefault ? `${authority.replace(/:$/, "")}:${port}` : authority;
-  // The port of an endpoint that was meant is the default one, or stands for any port.
-  const write = (meant: string) =>
-    name === undefined ? meant : `${name}://${hasDefault ? meant.replace(/:\d+$/, "") : meant}${path}`;
+  // A port that is not in the text is the default one, or stands for any port.
+  const numbers: readonly string[] = authority.match(/\d+/g) ?? [];
+  const withoutDefault = (meant: string) =>
+    meant.replace(/:(\d+)$/, (suffix, digits) => (hasDefault && !numbers.includes(digits) ? "" : suffix));
+  const write = (meant: string) => (name === undefined ? meant : `${name}://${withoutDefault(meant)}${path}`);
   const parsed = parseHostPorts(endpoint, { ...options, whole: { text, endpoint: authority, write } });
   const target = path === undefined || path === "" ? undefined : path.startsWith("/") ? path : `/${path}`;
   return { ...parsed, scheme, path: target };

@@ -16,13 +16,15 @@ export interface Whole {
 type Advice = readonly [problem: string, ...meant: string[]];
 
 const PORT = 7777;
+/** A problem whose solution is all of the endpoints, not one of them. */
+const LIST = "lists ports";
 
 /** Returns the error for a text that is not an endpoint. */
 export function endpointError(whole: Whole): AppError {
   const [problem, ...meant] = adviceOn(whole.endpoint) ?? ["is not an address of the form host:port"];
   const written = meant.map((endpoint) => shortened(whole.write(endpoint)));
   return new AppError("E_ADDRESS", `${quoted(whole.text)} ${problem}`, {
-    fix: `write it as ${written.length > 0 ? written.join(" or ") : "127.0.0.1:7777, [::1]:7777, example.org:7777 or :7777"}`,
+    fix: `write it as ${written.length > 0 ? written.join(problem === LIST ? " " : " or ") : "127.0.0.1:7777, [::1]:7777, example.org:7777 or :7777"}`,
   });
 }
 
@@ -46,14 +48,24 @@ export function hostError(host: string, ports: string, whole: Whole): AppError |
 function adviceOn(text: string): Advice | undefined {
   const tight = text.replace(/[\s\p{Cf}]/gu, "");
   if (tight === "") return ["names neither a host nor a port"];
-  if (tight !== text) return ["contains spaces", ...(adviceOn(tight)?.slice(1) ?? [tight])];
+  if (tight !== text) return ["contains spaces", ...withoutSpaces(text, tight)];
   return adviceOnBrackets(text) ?? adviceOnIpv6(text) ?? adviceOnPort(text);
+}
+
+/** @param tight the text without spaces */
+function withoutSpaces(text: string, tight: string): readonly string[] {
+  const [, host, port] = /^\s*([^\s:]+)\s+(\d+)\s*$/.exec(text) ?? [];
+  if (host !== undefined) return [`${host}:${port}`];
+  // These may be two addresses, or a host name with a typing error.
+  if (/[^\s:]\s+[^\s:]/.test(text)) return [];
+  return adviceOn(tight)?.slice(1) ?? [tight];
 }
 
 function adviceOnBrackets(text: string): Advice | undefined {
   if (!/[[\]]/.test(text)) return undefined;
   const [, inner, port = ""] = /^\[([^[\]]+)\]:?(\d+(?:-\d+)?)?$/.exec(text) ?? [];
   if (inner !== undefined && !isIpv6(inner)) {
+    if (inner.includes(":")) return ["has no valid IPv6 address in its brackets"];
     return ["has brackets, which only IPv6 addresses take", `${inner}:${port || PORT}`];
   }
   if (inner !== undefined) {
@@ -82,13 +94,7 @@ function adviceOnPort(text: string): Advice | undefined {
   }
   if (more !== undefined || port === "") return undefined;
   if (/^\d+(,\d+)+$/.test(port)) {
-    return [
-      "lists ports",
-      port
-        .split(",")
-        .map((each) => `${host}:${each}`)
-        .join(" "),
-    ];
+    return [LIST, ...port.split(",").map((each) => `${host}:${each}`)];
   }
   if (/^[a-z][\w-]*$/i.test(port)) return [`has ${quoted(port)} where its port should be, a number`, `${host}:${PORT}`];
   return undefined;
