@@ -109,6 +109,8 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
     help: "Latencies, of any kind, that span a time in which the worker's thread did not run.",
     shown: "internal",
   },
+  standstillConnects: { type: "counter", help: "Times of TCP handshakes among them.", shown: "internal" },
+  standstillRoundTrips: { type: "counter", help: "Round trips of messages among them.", shown: "internal" },
 
   sentBytes: { type: "counter", help: "Bytes handed to the kernel.", shown: ["traffic.sentBytes"] },
   receivedBytes: { type: "counter", help: "Bytes received.", shown: ["traffic.receivedBytes"] },

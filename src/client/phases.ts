@@ -234,7 +234,11 @@ export class RunPhases {
     if (missing > 0 && !this.#state.wasInterrupted) {
       this.#state.peer ??= await this.#server.inspect();
     }
-    this.#state.standstills = this.#standstills.report(this.workers.sum(COUNTER.standstillLatencies));
+    this.#state.standstills = this.#standstills.report({
+      latencies: this.workers.sum(COUNTER.standstillLatencies),
+      connects: this.workers.sum(COUNTER.standstillConnects),
+      roundTrips: this.workers.sum(COUNTER.standstillRoundTrips),
+    });
     return makeResult(this.#facts, this.#state);
   }
 

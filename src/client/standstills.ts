@@ -45,8 +45,13 @@ export class Standstills {
     return ms;
   }
 
-  /** Counts a latency that has been measured since `sinceMs` if it spans a standstill. */
-  mark(sinceMs: number): void {
-    if (sinceMs < this.lastEndMs) this.counters[COUNTER.standstillLatencies]! += 1;
+  /**
+   * Counts a latency that has been measured since `sinceMs` if it spans a standstill.
+   * @param kind a further counter, for latencies of its kind
+   */
+  mark(sinceMs: number, kind?: number): void {
+    if (sinceMs >= this.lastEndMs) return;
+    this.counters[COUNTER.standstillLatencies]! += 1;
+    if (kind !== undefined) this.counters[kind]! += 1;
   }
 }

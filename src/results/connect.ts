@@ -170,6 +170,8 @@ export const connectSchema = z
         latencies: count.describe(
           "number of latencies, of any kind but delivery, that were measured over a standstill and include it",
         ),
+        connects: count.describe("number of those that are times of TCP handshakes"),
+        roundTrips: count.describe("number of those that are round trips"),
       })
       .optional()
       .describe(

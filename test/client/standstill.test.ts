@@ -5,7 +5,7 @@ import { createServer, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
 import { StandstillWatch } from "../../src/client/evidence/standstill-watch.js";
-import type { ConnectResult, Diagnosis } from "../../src/index.js";
+import { type ConnectResult, type Diagnosis, explainRun } from "../../src/index.js";
 import { endpoint, ownAddress } from "../support/address.js";
 import { establishedAt } from "../support/kernel.js";
 import { connack } from "../support/mqtt.js";
@@ -91,7 +91,7 @@ it("a client that was stopped during handshakes does not call their answers late
     () => setTimeout(answer, 100),
   );
   expect(result.failures).toEqual([]);
-  expect(result).toMatchObject({ outcome: "met", ready: 50, standstills: { cutOff: 0, lost: 0 } });
+  expect(result).toMatchObject({ outcome: "met", ready: 50, standstills: { cutOff: 0, lost: 0, roundTrips: 0 } });
   const { totalMs, latencies } = result.standstills!;
   expect(totalMs).toBeGreaterThan(STOP_MS - 500);
   expect(latencies).toBe(50);
@@ -129,8 +129,11 @@ it("a client that was stopped says that this delayed the answers, if they miss a
     },
   );
   expect(result.misses).toMatchObject([{ kind: "latency" }]);
-  expect(result.standstills!.latencies).toBeGreaterThan(20);
+  const { standstills } = result;
+  expect(standstills!.roundTrips).toBeGreaterThan(20);
   expect(result.diagnosis.finding).toMatchObject({ limit: "standstill", whose: "local" });
+  const { finding } = await explainRun({ ...result, standstills: { ...standstills!, connects: 20, roundTrips: 0 } });
+  expect(finding, "if other latencies include it").toMatchObject({ limit: "threshold" });
 });
 
 it("a machine that slept counts as not running, and a busy thread does not", () => {
@@ -149,12 +152,16 @@ it("a machine that slept counts as not running, and a busy thread does not", () 
   pass({ now: 100 });
   // Reading a large socket table, for example, keeps the thread busy.
   pass({ now: 5000, cpu: 4900 });
-  expect(watch.report(0)).toBeUndefined();
+  expect(watch.report({ latencies: 0, connects: 0, roundTrips: 0 })).toBeUndefined();
   troubles.lost = 1;
   pass({ now: 100 });
   troubles.lost = 4;
   pass({ now: 100, slept: 60_000 });
   troubles.lost = 5;
   pass({ now: 100 });
-  expect(watch.report(2)).toEqual({ count: 1, totalMs: 60_000, longestMs: 60_000, cutOff: 0, lost: 4, latencies: 2 });
+  const spanning = { latencies: 2, connects: 0, roundTrips: 1 };
+  expect(watch.report(spanning)).toEqual({
+    ...{ count: 1, totalMs: 60_000, longestMs: 60_000, cutOff: 0, lost: 4 },
+    ...spanning,
+  });
 });

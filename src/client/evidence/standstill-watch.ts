@@ -24,6 +24,8 @@ export interface Clocks {
 }
 
 type Report = NonNullable<ConnectResult["standstills"]>;
+/** Numbers of latencies that span a standstill. */
+type Spanning = Pick<Report, "latencies" | "connects" | "roundTrips">;
 
 export class StandstillWatch {
   readonly #read: () => Troubles;
@@ -62,11 +64,8 @@ export class StandstillWatch {
     if (clocks.nowMs >= this.#aftermathEndsMs) this.#endAftermath();
   }
 
-  /**
-   * @param latencies number of latencies that span a standstill
-   * @returns undefined if this process always ran
-   */
-  report(latencies: number): Report | undefined {
+  /** @returns undefined if this process always ran */
+  report(spanning: Spanning): Report | undefined {
     this.tick();
     this.#endAftermath();
     if (this.#count === 0) return undefined;
@@ -76,7 +75,7 @@ export class StandstillWatch {
       longestMs: this.#longestMs,
       cutOff: this.#cutOff,
       lost: this.#lost,
-      latencies,
+      ...spanning,
     };
   }
 

@@ -43,7 +43,7 @@ export class Answers {
     for (let n = 0; n < count; n++) {
       const dueMs = rounds.dueMs(schedule, round++, slot);
       this.roundTrip.record((nowMs - dueMs) * 1000);
-      this.standstills?.mark(dueMs);
+      this.standstills?.mark(dueMs, COUNTER.standstillRoundTrips);
     }
     this.finishPartial(slot, count);
     counters[COUNTER.answeredMessages]! += count;

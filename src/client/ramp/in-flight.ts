@@ -83,7 +83,7 @@ export class InFlight {
   established(slot: number, nowMs: number): void {
     const handshakeMs = this.sinceMs(slot, nowMs);
     this.connects.record(handshakeMs * 1000);
-    this.standstills.mark(nowMs - handshakeMs);
+    this.standstills.mark(nowMs - handshakeMs, COUNTER.standstillConnects);
     this.greetings.opened(handshakeMs);
   }
 

@@ -2,7 +2,7 @@
 // they did then says nothing about them.
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
-import { formatCount, formatDuration, plural } from "../../util/units.js";
+import { formatCount, formatDuration } from "../../util/units.js";
 import { chosenBy } from "./closed/loss-pattern.js";
 import { seen } from "./local-errors.js";
 
@@ -46,17 +46,20 @@ export function explainStandstill(result: ConnectResult): Finding | undefined {
 /** @returns undefined if no latency threshold was missed, or if standstills do not account for that */
 export function explainStandstillLatency(result: ConnectResult): Finding | undefined {
   const { standstills, misses = [], latency } = result;
-  const measured = latency.roundTrip.count > 0 ? latency.roundTrip.count : latency.connect.count;
-  if (!standstills || standstills.latencies < P99 * measured || misses.some(({ kind }) => kind !== "latency")) {
-    return undefined;
-  }
+  if (!standstills || misses.some(({ kind }) => kind !== "latency")) return undefined;
+  // The threshold is for round trips, or for connects if there are none.
+  const [delayed, measured] =
+    latency.roundTrip.count > 0
+      ? [standstills.roundTrips, latency.roundTrip.count]
+      : [standstills.connects, latency.connect.count];
+  if (delayed < P99 * measured) return undefined;
   return {
     limit: "standstill",
     whose: "local",
     meaning: `${nameOf(result)} was not running for ${formatDuration(standstills.totalMs)}, which delayed answers that had arrived`,
     fix: FIX,
     evidence: [
-      `${plural(standstills.latencies, "latency", "latencies")} of ${formatCount(measured)} or more measured include a time in which it stood still`,
+      `${formatCount(delayed)} of ${formatCount(measured)} latencies include a time in which it stood still`,
       describeStandstills(result, standstills),
     ],
   };

@@ -102,6 +102,8 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
       cutOff: x.cutOff + y.cutOff,
       lost: x.lost + y.lost,
       latencies: x.latencies + y.latencies,
+      connects: x.connects + y.connects,
+      roundTrips: x.roundTrips + y.roundTrips,
     })),
     gaveUp: either(a.gaveUp, b.gaveUp, (x, y) => ({
       reason: oneOf(x.reason, y.reason),
