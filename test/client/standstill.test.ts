@@ -116,6 +116,9 @@ it("a client that was stopped does not blame the server for closing silent conne
   expect(result.diagnosis.finding).toMatchObject({ limit: "standstill", whose: "local" });
   expect(result.diagnosis.finding!.evidence.join()).toMatch(/20 of 20 failed or ended while it stood still/);
   expect(result.diagnosis.notes.join()).not.toContain("did not run");
+  const misses = [...result.misses!, { kind: "errors", count: 100, of: 200 } as const];
+  const { finding } = await explainRun({ ...result, misses });
+  expect(finding!.limit, "beside many error responses").not.toBe("standstill");
 });
 
 it("a client that was stopped says that this delayed the answers, if they miss a threshold", async () => {

@@ -10,6 +10,11 @@ export function isEnding({ errno }: FailureReport): boolean {
   return ENDINGS.includes(errno);
 }
 
+/** Returns the number of connections that failed or ended, and of error responses that the run does not allow. */
+export function countTroubles({ failed, lost, misses = [] }: ConnectResult): number {
+  return failed + lost + (misses.find(({ kind }) => kind === "errors")?.count ?? 0);
+}
+
 /** Returns the failures that are the same as this one, which is among them; the most frequent comes first. */
 export function sameAs(
   { failures, losses }: Pick<ConnectResult, "failures" | "losses">,

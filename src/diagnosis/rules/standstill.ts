@@ -4,6 +4,7 @@ import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { chosenBy } from "./closed/loss-pattern.js";
+import { countTroubles } from "./endings.js";
 import { seen } from "./local-errors.js";
 
 const FIX =
@@ -16,14 +17,14 @@ const MOST = 0.9;
 const P99 = 0.01;
 
 /**
- * @returns undefined if this process ran all the time, if most connections failed or ended at other times, or if there
- *   is evidence of another cause
+ * @returns undefined if this process ran all the time, if most connections failed or ended at other times, if there
+ *   were more error responses, or if there is evidence of another cause
  */
 export function explainStandstill(result: ConnectResult): Finding | undefined {
   const { standstills, failed, lost, failures, losses, evidence } = result;
   if (!standstills || standstills.longestMs < SILENCE_MS || evidence.outage) return undefined;
   const meanwhile = standstills.cutOff + standstills.lost;
-  if (meanwhile === 0 || meanwhile < MOST * (failed + lost)) return undefined;
+  if (meanwhile === 0 || meanwhile < MOST * countTroubles(result)) return undefined;
   // A server that has exited, or closes what exceeds its limit, would have done so anyway.
   const isGone = evidence.peer?.listeners.some(({ since }) => since !== "before" && since !== undefined) ?? false;
   if (isGone || evidence.peer?.listeners.length === 0 || chosenBy(result) === "newest") return undefined;

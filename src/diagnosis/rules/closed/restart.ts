@@ -3,7 +3,7 @@
 import type { ConnectResult } from "../../../results/connect.js";
 import type { Finding } from "../../../results/diagnosis.js";
 import { formatCount, formatDuration } from "../../../util/units.js";
-import { isEnding } from "../endings.js";
+import { countTroubles, isEnding } from "../endings.js";
 import { seen } from "../local-errors.js";
 
 export const WHY_RESTARTED =
@@ -11,13 +11,16 @@ export const WHY_RESTARTED =
 /** Share of events that may be out of order, because each thread handles what has arrived in any order. */
 const DISORDER = 0.1;
 
-/** @returns undefined if there is no evidence of a restart, or if most connections failed or ended for other reasons */
+/**
+ * @returns undefined if there is no evidence of a restart, if most connections failed or ended for other reasons, or if
+ *   there were more error responses
+ */
 export function explainRestart(result: ConnectResult): Finding | undefined {
-  const { failures, losses, failed, lost, evidence } = result;
+  const { failures, losses, lost, evidence } = result;
   const ended = [...failures, ...losses].filter((failure) => isEnding(failure) && failure.phase !== "connect");
   const refused = failures.filter(({ phase, errno }) => phase === "connect" && errno === "ECONNREFUSED");
   const [endings, refusals] = [total(ended), total(refused)];
-  if (endings === 0 || 2 * (endings + refusals) < failed + lost) return undefined;
+  if (endings === 0 || 2 * (endings + refusals) < countTroubles(result)) return undefined;
   const anew = evidence.peer?.listeners.find(({ since }) => since === "replaced");
   const hasHandshakes = ended.some(({ phase }) => phase !== "hold");
   const isOutage = wasOut(result, refusals) && evidence.outage!.endedAfter <= DISORDER * endings;
