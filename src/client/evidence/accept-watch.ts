@@ -10,7 +10,7 @@ import { readListeners } from "../../socket-table/listeners/listeners.js";
 import type { AddressRange } from "../../util/address-range.js";
 
 /** A server that accepts nothing for this long while connections are waiting is taken to have stopped accepting. */
-const STANDSTILL_MS = 500;
+const STILL_MS = 500;
 /** Extra time allowed for a server that is still accepting. */
 const GRACE_MS = 800;
 const POLL_MS = 50;
@@ -50,7 +50,7 @@ export class AcceptWatch {
     if (!now) return undefined;
     let movedMs = this.#last?.atMs ?? now.atMs;
     if (this.#last && hasMoved(this.#last, now)) movedMs = now.atMs;
-    const isStill = () => now!.atMs - movedMs >= STANDSTILL_MS;
+    const isStill = () => now!.atMs - movedMs >= STILL_MS;
     while (isWaiting(now) && !isStill() && now.atMs - startMs < GRACE_MS) {
       await delay(POLL_MS);
       const next = await this.#read(true);

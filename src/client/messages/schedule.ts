@@ -3,7 +3,7 @@
 // schedule shifts, and messages that were due in the meantime are late by the time of the suspension.
 
 /** Maximum delay to catch up on. A thread that waits longer than this for a CPU counts as suspended. */
-const STANDSTILL_MS = 250;
+const MOST_OVERSLEPT_MS = 250;
 
 /** Where in the interval each slot's message is due, as `slots[slot] / of`, in ascending order. */
 export interface Places {
@@ -114,7 +114,7 @@ export class MessageSchedule {
     const stoodMs = nowMs - Math.max(this.seenMs, this.promisedMs);
     this.seenMs = nowMs;
     this.promisedMs = Number.NEGATIVE_INFINITY;
-    if (stoodMs <= STANDSTILL_MS || this.nextMs > nowMs) return;
+    if (stoodMs <= MOST_OVERSLEPT_MS || this.nextMs > nowMs) return;
     const end = this.placeAt(nowMs);
     this.moves.push(stoodMs);
     this.ends.push(end);

@@ -5,14 +5,9 @@ import type { WorkerPool } from "../../engine/pool.js";
 import { CONTROL, sumCounter } from "../../engine/worker-memory.js";
 import { COUNTER } from "../metrics.js";
 import type { ConnectSettings } from "../settings.js";
+import { STANDSTILL_MS } from "../standstills.js";
 import type { ConnectMessage, ConnectPlan } from "../worker-plan.js";
 import { shareOf, type ThreadLayout, targetOf } from "./thread-layout.js";
-
-/**
- * If this process was suspended for less than this, the schedule catches up. A longer suspension shifts the schedule
- * instead of causing a burst.
- */
-const STANDSTILL_MS = 500;
 
 export class Pacer {
   /** How far the schedule was shifted because this process was not running. */
@@ -106,7 +101,7 @@ export class Pacer {
 
   /**
    * Called every few milliseconds. A gap much longer than the interval means that the process was suspended (SIGSTOP,
-   * or a paused or overloaded machine).
+   * or a paused or overloaded machine). The schedule is then shifted, and catches up with shorter ones.
    */
   #skipStandstill(): void {
     const nowMs = performance.now();

@@ -75,10 +75,10 @@ export function unansweredNote({ messages }: ConnectResult): string | undefined 
     : undefined;
 }
 
-/** Returns a caveat on latencies measured while this process did not run; undefined if there are none. */
-export function standstillNote({ standstills }: ConnectResult): string | undefined {
+/** Returns a caveat on latencies measured while the client did not run; undefined if there are none. */
+export function standstillNote({ standstills, fleet }: ConnectResult): string | undefined {
   if (!standstills || standstills.latencies === 0) return undefined;
-  return `${plural(standstills.latencies, "latency", "latencies")} above ${standstills.latencies === 1 ? "includes" : "include"} time in which this process did not run`;
+  return `${plural(standstills.latencies, "latency", "latencies")} above ${standstills.latencies === 1 ? "includes" : "include"} time in which ${fleet ? "an agent" : "this process"} did not run`;
 }
 
 /** Returns a caveat on the latencies of HTTP responses; undefined if no response was an error. */
