@@ -10,6 +10,7 @@ import { ownAddress, ownPort } from "../support/address.js";
 import { Authority } from "../support/certificates.js";
 import { connack } from "../support/mqtt.js";
 import { startClient } from "../support/peers.js";
+import { connectResult } from "../support/results.js";
 import { until, within } from "../support/until.js";
 
 const SILENT = 20;
@@ -71,6 +72,19 @@ describe("a server that is restarted during handshakes", () => {
         /^the server was restarted during the run: .* in their handshakes, refused others/,
       );
     }
+  });
+
+  it("is not said to have ended open connections if it has ended handshakes only, and refused none", async () => {
+    const listener = { ip: "10.0.0.1", port: 7777, acceptQueue: { used: 0 }, uid: 0, since: "replaced" } as const;
+    const { finding } = await explainRun(
+      connectResult({
+        ...{ requested: 603, failed: 3, failures: [{ phase: "tls", errno: "ECONNRESET", count: 3 }] },
+        evidence: { peer: { listeners: [listener], elsewhere: [], process: undefined } },
+      }),
+    );
+    expect(finding!.meaning).toBe(
+      "the server was restarted or reloaded during the run: it ended connections in their handshakes and accepted again",
+    );
   });
 
   it("is told from one that stops to listen, and answers those that it has accepted", async () => {

@@ -29,11 +29,17 @@ export function explainRestart(result: ConnectResult): Finding | undefined {
   const { kept = 0, keptOlder = 0 } = evidence.lossPattern ?? {};
   const hasKept = isOutage ? lost < (1 - DISORDER) * evidence.outage!.readyBefore : keptOlder > DISORDER * kept;
   if (hasKept) return undefined;
+  // Without refusals, a server that has ended only handshakes may have kept the connections that were open.
+  const what = isOutage || lost > 0 ? "restarted" : "restarted or reloaded";
+  const whose =
+    lost > 0
+      ? `its connections${hasHandshakes ? ", some in their handshakes" : ""}`
+      : "connections in their handshakes";
   const meanwhile = isOutage ? `, refused others for ${formatDuration(evidence.outage!.durationMs)},` : "";
   return {
     limit: "peer-ended",
     whose: "peer",
-    meaning: `the server was restarted during the run: it ended its connections${hasHandshakes ? ", some in their handshakes" : ""}${meanwhile} and accepted again`,
+    meaning: `the server was ${what} during the run: it ended ${whose}${meanwhile} and accepted again`,
     fix: WHY_RESTARTED,
     evidence: [
       ...[...ended, ...refused].map(seen),
