@@ -52,10 +52,7 @@ export class RunPhases {
   readonly #rampGuard: RampGuard;
   /** Resolves when the threads have started. */
   readonly threadsUp: Promise<void>;
-  readonly #standstills = new StandstillWatch(() => ({
-    cutOff: this.workers?.sum(COUNTER.cutOffHandshakes) ?? 0,
-    lost: this.workers?.sum(COUNTER.lost) ?? 0,
-  }));
+  #standstills = this.#watchStandstills();
   #rampEnded!: () => void;
   #fault: AppError | undefined;
 
@@ -123,8 +120,17 @@ export class RunPhases {
 
   /** Lets a ramp that was held back begin. */
   release(): void {
+    // Standing still before the start delays nothing.
+    this.#standstills = this.#watchStandstills();
     this.workers.pacer.release();
     this.#pace();
+  }
+
+  #watchStandstills(): StandstillWatch {
+    return new StandstillWatch(() => ({
+      cutOff: this.workers?.sum(COUNTER.cutOffHandshakes) ?? 0,
+      lost: this.workers?.sum(COUNTER.lost) ?? 0,
+    }));
   }
 
   get #facts(): RunFacts {

@@ -15,6 +15,8 @@ import { until, within } from "../support/until.js";
 
 const SILENT = 20;
 const REFUSED = 20;
+/** The runs take 4 s; each waits for its server several times, which adds up on a busy machine. */
+const END_MS = 60_000;
 
 async function listen(server: Server, ip: string, port: number): Promise<void> {
   await once(server.listen(port, ip), "listening");
@@ -34,7 +36,7 @@ async function runAgainst(scheme: string, next: Server, options: Partial<Connect
   for (const socket of sockets) socket.destroy();
   await until("others are refused", () => run.snapshot().failed >= sockets.length + REFUSED);
   await listen(next, ip, port);
-  return within("the end", run.done);
+  return within("the end", run.done, END_MS);
 }
 
 /** Explains the run as if its server were on another host. */
@@ -102,7 +104,7 @@ describe("a server that is restarted during handshakes", () => {
     server.close();
     await until("the others are refused", () => run.snapshot().failed === 100 - sockets.length);
     for (const socket of sockets) socket.write(connack(), "latin1");
-    const result = await within("the end", run.done);
+    const result = await within("the end", run.done, END_MS);
     expect(result.ready).toBe(sockets.length);
     expect(result.evidence.outage).toMatchObject({ readyBefore: 0, establishedAfter: 0 });
     const { finding } = await explainElsewhere(result);
@@ -119,7 +121,7 @@ describe("a server that is restarted during handshakes", () => {
     });
     await until("connections are refused", () => run.snapshot().failed >= REFUSED);
     await listen(mqtt(), ip, port);
-    const result = await within("the end", run.done);
+    const result = await within("the end", run.done, END_MS);
     expect((await explainElsewhere(result)).finding!.meaning).toMatch(
       /^nothing was listening for .* of the run: the server started late, or was restarted$/,
     );

@@ -121,6 +121,8 @@ export class Assembler {
     for (const { at, label, isFunction } of this.references) {
       const distance = this.at(label) - at - 1;
       if (isFunction) code[2 * at + 1] = distance;
+      else if (distance !== (distance << 16) >> 16)
+        throw new Error(`BPF label ${label} is too far away: this is a bug in fourtuple`);
       else code[2 * at]! |= distance << 16;
     }
     return Buffer.from(code.buffer, 0, this.length * INSTRUCTION_BYTES);

@@ -46,7 +46,7 @@ export interface PortHolder {
 export async function findPortHolders(ip: IpAddress, port: number, signal?: AbortSignal): Promise<PortHolder[]> {
   const range = { first: port, last: port };
   const states = ALL_STATES | (1 << BOUND_INACTIVE);
-  const ownersOf = () => readOwners(signal).catch(() => "cut-short" as const);
+  const ownersOf = () => readOwners(signal).catch(() => (signal?.aborted ? ("cut-short" as const) : undefined));
   return readHolders({ states, local: { ports: [range] } }, (socket) => overlaps(socket, ip), ownersOf);
 }
 
@@ -71,7 +71,7 @@ export async function findListening(
 async function readHolders(
   query: SocketQuery,
   isOne: (socket: SocketView) => boolean,
-  ownersOf: () => Promise<OwnerIndex | "cut-short">,
+  ownersOf: () => Promise<OwnerIndex | "cut-short" | undefined>,
 ): Promise<PortHolder[]> {
   let found: Omit<PortHolder, "owner" | "wasCutShort">[] = [];
   await readTable(query, () => {
