@@ -1,5 +1,6 @@
 // Notices in a worker that its thread did not run for a while: the process was stopped or frozen, or got no CPU. Peers
 // are not to blame for what waited in that time, so timeouts leave it out, and latencies that span it are counted.
+import { Sleep } from "./evidence/sleep.js";
 import { COUNTER } from "./metrics.js";
 
 /** A thread that resumes later than this after it could have run has stood still. */
@@ -9,8 +10,7 @@ const REMEMBERED = 16;
 
 export class Standstills {
   private readonly counters: Float64Array;
-  private seenMs = Number.POSITIVE_INFINITY;
-  private promisedMs = Number.NEGATIVE_INFINITY;
+  private readonly sleep = new Sleep();
   private lastEndMs = Number.NEGATIVE_INFINITY;
   /** When each standstill ended, and how long it was; the latest one comes last. */
   private readonly ends: number[] = [];
@@ -22,14 +22,12 @@ export class Standstills {
 
   /** Allows the thread to sleep until this time. */
   promise(untilMs: number): void {
-    this.promisedMs = untilMs;
+    this.sleep.promise(untilMs);
   }
 
   /** Called when the thread wakes up. */
   awake(nowMs: number): void {
-    const stoodMs = nowMs - Math.max(this.seenMs, this.promisedMs);
-    this.seenMs = nowMs;
-    this.promisedMs = Number.NEGATIVE_INFINITY;
+    const stoodMs = this.sleep.end(nowMs);
     if (stoodMs < STANDSTILL_MS) return;
     this.lastEndMs = nowMs;
     if (this.ends.push(nowMs) > REMEMBERED) this.ends.shift();

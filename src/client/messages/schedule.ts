@@ -2,6 +2,8 @@
 // round, whether or not they are open. The caller supplies the time. A thread that was suspended does not catch up: the
 // schedule shifts, and messages that were due in the meantime are late by the time of the suspension.
 
+import { Sleep } from "../evidence/sleep.js";
+
 /** Maximum delay to catch up on. A thread that waits longer than this for a CPU counts as suspended. */
 const MOST_OVERSLEPT_MS = 250;
 
@@ -24,9 +26,7 @@ export class MessageSchedule {
   private readonly places: Places | undefined;
   /** Number of slots among which the interval is divided. */
   readonly turns: number;
-  /** Time of the last wake-up, and the time until which the thread may sleep. */
-  private seenMs: number;
-  private promisedMs = Number.NEGATIVE_INFINITY;
+  private readonly sleep: Sleep;
   /** Length of each suspension, and the position, in intervals since the start, of the first message due after it. */
   private readonly moves: number[] = [];
   private readonly ends: number[] = [];
@@ -38,7 +38,7 @@ export class MessageSchedule {
    */
   constructor(startMs: number, intervalMs: number, turns: number, places?: Places) {
     this.startMs = startMs;
-    this.seenMs = startMs;
+    this.sleep = new Sleep(startMs);
     this.intervalMs = intervalMs;
     this.turns = turns;
     this.places = places;
@@ -106,14 +106,12 @@ export class MessageSchedule {
 
   /** Allows the thread to sleep until this time. */
   promise(untilMs: number): void {
-    this.promisedMs = untilMs;
+    this.sleep.promise(untilMs);
   }
 
   /** Called when the thread wakes up. If the thread overslept, the rest of the schedule is shifted by that time. */
   wake(nowMs: number): void {
-    const stoodMs = nowMs - Math.max(this.seenMs, this.promisedMs);
-    this.seenMs = nowMs;
-    this.promisedMs = Number.NEGATIVE_INFINITY;
+    const stoodMs = this.sleep.end(nowMs);
     if (stoodMs <= MOST_OVERSLEPT_MS || this.nextMs > nowMs) return;
     const end = this.placeAt(nowMs);
     this.moves.push(stoodMs);
