@@ -112,7 +112,7 @@ export class ClientLoop {
     events.inFlight.isBehind = this.begun < wanted;
     events.beginTurn();
     const waitMs = mayOpenMore ? 0 : this.waitMs();
-    events.standstills.promise(performance.now() + waitMs);
+    events.standstills.promise(performance.now(), waitMs);
     transport.turn(waitMs);
     this.counters[COUNTER.skippedTuples] = this.tuples.skipped;
     this.overdue.turn();

@@ -20,9 +20,10 @@ export class Standstills {
     this.counters = counters;
   }
 
-  /** Allows the thread to sleep until this time. */
-  promise(untilMs: number): void {
-    this.sleep.promise(untilMs);
+  /** Called when the thread is about to sleep, for `waitMs` at most. It may also have been stopped since it woke up. */
+  promise(nowMs: number, waitMs: number): void {
+    this.awake(nowMs);
+    this.sleep.promise(nowMs + waitMs);
   }
 
   /** Called when the thread wakes up. */
