@@ -113,6 +113,8 @@ export class MemoryDevice implements PacketDevice {
   readonly mtu = 1500;
   readonly completesChecksums = false;
   isGone = false;
+  /** What check() finds, although reading and writing report nothing. */
+  isRemoved = false;
   readonly tx = Buffer.alloc(4096);
   readonly sent: Buffer[] = [];
   readonly arriving: Buffer[] = [];
@@ -146,6 +148,10 @@ export class MemoryDevice implements PacketDevice {
       this.sink(packet, sink, false);
     }
     return this.arriving.length > 0;
+  }
+
+  check(): void {
+    if (this.isRemoved) this.isGone = true;
   }
 
   /**

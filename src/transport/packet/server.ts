@@ -12,9 +12,6 @@ import { UNKNOWN } from "./tcp/endpoints.js";
 import { DROPPED } from "./tcp/tcp-state.js";
 import { PacketTransport } from "./transport.js";
 
-/** Interval at which a server checks whether its device is still up, because nothing arrives from one that is not. */
-const CHECK_MS = 1000;
-
 export type PacketServerOptions = Pick<ServerTransportOptions, "handler" | "budget" | "slots" | "backlog"> & {
   readonly device: PacketDevice;
   readonly listener: PacketListener;
@@ -36,7 +33,6 @@ export class PacketServer extends PacketTransport implements ServerTransport {
   /** Number of connections in the handshake or in the accept queue. */
   private pending = 0;
   private accepting = -1;
-  private nextCheckMs = 0;
 
   constructor({ handler, budget, slots, backlog, device, listener, counts, delaysAcks }: PacketServerOptions) {
     const endpoints = new ServerEndpoints(listener);
@@ -53,10 +49,6 @@ export class PacketServer extends PacketTransport implements ServerTransport {
 
   acceptedPeer(): { readonly ip: string; readonly port: number } {
     return { ip: formatIp(this.ends.remoteIp(this.accepting)), port: this.ends.remotePort(this.accepting) };
-  }
-
-  override turn(waitMs: number): void {
-    super.turn(Math.min(waitMs, CHECK_MS));
   }
 
   arriving(): number {
@@ -93,11 +85,7 @@ export class PacketServer extends PacketTransport implements ServerTransport {
   }
 
   protected override finishTurn(): void {
-    const { connections, nowMs } = this.stack;
-    if (nowMs >= this.nextCheckMs) {
-      this.nextCheckMs = nowMs + CHECK_MS;
-      this.device.check?.();
-    }
+    const { connections } = this.stack;
     if (this.device.isGone) this.server.acceptFailed(ENODEV, false);
     for (let left = this.acceptsAtOnce; this.accepts && left > 0 && this.acceptQueue.length > 0; ) {
       const slot = this.acceptQueue.shift();

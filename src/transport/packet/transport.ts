@@ -19,6 +19,11 @@ import type { StackEvents } from "./tcp/tcp-state.js";
 const PACKETS_AT_ONCE = 512;
 /** Maximum wait without a device, after which connections begun since are reported as failed. */
 const GONE_WAIT_MS = 20;
+/**
+ * Interval at which the device is checked. Nothing arrives from one that was brought down, and io_uring's read can miss
+ * a removal: woken just before the device is detached from its descriptor (tun_detach_all()), it goes on waiting.
+ */
+const CHECK_MS = 1000;
 
 export interface PacketTransportOptions {
   readonly handler: TransportHandler;
@@ -44,6 +49,7 @@ export abstract class PacketTransport implements Transport, StackEvents, Recipie
   private readonly readsUnsent: boolean;
   private readonly counts: SharedArrayBuffer | undefined;
   private readonly delivery: Delivery;
+  private nextCheckMs = 0;
   /** Whether the device had more packets than one turn may handle. */
   private hasMorePackets = false;
   private isReleased = false;
@@ -103,13 +109,14 @@ export abstract class PacketTransport implements Transport, StackEvents, Recipie
     stack.beginTurn(beganMs);
     delivery.beginTurn();
     const isBusy = this.hasMorePackets || this.hasMore || delivery.isPending;
-    const mostMs = device.isGone ? Math.min(waitMs, GONE_WAIT_MS) : waitMs;
+    const mostMs = Math.min(waitMs, device.isGone ? GONE_WAIT_MS : CHECK_MS);
     stack.wait(isBusy ? 0 : Math.min(mostMs, stack.waitMs(beganMs)));
     const awakeMs = performance.now();
     stack.setClock(awakeMs);
     this.isClockSet = true;
     this.handler.awake(awakeMs);
     this.hasMorePackets = device.receive(stack, PACKETS_AT_ONCE);
+    this.checkDevice(awakeMs);
     if (device.isGone) failAll(stack, ENETDOWN);
     delivery.goOn();
     this.finishTurn();
@@ -221,5 +228,11 @@ export abstract class PacketTransport implements Transport, StackEvents, Recipie
 
   protected finishTurn(): void {
     // Only clients report failures to connect, and only servers accept.
+  }
+
+  private checkDevice(nowMs: number): void {
+    if (nowMs < this.nextCheckMs) return;
+    this.nextCheckMs = nowMs + CHECK_MS;
+    this.device.check?.();
   }
 }

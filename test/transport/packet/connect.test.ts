@@ -153,15 +153,21 @@ describe.skipIf(!canMakeNamespaces())("connect --transport packet", () => {
     expect(resultOf(stdout)).toMatchObject({ outcome: "met", established: 300, lost: 0, kernel: { incoming: 300 } });
   });
 
+  const IDLE: readonly string[] = [];
+  const WITH_MESSAGES = ["-m", "hi", "-r", "5"];
   it.each([
-    ["auto", "del", "link del DEVICE"],
-    ["epoll", "del", "link del DEVICE"],
-    ["auto", "down", "link set DEVICE down"],
-    ["epoll", "down", "link set DEVICE down"],
-  ])("loses all connections with its device (--engine %s, ip link %s)", async (engine, _, command) => {
+    ["auto", "del", "link del DEVICE", WITH_MESSAGES],
+    ["epoll", "del", "link del DEVICE", WITH_MESSAGES],
+    ["auto", "down", "link set DEVICE down", WITH_MESSAGES],
+    ["epoll", "down", "link set DEVICE down", WITH_MESSAGES],
+    ["auto", "del, idle", "link del DEVICE", IDLE],
+    ["epoll", "del, idle", "link del DEVICE", IDLE],
+    ["auto", "down, idle", "link set DEVICE down", IDLE],
+    ["epoll", "down, idle", "link set DEVICE down", IDLE],
+  ])("loses all connections with its device (--engine %s, ip link %s)", async (engine, _, command, messages) => {
     inNamespace();
     const { at } = await serve();
-    const options = ["-c", "20", "-T", "60s", "-m", "hi", "-r", "5", "--engine", engine, "--json"];
+    const options = ["-c", "20", "-T", "60s", ...messages, "--engine", engine, "--json"];
     const client = startCli(["connect", at, ...FREE, ...options]);
     await client.prints(/"stage":"hold"/);
     spawnSync("ip", command.replace("DEVICE", devices()[0]!).split(" "));

@@ -514,6 +514,13 @@ it("fails all connections with ENETDOWN once the device is gone, and those begun
   expect(told.events.at(-1)).toBe(`failed ${late} connect ${ENETDOWN}`);
 });
 
+it("notices within a second that the device was removed while nothing is sent or received", () => {
+  const { device, told, slot, turn } = connected();
+  device.isRemoved = true;
+  turn(1000);
+  expect(told.events).toEqual([`failed ${slot} hold ${ENETDOWN}`]);
+});
+
 it("finds a free 4-tuple next to many consecutive ones in a few steps", () => {
   const { connections } = connected().transport.stack;
   const plan = { sources: [{ first: parseIp(V4.us), count: 100 }], firstPort: 1024, portCount: 60_000 };

@@ -1,6 +1,6 @@
 // The device below the stack: it sends and receives IP packets. Packets to send are written in place.
 import { readDroppedPackets, removeLink } from "../../../linux/netlink/link-changes.js";
-import { EAGAIN, EINTR, ENOBUFS } from "../../../linux/syscalls/errno.js";
+import { EAGAIN, EBADFD, EINTR, EIO, ENOBUFS } from "../../../linux/syscalls/errno.js";
 import { libc, type NativeBuffer } from "../../../linux/syscalls/libc.js";
 import { VNET_FLAG, VNET_HEADER } from "../../../linux/tun/tun.js";
 import { closeQueue, type SharedTun } from "./shared-tun.js";
@@ -69,7 +69,7 @@ export interface PacketDevice {
    * @returns whether there may be more
    */
   receive(sink: PacketSink, max: number): boolean;
-  /** Updates `isGone` if the device was brought down, which reading does not report. */
+  /** Updates `isGone`, because reading does not report that a device was brought down, and may miss its removal. */
   check?(): void;
   /** Returns how many packets were dropped because they did not fit into the device's queue. */
   drops?(): number;
@@ -105,6 +105,11 @@ export function writeVnetHeader(bytes: Uint8Array, at: number): number {
 /** Returns whether reading from a device can succeed after this errno. */
 export function isPassing(errno: number): boolean {
   return errno === EAGAIN || errno === EINTR || errno === ENOBUFS;
+}
+
+/** Returns whether a failed write means that the device was brought down or removed. */
+export function isGoneBy(errno: number): boolean {
+  return errno === EIO || errno === EBADFD;
 }
 
 /** Returns whether a packet's checksum needs no verification. @param flags of its header */

@@ -3,7 +3,6 @@
 import { isLinkDown } from "../../../linux/netlink/link-changes.js";
 import { EPOLLIN } from "../../../linux/syscalls/constants.js";
 import { Epoll } from "../../../linux/syscalls/epoll.js";
-import { EIO } from "../../../linux/syscalls/errno.js";
 import { drain } from "../../../linux/syscalls/eventfd.js";
 import { lastErrno, libc, NativeBuffer } from "../../../linux/syscalls/libc.js";
 import { VNET_HEADER } from "../../../linux/tun/tun.js";
@@ -11,6 +10,7 @@ import {
   closeTun,
   dropsOf,
   FRAME_HEADROOM,
+  isGoneBy,
   isPassing,
   isTrusted,
   type PacketDevice,
@@ -62,7 +62,7 @@ export class PlainDevice implements PacketDevice {
   push(at: number, length: number): void {
     const start = writeVnetHeader(this.tx, at);
     const written = libc.write(this.fd, this.memory.address + start, length + VNET_HEADER.bytes);
-    if (written < 0 && lastErrno() === EIO) this.isGone = true;
+    if (written < 0 && isGoneBy(lastErrno())) this.isGone = true;
   }
 
   flush(): void {

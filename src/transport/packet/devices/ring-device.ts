@@ -2,7 +2,7 @@
 // hundreds of packets is a single system call.
 import { isLinkDown } from "../../../linux/netlink/link-changes.js";
 import { EPOLLIN } from "../../../linux/syscalls/constants.js";
-import { EIO, ENOMEM } from "../../../linux/syscalls/errno.js";
+import { ENOMEM } from "../../../linux/syscalls/errno.js";
 import { drain } from "../../../linux/syscalls/eventfd.js";
 import { NativeBuffer } from "../../../linux/syscalls/libc.js";
 import { VNET_HEADER } from "../../../linux/tun/tun.js";
@@ -15,6 +15,7 @@ import {
   closeTun,
   dropsOf,
   FRAME_HEADROOM,
+  isGoneBy,
   isPassing,
   isTrusted,
   type PacketDevice,
@@ -105,7 +106,7 @@ export class RingDevice implements PacketDevice {
       else if (tag === TAG.wakeUp) {
         drain(this.wakeFd);
         this.armWakeUp();
-      } else if (ring.resultAt(count) === -EIO) this.isGone = true;
+      } else if (isGoneBy(-ring.resultAt(count))) this.isGone = true;
     }
     if (count > 0) {
       ring.advance(count);
