@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { canMakeNamespaces, makeNamespace } from "../../support/namespace.js";
-import { connect, FAR, FAR_V6, FREE, inNamespace, lossyPath } from "../../support/packet-runs.js";
+import { connect, FAR, FAR_V6, FREE, inNamespace, lossyPath, OWN_V6 } from "../../support/packet-runs.js";
 import { CLI_FILE, hasProgram, start } from "../../support/process.js";
 
 const PACKET = ["--transport", "packet", "--source-ip"];
@@ -80,5 +80,29 @@ describe.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("connect --transport
     expect(counters.stdout).toMatch(/IcmpOutRedirects +[1-9]/);
     expect(result).toMatchObject({ outcome: "met", established: 5, failed: 0 });
     expect(result.packets).toMatchObject({ icmp: [] });
+  });
+
+  it("reads past extension headers of IPv6", async () => {
+    inNamespace();
+    // Padding only, in one header each. The kernel adds them to every packet of the server.
+    const program = `
+import socket
+server = socket.socket(socket.AF_INET6)
+server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_HOPOPTS, bytes([0, 0, 1, 4, 0, 0, 0, 0]))
+server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DSTOPTS, bytes([0, 1, 1, 12] + [0] * 12))
+server.bind(("${OWN_V6}", 7777))
+server.listen(100)
+print("ready", flush=True)
+peers = []
+while True:
+    peer, _ = server.accept()
+    peers.append(peer)
+    peer.sendall(b"x" * 5000)
+`;
+    const server = start("python3", ["-c", program]);
+    await server.prints(/ready/);
+    const { result } = await connect([`[${OWN_V6}]:7777`, ...FREE_V6, "-c", "20", "-T", "200ms"]);
+    expect(result).toMatchObject({ outcome: "met", established: 20, failed: 0, traffic: { receivedBytes: 100_000 } });
+    expect(result.packets).toMatchObject({ malformed: 0, badChecksums: 0 });
   });
 });

@@ -9,6 +9,9 @@ export const TCP_HEADER = 20;
 const V4_HEADER = 20;
 export const V6_HEADER = 40;
 export const PROTOCOL = { icmp: 1, tcp: 6, icmpV6: 58 } as const;
+const ROUTING = 43;
+/** Extension headers that precede TCP: hop-by-hop options, routing, destination options. */
+const EXTENSIONS: readonly number[] = [0, ROUTING, 60];
 const OPTION = { end: 0, nop: 1, mss: 2, windowScale: 3 } as const;
 /** Largest shift of a window (RFC 7323). */
 const MAX_SHIFT = 14;
@@ -120,7 +123,25 @@ export class Segment {
     this.destinationAt = at + 24;
     this.at = at + V6_HEADER;
     this.length = payload;
-    return bytes[at + 6]!;
+    return this.skipExtensions(bytes[at + 6]!);
+  }
+
+  /** Moves on to the header after the extension headers (RFC 8200). @returns its protocol, or -1 */
+  private skipExtensions(first: number): number {
+    const { bytes } = this;
+    let protocol = first;
+    while (EXTENSIONS.includes(protocol)) {
+      const { at, length } = this;
+      if (length < 8) return -1;
+      // With segments left, the packet is on its way to another destination.
+      if (protocol === ROUTING && bytes[at + 3] !== 0) return -1;
+      const skipped = (bytes[at + 1]! + 1) * 8;
+      if (skipped > length) return -1;
+      protocol = bytes[at]!;
+      this.at = at + skipped;
+      this.length = length - skipped;
+    }
+    return protocol;
   }
 
   private readTcp(isTrusted: boolean): number {
