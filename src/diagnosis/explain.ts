@@ -3,7 +3,7 @@
 import { countHalfOpen } from "../client/evidence/half-open.js";
 import { outcomeOf } from "../client/verdict/verdict.js";
 import type { ConnectResult } from "../results/connect.js";
-import type { Diagnosis, Explained } from "../results/diagnosis.js";
+import type { Diagnosis, Explained, Finding } from "../results/diagnosis.js";
 import type { Counters } from "../results/fields.js";
 import type { ServeResult } from "../results/serve.js";
 import { trace } from "../util/debug/trace.js";
@@ -52,9 +52,25 @@ function diagnoseClient(result: ConnectResult): Diagnosis {
   const found = explainClient(result);
   if (!Array.isArray(found)) {
     const notes = base.notes.filter((note) => !found.evidence.includes(note));
-    return { ...base, notes, outcome: found.limit === "stop" ? "stopped" : "limited", finding: found, suspects: [] };
+    const finding = addressed(found, result);
+    return { ...base, notes, outcome: found.limit === "stop" ? "stopped" : "limited", finding, suspects: [] };
   }
-  return { ...base, outcome: "undecided", finding: undefined, suspects: found };
+  const suspects = found.map((suspect) => ({
+    ...addressed(suspect, result),
+    test: withAddress(suspect.test, result),
+  }));
+  return { ...base, outcome: "undecided", finding: undefined, suspects };
+}
+
+function addressed<Cause extends Finding>(cause: Cause, result: ConnectResult): Cause {
+  return { ...cause, fix: withAddress(cause.fix, result) };
+}
+
+/** Replaces ADDRESS in a command by the destination's address, so that the command can be copied. */
+function withAddress(text: string, { endpoints }: ConnectResult): string {
+  const [first, ...others] = new Set(endpoints.map(({ ip }) => ip));
+  // With several destinations, a failure does not say which one it concerns.
+  return first === undefined || others.length > 0 ? text : text.replaceAll("ADDRESS", first);
 }
 
 function diagnoseServer(result: ServeResult): Diagnosis {

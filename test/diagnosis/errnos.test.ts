@@ -40,6 +40,18 @@ describe("an errno", () => {
     }
   });
 
+  it("has commands with the destination's address, if there is only one", () => {
+    const failures = [{ phase: "connect" as const, errno: "ENETUNREACH", count: 400 }];
+    const fixOf = (...destinations: string[]) =>
+      explainRun(connectResult({ established: 0, failures, destinations })).finding?.fix;
+    expect(fixOf("10.66.0.1:80", "10.66.0.1:81")).toContain("ip route get 10.66.0.1");
+    expect(fixOf("[fd66::1]:80")).toContain("ip route get fd66::1");
+    expect(fixOf("10.66.0.1:80", "10.66.0.2:80")).toContain("ip route get ADDRESS");
+    const silence = [{ phase: "connect" as const, errno: "ETIMEDOUT", count: 400 }];
+    const { suspects } = explainRun(connectResult({ established: 0, failures: silence }));
+    expect(suspects.map(({ test }) => test).join()).toMatch(/ping 10\.0\.0\.1 /);
+  });
+
   it("from a socket in a ring is about locked memory, and from any other socket about kernel memory", () => {
     const failures = [{ phase: "socket" as const, errno: "ENOMEM", count: 400 }];
     const limitOf = (name: "epoll" | "uring") =>

@@ -5,13 +5,34 @@ import { countHalfOpen, outgoingOf } from "../../client/evidence/half-open.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
 import type { ProcessFacts } from "../../results/peer.js";
-import { describeProcess, howToGoOn, isOutOfDescriptors } from "../../socket-table/listeners/peer-process.js";
+import {
+  describeProcess,
+  howToGoOn,
+  isOurServer,
+  isOutOfDescriptors,
+} from "../../socket-table/listeners/peer-process.js";
 import { isQueueFull } from "../../socket-table/listeners/queue-full.js";
 import { formatBound } from "../../util/bound.js";
 import { formatCount, plural } from "../../util/units.js";
 
-export const MAXIMA =
-  "nginx: worker_connections; redis: maxclients; haproxy: maxconn; fourtuple serve: --max-connections";
+/** The options that limit connections, by the name of the server's process. */
+const MAXIMA: Readonly<Record<string, string>> = {
+  nginx: "worker_connections",
+  "redis-server": "maxclients",
+  haproxy: "maxconn",
+};
+const OUR_MAXIMUM = "fourtuple serve: --max-connections";
+
+/** Names the option that limits the connections of a server; those of several programs if its process is unknown. */
+export function maximaOf(process: ProcessFacts | undefined): string {
+  if (process && isOurServer(process)) return OUR_MAXIMUM;
+  const known = process && MAXIMA[process.name];
+  if (known !== undefined) return `${process!.name}: ${known}`;
+  return [...Object.entries(MAXIMA).map(([name, option]) => `${name}: ${option}`), OUR_MAXIMUM].join("; ");
+}
+
+const LOOK_AT_SERVER =
+  "check what the server is doing: its log, its stack (gdb, jstack, py-spy); it may be hung or still starting";
 
 /** Returns evidence that a destination's accept queue overflowed; empty if there is none. */
 export function queueFacts({ evidence }: ConnectResult): string[] {
@@ -73,7 +94,7 @@ export function queueFinding(result: ConnectResult, facts: readonly string[]): F
     };
   }
   if (process?.isStopped) return stopped(process, queueState(result), seen);
-  return standstill(result, seen) ?? tooSlow(result, seen);
+  return standstill(result, seen) ?? fullBefore(result, seen) ?? tooSlow(result, seen);
 }
 
 /**
@@ -98,7 +119,7 @@ function noDescriptors(process: ProcessFacts, state: string, facts: readonly str
   return {
     limit: "nofile",
     whose: "peer",
-    meaning: `the server cannot accept: ${describeProcess(process)} has no descriptors left, and ${state}`,
+    meaning: `${describeProcess(process)} has no descriptors left, and ${state}: it cannot accept`,
     fix: "raise the server's open-file limit (LimitNOFILE=, ulimit -n)",
     evidence: [...facts, open],
   };
@@ -125,7 +146,7 @@ function standstill(result: ConnectResult, evidence: readonly string[]): Finding
       limit: "accept-queue",
       whose: "peer",
       meaning: `${server} listens but accepts nothing: ${waiting}`,
-      fix: "check what the server is doing: its log, its stack (gdb, jstack, py-spy); it may be hung or still starting",
+      fix: LOOK_AT_SERVER,
       evidence,
     };
   }
@@ -133,8 +154,25 @@ function standstill(result: ConnectResult, evidence: readonly string[]): Finding
     limit: "peer-maximum",
     whose: "peer",
     meaning: `${server} holds ${plural(accepting.accepted, "connection")} and has stopped accepting at its own connection limit: ${waiting}`,
-    fix: `raise the server's connection limit (${MAXIMA})`,
+    fix: `raise the server's connection limit (${maximaOf(peer?.process)})`,
     evidence,
+  };
+}
+
+/** Explains a queue from which the server took no connection of this run, because others had filled it before. */
+function fullBefore(
+  { established, evidence: { peer } }: ConnectResult,
+  evidence: readonly string[],
+): Finding | undefined {
+  const listeners = peer?.listeners ?? [];
+  if (established > 0 || listeners.length === 0 || !listeners.every(isQueueFull)) return undefined;
+  const server = peer!.process ? describeProcess(peer!.process) : "the server";
+  return {
+    limit: "accept-queue",
+    whose: "peer",
+    meaning: `${server} listens but took none of these connections: its accept queue was full before they arrived`,
+    fix: `${LOOK_AT_SERVER}; if it does accept, other clients fill its queue: fourtuple ports :${listeners[0]!.port}`,
+    evidence: [...evidence, "no connection was established: one that finds room in the queue would have been"],
   };
 }
 

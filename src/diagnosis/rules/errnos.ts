@@ -97,7 +97,11 @@ const AT_ONCE: Readonly<Record<string, Cause>> = {
     "this host does not send to that address: the route is a blackhole, or TCP cannot connect to this kind of address",
     "check ip route get ADDRESS, ip route show type blackhole and ip rule",
   ),
-  ENETUNREACH: here("route", "this host has no route to that network", "check the address, and ip route get ADDRESS"),
+  ENETUNREACH: here(
+    "route",
+    "this host has no route to that network",
+    "check the address, and the routes: ip route get ADDRESS",
+  ),
   EHOSTUNREACH: here(
     "route",
     "a route on this host marks the address unreachable",

@@ -5,7 +5,7 @@ import type { ConnectResult } from "../../results/connect.js";
 import type { Finding, Suspect } from "../../results/diagnosis.js";
 import { describeProcess } from "../../socket-table/listeners/peer-process.js";
 import { formatCount, formatDuration } from "../../util/units.js";
-import { MAXIMA } from "./accept-queue.js";
+import { maximaOf } from "./accept-queue.js";
 
 /**
  * Explains missing greetings when nothing failed at this end.
@@ -35,7 +35,7 @@ export function explainUngreeted(result: ConnectResult): Finding | Suspect[] | u
       whose: "peer",
       meaning:
         "the server has stopped accepting at its own connection limit: connections without a greeting wait in its accept queue",
-      fix: `raise the server's connection limit (${MAXIMA}); if the server is stopped or out of descriptors, resume it or raise its open-file limit`,
+      fix: `raise the server's connection limit (${maximaOf(process)}); if the server is stopped or out of descriptors, resume it or raise its open-file limit`,
       evidence: facts,
       test: `on the server: ss -ltn shows a Recv-Q of about ${formatCount(miss.count)} at that port`,
     },

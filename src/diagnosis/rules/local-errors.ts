@@ -53,7 +53,7 @@ const RULES: Record<string, Rule> = {
     limit: "route",
     whose: "local",
     meaning: "this host has no route to that network",
-    fix: "check the address, and ip route get ADDRESS",
+    fix: "check the address, and the routes: ip route get ADDRESS",
     evidence: [seen(failure)],
   }),
   "connect EHOSTUNREACH": ({ evidence }, failure) => ({

@@ -115,10 +115,13 @@ function describeAnswered({ answered, sent, bytes }: MessageResult): string {
 function explainUnanswered({ traffic }: ConnectResult, messages: MessageResult): Finding {
   const { answered, sent, wrongBytes, unsolicitedBytes, expected, bytes } = messages;
   const facts = [describeAnswered(messages)];
-  if (expected === "echo" && wrongBytes > 0) {
+  // A greeting that arrives after the first message looks like a wrong answer. With fewer bytes than messages, the
+  // messages were not answered at all.
+  const isGreeting = answered === 0 && wrongBytes < sent;
+  if (expected === "echo" && wrongBytes > 0 && !isGreeting) {
     return peer(
       "the server's answers differ from the messages: only an exact echo is an answer",
-      "use --expect any if any answer will do",
+      "use --expect any if any answer will do, or --await-greeting if the server speaks first",
       [...facts, `${formatBytes(wrongBytes)} received instead of the expected answer`],
     );
   }
@@ -131,6 +134,7 @@ function explainUnanswered({ traffic }: ConnectResult, messages: MessageResult):
       evidence: [...facts, `${formatBytes(traffic.receivedBytes)} received`],
     };
   }
+  const otherBytes = unsolicitedBytes + (expected === "echo" ? wrongBytes : 0);
   const begunBytes = traffic.receivedBytes - unsolicitedBytes - wrongBytes;
   if (answered === 0 && expected === "echo" && begunBytes > 0) {
     return peer(
@@ -142,8 +146,8 @@ function explainUnanswered({ traffic }: ConnectResult, messages: MessageResult):
   if (answered === 0) {
     return peer(
       "the server sends no answers",
-      "use --expect none if the server should not answer; otherwise check why it does not read or answer",
-      [...facts, unsolicitedBytes > 0 ? `${formatBytes(unsolicitedBytes)} received unsolicited` : "no bytes arrived"],
+      `use --expect none if the server should not answer; otherwise check why it does not read or answer${expected === "echo" ? " (fourtuple serve echoes with --mode echo)" : ""}`,
+      [...facts, otherBytes > 0 ? `${formatBytes(otherBytes)} received that answer nothing` : "no bytes arrived"],
     );
   }
   return peer(

@@ -3,7 +3,7 @@
 
 import { missPhrases, outcomeOf } from "../../client/verdict/verdict.js";
 import type { ConnectResult } from "../../results/connect.js";
-import type { Explained } from "../../results/diagnosis.js";
+import type { Diagnosis, Explained, Finding } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
 import type { LatencySummary } from "../../results/histogram/latency-summary.js";
 import { printableData } from "../../util/printable.js";
@@ -92,7 +92,7 @@ export function singleFailure(result: Explained<ConnectResult>): string {
   return `no connection to ${to}${meaning === "" ? "" : `: ${errno}${meaning}`}`;
 }
 
-function headline(result: ConnectResult, paint: Paint): string {
+function headline(result: Explained<ConnectResult>, paint: Paint): string {
   const { requested, established, destinations, misses, holdMs, evidence } = result;
   const outcome = outcomeOf(result);
   const to =
@@ -103,9 +103,22 @@ function headline(result: ConnectResult, paint: Paint): string {
   const unready = misses?.find(({ kind }) => kind === "unready")?.count ?? 0;
   const rest = phrases.length > 0 ? ` ${unready > 0 ? "ready" : "opened"}, ${phrases.join(", ")}` : "";
   const reached = `${formatCount(established - unready)} of ${plural(requested, "connection")} to ${to}${rest}`;
-  if (outcome === "missed") return paint("bad", `target missed: ${reached}`);
+  if (outcome === "missed") return paint("bad", `target missed: ${reached}${becauseOf(result.diagnosis)}`);
   const held = evidence.interrupted ? "" : `, held for ${formatDuration(holdMs)}`;
   return paint("bad", `interrupted: ${reached}${held}`);
+}
+
+/** Returns why the target was missed, for the first line, which is often all that an alert or a log shows. */
+function becauseOf({ finding, suspects }: Diagnosis): string {
+  // The misses already name the threshold.
+  if (finding?.limit === "threshold") return "";
+  if (finding) return `: ${firstClause(finding)}`;
+  return suspects.length > 0 ? `: either ${suspects.map(firstClause).join(", or ")}` : "";
+}
+
+/** What follows a colon or semicolon gives details. */
+function firstClause({ meaning }: Finding): string {
+  return meaning.split(/[:;] /)[0]!;
 }
 
 function failuresText(total: number, kinds: readonly FailureReport[]): string {

@@ -11,7 +11,13 @@ import { endpoint, ownAddress, ownPort } from "../../support/address.js";
 import { canFreeze, freeze } from "../../support/cgroup.js";
 import { establishedInSs, socketsInSs } from "../../support/kernel.js";
 import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
-import { startClient, startForeignServer, startServer, startServerProcess } from "../../support/peers.js";
+import {
+  connectForeign,
+  startClient,
+  startForeignServer,
+  startServer,
+  startServerProcess,
+} from "../../support/peers.js";
 import { hasProgram, resultOf, runCli, start } from "../../support/process.js";
 import { acceptAll, listenRaw } from "../../support/raw-sockets.js";
 import { until, within } from "../../support/until.js";
@@ -63,6 +69,31 @@ describe("a server that stops accepting", () => {
     expect(result).toMatchObject({ outcome: "missed", evidence: { accepting: { isMoving: false } } });
   });
 
+  it("before the run, with its queue full, is not taken for a slow one", async () => {
+    const [ip, port] = [ownAddress(), ownPort()];
+    listenRaw(ip, port, { backlog: 4 });
+    // A queue holds one connection more than its limit. Those whose clients have reset them stay in it.
+    for (let n = 0; n < 5; n++) {
+      const { socket } = await connectForeign({ ip, port });
+      socket.resetAndDestroy();
+    }
+    await until(
+      "no client is left",
+      () => establishedInSs(port, ip),
+      (sockets) => sockets === 0,
+    );
+    const run = await startClient({ to: endpoint({ ip, port }), connections: 20, connectTimeoutMs: 300 });
+    const result = await within("the end", run.done);
+    expect(result).toMatchObject({ outcome: "missed", established: 0, failed: 20 });
+    const { finding } = explainRun(result);
+    expect(finding).toMatchObject({ limit: "accept-queue", whose: "peer" });
+    expect(finding!.meaning).toMatch(
+      /\(process \d+\) listens but took none of these connections: its accept queue was full before they arrived$/,
+    );
+    expect(finding!.fix).toMatch(new RegExp(`^check what the server is doing.* fourtuple ports :${port}$`));
+    expect(finding!.evidence).toContain(`accept queue of port ${port}: 5 of 4`);
+  });
+
   it.skipIf(!hasProgram("haproxy"))("like haproxy at its maxconn still holds its connections", async () => {
     const [ip, port] = [ownAddress(), ownPort()];
     const folder = mkdtempSync(join(tmpdir(), "fourtuple-haproxy-"));
@@ -91,7 +122,12 @@ frontend f
     );
     const { result, diagnosis } = await hold(ip, port, 30);
     expect(result).toMatchObject({ outcome: "missed", established: 30, misses: unaccepted(10, 30) });
-    expect(diagnosis).toMatchObject({ wanted: 30, reached: 20, finding: { limit: "peer-maximum", whose: "peer" } });
+    const fix = "raise the server's connection limit (haproxy: maxconn)";
+    expect(diagnosis).toMatchObject({
+      wanted: 30,
+      reached: 20,
+      finding: { limit: "peer-maximum", whose: "peer", fix },
+    });
     expect(diagnosis.finding!.meaning).toMatch(
       new RegExp(
         `haproxy \\(process ${haproxy.pid}\\) holds 20 connections and has stopped accepting at its own connection limit.*10 connections wait`,

@@ -31,6 +31,27 @@ it.each([
   );
 });
 
+it("the first line says why the target was missed", () => {
+  const firstLine = (changed: Parameters<typeof connectResult>[0]) =>
+    connectSummary(explained(connectResult(changed))).split("\n")[0];
+  const refused = [{ phase: "connect", errno: "ECONNREFUSED", count: 400 }] as const;
+  const peer = { listeners: [], elsewhere: [], process: undefined };
+  expect(firstLine({ established: 0, failures: refused, evidence: { peer } })).toBe(
+    "target missed: 0 of 1,000 connections to 10.0.0.1:7777: nothing listens on that port",
+  );
+  expect(firstLine({ failures: [{ phase: "bind", errno: "EADDRNOTAVAIL", count: 400 }] })).toBe(
+    "target missed: 600 of 1,000 connections to 10.0.0.1:7777: every planned 4-tuple is in use",
+  );
+  expect(firstLine({ established: 0, failures: [{ phase: "connect", errno: "ETIMEDOUT", count: 400 }] })).toBe(
+    "target missed: 0 of 1,000 connections to 10.0.0.1:7777: either packets are dropped on the path, or the host is down, or no host has the address",
+  );
+  // The line already names the threshold.
+  const failed = { established: 1000, failed: 0, misses: [{ kind: "latency", count: 9, of: 5 }] } as const;
+  expect(firstLine(failed)).toBe(
+    "target missed: 1,000 of 1,000 connections to 10.0.0.1:7777 opened, p99 9 ms (at most 5 ms allowed)",
+  );
+});
+
 it("the factors of the 4-tuples multiply addresses only with destinations of their family", () => {
   const factorsOf = (destinations: readonly string[]) => {
     const plan = { tuplesAvailable: 193_533, tuplesSkipped: 0, sourceAddresses: 3, sourcePorts: "1025-65535" };

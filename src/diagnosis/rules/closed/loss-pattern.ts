@@ -51,6 +51,9 @@ export function countUnaccepted(result: ConnectResult): number {
 
 /** Returns evidence of how long the lost connections were open. */
 export function heldFor({ shortestHeldMs, longestHeldMs }: LossPattern): string {
+  if (shortestHeldMs === 0 && longestHeldMs > 0) {
+    return `closed at most ${formatDuration(longestHeldMs)} after they became ESTABLISHED`;
+  }
   return `closed ${formatDuration(shortestHeldMs)} to ${formatDuration(longestHeldMs)} after they became ESTABLISHED`;
 }
 

@@ -7,7 +7,7 @@ import type { FailureReport } from "../../../results/fields.js";
 import { describeProcess, isOurServer, isOutOfDescriptors } from "../../../socket-table/listeners/peer-process.js";
 import { formatBound } from "../../../util/bound.js";
 import { formatCount, formatDuration } from "../../../util/units.js";
-import { MAXIMA, queueFacts } from "../accept-queue.js";
+import { maximaOf, queueFacts } from "../accept-queue.js";
 import { isEnding, sameAs } from "../endings.js";
 import { seen } from "../local-errors.js";
 import { openAtStop, plateauAt, reachedBy } from "../plateaus.js";
@@ -146,6 +146,8 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
     },
   ];
   if (chosen === "newest") {
+    // fourtuple's server has more than one descriptor table, and none of its descriptors are at the limit.
+    if (process && isOurServer(process)) return { ...maximum, evidence };
     if (!hasDescriptors) return maximumOrDescriptors;
     const room = `${formatCount(open)} of its ${formatBound(process!.nofileLimit!)} descriptors are open`;
     return { ...maximum, evidence: [...evidence, room] };
@@ -205,7 +207,7 @@ function ownMaximum(result: ConnectResult): Finding {
     limit: "peer-maximum",
     whose: "peer",
     meaning: `${process ? describeProcess(process) : "the server"} closed connections above ${formatCount(reachedBy(result))}: it enforces its own connection limit`,
-    fix: `raise the server's connection limit (${MAXIMA})`,
+    fix: `raise the server's connection limit (${maximaOf(process)})`,
     evidence: [],
   };
 }

@@ -5,7 +5,7 @@ import type { Finding } from "../../../results/diagnosis.js";
 import type { FailureReport } from "../../../results/fields.js";
 import { describeProcess } from "../../../socket-table/listeners/peer-process.js";
 import { formatCount, plural } from "../../../util/units.js";
-import { MAXIMA } from "../accept-queue.js";
+import { maximaOf } from "../accept-queue.js";
 import { explainClosedListener } from "../closed/peer-closed.js";
 import { isEnding } from "../endings.js";
 import { seen } from "../local-errors.js";
@@ -28,7 +28,7 @@ export function explainClosedOthers(result: ConnectResult, failure: FailureRepor
       limit: "peer-maximum",
       whose: "peer",
       meaning: `${process ? describeProcess(process) : "the server"} ${before}, but not others: it has reached a limit on connections, or on their rate`,
-      fix: `raise the server's limit (${MAXIMA}), which its log may name, or connect more slowly (--connect-rate)`,
+      fix: `raise the server's limit (${maximaOf(process)}), which its log may name, or connect more slowly (--connect-rate)`,
       evidence: [...closings.map(seen), `${formatCount(ready)} became ready`],
     }
   );

@@ -1,0 +1,53 @@
+// Tests the diagnosis of messages without an answer: a greeting is not an answer, whenever it arrives.
+import { expect, it } from "vitest";
+import { explainRun } from "../../src/diagnosis/explain.js";
+import type { ConnectResult } from "../../src/index.js";
+import { endpoint } from "../support/address.js";
+import { connect } from "../support/library.js";
+import { startServer } from "../support/peers.js";
+import { connectResult } from "../support/results.js";
+
+const findingOf = (messages: Partial<NonNullable<ConnectResult["messages"]>>) =>
+  explainRun(
+    connectResult({
+      failed: 0,
+      misses: [{ kind: "unanswered", count: 5000, of: 5000 }],
+      messages: {
+        ...{ expected: "echo", bytes: 4, due: 5000, sent: 5000, answered: 0, unanswered: 5000, missed: 0 },
+        ...{ wrongBytes: 0, unsolicitedBytes: 0 },
+        ...messages,
+      } as NonNullable<ConnectResult["messages"]>,
+      traffic: { receivedBytes: (messages.wrongBytes ?? 0) + (messages.unsolicitedBytes ?? 0) } as never,
+    }),
+  ).finding!;
+
+it.each([
+  ["nothing", {}, "no bytes arrived"],
+  ["greetings before the messages", { unsolicitedBytes: 3000 }, "2.93 KiB received that answer nothing"],
+  ["some greetings late", { unsolicitedBytes: 2500, wrongBytes: 500 }, "2.93 KiB received that answer nothing"],
+])("a server that sends %s does not answer", (_, bytes, evidence) => {
+  expect(findingOf(bytes)).toMatchObject({
+    meaning: "the server sends no answers",
+    fix: expect.stringContaining("--mode echo"),
+    evidence: ["0 of 5,000 messages of 4 B were answered", evidence],
+  });
+});
+
+it("at least a byte for each message is another answer than the expected one", () => {
+  expect(findingOf({ wrongBytes: 5000 })).toMatchObject({
+    meaning: expect.stringContaining("only an exact echo is an answer"),
+    fix: expect.stringContaining("--await-greeting"),
+  });
+  // One late greeting, and correct answers to everything else.
+  expect(findingOf({ answered: 4999, wrongBytes: 5 }).meaning).toContain("only an exact echo is an answer");
+});
+
+it("a server that only greets does not answer, which a run of messages shows", async () => {
+  const server = await startServer({ mode: "hello" });
+  const messages = { message: "ping", messageRatePerSec: 50 };
+  const run = await connect({ to: endpoint(server.address), connections: 4, ...messages, durationMs: 300 });
+  const result = await run.done;
+  expect(result.outcome).toBe("missed");
+  expect(result.traffic.receivedBytes).toBe(4 * "hello".length);
+  expect(explainRun(result).finding?.meaning).toBe("the server sends no answers");
+});
