@@ -1,5 +1,6 @@
 // Reconstructs this process's command line, quoting words as a shell requires. Secrets are masked, because people
 // share results and reports.
+import { shellWord } from "../util/shell.js";
 
 const MASK = "***";
 /** Headers whose value is a secret. */
@@ -7,7 +8,7 @@ const SECRET_HEADER = /^((?:proxy-)?authorization|cookie)\s*:/i;
 
 /** Returns a command line such as `fourtuple connect :7777 -m 'a b'`. */
 export function commandLine(words: readonly string[] = process.argv.slice(2)): string {
-  return ["fourtuple", ...words.map((word, index) => quote(masked(word, words[index - 1])))].join(" ");
+  return ["fourtuple", ...words.map((word, index) => shellWord(masked(word, words[index - 1])))].join(" ");
 }
 
 /**
@@ -25,8 +26,4 @@ function masked(word: string, before: string | undefined): string {
 function maskedHeader(header: string): string {
   const [, name] = SECRET_HEADER.exec(header) ?? [];
   return name === undefined ? header : `${name}: ${MASK}`;
-}
-
-function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

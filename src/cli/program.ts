@@ -87,8 +87,13 @@ export async function runProgram(args: readonly string[], version: string): Prom
     command.showHelpAfterError(`usage: fourtuple ${command.name()} ${command.usage()}`);
   program.showHelpAfterError(`usage: fourtuple <${Object.keys(COMMANDS).join("|")}> [options]`);
   if (args.length === 0) program.outputHelp();
-  else await program.parseAsync(args, { from: "user" });
+  else await program.parseAsync(isUnknown(args[0]) ? args.slice(0, 1) : args, { from: "user" });
   return exitCode;
+}
+
+/** Whether a word is no command. With --help, commander would print the program's help instead of saying so. */
+function isUnknown(word: string | undefined): boolean {
+  return word !== undefined && !word.startsWith("-") && word !== "help" && !Object.hasOwn(COMMANDS, word);
 }
 
 /** Returns the commands to define: only the given one if possible, because defining all options takes time. */

@@ -19,6 +19,7 @@ describe("invalid usage exits with 2 and says what is expected", () => {
     ["no address to connect to", ["connect"], /missing required argument[\s\S]*usage: fourtuple connect/],
     ["too many addresses to serve", ["serve", ":1", ":2"], /too many arguments[\s\S]*usage: fourtuple serve/],
     ["an unknown command", ["conect"], /Did you mean connect/],
+    ["the help of an unknown command", ["conect", "--help"], /Did you mean connect/],
     ["an unknown option", ["connect", ":7777", "--conections", "5"], /Did you mean --connections/],
     ["port 0", ["connect", "127.0.0.1:0"], /port 0 .*out of range/],
     ["port 65,536", ["serve", "127.0.0.1:65536"], /port 65536 .*out of range[\s\S]*16 bits/],

@@ -39,7 +39,7 @@ export function rateOf({ samples }: ConnectResult): SeriesEvidence {
   const start = samples.findLastIndex(({ established }, index) => index < end && established === 0);
   const ramp = samples.slice(Math.max(start, 0), Math.max(end, 1) + 1);
   const step = Math.ceil(ramp.length / MAX_STEPS);
-  const kept = ramp.filter((_, index) => index % step === 0 || index === ramp.length - 1);
+  const kept = spaced(ramp.filter((_, index) => index % step === 0 || index === ramp.length - 1));
   const points = kept.slice(1).map((sample, index) => {
     const before = kept[index]!;
     const seconds = Math.max(sample.elapsedMs - before.elapsedMs, 1) / 1000;
@@ -54,6 +54,19 @@ export function rateOf({ samples }: ConnectResult): SeriesEvidence {
     // Extends the last step to its end.
     lines: [{ name: "ESTABLISHED per second", points: [...points, [last.elapsedMs, points.at(-1)?.[1] ?? 0]] }],
   };
+}
+
+/** Omits samples that follow another after less than half the usual time, whose rates would be those of single events. */
+function spaced(samples: ConnectResult["samples"]): ConnectResult["samples"] {
+  const gaps = samples.slice(1).map(({ elapsedMs }, index) => elapsedMs - samples[index]!.elapsedMs);
+  const least = (gaps.toSorted((a, b) => a - b)[gaps.length >> 1] ?? 0) / 2;
+  const kept: ConnectResult["samples"][number][] = [];
+  // From the end, because the last sample has the final count.
+  for (const sample of samples.toReversed()) {
+    const after = kept.at(-1);
+    if (after === undefined || sample === samples[0] || after.elapsedMs - sample.elapsedMs >= least) kept.push(sample);
+  }
+  return kept.reverse();
 }
 
 /** Labels closer together than this share of the axis overlap on a phone. */

@@ -7,8 +7,15 @@ import type { ConnectResult } from "../../results/connect.js";
 import type { Explained } from "../../results/diagnosis.js";
 import { printableData } from "../../util/printable.js";
 import { formatCount, formatDuration, plural } from "../../util/units.js";
-import { describeFactors, describeTimes, kernelMemory, latencyRows, NOT_MEASURABLE } from "../sentences/connect.js";
-import { errorNote, messageLines, standstillNote, unansweredNote } from "../sentences/messages.js";
+import {
+  describeFactors,
+  describeTimes,
+  kernelMemory,
+  latencyRows,
+  NOT_MEASURABLE,
+  ROUND_TRIP,
+} from "../sentences/connect.js";
+import { errorNote, isLowerBound, messageLines, standstillNote, unansweredNote } from "../sentences/messages.js";
 import { describePackets } from "../sentences/packets.js";
 import { reopenedText, responsesText } from "../sentences/protocols.js";
 import { describeEngine, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
@@ -124,11 +131,12 @@ function latency(result: ConnectResult): Markup | undefined {
   const rows = latencyRows(result);
   if (rows.length === 0) return undefined;
   const title = "Distribution by percentiles";
+  const isBound = (name: string, us: number) => name === ROUND_TRIP && isLowerBound(result, us);
   const notes = [unansweredNote(result), errorNote(result), standstillNote(result)].filter(
     (note) => note !== undefined,
   );
   return html`<section aria-labelledby="latency"><h2 id="latency">Latency</h2>
-${figure(title, drawLatency("latency-chart", { kind: "latency", title, rows }))}
+${figure(title, drawLatency("latency-chart", { kind: "latency", title, rows }, isBound))}
 ${notes.map((note) => html`<p class="muted">${note}</p>`)}</section>`;
 }
 

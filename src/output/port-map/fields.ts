@@ -42,18 +42,18 @@ function words(port: number | undefined, shared: number, clients: readonly MapFi
   if (port !== undefined && shared > 1) {
     return {
       title: `${count} connections, one port`,
-      caption: `${count} connections share one local port; each lit pixel is a port in use.`,
+      caption: `${count} connections share one local port.`,
     };
   }
   if (port !== undefined && shared === 0 && clients.length > 0) {
     return {
       title: `Connections to port ${port}`,
-      caption: "Each connection takes one port at its client; each lit pixel is a port in use.",
+      caption: "Each connection takes one port at its client.",
     };
   }
   return {
     title: port === undefined ? "The ports of this host" : `Port ${port}`,
-    caption: "An address has 65,536 ports; each lit pixel is a port in use.",
+    caption: "An address has 65,536 ports.",
   };
 }
 

@@ -9,6 +9,9 @@ import { HALO } from "./marks.js";
 import { drawPanel } from "./panel.js";
 import { PORT_MAP_STYLE } from "./style.js";
 
+/** What the cells mean; the picture of a terminal has coarser ones. */
+const KEY = "Each lit pixel is a port in use.";
+
 /** SVG definitions that the pictures' colours refer to. */
 const DEFINITIONS = `<defs><linearGradient id="field" gradientUnits="userSpaceOnUse" x1="0" y1="0" x2="0" y2="${SIDE}"><stop class="top"/><stop class="bottom" offset="1"/></linearGradient>${HALO}</defs>`;
 
@@ -28,7 +31,7 @@ export function portMapSvg(map: PortMap): string {
     DEFINITIONS,
     `<rect class="paper" width="${width}" height="${height}"/>`,
     `<text id="map-title" class="title" x="${LEFT}" y="66">${escapeXml(map.title)}</text>`,
-    `<text id="map-caption" class="caption muted" x="${LEFT}" y="94">${escapeXml(map.caption)}</text>`,
+    `<text id="map-caption" class="caption muted" x="${LEFT}" y="94">${escapeXml(map.caption)} ${KEY}</text>`,
     ...drawBody(map, layout),
     map.source === undefined
       ? ""

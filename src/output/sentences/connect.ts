@@ -24,7 +24,7 @@ export function describeFactors({ plan, endpoints, fleet }: ConnectResult): stri
   if (fleet) return `the sum of ${plural(fleet.agents.filter(({ state }) => state === "ended").length, "agent")}`;
   const factors = [
     plural(plan.sourceAddresses, "address", "addresses"),
-    plan.sourcePorts === "kernel" ? "ports chosen by the kernel" : `ports ${formatPorts(plan.sourcePorts)}`,
+    plan.sourcePorts === "kernel" ? "ports chosen by the kernel" : describePorts(plan, endpoints),
     describeDestinations(endpoints),
   ];
   return factors.join(" × ");
@@ -55,6 +55,9 @@ export function kernelMemory({ memory, established }: ConnectResult): KernelMemo
 
 export const NOT_MEASURABLE = "other programs' memory use changed during the run";
 
+/** Name of the latency of messages. */
+export const ROUND_TRIP = "round trip";
+
 /** Returns the measured latencies by name. */
 export function latencyRows({
   latency,
@@ -69,14 +72,22 @@ export function latencyRows({
     ...(latency.tls ? [{ name: "TLS handshake", summary: latency.tls }] : []),
     ...(latency.handshake ? [{ name: HANDSHAKE_WORDS[protocol], summary: latency.handshake }] : []),
     { name: "first byte", summary: latency.firstByte },
-    { name: "round trip", summary: latency.roundTrip },
+    { name: ROUND_TRIP, summary: latency.roundTrip },
     ...(latency.delivery ? [{ name: "delivery", summary: latency.delivery }] : []),
     ...scriptRows({ script }),
   ];
   return rows.filter(({ summary }) => summary.count > 0);
 }
 
-/** Formats a single port number as a count, and leaves a range unchanged. */
-function formatPorts(ports: string): string {
-  return /^\d+$/.test(ports) ? formatCount(Number(ports)) : ports;
+/** Returns a text such as `ports 1024-65535`, with the number of ports that are left out because servers have them. */
+function describePorts(
+  { tuplesAvailable, sourceAddresses, sourcePorts }: ConnectResult["plan"],
+  endpoints: ConnectResult["endpoints"],
+): string {
+  // Older results have the number of ports.
+  if (/^\d+$/.test(sourcePorts)) return `ports ${formatCount(Number(sourcePorts))}`;
+  const [first, last] = sourcePorts.split("-").map(Number) as [number, number];
+  const omitted = last - first + 1 - tuplesAvailable / (sourceAddresses * endpoints.length);
+  const isKnown = omitted > 0 && Number.isInteger(omitted) && omitted <= endpoints.length;
+  return `ports ${sourcePorts}${isKnown ? ` except ${omitted === 1 ? "the server's" : `${omitted} of servers`}` : ""}`;
 }

@@ -99,13 +99,13 @@ function limitAhead({ snapshot, binding }: Progress, paint: Paint): string[] {
   return [paint(binding.connections < snapshot.requested ? "bad" : "dim", text)];
 }
 
-/** Returns the progress on one line. */
+/** Returns the progress on one line, which begins with the time since the start. */
 export function connectLine(progress: Progress): string {
   const { snapshot, ratePerSec } = progress;
   const { requested, failed, lost } = snapshot;
   const [reached, word] = reachedBy(progress);
   return join([
-    `${describeStage(snapshot)} ${Math.round(snapshot.elapsedMs / 1000)} s`,
+    `${Math.round(snapshot.elapsedMs / 1000)} s   ${describeStage(snapshot)}`,
     `${word} ${formatCount(reached)} of ${formatCount(requested)}`,
     ...ramp(snapshot, ratePerSec),
     ...reachedPhases(progress),

@@ -221,6 +221,8 @@ function describeClients({ clients }: Prediction): string | undefined {
   if (clients === undefined) return undefined;
   const addresses = plural(clients.addresses, "source address", "source addresses");
   const hosts = plural(clients.hosts, "host");
+  // Every host has an address of its own.
+  if (clients.hosts >= clients.addresses) return `at least ${hosts} like this one (64,512 ports per source address)`;
   return `at least ${addresses} (64,512 ports each) on ${hosts} like this one`;
 }
 

@@ -36,6 +36,11 @@ export function readOwnFile(path: string): string {
   return IS_SINGLE_FILE ? getAsset(path, "utf8") : readFileSync(inPackage(path), "utf8");
 }
 
+/** Returns the folder of the package, or its name if the program is one executable file, which has no folder. */
+export function packageFolder(): string {
+  return IS_SINGLE_FILE ? "fourtuple" : pathOf(".").replace(/\/$/, "");
+}
+
 /** Returns the command line that runs one of this program's commands, as in `ownCommand("serve", ":7777")`. */
 export function ownCommand(...args: readonly string[]): string[] {
   return IS_SINGLE_FILE ? [executable(), ...args] : [process.execPath, pathOf("dist/cli/main.js"), ...args];

@@ -1,6 +1,6 @@
 // Tests the labels of moments above the charts over time.
 import { expect, it } from "vitest";
-import { momentsOf } from "../../../dist/lab/observe/timeline.js";
+import { momentsOf, rateOf } from "../../../dist/lab/observe/timeline.js";
 import type { ConnectResult } from "../../../dist/results/connect.js";
 
 it.each([
@@ -9,4 +9,16 @@ it.each([
   [{ setupMs: 284, rampMs: 37, holdMs: 45, closeMs: 230 }, ["ramp done"]],
 ])("overlapping labels are omitted: %j", (times, names) => {
   expect(momentsOf(times as ConnectResult).map(({ name }) => name)).toEqual(names);
+});
+
+it("the rate has no peaks from samples taken shortly after others", () => {
+  const times = [0, 50, 100, 101, 150, 200, 250, 252];
+  // A connection each millisecond, but two in the last sample's 2 ms come together with another five.
+  const samples = times.map((elapsedMs) => ({ elapsedMs, established: elapsedMs === 252 ? 257 : elapsedMs }));
+  const points = rateOf({ samples } as unknown as ConnectResult).lines[0]!.points;
+  expect(points.map(([x]) => x)).toEqual([0, 50, 101, 150, 200, 252]);
+  for (const [, rate] of points) expect(rate).toBeLessThan(1200);
+  // The mean is that of the ramp.
+  const established = points.slice(1).reduce((sum, [x], n) => sum + ((x - points[n]![0]) / 1000) * points[n]![1], 0);
+  expect(established).toBeCloseTo(257);
 });

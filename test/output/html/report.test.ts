@@ -37,6 +37,20 @@ describe("a report", () => {
     expect(text).toContain("&#60;img");
   });
 
+  it("marks the round trips of unanswered messages as lower bounds, as its note says", () => {
+    const latency = { count: 10, minUs: 900, meanUs: 2000, p50Us: 1000, p90Us: 4000, p99Us: 5000, p999Us: 5000 };
+    const roundTrip = { ...latency, maxUs: 5000 };
+    const messages = { expected: "echo", sent: 10, answered: 8, unanswered: 2, missed: 0, youngestUnansweredUs: 3000 };
+    const run = connectResult({
+      latency: { connect: roundTrip, firstByte: { ...roundTrip, count: 0 }, roundTrip },
+      messages: { ...messages, bytes: 4, due: 10, late: 0, inFlight: 0, wrongBytes: 0, unsolicitedBytes: 0 } as never,
+    });
+    const rows = [...render(run).matchAll(/<th scope="row">(connect|round trip)<\/th>(.*?)<\/tr>/g)];
+    const figures = rows.map(([, name, cells]) => [name, ...cells!.matchAll(/>([^<>]+)<\/td>/g)].map(String));
+    expect(figures.map((row) => row.filter((cell) => cell.includes("≥")).length)).toEqual([0, 4]);
+    expect(render(run)).toContain("(shown as ≥)");
+  });
+
   it("counts the confirmed, refuted and skipped experiments", () => {
     expect(render(LAB)).toContain("<h1>5 of 7 experiments confirmed, 1 refuted, 1 skipped</h1>");
     const experiments = LAB.experiments.filter(({ verdict }) => verdict === "confirmed");

@@ -10,7 +10,7 @@ import { CHROMIUM, launchChromium, openFile } from "../../support/chromium.js";
 
 const MAP: PortMap = {
   title: "64,512 connections, one port",
-  caption: "64,512 connections share one local port; each lit pixel is a port in use.",
+  caption: "64,512 connections share one local port.",
   fields: [
     {
       ip: "127.0.0.1",

@@ -19,6 +19,12 @@ it("counts open connections", () => {
   expect(connectPanel(progress)).toMatch(/^█{7}░{23} {3}25% {2}5,000 of 20,000 open$/m);
 });
 
+it("begins a line with the time since the start, which is not that of the stage", () => {
+  const held = snapshot({ stage: "hold", elapsedMs: 61_000, open: 20_000, leftMs: 29_000 });
+  const line = connectLine({ snapshot: held, ratePerSec: 0, isShortLived: false });
+  expect(line).toBe("61 s   holding   open 20,000 of 20,000   failed 0   29 s left");
+});
+
 it("counts short-lived connections as they are opened, because few are open at once", () => {
   const progress = { snapshot: snapshot({ established: 10_000, open: 137 }), ratePerSec: 5000, isShortLived: true };
   expect(connectLine(progress)).toContain("opened 10,000 of 20,000   rate 5,000/s");

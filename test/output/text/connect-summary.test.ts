@@ -65,6 +65,21 @@ it("the factors of the 4-tuples multiply addresses only with destinations of the
   );
 });
 
+it("the factors of the 4-tuples multiply to their number, without the port of a server on this host", () => {
+  const factorsOf = (tuplesAvailable: number, destinations = ["127.0.0.1:7777"]) => {
+    const plan = { tuplesAvailable, tuplesSkipped: 0, sourceAddresses: 2, sourcePorts: "1024-65535" };
+    const text = connectSummary(explained(connectResult({ plan, destinations })));
+    return /^ *4-tuples +[\d,]+ \((.*)\)$/m.exec(text)?.[1];
+  };
+  expect(factorsOf(2 * 64_512)).toBe("2 addresses × ports 1024-65535 × 1 destination");
+  expect(factorsOf(2 * 64_511)).toBe("2 addresses × ports 1024-65535 except the server's × 1 destination");
+  expect(factorsOf(2 * 64_510 * 2, ["127.0.0.1:7777", "127.0.0.1:7778"])).toBe(
+    "2 addresses × ports 1024-65535 except 2 of servers × 2 destinations",
+  );
+  // Not every address reaches every destination.
+  expect(factorsOf(90_000)).toBe("2 addresses × ports 1024-65535 × 1 destination");
+});
+
 const MESSAGES = {
   ...{
     expected: "response" as const,

@@ -130,7 +130,7 @@ it("a file whose folder lacks the package finds the running one, or the error sa
   );
   const found = await loadScript(file).catch((reason) => reason);
   if ("registerHooks" in module) expect(found.definition.name).toBe("x");
-  else expect(found.fix).toContain("npm install fourtuple");
+  else expect(found.fix).toContain(`npm install ${ROOT.replace(/\/$/, "")} in the folder of`);
 });
 
 const ADDRESSES: [string, string, object, string][] = [

@@ -35,8 +35,15 @@ const FIGURES = [
 
 type LatencyKey = (typeof FIGURES)[number][1];
 
-/** @returns legend, chart and table, or a sentence if nothing was measured */
-export function drawLatency(id: string, { title, rows: all }: LatencyEvidence): Markup {
+/**
+ * @param isBound whether a latency is only a lower bound, because something had not ended yet
+ * @returns legend, chart and table, or a sentence if nothing was measured
+ */
+export function drawLatency(
+  id: string,
+  { title, rows: all }: LatencyEvidence,
+  isBound: (name: string, us: number) => boolean = () => false,
+): Markup {
   const rows = all
     .filter(({ summary }) => summary.count > 0)
     .map(({ name, summary }) => ({ name, ...atLeast1(summary) }));
@@ -93,7 +100,7 @@ export function drawLatency(id: string, { title, rows: all }: LatencyEvidence): 
 ${chart}
 <div class="scroll"><table><caption class="hidden">${title}: figures</caption>
 <thead><tr><th scope="col">latency of</th><th scope="col" class="number">count</th>${FIGURES.map(([name]) => html`<th scope="col" class="number">${name}</th>`)}</tr></thead>
-<tbody>${rows.map((row) => html`<tr><th scope="row">${row.name}</th><td data-label="count" class="number">${formatCount(row.count)}</td>${FIGURES.map(([name, key]) => html`<td data-label="${name}" class="number">${formatUs(row[key])}</td>`)}</tr>`)}</tbody></table></div>`;
+<tbody>${rows.map((row) => html`<tr><th scope="row">${row.name}</th><td data-label="count" class="number">${formatCount(row.count)}</td>${FIGURES.map(([name, key]) => html`<td data-label="${name}" class="number">${key !== "minUs" && isBound(row.name, row[key]) ? "≥ " : ""}${formatUs(row[key])}</td>`)}</tr>`)}</tbody></table></div>`;
 }
 
 /** Draws latencies below a microsecond as a microsecond, because a log axis has no 0. */

@@ -5,7 +5,8 @@ import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { AppError } from "../../../util/errors.js";
 import { quoted } from "../../../util/printable.js";
-import { fileCommand, OWN_CODE } from "../../../util/program/files.js";
+import { fileCommand, OWN_CODE, packageFolder } from "../../../util/program/files.js";
+import { shellWord } from "../../../util/shell.js";
 
 /** Time limit for Node to find a syntax error. */
 const CHECK_MS = 10_000;
@@ -24,9 +25,9 @@ export function cannotLoad(name: string, problem: string, fix: string, cause?: u
   return new AppError("E_OPTION", `${quoted(name)} cannot be loaded: ${problem}`, { fix, cause });
 }
 
-/** Returns how to let a file import this package. */
+/** Returns how to let a file import this package: install the copy that is running. */
 export function installFix(file: string): string {
-  return `run npm install fourtuple in the folder of ${basename(file)}, or use Node 22.15 or newer`;
+  return `run npm install ${shellWord(packageFolder())} in the folder of ${basename(file)}, or use Node 22.15 or newer`;
 }
 
 /** Returns the error for a file whose import failed with `error`. */
