@@ -102,8 +102,8 @@ function sources({ plan, established, fleet }: ConnectResult): string {
   const used = fleet
     ? plan.sourceAddresses
     : Math.min(plan.sourceAddresses, Math.ceil((established + plan.tuplesSkipped) / portsEach));
-  // Agents have addresses and ports of their own.
-  const ports = fleet ? "" : `ports ${plan.sourcePorts}, `;
+  // Agents have ports of their own.
+  const ports = fleet || plan.sourcePorts === "kernel" ? "" : `ports ${plan.sourcePorts}, `;
   const each = `(${ports}${formatCount(portsEach)} per address)`;
   return used === 1 ? `one source address ${each}` : `${formatCount(used)} source addresses ${each}`;
 }
