@@ -178,6 +178,11 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
     help: "Messages sent but not answered; for open connections, counted at the end.",
     shown: ["messages.unanswered"],
   },
+  waitingConnections: {
+    type: "gauge",
+    help: "Open connections with messages that were not answered, or due but not sent, counted at the end.",
+    shown: ["messages.waitingConnections"],
+  },
   inFlightMessages: {
     type: "gauge",
     help: "Messages sent too late to wait for their answers; for open connections, counted at the end.",

@@ -8,10 +8,12 @@ import type { ConnectResult, RunSample } from "../results/connect.js";
 import { trace } from "../util/debug/trace.js";
 import type { AppError } from "../util/errors.js";
 import { collectEvidence, countInKernel } from "./evidence/collect.js";
+import { inspectLocalPath } from "./evidence/local-path.js";
 import { inspectionMs, ServerSide } from "./evidence/server-side.js";
 import { findShortage } from "./evidence/shortage.js";
 import { StandstillWatch, TICK_MS } from "./evidence/standstill-watch.js";
 import { answerGraceMs, Drain } from "./messages/drain.js";
+import { countUnacknowledged, isWaiting } from "./messages/unacknowledged.js";
 import { COUNTER } from "./metrics.js";
 import { RampGuard } from "./ramp/guard.js";
 import { Latencies } from "./result/latencies.js";
@@ -226,6 +228,7 @@ export class RunPhases {
       this.workers.share(SHARED.deliveryGraceMs, answerGraceMs(delivery));
       if (this.#settings.receivesOwn) await drain.awaitDeliveries();
     }
+    await this.#lookForLostPackets();
     this.#enter("close");
     const { firstByte } = this.latencies.read();
     this.workers.share(SHARED.longestFirstByteMs, Math.ceil(firstByte.max / 1000));
@@ -246,6 +249,16 @@ export class RunPhases {
       roundTrips: this.workers.sum(COUNTER.standstillRoundTrips),
     });
     return makeResult(this.#facts, this.#state);
+  }
+
+  /** Reads why open connections get no answers, before they are closed. */
+  async #lookForLostPackets(): Promise<void> {
+    const { memories } = this.workers;
+    if (this.#state.wasInterrupted || !isWaiting(this.#settings, memories)) return;
+    const found = await countUnacknowledged(this.#targets);
+    this.#state.unacknowledged = found;
+    if (found && found.connections + found.unsent > 0)
+      this.#state.localPath ??= inspectLocalPath(this.#targets, memories);
   }
 
   #enter(phase: ConnectSnapshot["stage"]): void {

@@ -10,7 +10,7 @@ import type { ConnectResult, GiveUpReason, RampShares } from "../results/connect
 import type { EngineReport, PacketCounts } from "../results/engine.js";
 import type { FileRoom, MemoryRoom, RunEvidence } from "../results/evidence.js";
 import type { Counters } from "../results/fields.js";
-import type { Accepting, LocalPath, LocalPeer, PortShortage } from "../results/peer.js";
+import type { Accepting, LocalPath, LocalPeer, PortShortage, Unacknowledged } from "../results/peer.js";
 import { Samples } from "./evidence/samples.js";
 import { COUNTER } from "./metrics.js";
 import { MemoryFit } from "./ramp/memory-fit.js";
@@ -53,6 +53,8 @@ export interface RunState {
   peer: LocalPeer | undefined;
   accepting: Accepting | undefined;
   shortage: PortShortage | undefined;
+  /** Undefined if every message and heartbeat was answered. */
+  unacknowledged: Unacknowledged | undefined;
 }
 
 /** The parts of a run that its result is built from. */
@@ -101,6 +103,7 @@ export function newRunState(): RunState {
     peer: undefined,
     accepting: undefined,
     shortage: undefined,
+    unacknowledged: undefined,
   };
 }
 

@@ -25,6 +25,7 @@ import { explainRefusedProtocol } from "./rules/refusals.js";
 import { explainRefused, explainSelfConnect } from "./rules/refused.js";
 import { explainStandstill, explainStandstillLatency } from "./rules/standstill.js";
 import { explainTimeouts } from "./rules/timeouts/timeouts.js";
+import { orLost } from "./rules/timeouts/unacknowledged.js";
 import { explainTls, explainTlsPort } from "./rules/tls.js";
 import { explainUnavailable } from "./rules/unavailable.js";
 
@@ -71,6 +72,11 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
       evidence: [],
     };
   }
+  return orLost(result, main, explainFailure(result, main));
+}
+
+/** Tries the rules for the most frequent failure. */
+function explainFailure(result: ConnectResult, main: FailureReport): Finding | Suspect[] {
   return (
     explainNotTaken(result, main) ??
     explainFullBuffers(result, main) ??

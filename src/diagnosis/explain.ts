@@ -15,6 +15,7 @@ import { reachedBy } from "./rules/plateaus.js";
 import { redirectNotes } from "./rules/protocols/http.js";
 import { proxyHeaderNotes } from "./rules/protocols/proxy-header.js";
 import { standstillNotes } from "./rules/standstill.js";
+import { unacknowledgedNotes } from "./rules/timeouts/unacknowledged.js";
 import { explainServer } from "./server.js";
 
 /**
@@ -96,6 +97,7 @@ function notesOn(result: ConnectResult, unaccepted: number): string[] {
     ...handshakeNotes(result),
     ...greetingNotes(result),
     ...redirectNotes(result),
+    ...unacknowledgedNotes(result),
     ...stackNotes(evidence.deltas),
     ...(evidence.peer?.wasCutShort
       ? [

@@ -24,7 +24,7 @@ import { latency } from "./histogram/latency-summary.js";
 import { PROTOCOLS, TRANSPORTS } from "./identifiers.js";
 import { messages } from "./messages.js";
 import { miss, outcome, thresholds } from "./outcome.js";
-import { accepting, localPath, localPeer, lossPattern, outage, portShortage } from "./peer.js";
+import { accepting, localPath, localPeer, lossPattern, outage, portShortage, unacknowledged } from "./peer.js";
 import { script } from "./script.js";
 
 const sample = z.object({
@@ -306,6 +306,9 @@ export const connectSchema = z
         .describe("server side at the end of the hold, if connections were waiting to be accepted"),
       localPath: localPath.optional(),
       shortage: portShortage.optional().describe("causes of EADDRNOTAVAIL, if bind() or connect() returned it"),
+      unacknowledged: unacknowledged
+        .optional()
+        .describe("missing if every message and heartbeat was answered, and with transport packet"),
       lossPattern: lossPattern.optional(),
       outage: outage.optional(),
     }),

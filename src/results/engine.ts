@@ -47,6 +47,11 @@ export const packetCounts = z.object({
   strays: count
     .optional()
     .describe("segments that belong to no connection, and were answered with RST; missing in older results"),
+  unacknowledged: count
+    .optional()
+    .describe(
+      "number of open connections whose oldest data had been sent again at least twice, and was not acknowledged, when closing began; missing in older results",
+    ),
   icmp: z.array(z.object({ kind: z.enum(ICMP_KINDS), count })).describe("ICMP errors about connections, by kind"),
 });
 /** Counts of TCP in this program, over all workers. */

@@ -24,6 +24,11 @@ export const messages = z
     unanswered: count.describe(
       "messages sent but not answered within a second of the last one being sent, or before their connection was lost",
     ),
+    waitingConnections: count
+      .optional()
+      .describe(
+        "number of connections that were open at the end and had messages unanswered, or due but not sent; missing in older results",
+      ),
     inFlight: count.describe(
       "messages sent but not waited for: either more recent than the response time, which was nearly constant, or on a connection that the schedule closed",
     ),

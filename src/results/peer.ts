@@ -108,7 +108,7 @@ export const localPath = z
       .optional()
       .describe("nftables rules that drop or reject; missing if they cannot be read"),
   })
-  .describe("routes and firewall of this host; only if connections failed");
+  .describe("routes and firewall of this host; only if connections failed, or if data was not acknowledged");
 export type LocalPath = TypeOf<typeof localPath>;
 
 const badSource = z.object({
@@ -133,6 +133,20 @@ export const portShortage = z.object({
 });
 /** Causes of EADDRNOTAVAIL. */
 export type PortShortage = TypeOf<typeof portShortage>;
+
+export const unacknowledged = z
+  .object({
+    connections: count.describe(
+      "number of open connections whose oldest data the kernel had sent again at least twice, and which the peer's host had not acknowledged",
+    ),
+    unsent: count.describe(
+      "number of open connections with data for which the peer has room, but which this host's kernel could not send",
+    ),
+    source: z.string(),
+  })
+  .describe("read from the kernel's socket table when the run had waited for answers in vain");
+/** Connections whose data does not reach the peer's host, or whose acknowledgements do not return. */
+export type Unacknowledged = TypeOf<typeof unacknowledged>;
 
 export const lossPattern = z
   .object({

@@ -46,6 +46,8 @@ function readSs(state: string): Row[] {
         retransmittedBytes: number(/ bytes_retrans:(\d+)/),
         sentSegments: number(/ segs_out:(\d+)/),
         receivedSegments: number(/ segs_in:(\d+)/),
+        sendMssBytes: number(/ mss:(\d+)/),
+        sendWindowBytes: number(/ snd_wnd:(\d+)/),
       };
     });
   return rows.sort((a, b) => (a.ends < b.ends ? -1 : 1));

@@ -22,16 +22,15 @@ export function inNamespace(): void {
   for (const family of ["ipv4.ip_forward", "ipv6.conf.all.forwarding"]) spawnSync("sysctl", ["-qw", `net.${family}=1`]);
 }
 
-/** Addresses of the namespace behind lossyPath(). */
+/** Addresses of the namespace of behindLink(). */
 export const FAR = "10.98.0.2";
 export const FAR_V6 = "fd00:98::2";
 
 /**
- * Enters a namespace, and puts another one behind it.
- * @param loses condition in nft's language: packets forwarded in either direction that meet it are lost
+ * Enters a namespace, and joins another one to it.
  * @returns name of the other namespace
  */
-export function lossyPath(loses: string): string {
+export function behindLink(): string {
   inNamespace();
   const far = makeNamespace();
   const setUp = ["link", "add", "near", "type", "veth", "peer", "name", "far", "netns", far];
@@ -47,6 +46,15 @@ export function lossyPath(loses: string): string {
     ["-n", far, "route", "add", "default", "via", "fd00:98::1"],
   ];
   for (const args of commands) expect([args, spawnSync("ip", args).status]).toEqual([args, 0]);
+  return far;
+}
+
+/**
+ * Like behindLink().
+ * @param loses condition in nft's language: packets forwarded in either direction that meet it are lost
+ */
+export function lossyPath(loses: string): string {
+  const far = behindLink();
   const rules = `table inet lossy { chain c { type filter hook forward priority 0; ${loses} drop; }; }`;
   expect(spawnSync("nft", [rules]).status).toBe(0);
   return far;

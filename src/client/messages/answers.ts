@@ -107,6 +107,7 @@ export class Answers {
       counters[COUNTER.unansweredMessages]! += sent - young;
       if (this.plan.expected === "delivery") counters[COUNTER.undeliveredMessages]! += sent - young;
       counters[COUNTER.inFlightMessages]! += young;
+      if (sent - young + unsent > 0) counters[COUNTER.waitingConnections]! += 1;
       this.noteUnanswered(slot, sent - young, unsent);
     }
     const youngestUs = this.ages.recordInto(this.roundTrip, nowMs);

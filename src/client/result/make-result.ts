@@ -104,6 +104,7 @@ export function makeResult(run: RunFacts, state: RunState): ConnectResult {
       accepting: state.accepting,
       localPath: state.localPath,
       shortage: state.shortage,
+      unacknowledged: state.unacknowledged,
       lossPattern: findLossPattern(memories),
       outage: findOutage(memories),
     },

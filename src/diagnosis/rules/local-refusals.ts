@@ -6,10 +6,11 @@ import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
 import type { LocalPath } from "../../results/peer.js";
-import { formatCount } from "../../util/units.js";
+import { formatCount, plural } from "../../util/units.js";
 import { seen } from "./local-errors.js";
 
 type Route = NonNullable<LocalPath["routes"]>[number];
+type Evidence = ConnectResult["evidence"];
 type Rule = NonNullable<LocalPath["rules"]>[number];
 
 /** Errnos by type of route and rule (fib_props in net/ipv4/fib_semantics.c, fib4_rule_action()). */
@@ -100,26 +101,62 @@ function rejectedHere({ evidence }: ConnectResult, failure: FailureReport): Find
 
 /** Explains SYNs that this host dropped on output or on the way to its own server. */
 export function droppedHere({ evidence }: ConnectResult, failure: FailureReport): Finding | undefined {
-  const { deltas, localPath, peer } = evidence;
   if (failure.phase !== "connect") return undefined;
+  return dropped(evidence, "SYNs", failure.count, [seen(failure)]);
+}
+
+/**
+ * Explains packets of open connections that this host dropped on output or on the way to its own server.
+ * @param connections number of connections whose packets were lost
+ * @param facts evidence that they were lost
+ */
+export function droppedPackets(
+  { evidence }: ConnectResult,
+  connections: number,
+  facts: readonly string[],
+): Finding | undefined {
+  const { unsent = 0 } = evidence.unacknowledged ?? {};
+  if (unsent < connections) return dropped(evidence, "packets", connections, facts);
+  return droppedOnOutput(evidence, "packets", [
+    ...facts,
+    `on ${plural(unsent, "open connection")}, the kernel was not allowed to send, although the server's host has room for more`,
+  ]);
+}
+
+/** @param failures number of failures that show a drop on output even if no rule names the port */
+function dropped(
+  evidence: Evidence,
+  what: "SYNs" | "packets",
+  failures: number,
+  facts: readonly string[],
+): Finding | undefined {
+  const { deltas, localPath, peer } = evidence;
   const unsent = deltas["TcpExt.TCPRetransFail"] ?? 0;
-  const rules = (localPath?.rules ?? []).filter(({ verdict }) => verdict !== "reject");
-  // The rejection may itself be dropped on the way back.
-  const outgoing = rules.find(isOutgoing) ?? localPath?.rules?.find(isOutgoing);
-  if (unsent >= failure.count || (outgoing?.port !== undefined && unsent > 0)) {
-    return firewall(
-      outgoing,
-      `this host drops its own SYNs: ${outgoing ? describeRule(outgoing) : "an output rule, or a cgroup's BPF program (systemd's IPAddressDeny=)"}`,
-      [
-        seen(failure),
-        `TCPRetransFail rose by ${formatCount(unsent)}: SYNs that the kernel was not allowed to retransmit`,
-      ],
-    );
+  if (unsent >= failures || (outgoingRule(evidence)?.port !== undefined && unsent > 0)) {
+    const fact = `TCPRetransFail rose by ${formatCount(unsent)}: ${what} that the kernel was not allowed to retransmit`;
+    return droppedOnOutput(evidence, what, [...facts, fact]);
   }
   // A rule that names the port is sufficient evidence.
-  const named = rules.find((rule) => rule.port !== undefined && (peer || isOutgoing(rule)));
+  const named = localPath?.rules?.find(
+    (rule) => rule.verdict !== "reject" && rule.port !== undefined && (peer || isOutgoing(rule)),
+  );
   if (!named) return undefined;
-  return firewall(named, `a firewall rule on this host drops the SYNs: ${describeRule(named)}`, [seen(failure)]);
+  return firewall(named, `a firewall rule on this host drops the ${what}: ${describeRule(named)}`, facts);
+}
+
+function droppedOnOutput(evidence: Evidence, what: "SYNs" | "packets", facts: readonly string[]): Finding {
+  const rule = outgoingRule(evidence);
+  return firewall(
+    rule,
+    `this host drops its own ${what}: ${rule ? describeRule(rule) : "an output rule, or a cgroup's BPF program (systemd's IPAddressDeny=)"}`,
+    facts,
+  );
+}
+
+function outgoingRule({ localPath }: Evidence): Rule | undefined {
+  const rules = (localPath?.rules ?? []).filter(isOutgoing);
+  // The rejection may itself be dropped on the way back.
+  return rules.find(({ verdict }) => verdict !== "reject") ?? rules[0];
 }
 
 function isOutgoing({ hook }: Rule): boolean {

@@ -11,6 +11,7 @@ import { describeProcess, howToGoOn } from "../../socket-table/listeners/peer-pr
 import { formatBytes, formatCount } from "../../util/units.js";
 import { countPressures, explainPressures, seen } from "./local-errors.js";
 import { explainUnrepeated } from "./protocols/http.js";
+import { explainUnacknowledged } from "./timeouts/unacknowledged.js";
 
 const THRESHOLDS: readonly MissKind[] = ["failures", "rate", "latency"];
 
@@ -21,6 +22,12 @@ export function explainMessages(result: ConnectResult): Finding | undefined {
   const undelivered = of("undelivered");
   const stopped = (undelivered || of("unanswered")) && explainStoppedServer(result);
   if (stopped) return stopped;
+  if (messages && (of("unanswered") || of("unsent"))) {
+    const lost = explainUnacknowledged(result, [
+      of("unanswered") ? describeAnswered(messages) : describeUnsent(messages),
+    ]);
+    if (lost) return lost;
+  }
   if (undelivered) return explainUndelivered(undelivered, result);
   if (messages && of("unanswered")) return explainUnrepeated(result) ?? explainUnanswered(result, messages);
   if (messages && of("unsent")) return explainUnsent(messages);
@@ -112,6 +119,10 @@ function describeAnswered({ answered, sent, bytes }: MessageResult): string {
   return `${formatCount(answered)} of ${formatCount(sent)} messages${size} were answered`;
 }
 
+function describeUnsent({ missed, due }: MessageResult): string {
+  return `${formatCount(missed)} of ${formatCount(due)} messages were due but never sent`;
+}
+
 function explainUnanswered({ traffic }: ConnectResult, messages: MessageResult): Finding {
   const { answered, sent, wrongBytes, unsolicitedBytes, expected, bytes } = messages;
   const facts = [describeAnswered(messages)];
@@ -157,8 +168,9 @@ function explainUnanswered({ traffic }: ConnectResult, messages: MessageResult):
   );
 }
 
-function explainUnsent({ missed, due, blocked, late }: MessageResult): Finding {
-  const facts = [`${formatCount(missed)} of ${formatCount(due)} messages were due but never sent`];
+function explainUnsent(messages: MessageResult): Finding {
+  const { blocked, late } = messages;
+  const facts = [describeUnsent(messages)];
   if (blocked > 0) {
     return peer(
       "the server reads more slowly than the run sends: its receive window is full",

@@ -10,7 +10,7 @@ import { readSysctlNumbers } from "../../linux/proc/sysctl.js";
 import type { RunEvidence } from "../../results/evidence.js";
 import type { Counters } from "../../results/fields.js";
 
-/** Counters of refused, dropped and retransmitted handshakes and of memory pressure. */
+/** Counters of refused, dropped and retransmitted handshakes, of lost data and of memory pressure. */
 const COUNTERS = [
   "TcpExt.ListenOverflows",
   "TcpExt.ListenDrops",
@@ -21,6 +21,7 @@ const COUNTERS = [
   "TcpExt.TCPAbortOnMemory",
   "TcpExt.TCPSynRetrans",
   "TcpExt.TCPChallengeACK",
+  "TcpExt.TCPOFOQueue",
   "Tcp.OutRsts",
   "Tcp.RetransSegs",
   "TcpExt.TCPRetransFail",

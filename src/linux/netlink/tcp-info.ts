@@ -26,11 +26,15 @@ export interface SocketInfo {
   /** Number of segments, including those without data. Undefined before Linux 4.2. */
   readonly sentSegments: number | undefined;
   readonly receivedSegments: number | undefined;
+  /** Largest segment to send, and the peer's receive window. The window is undefined before Linux 5.4. */
+  readonly sendMssBytes: number;
+  readonly sendWindowBytes: number | undefined;
 }
 
 /** Offsets of the fields. */
 const FIELD = {
   retransmits: 2,
+  sendMss: 16,
   unacked: 24,
   rtt: 68,
   rttvar: 72,
@@ -42,6 +46,7 @@ const FIELD = {
   segsIn: 140,
   bytesSent: 200,
   bytesRetrans: 208,
+  sendWindow: 228,
 } as const;
 /** Size up to total_retrans, which has existed since Linux 2.6. */
 const LEAST_BYTES = 104;
@@ -70,5 +75,7 @@ export function decodeTcpInfo(bytes: Uint8Array, at: number, length: number): So
     retransmittedBytes: long(FIELD.bytesRetrans),
     sentSegments: newerWord(FIELD.segsOut),
     receivedSegments: newerWord(FIELD.segsIn),
+    sendMssBytes: word(FIELD.sendMss),
+    sendWindowBytes: newerWord(FIELD.sendWindow),
   };
 }

@@ -145,6 +145,11 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
       accepting: either(a.evidence.accepting, b.evidence.accepting, mergeAccepting),
       localPath: either(a.evidence.localPath, b.evidence.localPath, mergeLocalPath),
       shortage: either(a.evidence.shortage, b.evidence.shortage, mergeShortage),
+      unacknowledged: either(a.evidence.unacknowledged, b.evidence.unacknowledged, (x, y) => ({
+        connections: x.connections + y.connections,
+        unsent: x.unsent + y.unsent,
+        source: joined(x.source, y.source),
+      })),
       lossPattern: either(a.evidence.lossPattern, b.evidence.lossPattern, mergeLossPattern),
       outage: either(a.evidence.outage, b.evidence.outage, (x, y) => ({
         durationMs: Math.max(x.durationMs, y.durationMs),
@@ -243,6 +248,7 @@ function mergeMessages(a: MessageResult, b: MessageResult): MessageResult {
     sent: sum("sent"),
     answered: sum("answered"),
     unanswered: sum("unanswered"),
+    waitingConnections: both(a.waitingConnections, b.waitingConnections, add),
     inFlight: sum("inFlight"),
     late: sum("late"),
     longestDelayMs: Math.max(a.longestDelayMs, b.longestDelayMs),

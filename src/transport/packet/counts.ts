@@ -15,6 +15,7 @@ const FIELDS = [
   "badChecksums",
   "earlierConnections",
   "strays",
+  "unacknowledged",
 ] as const;
 
 /** Place of the number of packets that the device has dropped. */

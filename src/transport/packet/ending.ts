@@ -14,6 +14,8 @@ const LAST_WORDS_MS = 2000;
 const MOST_LAST_WORDS_MS = 30_000;
 const LAST_FINS_MS = 250;
 const LAST_WORDS_WAIT_MS = 5;
+/** A segment that is lost by chance is rarely lost twice more. */
+const RETRANSMISSIONS = 2;
 const PACKETS_AT_ONCE = 1024;
 
 /** Resets all connections of the role. Their state stays as it is, which is faster than freeing each of them. */
@@ -37,6 +39,18 @@ export function finishAll(stack: Stack, isAborted: () => boolean): void {
     if (connections.state(slot) !== TCP.closed) closeSlot(stack, slot);
   }
   waitForLastWords(stack, isAborted);
+}
+
+/** Returns the number of open connections whose oldest data was sent again at least twice, and is not acknowledged. */
+export function countUnacknowledged({ connections, records }: Stack): number {
+  let count = 0;
+  for (let slot = 0; slot < connections.end; slot++) {
+    const record = connections.state(slot) === TCP.established ? records.of(slot) : -1;
+    if (record < 0 || records.retries[record]! < RETRANSMISSIONS) continue;
+    // A peer without room for more is sent probes instead.
+    if (records.sndMax[record] !== records.sndUna[record]) count++;
+  }
+  return count;
 }
 
 /** Reports that no connection can go on, for the reason `errno`. */

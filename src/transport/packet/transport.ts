@@ -7,7 +7,7 @@ import { SLOT } from "../slot-state.js";
 import { writeCounts } from "./counts.js";
 import { Delivery, type Recipient } from "./delivery.js";
 import type { PacketDevice } from "./devices/device.js";
-import { failAll, finishAll, resetAll } from "./ending.js";
+import { countUnacknowledged, failAll, finishAll, resetAll } from "./ending.js";
 import { closeSlot, resetSlot } from "./tcp/closing.js";
 import { BLOCKED, RESTING, STATE, TCP } from "./tcp/connections.js";
 import type { Endpoints } from "./tcp/endpoints.js";
@@ -133,6 +133,7 @@ export abstract class PacketTransport implements Transport, StackEvents, Recipie
     // What peers send to connections that are being reset does not matter any more.
     this.dropped = this.readDrops();
     this.updateClock();
+    this.stack.counters.unacknowledged = countUnacknowledged(this.stack);
     if (resets) resetAll(this.stack, isAborted);
     else finishAll(this.stack, isAborted);
     this.device.flush();

@@ -15,12 +15,13 @@ const OF_2_6 = {
   rttDeviationMicros: word(72),
   congestionWindow: word(80),
   totalRetransmits: word(100),
+  sendMssBytes: word(16),
 };
 const LATER = { ackedBytes: 120, receivedBytes: 128, sentBytes: 200, retransmittedBytes: 208 };
-const LATER_WORDS = { sentSegments: 136, receivedSegments: 140 };
+const LATER_WORDS = { sentSegments: 136, receivedSegments: 140, sendWindowBytes: 228 };
 
 describe("a struct tcp_info", () => {
-  it.each([104, 119, 120, 127, 128, 135, 136, 139, 140, 144, 207, 208, 215, 216, 240])(
+  it.each([104, 119, 120, 127, 128, 135, 136, 139, 140, 144, 207, 208, 215, 216, 231, 232, 240])(
     "of %i bytes has the fields that fit",
     (length) => {
       const longs = Object.entries(LATER).map(([name, at]) => [name, at + 8 <= length ? long(at) : undefined]);

@@ -8,6 +8,7 @@ import { mayHaveOverflowed, overflows, queueFacts, queueFinding } from "../accep
 import { seen } from "../local-errors.js";
 import { droppedHere } from "../local-refusals.js";
 import { suspectNeighbours } from "../neighbours.js";
+import { explainGivenUp } from "./unacknowledged.js";
 import { explainWithoutSockets, suspectReturnPath, suspectStrays } from "./without-sockets.js";
 
 /** How many times more packets are dropped in a burst than on average, at most. */
@@ -16,6 +17,7 @@ const BURST = 10;
 /** @returns undefined if the failure is of another kind */
 export function explainTimeouts(result: ConnectResult, failure: FailureReport): Finding | Suspect[] | undefined {
   if (failure.errno !== "ETIMEDOUT") return undefined;
+  if (failure.phase === "hold") return explainGivenUp(result, failure);
   return (
     conntrackFull(result, failure) ??
     queueFull(result, failure) ??

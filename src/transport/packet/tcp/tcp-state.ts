@@ -66,6 +66,8 @@ export class TcpState {
     badChecksums: 0,
     otherPackets: 0,
     strays: 0,
+    /** Counted when the role closes all connections. */
+    unacknowledged: 0,
     challenges: 0,
     earlierConnections: 0,
     repeatedSyns: 0,
