@@ -13,6 +13,7 @@ import { type Bus, SUBJECTS } from "./bus.js";
 import { withContents } from "./contents.js";
 import { type Deal, dealFleet, dealServers, type FleetPlan, prepareFleet } from "./coordinator/assemble.js";
 import type { Dealt } from "./coordinator/dealing/deal.js";
+import { foreseenShortage } from "./coordinator/dealing/room.js";
 import { EarlyStop } from "./coordinator/early-stop.js";
 import { FleetRun } from "./coordinator/fleet-run.js";
 import { Lease } from "./coordinator/lease.js";
@@ -149,6 +150,7 @@ async function planRun<K extends Kind>(
   };
   progress.dealt?.(plan.run, plan.dealt, [
     ...survey.absences,
+    ...(onLost === "redeal" ? (foreseenShortage(plan.dealt, plan.role.requested(spec) ?? 0) ?? []) : []),
     ...(store.obstacle === undefined ? [] : [`the result is not kept: ${store.obstacle}`]),
   ]);
   return plan;

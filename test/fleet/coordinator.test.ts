@@ -14,7 +14,7 @@ import { fleetResult } from "../../src/fleet/coordinator/result/client-result.js
 import { recoverResult } from "../../src/fleet/coordinator/result/recover.js";
 import { findAgents } from "../../src/fleet/coordinator/roster.js";
 import { Survey } from "../../src/fleet/coordinator/survey.js";
-import { BEATS_PER_LEASE, LEASES_MS } from "../../src/fleet/messages.js";
+import { BEATS_PER_LEASE, type Ceiling, LEASES_MS } from "../../src/fleet/messages.js";
 import type { OnLost } from "../../src/fleet/options.js";
 import { resultOf, runsOf, stopRun } from "../../src/fleet/runs.js";
 import type { ServerSpec } from "../../src/fleet/server-spec.js";
@@ -40,6 +40,8 @@ class FakeHost implements AgentHost {
   held = 0;
   failure: Error | undefined;
   prepares: () => Promise<void> = async () => undefined;
+  /** Source addresses without kernel sockets. */
+  packet: Ceiling["packet"];
   readonly place: string;
   readonly ceilingOf: number;
 
@@ -60,8 +62,10 @@ class FakeHost implements AgentHost {
     };
   }
 
-  async ceiling() {
-    return { connections: this.ceilingOf, addresses: 1 };
+  async ceiling(): Promise<Ceiling> {
+    const { ceilingOf: connections, packet } = this;
+    const addresses = packet?.reduce((sum, { count }) => sum + count, 0) ?? 1;
+    return { connections, limit: "MemAvailable", addresses, packet, tuplesPerAddress: packet && 1000 };
   }
 
   async prepare(spec: RunSpec | ServerSpec) {
@@ -223,11 +227,50 @@ describe("the coordinator", () => {
   it("deals no more to an agent than it can hold", async () => {
     makeAgents(8, 8);
     const { run } = await begin(12, "redeal");
+    const notTaken = vi.fn();
+    run.on("notTaken", notTaken);
     silence(1);
     await vi.advanceTimersByTimeAsync(500);
     expect(hosts[0]!.open).toBe(8);
-    const { fleet } = await settle(run.stop(), 1000);
-    expect(fleet).toMatchObject({ missing: 4, agents: [{ requested: 8 }, { requested: 6, state: "lost" }] });
+    const why = "agent a: it can hold 2 more (MemAvailable)";
+    expect(notTaken.mock.calls).toEqual([["b", 4, why]]);
+    const { fleet, diagnosis } = await settle(run.stop(), 1000);
+    expect(fleet).toMatchObject({
+      missing: 4,
+      agents: [{ requested: 8 }, { requested: 6, state: "lost", untaken: why }],
+    });
+    expect(diagnosis.notes[0]).toMatch(/^agent b was lost .*; the others did not take over all of them \(agent a: /);
+  });
+
+  it("gives the connections of an agent without kernel sockets to others if one has no address left, and says so if all have none", async () => {
+    makeAgents(100, 100, 100);
+    // The first two have one source address each, which their own share takes.
+    for (const [n, host] of hosts.entries()) host.packet = [{ first: `10.64.${n}.1`, count: n < 2 ? 1 : 8 }];
+    const { run } = await begin(30, "redeal");
+    const notTaken = vi.fn();
+    run.on("notTaken", notTaken);
+    silence(1);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(run.members.map(({ requested }) => requested)).toEqual([10, 10, 20]);
+    expect(notTaken).not.toHaveBeenCalled();
+    bus.drops = (message) => ["id1", "id2"].includes((message as { agent?: string }).agent ?? "");
+    await vi.advanceTimersByTimeAsync(500);
+    expect(notTaken.mock.calls).toEqual([["c", 20, "agent a: its only source address is in use"]]);
+    expect(await settle(run.stop(), 1000)).toMatchObject({ established: 10, fleet: { missing: 20 } });
+  });
+
+  it("says which agent refused to take connections over", async () => {
+    makeAgents(100, 100);
+    const { run } = await begin(10, "redeal");
+    const notTaken = vi.fn();
+    run.on("notTaken", notTaken);
+    hosts[0]!.prepares = async () => {
+      throw new AppError("E_NO_SOURCE", "no source address reaches the destination");
+    };
+    silence(1);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(notTaken.mock.calls).toEqual([["b", 5, "agent a: no source address reaches the destination"]]);
+    await settle(run.stop(), 1000);
   });
 
   it("counts no connections as taken over that the others did not open", async () => {

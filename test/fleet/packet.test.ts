@@ -2,9 +2,12 @@
 // host routes to it, as clients and as servers. Connections are counted in the table of the host with sockets.
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { packetAddresses } from "../../src/fleet/agent/ceiling.js";
 import { ownPart, ownServerPart, rangeText } from "../../src/fleet/agent/packet.js";
 import { AddressPool } from "../../src/fleet/coordinator/dealing/address-pool.js";
+import type { Dealt } from "../../src/fleet/coordinator/dealing/deal.js";
 import { assertDisjoint } from "../../src/fleet/coordinator/dealing/packet.js";
+import { foreseenShortage } from "../../src/fleet/coordinator/dealing/room.js";
 import { openStar, type Star } from "../../src/lab/testbed/star.js";
 import { blocksOf } from "../../src/planning/packet/plan.js";
 import { formatIp, parseIp, toInteger } from "../../src/util/address.js";
@@ -13,6 +16,10 @@ import { canMakeNamespaces } from "../support/namespace.js";
 import { HAS_NATS } from "../support/nats.js";
 import { until } from "../support/until.js";
 
+const AGENT = {
+  ...{ id: "id", version: "1.2.3", cores: 1, memoryBytes: 1e9, addresses: [] },
+  ...{ host: "", place: "", allows: "" },
+};
 const ranges = parseAddressRanges;
 const permission = (text: string, apply = false) => ({ addresses: text === "" ? [] : ranges(text), apply });
 
@@ -72,6 +79,34 @@ describe("the addresses of an agent that takes over connections", () => {
     expect(text(addresses.take(1900))).toBe("10.64.1.9-10.64.1.10");
     expect(addresses.room).toBe(0);
     expect(AddressPool.of({ connections: 9, addresses: 1 }, 9)).toBeUndefined();
+  });
+
+  it("are said to be short before a run if a loss would need more", () => {
+    const dealtTo = (name: string, count: number, connections: number) => {
+      const packet = [{ first: "10.64.1.1", count }];
+      const ceiling = { connections: count * 1000, limit: "tuples", addresses: count, packet, tuplesPerAddress: 1000 };
+      return { agent: { ...AGENT, name }, ceiling, sourcePorts: undefined, connections };
+    };
+    const foreseen = (...dealt: Dealt[]) => foreseenShortage(dealt, 1000);
+    expect(foreseen(dealtTo("a", 1, 500), dealtTo("b", 1, 400), dealtTo("c", 1, 100))).toBe(
+      "if agent a is lost, the others can take over none of its 500 connections (agents b and c: its only source address is in use)",
+    );
+    expect(foreseen(dealtTo("a", 2, 1500), dealtTo("b", 2, 500))).toBe(
+      "if agent a is lost, the others can take over 1,000 of its 1,500 connections (agent b: it can hold 1,000 more (source addresses))",
+    );
+    expect(foreseen(dealtTo("a", 2, 500), dealtTo("b", 2, 500))).toBeUndefined();
+    expect(foreseen(dealtTo("a", 1, 500))).toBeUndefined();
+  });
+
+  it("are all named, or the agent is refused", () => {
+    const sources = Array.from({ length: 4097 }, (_, n) => ranges(`10.64.${n >> 7}.${2 * (n & 127)}`)[0]!);
+    const named = (count: number) =>
+      packetAddresses({
+        groups: [{ sources: sources.slice(0, count), destinations: [{ ip: parseIp("10.0.0.9"), port: 7777 }] }],
+        ports: { chosenBy: "us", range: { first: 1024, last: 65_535 }, startAt: 1024 },
+      });
+    expect(named(4096).packet).toHaveLength(4096);
+    expect(() => named(4097)).toThrow("the agent's source addresses are 4,097 ranges, and a fleet deals up to 4,096");
   });
 
   it("are enough for several losses", () => {

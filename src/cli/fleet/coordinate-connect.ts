@@ -14,6 +14,7 @@ import { connectLine, connectPanel } from "../../output/text/connect-progress.js
 import { connectSummary } from "../../output/text/connect-summary.js";
 import { agentRows, dealText } from "../../output/text/fleet.js";
 import type { ConnectResult } from "../../results/connect.js";
+import { plural } from "../../util/units.js";
 import { commandLine } from "../command-line.js";
 import { type ConnectCommandOptions, connectOptionsOf, exitCodeOf } from "../connect/options.js";
 import { progressFacts } from "../connect/progress.js";
@@ -69,6 +70,9 @@ async function runBeside(ui: Ui | undefined, to: readonly string[], options: Con
     });
   run.once("notKept", (reason) => printNote(`note: the result is not kept: ${reason}`));
   run.on("agentLost", (name, reason) => printNote(`agent ${name} is lost: ${reason}`));
+  run.on("notTaken", (name, connections, reason) =>
+    printNote(`the others do not take over ${plural(connections, "connection")} of agent ${name}: ${reason}`),
+  );
   const endProgress = quiet ? undefined : json ? printSnapshots(run) : await showProgress(run);
   const ran = await ended
     .catch((error: unknown) => {

@@ -9,6 +9,8 @@ import type { LimitRow } from "../../results/limits.js";
 import { formatIp, isLoopback, parseIp } from "../../util/address.js";
 import { UNLIMITED } from "../../util/bound.js";
 import { formatEndpoint } from "../../util/endpoint.js";
+import { AppError } from "../../util/errors.js";
+import { formatCount } from "../../util/units.js";
 import { type Ceiling, MOST_ADDRESSES, type SharedLimit } from "../messages.js";
 
 /** Limits on the 4-tuples towards a single destination. */
@@ -56,11 +58,24 @@ export async function predictCeiling(spec: RunSpec, plan: TuplePlan): Promise<Ce
   return { connections, limit, caps, ...all };
 }
 
-/** A plan without kernel sockets has one group. */
-function packetAddresses({ groups: [group], ports }: TuplePlan): Pick<Ceiling, "packet" | "tuplesPerAddress"> {
+/**
+ * A plan without kernel sockets has one group.
+ * @throws {AppError} E_OPTION if the coordinator could not deal all addresses, because a message cannot name them
+ */
+export function packetAddresses({ groups: [group], ports }: TuplePlan): Pick<Ceiling, "packet" | "tuplesPerAddress"> {
   const { sources, destinations } = group!;
+  if (sources.length > MOST_ADDRESSES) {
+    const [count, most] = [sources.length, MOST_ADDRESSES].map(formatCount);
+    throw new AppError(
+      "E_OPTION",
+      `the agent's source addresses are ${count} ranges, and a fleet deals up to ${most}`,
+      {
+        fix: "use blocks rather than single addresses: --packet-ip 10.64.1.0/24",
+      },
+    );
+  }
   return {
-    packet: sources.slice(0, MOST_ADDRESSES).map(({ first, count }) => ({ first: formatIp(first), count })),
+    packet: sources.map(({ first, count }) => ({ first: formatIp(first), count })),
     tuplesPerAddress: portCount(ports) * destinations.length,
   };
 }

@@ -13,6 +13,8 @@ import type { ClientKind, Kind } from "./roles/kind.js";
 export interface FleetEvents {
   /** An agent is no longer part of the run. */
   agentLost: [name: string, reason: string];
+  /** The other agents have not taken over this number of a lost agent's connections. */
+  notTaken: [name: string, connections: number, reason: string];
   /** NATS does not keep what the result could be fetched from later. */
   notKept: [reason: string];
 }
@@ -38,6 +40,7 @@ export class FleetRun<K extends Kind = ClientKind> extends EventEmitter<FleetEve
     this.heartbeatMs = plan.timing.heartbeatMs;
     this.#phases = new FleetPhases(plan, members, bus, store, {
       agentLost: (name, reason) => this.emit("agentLost", name, reason),
+      notTaken: (name, connections, reason) => this.emit("notTaken", name, connections, reason),
       notKept: (reason) => this.emit("notKept", reason),
     });
     this.ready = this.#phases.ready;

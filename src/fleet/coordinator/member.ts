@@ -6,6 +6,7 @@ import type { CoarseHistograms } from "../sums/latencies.js";
 import type { ClockOffset } from "./clock.js";
 import type { AddressPool } from "./dealing/address-pool.js";
 import type { Dealt } from "./dealing/deal.js";
+import { type Holder, roomOf } from "./dealing/room.js";
 import type { Outcome } from "./result/outcome.js";
 import type { ClientKind, Kind } from "./roles/kind.js";
 
@@ -23,6 +24,8 @@ export class Member<K extends Kind = ClientKind> {
   pending = 0;
   /** Connections of this agent that others took over. */
   takenOver = 0;
+  /** Why others did not take over all of them; undefined if they did, or have not been asked. */
+  untaken: string | undefined;
   /** How often it was told to start since the moment of the start. */
   urged = 0;
   heardMs = performance.now();
@@ -60,8 +63,12 @@ export class Member<K extends Kind = ClientKind> {
 
   /** How many more connections the agent could hold. */
   get room(): number {
-    const ceiling = this.dealt.ceiling.connections - this.requested - this.pending;
-    return Math.max(0, Math.min(ceiling, this.pool?.room ?? ceiling));
+    return roomOf(this.asHolder());
+  }
+
+  asHolder(): Holder {
+    const { ceiling } = this.dealt;
+    return { name: this.name, ceiling, held: this.requested + this.pending, pool: this.pool };
   }
 
   /** What is left when the run is over. */
@@ -73,6 +80,7 @@ export class Member<K extends Kind = ClientKind> {
       clock: this.clock,
       requested: this.requested,
       takenOver: this.takenOver,
+      untaken: this.untaken,
       state: this.state === "active" ? "lost" : this.state,
       reason: this.reason,
       lostAt: this.lostAt,

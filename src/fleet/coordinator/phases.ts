@@ -20,6 +20,7 @@ import { Watch } from "./watch.js";
 /** What the run reports while it lasts; see FleetEvents. */
 interface Reports {
   agentLost(name: string, reason: string): void;
+  notTaken(name: string, connections: number, reason: string): void;
   notKept(reason: string): void;
 }
 
@@ -180,10 +181,15 @@ export class FleetPhases<K extends Kind> {
       if (onLost === "abort") this.#end(true);
       else if (onLost === "redeal") {
         this.#redeals++;
-        void role.redeal(this.#bus, this.#lossOf(member)).finally(() => this.#redeals--);
+        void role.redeal(this.#bus, this.#lossOf(member)).finally(() => this.#redealt(member));
       }
     }
     this.#finishIfDone();
+  }
+
+  #redealt({ name, requested, takenOver, untaken }: Member<K>): void {
+    this.#redeals--;
+    if (untaken !== undefined) this.#reports.notTaken(name, requested - takenOver, untaken);
   }
 
   #lossOf(lost: Member<K>): Loss<K> {

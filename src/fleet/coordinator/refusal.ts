@@ -39,16 +39,22 @@ export async function askAll<A extends { readonly name: string }, T>(
  * @param refusals at least one
  */
 export function toOneError(refusals: readonly Refusal[]): AppError {
-  const reasons = [...new Set(refusals.map(({ error: { message } }) => message))];
+  const words = inWords(refusals.map(({ agent, error: { message } }) => ({ agent, reason: message })));
+  const fixes = [...new Set(refusals.flatMap(({ error: { fix } }) => fix ?? []))].slice(0, REASONS_GIVEN);
+  const { code } = refusals[0]!.error;
+  return new AppError(code, words, fixes.length === 0 ? {} : { fix: fixes.join("; ") });
+}
+
+/** Returns what agents say, such as `agents a and b: busy with run 1; agent c: …`. */
+export function inWords(said: readonly { readonly agent: string; readonly reason: string }[]): string {
+  const reasons = [...new Set(said.map(({ reason }) => reason))];
   const words = reasons.slice(0, REASONS_GIVEN).map((reason) => {
-    const saying = refusals.filter(({ error: { message } }) => message === reason);
+    const saying = said.filter((each) => each.reason === reason);
     return `${namesOf(saying.map(({ agent }) => agent))}: ${reason}`;
   });
   const omitted = reasons.length - words.length;
   if (omitted > 0) words.push(`and ${formatCount(omitted)} more reasons`);
-  const fixes = [...new Set(refusals.flatMap(({ error: { fix } }) => fix ?? []))].slice(0, REASONS_GIVEN);
-  const { code } = refusals[0]!.error;
-  return new AppError(code, words.join("; "), fixes.length === 0 ? {} : { fix: fixes.join("; ") });
+  return words.join("; ");
 }
 
 function namesOf(agents: readonly string[]): string {

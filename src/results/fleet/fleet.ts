@@ -36,6 +36,10 @@ const agent = z.object({
   requested: count.describe("its share of the connections, including those taken over from lost agents"),
   established: count.describe("for a lost agent, as of its last heartbeat, and not part of this result's counts"),
   openAtStop: count.describe("for a lost agent, open at its last heartbeat"),
+  untaken: z
+    .string()
+    .optional()
+    .describe("why other agents did not take over all of its connections; missing if they did, or were not asked"),
   failed: count,
   lost: count,
   startMs: z

@@ -2,12 +2,15 @@
 // rest are asked to take.
 import { randomBytes } from "node:crypto";
 import { sum, weightedShares } from "../../../util/share.js";
+import { formatDuration } from "../../../util/units.js";
 import { type Bus, SUBJECTS } from "../../bus.js";
 import { pause } from "../../pause.js";
 import { failureIn } from "../../refusals.js";
 import type { Member } from "../member.js";
+import { inWords } from "../refusal.js";
 import type { ClientKind } from "../roles/kind.js";
 import type { Loss } from "../roles/role.js";
+import { whyNoMore } from "./room.js";
 import { remainingSpecs } from "./slice.js";
 
 /** An agent prepares the connections before it answers, and answers a repeated request like the first. */
@@ -17,15 +20,22 @@ const READY_MS = 60_000;
 const PAUSE_MS = 100;
 
 export function redeal(bus: Bus, loss: Loss<ClientKind>): Promise<void> {
-  return give(bus, loss, loss.lost.requested, []);
+  return give(bus, loss, loss.lost.requested, new Map());
 }
 
-/** @param refusers agents that have not taken these connections */
-async function give(bus: Bus, loss: Loss<ClientKind>, connections: number, refusers: readonly Member[]): Promise<void> {
-  const others = loss.others().filter((member) => !refusers.includes(member));
+/** @param refusals why agents have not taken these connections */
+async function give(
+  bus: Bus,
+  loss: Loss<ClientKind>,
+  connections: number,
+  refusals: ReadonlyMap<Member, string>,
+): Promise<void> {
+  if (loss.isEnding()) return;
+  const others = loss.others().filter((member) => !refusals.has(member));
   const rooms = others.map(({ room }) => room);
   const room = sum(rooms);
-  if (room === 0 || loss.isEnding()) return;
+  if (room < connections) loss.lost.untaken = whyNotTaken(others, refusals);
+  if (room === 0) return;
   const shares = weightedShares(Math.min(room, connections), rooms);
   const takers = others.flatMap((member, n) => (shares[n] === 0 ? [] : [{ member, connections: shares[n]! }]));
   const specs = remainingSpecs(
@@ -49,9 +59,9 @@ async function give(bus: Bus, loss: Loss<ClientKind>, connections: number, refus
       };
       // Reserved at once, so that a second loss does not deal the same room again.
       member.pending += share;
-      const isTaken = await extend(bus, loss, member, request);
+      const refusal = await extend(bus, loss, member, request);
       member.pending -= share;
-      if (!isTaken) return give(bus, loss, share, [...refusers, member]);
+      if (refusal !== undefined) return give(bus, loss, share, new Map([...refusals, [member, refusal]]));
       member.extra += share;
       loss.lost.takenOver += share;
       loss.onTaken();
@@ -59,18 +69,25 @@ async function give(bus: Bus, loss: Loss<ClientKind>, connections: number, refus
   );
 }
 
-/** @returns whether the agent opens the connections; false if it refuses, is lost, or the run is ending */
-async function extend(bus: Bus, loss: Loss<ClientKind>, member: Member, request: object): Promise<boolean> {
+function whyNotTaken(others: readonly Member[], refusals: ReadonlyMap<Member, string>): string {
+  const refused = [...refusals].map(([{ name: agent }, reason]) => ({ agent, reason }));
+  const words = refused.length === 0 ? [] : [inWords(refused)];
+  if (others.length > 0 || words.length === 0) words.push(whyNoMore(others.map((member) => member.asHolder())));
+  return words.join("; ");
+}
+
+/** @returns why the agent does not open the connections; undefined if it does */
+async function extend(bus: Bus, loss: Loss<ClientKind>, member: Member, request: object): Promise<string | undefined> {
   const endMs = performance.now() + READY_MS;
   while (member.state === "active" && !loss.isEnding() && performance.now() < endMs) {
     try {
       const answer = await bus.request(SUBJECTS.agent(member.id), request, ANSWER_MS);
-      if (answer !== undefined) return failureIn(answer) === undefined;
-    } catch {
+      if (answer !== undefined) return failureIn(answer)?.message;
+    } catch (error) {
       // It is longer than NATS accepts.
-      return false;
+      return (error as Error).message;
     }
     await pause(PAUSE_MS);
   }
-  return false;
+  return member.state === "active" ? `not ready within ${formatDuration(READY_MS)}` : "it was lost, too";
 }

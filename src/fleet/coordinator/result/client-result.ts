@@ -97,6 +97,7 @@ function describe(outcome: Outcome, startMs: number): FleetAgent {
     openAtStop: own?.openAtStop ?? last?.open ?? 0,
     failed: own?.failed ?? last?.failed ?? 0,
     lost: own?.lost ?? last?.lost ?? 0,
+    untaken: outcome.untaken,
     failures: own ? mergeFailures(own.failures, own.losses) : [],
     startMs: startedMs === undefined ? undefined : Math.round(startedMs),
     cpuShare: own?.rampShares?.cpu,

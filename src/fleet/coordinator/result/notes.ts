@@ -30,13 +30,14 @@ export function fleetNotes(fleet: FleetReport, ids: readonly string[], parts: re
 
 /** Says that an agent's part is missing, for a client. */
 function clientAbsence(agent: FleetAgent): string {
-  const { requested, established, openAtStop } = agent;
+  const { requested, established, openAtStop, untaken } = agent;
   const share = `its ${formatCount(requested)} connections are not part of this result`;
-  return absence(
+  const words = absence(
     agent,
     share,
     `${formatCount(established)} were established and ${formatCount(openAtStop)} open when last heard of`,
   );
+  return untaken === undefined ? words : `${words}; the others did not take over all of them (${untaken})`;
 }
 
 /** Says that an agent's part is missing, for a server. */

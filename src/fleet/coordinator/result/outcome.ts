@@ -13,6 +13,8 @@ export interface Outcome<K extends Kind = ClientKind> {
   readonly clock: ClockOffset;
   readonly requested: number;
   readonly takenOver: number;
+  /** Why others did not take over all of its connections. */
+  readonly untaken?: string | undefined;
   readonly state: FleetReport["agents"][number]["state"];
   readonly reason?: string | undefined;
   readonly lostAt?: string | undefined;

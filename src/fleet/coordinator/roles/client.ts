@@ -4,6 +4,7 @@ import type { RunSpec } from "../../../planning/run-spec.js";
 import { emptySnapshot, mergeSnapshots } from "../../sums/snapshots.js";
 import { type Dealt, deal } from "../dealing/deal.js";
 import { redeal } from "../dealing/redeal.js";
+import { type Holder, whyNoMore } from "../dealing/room.js";
 import { sliceSpec } from "../dealing/slice.js";
 import type { Member } from "../member.js";
 import { fleetResult } from "../result/client-result.js";
@@ -36,8 +37,14 @@ function dealAnew(spec: RunSpec, rest: readonly Dealt[], late: readonly Member[]
     const untaken = Math.min(short, member.takenOver);
     member.takenOver -= untaken;
     short -= untaken;
+    if (untaken > 0) member.untaken = whyNoMore(rest.map(fullHolder));
   }
   return deal(rest, { ...spec, connections });
+}
+
+/** An agent that has been given as many connections as it can hold. */
+function fullHolder({ agent, ceiling }: Dealt): Holder {
+  return { name: agent.name, ceiling, held: ceiling.connections, pool: undefined };
 }
 
 function snapshot(spec: RunSpec, members: readonly Member[], { isOver, ...times }: Progress): ConnectSnapshot {
