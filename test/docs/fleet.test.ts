@@ -1,4 +1,4 @@
-// Tests the commands of docs/fleet.md: those for NATS run in a network namespace that has the addresses of the page, with
+// Tests the commands of docs/fleet.md: those for NATS run in network namespaces that have the addresses of the page, with
 // fewer connections; those for ssh, containers and Kubernetes are checked as far as they can be without a cluster.
 import { spawnSync } from "node:child_process";
 import {
@@ -17,10 +17,15 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { ROOT } from "../support/library.js";
 import { commandsIn, readPage } from "../support/markdown.js";
-import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
+import { canMakeNamespaces, makeNamespace } from "../support/namespace.js";
 import { HAS_NATS } from "../support/nats.js";
 import { hasProgram, runCli, start, type TestProcess } from "../support/process.js";
 import { until } from "../support/until.js";
+
+/** Addresses of the page's hosts. */
+const NATS = "10.0.0.5";
+const SERVER = "10.0.0.9";
+const AGENTS = ["10.0.0.2", "10.0.0.3"];
 
 const page = readPage("docs/fleet.md");
 const blocks = commandsIn(page);
@@ -80,15 +85,21 @@ it("gives each command only options that it has", async () => {
 });
 
 describe.skipIf(!HAS_NATS || !canMakeNamespaces())("the commands of the page run, with fewer connections:", () => {
-  const ADDRESSES = ["10.0.0.2", "10.0.0.3", "10.0.0.5", "10.0.0.9"];
-
-  /** Returns a function that runs a line of the page on the hosts of the page, which all are this namespace. */
+  /** Returns a function that runs a line of the page on one of its hosts: an agent's, or that of the server and of NATS. */
   const onItsHosts = () => {
-    enterNamespace();
     const ip = (...args: string[]) => expect(spawnSync("ip", args)).toMatchObject({ status: 0 });
-    ip("link", "add", "wire", "type", "veth", "peer", "name", "other");
-    for (const address of ADDRESSES) ip("address", "add", `${address}/24`, "dev", "wire");
-    for (const link of ["wire", "other"]) ip("link", "set", link, "up");
+    const hosts = new Map([SERVER, ...AGENTS].map((host) => [host, makeNamespace()]));
+    const server = hosts.get(SERVER)!;
+    ip("-n", server, "link", "add", "switch", "type", "bridge");
+    for (const address of [SERVER, NATS]) ip("-n", server, "address", "add", `${address}/24`, "dev", "switch");
+    ip("-n", server, "link", "set", "switch", "up");
+    for (const [n, address] of AGENTS.entries()) {
+      const host = hosts.get(address)!;
+      ip(...`-n ${server} link add to-${n} master switch type veth peer name wire netns ${host}`.split(" "));
+      ip("-n", server, "link", "set", `to-${n}`, "up");
+      ip("-n", host, "address", "add", `${address}/24`, "dev", "wire");
+      ip("-n", host, "link", "set", "wire", "up");
+    }
     const folder = mkdtempSync(join(tmpdir(), "fourtuple-fleet-docs-"));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     const program = (name: string, ...code: string[]) => {
@@ -97,6 +108,7 @@ describe.skipIf(!HAS_NATS || !canMakeNamespaces())("the commands of the page run
     };
     // Agents that are started over ssh outlast the shell.
     const pids = join(folder, "pids");
+    program("sudo", 'exec "$@"');
     program("fourtuple", `echo $$ >>${pids}`, `exec ${ROOT}dist/cli/main.js "$@"`);
     onTestFinished(() => {
       for (const pid of existsSync(pids) ? readFileSync(pids, "utf8").split("\n").filter(Boolean) : [])
@@ -106,16 +118,26 @@ describe.skipIf(!HAS_NATS || !canMakeNamespaces())("the commands of the page run
     symlinkSync(ROOT, join(folder, "node_modules/fourtuple"));
     // nats-server stores its streams in the folder for temporary files.
     const env = { ...process.env, PATH: `${folder}:${process.env.PATH}`, HOME: folder, TMPDIR: folder };
-    const run = (line: string): TestProcess =>
-      start("bash", ["-c", `cd ${folder}; ${line.includes("\n") ? "" : "exec "}${line} 2>&1`], { env });
+    const run = (line: string, host = SERVER): TestProcess => {
+      const command = `cd ${folder}; ${line.includes("\n") ? "" : "exec "}${line} 2>&1`;
+      return start("ip", ["netns", "exec", hosts.get(host)!, "bash", "-c", command], { env });
+    };
     return { folder, program, run };
   };
+  type Run = ReturnType<typeof onItsHosts>["run"];
 
-  const started = async (run: (line: string) => TestProcess) => {
-    await run(lineWith("nats-server --jetstream")).prints(/Server is ready/);
-    await run(lines.find((line) => line === "fourtuple serve 0.0.0.0:7777")!).prints(/listening on/);
-    for (const name of ["a", "b"])
-      await run(`${lineWith("fourtuple agent --nats")} --name ${name}`).prints(/waits for runs/);
+  const startNats = (run: Run) => run(lineWith("nats-server --jetstream")).prints(/Server is ready/);
+  const startServer = (run: Run) =>
+    run(lines.find((line) => line === "fourtuple serve 0.0.0.0:7777")!).prints(/listening on/);
+  const startAgents = (run: Run, hosts = AGENTS) =>
+    Promise.all(
+      hosts.map((host, n) =>
+        run(`${lineWith("fourtuple agent --nats")} --name ${"abc"[n]}`, host).prints(/waits for runs/),
+      ),
+    );
+  const started = async (run: Run) => {
+    await startNats(run);
+    await Promise.all([startServer(run), startAgents(run)]);
   };
 
   it("a run, its result, and its end", async () => {
@@ -146,6 +168,50 @@ describe.skipIf(!HAS_NATS || !canMakeNamespaces())("the commands of the page run
     writeFileSync(join(folder, "run.mjs"), `${program}console.log(established, fleet.agents.length);process.exit();`);
     const { stdout } = await run("node run.mjs").exited();
     expect(stdout).toMatch(/^300 [23]$/m);
+  }, 120_000);
+
+  it("servers, and the load of the other agents", async () => {
+    const { run } = onItsHosts();
+    await startNats(run);
+    await startAgents(run);
+    const [serve, connect] = blockWith("serve 0.0.0.0:7777 --fleet").trim().split("\n") as [string, string];
+    const serving = run(serve);
+    await serving.prints(/clients connect to: 10\.0\.0\.2:7777 10\.0\.0\.3:7777\n/);
+    await run(lineWith("fourtuple agent --nats")).prints(/waits for runs/);
+    const held = small(connect).replace("-c 300", "-c 300 -T 1s");
+    expect(await run(held).exited()).toMatchObject({ code: 0, stdout: expect.stringContaining("target met: 300") });
+    serving.child.kill("SIGINT");
+    expect((await serving.exited()).stdout).toMatch(/^ *accepted +300$/m);
+  }, 120_000);
+
+  it("a program that serves", async () => {
+    const { run, folder } = onItsHosts();
+    await startNats(run);
+    await startAgents(run);
+    const program = `import { serve } from "fourtuple";\n${blockWith("const { accepted } = await servers.stop()")}`;
+    writeFileSync(join(folder, "run.mjs"), `${program}console.log("accepted", accepted);`);
+    const { stdout, code } = await run("node run.mjs").exited();
+    expect([code, stdout]).toEqual([0, "[ 'a 7777', 'b 7777' ]\naccepted 0\n"]);
+  }, 120_000);
+
+  it("a run without kernel sockets", async () => {
+    const { run } = onItsHosts();
+    await Promise.all([startNats(run), startServer(run)]);
+    const block = blockWith("--packet-ip").trim().split("\n");
+    const [agent, connect] = block.splice(-2) as [string, string];
+    expect(block.map((route) => route.replace(/ route add .*/, ""))).toEqual(["sudo ip", "sudo ip"]);
+    for (const route of block) expect(await run(route).exited()).toMatchObject({ code: 0 });
+    await Promise.all([
+      run(`${agent} --name a`, AGENTS[0]).prints(/waits for runs/),
+      run(`${agent.replace("10.64.1.0", "10.64.2.0")} --name b`, AGENTS[1]).prints(/waits for runs/),
+    ]);
+    const held = run(`${small(connect)} --json`);
+    await held.prints(/"stage":"hold"/);
+    const { stdout } = await run("ss -Htn state established sport = 7777").exited();
+    const sources = [...stdout.matchAll(/ 10\.64\.([12])\.\d+:/g)].map(([, net]) => net);
+    expect([sources.length, new Set(sources).size]).toEqual([300, 2]);
+    held.child.kill("SIGINT");
+    await held.exited();
   }, 120_000);
 
   it("agents over ssh, with a token", async () => {
