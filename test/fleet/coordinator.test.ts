@@ -38,6 +38,7 @@ class FakeHost implements AgentHost {
   open = 0;
   /** Loads that were prepared and neither started nor given up. */
   held = 0;
+  readonly specs: RunSpec[] = [];
   failure: Error | undefined;
   prepares: () => Promise<void> = async () => undefined;
   /** Source addresses without kernel sockets. */
@@ -70,6 +71,7 @@ class FakeHost implements AgentHost {
 
   async prepare(spec: RunSpec | ServerSpec) {
     const { connections } = spec as RunSpec;
+    this.specs.push(spec as RunSpec);
     await this.prepares();
     this.held++;
     const begin = () => {
@@ -257,6 +259,31 @@ describe("the coordinator", () => {
     await vi.advanceTimersByTimeAsync(500);
     expect(notTaken.mock.calls).toEqual([["c", 20, "agent a: its only source address is in use"]]);
     expect(await settle(run.stop(), 1000)).toMatchObject({ established: 10, fleet: { missing: 20 } });
+  });
+
+  it("keeps the numbers of connections that are taken over, also if an agent refuses them or is lost, too", async () => {
+    makeAgents(100, 100, 100);
+    const { run } = await begin(30, "redeal");
+    const numbersOf = (host: FakeHost) =>
+      host.specs
+        .flatMap(({ numberedBefore = 0, connections }) =>
+          Array.from({ length: connections }, (_, n) => numberedBefore + n),
+        )
+        .toSorted((a, b) => a - b);
+    const all = Array.from({ length: 30 }, (_, n) => n);
+    const own = hosts[1]!.specs.length;
+    hosts[1]!.prepares = async () => {
+      throw new AppError("E_NO_SOURCE", "no source address reaches the destination");
+    };
+    silence(2);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(numbersOf(hosts[0]!)).toEqual([...all.slice(0, 10), ...all.slice(20)]);
+    hosts[1]!.prepares = async () => undefined;
+    hosts[1]!.specs.splice(own);
+    bus.drops = (message) => ["id0", "id2"].includes((message as { agent?: string }).agent ?? "");
+    await vi.advanceTimersByTimeAsync(500);
+    expect(numbersOf(hosts[1]!)).toEqual(all);
+    expect(await settle(run.stop(), 1000)).toMatchObject({ outcome: "met", established: 30 });
   });
 
   it("says which agent refused to take connections over", async () => {

@@ -1,4 +1,5 @@
 // An agent as its coordinator sees it: its share, its last sign of life, and what became of it.
+import type { RunSpec } from "../../planning/run-spec.js";
 import type { FleetAgent } from "../../results/fleet/fleet.js";
 import type { Prepared } from "../messages.js";
 import type { FailureCounts } from "../sums/failures.js";
@@ -10,6 +11,15 @@ import { type Holder, roomOf } from "./dealing/room.js";
 import type { Outcome } from "./result/outcome.js";
 import type { ClientKind, Kind } from "./roles/kind.js";
 
+/** A load that an agent was given in the course of a run. */
+export interface Taken {
+  readonly spec: RunSpec;
+  /** When its times begin, since the start of the run. */
+  readonly fromMs: number;
+  /** The clock that its spec is in, minus the coordinator's. */
+  readonly clockOffsetMs: number;
+}
+
 export class Member<K extends Kind = ClientKind> {
   readonly dealt: Dealt;
   readonly clock: ClockOffset;
@@ -20,6 +30,8 @@ export class Member<K extends Kind = ClientKind> {
   state: "active" | FleetAgent["state"] = "active";
   /** Connections taken over from lost agents. */
   extra = 0;
+  /** Their loads. */
+  readonly taken: Taken[] = [];
   /** Connections that it was asked to take over, and has not confirmed. */
   pending = 0;
   /** Connections of this agent that others took over. */

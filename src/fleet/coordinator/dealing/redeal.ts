@@ -6,7 +6,7 @@ import { formatDuration } from "../../../util/units.js";
 import { type Bus, SUBJECTS } from "../../bus.js";
 import { pause } from "../../pause.js";
 import { failureIn } from "../../refusals.js";
-import type { Member } from "../member.js";
+import type { Member, Taken } from "../member.js";
 import { inWords } from "../refusal.js";
 import type { ClientKind } from "../roles/kind.js";
 import type { Loss } from "../roles/role.js";
@@ -19,18 +19,25 @@ const ANSWER_MS = 1000;
 const READY_MS = 60_000;
 const PAUSE_MS = 100;
 
-export function redeal(bus: Bus, loss: Loss<ClientKind>): Promise<void> {
-  return give(bus, loss, loss.lost.requested, new Map());
+export async function redeal(bus: Bus, loss: Loss<ClientKind>): Promise<void> {
+  const { spec, clock, taken } = loss.lost;
+  const own: Taken = { spec, fromMs: 0, clockOffsetMs: clock.offsetMs };
+  // Each keeps the numbers of its connections.
+  await Promise.all([own, ...taken].map((load) => give(bus, loss, load, new Map())));
 }
 
-/** @param refusals why agents have not taken these connections */
+/**
+ * @param load that somebody else was to open
+ * @param refusals why agents have not taken it
+ */
 async function give(
   bus: Bus,
   loss: Loss<ClientKind>,
-  connections: number,
+  load: Taken,
   refusals: ReadonlyMap<Member, string>,
 ): Promise<void> {
   if (loss.isEnding()) return;
+  const { connections } = load.spec;
   const others = loss.others().filter((member) => !refusals.has(member));
   const rooms = others.map(({ room }) => room);
   const room = sum(rooms);
@@ -38,31 +45,34 @@ async function give(
   if (room === 0) return;
   const shares = weightedShares(Math.min(room, connections), rooms);
   const takers = others.flatMap((member, n) => (shares[n] === 0 ? [] : [{ member, connections: shares[n]! }]));
+  const fromMs = loss.elapsedMs();
   const specs = remainingSpecs(
-    loss.lost.spec,
-    takers.map(({ member, connections }) => ({
-      connections,
+    load.spec,
+    takers.map(({ member, connections: share }) => ({
+      connections: share,
       sourcePorts: member.dealt.sourcePorts,
-      sources: member.pool?.take(connections) ?? loss.spec.sources,
-      clockOffsetMs: member.clock.offsetMs - loss.lost.clock.offsetMs,
+      sources: member.pool?.take(share) ?? loss.spec.sources,
+      clockOffsetMs: member.clock.offsetMs - load.clockOffsetMs,
     })),
-    loss.elapsedMs(),
+    fromMs - load.fromMs,
   );
   await Promise.all(
     takers.map(async ({ member, connections: share }, n) => {
+      const part: Taken = { spec: specs[n]!, fromMs, clockOffsetMs: member.clock.offsetMs };
       const request = {
         ask: "extend",
         run: loss.run,
         extension: randomBytes(4).toString("hex"),
-        spec: specs[n]!,
+        spec: part.spec,
         total: loss.spec.connections,
       };
       // Reserved at once, so that a second loss does not deal the same room again.
       member.pending += share;
       const refusal = await extend(bus, loss, member, request);
       member.pending -= share;
-      if (refusal !== undefined) return give(bus, loss, share, new Map([...refusals, [member, refusal]]));
+      if (refusal !== undefined) return give(bus, loss, part, new Map([...refusals, [member, refusal]]));
       member.extra += share;
+      member.taken.push(part);
       loss.lost.takenOver += share;
       loss.onTaken();
     }),
