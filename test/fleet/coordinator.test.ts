@@ -391,6 +391,19 @@ describe("the coordinator", () => {
     expect(await settle(ended, 3000)).toMatch(/it did not start/);
   });
 
+  it("starts an agent that missed the order, and is given connections of a lost one first", async () => {
+    makeAgents(100, 100);
+    bus.drops = (message, subject) =>
+      (message as { ask?: string }).ask === "start" && subject === SUBJECTS.agent("id0");
+    const { run } = await begin(10, "redeal");
+    agents[1]!.close();
+    await vi.advanceTimersByTimeAsync(100);
+    bus.drops = () => false;
+    await vi.advanceTimersByTimeAsync(400);
+    expect(hosts.map(({ open }) => open)).toEqual([10, 0]);
+    expect(await settle(run.stop(), 1000)).toMatchObject({ outcome: "met", established: 10 });
+  });
+
   it("cannot make an agent with connections serve as well, or keep one busy whose results do not belong together", async () => {
     makeAgents(100, 100);
     const { run } = await begin(10, "continue");

@@ -31,7 +31,7 @@ export class AgentRun {
   readonly #timing: Timing;
   readonly #loads: Load[] = [];
   readonly #meter = new CoreMeter();
-  /** Undefined while another one is being prepared in its place. */
+  /** Undefined once it has begun, and while another one is being prepared in its place. */
   #prepared: PreparedLoad | undefined;
   #startTimer: NodeJS.Timeout | undefined;
   readonly #beatTimer: NodeJS.Timeout;
@@ -62,7 +62,7 @@ export class AgentRun {
   }
 
   get isStarted(): boolean {
-    return this.#startTimer !== undefined || this.#loads.length > 0;
+    return this.#startTimer !== undefined;
   }
 
   get isOver(): boolean {
@@ -95,7 +95,11 @@ export class AgentRun {
     if (this.isStarted || this.#isOver) return;
     const waitMs = Math.min(Math.max(0, atMs - Date.now()), LONGEST_WAIT_MS);
     const prepared = this.#prepared;
-    if (prepared) this.#startTimer = setTimeout(() => this.#begin(prepared), waitMs);
+    if (!prepared) return;
+    this.#startTimer = setTimeout(() => {
+      this.#prepared = undefined;
+      this.#begin(prepared);
+    }, waitMs);
   }
 
   /**
@@ -107,6 +111,8 @@ export class AgentRun {
       void prepared.discard();
       return false;
     }
+    // The order to start may not have arrived, and would not be repeated after a heartbeat with counters.
+    this.start(Date.now());
     this.#begin(prepared);
     // Before the coordinator takes the whole part for ready.
     this.#sendBeat();
@@ -119,7 +125,9 @@ export class AgentRun {
     if (this.#isStopping) return;
     this.#isStopping = true;
     clearTimeout(this.#startTimer);
-    if (this.#loads.length === 0) void this.discard().then(() => this.#end(undefined));
+    // What was prepared and has not begun.
+    const discarded = this.discard();
+    if (this.#loads.length === 0) void discarded.then(() => this.#end(undefined));
     for (const load of this.#loads) load.stop();
   }
 
