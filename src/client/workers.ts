@@ -130,7 +130,7 @@ export class ClientWorkers {
       if (this.#packetWorkers.length < workers) this.#layout = { ...this.#layout, workers: 1, active: 1 };
     }
     this.#watches = Math.floor(watchesAllowed(readWatchLimit()) / this.#layout.workers);
-    this.script = scriptRunOf(settings.protocol, CLIENT_METRICS.layout, settings.connections);
+    this.script = scriptRunOf(settings.protocol, CLIENT_METRICS.layout, settings.numberedBefore + settings.connections);
     this.pool = new WorkerPool({
       entry: settings.isSingle ? "client/single/worker" : "client/worker",
       metrics: this.script ?? CLIENT_METRICS,

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { specOf } from "../client/connect.js";
 import { stopOnAbort } from "../engine/run/stop-on-abort.js";
+import { indexFor } from "../engine/script/run.js";
 import type { ConnectOptions } from "../planning/connect-options.js";
 import { HOLD_MS } from "../planning/parse-run-spec.js";
 import type { RunSpec } from "../planning/run-spec.js";
@@ -54,6 +55,7 @@ export interface FleetServeOptions extends ServeOptions {
 export async function connectFleet(options: FleetConnectOptions, progress: FleetProgress = {}): Promise<FleetRun> {
   const spec = takingTurns(withContents(asLoad(await specOf(options), options)));
   assertSupported(spec);
+  if (spec.protocol?.name === "scripted") indexFor(spec.protocol, spec.connections);
   return withLink(options, "fourtuple coordinator", (link, fleet) =>
     startFleet(link, spec, { ...fleet, signal: options.signal }, dealFleet, progress),
   );

@@ -1,5 +1,6 @@
 // Tests user-defined protocols over a fleet: agents refuse code unless they were told to run it, store it where only
 // their user can write, and number their connections, and so the rows of a data file, over the whole fleet.
+import { createHash } from "node:crypto";
 import {
   chmodSync,
   existsSync,
@@ -13,7 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { storeCode } from "../../dist/fleet/agent/code-store.js";
 import { withContents } from "../../src/fleet/contents.js";
@@ -89,6 +90,10 @@ describe.runIf(HAS_NATS)("a protocol of one's own over a fleet", () => {
     const result = await run(endpoint(server.address));
     expect(result).toMatchObject({ outcome: "met", established: ROWS, ready: ROWS });
     expect(result.script?.counters).toMatchObject([{ name: "named", value: ROWS }]);
+    expect([result.script?.file, result.script?.data].map((path) => basename(path!))).toEqual([
+      "rows.mjs",
+      "users.csv",
+    ]);
     expect(await told).toMatch(/^protocol rows, SHA-256 [0-9a-f]{64}$/);
     const [, hash] = /SHA-256 (.*)/.exec(await told)!;
     const stored = join(cache, "fourtuple", "code");
@@ -103,6 +108,31 @@ describe.runIf(HAS_NATS)("a protocol of one's own over a fleet", () => {
       });
       chmodSync(open, 0o700);
     }
+  });
+
+  it("is refused before anything is dealt if the data has too few rows for all agents together", async () => {
+    const server = await startServer({ mode: "echo" });
+    const tooMany = connect({
+      ...{ to: endpoint(server.address), protocol, data, dataOnce: true, connections: ROWS + 1, durationMs: 0 },
+      fleet: { servers: nats.url, agents: 2 },
+    });
+    await expect(tooMany).rejects.toMatchObject({
+      code: "E_OPTION",
+      message: "users.csv has 12 rows for 13 connections",
+    });
+  });
+
+  it("is stored under another name if its own is no plain one", async () => {
+    const code = Buffer.from(PROTOCOL);
+    const sha256 = createHash("sha256").update(code).digest("hex");
+    const contents = { code: code.toString("base64"), data: "" };
+    const stored = async (name: string, rows: string) => {
+      const { file, data: of } = await storeCode({ title: "rows", file: name, sha256, contents, data: { file: rows } });
+      return [basename(file), basename(of!)];
+    };
+    expect(await stored("/a/../chat-2.mjs", "b/u.1.csv")).toEqual(["chat-2.mjs", "u.1.csv"]);
+    expect(await stored("/a/..", "../package.json")).toEqual(["protocol.mjs", "data.csv"]);
+    expect(await stored(".mjs", "a\nb.csv")).toEqual(["protocol.mjs", "data.csv"]);
   });
 
   it("is not run if its hash is not the one that the agent shows", async () => {

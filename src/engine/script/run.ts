@@ -37,11 +37,10 @@ export class ScriptRun {
   private readonly roleLayout: MemoryLayout;
 
   /**
-   * @param connections maximum number of connections open at once, if known
+   * @param connections highest number of a connection that is open at first, if known
    * @throws {AppError} E_OPTION if the data file cannot be read or has too few rows
    */
   constructor(spec: ScriptedSpec, roleLayout: MemoryLayout, connections = 0) {
-    const { data } = spec;
     const own = layoutOf(spec);
     this.spec = spec;
     this.roleLayout = roleLayout;
@@ -49,15 +48,7 @@ export class ScriptRun {
       counters: roleLayout.counters + own.counters,
       histograms: roleLayout.histograms + own.histograms,
     };
-    const rows = data && indexRows(data.file, data.columns);
-    if (rows && !data.wraps && rows.count < connections) {
-      throw new AppError(
-        "E_OPTION",
-        `${basename(data.file)} has ${formatCount(rows.count)} rows for ${formatCount(connections)} connections`,
-        { fix: "add rows, open fewer connections, or omit --data-once" },
-      );
-    }
-    this.plan = { board: this.board.buffer, rows };
+    this.plan = { board: this.board.buffer, rows: indexFor(spec, connections) };
   }
 
   /** First error of a handler, with its stack; undefined if none has thrown. */
@@ -134,6 +125,22 @@ export class ScriptRun {
       errors: errors > 0 ? { count: errors, first: (this.error ?? "").split("\n") } : undefined,
     };
   }
+}
+
+/**
+ * Returns the index of a protocol's data file; undefined without one.
+ *
+ * @param connections number of connections that need a row of their own, unless rows are used again
+ * @throws {AppError} E_OPTION if the data file cannot be read or has too few rows
+ */
+export function indexFor({ data }: ScriptedSpec, connections: number): RowIndex | undefined {
+  const rows = data && indexRows(data.file, data.columns);
+  if (!rows || data.wraps || rows.count >= connections) return rows;
+  throw new AppError(
+    "E_OPTION",
+    `${basename(data.file)} has ${formatCount(rows.count)} rows for ${formatCount(connections)} connections`,
+    { fix: "add rows, open fewer connections, or omit --data-once" },
+  );
 }
 
 /**

@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { extname, join } from "node:path";
+import { basename, extname, join } from "node:path";
 import { loadFirst } from "../../protocols/scripted/file/load-first.js";
 import { AppError } from "../../util/errors.js";
 import type { Code, StoredCode } from "../code.js";
@@ -13,6 +13,7 @@ import type { Code, StoredCode } from "../code.js";
 const KEPT_MS = 7 * 24 * 3600 * 1000;
 
 const EXTENSIONS = [".mjs", ".js", ".ts", ".mts"];
+const DATA_EXTENSIONS = [".csv", ".jsonl", ".ndjson"];
 /** Stands in for the package, so that Node finds it from the folder (see protocols/scripted/file/load.ts). */
 const STAND_IN = {
   "package.json": '{"name":"fourtuple","type":"module","exports":{"./protocol":"./protocol.js"}}',
@@ -48,7 +49,7 @@ export async function storeCode({ sha256: shown, file: path, data, contents }: C
     });
   }
   const folder = openFolder(hash);
-  const file = join(folder, `protocol${extensionOf(path, EXTENSIONS)}`);
+  const file = join(folder, plainName(path, EXTENSIONS) ?? `protocol${EXTENSIONS[0]}`);
   replace(join(folder, "package.json"), '{"type":"module"}');
   const installed = join(folder, "node_modules", "fourtuple");
   mkdirSync(installed, { recursive: true, mode: 0o700 });
@@ -60,7 +61,7 @@ export async function storeCode({ sha256: shown, file: path, data, contents }: C
 
 function storeData(path: string, base64: string): string {
   const bytes = Buffer.from(base64, "base64");
-  const file = join(openFolder(sha256(bytes)), `data${extensionOf(path)}`);
+  const file = join(openFolder(sha256(bytes)), plainName(path, DATA_EXTENSIONS) ?? `data${DATA_EXTENSIONS[0]}`);
   replace(file, bytes);
   return file;
 }
@@ -115,11 +116,13 @@ function replace(file: string, contents: string | Buffer): void {
   renameSync(temporary, file);
 }
 
-/** The path is that on the coordinator's host: nothing but its extension is used. */
-function extensionOf(path: string, known?: readonly string[]): string {
-  const extension = extname(path);
-  if (known ? known.includes(extension) : /^\.\w{1,16}$/.test(extension)) return extension;
-  return known ? known[0]! : "";
+/**
+ * Returns the name of a file on the coordinator's host, which errors and results mention; undefined if it could be
+ * anything but the name of a file with such contents.
+ */
+function plainName(path: string, extensions: readonly string[]): string | undefined {
+  const name = basename(path);
+  return /^\w[\w.-]{0,99}$/.test(name) && extensions.includes(extname(name)) ? name : undefined;
 }
 
 function sha256(bytes: Buffer): string {
