@@ -1,16 +1,20 @@
 // The files of a user-defined protocol as part of a spec: the coordinator reads them, and agents that run other people's
 // code store them.
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import type { RunSpec } from "../planning/run-spec.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
+import { formatBytes } from "../util/units.js";
 import type { Code } from "./code.js";
+import { LONGEST } from "./codec.js";
 import { isServerSpec, type ServerSpec } from "./server-spec.js";
 
 const PUBLIC_NAME = "fourtuple/protocol";
 /** Modules that a file names in import and export declarations, import() and require(). */
 const IMPORTS = /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*)(?:"([^"\n]+)"|'([^'\n]+)')/g;
+/** Base64 takes a third more. */
+const LARGEST_DATA = LONGEST / 2;
 /** Prose may say `from "..."`. What only looks like a comment, in a string, leaves it to the agents to miss a module. */
 const COMMENTS = /\/\*[\s\S]*?\*\/|(?<![:"'`])\/\/.*/g;
 
@@ -48,5 +52,15 @@ function readContents({ file, data }: Code): Code["contents"] {
       fix: "bundle it into one file, for example with esbuild --bundle --format=esm --external:fourtuple",
     });
   }
-  return { code: code.toString("base64"), data: data && readFileSync(data.file).toString("base64") };
+  return { code: code.toString("base64"), data: data && readData(data.file).toString("base64") };
+}
+
+/** @throws {AppError} E_OPTION if the file is too large for a message */
+function readData(file: string): Buffer {
+  const { size } = statSync(file);
+  if (size <= LARGEST_DATA) return readFileSync(file);
+  const [own, most] = [size, LARGEST_DATA].map(formatBytes);
+  throw new AppError("E_OPTION", `${quoted(file)} has ${own}, and agents are sent at most ${most}`, {
+    fix: "leave out columns and rows that the run does not need, or make them up in the protocol from c.number",
+  });
 }

@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -120,6 +121,14 @@ describe.runIf(HAS_NATS)("a protocol of one's own over a fleet", () => {
       code: "E_OPTION",
       message: "users.csv has 12 rows for 13 connections",
     });
+  });
+
+  it("is refused in words if its data is too large to be sent", () => {
+    const large = join(folder, "large.csv");
+    writeFileSync(large, "user\n");
+    truncateSync(large, 40 * 2 ** 20);
+    const spec = { protocol: { name: "scripted", file: protocol, data: { file: large } } } as unknown as RunSpec;
+    expect(() => withContents(spec)).toThrow(/large\.csv" has 40\.0 MiB, and agents are sent at most 32\.0 MiB/);
   });
 
   it("is stored under another name if its own is no plain one", async () => {

@@ -137,7 +137,9 @@ export class NatsBus implements Bus {
     throw new AppError(
       "E_FLEET",
       `a message of ${formatBytes(bytes.length)} is longer than the NATS server accepts (${formatBytes(most)})`,
-      { fix: "raise max_payload in the server's configuration, or use fewer destinations or a shorter message" },
+      {
+        fix: "raise max_payload in the server's configuration, or use fewer destinations, a shorter message or a smaller data file",
+      },
     );
   }
 
