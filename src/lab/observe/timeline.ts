@@ -10,13 +10,18 @@ const TIME = { name: "time since the start", unit: "ms" } as const;
  * Returns open connections over time. If some connections closed in between, adds a line for all that were
  * ESTABLISHED, and if there are failures, a line for those.
  */
-export function timelineOf({ samples }: ConnectResult): SeriesEvidence {
+export function timelineOf({ samples, setupMs, rampMs, holdMs }: ConnectResult): SeriesEvidence {
   const line = (name: string, of: (sample: RunSample) => number) => ({
     name,
     points: samples.map((sample) => [sample.elapsedMs, of(sample)] as const),
   });
   const last = samples.at(-1);
-  const isStaged = samples.some(({ open, established }, index) => index < samples.length - 1 && open < established);
+  // The last sample may come before the computed end, because the times of a fleet's agents differ.
+  const closesAt = setupMs + rampMs + holdMs;
+  const isStaged = samples.some(
+    ({ open, established, elapsedMs }, index) =>
+      index < samples.length - 1 && elapsedMs < closesAt && open < established,
+  );
   return {
     kind: "series",
     title: "Connections over time",

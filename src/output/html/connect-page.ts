@@ -137,7 +137,7 @@ function latency(result: ConnectResult): Markup | undefined {
   );
   return html`<section aria-labelledby="latency"><h2 id="latency">Latency</h2>
 ${figure(title, drawLatency("latency-chart", { kind: "latency", title, rows }, isBound))}
-${notes.map((note) => html`<p class="muted">${note}</p>`)}</section>`;
+${notes.length > 0 ? html`<div class="notes">${notes.map((note) => html`<p>${note}</p>`)}</div>` : undefined}</section>`;
 }
 
 function figures(result: ConnectResult): Markup {

@@ -43,7 +43,10 @@ ${body}
 }
 
 export function drawTable({ title, columns, rows }: Omit<TableEvidence, "kind">): Markup {
-  const isNumber = columns.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === "number"));
+  const isNumber = columns.map((_, column) => {
+    const cells = rows.map((row) => row[column]!);
+    return cells.every(isFigure) && cells.some((cell) => !NONE.includes(String(cell)));
+  });
   const attribute = (column: number) => new Markup(isNumber[column] ? ' class="number"' : "");
   return html`<figure class="table"><div class="scroll"><table><caption>${title}</caption>
 <thead><tr>${columns.map((name, column) => html`<th scope="col"${attribute(column)}>${name}</th>`)}</tr></thead>
@@ -53,6 +56,14 @@ export function drawTable({ title, columns, rows }: Omit<TableEvidence, "kind">)
     ) => html`<tr>${row.map((cell, column) => html`<td data-label="${columns[column]}"${attribute(column)}>${formatCell(cell, columns[column] ?? "")}</td>`)}</tr>
 `,
   )}</tbody></table></div></figure>`;
+}
+
+const NONE = ["-", "unlimited"];
+const FIGURE = /^[+-]?\d{1,3}(,?\d{3})*(\.\d+)?( ?[%\p{L}]{1,3})?$/u;
+
+/** Whether a cell is a number, or a text such as `+3 ms` or `1,024`, whose digits belong below each other. */
+function isFigure(cell: string | number): boolean {
+  return typeof cell === "number" || FIGURE.test(cell) || NONE.includes(cell);
 }
 
 /** Formats ports and process IDs without thousands separators, because they are names rather than amounts. */

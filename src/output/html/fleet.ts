@@ -12,12 +12,13 @@ export function fleetSection(fleet: FleetReport | undefined): Markup | undefined
   const start = describeStart(fleet);
   const sentences = [
     ...(start === undefined ? [] : [`They ${start}.`]),
+    "An agent's ceiling is how many of these connections it could hold, as it predicted before the start.",
     ...(isPartial ? [`${formatCount(missing)} connections are missing.`] : []),
   ].join(" ");
   return html`<section aria-labelledby="fleet"><h2 id="fleet">${plural(agents.length, "agent")}</h2>
 ${sentences && html`<p>${sentences}</p>`}
 ${drawTable({ title: "By agent", columns: CLIENT_COLUMNS, rows: agents.map(clientCells) })}
-${agents.map(describe)}</section>`;
+<div class="notes">${agents.map(describe)}</div></section>`;
 }
 
 export function serverFleetSection(fleet: ServerFleetReport | undefined): Markup | undefined {
@@ -26,7 +27,7 @@ export function serverFleetSection(fleet: ServerFleetReport | undefined): Markup
   const rows = agents.map(serverCells);
   return html`<section aria-labelledby="fleet"><h2 id="fleet">${plural(agents.length, "agent")}</h2>
 ${drawTable({ title: "By agent", columns: SERVER_COLUMNS, rows })}
-${agents.map(describe)}</section>`;
+<div class="notes">${agents.map(describe)}</div></section>`;
 }
 
 type Described = Pick<FleetAgent, "name" | "version" | "cores" | "finding" | "failures" | "reason">;

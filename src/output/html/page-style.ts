@@ -55,6 +55,7 @@ section>h2+*{margin-top:24px}
 figure{margin-top:44px}
 figcaption,caption{font-size:17px;font-weight:640;letter-spacing:-.2px;text-align:left;margin-bottom:12px}
 caption{padding-bottom:10px;margin:0}
+.notes{margin-top:14px;font-size:14.5px;color:var(--muted)}
 .figures{margin-top:8px;font-size:14.5px;color:var(--muted)}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:4px 22px;font-size:13.5px;color:var(--muted);margin-bottom:8px}
 .legend li{display:flex;align-items:center;gap:8px}

@@ -18,8 +18,13 @@ export function clientCells(agent: FleetAgent): string[] {
     formatCount(agent.established),
     formatCount(agent.failed),
     formatCount(agent.lost),
-    agent.startMs === undefined ? "-" : `+${formatDuration(Math.max(0, agent.startMs))}`,
+    agent.startMs === undefined ? "-" : signed(agent.startMs),
   ];
+}
+
+/** Formats a time relative to the agreed one, which another clock may put in the future. */
+function signed(ms: number): string {
+  return `${ms < 0 ? "-" : "+"}${formatDuration(Math.abs(ms))}`;
 }
 
 /**

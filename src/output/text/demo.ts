@@ -103,8 +103,8 @@ function sources({ plan, established, fleet }: ConnectResult): string {
     ? plan.sourceAddresses
     : Math.min(plan.sourceAddresses, Math.ceil((established + plan.tuplesSkipped) / portsEach));
   // Agents have ports of their own.
-  const ports = fleet || plan.sourcePorts === "kernel" ? "" : `ports ${plan.sourcePorts}, `;
-  const each = `(${ports}${formatCount(portsEach)} per address)`;
+  const range = fleet || plan.sourcePorts === "kernel" ? "" : `ports ${plan.sourcePorts}: `;
+  const each = `(${range}${formatCount(portsEach)} ports per address)`;
   return used === 1 ? `one source address ${each}` : `${formatCount(used)} source addresses ${each}`;
 }
 

@@ -181,7 +181,7 @@ function sidesText(
 
 function describeRamp({ connections, rampSeconds, cores, cpu, role }: Prediction): string {
   const rate = formatCount(Math.floor(cpu.connectionsPerSec));
-  return `about ${formatEstimate(rampSeconds * 1000)} for ${formatCount(connections)} on ${plural(cores, "core")} (${endsText(role)}), at most ${rate}/s`;
+  return `at least ${formatEstimate(rampSeconds * 1000)} for ${formatCount(connections)} on ${plural(cores, "core")} (${endsText(role)}): at most ${rate}/s`;
 }
 
 function describeMessages({ cpu, messages, cores, cost, role }: Prediction): string | undefined {

@@ -1,6 +1,6 @@
 // Tests the labels of moments above the charts over time.
 import { expect, it } from "vitest";
-import { momentsOf, rateOf } from "../../../dist/lab/observe/timeline.js";
+import { momentsOf, rateOf, timelineOf } from "../../../dist/lab/observe/timeline.js";
 import type { ConnectResult } from "../../../dist/results/connect.js";
 
 it.each([
@@ -21,4 +21,15 @@ it("the rate has no peaks from samples taken shortly after others", () => {
   // The mean is that of the ramp.
   const established = points.slice(1).reduce((sum, [x], n) => sum + ((x - points[n]![0]) / 1000) * points[n]![1], 0);
   expect(established).toBeCloseTo(257);
+});
+
+it("connections that close at the end need no line of their own, those that close before do", () => {
+  const linesOf = (open: readonly number[]) => {
+    const samples = open.map((each, index) => ({ elapsedMs: 100 * index, open: each, established: 100, failed: 0 }));
+    const times = { setupMs: 0, rampMs: 100, holdMs: 150, closeMs: 200 };
+    return timelineOf({ samples, ...times } as unknown as ConnectResult).lines.map(({ name }) => name);
+  };
+  // The agents of a fleet close one after the other.
+  expect(linesOf([100, 100, 100, 50, 0])).toEqual(["open"]);
+  expect(linesOf([100, 100, 90, 50, 0])).toEqual(["open", "ESTABLISHED so far"]);
 });

@@ -121,6 +121,23 @@ describe("a report", () => {
     expect(render(connectResult(none))).toContain("no ESTABLISHED connection (sock_diag)");
   });
 
+  it("of a fleet has figures that agree: an agent may start before the agreed time", () => {
+    const agent = (name: string, startMs: number) => ({
+      ...{ name, startMs, state: "ended", requested: 500, ceiling: 1_170_753, established: 500, failed: 0, lost: 0 },
+      ...{ cores: 2, version: "0.1.0", roundTripMs: 1, failures: [] },
+    });
+    const agents = [agent("load-1", -1), agent("load-2", 3)];
+    const fleet = { run: "5f3a9c01", agents, startSkewMs: 4, isPartial: false, missing: 0 } as never;
+    const text = render(connectResult({ fleet, isTargetMet: true, established: 1000 }));
+    expect(text).toContain("They started 4 ms apart");
+    expect(text).toContain("An agent&#39;s ceiling is how many of these connections it could hold");
+    const [load1, load2] = [...text.matchAll(/<tr><td data-label="agent">.*?<\/tr>/g)].map(([row]) => row!);
+    expect([load1, load2].map((row) => />([+-]\d+ ms)</.exec(row!)?.[1])).toEqual(["-1 ms", "+3 ms"]);
+    // Figures are aligned to the right, names are not.
+    expect(load1).toMatch(/data-label="ceiling" class="number">1,170,753</);
+    expect(load1).toMatch(/data-label="state">ended</);
+  });
+
   it("of a run without samples omits the charts over time", () => {
     expect(render(connectResult())).not.toContain("over time</figcaption>");
   });

@@ -194,7 +194,7 @@ function captionOf(role: LiveHead["role"], ports: LivePorts, open: number, used:
   if (role === "serve") return `${plural(open, "connection")}, one port.`;
   const servers = ports.servers.reduce((sum, each) => sum + each.length, 0);
   const share = open > 1 ? ` share ${plural(servers, "port")} at the server` : ` to ${plural(servers, "port")}`;
-  const clients = ports.order.length === 0 ? "" : `; here they take ${plural(used, "port")}`;
+  const clients = ports.order.length === 0 ? "" : `; ${plural(used, "port")} in use at this end`;
   return `${plural(open, "connection")}${share}${clients}.`;
 }
 
