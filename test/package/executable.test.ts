@@ -86,6 +86,11 @@ describe.skipIf(!FILE)("the single executable", () => {
     expect(await run([link, "demo", "-c", "200"])).toMatchObject(DEMO);
   });
 
+  it("runs in a folder that was removed", async () => {
+    const line = 'cd "$(mktemp -d)" && rmdir "$PWD" && exec "$0" ports :1';
+    expect((await run(["sh", "-c", line, FILE!])).stderr).toBe("");
+  });
+
   it("fails if it cannot print its version", async () => {
     const { code, stderr } = await run(["sh", "-c", '"$0" --version >/dev/full', FILE!]);
     expect(stderr).toMatch(/output cannot be written: ENOSPC/);

@@ -21,8 +21,9 @@ export interface NativeModule<Exports> {
 
 /** Returns the folders to try, in this order. */
 export function writableFolders(env: NodeJS.ProcessEnv = process.env): string[] {
-  const home = env.HOME ?? homeOfUser();
-  const named = [env.XDG_RUNTIME_DIR, "/dev/shm", env.TMPDIR, "/tmp", "/var/tmp", "/run", home, process.cwd()];
+  // A user without an entry in /etc/passwd has no home, and the current folder may have been removed.
+  const own = [env.HOME ?? folderFrom(homedir), folderFrom(process.cwd)];
+  const named = [env.XDG_RUNTIME_DIR, "/dev/shm", env.TMPDIR, "/tmp", "/var/tmp", "/run", ...own];
   return [...new Set(named.filter((folder) => folder?.startsWith("/")))] as string[];
 }
 
@@ -92,10 +93,9 @@ function obstacleOf(error: unknown): string {
   return message.replace(/^\/proc\/self\/fd\/\d+: /, "");
 }
 
-/** A user without an entry in /etc/passwd has no home. */
-function homeOfUser(): string | undefined {
+function folderFrom(find: () => string): string | undefined {
   try {
-    return homedir();
+    return find();
   } catch {
     return undefined;
   }

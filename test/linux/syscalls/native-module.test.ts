@@ -33,13 +33,17 @@ const PROGRAM = `
     console.log(JSON.stringify({ code: error.code, message: error.message }));
   }`;
 
+function evaluated(program: string, ...args: string[]): string[] {
+  return [process.execPath, "--input-type=module", "--eval", program, ...args];
+}
+
 async function load(folders: readonly (keyof typeof MOUNTS)[]) {
   const scratch = mkdtempSync(join(tmpdir(), "fourtuple-native-"));
   onTestFinished(() => rmSync(scratch, { recursive: true }));
   for (const name of folders) mkdirSync(join(scratch, name));
   const script = ["cd", scratch, ...folders.flatMap((name) => ["&&", MOUNTS[name]]), '&& exec "$0" "$@"'].join(" ");
   const paths = ["missing", ...folders].map((name) => join(scratch, name));
-  const node = [process.execPath, "--input-type=module", "--eval", PROGRAM, ...paths];
+  const node = evaluated(PROGRAM, ...paths);
   const { stdout } = await start("unshare", ["--mount", "sh", "-c", script, ...node]).exited();
   return { ...JSON.parse(stdout), scratch };
 }
@@ -65,4 +69,16 @@ describe.skipIf(!canMakeNamespaces())("a native module in memory", () => {
 it("the folders are absolute, and each is tried once", () => {
   const folders = writableFolders({ XDG_RUNTIME_DIR: "/run/user/1", TMPDIR: "/tmp", HOME: "." });
   expect(folders).toEqual(["/run/user/1", "/dev/shm", "/tmp", "/var/tmp", "/run", process.cwd()]);
+});
+
+it("the current folder is not needed", async () => {
+  const program = `
+    import { mkdtempSync, rmdirSync } from "node:fs";
+    const { writableFolders } = await import("${ROOT}dist/linux/syscalls/native-module.js");
+    const folder = mkdtempSync("${join(tmpdir(), "fourtuple-removed-")}");
+    process.chdir(folder);
+    rmdirSync(folder);
+    console.log(writableFolders({ HOME: "/root" }).join());`;
+  const { stdout, stderr } = await start(process.execPath, evaluated(program).slice(1)).exited();
+  expect([stderr, stdout]).toEqual(["", "/dev/shm,/tmp,/var/tmp,/run,/root\n"]);
 });
