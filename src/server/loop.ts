@@ -109,9 +109,13 @@ export class ServerLoop {
 
 function lostListener(errno: number): AppError {
   if (errno === ENODEV) {
-    return new AppError("E_LISTEN", "another program removed the server's TUN device, or brought it down", {
-      fix: "find out what manages network interfaces here, and make it leave fourtuple's alone",
-    });
+    return new AppError(
+      "E_LISTEN",
+      "another program removed the server's TUN device or its routes, or brought it down",
+      {
+        fix: "find out what manages network interfaces here, and make it leave fourtuple's alone",
+      },
+    );
   }
   return new AppError("E_LISTEN", "another program closed the listening socket", {
     fix: "find out what runs ss -K or uses SOCK_DESTROY",

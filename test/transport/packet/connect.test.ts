@@ -4,14 +4,16 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { listDescriptors } from "../../../src/linux/proc/procfs.js";
 import { EEXIST } from "../../../src/linux/syscalls/errno.js";
 import { openEventfd } from "../../../src/linux/syscalls/eventfd.js";
+import { libc, NativeBuffer } from "../../../src/linux/syscalls/libc.js";
 import { closeFd } from "../../../src/linux/syscalls/socket.js";
 import { blocksOf, formatBlock } from "../../../src/planning/packet/plan.js";
 import { openDevice } from "../../../src/transport/packet/devices/open-device.js";
 import { parseIp } from "../../../src/util/address.js";
 import { parseAddressRanges } from "../../../src/util/address-range.js";
-import { canMakeNamespaces } from "../../support/namespace.js";
+import { canMakeNamespaces, makeNamespace } from "../../support/namespace.js";
 import { connect, devices, FREE, inNamespace, OWN, OWN_V6, serve } from "../../support/packet-runs.js";
 import { CLI_FILE, resultOf, runCli, start, startCli } from "../../support/process.js";
 
@@ -21,6 +23,16 @@ it("routes no neighbours of a small range, and a whole block by one route", () =
   expect(routes("10.64.0.0/30")).toEqual(["10.64.0.1/32", "10.64.0.2/32"]);
   expect(routes("10.64.0.0/24")).toEqual(["10.64.0.0/24"]);
 });
+
+/** Cancels all requests of an io_uring. @returns their number */
+function cancelAll(ring: number): number {
+  const [registerCall, syncCancel, allOfAny] = [427, 24, 1 | 4];
+  // struct io_uring_sync_cancel_reg: user data, descriptor, flags, and a timeout of which -1 means none.
+  const argument = new NativeBuffer(64);
+  argument.bytes.writeUInt32LE(allOfAny, 12);
+  argument.bytes.fill(0xff, 16, 32);
+  return libc.syscall(registerCall, ring, syncCancel, argument.address, 1, 0, 0);
+}
 
 describe.skipIf(!canMakeNamespaces())("connect --transport packet", () => {
   it("opens, holds and closes connections that only the server's kernel has", async () => {
@@ -154,6 +166,8 @@ describe.skipIf(!canMakeNamespaces())("connect --transport packet", () => {
   });
 
   const IDLE: readonly string[] = [];
+  // The routes do not come back.
+  const DOWN_AND_UP = "link set DEVICE down; ip link set DEVICE up";
   const WITH_MESSAGES = ["-m", "hi", "-r", "5"];
   it.each([
     ["auto", "del", "link del DEVICE", WITH_MESSAGES],
@@ -164,13 +178,18 @@ describe.skipIf(!canMakeNamespaces())("connect --transport packet", () => {
     ["epoll", "del, idle", "link del DEVICE", IDLE],
     ["auto", "down, idle", "link set DEVICE down", IDLE],
     ["epoll", "down, idle", "link set DEVICE down", IDLE],
+    ["auto", "down and up, idle", DOWN_AND_UP, IDLE],
+    ["epoll", "down and up, idle", DOWN_AND_UP, IDLE],
+    ["auto", "route del, idle", "route del 10.64.0.0/16", IDLE],
+    ["auto", "netns, idle", "link set DEVICE netns OTHER", IDLE],
   ])("loses all connections with its device (--engine %s, ip link %s)", async (engine, _, command, messages) => {
     inNamespace();
     const { at } = await serve();
     const options = ["-c", "20", "-T", "60s", ...messages, "--engine", engine, "--json"];
     const client = startCli(["connect", at, ...FREE, ...options]);
     await client.prints(/"stage":"hold"/);
-    spawnSync("ip", command.replace("DEVICE", devices()[0]!).split(" "));
+    const line = command.replaceAll("DEVICE", devices()[0]!).replace("OTHER", makeNamespace());
+    spawnSync("sh", ["-c", `ip ${line}`]);
     expect(resultOf((await client.exited()).stdout)).toMatchObject({
       established: 20,
       lost: 20,
@@ -194,6 +213,33 @@ describe.skipIf(!canMakeNamespaces())("connect --transport packet", () => {
     expect(open("10.64.128.0", 17)).toBe(-EEXIST);
     expect(open("10.64.0.0", 10)).toBe(-EEXIST);
     expect(open("10.65.0.0", 16)).toBe("opened");
+  });
+
+  it("goes on reading after the kernel has cancelled a read, as it does if memory is short", async () => {
+    inNamespace();
+    const wakeFd = openEventfd();
+    const plan = { routes: [{ first: parseIp("10.64.0.0"), bits: 16 }], mtu: 1500, txQueueLength: 100 };
+    const device = openDevice(plan, true, wakeFd);
+    onTestFinished(() => void closeFd(wakeFd));
+    if (typeof device === "number") throw new Error(`no device: ${device}`);
+    onTestFinished(() => device.close());
+    const { fd } = listDescriptors().findLast(({ target }) => target === "anon_inode:[io_uring]")!;
+    // The kernel submits the requests in this call. One is to read, one for the wake-up.
+    device.wait(0, 1);
+    expect(cancelAll(fd)).toBe(2);
+    let packets = 0;
+    // The kernel also sends packets by itself.
+    const sink = { packet: (_: NativeBuffer, __: number, length: number) => (packets += length === 333 ? 1 : 0) };
+    device.wait(0, 1);
+    device.receive(sink, 10);
+    expect(device.isGone).toBe(false);
+    device.wait(0, 1);
+    spawnSync("bash", ["-c", "printf %0305d 0 >/dev/udp/10.64.0.1/9"]);
+    for (let n = 0; n < 10 && packets === 0; n++) {
+      device.wait(200, 1);
+      device.receive(sink, 10);
+    }
+    expect(packets).toBe(1);
   });
 
   it("leaves no device behind when it is killed", async () => {

@@ -50,10 +50,13 @@ describe.skipIf(!canMakeNamespaces())("serve --transport packet", () => {
     expect(devices()).toEqual([]);
   });
 
-  it("ends if another program brings its device down, even without any packet", async () => {
+  it.each([
+    ["brings its device down", "link set DEVICE down"],
+    ["removes its routes", `route del ${UNOWNED}`],
+  ])("ends if another program %s, even without any packet", async (_, command) => {
     inNamespace();
     const { server } = await serve(PACKET, `${UNOWNED}:7777`);
-    await printedBy("ip", ["link", "set", devices()[0]!, "down"]);
+    await printedBy("ip", command.replace("DEVICE", devices()[0]!).split(" "));
     const { code, stderr } = await server.exited();
     expect([code, stderr]).toEqual([1, expect.stringContaining("or brought it down")]);
     expect(devices()).toEqual([]);

@@ -1,8 +1,22 @@
 // The device below the stack: it sends and receives IP packets. Packets to send are written in place.
-import { readDroppedPackets, removeLink } from "../../../linux/netlink/link-changes.js";
-import { EAGAIN, EBADFD, EINTR, EIO, ENOBUFS } from "../../../linux/syscalls/errno.js";
+import { isLinkDown, type Prefix, readDroppedPackets, removeLink } from "../../../linux/netlink/link-changes.js";
+import { routeTo } from "../../../linux/netlink/rtnetlink.js";
+import {
+  EACCES,
+  EAGAIN,
+  EBADFD,
+  ECANCELED,
+  EHOSTUNREACH,
+  EINTR,
+  EINVAL,
+  EIO,
+  ENETUNREACH,
+  ENOBUFS,
+  ENOMEM,
+} from "../../../linux/syscalls/errno.js";
 import { libc, type NativeBuffer } from "../../../linux/syscalls/libc.js";
 import { VNET_FLAG, VNET_HEADER } from "../../../linux/tun/tun.js";
+import type { IpAddress } from "../../../util/address.js";
 import { closeQueue, type SharedTun } from "./shared-tun.js";
 
 /** Room in front of a packet for the device's own header. A multiple of 16. */
@@ -10,6 +24,11 @@ export const FRAME_HEADROOM = 16;
 const V4_BYTES = 20;
 const V6_BYTES = 40;
 const TCP_CHECKSUM = 16;
+const PASSING = [EAGAIN, EINTR, ENOBUFS, ENOMEM, ECANCELED];
+/** Maximum number of routes to look for. */
+const MOST_ROUTES = 8;
+/** Errnos of a lookup that finds no route; any other says nothing. */
+const NO_ROUTE = [-ENETUNREACH, -EHOSTUNREACH, -EACCES, -EINVAL];
 
 /** Receives packets. */
 export interface PacketSink {
@@ -34,6 +53,8 @@ export interface TunHandle {
   readonly droppedBefore: number;
   /** Undefined if no other thread uses the device. */
   readonly shared: SharedTun | undefined;
+  /** Address blocks that are routed to the device. */
+  readonly routes: readonly Prefix[];
 }
 
 export interface PacketDevice {
@@ -42,8 +63,8 @@ export interface PacketDevice {
   /** Whether packets are sent with the checksum of the pseudo-header only, which the device completes. */
   readonly completesChecksums: boolean;
   /**
-   * Whether the device was removed, so that reading has failed for good, or was brought down, which removes its routes
-   * and lets writing fail with EIO. receive() then delivers nothing more.
+   * Whether the device was removed, so that reading has failed for good, was brought down, which removes its routes and
+   * lets writing fail with EIO, or has lost its routes otherwise. receive() then delivers nothing more.
    */
   readonly isGone: boolean;
   /** Memory in which packets to send are written. */
@@ -69,7 +90,10 @@ export interface PacketDevice {
    * @returns whether there may be more
    */
   receive(sink: PacketSink, max: number): boolean;
-  /** Updates `isGone`, because reading does not report that a device was brought down, and may miss its removal. */
+  /**
+   * Updates `isGone`, because reading does not report that a device was brought down or has lost its routes, and may miss
+   * its removal. To be called repeatedly, but not more than once per second.
+   */
   check?(): void;
   /** Returns how many packets were dropped because they did not fit into the device's queue. */
   drops?(): number;
@@ -102,9 +126,39 @@ export function writeVnetHeader(bytes: Uint8Array, at: number): number {
   return start;
 }
 
-/** Returns whether reading from a device can succeed after this errno. */
+/** Finds out whether nothing will ever arrive from a device any more. */
+export class DeviceCheck {
+  private readonly tun: TunHandle;
+  /** Whether a lookup on this host finds a route at all: with rules for routing, only those of other hosts may. */
+  private wasRouted = false;
+  private missed = 0;
+
+  constructor(tun: TunHandle) {
+    this.tun = tun;
+  }
+
+  /** Returns whether the device is down, or none of its blocks was routed to it in this call and the last. */
+  isGone(): boolean {
+    const { index, routes } = this.tun;
+    const isRouted = routes.slice(0, MOST_ROUTES).some(({ first }) => leadsTo(first, index));
+    this.wasRouted ||= isRouted;
+    this.missed = isRouted || !this.wasRouted ? 0 : this.missed + 1;
+    // Whoever replaces a route may remove it first.
+    return this.missed > 1 || isLinkDown(index);
+  }
+}
+
+function leadsTo(ip: IpAddress, index: number): boolean {
+  const route = routeTo(ip);
+  return typeof route === "number" ? !NO_ROUTE.includes(route) : route.interfaceIndex === index;
+}
+
+/**
+ * Returns whether reading from a device can succeed after this errno. io_uring reports ECANCELED if it lacks the memory
+ * to wait for packets (io_wq_submit_work() in the kernel).
+ */
 export function isPassing(errno: number): boolean {
-  return errno === EAGAIN || errno === EINTR || errno === ENOBUFS;
+  return PASSING.includes(errno);
 }
 
 /** Returns whether a failed write means that the device was brought down or removed. */

@@ -47,7 +47,8 @@ export function openDevice(
   if (typeof tun === "number") return tun;
   // Packets that the kernel sends by itself while the device comes up, such as those of IPv6, are dropped.
   const droppedBefore = tun.isFirst ? readDroppedPackets(tun.index) : 0;
-  const handle: TunHandle = { ...tun, droppedBefore, wakeFd, mtu: plan.mtu, shared: plan.shared };
+  const { mtu, shared, routes } = plan;
+  const handle: TunHandle = { ...tun, droppedBefore, wakeFd, mtu, shared, routes };
   let device = (usesUring ? RingDevice : PlainDevice).open(handle);
   if (device === -ENOMEM && usesUring && fallback) {
     fallback.isUsed = true;

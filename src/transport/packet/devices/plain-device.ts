@@ -1,6 +1,5 @@
 // A TUN device without io_uring: one system call for each packet. This device serves hosts
 // that forbid io_uring.
-import { isLinkDown } from "../../../linux/netlink/link-changes.js";
 import { EPOLLIN } from "../../../linux/syscalls/constants.js";
 import { Epoll } from "../../../linux/syscalls/epoll.js";
 import { drain } from "../../../linux/syscalls/eventfd.js";
@@ -8,6 +7,7 @@ import { lastErrno, libc, NativeBuffer } from "../../../linux/syscalls/libc.js";
 import { VNET_HEADER } from "../../../linux/tun/tun.js";
 import {
   closeTun,
+  DeviceCheck,
   dropsOf,
   FRAME_HEADROOM,
   isGoneBy,
@@ -31,6 +31,7 @@ export class PlainDevice implements PacketDevice {
   private readonly memory = new NativeBuffer(TX_BYTES);
   private readonly rx: NativeBuffer;
   private readonly tun: TunHandle;
+  private readonly deviceCheck: DeviceCheck;
   private readonly fd: number;
   private readonly wakeFd: number;
   private readonly epoll = new Epoll(2);
@@ -48,6 +49,7 @@ export class PlainDevice implements PacketDevice {
 
   private constructor(tun: TunHandle) {
     this.tun = tun;
+    this.deviceCheck = new DeviceCheck(tun);
     this.fd = tun.fd;
     this.mtu = tun.mtu;
     this.wakeFd = tun.wakeFd;
@@ -91,7 +93,7 @@ export class PlainDevice implements PacketDevice {
   }
 
   check(): void {
-    if (isLinkDown(this.tun.index)) this.isGone = true;
+    if (this.deviceCheck.isGone()) this.isGone = true;
   }
 
   drops(): number {

@@ -1,6 +1,5 @@
 // A TUN device through io_uring: one multishot read with a ring of buffers, and writes in batches, so that a turn with
 // hundreds of packets is a single system call.
-import { isLinkDown } from "../../../linux/netlink/link-changes.js";
 import { EPOLLIN } from "../../../linux/syscalls/constants.js";
 import { ENOMEM } from "../../../linux/syscalls/errno.js";
 import { drain } from "../../../linux/syscalls/eventfd.js";
@@ -13,6 +12,7 @@ import { ProvidedBuffers } from "../../../linux/uring/provided-buffers.js";
 import { Ring } from "../../../linux/uring/ring.js";
 import {
   closeTun,
+  DeviceCheck,
   dropsOf,
   FRAME_HEADROOM,
   isGoneBy,
@@ -44,6 +44,7 @@ export class RingDevice implements PacketDevice {
   private isClosed = false;
   private readonly memory = new NativeBuffer(TX_BYTES);
   private readonly tun: TunHandle;
+  private readonly deviceCheck: DeviceCheck;
   private readonly wakeFd: number;
   private readonly ring: Ring;
   private readonly buffers: ProvidedBuffers;
@@ -64,6 +65,7 @@ export class RingDevice implements PacketDevice {
 
   private constructor(tun: TunHandle, ring: Ring, buffers: ProvidedBuffers) {
     this.tun = tun;
+    this.deviceCheck = new DeviceCheck(tun);
     this.mtu = tun.mtu;
     this.wakeFd = tun.wakeFd;
     this.ring = ring;
@@ -116,7 +118,7 @@ export class RingDevice implements PacketDevice {
   }
 
   check(): void {
-    if (isLinkDown(this.tun.index)) this.isGone = true;
+    if (this.deviceCheck.isGone()) this.isGone = true;
   }
 
   drops(): number {
