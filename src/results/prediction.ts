@@ -60,6 +60,10 @@ const connectionCost = z.object({
   cpuSecondsPerConnection: count.describe("CPU time to open a connection, at both ends"),
   cpuSecondsPerMessage: count.describe("CPU time for a message and its answer, at both ends"),
   isMeasured: z.boolean(),
+  areMessagesMeasured: z
+    .boolean()
+    .optional()
+    .describe("whether the cost of messages was measured; missing if there are none, or nothing was measured"),
   isUserMemoryGiven: z
     .boolean()
     .optional()

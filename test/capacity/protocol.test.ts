@@ -81,6 +81,13 @@ describe("its text", () => {
   const lines = (role: Role, cost: ConnectionCost = COST) => predictionText(ask(role, { cost }), false).split("\n");
   const line = (role: Role, label: string) => lines(role).find((each) => each.trim().startsWith(label));
 
+  it("says that a message's cost was not measured although other costs were", () => {
+    const text = (areMessagesMeasured: boolean) =>
+      predictionText(ask("both", { messageRatePerSec: 1, cost: { ...COST, areMessagesMeasured } }), false);
+    expect(text(false)).toMatch(/, at [\d.]+ µs \(a built-in figure: too few could be measured\) of CPU per message/);
+    expect(text(true)).toMatch(/, at [\d.]+ µs of CPU per message/);
+  });
+
   it("names each side's share", () => {
     expect(lines("both")[0]).toMatch(/^this host can hold both ends of [\d,]+ wss:\/\/ connections /);
     expect(line("both", "memory")).toMatch(

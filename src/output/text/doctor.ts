@@ -188,7 +188,8 @@ function describeMessages({ cpu, messages, cores, cost, role }: Prediction): str
   if (messages.ratePerSec === 0) return undefined;
   const wanted = formatCount(Math.round(messages.ratePerSec));
   const most = formatCount(Math.floor(cpu.messagesPerSec));
-  const each = formatDuration(cost.cpuSecondsPerMessage * 1000);
+  const source = cost.areMessagesMeasured === false ? " (a built-in figure: too few could be measured)" : "";
+  const each = `${formatDuration(cost.cpuSecondsPerMessage * 1000)}${source}`;
   const whose = role === "both" ? "" : ` (${endsText(role)})`;
   return `${wanted}/s requested; ${plural(cores, "core")} can handle ${most}/s${whose}, at ${each} of CPU per message and answer (both ends)`;
 }

@@ -22,6 +22,6 @@ it("measures the CPU time of a connection and of a message", async () => {
     expect(seconds).toBeGreaterThan(3e-6);
     expect(seconds).toBeLessThan(1e-3);
   }
-  expect(cost.cpuSecondsPerMessage).not.toBe(35e-6);
+  expect(cost.areMessagesMeasured).toBe(true);
   expect(cpu.messagesPerSec).toBeLessThanOrEqual(cores / cost.cpuSecondsPerMessage);
 });

@@ -34,7 +34,7 @@ it("measures memory, handshakes, heartbeats and messages", async () => {
   const { client, server } = cost.protocol!.userBytes;
   expect(cost.bytesPerConnection).toBe(2 * cost.kernelBytesPerEnd + client + server);
   // One message to the server, which acknowledges it.
-  expect(cost.cpuSecondsPerMessage).not.toBe(35e-6);
+  expect(cost.areMessagesMeasured).toBe(true);
   expect(cost.cpuSecondsPerMessage).toBeGreaterThan(1e-6);
 });
 
