@@ -98,7 +98,7 @@ export interface ServeSettings {
 /** Number of connections reported by default. */
 export const FIRST_LOGGED = 10;
 /** Default accept queue length. */
-export const BACKLOG = 65_535;
+const BACKLOG = 65_535;
 /** Maximum accept queue length, because listen() takes an int. */
 const LONGEST_BACKLOG = 2 ** 31 - 1;
 /** Effectively no limit, but still a 32-bit integer. */

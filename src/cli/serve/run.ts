@@ -18,7 +18,7 @@ import {
 } from "../../output/text/serve.js";
 import type { Explained } from "../../results/diagnosis.js";
 import type { ServeResult } from "../../results/serve.js";
-import { BACKLOG, FIRST_LOGGED, type ServeOptions } from "../../server/options.js";
+import { FIRST_LOGGED, type ServeOptions } from "../../server/options.js";
 import { ServeRun } from "../../server/run.js";
 import { serve } from "../../server/serve.js";
 import type { ServeSnapshot } from "../../server/snapshot.js";
@@ -152,7 +152,7 @@ class TextPrinter {
   #hasSaidNotPrinted = false;
 
   constructor(run: ServeRun, options: ServeCommandOptions, live: Live | undefined) {
-    const { log, backlog = BACKLOG, proxyProtocol = false } = options;
+    const { log, backlog, proxyProtocol = false } = options;
     this.#log = log;
     this.#isProxied = proxyProtocol;
     this.#live = live;

@@ -16,7 +16,7 @@ export function scriptLines({ script }: Scripted): [string, string | undefined][
   const rows = data === undefined ? "" : `, data from ${basename(data)}`;
   return [
     ["protocol", `${name} (${basename(file)}, SHA-256 ${sha256.slice(0, 12)}…), seed ${seed}${rows}`],
-    ["phases", phases.length > 0 ? phases.map(describePhase).join(", ") : undefined],
+    ["phases", phases.length > 0 ? phases.map(describePhase).join("; ") : undefined],
     // Both sides share the metrics, but most metrics are used by only one side.
     ...counters
       .filter(({ value }) => value > 0)

@@ -35,8 +35,16 @@ export function clientLine({ ip, port }: { readonly ip: string; readonly port: n
 
 export const NOT_PRINTED = "further client addresses are not printed (use --log all)";
 
-/** Returns the note for an accept queue shorter than requested; undefined if it is long enough. */
-export function backlogNote(requested: number, inForce: number): string | undefined {
+/** Default of net.core.somaxconn since Linux 5.4. */
+const USUAL_SOMAXCONN = 4096;
+
+/**
+ * Returns the note for an accept queue shorter than requested.
+ *
+ * @param requested undefined if the default applies, for which the usual length of a queue is enough
+ * @returns undefined if it is long enough
+ */
+export function backlogNote(requested = USUAL_SOMAXCONN, inForce: number): string | undefined {
   if (inForce >= requested) return undefined;
   return [
     `note: the backlog is ${formatCount(inForce)}, not ${formatCount(requested)}: capped by net.core.somaxconn`,
