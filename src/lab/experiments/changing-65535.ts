@@ -76,8 +76,8 @@ export const changing65535: Experiment = {
         "each run stops where `fourtuple doctor` predicts, within 2%, and names that limit; a load that fits the widened range reaches its target",
       observed: rows
         .map(
-          ({ setting, requested, predicted, reached }) =>
-            `${setting}: ${formatCount(reached)} of ${formatCount(requested)} (predicted ${formatCount(predicted)})`,
+          ({ what, setting, requested, predicted, reached }) =>
+            `${what === RANGE ? `ports ${setting.replace(" ", "-")}` : setting}: ${formatCount(reached)} of ${formatCount(requested)} (predicted ${formatCount(predicted)})`,
         )
         .join("; "),
       verdict: isConfirmed ? "confirmed" : isRefuted ? "refuted" : "inconclusive",
