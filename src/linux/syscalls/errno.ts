@@ -45,6 +45,7 @@ export const EHOSTDOWN = 112;
 export const EHOSTUNREACH = 113;
 export const EALREADY = 114;
 export const EINPROGRESS = 115;
+export const ESTALE = 116;
 export const ECANCELED = 125;
 
 /** Largest errno on Linux plus one: the length of a table indexed by errno. */

@@ -1,8 +1,8 @@
 // Moves the calling thread into another network namespace (setns(2)). From then on, the thread opens sockets and reads
 // files there.
-import { closeSync, openSync, readdirSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readdirSync } from "node:fs";
 import { hostname } from "node:os";
-import { errnoOf } from "./errno.js";
+import { ESTALE, errnoOf } from "./errno.js";
 import { lastErrno, libc } from "./libc.js";
 
 const CLONE_NEWNET = 0x40000000;
@@ -51,10 +51,16 @@ export function enterNetNamespace(file: string): number {
  * meanwhile.
  *
  * @param file see enterNetNamespace()
- * @returns the result, or a negative errno if the namespace cannot be entered
+ * @param inode identity of the namespace
+ * @returns the result, or a negative errno if the namespace cannot be entered; -ESTALE if the file has come to be that of
+ *   another namespace, because the process has moved, or its ID was used again
  */
-export async function withinNetNamespace<Result>(file: string, use: () => Promise<Result>): Promise<Result | number> {
-  return within(file, "/proc/thread-self/ns/net", CLONE_NEWNET, use);
+export async function withinNetNamespace<Result>(
+  file: string,
+  use: () => Promise<Result>,
+  inode?: number,
+): Promise<Result | number> {
+  return within(file, "/proc/thread-self/ns/net", CLONE_NEWNET, use, inode);
 }
 
 /**
@@ -72,6 +78,7 @@ async function within<Result>(
   own: string,
   kind: number,
   use: () => Promise<Result>,
+  inode?: number,
 ): Promise<Result | number> {
   const fds: number[] = [];
   try {
@@ -82,6 +89,7 @@ async function within<Result>(
   }
   const [before, there] = fds as [number, number];
   try {
+    if (inode !== undefined && fstatSync(there).ino !== inode) return -ESTALE;
     if (libc.setns(there, kind) < 0) return -lastErrno();
     try {
       return await use();

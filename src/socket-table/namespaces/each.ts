@@ -2,7 +2,7 @@
 // because sock_diag goes through the whole host's table for each.
 import { findNetNamespaces, type NetNamespace } from "../../linux/proc/net-namespaces.js";
 import { readSysctlNumbers } from "../../linux/proc/sysctl.js";
-import { EACCES, EINVAL, ENOENT, EPERM, errnoName } from "../../linux/syscalls/errno.js";
+import { EACCES, EINVAL, ENOENT, EPERM, ESTALE, errnoName } from "../../linux/syscalls/errno.js";
 import { interfaceIndex } from "../../linux/syscalls/interface-names.js";
 import { withinNetNamespace } from "../../linux/syscalls/net-namespace.js";
 import { AppError } from "../../util/errors.js";
@@ -12,8 +12,10 @@ import { readTable, type SocketQuery, type SocketVisit, type TableRead } from ".
 
 /** Minimum number of namespaces sharing the host's table for which a single pass over all of them pays off. */
 const WORTH_NAMESPACES = 2;
-/** Errnos of a file that has disappeared, and of a namespace of another kind. */
-const NOT_FOUND = [-ENOENT, -EINVAL];
+/** Errnos of a file that has disappeared, or belongs to another namespace now. */
+const GONE = [-ENOENT, -ESTALE];
+/** Errnos of a namespace that no longer exists, and of one of another kind. */
+const NOT_FOUND = [...GONE, -EINVAL];
 const FORBIDDEN = [EPERM, EACCES].map(errnoName);
 const BY_BPF: TableRead = { source: "bpf", fallbackErrno: undefined, sockets: 0, wasInterrupted: false };
 
@@ -54,7 +56,8 @@ export async function readEachNamespace<Figures>(
   const tables: Table<Figures>[] = [];
   const refused: { namespace: NetNamespace; errno: string }[] = [];
   for (const namespace of namespaces) {
-    const table = await within(namespace, async () => new Table(namespace, await open(namespace)));
+    const place = { namespace };
+    const table = await within(place, async () => new Table(place, await open(namespace)));
     if (typeof table !== "number") tables.push(table);
     else if (!NOT_FOUND.includes(table)) refused.push({ namespace, errno: errnoName(-table) });
   }
@@ -62,11 +65,11 @@ export async function readEachNamespace<Figures>(
   if (tables.length < 2 && forbidding) throw forbidden(forbidding.errno);
   const strays = await readShared(tables, cover, wanted);
   const read: { namespace: NetNamespace; figures: Figures }[] = [];
-  for (const { namespace, reader, isRead } of tables) {
-    const figures = await within(namespace, async () =>
+  for (const { place, reader, isRead } of tables) {
+    const figures = await within(place, async () =>
       reader.figures(isRead ? BY_BPF : await readTable(cover, () => reader.begin())),
     );
-    if (typeof figures !== "number") read.push({ namespace, figures: figures as Figures });
+    if (typeof figures !== "number") read.push({ namespace: place.namespace, figures: figures as Figures });
   }
   return { read, refused, strays, unreadable };
 }
@@ -89,9 +92,13 @@ export async function checkEntry(): Promise<void> {
   if (errno !== undefined) throw forbidden(errno);
 }
 
+interface Place {
+  namespace: NetNamespace;
+}
+
 /** A namespace that can be entered. Create this object in the namespace. */
 class Table<Figures> {
-  readonly namespace: NetNamespace;
+  readonly place: Place;
   readonly reader: NamespaceReader<Figures>;
   /**
    * Number of buckets of the table with the namespace's connections: negative if it is the host's table (ip-sysctl.rst,
@@ -100,14 +107,35 @@ class Table<Figures> {
   readonly buckets = readSysctlNumbers("net.ipv4.tcp_ehash_entries")?.[0] ?? 0;
   isRead = false;
 
-  constructor(namespace: NetNamespace, reader: NamespaceReader<Figures>) {
-    this.namespace = namespace;
+  constructor(place: Place, reader: NamespaceReader<Figures>) {
+    this.place = place;
     this.reader = reader;
   }
 }
 
-function within<Result>({ file, isOwn }: NetNamespace, use: () => Promise<Result>): Promise<Result | number> {
-  return isOwn ? use() : withinNetNamespace(file, use);
+/**
+ * Calls `use` in a namespace. If the process by which the namespace was found has left it, `place` gets another one of
+ * its processes.
+ */
+async function within<Result>(place: Place, use: () => Promise<Result>): Promise<Result | number> {
+  const { namespace } = place;
+  if (namespace.isOwn) return use();
+  let isEntered = false;
+  const enter = () =>
+    withinNetNamespace(
+      place.namespace.file,
+      () => {
+        isEntered = true;
+        return use();
+      },
+      namespace.inode,
+    );
+  const result = await enter();
+  if (isEntered || !GONE.some((errno) => errno === result)) return result;
+  const again = findNetNamespaces().namespaces.find(({ inode }) => inode === namespace.inode);
+  if (!again) return result;
+  place.namespace = again;
+  return enter();
 }
 
 /**
@@ -125,9 +153,9 @@ async function readShared<Figures>(
   // A table of the same size is the host's, unless none of its sockets turn up below.
   const candidates = tables.filter(({ buckets }) => sharing && Math.abs(buckets) === -sharing.buckets);
   if (!sharing || candidates.length < WORTH_NAMESPACES) return strays;
-  const known = new Set(tables.map(({ namespace }) => namespace.inode));
+  const known = new Set(tables.map(({ place }) => place.namespace.inode));
   const visits = new Map(
-    candidates.map(({ namespace, reader }) => [namespace.inode, { each: reader.begin(), isSeen: false }]),
+    candidates.map(({ place, reader }) => [place.namespace.inode, { each: reader.begin(), isSeen: false }]),
   );
   const isWanted = toTest(wanted, interfaceIndex);
   const visit: SocketVisit = (socket) => {
@@ -138,10 +166,10 @@ async function readShared<Figures>(
     } else if (!known.has(socket.inode) && isWanted(socket))
       strays.set(socket.inode, (strays.get(socket.inode) ?? 0) + 1);
   };
-  const read = await within(sharing.namespace, () => readHash(cover, visit, { everyNamespace: true }));
+  const read = await within(sharing.place, () => readHash(cover, visit, { everyNamespace: true }));
   if (typeof read === "number" || read.wasInterrupted) return new Map();
   for (const table of candidates)
-    table.isRead = table.buckets < 0 || (visits.get(table.namespace.inode)?.isSeen ?? false);
+    table.isRead = table.buckets < 0 || (visits.get(table.place.namespace.inode)?.isSeen ?? false);
   return strays;
 }
 
