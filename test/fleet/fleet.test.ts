@@ -120,7 +120,9 @@ describe.runIf(HAS_NATS)("a fleet", () => {
     const turns = heard().map((own) => (own[0]! + middle(own.map((ms) => ((ms - own[0]! + 500) % 1000) - 500))) % 1000);
     turns.sort((a, b) => a - b);
     const gaps = turns.map((ms, n) => (n === 0 ? ms + 1000 - turns.at(-1)! : ms - turns[n - 1]!));
-    for (const gap of gaps) expect(Math.abs(gap - 200), gaps.join(" ")).toBeLessThan(80);
+    // Agents that each spread only their own messages would send several at the same time: gaps of 0. On a busy host,
+    // their clocks differ by 100 ms and more.
+    for (const gap of gaps) expect(Math.abs(gap - 200), gaps.join(" ")).toBeLessThan(160);
   });
 
   it("divides stages", async () => {
