@@ -17,6 +17,8 @@ import { explainLocal, isUnusual } from "./rules/local-refusals.js";
 import { describeMemoryStop, explainFileStop } from "./rules/memory-stop.js";
 import { explainFullBuffers, explainMessages } from "./rules/messages.js";
 import { explainNeighbours } from "./rules/neighbours.js";
+import { nameDestinations } from "./rules/path/destinations.js";
+import { explainIcmp } from "./rules/path/icmp.js";
 import { explainClosedOthers } from "./rules/protocols/closed-others.js";
 import { explainHttp } from "./rules/protocols/http.js";
 import { explainNotTaken } from "./rules/protocols/not-taken.js";
@@ -72,7 +74,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
       evidence: [],
     };
   }
-  return orLost(result, main, explainFailure(result, main));
+  return nameDestinations(result, main, orLost(result, main, explainFailure(result, main)));
 }
 
 /** Tries the rules for the most frequent failure. */
@@ -87,6 +89,7 @@ function explainFailure(result: ConnectResult, main: FailureReport): Finding | S
     explainUnavailable(result, main) ??
     explainNeighbours(result, main) ??
     explainLocal(result, main) ??
+    explainIcmp(result, main) ??
     (isUnusual(result, main) ? undefined : explainLocalErrors(result, main)) ??
     explainSelfConnect(result, main) ??
     explainRefused(result, main) ??

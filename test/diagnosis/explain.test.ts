@@ -68,7 +68,13 @@ describe("a client's run", () => {
     ],
     ["no route", { failures: failure("connect", "ENETUNREACH") }, "route", "local"],
     ["an unreachable host", { failures: failure("connect", "EHOSTUNREACH") }, "route", "network"],
-    ["a refusal", { failures: failure("connect", "ECONNREFUSED") }, "listener", "peer"],
+    ["a refusal", { established: 0, failures: failure("connect", "ECONNREFUSED") }, "listener", "peer"],
+    [
+      "a refusal after connections that have ended",
+      { lost: 600, failures: failure("connect", "ECONNREFUSED") },
+      "listener",
+      "peer",
+    ],
     [
       "resets by a full accept queue",
       {
@@ -381,6 +387,13 @@ describe("inconclusive evidence", () => {
     for (const { test, fix } of suspects) expect(test && fix).toBeTruthy();
     return suspects.map(({ limit, whose }) => `${limit} of ${whose}`);
   };
+
+  it("refusals after some connections that stay open: a firewall's limit, or a closed listening socket", () => {
+    expect(suspectsOf({ failures: failure("connect", "ECONNREFUSED") })).toEqual([
+      "path of network",
+      "listener of peer",
+    ]);
+  });
 
   it("silence of another host after some connections: its accept queue, or the path", () => {
     expect(suspectsOf({ failures: failure("connect", "ETIMEDOUT") })).toEqual([

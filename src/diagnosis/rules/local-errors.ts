@@ -56,12 +56,12 @@ const RULES: Record<string, Rule> = {
     fix: "check the address, and the routes: ip route get ADDRESS",
     evidence: [seen(failure)],
   }),
-  "connect EHOSTUNREACH": ({ evidence }, failure) => ({
+  "connect EHOSTUNREACH": (_, failure) => ({
     limit: "route",
     whose: "network",
-    meaning: "no host answers for that address, or a firewall reports it as unreachable",
-    fix: "check the address and that the host is up",
-    evidence: [seen(failure), ...icmpFact(evidence.deltas["Icmp.InDestUnreachs"])],
+    meaning: "no host on the link answers for that address, or for the router to it (ARP, NDP)",
+    fix: "check the address, that the host is up, and ip neigh",
+    evidence: [seen(failure), "no ICMP message from another host said so"],
   }),
 };
 
@@ -117,14 +117,6 @@ function explainNoMemory(result: ConnectResult, failure: FailureReport): Finding
 /** Formats a failure and its count as evidence. */
 export function seen({ phase, errno, count }: FailureReport): string {
   return `${formatCount(count)} × ${errno} (${phase})`;
-}
-
-/**
- * Returns whether ICMP reported the error. Otherwise, the error came from this host's neighbour table, which has no
- * entry for the address.
- */
-function icmpFact(unreachable = 0): string[] {
-  return [unreachable > 0 ? `${formatCount(unreachable)} ICMP messages said "unreachable"` : "no ICMP message said so"];
 }
 
 function watchesKept(max: number | undefined): string[] {

@@ -3,7 +3,7 @@
 // shows only in the counter TCPRetransFail.
 
 import type { ConnectResult } from "../../results/connect.js";
-import type { Finding } from "../../results/diagnosis.js";
+import type { Finding, Suspect } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
 import type { LocalPath } from "../../results/peer.js";
 import { formatCount, plural } from "../../util/units.js";
@@ -97,6 +97,19 @@ function rejectedHere({ evidence }: ConnectResult, failure: FailureReport): Find
     `a firewall rule on this host rejects the connections${rule ? `: ${describeRule(rule)}` : ""}`,
     [seen(failure), ...(isOwnMessage ? [`this host itself sent ${formatCount(own)} ICMP "unreachable" messages`] : [])],
   );
+}
+
+/**
+ * Suspects a rule on output that rejects, although it names no port and may not apply to the connections.
+ * @returns undefined if there is no such rule
+ */
+export function rejectedOnOutput(evidence: Evidence, failure: FailureReport): Suspect | undefined {
+  const rule = evidence.localPath?.rules?.find((each) => each.verdict === "reject" && isOutgoing(each));
+  if (!rule) return undefined;
+  return {
+    ...firewall(rule, `a firewall rule on this host rejects the connections: ${describeRule(rule)}`, [seen(failure)]),
+    test: "during a run: tcpdump shows no SYN on this host's interface to the server",
+  };
 }
 
 /** Explains SYNs that this host dropped on output or on the way to its own server. */

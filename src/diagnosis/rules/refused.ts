@@ -7,9 +7,11 @@ import type { Finding, Suspect } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
 import { describeProcess } from "../../socket-table/listeners/peer-process.js";
 import { formatEndpoint } from "../../util/endpoint.js";
-import { formatCount, formatDuration, plural } from "../../util/units.js";
-import { wasOut } from "./closed/restart.js";
+import { formatCount, plural } from "../../util/units.js";
 import { seen } from "./local-errors.js";
+import { describeRule } from "./local-refusals.js";
+import { explainAnotherHost } from "./path/another-host.js";
+import { firewall, firewallOrLate, nobody } from "./path/refusal-causes.js";
 import { openAtStop } from "./plateaus.js";
 
 const NAMED = 3;
@@ -19,7 +21,7 @@ const WILDCARDS = ["0.0.0.0", "::"];
 export function explainRefused(result: ConnectResult, failure: FailureReport): Finding | Suspect[] | undefined {
   if (failure.phase !== "connect" || failure.errno !== "ECONNREFUSED") return undefined;
   const { evidence, destinations, established } = result;
-  if (!evidence.peer) return ofAnotherHost(result, failure);
+  if (!evidence.peer) return explainAnotherHost(result, failure);
   const deserted = destinationsWithoutListener(result);
   if (deserted.length === 0) return rejected(result, failure);
   const other = elsewhere(result, deserted);
@@ -147,65 +149,27 @@ function named(endpoints: readonly Endpoint[]): string {
     .join(", ");
 }
 
-function ofAnotherHost(result: ConnectResult, failure: FailureReport): Finding | Suspect[] {
-  const { established, destinations, evidence } = result;
-  const establishedAfter = evidence.outage?.establishedAfter ?? 0;
-  if (establishedAfter > 0 && destinations.length === 1) {
-    const facts = [seen(failure), `${formatCount(establishedAfter)} connections were opened after the last refusal`];
-    return wasOut(result, failure.count) ? listenedAgain(result, facts) : firewallOrLate(facts);
-  }
-  if (established === 0) return nobody("nothing listens on that port", [seen(failure)]);
-  return destinations.length > 1
-    ? nobody(
-        `at least one of the ${plural(destinations.length, "destination")} refuses: nothing listens there, or a server exited during the run`,
-        [seen(failure)],
-      )
-    : nobody(
-        "nothing listens on that port any more: the server exited during the run, or closed its listening socket",
-        [seen(failure)],
-      );
-}
-
-/** Explains refusals by a server that accepted connections afterwards. */
-function listenedAgain({ evidence }: ConnectResult, facts: readonly string[]): Finding {
-  const { durationMs } = evidence.outage!;
-  return nobody(
-    `nothing was listening for ${formatDuration(durationMs)} of the run: the server started late, or was restarted`,
-    facts,
-    "start the server first, and check its log for restarts",
-  );
-}
-
 /** Explains refusals that occurred although a server listens at every destination. */
 function rejected({ evidence }: ConnectResult, failure: FailureReport): Finding | Suspect[] {
-  const unreachable = evidence.deltas["Icmp.InDestUnreachs"] ?? 0;
+  const { deltas } = evidence;
+  const unreachable = (deltas["Icmp.InDestUnreachs"] ?? 0) + (deltas["Icmp6.InDestUnreachs"] ?? 0);
   const facts = [seen(failure), "a socket on this host listens at every destination"];
-  const anew = evidence.peer!.listeners.find(({ since }) => since === "replaced" || since === "late");
+  const { listeners } = evidence.peer!;
+  const anew = listeners.find(({ since }) => since === "replaced" || since === "late");
   if (anew) return madeAnew(anew, failure);
   // Require at least one ICMP message per failure, because the kernel of a host without a listener answers with a
   // reset instead.
   if (unreachable >= failure.count) {
     return firewall([...facts, `${formatCount(unreachable)} ICMP messages said "unreachable"`]);
   }
+  if (listeners.every(({ since }) => since === "before")) {
+    const rule = evidence.localPath?.rules?.find(({ verdict }) => verdict === "reject");
+    return firewall(
+      [...facts, "it has listened all the time"],
+      rule && `see whether it is this rule: ${describeRule(rule)} (nft -a list chain ${rule.table} ${rule.chain})`,
+    );
+  }
   return firewallOrLate(facts);
-}
-
-function firewall(evidence: readonly string[]): Finding {
-  return {
-    limit: "path",
-    whose: "network",
-    meaning: "the server listens, but something refuses connections on its behalf, such as a firewall reject rule",
-    fix: "look for reject rules (nft list ruleset)",
-    evidence,
-  };
-}
-
-function firewallOrLate(facts: readonly string[]): Suspect[] {
-  const late = nobody("nothing was listening for part of the run: the server started late, or restarted", facts);
-  return [
-    { ...firewall(facts), test: "a second run is refused again; nft list ruleset shows a reject rule" },
-    { ...late, test: "a second run is not refused, and the server's log shows that it started" },
-  ];
 }
 
 /** Explains refusals while the listening socket was being replaced, or before it was opened. */
@@ -228,18 +192,4 @@ function madeAnew(
       ? "reload without closing the socket (SO_REUSEPORT, systemd socket units, haproxy's expose-fd listeners), or retry"
       : "start the server first",
   );
-}
-
-function nobody(
-  meaning: string,
-  evidence: readonly string[],
-  fix = "start the server, or check the port: ss -ltn",
-): Finding {
-  return {
-    limit: "listener",
-    whose: "peer",
-    meaning,
-    fix,
-    evidence,
-  };
 }

@@ -8,6 +8,7 @@ import { mayHaveOverflowed, overflows, queueFacts, queueFinding } from "../accep
 import { seen } from "../local-errors.js";
 import { droppedHere } from "../local-refusals.js";
 import { suspectNeighbours } from "../neighbours.js";
+import { splitDestinations } from "../path/destinations.js";
 import { explainGivenUp } from "./unacknowledged.js";
 import { explainWithoutSockets, suspectReturnPath, suspectStrays } from "./without-sockets.js";
 
@@ -90,6 +91,7 @@ function backlogFull({ evidence, established, failed }: ConnectResult, failure: 
 
 function lostOnTheWay(result: ConnectResult, failure: FailureReport): Finding | Suspect[] {
   const { evidence, established } = result;
+  const split = splitDestinations(result, failure);
   const synRetransmits = evidence.deltas["TcpExt.TCPSynRetrans"] ?? 0;
   const facts = [
     seen(failure),
@@ -116,7 +118,7 @@ function lostOnTheWay(result: ConnectResult, failure: FailureReport): Finding | 
     evidence: facts,
     test: "on the server: tcpdump 'tcp[tcpflags] & tcp-syn != 0' shows no SYN",
   };
-  if (established === 0 && !isUndecided) {
+  if ((established === 0 || split) && !isUndecided) {
     const silent: Suspect = {
       limit: "route",
       whose: "peer",
@@ -126,18 +128,32 @@ function lostOnTheWay(result: ConnectResult, failure: FailureReport): Finding | 
       test: "ping ADDRESS or connect to another of its ports: if that is unanswered too, the host is down",
     };
     const elsewhere = suspectReturnPath(result, failure) ?? suspectStrays(result, failure);
-    return elsewhere ? [elsewhere, firewall, silent] : [firewall, silent];
+    // A host that answers on another port is up.
+    const isUp = split?.failing.every(({ to }) => split.working.some((other) => isSameHost(to, other.to)));
+    return [...(elsewhere ? [elsewhere] : []), firewall, isUp ? suspectQueue(facts) : silent];
   }
-  const queue: Suspect = {
+  const queue = suspectQueue(
+    isUndecided
+      ? [...facts, `ListenOverflows rose by ${formatCount(overflows(evidence.deltas))}, for all listeners together`]
+      : facts,
+  );
+  const neighbours = suspectNeighbours(result, facts);
+  return neighbours ? [neighbours, queue, firewall] : [queue, firewall];
+}
+
+function suspectQueue(evidence: readonly string[]): Suspect {
+  return {
     limit: "accept-queue",
     whose: "peer",
     meaning: "the server's accept queue is full: it accepts too slowly or not at all",
     fix: "raise the backlog and net.core.somaxconn; check the server's limits on connections and open files",
-    evidence: isUndecided
-      ? [...facts, `ListenOverflows rose by ${formatCount(overflows(evidence.deltas))}, for all listeners together`]
-      : facts,
+    evidence,
     test: "on the server: ss -ltnm shows Recv-Q equal to Send-Q, and the socket's drop count as d<n> in skmem",
   };
-  const neighbours = suspectNeighbours(result, facts);
-  return neighbours ? [neighbours, queue, firewall] : [queue, firewall];
+}
+
+/** @param destinations such as `10.0.0.1:7777` or `[::1]:7777` */
+function isSameHost(...destinations: [string, string]): boolean {
+  const [a, b] = destinations.map((each) => each.slice(0, each.lastIndexOf(":")));
+  return a === b;
 }
