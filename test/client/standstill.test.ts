@@ -10,7 +10,7 @@ import { endpoint, ownAddress } from "../support/address.js";
 import { establishedAt } from "../support/kernel.js";
 import { connack } from "../support/mqtt.js";
 import { startServer } from "../support/peers.js";
-import { resultOf, startCli } from "../support/process.js";
+import { resultOf, runCli, startCli } from "../support/process.js";
 import { until } from "../support/until.js";
 
 /** Slow enough for a suspension in the middle of the ramp, even on a busy host. */
@@ -137,6 +137,16 @@ it("a client that was stopped says that this delayed the answers, if they miss a
   expect(result.diagnosis.finding).toMatchObject({ limit: "standstill", whose: "local" });
   const { finding } = await explainRun({ ...result, standstills: { ...standstills!, connects: 20, roundTrips: 0 } });
   expect(finding, "if other latencies include it").toMatchObject({ limit: "threshold" });
+});
+
+it("a client that runs out of descriptors knows how long it ran", async () => {
+  const server = await startServer();
+  const args = ["connect", endpoint(server.address), "-c", "400", "-T", "1s", "--one-table", "--json"];
+  const { stdout } = await runCli(args, { nofile: 128 });
+  const { failures, standstills }: Explained = resultOf(stdout);
+  expect(failures).toMatchObject([{ phase: "socket", errno: "EMFILE" }]);
+  // On a busy host, the process may really wait for CPU.
+  expect(standstills?.totalMs ?? 0).toBeLessThan(10_000);
 });
 
 it("a machine that slept counts as not running, and a busy thread does not", () => {

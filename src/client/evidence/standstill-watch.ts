@@ -1,6 +1,6 @@
 // Notices in the main thread that this process did not run for a while: stopped by a signal or a debugger, frozen with
 // its cgroup, without CPU, or on a machine that slept. Counts the connections that failed or ended meanwhile.
-import { readBootMs, readThreadCpuMs } from "../../linux/proc/procfs.js";
+import { readBootMs, readThreadCpuMs } from "../../linux/clocks.js";
 import type { ConnectResult } from "../../results/connect.js";
 import { STANDSTILL_MS } from "../standstills.js";
 
@@ -19,7 +19,7 @@ export interface Troubles {
 /** Clocks in milliseconds: the monotonic one, time since boot with sleep, and this thread's CPU time. */
 export interface Clocks {
   readonly nowMs: number;
-  readonly bootMs: number | undefined;
+  readonly bootMs: number;
   readonly cpuMs: number;
 }
 
@@ -91,7 +91,7 @@ export class StandstillWatch {
 function stoodBetween(before: Clocks, after: Clocks): number {
   const passedMs = after.nowMs - before.nowMs;
   const lateMs = Math.max(0, passedMs - (after.cpuMs - before.cpuMs) - TICK_MS);
-  const sleptMs = Math.max(0, (after.bootMs ?? 0) - (before.bootMs ?? 0) - passedMs);
+  const sleptMs = Math.max(0, after.bootMs - before.bootMs - passedMs);
   return lateMs + (sleptMs >= STANDSTILL_MS ? sleptMs : 0);
 }
 

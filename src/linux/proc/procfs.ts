@@ -173,25 +173,3 @@ function readAuxiliary(type: bigint): number | undefined {
     return undefined;
   }
 }
-
-/**
- * Returns the CPU time of the calling thread in milliseconds, or that of the whole process if the kernel keeps no
- * scheduling statistics.
- *
- * @see proc(5), /proc/PID/schedstat
- */
-export function readThreadCpuMs(): number {
-  const nanoseconds = Number(readText("/proc/thread-self/schedstat")?.split(" ")[0]);
-  if (nanoseconds > 0) return nanoseconds / 1e6;
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
-
-/**
- * Returns the time since boot in milliseconds, to 10 ms. Unlike performance.now(), it includes the time in which the
- * machine slept (CLOCK_BOOTTIME).
- */
-export function readBootMs(): number | undefined {
-  const seconds = Number(readText("/proc/uptime")?.split(" ")[0]);
-  return seconds > 0 ? seconds * 1000 : undefined;
-}

@@ -22,6 +22,7 @@ const call = (prototype: string): Call => program.func(prototype) as Call;
 export const libc = {
   accept4: call("int accept4(int fd, uintptr_t address, uintptr_t length, int flags)"),
   bind: call("int bind(int fd, uintptr_t address, uint32_t length)"),
+  clock_gettime: call("int clock_gettime(int clock, uintptr_t time)"),
   close: call("int close(int fd)"),
   connect: call("int connect(int fd, uintptr_t address, uint32_t length)"),
   epoll_create1: call("int epoll_create1(int flags)"),
