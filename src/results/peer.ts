@@ -42,6 +42,11 @@ const processFacts = z.object({
   openDescriptors: count
     .optional()
     .describe("number of descriptors in its main thread's table; missing if they cannot be read"),
+  connections: count
+    .optional()
+    .describe(
+      "number of ESTABLISHED sockets on the destinations that it has accepted, from any client; missing in older results",
+    ),
 });
 /** Facts about another process from /proc. */
 export type ProcessFacts = TypeOf<typeof processFacts>;

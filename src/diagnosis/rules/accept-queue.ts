@@ -141,11 +141,14 @@ function standstill(result: ConnectResult, evidence: readonly string[]): Finding
   if (!accepting || accepting.waiting === 0 || accepting.isMoving) return undefined;
   const server = peer?.process ? describeProcess(peer.process) : "the server";
   const waiting = waitingInQueue(accepting.waiting);
-  if (accepting.accepted === 0) {
+  // Other processes may have accepted the rest, from listening sockets of their own (SO_REUSEPORT) or from the same one.
+  const held = Math.min(accepting.accepted, peer?.process?.connections ?? accepting.accepted);
+  if (held === 0) {
+    const others = accepting.accepted > 0 ? ", unlike other processes on that port" : "";
     return {
       limit: "accept-queue",
       whose: "peer",
-      meaning: `${server} listens but accepts nothing: ${waiting}`,
+      meaning: `${server} listens but accepts nothing${others}: ${waiting}`,
       fix: LOOK_AT_SERVER,
       evidence,
     };
@@ -153,7 +156,7 @@ function standstill(result: ConnectResult, evidence: readonly string[]): Finding
   return {
     limit: "peer-maximum",
     whose: "peer",
-    meaning: `${server} holds ${plural(accepting.accepted, "connection")} and has stopped accepting at its own connection limit: ${waiting}`,
+    meaning: `${server} holds ${plural(held, "connection")} and has stopped accepting at its own connection limit: ${waiting}`,
     fix: `raise the server's connection limit (${maximaOf(peer?.process)})`,
     evidence,
   };

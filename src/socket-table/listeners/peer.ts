@@ -56,7 +56,7 @@ export async function inspectPeer(
       return { ip, port, acceptQueue, uid, drops: dropped.get(inode), inode, since: sinceWhen(port, inode, before) };
     }),
     elsewhere: await findElsewhere(local, listeners, signal),
-    process: culprit ?? (owners[0] && readProcessFacts(owners[0].pid)),
+    process: culprit ?? (owners[0] && readFacts(owners[0])),
     ...(search.wasCutShort && { wasCutShort: true }),
   };
 }
@@ -112,8 +112,13 @@ function findCulprit(listeners: readonly ListenerRow[], owners: readonly OwnerRo
   const candidates = owners
     .slice(0, MAX_CANDIDATES)
     .filter(({ pid }) => hasSocket(pid, stuck.inode))
-    .flatMap(({ pid }) => readProcessFacts(pid) ?? []);
+    .flatMap((owner) => readFacts(owner) ?? []);
   return candidates.find(({ isStopped }) => isStopped) ?? candidates[0];
+}
+
+function readFacts({ pid, established }: OwnerRow): ProcessFacts | undefined {
+  const facts = readProcessFacts(pid);
+  return facts && { ...facts, connections: established };
 }
 
 /**

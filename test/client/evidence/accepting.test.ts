@@ -180,6 +180,34 @@ frontend f
     expect(result).toMatchObject({ outcome: "missed", misses: unaccepted(200 - taken, 200) });
     expect(acceptAll(stuck).length).toBeLessThanOrEqual(200 - taken);
   });
+
+  it.skipIf(!hasProgram("python3"))(
+    "in one of several SO_REUSEPORT processes does not hold what another has accepted",
+    async () => {
+      const [ip, port] = [ownAddress(), ownPort()];
+      const taking = listenRaw(ip, port, { sharesPort: true });
+      const lines = [
+        "import socket, time",
+        "s = socket.socket()",
+        "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)",
+        `s.bind(("${ip}", ${port})); s.listen(1000)`,
+        "print('listening', flush=True); time.sleep(600)",
+      ];
+      const stuck = start("python3", ["-c", lines.join("\n")]);
+      await stuck.prints(/listening/);
+      let taken = 0;
+      const { result, diagnosis } = await hold(ip, port, 200, () => {
+        taken = acceptAll(taking).length;
+      });
+      expect(result.evidence.peer?.process).toMatchObject({ pid: stuck.pid, connections: 0 });
+      expect(diagnosis.finding).toMatchObject({ limit: "accept-queue", whose: "peer" });
+      expect(diagnosis.finding!.meaning).toMatch(
+        new RegExp(
+          `\\(process ${stuck.pid}\\) listens but accepts nothing, unlike other processes on that port: ${200 - taken} connections`,
+        ),
+      );
+    },
+  );
 });
 
 describe("a server that accepts late", () => {
