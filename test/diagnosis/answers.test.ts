@@ -51,3 +51,40 @@ it("a server that only greets does not answer, which a run of messages shows", a
   expect(result.traffic.receivedBytes).toBe(4 * "hello".length);
   expect(explainRun(result).finding?.meaning).toBe("the server sends no answers");
 });
+
+it("a server that closes some connections after a message, and answers none, has no connection limit", () => {
+  const lossPattern = {
+    ...{ shortestHeldMs: 996, longestHeldMs: 1160, openedOverMs: 10, oldestKeptMs: 2230 },
+    ...{ kept: 41, keptOlder: 7, keptYounger: 41 },
+  };
+  const run = (changed: { shortestHeldMs?: number; receivedBytes?: number }) => {
+    const { shortestHeldMs = 996, receivedBytes = 0 } = changed;
+    const losses = [{ phase: "hold", errno: "FIN", count: 9 }] as const;
+    const listeners = [
+      { ip: "10.0.0.1", port: 7777, uid: 0, acceptQueue: { used: 0, limit: 128 }, drops: 0, inode: 1 },
+    ];
+    return explainRun(
+      connectResult({
+        ...{ requested: 50, established: 50, peakOpen: 50, failed: 0, lost: 9, losses },
+        messages: { expected: "echo", bytes: 4, due: 59, sent: 59, answered: 0, unanswered: 59 } as never,
+        traffic: { sentBytes: 236, receivedBytes } as never,
+        evidence: {
+          lossPattern: { ...lossPattern, shortestHeldMs },
+          peer: { listeners, elsewhere: [], process: undefined },
+        },
+      }),
+    );
+  };
+  const { finding } = run({});
+  expect(finding).toMatchObject({
+    limit: "address",
+    meaning: "the server closed connections after a message, without sending any answer",
+    fix: expect.stringContaining("TLS (tls://)"),
+  });
+  expect(finding?.evidence).toContain(
+    "of 41 still open, 7 were opened no later than the first closed connection and 41 no earlier than the last",
+  );
+  // A server that answered others, or that closed connections at once, may have a limit.
+  expect(run({ receivedBytes: 100 }).finding?.limit).toBe("peer-maximum");
+  expect(run({ shortestHeldMs: 0 }).finding?.limit).toBe("peer-maximum");
+});

@@ -38,6 +38,11 @@ export function outlived({ oldestKeptMs, longestHeldMs }: LossPattern): boolean 
   return oldestKeptMs > OUTLIVED * longestHeldMs + TIMEOUT_MS;
 }
 
+/** Returns whether the peer had all connections for a while before it closed some, so that it did not refuse them. */
+export function wereTaken(pattern: LossPattern | undefined): boolean {
+  return pattern !== undefined && pattern.shortestHeldMs >= TIMEOUT_MS;
+}
+
 /** Returns whether connections that opened over a period were closed at the same age rather than at the same moment. */
 export function isOfOneAge(pattern: LossPattern | undefined): boolean {
   if (!pattern || pattern.shortestHeldMs < TIMEOUT_MS) return false;
@@ -59,5 +64,6 @@ export function heldFor({ shortestHeldMs, longestHeldMs }: LossPattern): string 
 
 /** Returns evidence of the ages of lost connections compared with those still open. */
 export function ordering({ kept, keptOlder, keptYounger }: LossPattern): string {
-  return `of ${formatCount(kept)} still open, ${formatCount(keptOlder)} were opened before the first closed connection and ${formatCount(keptYounger)} after the last`;
+  // Connections that became ESTABLISHED in the same millisecond count on both sides.
+  return `of ${formatCount(kept)} still open, ${formatCount(keptOlder)} were opened no later than the first closed connection and ${formatCount(keptYounger)} no earlier than the last`;
 }

@@ -12,7 +12,7 @@ import { isEnding, sameAs } from "../endings.js";
 import { seen } from "../local-errors.js";
 import { openAtStop, plateauAt, reachedBy } from "../plateaus.js";
 import { isRedirected, listenerGone, redirection } from "../refused.js";
-import { chosenBy, countUnaccepted, heldFor, isOfOneAge, ordering, outlived } from "./loss-pattern.js";
+import { chosenBy, countUnaccepted, heldFor, isOfOneAge, ordering, outlived, wereTaken } from "./loss-pattern.js";
 import { WHY_RESTARTED } from "./restart.js";
 
 const TIMEOUTS =
@@ -85,19 +85,19 @@ function ended(result: ConnectResult, failure: FailureReport): Finding | undefin
   };
 }
 
-/** Whether the server closed every connection without sending a byte, although it should have answered messages. */
+/** Whether the server closed connections without sending a byte on any, although it should have answered messages. */
 function closesAtFirstMessage({ protocol, messages, traffic }: ConnectResult): boolean {
   const isPlain = protocol === undefined || protocol === "tcp";
   const isUnanswered = messages !== undefined && messages.expected !== "none" && messages.sent > 0;
   return isPlain && isUnanswered && traffic.receivedBytes === 0;
 }
 
-function unknownProtocol({ tls }: ConnectResult, facts: readonly string[]): Finding {
+function unknownProtocol({ tls, lost, established }: ConnectResult, facts: readonly string[]): Finding {
   const orTls = tls ? "" : "TLS (tls://), or ";
   return {
     limit: "address",
     whose: "local",
-    meaning: "the server closed all connections after a message, without sending any answer",
+    meaning: `the server closed ${lost < established ? "" : "all "}connections after a message, without sending any answer`,
     fix: `check the port and the scheme: it may expect ${orTls}messages in another form (-m); the server's log says why it closed them`,
     evidence: [...facts, "no bytes arrived"],
   };
@@ -131,6 +131,10 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
   const plateau = plateauAt(reachedBy(result));
   const facts = plateau ? [...evidence, plateau] : evidence;
   const chosen = chosenBy(result);
+  // Those that are open may not have sent enough yet. A server with a limit answers those that it keeps.
+  if (chosen !== "newest" && wereTaken(lossPattern) && closesAtFirstMessage(result)) {
+    return unknownProtocol(result, evidence);
+  }
   const maximum = { ...ownMaximum(result), evidence: facts };
   const open = process?.openDescriptors;
   const hasDescriptors = open !== undefined && process?.nofileLimit !== undefined;
