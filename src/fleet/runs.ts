@@ -7,6 +7,7 @@ import { parseResult } from "../results/parse.js";
 import type { ServeResult } from "../results/serve.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
+import { plural } from "../util/units.js";
 import { type Bus, SUBJECTS } from "./bus.js";
 import { recoverResult } from "./coordinator/result/recover.js";
 import { listAgents } from "./coordinator/roster.js";
@@ -95,16 +96,31 @@ export async function resultOf(
   }
   const kept = await store.get(KEYS.result(run));
   if (kept !== undefined) return explained(parseResult(kept, ["connect", "serve"], `the result of run ${run}`));
-  const state = (await currentRuns(bus)).find((each) => each.run === run);
-  if (state)
-    throw new AppError("E_FLEET", `run ${run} is in progress`, {
-      fix: "wait for its end, or stop it: fourtuple fleet stop",
-    });
+  await assertEnded(bus, run);
   const recovered = await recoverResult(store, run);
   if (recovered) return recovered;
   throw new AppError("E_FLEET", `no result of run ${quoted(run)} is kept`, {
     fix: "list those that are: fourtuple fleet runs",
   });
+}
+
+/** @throws {AppError} E_FLEET if the run has a coordinator, or agents that have not noticed the end of theirs */
+async function assertEnded(bus: Bus, run: string): Promise<void> {
+  const [current, agents] = await Promise.all([currentRuns(bus), listAgents(bus)]);
+  if (current.some((each) => each.run === run)) {
+    throw new AppError("E_FLEET", `run ${run} is in progress`, {
+      fix: "wait for its end, or stop it: fourtuple fleet stop",
+    });
+  }
+  const busy = agents.filter((agent) => agent.run === run);
+  if (busy.length === 0) return;
+  throw new AppError(
+    "E_FLEET",
+    `run ${run} has lost its coordinator, and ${plural(busy.length, "agent")} still ${busy.length === 1 ? "takes" : "take"} part in it`,
+    {
+      fix: "ask again in a few seconds: agents stop when their lease runs out",
+    },
+  );
 }
 
 /** @throws {AppError} E_FLEET if no coordinator has that run */

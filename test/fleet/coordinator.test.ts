@@ -10,7 +10,6 @@ import { dealFleet, type FleetPlan, prepareFleet } from "../../src/fleet/coordin
 import { EarlyStop } from "../../src/fleet/coordinator/early-stop.js";
 import { FleetRun } from "../../src/fleet/coordinator/fleet-run.js";
 import { Lease } from "../../src/fleet/coordinator/lease.js";
-import { fleetResult } from "../../src/fleet/coordinator/result/client-result.js";
 import { recoverResult } from "../../src/fleet/coordinator/result/recover.js";
 import { findAgents } from "../../src/fleet/coordinator/roster.js";
 import { Survey } from "../../src/fleet/coordinator/survey.js";
@@ -19,13 +18,9 @@ import type { OnLost } from "../../src/fleet/options.js";
 import { resultOf, runsOf, stopRun } from "../../src/fleet/runs.js";
 import type { ServerSpec } from "../../src/fleet/server-spec.js";
 import { emptySnapshot } from "../../src/fleet/sums/snapshots.js";
-import { connectPage } from "../../src/output/html/connect-page.js";
 import { parseRunSpec } from "../../src/planning/parse-run-spec.js";
 import type { RunSpec } from "../../src/planning/run-spec.js";
 import type { ConnectResult } from "../../src/results/connect.js";
-import { Histogram } from "../../src/results/histogram/histogram.js";
-import { summarizeLatency } from "../../src/results/histogram/summarize.js";
-import type { Thresholds } from "../../src/results/outcome.js";
 import { AppError } from "../../src/util/errors.js";
 import { MemoryBus, MemoryStore } from "../support/memory-bus.js";
 import { connectResult } from "../support/results.js";
@@ -630,8 +625,11 @@ describe("the coordinator", () => {
     makeAgents(100, 100);
     const { lease } = await begin(10, "abort");
     lease.end();
-    // The coordinator does not hear of the results either.
-    bus.drops = (message) => "result" in message;
+    // The coordinator is not heard, and does not hear of the results either.
+    bus.drops = (message, subject) => "result" in message || subject === SUBJECTS.runs;
+    await expect(resultOf({ bus, store }, "run1")).rejects.toMatchObject({
+      message: "run run1 has lost its coordinator, and 2 agents still take part in it",
+    });
     await vi.advanceTimersByTimeAsync(TIMING.leaseMs + 2 * TIMING.heartbeatMs);
     expect(hosts.map(({ open }) => open)).toEqual([0, 0]);
     expect(agents.map(({ run }) => run)).toEqual([undefined, undefined]);
@@ -678,53 +676,4 @@ describe("the coordinator", () => {
     await settle(run.stop(), 1000);
     expect(said.mock.calls).toEqual([["maximum bytes exceeded"]]);
   });
-});
-
-it("percentiles of a fleet are those of all samples in one histogram, and its report has a section for each agent", () => {
-  const whole = new Histogram();
-  const outcomes = [0, 1, 2].map((n) => {
-    const own = new Histogram();
-    for (let i = 0; i < 1000; i++) {
-      const us = 1 + ((i * 7919 + n * 104_729) % 50_000) * (n + 1);
-      own.record(us);
-      whole.record(us);
-    }
-    const result = connectResult({ latency: { ...connectResult({}).latency, connect: summarizeLatency(own) } });
-    const agent = {
-      id: `i${n}`,
-      name: `a${n}`,
-      version: "1",
-      cores: 1,
-      memoryBytes: 1,
-      addresses: [],
-      host: `${n}`,
-      place: `${n}`,
-      allows: "",
-    };
-    const clock = { offsetMs: n, roundTripMs: 1 };
-    return {
-      agent,
-      clock,
-      result,
-      ceiling: { connections: 9, addresses: 1 },
-      requested: 1,
-      takenOver: 0,
-      state: "ended" as const,
-    };
-  });
-  const spec = { connections: 3, thresholds: {} };
-  const merged = fleetResult({ run: "r", onLost: "abort", spec, startMs: 0, wasStopped: false }, outcomes);
-  expect(merged!.latency.connect).toEqual(summarizeLatency(whole));
-  const judged = (thresholds: Thresholds) =>
-    fleetResult({ run: "r", onLost: "abort", spec: { ...spec, thresholds }, startMs: 0, wasStopped: false }, outcomes)!;
-  const kinds = (thresholds: Thresholds) => judged(thresholds).misses.map(({ kind }) => kind);
-  expect(kinds({ maxP99Ms: merged!.latency.connect.p99Us / 1000 - 0.001, minRatePerSec: 1e9 })).toEqual(
-    expect.arrayContaining(["rate", "latency"]),
-  );
-  expect(kinds({ maxP99Ms: merged!.latency.connect.p99Us / 1000 })).not.toContain("latency");
-  const page = connectPage(merged!);
-  for (const name of ["a0", "a1", "a2"]) expect(page).toContain(`${name}: 1 core`);
-  expect(page).toContain("They started 2 ms apart (their clocks are known to ");
-  const facts = { run: "r", onLost: "abort" as const, spec, startMs: 0, wasStopped: false };
-  expect(connectPage(fleetResult(facts, outcomes.slice(0, 1))!)).not.toContain("They started");
 });

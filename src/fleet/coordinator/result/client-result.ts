@@ -9,7 +9,7 @@ import { mergeConnect, mergeFailures } from "../../../results/merge/connect.js";
 import type { Miss } from "../../../results/outcome.js";
 import { allowedErrors, thresholdMisses } from "../../../results/thresholds.js";
 import { countOncePerPlace, spreadKernelMemory } from "../../sums/kernel-counts.js";
-import { fleetNotes } from "./notes.js";
+import { fleetNotes, wordsOf } from "./notes.js";
 import { agentFieldsOf, type FleetFacts, type Outcome, onOurClock } from "./outcome.js";
 
 /** @returns the result; undefined if no agent has delivered its part */
@@ -43,6 +43,7 @@ export function fleetResult(facts: FleetFacts, outcomes: readonly Outcome[]): Ex
       fleet,
       ended.map(({ agent }) => agent.id),
       parts,
+      whole.diagnosis.finding,
     ),
     ...whole.diagnosis.notes,
   ];
@@ -101,6 +102,6 @@ function describe(outcome: Outcome, startMs: number): FleetAgent {
     failures: own ? mergeFailures(own.failures, own.losses) : [],
     startMs: startedMs === undefined ? undefined : Math.round(startedMs),
     cpuShare: own?.rampShares?.cpu,
-    finding: finding && finding.limit !== "stop" ? `${finding.limit}: ${finding.meaning}` : undefined,
+    finding: finding && finding.limit !== "stop" ? wordsOf(finding) : undefined,
   };
 }

@@ -1,6 +1,7 @@
 // Words about a fleet's run that only a comparison of its agents can tell: who is missing, whose limit came first, and
 // whether the machines that generated the load were the bottleneck.
 import type { ConnectResult } from "../../../results/connect.js";
+import type { Finding } from "../../../results/diagnosis.js";
 import type { FleetAgent, FleetReport } from "../../../results/fleet/fleet.js";
 import type { FleetServer } from "../../../results/fleet/servers.js";
 import { formatCount, formatDuration } from "../../../util/units.js";
@@ -11,16 +12,24 @@ const BUSY = 0.5;
 const SHORTEST_RAMP_MS = 500;
 /** Fourtuple's own start-up takes this long; a larger skew distorts a short ramp. */
 const NOTABLE_SKEW_MS = 50;
+/** Most agents that a note names. */
+const MOST_LISTED = 8;
 
 /**
  * @param ids agents of the parts
  * @param parts results on a common clock
+ * @param finding what stopped the whole run
  */
-export function fleetNotes(fleet: FleetReport, ids: readonly string[], parts: readonly ConnectResult[]): string[] {
+export function fleetNotes(
+  fleet: FleetReport,
+  ids: readonly string[],
+  parts: readonly ConnectResult[],
+  finding: Finding | undefined,
+): string[] {
   const agentOf = (n: number) => fleet.agents.find(({ id }) => id === ids[n])!;
   return [
     ...fleet.agents.filter(({ state }) => state !== "ended").map(clientAbsence),
-    ...firstLimit(parts, agentOf),
+    ...firstLimit(parts, agentOf, finding),
     ...bottleneck(parts, agentOf),
     ...(fleet.startSkewMs > NOTABLE_SKEW_MS
       ? [`the agents' first connections were ${formatDuration(fleet.startSkewMs)} apart`]
@@ -54,21 +63,22 @@ function absence({ name, state, reason, lostAt }: Absent, share: string, last: s
   return `agent ${name} ${state === "lost" ? "was lost" : "failed"}${at} (${reason}): ${share}; ${last}`;
 }
 
-/** Names the agent that a limit stopped first, if it stopped some but not all of them at once. */
-function firstLimit(parts: readonly ConnectResult[], agentOf: (n: number) => FleetAgent): string[] {
+/** Names the agent that a limit stopped first. What all of them have met at the server is no limit of an agent. */
+function firstLimit(
+  parts: readonly ConnectResult[],
+  agentOf: (n: number) => FleetAgent,
+  finding: Finding | undefined,
+): string[] {
   const bound = parts
     .map((part, n) => ({ agent: agentOf(n), atMs: firstFailureMs(part), established: part.established }))
     .filter(({ agent }) => agent.finding !== undefined)
     .sort((a, b) => a.atMs - b.atMs);
   const [first] = bound;
   if (!first || parts.length < 2) return [];
-  const others =
-    bound.length > 1
-      ? `; ${bound
-          .slice(1)
-          .map(({ agent }) => agent.name)
-          .join(", ")} later`
-      : "; the other agents met none";
+  const isCommon = parts.every((_, n) => finding && agentOf(n).finding === wordsOf(finding));
+  if (isCommon && finding!.whose !== "local") return [];
+  const later = bound.slice(1).map(({ agent }) => agent.name);
+  const others = later.length > 0 ? `; ${listed(later)} later` : "; the other agents met none";
   return [
     `agent ${first.agent.name} met its limit first, at ${formatCount(first.established)} connections: ${first.agent.finding}${others}`,
   ];
@@ -87,6 +97,16 @@ function bottleneck(parts: readonly ConnectResult[], agentOf: (n: number) => Fle
   );
   if (busy.length === 0) return [];
   return [
-    `the generator was the bottleneck: the CPU limited ${busy.join(", ")} of the ramp, so the rate says nothing about the server`,
+    `the generator was the bottleneck: the CPU limited ${listed(busy)} of the ramp, so the rate says nothing about the server`,
   ];
+}
+
+/** Returns a finding in the words in which a result has that of an agent. */
+export function wordsOf({ limit, meaning }: Finding): string {
+  return `${limit}: ${meaning}`;
+}
+
+function listed(words: readonly string[]): string {
+  const omitted = words.length - MOST_LISTED;
+  return omitted > 1 ? `${words.slice(0, MOST_LISTED).join(", ")} and ${formatCount(omitted)} more` : words.join(", ");
 }
