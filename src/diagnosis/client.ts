@@ -11,6 +11,7 @@ import { explainPeerClosed } from "./rules/closed/peer-closed.js";
 import { explainRestart } from "./rules/closed/restart.js";
 import { sameAs } from "./rules/endings.js";
 import { explainErrno } from "./rules/errnos.js";
+import { explainLostAgents } from "./rules/fleet/lost-agents.js";
 import { explainUngreeted } from "./rules/greeting.js";
 import { explainLocalErrors, seen } from "./rules/local-errors.js";
 import { explainLocal, isUnusual } from "./rules/local-refusals.js";
@@ -52,6 +53,8 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
   const tlsPort = explainTlsPort(result);
   if (tlsPort) return tlsPort;
   const main = mainFailure(result);
+  const lostAgents = explainLostAgents(result, main ? countOf(result, main) : 0);
+  if (lostAgents) return lostAgents;
   if (!main) {
     const isStopped = interrupted || outcomeOf(result) === "interrupted";
     const atServersEnd = explainClientOnly(result) ?? explainUnaccepted(result) ?? explainUngreeted(result);
@@ -104,8 +107,11 @@ function explainFailure(result: ConnectResult, main: FailureReport): Finding | S
 function mainFailure(result: ConnectResult): FailureReport | undefined {
   const { failures, losses, responses } = result;
   const all = [...failures, ...losses, ...(responses?.statuses ?? [])];
-  const total = (failure: FailureReport) => sameAs(result, failure).reduce((sum, { count }) => sum + count, 0);
-  return all.sort((a, b) => total(b) - total(a) || b.count - a.count)[0];
+  return all.sort((a, b) => countOf(result, b) - countOf(result, a) || b.count - a.count)[0];
+}
+
+function countOf(result: ConnectResult, failure: FailureReport): number {
+  return sameAs(result, failure).reduce((sum, { count }) => sum + count, 0);
 }
 
 function unexplained(failure: FailureReport): Finding {

@@ -7,7 +7,7 @@ const finding = z.object({
   limit: z
     .string()
     .describe(
-      "ID of a limit in the catalogue, or standstill, path, route, source-address, firewall, policy, stop, peer-ended, peer-timeout, peer-closing, peer-silent, peer-rate, peer-fault, refused, credentials, address, backend, message-size, frame-size, handler, data, certificate, tls-version, alpn, proxy-protocol, messages, threshold, unexplained",
+      "ID of a limit in the catalogue, or standstill, path, route, source-address, firewall, policy, stop, peer-ended, peer-timeout, peer-closing, peer-silent, peer-rate, peer-fault, agent, refused, credentials, address, backend, message-size, frame-size, handler, data, certificate, tls-version, alpn, proxy-protocol, messages, threshold, unexplained",
     ),
   whose: z
     .enum(["local", "peer", "network"])

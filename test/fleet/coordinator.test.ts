@@ -90,6 +90,7 @@ class FakeHost implements AgentHost {
     });
     if (this.failure) fail(this.failure);
     const counts = { requested: connections, established: connections, ready: connections };
+    const startedMs = Date.now();
     return {
       ready: Promise.resolve(),
       done,
@@ -99,7 +100,9 @@ class FakeHost implements AgentHost {
         if (stage === "closed") return;
         stage = "closed";
         this.open -= connections;
-        end(connectResult({ ...counts, openAtStop: connections, outcome: "met", isTargetMet: true, misses: [] }));
+        const times = { startedAt: new Date(startedMs).toISOString(), holdMs: Date.now() - startedMs };
+        const verdict = { outcome: "met", isTargetMet: true, misses: [] } as const;
+        end(connectResult({ ...counts, ...times, ...verdict, openAtStop: connections }));
       },
     };
   }
@@ -199,27 +202,31 @@ describe("the coordinator", () => {
   });
 
   it.each([
-    ["abort", [0, 0], 5, "interrupted"],
-    ["continue", [5, 0], 5, "missed"],
-    ["redeal", [10, 0], 0, "met"],
-  ] as const)("names a silent agent within three heartbeats, with %s", async (onLost, left, missing, outcome) => {
-    makeAgents(100, 100);
-    const { run } = await begin(10, onLost);
-    const lost = vi.fn();
-    run.on("agentLost", lost);
-    silence(1);
-    await vi.advanceTimersByTimeAsync(3 * TIMING.heartbeatMs + TIMING.heartbeatMs);
-    expect(lost.mock.calls).toEqual([["b", "silent for 3 heartbeats"]]);
-    // When it is heard again, it is told to close its connections.
-    bus.drops = () => false;
-    await vi.advanceTimersByTimeAsync(TIMING.heartbeatMs);
-    expect(hosts.map(({ open }) => open)).toEqual(left);
-    const result = await settle(run.stop(), 1000);
-    expect(result).toMatchObject({ outcome, requested: 10, fleet: { isPartial: true, missing } });
-    // Two loads of one agent are counted by the same kernel.
-    expect(result.kernel).toEqual(connectResult({}).kernel);
-    expect(result.diagnosis.notes[0]).toMatch(/^agent b was lost at .*silent for 3 heartbeats/);
-  });
+    ["abort", [0, 0], 5, "interrupted", "agent b dropped out, which ended the run"],
+    ["continue", [5, 0], 5, "missed", "agent b dropped out, and 5 of 10 connections with it"],
+    ["redeal", [10, 0], 0, "met", undefined],
+  ] as const)(
+    "names a silent agent within three heartbeats, with %s",
+    async (onLost, left, missing, outcome, meaning) => {
+      makeAgents(100, 100);
+      const { run } = await begin(10, onLost);
+      const lost = vi.fn();
+      run.on("agentLost", lost);
+      silence(1);
+      await vi.advanceTimersByTimeAsync(3 * TIMING.heartbeatMs + TIMING.heartbeatMs);
+      expect(lost.mock.calls).toEqual([["b", "silent for 3 heartbeats"]]);
+      // When it is heard again, it is told to close its connections.
+      bus.drops = () => false;
+      await vi.advanceTimersByTimeAsync(TIMING.heartbeatMs);
+      expect(hosts.map(({ open }) => open)).toEqual(left);
+      const result = await settle(run.stop(), 1000);
+      expect(result).toMatchObject({ outcome, requested: 10, fleet: { isPartial: true, missing } });
+      // Two loads of one agent are counted by the same kernel.
+      expect(result.kernel).toEqual(connectResult({}).kernel);
+      expect(result.diagnosis.notes[0]).toMatch(/^agent b was lost at .*silent for 3 heartbeats/);
+      expect(result.diagnosis.finding?.meaning).toEqual(meaning);
+    },
+  );
 
   it("deals no more to an agent than it can hold", async () => {
     makeAgents(8, 8);

@@ -53,6 +53,8 @@ function snapshot(spec: RunSpec, members: readonly Member[], { isOver, ...times 
   );
   const base = seen.length > 0 ? mergeSnapshots(seen) : emptySnapshot();
   const isUnheard = members.some(({ snapshot: own, state }) => state === "active" && own === undefined);
-  const stage = isOver ? "closed" : isUnheard ? "ramp" : base.stage;
+  // Until the hold of all begins, connections of a lost agent are still to be opened or given up.
+  const isWaiting = base.stage === "hold" && times.leftMs === undefined && CLIENT_ROLE.holdMs(spec) !== undefined;
+  const stage = isOver ? "closed" : isUnheard || isWaiting ? "ramp" : base.stage;
   return { ...base, stage, requested: spec.connections, requestedMessages: spec.requests, ...times };
 }
