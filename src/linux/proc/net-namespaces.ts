@@ -24,6 +24,8 @@ export interface NetNamespaces {
   readonly namespaces: readonly NetNamespace[];
   /** Number of processes whose namespace cannot be read. */
   readonly unreadable: number;
+  /** Whether /proc hides other users' processes (mounted with hidepid), and thus their namespaces. */
+  readonly isHiding: boolean;
 }
 
 export function findNetNamespaces(): NetNamespaces {
@@ -49,7 +51,9 @@ export function findNetNamespaces(): NetNamespaces {
   }
   const own = inodeOf("/proc/thread-self/ns/net");
   const namespaces = [...found].map(([inode, each]) => ({ inode, ...each, isOwn: inode === own }));
-  return { namespaces: namespaces.sort((a, b) => Number(b.isOwn) - Number(a.isOwn)), unreadable };
+  const ownFirst = namespaces.sort((a, b) => Number(b.isOwn) - Number(a.isOwn));
+  // Process 1 always exists.
+  return { namespaces: ownFirst, unreadable, isHiding: !pids.includes(1) };
 }
 
 /** Returns the namespace's inode from a link such as `net:[4026531840]`, or the name of an errno. */

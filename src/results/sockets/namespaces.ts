@@ -41,6 +41,11 @@ export const namespacesSchema = z
     elapsedMs: milliseconds,
     namespaces: z.array(namespaceRow).describe("most sockets first"),
     unreadable: count.describe("number of processes whose namespace cannot be read; run as root to see them"),
+    isHiding: z
+      .boolean()
+      .describe(
+        "whether other users' processes, and thus their namespaces, are hidden (/proc is mounted with hidepid)",
+      ),
   })
   .meta({ title: "Namespaces", description: "Output of `fourtuple ports --all-netns --json`" });
 /** Socket tables of all network namespaces. */

@@ -36,6 +36,8 @@ export interface EachNamespace<Figures> {
   readonly strays: ReadonlyMap<number, number>;
   /** Number of processes whose namespace cannot be read. */
   readonly unreadable: number;
+  /** Whether other users' processes are hidden. */
+  readonly isHiding: boolean;
 }
 
 /**
@@ -52,7 +54,7 @@ export async function readEachNamespace<Figures>(
   wanted: SocketQuery,
   open: (namespace: NetNamespace) => Promise<NamespaceReader<Figures>>,
 ): Promise<EachNamespace<Figures>> {
-  const { namespaces, unreadable } = findNetNamespaces();
+  const { namespaces, unreadable, isHiding } = findNetNamespaces();
   const tables: Table<Figures>[] = [];
   const refused: { namespace: NetNamespace; errno: string }[] = [];
   for (const namespace of namespaces) {
@@ -62,7 +64,7 @@ export async function readEachNamespace<Figures>(
     else if (!NOT_FOUND.includes(table)) refused.push({ namespace, errno: errnoName(-table) });
   }
   const forbidding = refused.find(({ errno }) => FORBIDDEN.includes(errno));
-  if (tables.length < 2 && forbidding) throw forbidden(forbidding.errno);
+  if (tables.length < 2 && (forbidding || isHiding)) throw forbidden(forbidding?.errno ?? errnoName(EACCES));
   const strays = await readShared(tables, cover, wanted);
   const read: { namespace: NetNamespace; figures: Figures }[] = [];
   for (const { place, reader, isRead } of tables) {
@@ -71,7 +73,7 @@ export async function readEachNamespace<Figures>(
     );
     if (typeof figures !== "number") read.push({ namespace: place.namespace, figures: figures as Figures });
   }
-  return { read, refused, strays, unreadable };
+  return { read, refused, strays, unreadable, isHiding };
 }
 
 /**
@@ -80,9 +82,9 @@ export async function readEachNamespace<Figures>(
  * @throws {AppError} E_PERMISSION if none of them can be
  */
 export async function checkEntry(): Promise<void> {
-  const { namespaces, unreadable } = findNetNamespaces();
+  const { namespaces, unreadable, isHiding } = findNetNamespaces();
   const others = namespaces.filter(({ isOwn }) => !isOwn);
-  if (others.length === 0 && unreadable > 0) throw forbidden(errnoName(EACCES));
+  if (others.length === 0 && (unreadable > 0 || isHiding)) throw forbidden(errnoName(EACCES));
   let errno: string | undefined;
   for (const { file } of others) {
     const refusal = await withinNetNamespace(file, async () => 0);

@@ -44,6 +44,7 @@ export async function readNamespaces(filter: SocketFilter): Promise<Namespaces> 
     elapsedMs: performance.now() - startMs,
     namespaces: rows.sort((a, b) => (b.sockets ?? -1) - (a.sockets ?? -1) || a.inode - b.inode),
     unreadable: each.unreadable,
+    isHiding: each.isHiding,
   };
 }
 

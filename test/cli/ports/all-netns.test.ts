@@ -113,10 +113,14 @@ exec "$@"`;
       expect(byName(JSON.parse(line), name)).toMatchObject({ established: 20, listening: 1 });
   });
 
-  it("needs privileges", async () => {
+  it.each([
+    ["", "true"],
+    [", also where /proc hides processes", "mount -t proc -o hidepid=2 proc /proc"],
+  ])("needs privileges%s", async (_, mount) => {
     makeNamespace();
-    const nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", process.execPath, CLI_FILE];
-    const { code, stderr } = await start("setpriv", [...nobody, "ports", "--all-netns"]).exited();
+    const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", process.execPath, CLI_FILE];
+    const script = [...nobody, "ports", "--all-netns"].join(" ");
+    const { code, stderr } = await start("unshare", ["--mount", "sh", "-c", `${mount} && exec ${script}`]).exited();
     expect(stderr).toMatch(/entering other network namespaces needs CAP_SYS_ADMIN[\s\S]*fix: run it as root/);
     expect(code).toBe(3);
   });

@@ -4,20 +4,20 @@ import { printableData } from "../../../util/printable.js";
 import { formatCount, plural } from "../../../util/units.js";
 import type { Paint } from "../../terminal/paint.js";
 import { pairName, percent } from "./pressure.js";
-import { table } from "./tables.js";
+import { ownersNote, table } from "./tables.js";
 
 const HEADER = ["network namespace", "sockets", "ESTABLISHED", "TIME_WAIT", "LISTEN", "opened", "fullest", "process"];
 
 /** Returns the verdict on source ports, the table, and what could not be read. */
 export function namespacesText(of: Namespaces, top: number, paint: Paint): string {
-  const { namespaces, unreadable } = printableData(of);
+  const { namespaces, unreadable, isHiding } = printableData(of);
   const sockets = namespaces.reduce((sum, row) => sum + (row.sockets ?? 0), 0);
   const full = namespaces.filter(({ fullest }) => fullest?.isMarked);
   const refused = namespaces.filter(({ refusedErrno }) => refusedErrno !== undefined);
   const notes = [
     ...refused.map((row) => `${nameOf(row)} cannot be entered (${row.refusedErrno})`),
-    unreadable > 0 ? `${plural(unreadable, "process", "processes")} cannot be inspected: run as root to see all` : "",
-  ].filter((note) => note !== "");
+    ownersNote({ unreadable, isHiding }),
+  ].filter((note) => note !== undefined);
   return [
     paint("bold", `${plural(sockets, "TCP socket")} in ${plural(namespaces.length, "network namespace")}`),
     ...full.map((row) => paint("bad", `${nameOf(row)}: ${fullestText(row)}`)),
