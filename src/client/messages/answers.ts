@@ -145,6 +145,7 @@ export class Answers {
   /** Returns the number of due messages that have not been sent completely. */
   private owed(slot: number): number {
     const { rounds, schedule } = this;
+    if (rounds.isOpening(slot)) return rounds.partial(slot);
     const owed = schedule.owed(slot, rounds.next[slot]!);
     return (rounds.isLimited ? Math.min(owed, rounds.startable(slot)) : owed) + rounds.partial(slot);
   }

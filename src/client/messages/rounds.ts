@@ -25,8 +25,8 @@ export class Rounds {
   /** Number of messages that may still be started; empty without a limit. */
   private left = new Uint32Array(0);
   /**
-   * Time at which each connection's first message was sent outside the schedule; 0 once it has been answered, and empty
-   * if there is no such message.
+   * Time at which each connection's first message was sent outside the schedule, negative until the connection is ready;
+   * 0 once it has been answered, and empty if there is no such message.
    */
   private firstMs = new Float64Array(0);
 
@@ -73,20 +73,33 @@ export class Rounds {
     return this.isLimited ? this.next[slot]! + this.left[slot]! - 1 : Number.POSITIVE_INFINITY;
   }
 
-  /** Marks the connection's next message as its first: due at `nowMs`, outside the schedule. */
+  /**
+   * Marks the connection's next message as its first: due at `nowMs`, outside the schedule, whose messages are not due
+   * before the connection is ready.
+   */
   setFirst(slot: number, nowMs: number): void {
     if (slot >= this.firstMs.length) this.firstMs = grown(this.firstMs, slot);
-    this.firstMs[slot] = nowMs;
+    this.firstMs[slot] = -nowMs;
+  }
+
+  /** The connection is ready, although its first message is not answered yet. */
+  setReady(slot: number): void {
+    this.firstMs[slot] = Math.abs(this.firstMs[slot]!);
+  }
+
+  /** Returns whether the connection has sent its first message and is not ready yet. */
+  isOpening(slot: number): boolean {
+    return slot < this.firstMs.length && this.firstMs[slot]! < 0;
   }
 
   /** Returns whether the outstanding message is the connection's first, sent outside the schedule. */
   isFirst(slot: number): boolean {
-    return slot < this.firstMs.length && this.firstMs[slot]! > 0;
+    return slot < this.firstMs.length && this.firstMs[slot] !== 0;
   }
 
   /** Returns when the message of `round` was due. */
   dueMs(schedule: MessageSchedule, round: number, slot: number): number {
-    return this.isFirst(slot) ? this.firstMs[slot]! : schedule.dueMs(round, slot);
+    return this.isFirst(slot) ? Math.abs(this.firstMs[slot]!) : schedule.dueMs(round, slot);
   }
 
   begin(slot: number): void {

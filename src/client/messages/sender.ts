@@ -105,7 +105,10 @@ export class MessageSender {
   ready(slot: number): void {
     const { rounds, schedule } = this;
     // Earlier rounds are not due.
-    if (rounds.isFirst(slot)) rounds.next[slot] = schedule.lastRound(slot) + 1;
+    if (rounds.isFirst(slot)) {
+      rounds.setReady(slot);
+      rounds.next[slot] = schedule.lastRound(slot) + 1;
+    }
     if (schedule.isTimed) return;
     if (rounds.next[slot] === NONE) rounds.next[slot] = 1;
     this.flush(slot, performance.now());

@@ -51,6 +51,14 @@ async function startServer(answer: (socket: Socket, request: number) => void) {
 type Options = Parameters<typeof startClient>[0];
 const run = async (options: Options) => within("the end", (await startClient(options)).done);
 
+it("a connection whose first request is never answered owes no further requests", async () => {
+  const { counts, to } = await startServer(() => undefined);
+  const result = await run({ to, connections: 5, messageRatePerSec: 20, handshakeTimeoutMs: 500, durationMs: 0 });
+  expect(result.failures).toEqual([{ phase: "request", errno: "ETIMEDOUT", count: 5 }]);
+  expect(result.messages).toMatchObject({ due: 5, sent: 5, answered: 0, unanswered: 5, missed: 0 });
+  expect(counts.requests).toBe(5);
+});
+
 describe("a connection that the server closes", () => {
   it("after each response, whose body it ends, is opened again for each request", async () => {
     const { counts, to } = await startServer((socket) => socket.end("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok"));
