@@ -147,18 +147,29 @@ function explainUnanswered({ traffic }: ConnectResult, messages: MessageResult):
   }
   const otherBytes = unsolicitedBytes + (expected === "echo" ? wrongBytes : 0);
   const begunBytes = traffic.receivedBytes - unsolicitedBytes - wrongBytes;
-  if (answered === 0 && expected === "echo" && begunBytes > 0) {
-    return peer(
-      "the server began answering but never finished an answer",
-      "lower the rate (-r) or send shorter messages, or find out what slows the server down",
-      [...facts, `${formatBytes(begunBytes)} of answers arrived, ${formatBytes(sent * bytes)} were due`],
-    );
+  if (answered === 0 && begunBytes > 0) {
+    const begun = [...facts, `${formatBytes(begunBytes)} of answers arrived`];
+    if (expected === "echo") {
+      return peer(
+        "the server began answering but never finished an answer",
+        "lower the rate (-r) or send shorter messages, or find out what slows the server down",
+        [...begun, `${formatBytes(sent * bytes)} were due`],
+      );
+    }
+    if (expected === "until" || expected === "bytes") {
+      const end = expected === "until" ? "the text of --expect-until" : "the number of bytes of --expect-bytes";
+      return peer(
+        `the server answers, but no answer reached ${end}`,
+        "check how the server's answers end, and whether it waits for more (-m)",
+        begun,
+      );
+    }
   }
   if (answered === 0) {
     return peer(
       "the server sends no answers",
       `use --expect none if the server should not answer; otherwise check why it does not read or answer${expected === "echo" ? " (fourtuple serve echoes with --mode echo)" : ""}`,
-      [...facts, otherBytes > 0 ? `${formatBytes(otherBytes)} received that answer nothing` : "no bytes arrived"],
+      [...facts, describeReceived(traffic.receivedBytes, otherBytes)],
     );
   }
   return peer(
@@ -166,6 +177,12 @@ function explainUnanswered({ traffic }: ConnectResult, messages: MessageResult):
     "check what the server is waiting for, or lower the rate (--message-rate)",
     [...facts, "the run waited one second for answers after the last message"],
   );
+}
+
+/** @param otherBytes bytes received that answer nothing; the others may belong to a handshake */
+function describeReceived(receivedBytes: number, otherBytes: number): string {
+  if (otherBytes > 0) return `${formatBytes(otherBytes)} received that answer nothing`;
+  return receivedBytes === 0 ? "no bytes arrived" : `${formatBytes(receivedBytes)} received, no answer among them`;
 }
 
 function explainUnsent(messages: MessageResult): Finding {

@@ -106,6 +106,22 @@ it("answers of a fixed length are counted by bytes, and a file is sent unchanged
   expect(traffic.receivedBytes).toBe(3 * messages!.sent);
 });
 
+it.each([
+  ["--expect-until", "\\n", "no answer reached the text of --expect-until"],
+  ["--expect-bytes", "4", "no answer reached the number of bytes of --expect-bytes"],
+])("answers that never end as %s says are told from missing ones", async (option, end, meaning) => {
+  const server = await startForeignServer((socket) => socket.once("data", () => socket.write("+OK")));
+  const { result, code } = await connect(server.at, "-m", "PING\\r\\n", option, end);
+  expect(result.messages).toMatchObject({ answered: 0 });
+  expect(result.diagnosis.finding).toMatchObject({
+    limit: "messages",
+    whose: "peer",
+    meaning: expect.stringContaining(meaning),
+    evidence: expect.arrayContaining(["60 B of answers arrived"]),
+  });
+  expect(code).toBe(1);
+});
+
 it("a message has the requested size", async () => {
   const server = await startForeignServer((socket) => socket.pipe(socket));
   const { result } = await connect(server.at, "-m", "abc", "--message-size", "1KiB");
