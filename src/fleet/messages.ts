@@ -37,6 +37,8 @@ const announcement = z.object({
   allows: z.string().max(LONGEST_ALLOWS).describe("destinations that the agent may open connections to"),
   run: id.optional().describe("the run that the agent takes part in"),
 });
+/** What agents of all versions say about themselves. */
+const identity = announcement.pick({ name: true, version: true });
 /** What an agent says about itself. */
 export interface Announcement extends AgentFacts {
   readonly host: string;
@@ -214,6 +216,7 @@ const checked =
     return parsed.success ? (parsed.data as T) : undefined;
   };
 
+export const parseIdentity = checked<Pick<Announcement, "name" | "version">>(identity);
 export const parseAnnouncement = checked<Announcement>(announcement);
 export const parseRequest = checked<AgentRequest>(agentRequest);
 export const parseCeiling = checked<Ceiling>(ceiling);

@@ -614,6 +614,14 @@ describe("the coordinator", () => {
     );
   });
 
+  it("names the version of an agent that announces itself in a way it cannot read", async () => {
+    makeAgents();
+    bus.subscribe(SUBJECTS.agents, (_, answer) => answer?.({ name: "new", version: "9.9.9", host: { boot: 1 } }));
+    await expect(findAgents(bus, undefined, VERSION)).rejects.toThrow(
+      "agent new has version 9.9.9 of fourtuple, and this coordinator 1.2.3",
+    );
+  });
+
   it("ends in bounded time when NATS stays away, and so do the agents", async () => {
     makeAgents(100, 100);
     const { run } = await begin(10, "continue");

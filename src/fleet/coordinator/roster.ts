@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../../util/errors.js";
 import { plural } from "../../util/units.js";
 import { type Bus, SUBJECTS } from "../bus.js";
-import { type Announcement, parseAnnouncement } from "../messages.js";
+import { type Announcement, parseAnnouncement, parseIdentity } from "../messages.js";
 
 /** How long agents have to answer. */
 const ANSWER_MS = 1000;
@@ -13,7 +13,10 @@ const START_ONE = "start one on each machine: fourtuple agent --nats URL";
 
 /** Returns the announcements of all agents, by name. Names that occur more than once are made unique. */
 export async function listAgents(bus: Bus, most?: number): Promise<Announcement[]> {
-  const answers = await bus.gather(SUBJECTS.agents, {}, ANSWER_MS, most);
+  return named(await bus.gather(SUBJECTS.agents, {}, ANSWER_MS, most));
+}
+
+function named(answers: readonly unknown[]): Announcement[] {
   const found = answers.map(parseAnnouncement).filter((agent) => agent !== undefined);
   const byId = [...new Map(found.map((agent) => [agent.id, agent])).values()];
   const isShared = (name: string) => byId.filter((agent) => agent.name === name).length > 1;
@@ -33,7 +36,8 @@ export async function findAgents(bus: Bus, wanted: number | undefined, version: 
   const endMs = performance.now() + GATHER_MS;
   for (let most = wanted; ; most = undefined) {
     // As many answers as needed are enough, unless some of them are from busy agents.
-    const all = await listAgents(bus, most);
+    const answers = await bus.gather(SUBJECTS.agents, {}, ANSWER_MS, most);
+    const all = named(answers);
     const idle = all.filter(({ run }) => run === undefined);
     const isLate = performance.now() >= endMs;
     if (idle.length >= (wanted ?? 1)) {
@@ -41,12 +45,21 @@ export async function findAgents(bus: Bus, wanted: number | undefined, version: 
       assertSameVersion(chosen, version);
       return chosen;
     }
-    if (wanted === undefined || isLate) throw tooFew(all, idle.length, wanted);
+    if (wanted === undefined || isLate) {
+      assertSameVersion(unreadable(answers), version);
+      throw tooFew(all, idle.length, wanted);
+    }
     await delay(Math.min(200, Math.max(0, endMs - performance.now())));
   }
 }
 
-function assertSameVersion(agents: readonly Announcement[], version: string): void {
+/** Returns the agents whose version announces itself in another way. */
+function unreadable(answers: readonly unknown[]): Pick<Announcement, "name" | "version">[] {
+  const others = answers.filter((answer) => parseAnnouncement(answer) === undefined);
+  return others.map(parseIdentity).filter((agent) => agent !== undefined);
+}
+
+function assertSameVersion(agents: readonly Pick<Announcement, "name" | "version">[], version: string): void {
   const other = agents.find((agent) => agent.version !== version);
   if (!other) return;
   throw new AppError(
