@@ -152,7 +152,7 @@ async function planRun<K extends Kind>(
   };
   progress.dealt?.(plan.run, plan.dealt, [
     ...survey.absences,
-    ...(onLost === "redeal" ? (foreseenShortage(plan.dealt, plan.role.requested(spec) ?? 0) ?? []) : []),
+    ...(onLost === "redeal" ? foreseenShortage(plan.dealt, plan.role.requested(spec) ?? 0) : []),
     ...(store.obstacle === undefined ? [] : [`the result is not kept: ${store.obstacle}`]),
   ]);
   return plan;

@@ -163,6 +163,19 @@ describe.runIf(HAS_NATS)("a fleet", () => {
     });
   });
 
+  it("says before the start if the others could not take over the connections of one of them", async () => {
+    const { at } = await served();
+    const load = [at, "-c", "10", "-T", "0s", "--source-ip", "127.0.0.1", "--source-port", "20000-20009"];
+    const fleet = ["--fleet", nats.url, "--agents", "2", "--on-lost", "redeal"];
+    const { stderr, stdout } = await runCli(["connect", ...load, ...fleet]);
+    expect(stdout).toContain("target met: 10 connections");
+    expect(stderr.match(/^note: .*/gm)).toEqual([
+      expect.stringMatching(
+        /^note: if agent \S+ is lost, the others can take over none of its 5 connections \(agent \S+: it holds as many as it can \(/,
+      ),
+    ]);
+  });
+
   it("refuses destinations that its agents do not permit", async () => {
     await expect(fleetRun("8.8.8.8:53", { connections: 14 })).rejects.toMatchObject({
       code: "E_NOT_AUTHORIZED",

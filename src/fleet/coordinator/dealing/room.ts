@@ -28,9 +28,9 @@ export function whyNoMore(holders: readonly Holder[]): string {
 
 /**
  * Says that a loss could not be made up for, before there is one.
- * @returns undefined if the others have room for the connections of any one agent
+ * @returns one note; none if the others have room for the connections of any one agent
  */
-export function foreseenShortage(dealt: readonly Dealt[], total: number): string | undefined {
+export function foreseenShortage(dealt: readonly Dealt[], total: number): string[] {
   const holders = dealt.map(({ agent, ceiling, connections: held }): Holder => {
     const pool = AddressPool.of(ceiling, total);
     pool?.take(held);
@@ -40,11 +40,13 @@ export function foreseenShortage(dealt: readonly Dealt[], total: number): string
   const roomBeside = (n: number) => sum(rooms) - rooms[n]!;
   const shortages = holders.map(({ held }, n) => held - roomBeside(n));
   const worst = shortages.indexOf(Math.max(...shortages));
-  if (holders.length < 2 || shortages[worst]! <= 0) return undefined;
+  if (holders.length < 2 || shortages[worst]! <= 0) return [];
   const { name, held } = holders[worst]!;
   const others = holders.filter((_, n) => n !== worst);
   const taken = roomBeside(worst) === 0 ? "none" : formatCount(roomBeside(worst));
-  return `if agent ${name} is lost, the others can take over ${taken} of its ${formatCount(held)} connections (${whyNoMore(others)})`;
+  return [
+    `if agent ${name} is lost, the others can take over ${taken} of its ${formatCount(held)} connections (${whyNoMore(others)})`,
+  ];
 }
 
 function limitOf(holder: Holder): string {
