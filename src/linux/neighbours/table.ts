@@ -26,7 +26,7 @@ export interface Neighbour {
   readonly state: "present" | "pending" | "absent";
 }
 
-/** Returns the entries of a family, at most MOST_MESSAGES; undefined if netlink is refused. */
+/** Returns the entries of a family; undefined if netlink is refused. */
 export function readNeighbours(family: Family): Neighbour[] | undefined {
   return readEntries(family, 0)?.map(({ body, ...entry }) => {
     const state = body.readUInt16LE(NDMSG.state);
@@ -65,7 +65,8 @@ function readEntries(family: Family, flags: number) {
   const request = Buffer.alloc(NDMSG.bytes);
   request[0] = family === 4 ? AF_INET : AF_INET6;
   request[NDMSG.flags] = flags;
-  const answers = dumpNetlink(NETLINK_ROUTE, RTM_GETNEIGH, request);
+  // A table that is read only in part could hide the host that has an address.
+  const answers = dumpNetlink(NETLINK_ROUTE, RTM_GETNEIGH, request, Number.POSITIVE_INFINITY);
   if (typeof answers === "number") return undefined;
   return answers.flatMap(({ body }) => {
     const bytes = attributesOf(body, NDMSG.bytes).get(NDA_DST);

@@ -8,7 +8,7 @@ const NLM_F_ACK = 0x4;
 const NLM_F_EXCL = 0x200;
 const NLM_F_CREATE = 0x400;
 const ANSWER_BYTES = 64 * 1024;
-/** Maximum number of messages read from a dump. Reading more is not worth the time. */
+/** Maximum number of messages read from a dump by default. Reading more is seldom worth the time. */
 export const MOST_MESSAGES = 20_000;
 /** Mask for an attribute's type, without the encoding bits. */
 const TYPE_MASK = 0x3fff;
@@ -23,10 +23,16 @@ export interface NetlinkAnswer {
  *
  * @param protocol NETLINK_ROUTE, NETLINK_NETFILTER, …
  * @param request protocol-specific struct, which acts as a filter
+ * @param most maximum number of entries
  * @returns a negative errno if the kernel refuses
  */
-export function dumpNetlink(protocol: number, type: number, request: Uint8Array): NetlinkAnswer[] | number {
-  return ask(protocol, type, request, NLM_F_REQUEST | NLM_F_DUMP);
+export function dumpNetlink(
+  protocol: number,
+  type: number,
+  request: Uint8Array,
+  most = MOST_MESSAGES,
+): NetlinkAnswer[] | number {
+  return ask(protocol, type, request, NLM_F_REQUEST | NLM_F_DUMP, most);
 }
 
 /**
@@ -51,7 +57,13 @@ export function changeNetlink(protocol: number, type: number, request: Uint8Arra
   return typeof answers === "number" ? answers : 0;
 }
 
-function ask(protocol: number, type: number, struct: Uint8Array, flags: number): NetlinkAnswer[] | number {
+function ask(
+  protocol: number,
+  type: number,
+  struct: Uint8Array,
+  flags: number,
+  most = MOST_MESSAGES,
+): NetlinkAnswer[] | number {
   const question = new NetlinkDump(
     { protocol, request: encodeRequest(type, flags, struct), isStrict: true },
     ANSWER_BYTES,
@@ -59,7 +71,7 @@ function ask(protocol: number, type: number, struct: Uint8Array, flags: number):
   const answers: NetlinkAnswer[] = [];
   const visit = (offset: number, end: number) => {
     answers.push({ body: Buffer.from(question.bytes.subarray(offset, end)) });
-    return answers.length < MOST_MESSAGES;
+    return answers.length < most;
   };
   // Only a dump ends with NLMSG_DONE.
   const isDump = flags !== NLM_F_REQUEST;

@@ -2,7 +2,7 @@
 // the kernel knows about them. An address that anybody answers for is refused.
 import { setTimeout as delay } from "node:timers/promises";
 import { MOST_PROXIED } from "../../linux/neighbours/proxies.js";
-import { askFor, forget, readNeighbours, readProxied } from "../../linux/neighbours/table.js";
+import { askFor, forget, type Neighbour, readNeighbours, readProxied } from "../../linux/neighbours/table.js";
 import { errnoName } from "../../linux/syscalls/errno.js";
 import { interfaceName } from "../../linux/syscalls/interface-names.js";
 import { type Family, formatIp, fromInteger, type IpAddress, toInteger } from "../../util/address.js";
@@ -50,9 +50,10 @@ function addressesOf({ range, index }: OnLinkRange): LinkAddress[] {
 /** Refuses addresses that the kernel has seen on the link, or answers for already. */
 function assertNotKnown(addresses: readonly LinkAddress[]): void {
   for (const family of familiesOf(addresses)) {
-    const present = (readNeighbours(family) ?? []).filter(({ state }) => state === "present");
+    const present = neighbours(family).filter(({ state }) => state === "present");
     refuse(common(addresses, present), "in this host's neighbour table, so another host has it");
-    refuse(common(addresses, readProxied(family) ?? []), "an address that this host answers for already (proxy ARP)");
+    const proxied = readable(readProxied(family));
+    refuse(common(addresses, proxied), "an address that this host answers for already (proxy ARP)");
   }
 }
 
@@ -65,7 +66,7 @@ async function assertSilent(batch: readonly LinkAddress[]): Promise<void> {
     }
     const endMs = performance.now() + LONGEST_MS;
     for (;;) {
-      const table = familiesOf(batch).flatMap((family) => readNeighbours(family) ?? []);
+      const table = familiesOf(batch).flatMap(neighbours);
       const taken = common(
         batch,
         table.filter(({ state }) => state === "present"),
@@ -82,6 +83,16 @@ async function assertSilent(batch: readonly LinkAddress[]): Promise<void> {
   } finally {
     for (const { ip, index } of batch) forget(ip, index);
   }
+}
+
+function neighbours(family: Family): Neighbour[] {
+  return readable(readNeighbours(family));
+}
+
+/** @throws {AppError} E_SOURCE if the table could not be read, which does not mean that nobody has answered */
+function readable<Entry>(table: Entry[] | undefined): Entry[] {
+  if (!table) throw unanswered("the neighbour table cannot be read");
+  return table;
 }
 
 function familiesOf(addresses: readonly LinkAddress[]): Family[] {
