@@ -2,6 +2,7 @@
 import { expect, it } from "vitest";
 import { explainRun } from "../../src/diagnosis/explain.js";
 import type { ConnectResult } from "../../src/index.js";
+import { diagnosisText } from "../../src/output/text/diagnosis.js";
 import { endpoint } from "../support/address.js";
 import { connect } from "../support/library.js";
 import { startServer } from "../support/peers.js";
@@ -31,6 +32,23 @@ it.each([
     fix: expect.stringContaining("--mode echo"),
     evidence: ["0 of 5,000 messages of 4 B were answered", evidence],
   });
+});
+
+it("a run that missed its target with all connections open is not said to have stopped at their number", () => {
+  const messages = { expected: "echo", bytes: 4, due: 50, sent: 50, answered: 0, unanswered: 50, wrongBytes: 0 };
+  const result = connectResult({
+    ...{
+      established: 1000,
+      peakOpen: 1000,
+      failed: 0,
+      kernel: { source: "sock_diag", outgoing: 1000, incoming: 1000 },
+    },
+    misses: [{ kind: "unanswered", count: 50, of: 50 }],
+    messages: { ...messages, unsolicitedBytes: 0 } as never,
+  });
+  expect(diagnosisText(explainRun(result)).split("\n")[0]).toBe(
+    "missed its target with all 1,000 connections open: the server sends no answers",
+  );
 });
 
 it("at least a byte for each message is another answer than the expected one", () => {

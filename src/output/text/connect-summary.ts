@@ -3,7 +3,7 @@
 
 import { missPhrases, outcomeOf } from "../../client/verdict/verdict.js";
 import type { ConnectResult } from "../../results/connect.js";
-import type { Diagnosis, Explained, Finding } from "../../results/diagnosis.js";
+import type { Explained } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
 import type { LatencySummary } from "../../results/histogram/latency-summary.js";
 import { printableData } from "../../util/printable.js";
@@ -17,7 +17,7 @@ import { scriptLines } from "../sentences/script.js";
 import { type Paint, plain } from "../terminal/paint.js";
 import { alignFigures, alignLabels } from "../terminal/table.js";
 import { failedAttempts, namesLine, outcomesLine } from "./destinations.js";
-import { diagnosisLines } from "./diagnosis.js";
+import { becauseOf, diagnosisLines } from "./diagnosis.js";
 import { fleetLines } from "./fleet.js";
 
 /** Minimum duration of a ramp. In a shorter ramp, the shares are not meaningful. */
@@ -106,19 +106,6 @@ function headline(result: Explained<ConnectResult>, paint: Paint): string {
   if (outcome === "missed") return paint("bad", `target missed: ${reached}${becauseOf(result.diagnosis)}`);
   const held = evidence.interrupted ? "" : `, held for ${formatDuration(holdMs)}`;
   return paint("bad", `interrupted: ${reached}${held}`);
-}
-
-/** Returns why the target was missed, for the first line, which is often all that an alert or a log shows. */
-function becauseOf({ finding, suspects }: Diagnosis): string {
-  // The misses already name the threshold.
-  if (finding?.limit === "threshold") return "";
-  if (finding) return `: ${firstClause(finding)}`;
-  return suspects.length > 0 ? `: either ${suspects.map(firstClause).join(", or ")}` : "";
-}
-
-/** What follows a colon or semicolon gives details. */
-function firstClause({ meaning }: Finding): string {
-  return meaning.split(/[:;] /)[0]!;
 }
 
 function failuresText(total: number, kinds: readonly FailureReport[]): string {

@@ -23,16 +23,33 @@ export function diagnosisText(diagnosis: Diagnosis, paint: Paint = plain): strin
   return [headline, ...(lines.length > 0 ? ["", ...lines] : [])].join("\n");
 }
 
-function headlineOf({ of, outcome, reached, wanted }: Diagnosis): string {
+/** Returns why the target was missed, for the first line, which is often all that an alert or a log shows. */
+export function becauseOf({ finding, suspects }: Diagnosis): string {
+  // The misses already name the threshold.
+  if (finding?.limit === "threshold") return "";
+  if (finding) return `: ${firstClause(finding)}`;
+  return suspects.length > 0 ? `: either ${suspects.map(firstClause).join(", or ")}` : "";
+}
+
+/** What follows a colon or semicolon gives details. */
+function firstClause({ meaning }: Finding): string {
+  return meaning.split(/[:;] /)[0]!;
+}
+
+function headlineOf(diagnosis: Diagnosis): string {
+  const { of, outcome, reached, wanted } = diagnosis;
   const [held, all] = [formatCount(reached), formatCount(wanted)];
   // Connections that a server accepted over its lifetime were not all open at once.
   if (of === "serve") {
     const life = `held at most ${held} connections at once; ${all} accepted in total`;
     return outcome === "met" ? `nothing stopped it: ${life}` : life;
   }
-  return outcome === "met"
-    ? `nothing stopped it: all ${held} connections opened`
-    : `stopped at ${held} of ${all} connections`;
+  if (outcome === "met") return `nothing stopped it: all ${held} connections opened`;
+  const how =
+    reached >= wanted
+      ? `missed its target with all ${all} connections open`
+      : `stopped at ${held} of ${all} connections`;
+  return `${how}${becauseOf(diagnosis)}`;
 }
 
 function findingLines({ limit, whose, meaning, evidence, fix }: Finding, paint: Paint): string[] {

@@ -136,7 +136,7 @@ describe("a saved result", () => {
     const kept = await runCli(["doctor", "--explain", "-", "--json"], { input: JSON.stringify(foreign) });
     expect(JSON.parse(kept.stdout)).toEqual({ ...diagnosis, notes: ["kept"] });
     const text = await runCli(["doctor", "--explain", "-"], { input: run.stdout });
-    expect(text.stdout).toMatch(/^stopped at 0 of 20 connections$/m);
+    expect(text.stdout).toMatch(/^stopped at 0 of 20 connections: nothing listens on that port$/m);
     expect(text.stdout).toMatch(/^ {2}limit +listener, on the peer's side$/m);
     expect(text.stdout).toMatch(/^ {2}fix +start the server/m);
   });
