@@ -103,7 +103,7 @@ describe("names what is wrong:", () => {
         c.send(f.equals("PING\n") ? "PONG\n" : "WELCOME\n"),
     };
     const problems = problemsOf({ ...unframed, client, server } as AnyDefinition);
-    expect(problems["byte by byte"]).toBeDefined();
+    expect(problems["byte by byte"]).toMatch(/; without framing, received\(\) sees what a read returned/);
     expect(problems["in whole pieces"]).toBeUndefined();
   });
 

@@ -10,6 +10,7 @@ import { type Outcome, Pair, SLOT } from "./pair.js";
 const MESSAGES = 3;
 const MOST_CUTS = 2000;
 const TIMED_MS = 200;
+const UNFRAMED = "without framing, received() sees what a read returned, which may be any part of a message";
 const WHOLE = (length: number) => length;
 
 export interface TrialCheck {
@@ -36,16 +37,22 @@ export function tryOut(
 ): TrialReport {
   const make = () => new Pair(definition, specs, rows);
   const whole = converse(make(), WHOLE);
+  // The usual reason why it matters how the stream is split.
+  const unframed = definition.over !== "websocket" && definition.framing === undefined;
+  const explained = (problem: string | undefined) =>
+    problem !== undefined && unframed ? `${problem}; ${UNFRAMED}` : problem;
   const checks: TrialCheck[] = [{ name: "in whole pieces", problem: whole.problem ?? unfinished(whole, specs.client) }];
   if (checks[0]!.problem === undefined) {
     checks.push({
       name: "byte by byte",
-      problem: differs(
-        whole,
-        converse(make(), () => 1),
+      problem: explained(
+        differs(
+          whole,
+          converse(make(), () => 1),
+        ),
       ),
     });
-    checks.push({ name: "cut at every position", problem: cutEverywhere(make, whole) });
+    checks.push({ name: "cut at every position", problem: explained(cutEverywhere(make, whole)) });
     checks.push({ name: "closed in every state", problem: closedEverywhere(make, whole) });
     checks.push({ name: "closed by the server", problem: converse(make(), WHOLE, "server").problem });
   }
