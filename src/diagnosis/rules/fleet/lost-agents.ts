@@ -7,9 +7,9 @@ import { formatCount, plural } from "../../../util/units.js";
 const AGENTS_SHOWN = 4;
 
 const FIXES = {
-  abort: "look at the agent's log; with --on-lost continue or redeal, the run goes on without it",
-  continue: "look at the agent's log; with --on-lost redeal, other agents open its connections",
-  redeal: "look at the agent's log; more agents, or addresses, leave more room for its connections",
+  abort: "with --on-lost continue or redeal, a run goes on without lost agents",
+  continue: "with --on-lost redeal, other agents open the connections of lost ones",
+  redeal: "more agents, or addresses, leave more room for the connections of lost ones",
 } as const;
 
 /**
@@ -41,7 +41,7 @@ export function explainLostAgents(result: ConnectResult, failed: number): Findin
     limit: "agent",
     whose: "local",
     meaning: `${who} ${what}, ${consequence}`,
-    fix: FIXES[fleet.onLost],
+    fix: `look at the log of ${absent.length === 1 ? `agent ${first.name}` : "each of them"}; ${FIXES[fleet.onLost]}`,
     evidence: omitted > 0 ? [...shown, `and ${plural(omitted, "more agent")}`] : shown,
   };
 }
