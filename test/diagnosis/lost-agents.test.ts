@@ -46,6 +46,6 @@ it("an agent that was lost ended the run, or is the reason for missing connectio
 it("an agent that was lost while the run ended did not end it, and fewer connections than failed are not the reason", () => {
   const late = agent("b", { ...lost, lostAt: "2026-01-01T00:00:05.000Z" });
   expect(findingOf("abort", [late], { outcome: "interrupted" })).toMatchObject({ limit: "stop" });
-  const failures = [{ phase: "connect", errno: "ECONNREFUSED", count: 600 }];
-  expect(findingOf("continue", [agent("b", lost)], { failed: 600, failures })?.limit).toBe("listener");
+  const failures = [{ phase: "setup", errno: "HTTP 503", count: 600 }];
+  expect(findingOf("continue", [agent("b", lost)], { failed: 600, failures })?.limit).toBe("peer-maximum");
 });

@@ -30,10 +30,10 @@ const outcomesOf = (results: readonly ConnectResult[]) =>
   }));
 
 describe("the first limit", () => {
-  const failing = (errno: string, atMs: number) =>
+  const failing = (errno: string, atMs: number, phase: "connect" | "setup" = "connect") =>
     connectResult({
       established: 600 + atMs,
-      failures: [{ phase: "connect", errno, count: 400 }],
+      failures: [{ phase, errno, count: 400 }],
       samples: [{ elapsedMs: atMs, open: 0, established: 0, failed: 1 }],
     });
   const notesOf = (results: readonly ConnectResult[]) =>
@@ -53,9 +53,10 @@ describe("the first limit", () => {
   });
 
   it("is no agent's if the server refuses all of them", () => {
-    expect(notesOf([failing("ECONNREFUSED", 50), failing("ECONNREFUSED", 60)])).toEqual([]);
+    const refused = (atMs: number) => failing("HTTP 503", atMs, "setup");
+    expect(notesOf([refused(50), refused(60)])).toEqual([]);
     const met = connectResult({ isTargetMet: true, established: 1000, failed: 0 });
-    expect(notesOf([failing("ECONNREFUSED", 50), met])).toHaveLength(1);
+    expect(notesOf([refused(50), met])).toHaveLength(1);
   });
 });
 
