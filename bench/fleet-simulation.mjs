@@ -111,7 +111,8 @@ async function measure(url, agents, holdSeconds, natsPid) {
   });
   let stage = "before the start";
   coordinator.stderr.on("data", (chunk) => {
-    if (/^(opening|open|holding|held)/m.test(`${chunk}`)) stage = /opening/.test(`${chunk}`) ? "ramp" : "hold";
+    const [, live] = / s +(opening|holding|closed) /.exec(`${chunk}`) ?? [];
+    if (live) stage = live === "opening" ? "ramp" : "hold";
     if (stage === "before the start") process.stdout.write(`${chunk}`.slice(0, 200));
   });
   const ended = once(coordinator, "exit");
@@ -137,7 +138,7 @@ async function measure(url, agents, holdSeconds, natsPid) {
   coordinator.kill("SIGKILL");
   const seconds = (performance.now() - startMs) / 1000;
   console.log(text.split("\n").slice(0, 3).join("\n"));
-  console.log(/first connections within .*/.exec(text)?.[0]);
+  console.log(/which started .*/.exec(text)?.[0]);
   for (const [name, { cpu: used, ms, most }] of stages) {
     console.log(
       `${name}: ${(ms / 1000).toFixed(1)} s, ${((100 * used * 1000) / ms).toFixed(0)}% of a core on average, ${(100 * most).toFixed(0)}% at most`,
