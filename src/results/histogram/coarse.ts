@@ -16,9 +16,13 @@ const US_PER_SECOND = 1e6;
 /** See endsOfGroups(). */
 let ends: Uint8Array | undefined;
 
+let longest: number | undefined;
+
 /** Returns the maximum length of a CoarseHistogram. */
 export function longestCoarse(): number {
-  return 2 * endsOfGroups().reduce((sum, end) => sum + end, 0);
+  // A coordinator asks for each histogram of each heartbeat.
+  longest ??= 2 * endsOfGroups().reduce((sum, end) => sum + end, 0);
+  return longest;
 }
 
 /** @param parts histograms to add up */
