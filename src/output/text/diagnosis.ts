@@ -2,7 +2,7 @@
 // apart.
 
 import type { Diagnosis, Finding, Suspect } from "../../results/diagnosis.js";
-import { printableData } from "../../util/printable.js";
+import { printable, printableData } from "../../util/printable.js";
 import { formatCount } from "../../util/units.js";
 import { SIDES } from "../sentences/words.js";
 import { type Paint, plain } from "../terminal/paint.js";
@@ -33,7 +33,7 @@ export function becauseOf({ finding, suspects }: Diagnosis): string {
 
 /** What follows a colon or semicolon gives details. */
 function firstClause({ meaning }: Finding): string {
-  return meaning.split(/[:;] /)[0]!;
+  return printable(meaning).split(/[:;] /)[0]!;
 }
 
 function headlineOf(diagnosis: Diagnosis): string {
