@@ -28,7 +28,7 @@ describe.skipIf(!hasTerminal())("on a terminal", () => {
 
 it("in a pipe there are plain lines", async () => {
   const { stderr, stdout } = await runCli(await loadOf());
-  expect(stderr).toMatch(/^(opening|holding) \d+ s {3}open [\d,]+ of 1,000/m);
+  expect(stderr).toMatch(/^\d+ s {3}(opening|holding) {3}open [\d,]+ of 1,000/m);
   expect(`${stderr}${stdout}`).not.toMatch(/[█░]/);
 });
 
