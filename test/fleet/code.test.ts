@@ -142,6 +142,10 @@ describe.runIf(HAS_NATS)("a protocol of one's own over a fleet", () => {
     expect(await stored("/a/../chat-2.mjs", "b/u.1.csv")).toEqual(["chat-2.mjs", "u.1.csv"]);
     expect(await stored("/a/..", "../package.json")).toEqual(["protocol.mjs", "data.csv"]);
     expect(await stored(".mjs", "a\nb.csv")).toEqual(["protocol.mjs", "data.csv"]);
+    // The extension tells how to read the file.
+    expect(await stored("my chat.js", "my rows.jsonl")).toEqual(["protocol.js", "data.jsonl"]);
+    expect(await stored("chat.mjs", "Köln.ndjson")).toEqual(["chat.mjs", "data.ndjson"]);
+    expect(await stored("chat.mjs", "ROWS.CSV")).toEqual(["chat.mjs", "ROWS.CSV"]);
   });
 
   it("is not run if its hash is not the one that the agent shows", async () => {

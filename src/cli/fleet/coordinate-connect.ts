@@ -14,6 +14,7 @@ import { connectLine, connectPanel } from "../../output/text/connect-progress.js
 import { connectSummary } from "../../output/text/connect-summary.js";
 import { agentRows, dealText } from "../../output/text/fleet.js";
 import type { ConnectResult } from "../../results/connect.js";
+import { printable } from "../../util/printable.js";
 import { plural } from "../../util/units.js";
 import { commandLine } from "../command-line.js";
 import { type ConnectCommandOptions, connectOptionsOf, exitCodeOf } from "../connect/options.js";
@@ -47,7 +48,7 @@ async function runBeside(ui: Ui | undefined, to: readonly string[], options: Con
     dealt: (id, dealt, notes) => {
       if (json) printEvent({ event: "dealt", run: id, agents: dealt });
       else if (!quiet) printNote(dealText(id, dealt));
-      for (const note of notes) printNote(`note: ${note}`);
+      for (const note of notes) printNote(`note: ${printable(note)}`);
     },
   };
   const run = await startStoppable((signal) =>
@@ -68,10 +69,12 @@ async function runBeside(ui: Ui | undefined, to: readonly string[], options: Con
       spec: withoutContents(run.spec),
       ...(ui && { ui: ui.url }),
     });
-  run.once("notKept", (reason) => printNote(`note: the result is not kept: ${reason}`));
-  run.on("agentLost", (name, reason) => printNote(`agent ${name} is lost: ${reason}`));
+  run.once("notKept", (reason) => printNote(`note: the result is not kept: ${printable(reason)}`));
+  run.on("agentLost", (name, reason) => printNote(`agent ${name} is lost: ${printable(reason)}`));
   run.on("notTaken", (name, connections, reason) =>
-    printNote(`the others do not take over ${plural(connections, "connection")} of agent ${name}: ${reason}`),
+    printNote(
+      `the others do not take over ${plural(connections, "connection")} of agent ${name}: ${printable(reason)}`,
+    ),
   );
   const endProgress = quiet ? undefined : json ? printSnapshots(run) : await showProgress(run);
   const ran = await ended

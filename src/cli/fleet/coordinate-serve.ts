@@ -13,6 +13,7 @@ import { paintFor } from "../../output/terminal/paint.js";
 import { type Listening, listeningText, serverRows } from "../../output/text/fleet-servers.js";
 import { isSameMoment, serveProgress, serveSummary } from "../../output/text/serve.js";
 import type { ServeOptions } from "../../server/options.js";
+import { printable } from "../../util/printable.js";
 import { RunMetrics } from "../run-metrics.js";
 import type { ServeCommandOptions } from "../serve/options.js";
 import { supervise } from "../supervise.js";
@@ -51,8 +52,8 @@ async function serveBeside(ui: Ui | undefined, options: ServeOptions, command: C
   ended.catch(() => undefined);
   if (families) metrics?.show(() => families.fleetServerFamilies(run.members));
   if (ui) ui.show((await import("../../output/live/fleet-feed.js")).serveFleetFeed(run), () => void run.stop());
-  run.once("notKept", (reason) => printNote(`note: the result is not kept: ${reason}`));
-  run.on("agentLost", (name, reason) => printNote(`agent ${name} is lost: ${reason}`));
+  run.once("notKept", (reason) => printNote(`note: the result is not kept: ${printable(reason)}`));
+  run.on("agentLost", (name, reason) => printNote(`agent ${name} is lost: ${printable(reason)}`));
   const agents = listeningOf(run);
   if (command.json) printJson({ event: "listening", run: run.id, pid: process.pid, agents });
   else print(listeningText(run.id, agents));

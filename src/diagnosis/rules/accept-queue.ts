@@ -26,7 +26,7 @@ const OUR_MAXIMUM = "fourtuple serve: --max-connections";
 /** Names the option that limits the connections of a server; those of several programs if its process is unknown. */
 export function maximaOf(process: ProcessFacts | undefined): string {
   if (process && isOurServer(process)) return OUR_MAXIMUM;
-  const known = process && MAXIMA[process.name];
+  const known = process && Object.hasOwn(MAXIMA, process.name) ? MAXIMA[process.name] : undefined;
   if (known !== undefined) return `${process!.name}: ${known}`;
   return [...Object.entries(MAXIMA).map(([name, option]) => `${name}: ${option}`), OUR_MAXIMUM].join("; ");
 }

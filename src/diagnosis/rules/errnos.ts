@@ -139,6 +139,15 @@ const AT_ONCE: Readonly<Record<string, Cause>> = {
   ),
 };
 
+/** Errors that only ICMP messages cause. */
+const BY_ICMP: Readonly<Record<string, Cause>> = {
+  EHOSTDOWN: icmp("destination host unknown"),
+  ENONET: icmp("source host isolated"),
+  ENOPROTOOPT: icmp("protocol unreachable"),
+  EOPNOTSUPP: icmp("source route failed"),
+  EPROTO: icmp("parameter problem"),
+};
+
 /** Errors that arrive later, as a reply from the network or the peer. */
 const LATER: Readonly<Record<string, Cause>> = {
   ECONNREFUSED: {
@@ -161,11 +170,7 @@ const LATER: Readonly<Record<string, Cause>> = {
   ENETUNREACH: icmp("network unreachable"),
   EHOSTUNREACH: icmp("host unreachable"),
   EACCES: icmp("administratively prohibited"),
-  EHOSTDOWN: icmp("destination host unknown"),
-  ENONET: icmp("source host isolated"),
-  ENOPROTOOPT: icmp("protocol unreachable"),
-  EOPNOTSUPP: icmp("source route failed"),
-  EPROTO: icmp("parameter problem"),
+  ...BY_ICMP,
   EMSGSIZE: path(
     'the path cannot carry packets of that size: an ICMP message said "fragmentation needed"',
     "check the MTU along the path: tracepath ADDRESS",
@@ -199,7 +204,8 @@ const HELD: Readonly<Record<string, Cause>> = {
     "check nft list ruleset, here and on the path",
   ),
   ENETDOWN: noInterface,
-  EPROTO: icmp("parameter problem"),
+  ...BY_ICMP,
+  ECONNREFUSED: icmp("port unreachable"),
   ENOMEM: noMemory,
   ENOBUFS: noMemory,
 };

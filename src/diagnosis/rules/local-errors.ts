@@ -56,12 +56,12 @@ const RULES: Record<string, Rule> = {
     fix: "check the address, and the routes: ip route get ADDRESS",
     evidence: [seen(failure)],
   }),
-  "connect EHOSTUNREACH": (_, failure) => ({
+  "connect EHOSTUNREACH": (result, failure) => ({
     limit: "route",
     whose: "network",
     meaning: "no host on the link answers for that address, or for the router to it (ARP, NDP)",
     fix: "check the address, that the host is up, and ip neigh",
-    evidence: [seen(failure), "no ICMP message from another host said so"],
+    evidence: [seen(failure), ...(hasIcmp(result) ? [] : ["no ICMP message from another host said so"])],
   }),
 };
 
@@ -117,6 +117,13 @@ function explainNoMemory(result: ConnectResult, failure: FailureReport): Finding
 /** Formats a failure and its count as evidence. */
 export function seen({ phase, errno, count }: FailureReport): string {
   return `${formatCount(count)} × ${errno} (${phase})`;
+}
+
+function hasIcmp({ evidence: { deltas }, packets }: ConnectResult): boolean {
+  if (packets) return packets.icmp.length > 0;
+  const received = (deltas["Icmp.InDestUnreachs"] ?? 0) + (deltas["Icmp6.InDestUnreachs"] ?? 0);
+  // A host also sends such messages to itself.
+  return received > (deltas["Icmp.OutDestUnreachs"] ?? 0) + (deltas["Icmp6.OutDestUnreachs"] ?? 0);
 }
 
 function watchesKept(max: number | undefined): string[] {

@@ -49,7 +49,7 @@ export async function storeCode({ sha256: shown, file: path, data, contents }: C
     });
   }
   const folder = openFolder(hash);
-  const file = join(folder, plainName(path, EXTENSIONS) ?? `protocol${EXTENSIONS[0]}`);
+  const file = join(folder, storedName(path, "protocol", EXTENSIONS));
   replace(join(folder, "package.json"), '{"type":"module"}');
   const installed = join(folder, "node_modules", "fourtuple");
   mkdirSync(installed, { recursive: true, mode: 0o700 });
@@ -61,7 +61,7 @@ export async function storeCode({ sha256: shown, file: path, data, contents }: C
 
 function storeData(path: string, base64: string): string {
   const bytes = Buffer.from(base64, "base64");
-  const file = join(openFolder(sha256(bytes)), plainName(path, DATA_EXTENSIONS) ?? `data${DATA_EXTENSIONS[0]}`);
+  const file = join(openFolder(sha256(bytes)), storedName(path, "data", DATA_EXTENSIONS));
   replace(file, bytes);
   return file;
 }
@@ -117,12 +117,14 @@ function replace(file: string, contents: string | Buffer): void {
 }
 
 /**
- * Returns the name of a file on the coordinator's host, which errors and results mention; undefined if it could be
- * anything but the name of a file with such contents.
+ * Returns the name that a file has on the coordinator's host, which errors and results mention. Of a name that could be
+ * anything else than that of a file with such contents, only a known extension is kept, which tells how to read the file.
  */
-function plainName(path: string, extensions: readonly string[]): string | undefined {
+function storedName(path: string, stem: string, extensions: readonly string[]): string {
   const name = basename(path);
-  return /^\w[\w.-]{0,99}$/.test(name) && extensions.includes(extname(name)) ? name : undefined;
+  const extension = extensions.find((known) => known === extname(name).toLowerCase());
+  if (extension !== undefined && /^\w[\w.-]{0,99}$/.test(name)) return name;
+  return `${stem}${extension ?? extensions[0]}`;
 }
 
 function sha256(bytes: Buffer): string {

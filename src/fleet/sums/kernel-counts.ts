@@ -18,7 +18,7 @@ export function countOncePerPlace(parts: readonly ConnectResult[], places: reado
   return parts.map((part, n): ConnectResult => {
     if (best.get(places[n]!) === n) return part;
     const kernel = part.kernel && { ...part.kernel, outgoing: part.kernel.outgoing && 0, incoming: 0 };
-    return { ...part, kernel, evidence: { ...part.evidence, deltas: {} } };
+    return { ...part, kernel, evidence: { ...part.evidence, deltas: {}, unacknowledged: undefined } };
   });
 }
 

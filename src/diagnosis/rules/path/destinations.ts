@@ -20,7 +20,9 @@ export function splitDestinations({ byDestination }: ConnectResult, failure: Fai
   );
   const working = (byDestination ?? []).filter(({ established, failed }) => failed === 0 && established > 0);
   // Connections that failed after they had become ESTABLISHED are counted as both.
-  const isWhole = failing.every(({ established, failed }) => failed >= established);
+  const isWhole = failing.every(({ established, failed }) =>
+    failure.phase === "connect" ? established === 0 : failed >= established,
+  );
   return failing.length > 0 && working.length > 0 && isWhole ? { failing, working } : undefined;
 }
 

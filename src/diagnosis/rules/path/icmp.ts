@@ -10,7 +10,9 @@ import { cameAtOnce } from "../local-refusals.js";
 /** What the messages say, by the errno that the kernel makes of them (icmp_err_convert, tcp_v6_err). */
 const SAYS: Readonly<Record<string, string>> = {
   ECONNREFUSED: '"port unreachable"',
-  EHOSTUNREACH: '"host unreachable" or "prohibited"',
+  EHOSTUNREACH: '"host unreachable", "prohibited" or "time exceeded"',
+  ENETUNREACH: '"network unreachable"',
+  EACCES: '"prohibited"',
 };
 
 /**

@@ -105,9 +105,13 @@ export function unacknowledgedNotes(result: ConnectResult): string[] {
   return stuck > 0 ? [describeStuck(result, stuck)] : [];
 }
 
-/** Returns the number of connections whose data was sent again and again, and not acknowledged. */
-function countStuck({ evidence, packets }: ConnectResult): number {
-  return evidence.unacknowledged?.connections ?? packets?.unacknowledged ?? 0;
+/**
+ * Returns the number of connections whose data was sent again and again, and not acknowledged. The kernel counts those
+ * of other programs to the same server, too.
+ */
+function countStuck(result: ConnectResult): number {
+  const { evidence, packets } = result;
+  return Math.min(evidence.unacknowledged?.connections ?? packets?.unacknowledged ?? 0, openAtStop(result));
 }
 
 function describeStuck({ openAtStop, evidence }: ConnectResult, stuck: number): string {

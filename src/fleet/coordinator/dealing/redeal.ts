@@ -92,7 +92,9 @@ async function extend(bus: Bus, loss: Loss<ClientKind>, member: Member, request:
   while (member.state === "active" && !loss.isEnding() && performance.now() < endMs) {
     try {
       const answer = await bus.request(SUBJECTS.agent(member.id), request, ANSWER_MS);
-      if (answer !== undefined) return failureIn(answer)?.message;
+      const refusal = failureIn(answer)?.message;
+      // An agent that was lost since is not asked for what it has taken.
+      if (answer !== undefined && (refusal !== undefined || member.state === "active")) return refusal;
     } catch (error) {
       // It is longer than NATS accepts.
       return (error as Error).message;

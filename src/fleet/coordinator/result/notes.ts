@@ -75,13 +75,18 @@ function firstLimit(
     .sort((a, b) => a.atMs - b.atMs);
   const [first] = bound;
   if (!first || parts.length < 2) return [];
-  const isCommon = parts.every((_, n) => finding && agentOf(n).finding === wordsOf(finding));
+  const isCommon = parts.every((_, n) => finding && isOf(finding, agentOf(n)));
   if (isCommon && finding!.whose !== "local") return [];
   const later = bound.slice(1).map(({ agent }) => agent.name);
   const others = later.length > 0 ? `; ${listed(later)} later` : "; the other agents met none";
   return [
     `agent ${first.agent.name} met its limit first, at ${formatCount(first.established)} connections: ${first.agent.finding}${others}`,
   ];
+}
+
+/** Whether an agent has met the limit of a finding, at whatever number. */
+function isOf({ limit }: Finding, { finding }: FleetAgent): boolean {
+  return finding?.startsWith(wordsOf({ limit, meaning: "" })) ?? false;
 }
 
 function firstFailureMs({ startedAt, samples }: ConnectResult): number {
@@ -102,7 +107,7 @@ function bottleneck(parts: readonly ConnectResult[], agentOf: (n: number) => Fle
 }
 
 /** Returns a finding in the words in which a result has that of an agent. */
-export function wordsOf({ limit, meaning }: Finding): string {
+export function wordsOf({ limit, meaning }: Pick<Finding, "limit" | "meaning">): string {
   return `${limit}: ${meaning}`;
 }
 
