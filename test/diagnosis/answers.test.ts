@@ -1,5 +1,6 @@
 // Tests the diagnosis of messages without an answer: a greeting is not an answer, whenever it arrives.
-import { expect, it } from "vitest";
+import { type AddressInfo, createServer } from "node:net";
+import { expect, it, onTestFinished } from "vitest";
 import { explainRun } from "../../src/diagnosis/explain.js";
 import type { ConnectResult } from "../../src/index.js";
 import { diagnosisText } from "../../src/output/text/diagnosis.js";
@@ -68,6 +69,29 @@ it("a server that only greets does not answer, which a run of messages shows", a
   expect(result.outcome).toBe("missed");
   expect(result.traffic.receivedBytes).toBe(4 * "hello".length);
   expect(explainRun(result).finding?.meaning).toBe("the server sends no answers");
+});
+
+it("a greeting that is awaited is not the beginning of an answer", async () => {
+  const server = createServer(
+    (socket) =>
+      void socket
+        .on("error", () => undefined)
+        .resume()
+        .write("220 ready\r\n"),
+  );
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const run = await connect({
+    ...{ to: `127.0.0.1:${port}`, connections: 4, awaitGreeting: true, durationMs: 300 },
+    ...{ message: "x", messageRatePerSec: 50, expect: { until: "\r\n" } },
+  });
+  const { finding } = explainRun(await run.done);
+  expect(finding).toMatchObject({
+    limit: "messages",
+    meaning: "no answer reached the text of --expect-until: what arrived may be greetings alone",
+  });
+  expect(finding?.evidence).toContain("44 B arrived, with the greetings");
 });
 
 it("a server that closes some connections after a message, and answers none, has no connection limit", () => {

@@ -123,7 +123,7 @@ function describeUnsent({ missed, due }: MessageResult): string {
   return `${formatCount(missed)} of ${formatCount(due)} messages were due but never sent`;
 }
 
-function explainUnanswered({ traffic }: ConnectResult, messages: MessageResult): Finding {
+function explainUnanswered({ traffic, latency }: ConnectResult, messages: MessageResult): Finding {
   const { answered, sent, wrongBytes, unsolicitedBytes, expected, bytes } = messages;
   const facts = [describeAnswered(messages)];
   // A greeting that arrives after the first message looks like a wrong answer. With fewer bytes than messages, the
@@ -158,6 +158,13 @@ function explainUnanswered({ traffic }: ConnectResult, messages: MessageResult):
     }
     if (expected === "until" || expected === "bytes") {
       const end = expected === "until" ? "the text of --expect-until" : "the number of bytes of --expect-bytes";
+      if (latency.handshake !== undefined) {
+        return peer(
+          `no answer reached ${end}: what arrived may be greetings alone`,
+          "check whether the server answers after its greeting, and how its answers end",
+          [...facts, `${formatBytes(begunBytes)} arrived, with the greetings`],
+        );
+      }
       return peer(
         `the server answers, but no answer reached ${end}`,
         "check how the server's answers end, and whether it waits for more (-m)",
