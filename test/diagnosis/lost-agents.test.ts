@@ -26,20 +26,22 @@ it("an agent that was lost ended the run, or is the reason for missing connectio
   const interrupted = { outcome: "interrupted" };
   expect(findingOf("abort", [agent("b", lost)], interrupted)).toMatchObject({
     limit: "agent",
-    meaning: "agent b dropped out, which ended the run",
+    meaning: "agent b was lost, which ended the run",
     evidence: ["agent b: silent for 3 heartbeats"],
   });
   expect(
     findingOf("redeal", [agent("b", { ...lost, untaken: "agent a: it is full" }), agent("c", lost)]),
   ).toMatchObject({
-    meaning: "2 agents dropped out, and 500 of 1,000 connections with them",
+    meaning: "2 agents were lost, with 500 of 1,000 connections",
     evidence: [
       "agent b: silent for 3 heartbeats; not taken over: agent a: it is full",
       "agent c: silent for 3 heartbeats",
     ],
   });
   const many = Array.from({ length: 6 }, (_, n) => agent(`b${n}`, { ...lost, state: "failed" }));
-  expect(findingOf("continue", many)).toMatchObject({ meaning: expect.stringMatching(/^6 agents failed, and 500 of/) });
+  expect(findingOf("continue", many)).toMatchObject({
+    meaning: expect.stringMatching(/^6 agents failed, with 500 of/),
+  });
   expect(findingOf("continue", many)!.evidence.at(-1)).toBe("and 2 more agents");
 });
 

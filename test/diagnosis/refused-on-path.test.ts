@@ -64,7 +64,7 @@ describe.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("a firewall on anoth
     expect(failures[0]).toMatchObject({ errno: "ETIMEDOUT" });
     expect(diagnosis.finding, JSON.stringify(diagnosis)).toMatchObject({
       limit: "path",
-      meaning: expect.stringMatching(/answers with ICMP.*leaves most of the messages out/),
+      meaning: expect.stringMatching(/answers with ICMP.*limits the rate of its messages/),
     });
   });
 });

@@ -202,8 +202,8 @@ describe("the coordinator", () => {
   });
 
   it.each([
-    ["abort", [0, 0], 5, "interrupted", "agent b dropped out, which ended the run"],
-    ["continue", [5, 0], 5, "missed", "agent b dropped out, and 5 of 10 connections with it"],
+    ["abort", [0, 0], 5, "interrupted", "agent b was lost, which ended the run"],
+    ["continue", [5, 0], 5, "missed", "agent b was lost, with 5 of 10 connections"],
     ["redeal", [10, 0], 0, "met", undefined],
   ] as const)(
     "names a silent agent within three heartbeats, with %s",

@@ -89,5 +89,5 @@ function describePorts(
   const [first, last] = sourcePorts.split("-").map(Number) as [number, number];
   const omitted = last - first + 1 - tuplesAvailable / (sourceAddresses * endpoints.length);
   const isKnown = omitted > 0 && Number.isInteger(omitted) && omitted <= endpoints.length;
-  return `ports ${sourcePorts}${isKnown ? ` except ${omitted === 1 ? "the server's" : `${omitted} of servers`}` : ""}`;
+  return `ports ${sourcePorts}${isKnown ? ` except ${omitted === 1 ? "the server's" : `${omitted} used by servers`}` : ""}`;
 }

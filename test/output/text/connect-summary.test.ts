@@ -74,7 +74,7 @@ it("the factors of the 4-tuples multiply to their number, without the port of a 
   expect(factorsOf(2 * 64_512)).toBe("2 addresses × ports 1024-65535 × 1 destination");
   expect(factorsOf(2 * 64_511)).toBe("2 addresses × ports 1024-65535 except the server's × 1 destination");
   expect(factorsOf(2 * 64_510 * 2, ["127.0.0.1:7777", "127.0.0.1:7778"])).toBe(
-    "2 addresses × ports 1024-65535 except 2 of servers × 2 destinations",
+    "2 addresses × ports 1024-65535 except 2 used by servers × 2 destinations",
   );
   // Not every address reaches every destination.
   expect(factorsOf(90_000)).toBe("2 addresses × ports 1024-65535 × 1 destination");

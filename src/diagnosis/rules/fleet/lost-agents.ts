@@ -28,10 +28,11 @@ export function explainLostAgents(result: ConnectResult, failed: number): Findin
   }
   const endedRun = isInterrupted && fleet.onLost === "abort";
   const who = absent.length === 1 ? `agent ${first.name}` : plural(absent.length, "agent");
-  const what = absent.every(({ state }) => state === "failed") ? "failed" : "dropped out";
+  const lost = absent.length === 1 ? "was lost" : "were lost";
+  const what = absent.every(({ state }) => state === "failed") ? "failed" : lost;
   const consequence = endedRun
     ? "which ended the run"
-    : `and ${formatCount(fleet.missing)} of ${plural(requested, "connection")} with ${absent.length === 1 ? "it" : "them"}`;
+    : `with ${formatCount(fleet.missing)} of ${plural(requested, "connection")}`;
   const shown = absent.slice(0, AGENTS_SHOWN).map(({ name, reason, untaken }) => {
     const others = untaken === undefined ? "" : `; not taken over: ${untaken}`;
     return `agent ${name}: ${reason}${others}`;

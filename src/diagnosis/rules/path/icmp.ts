@@ -27,7 +27,7 @@ export function explainIcmp(result: ConnectResult, failure: FailureReport): Find
   const isUnanswered = failure.errno === "ETIMEDOUT";
   const refused = isUnanswered ? failures.find((other) => isByIcmp(result, other)) : failure;
   if (!refused || !isByIcmp(result, refused) || received < refused.count) return undefined;
-  const omitted = isUnanswered ? ", and leaves most of the messages out (icmp_ratelimit)" : "";
+  const omitted = isUnanswered ? ", and limits the rate of its messages (icmp_ratelimit)" : "";
   return {
     limit: "path",
     whose: "network",
