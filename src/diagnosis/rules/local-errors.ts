@@ -7,6 +7,7 @@ import type { FailureReport } from "../../results/fields.js";
 import { formatBound } from "../../util/bound.js";
 import { formatCount } from "../../util/units.js";
 import { MORE_WATCHES } from "./memory-stop.js";
+import { countIcmp } from "./path/icmp-counts.js";
 
 type Rule = (result: ConnectResult, failure: FailureReport) => Finding;
 
@@ -61,7 +62,7 @@ const RULES: Record<string, Rule> = {
     whose: "network",
     meaning: "no host on the link answers for that address, or for the router to it (ARP, NDP)",
     fix: "check the address, that the host is up, and ip neigh",
-    evidence: [seen(failure), ...(hasIcmp(result) ? [] : ["no ICMP message from another host said so"])],
+    evidence: [seen(failure), ...(countIcmp(result) > 0 ? [] : ["no ICMP message from another host said so"])],
   }),
 };
 
@@ -117,13 +118,6 @@ function explainNoMemory(result: ConnectResult, failure: FailureReport): Finding
 /** Formats a failure and its count as evidence. */
 export function seen({ phase, errno, count }: FailureReport): string {
   return `${formatCount(count)} × ${errno} (${phase})`;
-}
-
-function hasIcmp({ evidence: { deltas }, packets }: ConnectResult): boolean {
-  if (packets) return packets.icmp.length > 0;
-  const received = (deltas["Icmp.InDestUnreachs"] ?? 0) + (deltas["Icmp6.InDestUnreachs"] ?? 0);
-  // A host also sends such messages to itself.
-  return received > (deltas["Icmp.OutDestUnreachs"] ?? 0) + (deltas["Icmp6.OutDestUnreachs"] ?? 0);
 }
 
 function watchesKept(max: number | undefined): string[] {

@@ -8,6 +8,7 @@ import type { FailureReport } from "../../results/fields.js";
 import type { LocalPath } from "../../results/peer.js";
 import { formatCount, plural } from "../../util/units.js";
 import { seen } from "./local-errors.js";
+import { icmpDelta } from "./path/icmp-counts.js";
 
 type Route = NonNullable<LocalPath["routes"]>[number];
 type Evidence = ConnectResult["evidence"];
@@ -86,7 +87,7 @@ function rejectedHere({ evidence }: ConnectResult, failure: FailureReport): Find
   // If the destination is on this host and nothing listens there, the refusal comes from the kernel itself.
   if (failure.errno === "ECONNREFUSED" && peer?.listeners.length === 0) return undefined;
   const rule = localPath!.rules?.find(({ verdict }) => verdict === "reject");
-  const own = (deltas["Icmp.OutDestUnreachs"] ?? 0) + (deltas["Icmp6.OutDestUnreachs"] ?? 0);
+  const own = icmpDelta(deltas, "OutDestUnreachs");
   const isOwnMessage = own >= failure.count;
   // The kernel also sends itself "host unreachable" for an unresolved neighbour, and a rule that covers all ports is
   // not necessarily the cause.

@@ -11,6 +11,7 @@ import { formatCount, plural } from "../../util/units.js";
 import { seen } from "./local-errors.js";
 import { describeRule } from "./local-refusals.js";
 import { explainAnotherHost } from "./path/another-host.js";
+import { icmpDelta } from "./path/icmp-counts.js";
 import { firewall, firewallOrLate, nobody } from "./path/refusal-causes.js";
 import { openAtStop } from "./plateaus.js";
 
@@ -151,8 +152,7 @@ function named(endpoints: readonly Endpoint[]): string {
 
 /** Explains refusals that occurred although a server listens at every destination. */
 function rejected({ evidence }: ConnectResult, failure: FailureReport): Finding | Suspect[] {
-  const { deltas } = evidence;
-  const unreachable = (deltas["Icmp.InDestUnreachs"] ?? 0) + (deltas["Icmp6.InDestUnreachs"] ?? 0);
+  const unreachable = icmpDelta(evidence.deltas, "InDestUnreachs");
   const facts = [seen(failure), "a socket on this host listens at every destination"];
   const { listeners } = evidence.peer!;
   const anew = listeners.find(({ since }) => since === "replaced" || since === "late");

@@ -10,6 +10,8 @@ import { openAtStop } from "../plateaus.js";
 import { describeDestinations, splitDestinations } from "./destinations.js";
 import { firewallOrLate, nobody } from "./refusal-causes.js";
 
+const NO_LISTENER = "on the server: ss -ltn shows no listener at that port";
+
 /** @param failure ECONNREFUSED */
 export function explainAnotherHost(result: ConnectResult, failure: FailureReport): Finding | Suspect[] {
   const { established, destinations, evidence } = result;
@@ -28,7 +30,7 @@ export function explainAnotherHost(result: ConnectResult, failure: FailureReport
   const here = rejectedOnOutput(evidence, failure);
   if (established === 0) {
     const missing = nobody("nothing listens on that port", [seen(failure)]);
-    return here ? [here, { ...missing, test: "on the server: ss -ltn shows no listener at that port" }] : missing;
+    return here ? [here, { ...missing, test: NO_LISTENER }] : missing;
   }
   if (destinations.length > 1) {
     return nobody(
@@ -53,11 +55,7 @@ export function explainAnotherHost(result: ConnectResult, failure: FailureReport
     evidence: closed.evidence,
     test: "a second run reaches the same number, and the server keeps listening (ss -ltn)",
   };
-  return [
-    ...(here ? [here] : []),
-    limited,
-    { ...closed, test: "on the server: ss -ltn shows no listener at that port" },
-  ];
+  return [...(here ? [here] : []), limited, { ...closed, test: NO_LISTENER }];
 }
 
 /** Explains refusals by a server that accepted connections afterwards. */

@@ -6,6 +6,7 @@ import type { FailureReport } from "../../../results/fields.js";
 import { formatCount, plural } from "../../../util/units.js";
 import { seen } from "../local-errors.js";
 import { cameAtOnce } from "../local-refusals.js";
+import { countIcmp } from "./icmp-counts.js";
 
 /** What the messages say, by the errno that the kernel makes of them (icmp_err_convert, tcp_v6_err). */
 const SAYS: Readonly<Record<string, string>> = {
@@ -40,14 +41,6 @@ export function explainIcmp(result: ConnectResult, failure: FailureReport): Find
       ...(established > 0 ? [`${formatCount(established)} were established`] : []),
     ],
   };
-}
-
-/** Returns the number of ICMP errors received from other hosts. */
-export function countIcmp({ evidence: { deltas }, packets }: ConnectResult): number {
-  if (packets) return packets.icmp.reduce((sum, { count }) => sum + count, 0);
-  const both = (name: string) => (deltas[`Icmp.${name}`] ?? 0) + (deltas[`Icmp6.${name}`] ?? 0);
-  // A host also sends such messages to itself, for example if a neighbour does not answer.
-  return Math.max(0, both("InDestUnreachs") - both("OutDestUnreachs"));
 }
 
 function isByIcmp(result: ConnectResult, failure: FailureReport): boolean {
