@@ -14,14 +14,13 @@ import { connectLine, connectPanel } from "../../output/text/connect-progress.js
 import { connectSummary } from "../../output/text/connect-summary.js";
 import { agentRows, dealText } from "../../output/text/fleet.js";
 import type { ConnectResult } from "../../results/connect.js";
-import { printable } from "../../util/printable.js";
-import { plural } from "../../util/units.js";
 import { commandLine } from "../command-line.js";
 import { type ConnectCommandOptions, connectOptionsOf, exitCodeOf } from "../connect/options.js";
 import { progressFacts } from "../connect/progress.js";
 import { RunMetrics } from "../run-metrics.js";
 import { Interrupted, type StopSignal, supervise } from "../supervise.js";
 import { Ui } from "../ui/ui.js";
+import { printLine, printNotesOf } from "./notes.js";
 import { fleetOptionsOf, refuseWithFleet } from "./options.js";
 import { fleetMeter, lineMs } from "./pace.js";
 import { startStoppable } from "./stoppable.js";
@@ -48,7 +47,7 @@ async function runBeside(ui: Ui | undefined, to: readonly string[], options: Con
     dealt: (id, dealt, notes) => {
       if (json) printEvent({ event: "dealt", run: id, agents: dealt });
       else if (!quiet) printNote(dealText(id, dealt));
-      for (const note of notes) printNote(`note: ${printable(note)}`);
+      for (const note of notes) printLine(`note: ${note}`);
     },
   };
   const run = await startStoppable((signal) =>
@@ -69,13 +68,7 @@ async function runBeside(ui: Ui | undefined, to: readonly string[], options: Con
       spec: withoutContents(run.spec),
       ...(ui && { ui: ui.url }),
     });
-  run.once("notKept", (reason) => printNote(`note: the result is not kept: ${printable(reason)}`));
-  run.on("agentLost", (name, reason) => printNote(`agent ${name} is lost: ${printable(reason)}`));
-  run.on("notTaken", (name, connections, reason) =>
-    printNote(
-      `the others do not take over ${plural(connections, "connection")} of agent ${name}: ${printable(reason)}`,
-    ),
-  );
+  printNotesOf(run);
   const endProgress = quiet ? undefined : json ? printSnapshots(run) : await showProgress(run);
   const ran = await ended
     .catch((error: unknown) => {
