@@ -5,15 +5,15 @@ import { createHash } from "node:crypto";
 import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, extname, join } from "node:path";
+import { EXTENSIONS } from "../../protocols/scripted/file/load.js";
 import { loadFirst } from "../../protocols/scripted/file/load-first.js";
+import { FORMATS } from "../../protocols/scripted/file/row-index.js";
 import { AppError } from "../../util/errors.js";
 import type { Code, StoredCode } from "../code.js";
 
 /** As long as results are kept. */
 const KEPT_MS = 7 * 24 * 3600 * 1000;
 
-const EXTENSIONS = [".mjs", ".js", ".ts", ".mts"];
-const DATA_EXTENSIONS = [".csv", ".jsonl", ".ndjson"];
 /** Stands in for the package, so that Node finds it from the folder (see protocols/scripted/file/load.ts). */
 const STAND_IN = {
   "package.json": '{"name":"fourtuple","type":"module","exports":{"./protocol":"./protocol.js"}}',
@@ -61,7 +61,7 @@ export async function storeCode({ sha256: shown, file: path, data, contents }: C
 
 function storeData(path: string, base64: string): string {
   const bytes = Buffer.from(base64, "base64");
-  const file = join(openFolder(sha256(bytes)), storedName(path, "data", DATA_EXTENSIONS));
+  const file = join(openFolder(sha256(bytes)), storedName(path, "data", Object.keys(FORMATS)));
   replace(file, bytes);
   return file;
 }

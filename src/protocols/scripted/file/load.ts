@@ -9,7 +9,8 @@ import type { ProtocolDefinition } from "../define.js";
 import { checkDefinition } from "./check.js";
 import { cannotLoad, failedToLoad, installFix } from "./load-failure.js";
 
-const EXTENSIONS = [".mjs", ".js", ".ts", ".mts"];
+/** Extensions of JavaScript and TypeScript. */
+export const EXTENSIONS = [".mjs", ".js", ".ts", ".mts"];
 const PUBLIC_NAME = "fourtuple/protocol";
 /** Module that stands in for the package if the user's folder does not have it installed. */
 const STAND_IN = "data:text/javascript,export const defineProtocol = (definition) => definition;";

@@ -18,6 +18,8 @@ export const LONGEST_ROW = 1024 * 1024;
 const [LF, CR, BRACE] = [10, 13, 123] as const;
 
 export type RowFormat = "csv" | "jsonl";
+/** Formats by the extension of a file. */
+export const FORMATS: Readonly<Record<string, RowFormat>> = { ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl" };
 
 /** The positions of rows, as plain data and shared memory. */
 export interface RowIndex {
@@ -137,8 +139,7 @@ function headerOf(file: string, { head, places }: Scanned): string[] {
 
 function formatOf(file: string): RowFormat {
   const extension = extname(file).toLowerCase();
-  if (extension === ".csv") return "csv";
-  if (extension === ".jsonl" || extension === ".ndjson") return "jsonl";
+  if (Object.hasOwn(FORMATS, extension)) return FORMATS[extension]!;
   throw invalid(file, "has an unknown type", "name it .csv or .jsonl");
 }
 
