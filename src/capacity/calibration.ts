@@ -85,8 +85,8 @@ export async function calibrate(options: CalibrationOptions): Promise<Calibratio
   if (messageBytes === undefined || obstacle !== undefined) return { cost, obstacle };
   const cpuSecondsPerMessage = await measureMessages(options, messageBytes);
   if (signal?.aborted) return uncalibrated(STOPPED, scheme);
-  const measured = cpuSecondsPerMessage !== undefined && { cpuSecondsPerMessage };
-  return { cost: { ...cost, ...measured, areMessagesMeasured: measured !== false }, obstacle };
+  const areMessagesMeasured = cpuSecondsPerMessage !== undefined;
+  return { cost: { ...cost, ...(areMessagesMeasured && { cpuSecondsPerMessage }), areMessagesMeasured }, obstacle };
 }
 
 async function measureScheme({ engines, signal }: CalibrationOptions, scheme: Scheme): Promise<Calibration> {

@@ -44,11 +44,12 @@ const USUAL_SOMAXCONN = 4096;
  * @param requested undefined if the default applies, for which the usual length of a queue is enough
  * @returns undefined if it is long enough
  */
-export function backlogNote(requested = USUAL_SOMAXCONN, inForce: number): string | undefined {
-  if (inForce >= requested) return undefined;
+export function backlogNote(requested: number | undefined, inForce: number): string | undefined {
+  const wanted = requested ?? USUAL_SOMAXCONN;
+  if (inForce >= wanted) return undefined;
   return [
-    `note: the backlog is ${formatCount(inForce)}, not ${formatCount(requested)}: capped by net.core.somaxconn`,
-    `  fix: sysctl -w net.core.somaxconn=${requested}, or use --backlog ${inForce}`,
+    `note: the backlog is ${formatCount(inForce)}, not ${formatCount(wanted)}: capped by net.core.somaxconn`,
+    `  fix: sysctl -w net.core.somaxconn=${wanted}, or use --backlog ${inForce}`,
   ].join("\n");
 }
 
